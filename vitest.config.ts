@@ -1,0 +1,12 @@
+import { defineConfig } from 'vitest/config';
+
+// One worker at a time: the native backend already uses every core.
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    pool: 'forks',
+    maxWorkers: 1,
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+  },
+});
