@@ -47,7 +47,8 @@ export function expectShape(
     throw new ShapeError(`${where}: expected ${want}, got ${got} (rank ${shape.length}, not ${expected.length})`);
   }
   expected.forEach((axis, i) => {
-    const size = typeof axis === 'number' ? axis : (bound[axis] ??= shape[i]);
+    if (typeof axis === 'string' && bound[axis] === undefined) bound[axis] = shape[i];
+    const size = typeof axis === 'number' ? axis : bound[axis];
     if (shape[i] !== size) {
       const name = typeof axis === 'number' ? '' : `${axis} is `;
       throw new ShapeError(`${where}: expected ${want}, got ${got} (axis ${i} is ${shape[i]}, ${name}${size})`);

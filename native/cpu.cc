@@ -1,0 +1,26 @@
+// What this processor can run, asked before a build for a larger instruction set is loaded.
+#include "node_api.h"
+
+namespace {
+
+const char* bestInstructionSet() {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+  if (avx512 && __builtin_cpu_supports("avx512bf16")) return "avx512bf16";
+  if (avx512) return "avx512";
+  if (avx2) return "avx2";
+#endif
+  return "portable";
+}
+
+}  // namespace
+
+NAPI_MODULE_INIT() {
+  napi_value name;
+  napi_create_string_utf8(env, bestInstructionSet(), NAPI_AUTO_LENGTH, &name);
+  napi_set_named_property(env, exports, "instructionSet", name);
+  return exports;
+}

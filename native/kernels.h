@@ -1,0 +1,71 @@
+// What every kernel is written against: its arguments as plain pointers and numbers, and a thread pool.
+// Kernels know nothing of JavaScript; TypeScript has checked every shape before a kernel is called.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+namespace tessera {
+
+// The arguments of one call: buffers (null where an optional one is missing) and numbers, in the order that the
+// TypeScript side of the kernel lists them.
+struct Args {
+  void* const* buffers;
+  const size_t* bytes;
+  int bufferCount;
+  const double* numbers;
+  int numberCount;
+
+  const float* in(int i) const { return static_cast<const float*>(buffers[i]); }
+  float* out(int i) const { return static_cast<float*>(buffers[i]); }
+  template <class T>
+  T* as(int i) const { return static_cast<T*>(buffers[i]); }
+  bool has(int i) const { return i < bufferCount && buffers[i] != nullptr; }
+  int64_t integer(int i) const { return static_cast<int64_t>(numbers[i]); }
+  float number(int i) const { return static_cast<float>(numbers[i]); }
+};
+
+struct Kernel {
+  const char* name;
+  void (*run)(const Args&);
+};
+
+// kernels.cc: every kernel of this build.
+const Kernel* kernelTable(int* count);
+
+// threads.cc: runs body(worker, workers) on every thread of the pool, the caller's included, and waits for all.
+// Nested calls run on the calling thread alone.
+int threadCount();
+void setThreadCount(int count);
+void runOnThreads(void (*body)(void* context, int worker, int workers), void* context);
+
+template <class Body>
+void onThreads(Body&& body) {
+  runOnThreads([](void* context, int worker, int workers) { (*static_cast<Body*>(context))(worker, workers); }, &body);
+}
+
+// Splits [0, count) into runs of `grain` that threads take one after another, so that uneven work stays balanced:
+// body(begin, end, worker).
+template <class Body>
+void parallelFor(int64_t count, int64_t grain, Body&& body) {
+  if (grain < 1) grain = 1;
+  if (count <= grain || threadCount() == 1) {
+    if (count > 0) body(int64_t{0}, count, 0);
+    return;
+  }
+  int64_t next = 0;
+  onThreads([&](int worker, int) {
+    for (;;) {
+      const int64_t begin = __atomic_fetch_add(&next, grain, __ATOMIC_RELAXED);
+      if (begin >= count) return;
+      body(begin, begin + grain < count ? begin + grain : count, worker);
+    }
+  });
+}
+
+// Scratch memory of at least `bytes`, 64-byte aligned, kept between calls: one block per (worker, slot).
+// Its content does not survive another call with the same worker and slot.
+void* scratch(int worker, int slot, size_t bytes);
+constexpr int kMaxThreads = 64;
+constexpr int kScratchSlots = 8;
+
+}  // namespace tessera

@@ -1,0 +1,48 @@
+/** @file Finds and loads the C++ addon: the build for the best instruction set that this processor runs. */
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** What native/addon.cc exports. */
+export interface Addon {
+  call(kernel: number, buffers: readonly (ArrayBufferView | null)[], numbers: Float64Array, count: number): void;
+  kernelNames(): string[];
+  allocate(bytes: number): ArrayBuffer;
+  setThreads(count: number): void;
+}
+
+export const instructionSets = ['avx512bf16', 'avx512', 'avx2', 'portable'] as const;
+export type InstructionSet = (typeof instructionSets)[number];
+
+/** The folder that holds package.json, from a source file or from its compiled twin in dist. */
+function packageRoot(): string {
+  let folder = dirname(fileURLToPath(import.meta.url));
+  while (!existsSync(join(folder, 'package.json'))) folder = dirname(folder);
+  return folder;
+}
+
+/**
+ * Loads the addon.
+ * @param wanted an instruction set to load instead of the best one, for tests and comparisons
+ * @returns the addon and its instruction set, or why there is none
+ */
+export function loadAddon(
+  wanted?: InstructionSet,
+): { readonly addon: Addon; readonly instructionSet: InstructionSet } | { readonly reason: string } {
+  const build = join(packageRoot(), 'native', 'build');
+  const require = createRequire(import.meta.url);
+  try {
+    if (!existsSync(join(build, 'cpu.node'))) return { reason: 'it was never built' };
+    const best = (require(join(build, 'cpu.node')) as { instructionSet: InstructionSet }).instructionSet;
+    const runnable = instructionSets.slice(instructionSets.indexOf(best));
+    const candidates = wanted === undefined ? runnable : runnable.filter(set => set === wanted);
+    for (const instructionSet of candidates) {
+      const file = join(build, `${instructionSet}.node`);
+      if (existsSync(file)) return { addon: require(file) as Addon, instructionSet };
+    }
+    return { reason: `no build for ${wanted ?? best} in ${build}` };
+  } catch (error) {
+    return { reason: error instanceof Error ? error.message : String(error) };
+  }
+}

@@ -1,0 +1,180 @@
+/**
+ * @file The native backend: every kernel of tfjs's cpu backend, in memory that is pooled, with the hot ones replaced by
+ * C++ (src/kernels registers those). Tensors are plain typed arrays on this side, so a call costs a fraction of a
+ * microsecond and nothing is copied.
+ */
+
+import { availableParallelism } from 'node:os';
+import * as cpu from '@tensorflow/tfjs-backend-cpu';
+import type { backend_util, DataType, TensorInfo, TypedArray } from '@tensorflow/tfjs-core';
+import * as tf from '@tensorflow/tfjs-core';
+import { type Addon, type InstructionSet, loadAddon } from './addon.ts';
+import { MemoryPool } from './pool.ts';
+
+export type Precision = 'fp32' | 'bf16';
+
+/** A native tensor's values. */
+export type NativeArray = Float32Array | Int32Array | Uint8Array;
+
+export class NativeBackend extends cpu.MathBackendCPU {
+  readonly instructionSet: InstructionSet;
+  readonly memoryPool: MemoryPool;
+  /** Operands of matrix products; sums, norms, softmax and parameters stay fp32. */
+  precision: Precision;
+  private readonly addon: Addon;
+  private readonly indexOf: ReadonlyMap<string, number>;
+  private readonly numbers = new Float64Array(64);
+
+  constructor(addon: Addon, instructionSet: InstructionSet) {
+    super();
+    // The parent warns at its first write that a faster backend exists: this is it.
+    (this as unknown as { firstUse: boolean }).firstUse = false;
+    this.addon = addon;
+    this.instructionSet = instructionSet;
+    this.precision = this.supportsBf16 ? 'bf16' : 'fp32';
+    this.indexOf = new Map(addon.kernelNames().map((name, index) => [name, index]));
+    this.memoryPool = new MemoryPool(bytes => addon.allocate(bytes));
+    addon.setThreads(availableParallelism());
+  }
+
+  /** Whether this processor multiplies bf16 pairs in hardware. */
+  get supportsBf16(): boolean {
+    return this.instructionSet === 'avx512bf16';
+  }
+
+  /** Sets the number of threads of the kernels. */
+  setThreads(count: number): void {
+    this.addon.setThreads(count);
+  }
+
+  /** Whether the addon has a kernel of that name. */
+  has(kernel: string): boolean {
+    return this.indexOf.has(kernel);
+  }
+
+  /** A tensor of undefined content for a kernel to fill. */
+  output(shape: number[], dtype: 'float32' | 'int32' | 'bool' = 'float32'): TensorInfo {
+    const size = Math.max(1, tf.util.sizeFromShape(shape));
+    const length = tf.util.sizeFromShape(shape);
+    const buffer = this.memoryPool.take(size * (dtype === 'bool' ? 1 : 4));
+    if (dtype === 'bool') return this.makeTensorInfo(shape, dtype, new Uint8Array(buffer, 0, length));
+    return this.makeTensorInfo(
+      shape,
+      dtype,
+      dtype === 'int32' ? new Int32Array(buffer, 0, length) : new Float32Array(buffer, 0, length),
+    );
+  }
+
+  /** A tensor's values as the kernels see them: shared, not a copy. */
+  values(tensor: TensorInfo): NativeArray {
+    return this.data.get(tensor.dataId).values as NativeArray;
+  }
+
+  /**
+   * Calls a C++ kernel.
+   * @param kernel its name in native/kernels.cc
+   * @param buffers tensors or typed arrays in the order that the kernel reads them; null where an optional one is absent
+   * @param numbers sizes and constants
+   */
+  call(kernel: string, buffers: readonly (TensorInfo | ArrayBufferView | null)[], numbers: readonly number[]): void {
+    const index = this.indexOf.get(kernel);
+    if (index === undefined) throw new Error(`native: no kernel ${kernel}; rebuild with npm run build:native`);
+    for (let i = 0; i < numbers.length; i++) this.numbers[i] = numbers[i];
+    const views = buffers.map(b => (b === null ? null : ArrayBuffer.isView(b) ? b : this.values(b)));
+    this.addon.call(index, views, this.numbers, numbers.length);
+  }
+
+  override write(values: backend_util.BackendValues, shape: number[], dtype: DataType): object {
+    if (ArrayBuffer.isView(values)) this.memoryPool.retain(values.buffer);
+    return super.write(values, shape, dtype);
+  }
+
+  override move(
+    dataId: object,
+    values: backend_util.BackendValues,
+    shape: number[],
+    dtype: DataType,
+    refCount: number,
+  ): void {
+    if (ArrayBuffer.isView(values)) this.memoryPool.retain(values.buffer);
+    super.move(dataId, values, shape, dtype, refCount);
+  }
+
+  override disposeData(dataId: object, force = false): boolean {
+    const data = this.data.has(dataId) ? this.data.get(dataId) : undefined;
+    const freed = super.disposeData(dataId, force);
+    if (freed && data !== undefined && ArrayBuffer.isView(data.values)) this.memoryPool.release(data.values.buffer);
+    return freed;
+  }
+
+  /** Callers get a copy of pooled memory: the block is used again once the tensor is disposed. */
+  override readSync(dataId: object): backend_util.BackendValues {
+    const values = super.readSync(dataId);
+    return ArrayBuffer.isView(values) && this.memoryPool.owns(values.buffer) ? (values as TypedArray).slice() : values;
+  }
+
+  override async read(dataId: object): Promise<backend_util.BackendValues> {
+    return this.readSync(dataId);
+  }
+}
+
+/**
+ * Registers the backend under the name `native` with every kernel of the cpu backend.
+ * @returns why it could not be registered, or undefined
+ */
+export function registerNative(instructionSet?: InstructionSet): string | undefined {
+  if (tf.findBackendFactory('native') !== null) return undefined;
+  const loaded = loadAddon(instructionSet);
+  if ('reason' in loaded) return loaded.reason;
+  tf.registerBackend('native', () => new NativeBackend(loaded.addon, loaded.instructionSet));
+  tf.copyRegisteredKernels('cpu', 'native');
+  for (const name of overrides.keys()) installOverride(name);
+  return undefined;
+}
+
+export type InputInfos = Readonly<Record<string, TensorInfo>>;
+
+/** Fills the outputs of one of tfjs's own operations, or returns undefined to leave the call to the cpu backend. */
+export type Override = (
+  inputs: InputInfos,
+  attributes: Readonly<Record<string, unknown>>,
+  backend: NativeBackend,
+) => TensorInfo[] | undefined;
+
+const overrides = new Map<string, Override>();
+
+/**
+ * Replaces one of tfjs's own kernels on the native backend.
+ * @param kernelName tfjs's name, e.g. `BatchMatMul`
+ */
+export function overrideNative(kernelName: string, override: Override): void {
+  overrides.set(kernelName, override);
+  if (tf.findBackendFactory('native') !== null) installOverride(kernelName);
+}
+
+function installOverride(kernelName: string): void {
+  const override = overrides.get(kernelName) as Override;
+  const stock = tf.getKernel(kernelName, 'cpu');
+  if (tf.getKernel(kernelName, 'native') !== undefined) tf.unregisterKernel(kernelName, 'native');
+  tf.registerKernel({
+    kernelName,
+    backendName: 'native',
+    kernelFunc: parameters => {
+      const { inputs, attrs, backend } = parameters;
+      const outputs = override(
+        inputs as InputInfos,
+        (attrs ?? {}) as Record<string, unknown>,
+        backend as NativeBackend,
+      );
+      if (outputs !== undefined) return outputs.length === 1 ? outputs[0] : outputs;
+      if (stock === undefined) throw new Error(`native: no kernel ${kernelName} for these arguments`);
+      return stock.kernelFunc(parameters);
+    },
+  });
+}
+
+/** The active backend if it is the native one. */
+export function activeNative(): NativeBackend | undefined {
+  const backend = tf.backend();
+  return backend instanceof NativeBackend ? backend : undefined;
+}

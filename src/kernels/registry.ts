@@ -1,0 +1,118 @@
+/**
+ * @file How a fused operation is defined: one name, one node on the tape, on every backend. Its `reference` is a
+ * composition of plain tfjs operations that runs wherever a backend has no kernel of its own; `gradient` is written by
+ * hand (tfjs cannot differentiate inside a gradient); `native` calls C++. Where gradients of gradients are being taken
+ * the plain composition is used, which tfjs can differentiate again.
+ */
+import '@tensorflow/tfjs-layers'; // registers tfjs's own gradients; tfjs-core alone has none in Node
+import type { NamedAttrMap, NamedTensorMap, Tensor, TensorInfo } from '@tensorflow/tfjs-core';
+import * as tf from '@tensorflow/tfjs-core';
+import { type InputInfos, NativeBackend } from '../backends/native.ts';
+
+export type Inputs = Readonly<Record<string, Tensor>>;
+export type Attributes = Readonly<Record<string, number | boolean | string>>;
+/** A gradient for each differentiable input, by name; inputs that are not differentiable are left out. */
+export type Gradients = Record<string, Tensor | (() => Tensor)>;
+
+export interface KernelDefinition {
+  readonly name: string;
+  /** Plain tfjs operations; returns every output. Called in a tidy. */
+  readonly reference: (inputs: Inputs, attributes: Attributes) => Tensor[];
+  /** The C++ kernel: inputs are untracked, outputs come from `backend.output(...)`. */
+  readonly native?: (inputs: InputInfos, attributes: Attributes, backend: NativeBackend) => TensorInfo[];
+  readonly gradient?: {
+    /** Names of the inputs that the backward pass needs. */
+    readonly saveInputs: readonly string[];
+    /** Which outputs it needs, by position. */
+    readonly saveOutputs?: readonly boolean[];
+    /**
+     * @param dys gradients of the outputs by position, null for an output that the loss does not depend on
+     * @param saved the saved inputs by name, and the saved outputs as `y0`, `y1`, ...
+     */
+    readonly run: (dys: readonly (Tensor | null)[], saved: Inputs, attributes: Attributes) => Gradients;
+  };
+}
+
+const definitions = new Map<string, KernelDefinition>();
+
+/** The fused operations defined so far, for tests that compare each of them with its reference. */
+export function definedKernels(): ReadonlyMap<string, KernelDefinition> {
+  return definitions;
+}
+
+/** Registers a fused operation. */
+export function defineKernel(definition: KernelDefinition): void {
+  const { name, gradient } = definition;
+  if (definitions.has(name)) throw new Error(`kernel ${name} is defined twice`);
+  definitions.set(name, definition);
+  if (gradient === undefined) return;
+  const saveOutputs = gradient.saveOutputs ?? [];
+  const savedNames = [...gradient.saveInputs, ...saveOutputs.flatMap((save, i) => (save ? [`y${i}`] : []))];
+  tf.registerGradient({
+    kernelName: name,
+    inputsToSave: [...gradient.saveInputs],
+    outputsToSave: [...saveOutputs],
+    gradFunc: (dy, saved, attributes) => {
+      const dys = Array.isArray(dy) ? dy : [dy];
+      const byName: Record<string, Tensor> = {};
+      // Optional inputs that were absent are absent here too: tfjs saves only those that were given.
+      let next = 0;
+      const present = (attributes as Record<string, unknown>).absent as string | undefined;
+      const absent = new Set(present === undefined || present === '' ? [] : present.split(','));
+      for (const key of savedNames) if (!absent.has(key)) byName[key] = saved[next++];
+      const gradients = gradient.run(dys, byName, attributes as Attributes);
+      return Object.fromEntries(
+        Object.entries(gradients).map(([key, value]) => [key, typeof value === 'function' ? value : () => value]),
+      );
+    },
+  });
+}
+
+/** Registers the definition for the active backend the first time it is used there. */
+function ensureRegistered(definition: KernelDefinition): void {
+  const backendName = tf.getBackend();
+  if (tf.getKernel(definition.name, backendName)) return;
+  const backend = tf.backend();
+  const { native, reference } = definition;
+  tf.registerKernel({
+    kernelName: definition.name,
+    backendName,
+    kernelFunc:
+      backend instanceof NativeBackend && native !== undefined
+        ? ({ inputs, attrs }) => native(inputs as InputInfos, attrs as Attributes, backend)
+        : // Kernel functions receive the tensors themselves; only their declared type is narrower.
+          ({ inputs, attrs }) =>
+            tf.tidy(() => reference(inputs as unknown as Inputs, attrs as Attributes)) as unknown as TensorInfo[],
+  });
+}
+
+/** True while a gradient of a gradient may be asked for. */
+function nested(): boolean {
+  return (tf.engine() as unknown as { state: { gradientDepth: number } }).state.gradientDepth > 1;
+}
+
+/**
+ * Runs a fused operation on the active backend and records it on the tape.
+ * @param name as in `defineKernel`
+ * @param inputs tensors by name; undefined ones (optional inputs) are left out
+ * @returns every output; the caller owns them and disposes those it does not use
+ */
+export function run(
+  name: string,
+  inputs: Readonly<Record<string, Tensor | undefined>>,
+  attributes: Attributes = {},
+): Tensor[] {
+  const definition = definitions.get(name);
+  if (definition === undefined) throw new Error(`kernel ${name} is not defined`);
+  const given: Record<string, Tensor> = {};
+  const absent: string[] = [];
+  for (const [key, tensor] of Object.entries(inputs)) {
+    if (tensor === undefined) absent.push(key);
+    else given[key] = tensor;
+  }
+  if (nested()) return definition.reference(given, attributes);
+  ensureRegistered(definition);
+  const attrs = absent.length > 0 ? { ...attributes, absent: absent.join(',') } : attributes;
+  const result = tf.engine().runKernel(name, given as NamedTensorMap, attrs as NamedAttrMap);
+  return (Array.isArray(result) ? result : [result]) as unknown as Tensor[];
+}
