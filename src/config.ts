@@ -1,0 +1,208 @@
+/**
+ * @file Every hyperparameter of a run: zod schemas that give the types, the defaults, the checks, the flags of the
+ * command line and the `config.json` in the run folder; and the presets, which are nothing but partial configs.
+ * Lengths of schedules are fractions of their training, so that a shorter run is the same run in small.
+ */
+import { z } from 'zod';
+import { UserError } from './errors.ts';
+
+const fraction = z.number().min(0).max(1);
+const positive = z.number().positive();
+const count = z.number().int().positive();
+
+/** Where the images come from and how they are cut. */
+export const dataSchema = z.object({
+  imageSize: count.multipleOf(8).default(128).describe('height and width of the images in pixels'),
+  validation: fraction.default(0.05).describe('share of the items held out, chosen by a hash of their names'),
+  crops: count.max(64).default(4).describe('crops of every image that are turned into codes, once'),
+  cropAmount: fraction.default(0.1).describe('how far crops may shift and zoom, as a share of the image'),
+  flip: z.boolean().default(false).describe('also mirror half of the crops (wrong where captions say left or right)'),
+});
+
+/** The caption tokenizer. */
+export const captionSchema = z.object({
+  vocabSize: count.min(256).max(16384).default(16384).describe('largest number of byte-pair entries'),
+  bpeDropout: fraction.default(0.1).describe('chance that a merge is skipped while training'),
+});
+
+export const quantizers = ['fsq', 'vq', 'dvae'] as const;
+
+/** The patch tokenizer's network. */
+export const patchSchema = z.object({
+  grid: count.default(32).describe('codes along each side of the image'),
+  quantizer: z.enum(quantizers).default('fsq').describe('how a patch becomes one of the codes'),
+  levels: z
+    .array(count.min(2))
+    .min(1)
+    .default([8, 5, 5, 5])
+    .describe('fsq: values along each axis; their product is the codebook'),
+  codebookSize: count.min(2).max(65536).default(8192).describe('vq and dvae: number of codes'),
+  codeDim: count.default(8).describe('vq: dimension of a code'),
+  width: count.default(128).describe('channels at the finest stage of the network'),
+  maxWidth: count.default(256).describe('channels at the code grid'),
+  stem: count.default(2).describe('pixels folded into channels before the first convolution'),
+  blocks: count.default(2).describe('residual blocks at each resolution'),
+  codeBlocks: count.default(2).describe('further residual blocks at the code grid'),
+});
+
+/** How the patch tokenizer is trained. */
+export const patchTrainSchema = z.object({
+  steps: count.default(10000).describe('optimizer steps'),
+  batchSize: count.default(16).describe('images a step'),
+  lr: positive.default(6e-4).describe('peak learning rate'),
+  warmup: fraction.default(0.03).describe('share of the steps in which the learning rate rises'),
+  finalLr: fraction.default(0.05).describe('last learning rate as a share of the peak (cosine)'),
+  beta1: fraction.default(0.9),
+  beta2: fraction.default(0.99),
+  weightDecay: z.number().min(0).default(0.01),
+  clip: positive.default(1).describe('largest global norm of the gradient'),
+  ema: fraction.default(0.999).describe('decay of the averaged weights'),
+  l1: z.number().min(0).default(1).describe('weight of the absolute error'),
+  l2: z.number().min(0).default(1).describe('weight of the squared error'),
+  edges: z.number().min(0).default(1).describe('weight of the absolute error of image gradients'),
+  commitment: z.number().min(0).default(0.25).describe('vq: weight of the commitment loss'),
+  reviveAfter: count.default(200).describe('vq: steps after which an unused code takes the place of an encoded patch'),
+  klWeight: z.number().min(0).default(6.6).describe('dvae: final weight of the KL term, before the division by 192'),
+  klWarmup: fraction.default(0.0017).describe('dvae: share of the steps in which it rises (cosine)'),
+  temperature: positive.default(1 / 16).describe('dvae: final temperature of the Gumbel softmax'),
+  temperatureSteps: fraction.default(0.05).describe('dvae: share of the steps in which it falls from 1 (cosine)'),
+});
+
+export const attentionPatterns = ['full', 'dalle'] as const;
+
+/** The transformer. */
+export const modelSchema = z.object({
+  captionLength: count.max(4096).default(256).describe('caption positions'),
+  width: count.default(256).describe('channels of the residual stream'),
+  layers: count.default(6),
+  heads: count.default(4),
+  mlp: z.enum(['swiglu', 'gelu']).default('swiglu').describe('kind of the feed-forward layers'),
+  mlpWidth: count.optional().describe('channels inside them (default: 8/3 width for swiglu, 4 width for gelu)'),
+  norm: z.enum(['rms', 'layer']).default('rms'),
+  qkNorm: z.boolean().default(true).describe('normalise queries and keys'),
+  positions: z
+    .enum(['rope', 'learned', 'both'])
+    .default('both')
+    .describe('rotary, or added embeddings of position, row and column'),
+  attention: z
+    .enum(attentionPatterns)
+    .default('full')
+    .describe("full causal, or DALL·E's row, column, row, row ... convolution"),
+  convKernel: count.default(11).describe("side of the convolutional mask of DALL·E's last layer"),
+  dropout: fraction.default(0.1),
+  captionDrop: fraction.default(0.1).describe('share of captions left out in training, for guidance'),
+  captionWeight: fraction.default(0.125).describe('weight of the caption loss; the image loss has the rest'),
+  zLoss: z.number().min(0).default(1e-5).describe('weight of the squared log-partition'),
+});
+
+/** How the transformer is trained. */
+export const trainSchema = z.object({
+  steps: count.default(20000).describe('optimizer steps'),
+  batchSize: count.default(16).describe('sequences a step'),
+  accumulate: count.default(1).describe('parts that a batch is computed in, to save memory'),
+  lr: positive.default(6e-4).describe('peak learning rate'),
+  warmup: fraction.default(0.03).describe('share of the steps in which the learning rate rises'),
+  finalLr: fraction.default(0.05).describe('last learning rate as a share of the peak (cosine)'),
+  beta1: fraction.default(0.9),
+  beta2: fraction.default(0.95),
+  weightDecay: z.number().min(0).default(0.05),
+  clip: positive.default(1).describe('largest global norm of the gradient'),
+  ema: fraction.default(0.999).describe('decay of the averaged weights; 0 switches them off'),
+  evalEvery: count.default(500).describe('steps between validations'),
+  sampleEvery: count.default(1000).describe('steps between sample grids'),
+  saveEvery: count.default(500).describe('steps between saved states'),
+  logEvery: count.default(10).describe('steps between lines of metrics.jsonl'),
+});
+
+/** A whole run. */
+export const runSchema = z.object({
+  seed: z.number().int().min(0).max(0xffffffff).default(0),
+  data: dataSchema.prefault({}),
+  caption: captionSchema.prefault({}),
+  patch: patchSchema.prefault({}),
+  patchTrain: patchTrainSchema.prefault({}),
+  model: modelSchema.prefault({}),
+  train: trainSchema.prefault({}),
+});
+
+export type DataConfig = Readonly<z.infer<typeof dataSchema>>;
+export type CaptionConfig = Readonly<z.infer<typeof captionSchema>>;
+export type PatchConfig = Readonly<z.infer<typeof patchSchema>>;
+export type PatchTrainConfig = Readonly<z.infer<typeof patchTrainSchema>>;
+export type ModelConfig = Readonly<z.infer<typeof modelSchema>>;
+export type TrainConfig = Readonly<z.infer<typeof trainSchema>>;
+export type RunConfig = Readonly<z.infer<typeof runSchema>>;
+export type RunConfigInput = z.input<typeof runSchema>;
+
+/** Starting points; every field can still be set by flag or file. */
+export const presets = {
+  /** What the demo trains: an 8x8 grid of 64x64 pixels and short captions, made for minutes on two CPU cores. */
+  tiny: {
+    data: { imageSize: 64, crops: 4, cropAmount: 0.06 },
+    caption: { vocabSize: 2048 },
+    patch: { grid: 8, width: 64, maxWidth: 192, stem: 4 },
+    patchTrain: { steps: 3000, batchSize: 32, lr: 1e-3 },
+    model: { captionLength: 32, width: 256, layers: 6, heads: 4 },
+    train: { steps: 3000, batchSize: 32, lr: 1e-3, evalEvery: 250, sampleEvery: 500, saveEvery: 250 },
+  },
+  /** d 256, 6 layers: the full 256 + 1024 positions at the size of a laptop. */
+  small: { model: { width: 256, layers: 6, heads: 4 } },
+  /** d 768, 12 layers: for a GPU. */
+  base: { model: { width: 768, layers: 12, heads: 12 }, train: { lr: 3e-4 } },
+  /** The paper's choices (Ramesh et al. 2021) at the width of `small`. */
+  dalle: {
+    caption: { bpeDropout: 0.1 },
+    patch: { quantizer: 'dvae', codebookSize: 8192 },
+    model: {
+      mlp: 'gelu',
+      norm: 'layer',
+      qkNorm: false,
+      positions: 'learned',
+      attention: 'dalle',
+      dropout: 0,
+      captionDrop: 0,
+      zLoss: 0,
+    },
+    train: { beta2: 0.96, weightDecay: 0.045, clip: 4, ema: 0.99 },
+  },
+} as const satisfies Record<string, Partial<Record<keyof RunConfigInput, object>>>;
+
+export type PresetName = keyof typeof presets;
+export const presetNames = Object.keys(presets) as readonly PresetName[];
+
+/** Number of codes of a patch tokenizer. */
+export function codebookSizeOf(patch: Pick<PatchConfig, 'quantizer' | 'levels' | 'codebookSize'>): number {
+  return patch.quantizer === 'fsq' ? patch.levels.reduce((a, b) => a * b, 1) : patch.codebookSize;
+}
+
+/** Pixels along one side of a patch. */
+export function patchSizeOf(config: Pick<RunConfig, 'data' | 'patch'>): number {
+  return config.data.imageSize / config.patch.grid;
+}
+
+/**
+ * Checks what no single field can: that the parts fit together.
+ * @throws UserError naming the fields
+ */
+export function checkConfig(config: RunConfig): RunConfig {
+  const { data, patch, model, train } = config;
+  const factor = patchSizeOf(config);
+  if (!Number.isInteger(Math.log2(factor)) || factor < patch.stem || !Number.isInteger(Math.log2(patch.stem))) {
+    throw new UserError(
+      'config',
+      `imageSize ${data.imageSize} / grid ${patch.grid} = ${factor}, expected a power of two that is at least stem (${patch.stem})`,
+      'e.g. --image-size 128 --grid 32, or --image-size 64 --grid 16',
+    );
+  }
+  if (model.width % model.heads !== 0 || (model.width / model.heads) % 4 !== 0) {
+    throw new UserError(
+      'config',
+      `width ${model.width} / heads ${model.heads}: expected a multiple of 4 channels a head`,
+      'e.g. --width 256 --heads 4',
+    );
+  }
+  if (train.batchSize % train.accumulate !== 0) {
+    throw new UserError('config', `batchSize ${train.batchSize} is not a multiple of accumulate ${train.accumulate}`);
+  }
+  return Object.freeze(config);
+}
