@@ -1,0 +1,128 @@
+/**
+ * @file Encoded image bytes to a square of RGB pixels, in sharp's threads (libvips), never on the main one. Whatever comes in
+ * (CMYK, 16 bit, grey, transparent, animated, turned by EXIF, one pixel wide), 8-bit sRGB comes out, transparent parts on the
+ * background. The random crop is DALL·E's (Ramesh et al. 2021, appendix A.1, listing 2), with an option to pad for drawings.
+ */
+
+import sharp, { type Sharp } from 'sharp';
+import type { Random } from '../src/random.ts';
+
+/** A square window. In units of the image's short side, so that it means the same for every image. */
+export interface Crop {
+  /** Side of the square over the short side: 1 takes all of it, less zooms in, more pads with the background. */
+  readonly scale: number;
+  /** Shift of the square's centre to the right and down, in short sides. */
+  readonly x: number;
+  readonly y: number;
+  /** Place along the long side, in [0, 1]; 0.5 is the middle. */
+  readonly along?: number;
+  readonly flip?: boolean;
+}
+
+export interface DecodeOptions {
+  /** Side of the square that comes out, in pixels. */
+  readonly size: number;
+  /** `center` is the largest square in the middle. */
+  readonly crop?: 'center' | Crop;
+  /** Any CSS colour; shows through transparent parts and around a crop larger than the image. */
+  readonly background?: string;
+}
+
+/** Largest image taken, in pixels: a bomb of a few bytes should not take the machine down. */
+const LIMIT_PIXELS = 2 ** 28;
+
+/**
+ * Decodes, crops and scales one image.
+ * @returns [size, size, 3] RGB bytes, row by row
+ * @throws Error with sharp's reason if the image is corrupt or cut off
+ */
+export async function decodeImage(bytes: Uint8Array, options: DecodeOptions): Promise<Uint8Array> {
+  const { size, crop = 'center', background = 'white' } = options;
+  // Only the first frame of an animation is read unless sharp is asked for more.
+  const image = sharp(bytes, { limitInputPixels: LIMIT_PIXELS }).autoOrient().flatten({ background });
+  const pixels =
+    crop === 'center'
+      ? image.resize(size, size, { fit: 'cover', kernel: 'mitchell' })
+      : await window(bytes, image, options, crop);
+  const { data, info } = await pixels
+    .toColourspace('srgb')
+    .removeAlpha()
+    .raw({ depth: 'uchar' })
+    .toBuffer({ resolveWithObject: true });
+  const rgb = info.channels === 3 ? data : grey(data);
+  if (rgb.length !== size * size * 3)
+    throw new Error(`decoded to ${info.width} x ${info.height} x ${info.channels}, not ${size} x ${size} x 3`);
+  return crop !== 'center' && crop.flip === true ? mirror(rgb, size) : rgb;
+}
+
+/** Scales the whole image so that the crop's side becomes `size`, then cuts the window out and pads what lies outside. */
+async function window(
+  bytes: Uint8Array,
+  image: Sharp,
+  { size, background = 'white' }: DecodeOptions,
+  { scale, x, y, along = 0.5 }: Crop,
+): Promise<Sharp> {
+  const { width, height } = (await sharp(bytes, { limitInputPixels: LIMIT_PIXELS }).metadata()).autoOrient;
+  const short = Math.min(width, height);
+  const zoom = size / (short * scale);
+  const W = Math.max(1, Math.round(width * zoom));
+  const H = Math.max(1, Math.round(height * zoom));
+  const centreX = short / 2 + (width - short) * along + x * short;
+  const centreY = short / 2 + (height - short) * along + y * short;
+  const across = overlap(Math.round(centreX * zoom - size / 2), size, W);
+  const down = overlap(Math.round(centreY * zoom - size / 2), size, H);
+  return image
+    .resize(W, H, { fit: 'fill', kernel: 'mitchell' })
+    .extract({ left: across.from, top: down.from, width: across.length, height: down.length })
+    .extend({ left: across.before, right: across.after, top: down.before, bottom: down.after, background });
+}
+
+/** How the window [start, start + size) meets [0, length), and how much of it lies before and after; at least one pixel meets. */
+function overlap(
+  start: number,
+  size: number,
+  length: number,
+): { from: number; length: number; before: number; after: number } {
+  const from = Math.min(Math.max(start, 0), length - 1);
+  const to = Math.max(Math.min(start + size, length), from + 1);
+  const before = Math.min(Math.max(-start, 0), size - 1);
+  const inside = Math.min(to - from, size - before);
+  return { from, length: inside, before, after: size - before - inside };
+}
+
+function grey(data: Uint8Array): Uint8Array {
+  const rgb = new Uint8Array(data.length * 3);
+  for (let i = 0; i < data.length; i++) rgb.fill(data[i], 3 * i, 3 * i + 3);
+  return rgb;
+}
+
+function mirror(rgb: Uint8Array, size: number): Uint8Array {
+  const out = new Uint8Array(rgb.length);
+  for (let row = 0; row < size; row++) {
+    for (let column = 0; column < size; column++) {
+      const from = (row * size + column) * 3;
+      out.set(rgb.subarray(from, from + 3), (row * size + size - 1 - column) * 3);
+    }
+  }
+  return out;
+}
+
+export interface CropOptions {
+  /** 0 is the middle, 1 is DALL·E's: up to 1/8 off along the long side and up to 1/8 of zoom. */
+  readonly amount?: number;
+  /** For drawings on a plain ground: zooms out as well as in and shifts freely, padding with the background. */
+  readonly pad?: boolean;
+  /** Mirror every second crop. Off by default, because captions say left and right. */
+  readonly flip?: boolean;
+}
+
+/** Draws a crop near the middle. Without `pad` it never leaves the image. */
+export function cropFor(random: Random, { amount = 1, pad = false, flip = false }: CropOptions = {}): Crop {
+  const spread = (): number => 2 * random.uniform() - 1; // uniform in [-1, 1)
+  const along = 0.5 + (amount * spread()) / 8;
+  const scale = pad ? 1 + (amount * spread()) / 8 : 1 / (1 + (amount * random.uniform()) / 8);
+  const slack = pad ? amount / 8 : 1 - scale;
+  const x = (slack * spread()) / 2;
+  const y = (slack * spread()) / 2;
+  return { scale, x, y, along: Math.min(1, Math.max(0, along)), flip: flip && random.uniform() < 0.5 };
+}
