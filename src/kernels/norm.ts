@@ -1,0 +1,152 @@
+/**
+ * @file Normalisation: RMSNorm (Zhang & Sennrich 2019, arXiv:1910.07467), LayerNorm (Ba et al. 2016, arXiv:1607.06450)
+ * and GroupNorm (Wu & He 2018, arXiv:1803.08494). One pass over memory forward, one backward (GroupNorm: two); the sums
+ * over rows for gain and bias are taken in a fixed order, so equal input gives equal bits.
+ */
+import type { Tensor } from '@tensorflow/tfjs-core';
+import * as tf from '@tensorflow/tfjs-core';
+import { expectShape } from '../errors.ts';
+import { defineKernel, run } from './registry.ts';
+
+/**
+ * RMSNorm, x / sqrt(mean(x^2) + eps) * gain over the last axis.
+ * @param x [..., C]; @param gain [C]
+ * @returns like x
+ * @throws ShapeError if gain is not [C]
+ */
+export function rmsNorm(x: Tensor, gain: Tensor, eps = 1e-6): Tensor {
+  expectShape('rmsNorm: gain', gain.shape, [x.shape[x.rank - 1]]);
+  return run('RmsNorm', { x, gain }, { eps })[0];
+}
+
+/**
+ * LayerNorm, (x - mean) / sqrt(variance + eps) * gain + bias over the last axis.
+ * @param x [..., C]; @param gain [C]; @param bias [C]
+ * @returns like x
+ * @throws ShapeError if gain or bias is not [C]
+ */
+export function layerNorm(x: Tensor, gain: Tensor, bias: Tensor, eps = 1e-5): Tensor {
+  const C = x.shape[x.rank - 1];
+  expectShape('layerNorm: gain', gain.shape, [C]);
+  expectShape('layerNorm: bias', bias.shape, [C]);
+  return run('LayerNorm', { x, gain, bias }, { eps })[0];
+}
+
+/**
+ * GroupNorm: as LayerNorm, with mean and variance over each image's pixels and each group of C/groups channels.
+ * @param x [B, H, W, C]; @param gain [C]; @param bias [C]
+ * @param groups divides C
+ * @returns like x
+ * @throws ShapeError if gain or bias is not [C], or groups does not divide C
+ */
+export function groupNorm(x: Tensor, gain: Tensor, bias: Tensor, groups: number, eps = 1e-5): Tensor {
+  const { C } = expectShape('groupNorm: x', x.shape, ['B', 'H', 'W', 'C']);
+  expectShape('groupNorm: gain', gain.shape, [C]);
+  expectShape('groupNorm: bias', bias.shape, [C]);
+  expectShape(`groupNorm: ${groups} groups of channels`, [C % groups], [0]);
+  const [y, moments] = run('GroupNorm', { x, gain, bias }, { eps, groups });
+  moments.dispose();
+  return y;
+}
+
+/** All axes but the last. */
+function leading(x: Tensor): number[] {
+  return [...Array(x.rank - 1).keys()];
+}
+
+function center(x: Tensor, eps: number): { readonly normalized: Tensor; readonly scale: Tensor } {
+  const centered = tf.sub(x, tf.mean(x, -1, true));
+  const scale = tf.rsqrt(tf.add(tf.mean(tf.square(centered), -1, true), eps));
+  return { normalized: tf.mul(centered, scale), scale };
+}
+
+defineKernel({
+  name: 'RmsNorm',
+  reference: ({ x, gain }, { eps }) => {
+    const scale = tf.rsqrt(tf.add(tf.mean(tf.square(x), -1, true), eps as number));
+    return [tf.mul(tf.mul(x, scale), gain)];
+  },
+  gradient: {
+    saveInputs: ['x', 'gain'],
+    run: ([dy], { x, gain }, { eps }) => {
+      const [dx, dGain] = run('RmsNormGrad', { x, gain, dy: dy as Tensor }, { eps });
+      return { x: dx, gain: dGain };
+    },
+  },
+});
+
+defineKernel({
+  name: 'RmsNormGrad',
+  reference: ({ x, gain, dy }, { eps }) => {
+    const scale = tf.rsqrt(tf.add(tf.mean(tf.square(x), -1, true), eps as number));
+    const normalized = tf.mul(x, scale);
+    const g = tf.mul(dy, gain);
+    const dx = tf.mul(tf.sub(g, tf.mul(normalized, tf.mean(tf.mul(g, normalized), -1, true))), scale);
+    return [dx, tf.sum(tf.mul(dy, normalized), leading(x))];
+  },
+});
+
+defineKernel({
+  name: 'LayerNorm',
+  reference: ({ x, gain, bias }, { eps }) => [tf.add(tf.mul(center(x, eps as number).normalized, gain), bias)],
+  gradient: {
+    saveInputs: ['x', 'gain'],
+    run: ([dy], { x, gain }, { eps }) => {
+      const [dx, dGain, dBias] = run('LayerNormGrad', { x, gain, dy: dy as Tensor }, { eps });
+      return { x: dx, gain: dGain, bias: dBias };
+    },
+  },
+});
+
+defineKernel({
+  name: 'LayerNormGrad',
+  reference: ({ x, gain, dy }, { eps }) => {
+    const { normalized, scale } = center(x, eps as number);
+    const g = tf.mul(dy, gain);
+    const projected = tf.mul(normalized, tf.mean(tf.mul(g, normalized), -1, true));
+    const dx = tf.mul(tf.sub(tf.sub(g, tf.mean(g, -1, true)), projected), scale);
+    return [dx, tf.sum(tf.mul(dy, normalized), leading(x)), tf.sum(dy, leading(x))];
+  },
+});
+
+/** [B, H, W, C] as [B, HW, G, C/G]. */
+function grouped(x: Tensor, groups: number): Tensor {
+  const [B, H, W, C] = x.shape;
+  return tf.reshape(x, [B, H * W, groups, C / groups]);
+}
+
+defineKernel({
+  name: 'GroupNorm',
+  reference: ({ x, gain, bias }, { eps, groups }) => {
+    const G = groups as number;
+    const shaped = grouped(x, G); // [B, HW, G, C/G]
+    const mean = tf.mean(shaped, [1, 3], true); // [B, 1, G, 1]
+    const centered = tf.sub(shaped, mean);
+    const scale = tf.rsqrt(tf.add(tf.mean(tf.square(centered), [1, 3], true), eps as number));
+    const normalized = tf.reshape(tf.mul(centered, scale), x.shape);
+    const moments = tf.stack([tf.reshape(mean, [-1, G]), tf.reshape(scale, [-1, G])]); // [2, B, G]
+    return [tf.add(tf.mul(normalized, gain), bias), moments];
+  },
+  gradient: {
+    saveInputs: ['x', 'gain'],
+    saveOutputs: [false, true],
+    run: ([dy], { x, gain, y1 }, { groups }) => {
+      const [dx, dGain, dBias] = run('GroupNormGrad', { x, gain, moments: y1, dy: dy as Tensor }, { groups });
+      return { x: dx, gain: dGain, bias: dBias };
+    },
+  },
+});
+
+defineKernel({
+  name: 'GroupNormGrad',
+  reference: ({ x, gain, moments, dy }, { groups }) => {
+    const G = groups as number;
+    const [mean, scale] = tf.split(moments, 2).map(m => tf.reshape(m, [x.shape[0], 1, G, 1]));
+    const normalized = tf.mul(tf.sub(grouped(x, G), mean), scale); // [B, HW, G, C/G]
+    const g = grouped(tf.mul(dy, gain), G);
+    const projected = tf.mul(normalized, tf.mean(tf.mul(g, normalized), [1, 3], true));
+    const dx = tf.mul(tf.sub(tf.sub(g, tf.mean(g, [1, 3], true)), projected), scale);
+    const dGain = tf.sum(tf.mul(dy, tf.reshape(normalized, x.shape)), [0, 1, 2]);
+    return [tf.reshape(dx, x.shape), dGain, tf.sum(dy, [0, 1, 2])];
+  },
+});

@@ -1,0 +1,140 @@
+/** @file Norms against loops over rows, their gradients against tfjs and differences. */
+import * as tf from '@tensorflow/tfjs-core';
+import { expect, test } from 'vitest';
+import { groupNorm, layerNorm, rmsNorm } from '../../src/kernels/norm.ts';
+import { definedKernels, run } from '../../src/kernels/registry.ts';
+import { expectAllclose, normal, onEveryBackend, useNative } from '../support.ts';
+import { expectGradients, expectNoLeak, expectSameBits } from './gradients.ts';
+
+const reference = (name: string, attributes: Record<string, number>, keys: string[]) => {
+  return (...xs: tf.Tensor[]) => {
+    const inputs = Object.fromEntries(keys.map((key, i) => [key, xs[i]]));
+    return definedKernels().get(name)!.reference(inputs, attributes)[0];
+  };
+};
+
+function naiveNorm(x: ArrayLike<number>, C: number, eps: number, centered: boolean): number[] {
+  const y: number[] = [];
+  for (let row = 0; row < x.length / C; row++) {
+    const values = Array.from({ length: C }, (_, i) => x[row * C + i]);
+    const mean = centered ? values.reduce((a, b) => a + b, 0) / C : 0;
+    const square = values.reduce((a, b) => a + (b - mean) ** 2, 0) / C;
+    for (const value of values) y.push((value - mean) / Math.sqrt(square + eps));
+  }
+  return y;
+}
+
+onEveryBackend('row norms equal a loop over rows', async () => {
+  for (const shape of [
+    [1, 1],
+    [3, 17],
+    [2, 5, 64],
+    [65, 256],
+    [2, 3, 515],
+  ]) {
+    const C = shape[shape.length - 1];
+    const [x, gain, bias] = [normal(shape, 1, 2), normal([C], 2), normal([C], 3)];
+    const [xs, gains, biases] = await Promise.all([x.data(), gain.data(), bias.data()]);
+    const rms = naiveNorm(xs, C, 1e-6, false).map((y, i) => y * gains[i % C]);
+    expectAllclose(await rmsNorm(x, gain).data(), rms, { relative: 1e-5, absolute: 1e-5 });
+    const layer = naiveNorm(xs, C, 1e-5, true).map((y, i) => y * gains[i % C] + biases[i % C]);
+    expectAllclose(await layerNorm(x, gain, bias).data(), layer, { relative: 1e-5, absolute: 1e-5 });
+  }
+});
+
+onEveryBackend('group norm equals a loop over groups', async () => {
+  for (const [B, H, W, C, groups] of [
+    [1, 1, 1, 2, 1],
+    [2, 3, 5, 12, 3],
+    [2, 7, 4, 64, 8],
+    [1, 2, 3, 6, 6],
+    [3, 5, 5, 96, 4],
+  ]) {
+    const [x, gain, bias] = [normal([B, H, W, C], 1, 2), normal([C], 2), normal([C], 3)];
+    const [xs, gains, biases] = await Promise.all([x.data(), gain.data(), bias.data()]);
+    const expected = new Float64Array(xs.length);
+    const width = C / groups;
+    for (let b = 0; b < B; b++) {
+      for (let g = 0; g < groups; g++) {
+        const indices: number[] = [];
+        for (let p = 0; p < H * W; p++) {
+          for (let c = 0; c < width; c++) indices.push((b * H * W + p) * C + g * width + c);
+        }
+        const normalized = naiveNorm(
+          indices.map(i => xs[i]),
+          indices.length,
+          1e-5,
+          true,
+        );
+        indices.forEach((index, i) => {
+          expected[index] = normalized[i] * gains[index % C] + biases[index % C];
+        });
+      }
+    }
+    expectAllclose(await groupNorm(x, gain, bias, groups).data(), expected, { relative: 2e-5, absolute: 2e-5 });
+  }
+});
+
+onEveryBackend('gradients of the norms', async backend => {
+  for (const shape of [
+    [1, 3],
+    [3, 17],
+    [2, 5, 64],
+    [129, 20],
+  ]) {
+    const C = shape[shape.length - 1];
+    const inputs = [normal(shape, 1), normal([C], 2), normal([C], 3)];
+    await expectGradients({
+      backend,
+      fused: (x, gain) => rmsNorm(x, gain),
+      plain: reference('RmsNorm', { eps: 1e-6 }, ['x', 'gain']),
+      inputs: inputs.slice(0, 2),
+    });
+    await expectGradients({
+      backend,
+      fused: (x, gain, bias) => layerNorm(x, gain, bias),
+      plain: reference('LayerNorm', { eps: 1e-5 }, ['x', 'gain', 'bias']),
+      inputs,
+    });
+  }
+  for (const [shape, groups] of [
+    [[2, 3, 2, 6], 2],
+    [[2, 4, 5, 64], 8],
+    [[1, 9, 8, 20], 5],
+  ] as const) {
+    const C = shape[3];
+    await expectGradients({
+      backend,
+      fused: (x, gain, bias) => groupNorm(x, gain, bias, groups),
+      plain: reference('GroupNorm', { eps: 1e-5, groups }, ['x', 'gain', 'bias']),
+      inputs: [normal([...shape], 1), normal([C], 2), normal([C], 3)],
+    });
+  }
+});
+
+onEveryBackend('norms leave no tensors behind', async () => {
+  const [x, gain] = [normal([2, 3, 4, 8], 1), normal([8], 2)];
+  await expectNoLeak(() => {
+    rmsNorm(x, gain).dispose();
+    layerNorm(x, gain, gain).dispose();
+    groupNorm(x, gain, gain, 2).dispose();
+    for (const dx of tf.grads((a, b) =>
+      tf.sum(groupNorm(rmsNorm(a as tf.Tensor, b as tf.Tensor), b as tf.Tensor, b as tf.Tensor, 4)),
+    )([x, gain])) {
+      dx.dispose();
+    }
+  });
+});
+
+test('norm gradients on native give the same bits twice', async () => {
+  await useNative();
+  const [x, gain, dy] = [normal([1000, 96], 1), normal([96], 2), normal([1000, 96], 3)];
+  await expectSameBits(() => run('RmsNormGrad', { x, gain, dy }, { eps: 1e-6 }));
+  await expectSameBits(() => run('LayerNormGrad', { x, gain, dy }, { eps: 1e-6 }));
+});
+
+test('shapes that do not fit are named', async () => {
+  await useNative();
+  expect(() => rmsNorm(normal([2, 4], 1), normal([3], 2))).toThrow(/rmsNorm: gain: expected \[4\], got \[3\]/);
+  expect(() => groupNorm(normal([1, 1, 1, 4], 1), normal([4], 2), normal([4], 2), 3)).toThrow(/3 groups/);
+});
