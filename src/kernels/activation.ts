@@ -1,0 +1,167 @@
+/**
+ * @file Activations and dropout. Dropout's mask is a function of (seed, stream, element), so it is never stored: the
+ * gradient makes it again, and every backend makes the same one.
+ */
+import type { Tensor } from '@tensorflow/tfjs-core';
+import * as tf from '@tensorflow/tfjs-core';
+import { expectShape, ShapeError } from '../errors.ts';
+import { philox } from '../random.ts';
+import { defineKernel, run } from './registry.ts';
+
+/**
+ * SwiGLU, silu(a) * b (Shazeer 2020, arXiv:2002.05202).
+ * @param x [..., 2H] = [a | b]
+ * @returns [..., H]
+ * @throws ShapeError if the last axis is odd
+ */
+export function swiglu(x: Tensor): Tensor {
+  const width = x.shape[x.rank - 1];
+  if (width % 2 !== 0) throw new ShapeError(`swiglu: expected an even last axis, got [${x.shape.join(', ')}]`);
+  return run('Swiglu', { x })[0];
+}
+
+/** GELU by its tanh approximation, x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) (Hendrycks & Gimpel 2016, arXiv:1606.08415). */
+export function gelu(x: Tensor): Tensor {
+  return run('Gelu', { x })[0];
+}
+
+/** SiLU, x * sigmoid(x). */
+export function silu(x: Tensor): Tensor {
+  return run('Silu', { x })[0];
+}
+
+/** Which elements to drop: element i uses word i % 4 of Philox block i / 4 under the key (seed, stream). */
+export interface DropoutOptions {
+  /** Share of elements set to 0, in [0, 1). */
+  readonly rate: number;
+  /** Integers in [0, 2^32). */
+  readonly seed: number;
+  readonly stream: number;
+}
+
+/** Sets a share of the elements to 0 and scales the others by 1 / (1 - rate). */
+export function dropout(x: Tensor, options: DropoutOptions): Tensor {
+  return options.rate === 0 ? tf.clone(x) : run('Dropout', { x }, { ...options })[0];
+}
+
+/**
+ * residual + dropout(x), in one pass.
+ * @throws ShapeError if the shapes differ
+ */
+export function dropoutAdd(x: Tensor, residual: Tensor, options: DropoutOptions): Tensor {
+  expectShape('dropoutAdd: residual', residual.shape, x.shape);
+  return options.rate === 0 ? tf.add(x, residual) : run('DropoutAdd', { x, residual }, { ...options })[0];
+}
+
+const GELU_SLOPE = Math.sqrt(2 / Math.PI);
+const GELU_CUBIC = 0.044715;
+
+function geluTanh(x: Tensor): Tensor {
+  return tf.tanh(tf.mul(tf.add(x, tf.mul(tf.mul(tf.square(x), x), GELU_CUBIC)), GELU_SLOPE));
+}
+
+/** d silu(x) / dx. */
+function siluSlope(x: Tensor): Tensor {
+  const s = tf.sigmoid(x);
+  return tf.mul(s, tf.add(tf.mul(x, tf.sub(1, s)), 1));
+}
+
+defineKernel({
+  name: 'Swiglu',
+  reference: ({ x }) => {
+    const [a, b] = tf.split(x, 2, x.rank - 1);
+    return [tf.mul(tf.mul(a, tf.sigmoid(a)), b)];
+  },
+  gradient: {
+    saveInputs: ['x'],
+    run: ([dy], { x }) => ({ x: run('SwigluGrad', { x, dy: dy as Tensor })[0] }),
+  },
+});
+
+defineKernel({
+  name: 'SwigluGrad',
+  reference: ({ x, dy }) => {
+    const [a, b] = tf.split(x, 2, x.rank - 1);
+    const da = tf.mul(tf.mul(dy, b), siluSlope(a));
+    return [tf.concat([da, tf.mul(tf.mul(dy, a), tf.sigmoid(a))], x.rank - 1)];
+  },
+});
+
+defineKernel({
+  name: 'Gelu',
+  reference: ({ x }) => [tf.mul(tf.mul(x, 0.5), tf.add(geluTanh(x), 1))],
+  gradient: {
+    saveInputs: ['x'],
+    run: ([dy], { x }) => ({ x: run('GeluGrad', { x, dy: dy as Tensor })[0] }),
+  },
+});
+
+defineKernel({
+  name: 'GeluGrad',
+  reference: ({ x, dy }) => {
+    const t = geluTanh(x);
+    const inner = tf.mul(tf.add(tf.mul(tf.square(x), 3 * GELU_CUBIC), 1), GELU_SLOPE);
+    const bent = tf.mul(tf.mul(tf.mul(x, 0.5), tf.sub(1, tf.square(t))), inner);
+    return [tf.mul(dy, tf.add(tf.mul(tf.add(t, 1), 0.5), bent))];
+  },
+});
+
+defineKernel({
+  name: 'Silu',
+  reference: ({ x }) => [tf.mul(x, tf.sigmoid(x))],
+  gradient: {
+    saveInputs: ['x'],
+    run: ([dy], { x }) => ({ x: run('SiluGrad', { x, dy: dy as Tensor })[0] }),
+  },
+});
+
+defineKernel({
+  name: 'SiluGrad',
+  reference: ({ x, dy }) => [tf.mul(dy, siluSlope(x))],
+});
+
+/** 1 / (1 - rate) where an element stays, 0 where it goes. */
+function dropoutMask(shape: number[], { rate, seed, stream }: DropoutOptions): Tensor {
+  const size = tf.util.sizeFromShape(shape);
+  const values = new Float32Array(size);
+  const threshold = Math.floor(rate * 2 ** 32);
+  const scale = 1 / (1 - rate);
+  const block = new Uint32Array(4);
+  for (let i = 0; i < size; i += 4) {
+    block[0] = i / 4;
+    block[1] = Math.floor(i / 2 ** 34);
+    block[2] = 0;
+    block[3] = 0;
+    philox(block, seed, stream);
+    for (let j = 0; j < 4 && i + j < size; j++) values[i + j] = block[j] >= threshold ? scale : 0;
+  }
+  return tf.tensor(values, shape);
+}
+
+function dropoutOptions(attributes: Readonly<Record<string, unknown>>): DropoutOptions {
+  const { rate, seed, stream } = attributes as Record<string, number>;
+  return { rate, seed, stream };
+}
+
+defineKernel({
+  name: 'Dropout',
+  reference: ({ x }, attributes) => [tf.mul(x, dropoutMask(x.shape, dropoutOptions(attributes)))],
+  gradient: {
+    saveInputs: [],
+    run: ([dy], _, attributes) => ({ x: dropout(dy as Tensor, dropoutOptions(attributes)) }),
+  },
+});
+
+defineKernel({
+  name: 'DropoutAdd',
+  reference: ({ x, residual }, attributes) => [
+    tf.add(residual, tf.mul(x, dropoutMask(x.shape, dropoutOptions(attributes)))),
+  ],
+  gradient: {
+    saveInputs: [],
+    run: ([dy], _, attributes) => ({
+      x: dropout(dy as Tensor, dropoutOptions(attributes)),
+      residual: () => tf.clone(dy as Tensor),
+    }),
+  },
+});
