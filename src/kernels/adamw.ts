@@ -1,0 +1,75 @@
+/**
+ * @file AdamW (Loshchilov & Hutter 2017, arXiv:1711.05101) over all parameters at once, in place: one pass over memory
+ * updates both moments, the parameter and its moving average. No gradient.
+ */
+import type { Tensor, Variable } from '@tensorflow/tfjs-core';
+import * as tf from '@tensorflow/tfjs-core';
+import { expectShape } from '../errors.ts';
+
+/** One parameter and what goes with it; all of one shape. */
+export interface AdamwSlot {
+  readonly value: Variable;
+  readonly gradient: Tensor;
+  /** Moments; start as zeros. */
+  readonly m: Variable;
+  readonly v: Variable;
+  /** Exponential moving average of `value`. */
+  readonly ema?: Variable;
+  readonly weightDecay: number;
+  /** Multiplies the learning rate; default 1. */
+  readonly lrScale?: number;
+}
+
+export interface AdamwOptions {
+  readonly lr: number;
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly eps: number;
+  /** Number of this update, from 1: for the bias correction. */
+  readonly step: number;
+  /** Multiplies every gradient, e.g. to clip the global norm; default 1. */
+  readonly clipScale?: number;
+  /** ema = emaDecay * ema + (1 - emaDecay) * value, after the update. */
+  readonly emaDecay?: number;
+}
+
+/**
+ * One update of every parameter: m = b1 m + (1-b1) g; v = b2 v + (1-b2) g^2; value -= lr (mhat / (sqrt(vhat) + eps) +
+ * weightDecay * value), with mhat = m / (1 - b1^step) and vhat = v / (1 - b2^step).
+ * @throws ShapeError if a slot's tensors differ in shape
+ */
+export function adamwStep(slots: readonly AdamwSlot[], options: AdamwOptions): void {
+  for (const { value, gradient, m, v, ema } of slots) {
+    for (const other of [gradient, m, v, ...(ema === undefined ? [] : [ema])]) {
+      expectShape(`adamwStep: ${value.name}`, other.shape, value.shape);
+    }
+  }
+  for (const slot of slots) referenceStep(slot, options);
+}
+
+/**
+ * The sum of squares of all elements of all tensors, in double precision where the backend has it.
+ * The global norm is its square root.
+ */
+export async function squaredNorm(tensors: readonly Tensor[]): Promise<number> {
+  if (tensors.length === 0) return 0;
+  const sums = tf.tidy(() => tf.stack(tensors.map(x => tf.sum(tf.square(x)))));
+  const values: ArrayLike<number> = await sums.data();
+  sums.dispose();
+  return Array.from(values).reduce((a, b) => a + b, 0);
+}
+
+function referenceStep(slot: AdamwSlot, options: AdamwOptions): void {
+  const { value, gradient, m, v, ema, weightDecay, lrScale = 1 } = slot;
+  const { beta1, beta2, eps, step, clipScale = 1, emaDecay = 0 } = options;
+  const lr = options.lr * lrScale;
+  tf.tidy(() => {
+    const g = tf.mul(gradient, clipScale);
+    m.assign(tf.add(tf.mul(m, beta1), tf.mul(g, 1 - beta1)));
+    v.assign(tf.add(tf.mul(v, beta2), tf.mul(tf.square(g), 1 - beta2)));
+    const root = tf.sqrt(tf.mul(v, 1 / (1 - beta2 ** step)));
+    const direction = tf.div(tf.mul(m, 1 / (1 - beta1 ** step)), tf.add(root, eps));
+    value.assign(tf.sub(tf.mul(value, 1 - lr * weightDecay), tf.mul(direction, lr)));
+    ema?.assign(tf.add(tf.mul(ema, emaDecay), tf.mul(value, 1 - emaDecay)));
+  });
+}
