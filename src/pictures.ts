@@ -79,6 +79,9 @@ export function resizeNearest(picture: Picture, scale: number): Picture {
  * @param width at least 1; @param height at least 1
  */
 export function resizeArea(picture: Picture, width: number, height: number): Picture {
+  if (!(Number.isInteger(width) && Number.isInteger(height) && width > 0 && height > 0)) {
+    throw new RangeError(`resizeArea: expected whole sizes of at least 1, got ${width} x ${height}`);
+  }
   const columns = coverage(picture.width, width);
   const rows = coverage(picture.height, height);
   const data = new Uint8Array(width * height * 3);
