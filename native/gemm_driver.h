@@ -1,0 +1,280 @@
+// The micro-kernel, blocking and the split over threads, as templates over where the operands come from (a matrix, the
+// patches of an image) and where C goes.
+#pragma once
+#include <algorithm>
+#include <utility>
+
+#include "gemm.h"
+
+namespace tessera {
+
+constexpr int kColumnVectors = kColumns / kLanes;
+constexpr int kScratchA = 6;
+constexpr int kScratchB = 7;
+constexpr int kScratchSums = 5;  // sums of gradients over rows, for biases
+
+template <class Op>
+inline Vector multiplyAdd(Vector a, Vector b, Vector c) {
+#if defined(__AVX512BF16__)
+  if constexpr (Op::kPerUnit == 2) return _mm512_dpbf16_ps(c, (__m512bh)a, (__m512bh)b);
+#endif
+#if defined(__AVX512F__)
+  return _mm512_fmadd_ps(a, b, c);
+#elif defined(__AVX2__)
+  return _mm256_fmadd_ps(a, b, c);
+#else
+  return a * b + c;
+#endif
+}
+
+// One register tile: c[R, kColumns] = or += a panel of A times a panel of B.
+template <class Op, int R, bool accumulate>
+void microKernel(int64_t units, const float* __restrict a, const float* __restrict b, float* __restrict c,
+                 int64_t ldc) {
+  Vector sum[R][kColumnVectors];
+#pragma GCC unroll 16
+  for (int i = 0; i < R; i++) {
+#pragma GCC unroll 4
+    for (int j = 0; j < kColumnVectors; j++) sum[i][j] = accumulate ? load(c + i * ldc + j * kLanes) : Vector{};
+  }
+  for (int64_t u = 0; u < units; u++, a += kRows, b += kColumns) {
+    Vector right[kColumnVectors];
+#pragma GCC unroll 4
+    for (int j = 0; j < kColumnVectors; j++) right[j] = load(b + j * kLanes);
+#pragma GCC unroll 16
+    for (int i = 0; i < R; i++) {
+      const Vector left = splat(a[i]);
+#pragma GCC unroll 4
+      for (int j = 0; j < kColumnVectors; j++) sum[i][j] = multiplyAdd<Op>(left, right[j], sum[i][j]);
+    }
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < R; i++) {
+#pragma GCC unroll 4
+    for (int j = 0; j < kColumnVectors; j++) store(c + i * ldc + j * kLanes, sum[i][j]);
+  }
+}
+
+using MicroKernel = void (*)(int64_t, const float*, const float*, float*, int64_t);
+
+template <class Op, bool accumulate, int... R>
+inline const MicroKernel* microKernels(std::integer_sequence<int, R...>) {
+  static const MicroKernel table[] = {microKernel<Op, R + 1, accumulate>...};
+  return table;
+}
+
+// The kernel for `rows` <= kRows rows.
+template <class Op, bool accumulate>
+inline MicroKernel microKernelFor(int rows) {
+  return microKernels<Op, accumulate>(std::make_integer_sequence<int, kRows>{})[rows - 1];
+}
+
+// Writes a finished or partial register tile through the epilogue. `at` is the tile's row in c, `column` its first.
+inline void finishTile(const float* tile, int rows, int columns, int64_t column, const Output& out,
+                       const int64_t* offsets, bool accumulate, bool last) {
+  const Epilogue& e = out.epilogue;
+  for (int i = 0; i < rows; i++) {
+    const int64_t at = offsets[i] + column;
+    for (int j = 0; j < columns; j += kLanes) {
+      const int n = columns - j < kLanes ? columns - j : kLanes;
+      Vector v = load(tile + i * kColumns + j);
+      if (accumulate) v += loadPartial(out.c + at + j, n);
+      if (last) {
+        if (e.bias != nullptr) v += loadPartial(e.bias + column + j, n);
+        if (e.pre != nullptr) storePartial(e.pre + at + j, v, n);
+        if (e.activation != Activation::none) v = activate(e.activation, v);
+        if (e.residual != nullptr) v += loadPartial(e.residual + at + j, n);
+      }
+      storePartial(out.c + at + j, v, n);
+    }
+  }
+}
+
+// A block of packed rows times a block of packed columns. `offsets[i]` is where row i of the block starts in c; rows
+// within a register tile are ldc apart if `regular`.
+template <class Op>
+void multiplyBlock(const float* a, const float* b, int64_t rows, int64_t columns, int64_t k, const Output& out,
+                   const int64_t* offsets, bool regular, int64_t column0, bool first, bool last) {
+  const int64_t units = unitsOf<Op>(k);
+  const bool accumulate = !first || out.epilogue.accumulate;
+  const bool direct = regular && (!last || out.epilogue.plain());
+  alignas(64) float tile[kRows * kColumns];
+  for (int64_t j = 0; j < columns; j += kColumns, b += units * kColumns) {
+    const int n = static_cast<int>(std::min<int64_t>(kColumns, columns - j));
+    const float* panel = a;
+    for (int64_t i = 0; i < rows; i += kRows, panel += units * kRows) {
+      const int m = static_cast<int>(std::min<int64_t>(kRows, rows - i));
+      if (direct && n == kColumns) {
+        float* c = out.c + offsets[i] + column0 + j;
+        (accumulate ? microKernelFor<Op, true>(m) : microKernelFor<Op, false>(m))(units, panel, b, c, out.ldc);
+      } else {
+        microKernelFor<Op, false>(m)(units, panel, b, tile, kColumns);
+        finishTile(tile, m, n, column0 + j, out, offsets + i, accumulate, last);
+      }
+    }
+  }
+}
+
+// How a product is cut. K is cut into blocks whose panels stay in the first-level cache; a stage packs several blocks.
+struct Cuts {
+  int64_t kBlock;       // of k, a multiple of 2
+  int64_t kStage;       // blocks of k packed at once
+  int64_t nStage;       // columns packed at once
+  int64_t tileRows;     // rows of C that one task computes
+  int64_t tileColumns;  // columns of C that one task computes at a time
+  bool sharedA;         // A is packed once for all threads, not by each task for itself
+};
+
+inline int64_t roundUp(int64_t x, int64_t step) { return (x + step - 1) / step * step; }
+inline int64_t divideUp(int64_t x, int64_t y) { return (x + y - 1) / y; }
+
+// Depends on K alone, so that sums are the same for every number of threads.
+template <class Op>
+int64_t kBlockOf(int64_t k) {
+  constexpr int64_t most = 256 * Op::kPerUnit;
+  return std::max<int64_t>(2, roundUp(divideUp(k, std::max<int64_t>(1, divideUp(k, most))), 2));
+}
+
+template <class Op>
+Cuts cutProduct(int64_t m, int64_t n, int64_t k, int threads) {
+  constexpr int64_t kTileRows = (112 + kRows - 1) / kRows * kRows;
+  constexpr int64_t kTileColumns = 512 / kColumns * kColumns;
+  constexpr int64_t kBytesOfB = int64_t{12} << 20;
+  Cuts cuts;
+  cuts.kBlock = kBlockOf<Op>(k);
+  cuts.kStage = std::max<int64_t>(1, std::min(divideUp(k, cuts.kBlock), 1024 * Op::kPerUnit / cuts.kBlock));
+  const int64_t columnBytes = cuts.kStage * cuts.kBlock * 4 / Op::kPerUnit;
+  cuts.nStage = std::min(roundUp(n, kColumns), std::max<int64_t>(kColumns, kBytesOfB / columnBytes / kColumns * kColumns));
+  cuts.tileRows = std::min(roundUp(m, kRows), kTileRows);
+  cuts.tileColumns = std::min(cuts.nStage, kTileColumns);
+  cuts.sharedA = threads > 1 && divideUp(m, cuts.tileRows) < 6 * threads;
+  const auto tasks = [&] { return divideUp(m, cuts.tileRows) * divideUp(cuts.nStage, cuts.tileColumns); };
+  while (cuts.sharedA && tasks() < 4 * threads && (cuts.tileRows > kRows || cuts.tileColumns > kColumns)) {
+    if (cuts.tileColumns > 2 * cuts.tileRows || cuts.tileRows == kRows) {
+      cuts.tileColumns = roundUp(cuts.tileColumns / 2, kColumns);
+    } else {
+      cuts.tileRows = roundUp(cuts.tileRows / 2, kRows);
+    }
+  }
+  return cuts;
+}
+
+struct RowsOfMatrix {
+  int64_t ldc;
+  static constexpr bool kRegular = true;
+  int64_t operator()(int64_t row) const { return row * ldc; }
+};
+
+// Runs tasks on the pool, or on worker `worker` alone if that is not negative.
+template <class Body>
+void runTasks(int64_t count, int worker, Body&& body) {
+  if (worker >= 0) {
+    for (int64_t i = 0; i < count; i++) body(i, worker);
+  } else {
+    parallelFor(count, 1, [&](int64_t begin, int64_t end, int w) {
+      for (int64_t i = begin; i < end; i++) body(i, w);
+    });
+  }
+}
+
+// C = A B. A::pack and B::pack(first, count, k0, k, block, out) write the panels of rows (columns) first.. for a range of
+// k, which is block number `block`; rowOffset(row) is where a row of C starts.
+template <class Op, class A, class B, class RowOffset>
+void product(const A& a, const B& b, int64_t m, int64_t n, int64_t k, const Output& out, const RowOffset& rowOffset,
+             int worker) {
+  if (m <= 0 || n <= 0) return;
+  const Cuts cuts = cutProduct<Op>(m, n, k, worker >= 0 ? 1 : threadCount());
+  const int64_t kBlocks = std::max<int64_t>(1, divideUp(k, cuts.kBlock));
+  const int64_t stageUnits = unitsOf<Op>(cuts.kBlock) * cuts.kStage;
+  const int64_t rows = roundUp(m, kRows);
+  const int home = worker >= 0 ? worker : 0;
+  float* packedB = static_cast<float*>(scratch(home, kScratchB, sizeof(float) * stageUnits * cuts.nStage));
+  float* packedA = cuts.sharedA ? static_cast<float*>(scratch(home, kScratchA, sizeof(float) * stageUnits * rows)) : nullptr;
+
+  for (int64_t n0 = 0; n0 < n; n0 += cuts.nStage) {
+    const int64_t columns = std::min(cuts.nStage, n - n0);
+    const int64_t columnsPadded = roundUp(columns, kColumns);
+    for (int64_t block0 = 0; block0 < kBlocks; block0 += cuts.kStage) {
+      const int64_t blocks = std::min(cuts.kStage, kBlocks - block0);
+      const auto start = [&](int64_t block) { return (block0 + block) * cuts.kBlock; };
+      const auto size = [&](int64_t block) { return std::min(cuts.kBlock, k - start(block)); };
+      // Packed blocks of k follow one another; all but the last have the full size.
+      const int64_t blockUnits = unitsOf<Op>(cuts.kBlock);
+
+      constexpr int64_t kPackColumns = 8 * kColumns;
+      constexpr int64_t kPackRows = 8 * kRows;
+      const int64_t packB = divideUp(columns, kPackColumns);
+      const int64_t packA = cuts.sharedA ? divideUp(m, kPackRows) : 0;
+      runTasks((packB + packA) * blocks, worker, [&](int64_t task, int) {
+        const int64_t block = task / (packB + packA);
+        const int64_t part = task % (packB + packA);
+        const int64_t units = unitsOf<Op>(size(block));
+        if (part < packB) {
+          const int64_t first = part * kPackColumns;
+          b.template pack<Op>(n0 + first, std::min(kPackColumns, columns - first), start(block), size(block),
+                              block0 + block, packedB + block * blockUnits * columnsPadded + first * units);
+        } else {
+          const int64_t first = (part - packB) * kPackRows;
+          a.template pack<Op>(first, std::min(kPackRows, m - first), start(block), size(block), block0 + block,
+                              packedA + block * blockUnits * rows + first * units);
+        }
+      });
+
+      const int64_t tilesDown = divideUp(m, cuts.tileRows);
+      const int64_t tilesAcross = cuts.sharedA ? divideUp(columns, cuts.tileColumns) : 1;
+      runTasks(tilesDown * tilesAcross, worker, [&](int64_t task, int w) {
+        const int64_t row0 = task / tilesAcross * cuts.tileRows;
+        const int64_t tileRows = std::min(cuts.tileRows, m - row0);
+        const int64_t from = cuts.sharedA ? task % tilesAcross * cuts.tileColumns : 0;
+        const int64_t to = cuts.sharedA ? std::min(from + cuts.tileColumns, columns) : columns;
+        const int64_t ownRows = roundUp(tileRows, kRows);
+        const float* left = packedA;
+        if (!cuts.sharedA) {
+          float* own = static_cast<float*>(scratch(w, kScratchA, sizeof(float) * stageUnits * cuts.tileRows));
+          for (int64_t block = 0; block < blocks; block++) {
+            a.template pack<Op>(row0, tileRows, start(block), size(block), block0 + block,
+                                own + block * blockUnits * ownRows);
+          }
+          left = own;
+        }
+        int64_t offsets[256];
+        for (int64_t i = 0; i < tileRows; i++) offsets[i] = rowOffset(row0 + i);
+        for (int64_t j = from; j < to; j += cuts.tileColumns) {
+          for (int64_t block = 0; block < blocks; block++) {
+            const int64_t units = unitsOf<Op>(size(block));
+            const float* panelsA = cuts.sharedA ? left + block * blockUnits * rows + row0 * units
+                                                : left + block * blockUnits * ownRows;
+            multiplyBlock<Op>(panelsA, packedB + block * blockUnits * columnsPadded + j * units, tileRows,
+                              std::min(cuts.tileColumns, to - j), size(block), out, offsets, RowOffset::kRegular,
+                              n0 + j, block0 + block == 0, block0 + block + 1 == kBlocks);
+          }
+        }
+      });
+    }
+  }
+}
+
+// A matrix as either operand of `product`.
+template <int width>
+struct MatrixOperand {
+  Matrix matrix;
+  template <class Op>
+  void pack(int64_t first, int64_t count, int64_t k0, int64_t k, int64_t block, float* out) const {
+    packMatrix<Op>(matrix, first, count, k0, k, block, width, out);
+  }
+};
+using LeftMatrix = MatrixOperand<kRows>;
+using RightMatrix = MatrixOperand<kColumns>;
+
+// Calls body(Fp32{}) or body(Bf16{}); builds without bf16 instructions know fp32 only.
+template <class Body>
+auto withPrecision(Precision precision, Body&& body) {
+#if defined(__AVX512BF16__)
+  if (precision == Precision::bf16) return body(Bf16{});
+#else
+  (void)precision;
+#endif
+  return body(Fp32{});
+}
+
+}  // namespace tessera

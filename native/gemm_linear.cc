@@ -1,0 +1,103 @@
+// The kernels behind src/kernels/linear.ts: y = act(x W^T + b) + residual and its gradients.
+#include "gemm_driver.h"
+
+namespace tessera {
+
+// A few rows: the weights are read once, in fp32, straight from memory; packing them would cost more than the product.
+constexpr int64_t kFewRows = 16;
+
+template <int R, int C>
+void dotBlock(const float* x, const float* weight, int64_t k, float* tile) {
+  Vector sum[R][C] = {};
+  int64_t kk = 0;
+  for (; kk + kLanes <= k; kk += kLanes) {
+    Vector w[C];
+#pragma GCC unroll 8
+    for (int j = 0; j < C; j++) w[j] = load(weight + j * k + kk);
+#pragma GCC unroll 8
+    for (int i = 0; i < R; i++) {
+      const Vector v = load(x + i * k + kk);
+#pragma GCC unroll 8
+      for (int j = 0; j < C; j++) sum[i][j] = multiplyAdd<Fp32>(v, w[j], sum[i][j]);
+    }
+  }
+  if (kk < k) {
+    const int n = static_cast<int>(k - kk);
+    for (int i = 0; i < R; i++) {
+      for (int j = 0; j < C; j++) sum[i][j] += loadPartial(x + i * k + kk, n) * loadPartial(weight + j * k + kk, n);
+    }
+  }
+  for (int i = 0; i < R; i++) {
+    for (int j = 0; j < C; j++) tile[i * kColumns + j] = sumLanes(sum[i][j]);
+  }
+}
+
+void linearFewRows(const float* x, const float* weight, int64_t m, int64_t n, int64_t k, const Output& out) {
+  const int64_t grain = std::max<int64_t>(1, divideUp(divideUp(n, kColumns), 4 * threadCount()));
+  parallelFor(divideUp(n, kColumns), grain, [&](int64_t begin, int64_t end, int) {
+    alignas(64) float tile[kFewRows * kColumns] = {};
+    int64_t offsets[kFewRows];
+    for (int64_t i = 0; i < m; i++) offsets[i] = i * out.ldc;
+    for (int64_t part = begin; part < end; part++) {
+      const int64_t column = part * kColumns;
+      const int columns = static_cast<int>(std::min<int64_t>(kColumns, n - column));
+      int j = 0;
+      for (; j + 4 <= columns; j += 4) {
+        const float* w = weight + (column + j) * k;
+        int64_t i = 0;
+        for (; i + 4 <= m; i += 4) dotBlock<4, 4>(x + i * k, w, k, tile + i * kColumns + j);
+        for (; i + 2 <= m; i += 2) dotBlock<2, 4>(x + i * k, w, k, tile + i * kColumns + j);
+        for (; i < m; i++) dotBlock<1, 4>(x + i * k, w, k, tile + i * kColumns + j);
+      }
+      for (; j < columns; j++) {
+        for (int64_t i = 0; i < m; i++) {
+          dotBlock<1, 1>(x + i * k, weight + (column + j) * k, k, tile + i * kColumns + j);
+        }
+      }
+      finishTile(tile, static_cast<int>(m), columns, column, out, offsets, false, true);
+    }
+  });
+}
+
+// buffers x, weight, bias?, residual?, y, pre?; numbers M, N, K, activation, precision
+void linear(const Args& args) {
+  const int64_t m = args.integer(0), n = args.integer(1), k = args.integer(2);
+  Output out{args.out(4), n};
+  out.epilogue.bias = args.in(2);
+  out.epilogue.residual = args.in(3);
+  out.epilogue.activation = static_cast<Activation>(args.integer(3));
+  out.epilogue.pre = args.out(5);
+  if (m <= kFewRows && k > 0) return linearFewRows(args.in(0), args.in(1), m, n, k, out);
+  gemm(static_cast<Precision>(args.integer(4)), Matrix{args.in(0), k, 1}, Matrix{args.in(1), k, 1}, m, n, k, out);
+}
+
+// dx = (dy act'(pre)) W. buffers dy, weight, pre?, dx; numbers M, N, K, activation, precision
+void linearInputGradient(const Args& args) {
+  const int64_t m = args.integer(0), n = args.integer(1), k = args.integer(2);
+  const Matrix dy{args.in(0), n, 1, args.in(2), static_cast<Activation>(args.integer(3))};
+  gemm(static_cast<Precision>(args.integer(4)), dy, Matrix{args.in(1), 1, k}, m, k, n, Output{args.out(3), k});
+}
+
+// dW = (dy act'(pre))^T x, db = its sum over rows. buffers dy, x, pre?, dW, db?; numbers M, N, K, activation, precision
+void linearWeightGradient(const Args& args) {
+  const int64_t m = args.integer(0), n = args.integer(1), k = args.integer(2);
+  withPrecision(static_cast<Precision>(args.integer(4)), [&](auto op) {
+    using Op = decltype(op);
+    Matrix dy{args.in(0), 1, n, args.in(2), static_cast<Activation>(args.integer(3))};
+    const int64_t blocks = std::max<int64_t>(1, divideUp(m, kBlockOf<Op>(m)));
+    if (args.has(4)) {
+      dy.sums = static_cast<float*>(scratch(0, kScratchSums, sizeof(float) * blocks * n));
+      dy.sumStride = n;
+    }
+    product<Op>(LeftMatrix{dy}, RightMatrix{Matrix{args.in(1), 1, k}}, n, k, m, Output{args.out(3), k},
+                RowsOfMatrix{k}, -1);
+    if (!args.has(4)) return;
+    float* db = args.out(4);
+    std::copy(dy.sums, dy.sums + n, db);
+    for (int64_t block = 1; block < blocks; block++) {
+      for (int64_t j = 0; j < n; j++) db[j] += dy.sums[block * n + j];
+    }
+  });
+}
+
+}  // namespace tessera

@@ -1,0 +1,225 @@
+// Packing of operands for the micro-kernel. A panel is a run of `width` rows of the left operand (or columns of the
+// right one); for each unit of k it holds `width` 32-bit units side by side. A unit is one float, or two consecutive
+// k rounded to bf16 (nearest, ties to even). Missing rows, columns and the odd k are zero.
+#pragma once
+#include "gemm_vector.h"
+
+namespace tessera {
+
+struct Fp32 {
+  static constexpr int kPerUnit = 1;
+};
+struct Bf16 {
+  static constexpr int kPerUnit = 2;
+};
+
+template <class Op>
+constexpr int64_t unitsOf(int64_t k) {
+  return (k + Op::kPerUnit - 1) / Op::kPerUnit;
+}
+
+// A square block of kLanes x kLanes 32-bit units, transposed in registers.
+inline void transpose(Vector* r) {
+#if defined(__AVX512F__)
+  __m512 t[16];
+#pragma GCC unroll 8
+  for (int i = 0; i < 16; i += 2) {
+    t[i] = _mm512_unpacklo_ps(r[i], r[i + 1]);
+    t[i + 1] = _mm512_unpackhi_ps(r[i], r[i + 1]);
+  }
+  __m512d u[16];
+#pragma GCC unroll 4
+  for (int i = 0; i < 16; i += 4) {
+    u[i] = _mm512_unpacklo_pd(_mm512_castps_pd(t[i]), _mm512_castps_pd(t[i + 2]));
+    u[i + 1] = _mm512_unpackhi_pd(_mm512_castps_pd(t[i]), _mm512_castps_pd(t[i + 2]));
+    u[i + 2] = _mm512_unpacklo_pd(_mm512_castps_pd(t[i + 1]), _mm512_castps_pd(t[i + 3]));
+    u[i + 3] = _mm512_unpackhi_pd(_mm512_castps_pd(t[i + 1]), _mm512_castps_pd(t[i + 3]));
+  }
+  // u[4 g + c], 128-bit lane l: rows 4g..4g+3 of column 4l + c.
+#pragma GCC unroll 4
+  for (int c = 0; c < 4; c++) {
+    const __m512d lowEven = _mm512_shuffle_f64x2(u[c], u[4 + c], 0x88);
+    const __m512d lowOdd = _mm512_shuffle_f64x2(u[c], u[4 + c], 0xdd);
+    const __m512d highEven = _mm512_shuffle_f64x2(u[8 + c], u[12 + c], 0x88);
+    const __m512d highOdd = _mm512_shuffle_f64x2(u[8 + c], u[12 + c], 0xdd);
+    r[c] = _mm512_castpd_ps(_mm512_shuffle_f64x2(lowEven, highEven, 0x88));
+    r[8 + c] = _mm512_castpd_ps(_mm512_shuffle_f64x2(lowEven, highEven, 0xdd));
+    r[4 + c] = _mm512_castpd_ps(_mm512_shuffle_f64x2(lowOdd, highOdd, 0x88));
+    r[12 + c] = _mm512_castpd_ps(_mm512_shuffle_f64x2(lowOdd, highOdd, 0xdd));
+  }
+#elif defined(__AVX2__)
+  __m256 t[8];
+  for (int i = 0; i < 8; i += 2) {
+    t[i] = _mm256_unpacklo_ps(r[i], r[i + 1]);
+    t[i + 1] = _mm256_unpackhi_ps(r[i], r[i + 1]);
+  }
+  __m256 u[8];
+  for (int i = 0; i < 8; i += 4) {
+    u[i] = _mm256_shuffle_ps(t[i], t[i + 2], 0x44);
+    u[i + 1] = _mm256_shuffle_ps(t[i], t[i + 2], 0xee);
+    u[i + 2] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0x44);
+    u[i + 3] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0xee);
+  }
+  for (int i = 0; i < 4; i++) {
+    r[i] = _mm256_permute2f128_ps(u[i], u[i + 4], 0x20);
+    r[i + 4] = _mm256_permute2f128_ps(u[i], u[i + 4], 0x31);
+  }
+#else
+  Vector t[kLanes];
+  for (int i = 0; i < kLanes; i++) {
+    for (int j = 0; j < kLanes; j++) t[j][i] = r[i][j];
+  }
+  for (int i = 0; i < kLanes; i++) r[i] = t[i];
+#endif
+}
+
+#if defined(__AVX512BF16__)
+// Two vectors of floats as 32 bf16, `low` first.
+inline __m512i roundPair(Vector high, Vector low) { return (__m512i)_mm512_cvtne2ps_pbh(high, low); }
+
+// (low[i], high[i]) side by side: unit i of two consecutive k.
+inline Vector interleave(Vector high, Vector low) {
+  const __m512i order = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21,
+                                         5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+  return _mm512_castsi512_ps(_mm512_permutexvar_epi16(order, roundPair(high, low)));
+}
+#endif
+
+// Packs one panel from a source whose k runs contiguously: load(row, k, n) gives n <= kLanes floats of a row.
+// Vectors are stored over the panel's edge and overwritten by the next unit, except at the end: another thread may own
+// what follows.
+template <class Op, class Load>
+void packTransposed(const Load& load, int rows, int64_t k, int width, float* out) {
+  const int64_t units = unitsOf<Op>(k);
+  for (int group = 0; group < width; group += kLanes) {
+    const int lanes = width - group < kLanes ? width - group : kLanes;
+    const int count = rows - group < 0 ? 0 : rows - group < lanes ? rows - group : lanes;
+    for (int64_t u = 0; u < units; u += kLanes) {
+      const int wanted = units - u < kLanes ? static_cast<int>(units - u) : kLanes;
+      Vector r[kLanes];
+      if constexpr (Op::kPerUnit == 1) {
+#pragma GCC unroll 16
+        for (int i = 0; i < kLanes; i++) r[i] = i < count ? load(group + i, u, wanted) : Vector{};
+      } else {
+#if defined(__AVX512BF16__)
+        const int64_t left = k - 2 * u;
+        const int first = left < kLanes ? static_cast<int>(left) : kLanes;
+        const int second = left - kLanes < kLanes ? static_cast<int>(left - kLanes) : kLanes;
+#pragma GCC unroll 16
+        for (int i = 0; i < kLanes; i++) {
+          r[i] = Vector{};
+          if (i >= count) continue;
+          const Vector low = load(group + i, 2 * u, first);
+          const Vector high = second > 0 ? load(group + i, 2 * u + kLanes, second) : Vector{};
+          r[i] = _mm512_castsi512_ps(roundPair(high, low));
+        }
+#endif
+      }
+      transpose(r);
+      float* target = out + u * width + group;
+      if (wanted == kLanes && u + kLanes < units) {
+#pragma GCC unroll 16
+        for (int i = 0; i < kLanes; i++) store(target + i * width, r[i]);
+      } else {
+        for (int i = 0; i < wanted; i++) storePartial(target + i * width, r[i], lanes);
+      }
+    }
+  }
+}
+
+// Packs adjacent panels from a source whose rows (or columns) run contiguously: load(k, column, n). Walks k outermost,
+// so that the source is read along its rows. `sums`, if not null, receives the sum over k of each column.
+template <class Op, class Load>
+void packStraight(const Load& load, int64_t columns, int64_t k, int width, float* out, float* sums) {
+  constexpr int kGroup = 8;
+  const int64_t units = unitsOf<Op>(k);
+  const int64_t panelSize = units * width;
+  const int64_t panels = (columns + width - 1) / width;
+  const int steps = (width + kLanes - 1) / kLanes;
+  for (int64_t p0 = 0; p0 < panels; p0 += kGroup) {
+    const int64_t p1 = p0 + kGroup < panels ? p0 + kGroup : panels;
+    Vector total[kGroup * 4] = {};
+    for (int64_t u = 0; u < units; u++) {
+      int slot = 0;
+      for (int64_t p = p0; p < p1; p++) {
+        float* target = out + p * panelSize + u * width;
+        for (int s = 0; s < steps; s++, slot++) {
+          const int offset = s * kLanes;
+          const int lanes = width - offset < kLanes ? width - offset : kLanes;
+          const int64_t column = p * width + offset;
+          const int64_t left = columns - column;
+          const int wanted = left <= 0 ? 0 : left < lanes ? static_cast<int>(left) : lanes;
+          Vector v = {};
+          if constexpr (Op::kPerUnit == 1) {
+            if (wanted > 0) v = load(u, column, wanted);
+            if (sums != nullptr) total[slot] += v;
+          } else {
+#if defined(__AVX512BF16__)
+            Vector low = {};
+            Vector high = {};
+            if (wanted > 0) {
+              low = load(2 * u, column, wanted);
+              if (2 * u + 1 < k) high = load(2 * u + 1, column, wanted);
+            }
+            if (sums != nullptr) total[slot] += low + high;
+            v = interleave(high, low);
+#endif
+          }
+          storePartial(target + offset, v, lanes);
+        }
+      }
+    }
+    if (sums == nullptr) continue;
+    int slot = 0;
+    for (int64_t p = p0; p < p1; p++) {
+      for (int s = 0; s < steps; s++, slot++) {
+        for (int i = 0; i < kLanes && s * kLanes + i < width; i++) {
+          const int64_t column = p * width + s * kLanes + i;
+          if (column < columns) sums[column] = total[slot][i];
+        }
+      }
+    }
+  }
+}
+
+// A matrix in memory as an operand: one of the strides (in floats) is 1. With `slope`, the matrix is multiplied by the
+// activation's derivative at the pre-activation `pre` of the same layout, which is how gradients of activations fuse.
+struct Matrix {
+  const float* data;
+  int64_t outer;  // stride between rows of the left operand, columns of the right one
+  int64_t inner;  // stride along k
+  const float* pre = nullptr;
+  Activation activation = Activation::none;
+  float* sums = nullptr;  // [k blocks, sumStride]: sums over each block of k; needs outer == 1
+  int64_t sumStride = 0;
+};
+
+template <class Op>
+void packMatrix(const Matrix& m, int64_t first, int64_t count, int64_t k0, int64_t k, int64_t block, int width,
+                float* out) {
+  const int64_t panelSize = unitsOf<Op>(k) * width;
+  const auto pack = [&](const auto& value) {
+    if (m.inner == 1 && m.sums == nullptr) {
+      for (int64_t i = 0; i < count; i += width) {
+        const int rows = count - i < width ? static_cast<int>(count - i) : width;
+        const int64_t base = (first + i) * m.outer + k0;
+        packTransposed<Op>([&](int row, int64_t kk, int n) { return value(base + row * m.outer + kk, n); }, rows, k,
+                           width, out + i / width * panelSize);
+      }
+    } else {
+      const int64_t base = first + k0 * m.inner;
+      float* sums = m.sums == nullptr ? nullptr : m.sums + block * m.sumStride + first;
+      packStraight<Op>([&](int64_t kk, int64_t column, int n) { return value(base + kk * m.inner + column, n); }, count,
+                       k, width, out, sums);
+    }
+  };
+  if (m.pre == nullptr) {
+    pack([&](int64_t at, int n) { return n == kLanes ? load(m.data + at) : loadPartial(m.data + at, n); });
+  } else {
+    pack([&](int64_t at, int n) {
+      return loadPartial(m.data + at, n) * activationSlope(m.activation, loadPartial(m.pre + at, n));
+    });
+  }
+}
+
+}  // namespace tessera

@@ -1,0 +1,124 @@
+// Vectors of the build's width, partial loads and stores, and the activations that matrix products fuse.
+#pragma once
+#include <cstdint>
+#include <cstring>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+namespace tessera {
+
+#if defined(__AVX512F__)
+constexpr int kLanes = 16;
+#elif defined(__AVX2__)
+constexpr int kLanes = 8;
+#else
+constexpr int kLanes = 4;
+#endif
+
+typedef float Vector __attribute__((vector_size(4 * kLanes)));
+typedef int32_t IntVector __attribute__((vector_size(4 * kLanes)));
+
+inline Vector splat(float x) { return x - Vector{}; }
+
+inline Vector load(const float* p) {
+  Vector v;
+  std::memcpy(&v, p, sizeof v);
+  return v;
+}
+
+inline void store(float* p, Vector v) { std::memcpy(p, &v, sizeof v); }
+
+// The first n lanes, 0 < n <= kLanes; the others read as zero and stay unwritten.
+inline Vector loadPartial(const float* p, int n) {
+#if defined(__AVX512F__)
+  return _mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << n) - 1), p);
+#else
+  if (n == kLanes) return load(p);
+  Vector v = {};
+  for (int i = 0; i < n; i++) v[i] = p[i];
+  return v;
+#endif
+}
+
+inline void storePartial(float* p, Vector v, int n) {
+#if defined(__AVX512F__)
+  _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1u << n) - 1), v);
+#else
+  if (n == kLanes) return store(p, v);
+  for (int i = 0; i < n; i++) p[i] = v[i];
+#endif
+}
+
+inline float sumLanes(Vector v) {
+#if defined(__AVX512F__)
+  v += _mm512_shuffle_f32x4(v, v, 0x4e);
+  v += _mm512_shuffle_f32x4(v, v, 0xb1);
+  v += _mm512_shuffle_ps(v, v, 0x4e);
+  v += _mm512_shuffle_ps(v, v, 0xb1);
+  return v[0];
+#else
+  float sum = 0;
+  for (int i = 0; i < kLanes; i++) sum += v[i];
+  return sum;
+#endif
+}
+
+// e^x: 2^n times a polynomial on [-ln2/2, ln2/2] (Cephes expf); NaN stays NaN, the result saturates near 1e38.
+inline Vector expVector(Vector x) {
+  x = x > 88.0f ? splat(88.0f) : x;
+  x = x < -87.0f ? splat(-87.0f) : x;
+  const Vector scaled = x * 1.44269504088896341f;
+  const IntVector n = __builtin_convertvector(scaled + (scaled < 0.0f ? splat(-0.5f) : splat(0.5f)), IntVector);
+  const Vector whole = __builtin_convertvector(n, Vector);
+  const Vector r = (x - whole * 0.693359375f) + whole * 2.12194440e-4f;
+  Vector p = splat(1.9875691500e-4f);
+  p = p * r + 1.3981999507e-3f;
+  p = p * r + 8.3334519073e-3f;
+  p = p * r + 4.1665795894e-2f;
+  p = p * r + 1.6666665459e-1f;
+  p = p * r + 5.0000001201e-1f;
+  p = p * r * r + r + 1.0f;
+  const IntVector power = (n + 127) << 23;
+  Vector scale;
+  std::memcpy(&scale, &power, sizeof scale);
+  return p * scale;
+}
+
+// As numbered in src/kernels/linear.ts.
+enum class Activation { none = 0, gelu = 1, silu = 2, relu = 3 };
+
+inline Vector sigmoidVector(Vector x) { return 1.0f / (1.0f + expVector(-x)); }
+
+constexpr float kGeluScale = 1.5957691216057308f;  // 2 sqrt(2 / pi): gelu(x) = x sigmoid(2u), u as in the tanh form
+constexpr float kGeluCubic = 0.044715f;
+
+inline Vector activate(Activation activation, Vector x) {
+  switch (activation) {
+    case Activation::gelu: return x * sigmoidVector(kGeluScale * (x + kGeluCubic * x * x * x));
+    case Activation::silu: return x * sigmoidVector(x);
+    case Activation::relu: return x < 0.0f ? splat(0.0f) : x;
+    case Activation::none: break;
+  }
+  return x;
+}
+
+// The activation's derivative at the pre-activation x.
+inline Vector activationSlope(Activation activation, Vector x) {
+  switch (activation) {
+    case Activation::gelu: {
+      const Vector s = sigmoidVector(kGeluScale * (x + kGeluCubic * x * x * x));
+      return s + x * s * (1.0f - s) * (kGeluScale * (1.0f + 3.0f * kGeluCubic * x * x));
+    }
+    case Activation::silu: {
+      const Vector s = sigmoidVector(x);
+      return s + x * s * (1.0f - s);
+    }
+    case Activation::relu: return x > 0.0f ? splat(1.0f) : splat(0.0f);
+    case Activation::none: break;
+  }
+  return splat(1.0f);
+}
+
+}  // namespace tessera

@@ -1,0 +1,201 @@
+/**
+ * @file y = act(x W^T + b) + residual as one operation: the bias, the activation and the residual are applied while the
+ * product is still in registers, and the backward pass fuses the activation's derivative and the bias gradient into the
+ * packing of the operands. C++: native/gemm_linear.cc.
+ */
+import type { Tensor, TensorInfo } from '@tensorflow/tfjs-core';
+import * as tf from '@tensorflow/tfjs-core';
+import type { NativeBackend } from '../backends/native.ts';
+import { expectShape, ShapeError } from '../errors.ts';
+import { type Attributes, defineKernel, type Inputs, run } from './registry.ts';
+
+export type Activation = 'none' | 'gelu' | 'silu' | 'relu';
+
+/** As numbered in native/gemm_vector.h. */
+const activationNumbers: Readonly<Record<Activation, number>> = { none: 0, gelu: 1, silu: 2, relu: 3 };
+
+/** The numbers that matrix kernels end with: which activation, and whether operands are rounded to bf16. */
+export function productFlags(attributes: Attributes, backend: NativeBackend): [number, number] {
+  return [activationNumbers[attributes.activation as Activation], backend.precision === 'bf16' ? 1 : 0];
+}
+
+const geluScale = Math.sqrt(2 / Math.PI);
+const geluCubic = 0.044715;
+
+/** The activation as plain operations; gelu is the tanh form (Hendrycks and Gimpel 2016, arXiv:1606.08415). */
+export function activateReference(x: Tensor, activation: Activation): Tensor {
+  switch (activation) {
+    case 'none':
+      return x;
+    case 'relu':
+      return tf.relu(x);
+    case 'silu':
+      return tf.mul(x, tf.sigmoid(x));
+    case 'gelu': {
+      const u = tf.mul(tf.add(x, tf.mul(tf.mul(tf.square(x), x), geluCubic)), geluScale);
+      return tf.mul(tf.mul(x, 0.5), tf.add(tf.tanh(u), 1));
+    }
+    default:
+      activation satisfies never;
+      return x;
+  }
+}
+
+/** The derivative of the activation at the pre-activation x, as plain operations. */
+export function activationSlopeReference(x: Tensor, activation: Activation): Tensor {
+  switch (activation) {
+    case 'none':
+      return tf.onesLike(x);
+    case 'relu':
+      return tf.step(x);
+    case 'silu': {
+      const s = tf.sigmoid(x);
+      return tf.mul(s, tf.add(tf.mul(x, tf.sub(1, s)), 1));
+    }
+    case 'gelu': {
+      const square = tf.square(x);
+      const t = tf.tanh(tf.mul(tf.add(x, tf.mul(tf.mul(square, x), geluCubic)), geluScale));
+      const slope = tf.mul(tf.add(tf.mul(square, 3 * geluCubic), 1), geluScale); // du/dx
+      const half = tf.mul(tf.mul(x, tf.sub(1, tf.square(t))), slope);
+      return tf.mul(tf.add(tf.add(half, t), 1), 0.5);
+    }
+    default:
+      activation satisfies never;
+      return x;
+  }
+}
+
+/** True while a first-order gradient is being recorded, when a pre-activation must be kept for the backward pass. */
+export function recording(): boolean {
+  return (tf.engine() as unknown as { state: { gradientDepth: number } }).state.gradientDepth === 1;
+}
+
+/** dy times the activation's slope, where there was one. */
+export function throughActivation({ dy, pre }: Inputs, activation: Activation): Tensor {
+  return pre === undefined ? dy : tf.mul(dy, activationSlopeReference(pre, activation));
+}
+
+/** The sizes of a product x [..., K] with a weight [N, K]. */
+function sizes(x: TensorInfo, weight: TensorInfo): { M: number; N: number; K: number } {
+  const [N, K] = weight.shape;
+  return { M: tf.util.sizeFromShape(x.shape.slice(0, -1)), N, K };
+}
+
+function flatten(x: Tensor): Tensor {
+  const columns = x.shape[x.shape.length - 1];
+  return tf.reshape(x, [columns === 0 ? 0 : x.size / columns, columns]);
+}
+
+function linearReference({ x, weight, bias, residual }: Inputs, { activation }: Attributes): Tensor[] {
+  const shape = [...x.shape.slice(0, -1), weight.shape[0]];
+  let pre: Tensor = tf.reshape(tf.matMul(flatten(x), weight, false, true), shape);
+  if (bias !== undefined) pre = tf.add(pre, bias);
+  const y = activateReference(pre, activation as Activation);
+  return [residual === undefined ? y : tf.add(y, residual), pre];
+}
+
+function linearNative(
+  inputs: Readonly<Record<string, TensorInfo>>,
+  attributes: Attributes,
+  backend: NativeBackend,
+  keepPre: boolean,
+): TensorInfo[] {
+  const { x, weight, bias = null, residual = null } = inputs;
+  const { M, N, K } = sizes(x, weight);
+  const shape = [...x.shape.slice(0, -1), N];
+  const y = backend.output(shape);
+  const pre = keepPre ? backend.output(shape) : null;
+  backend.call('linear', [x, weight, bias, residual, y, pre], [M, N, K, ...productFlags(attributes, backend)]);
+  return pre === null ? [y] : [y, pre];
+}
+
+function linearGradient(dy: Tensor | null, { x, weight, y1: pre }: Inputs, attributes: Attributes) {
+  if (dy === null) throw new Error('linear: no gradient for its only output');
+  const [dW, db] = run('LinearWeightGradient', { dy, x, pre }, { ...attributes, units: weight.shape[0] });
+  return {
+    x: () => run('LinearInputGradient', { dy, weight, pre }, attributes)[0],
+    weight: dW,
+    bias: db,
+    residual: dy,
+  };
+}
+
+defineKernel({
+  name: 'Linear',
+  reference: (inputs, attributes) => [linearReference(inputs, attributes)[0]],
+  native: (inputs, attributes, backend) => linearNative(inputs, attributes, backend, false),
+  gradient: {
+    saveInputs: ['x', 'weight'],
+    run: ([dy], saved, attributes) => linearGradient(dy, saved, attributes),
+  },
+});
+
+// With an activation and a tape: the pre-activation is a second output, saved for the backward pass.
+defineKernel({
+  name: 'LinearActivation',
+  reference: linearReference,
+  native: (inputs, attributes, backend) => linearNative(inputs, attributes, backend, true),
+  gradient: {
+    saveInputs: ['x', 'weight'],
+    saveOutputs: [false, true],
+    run: ([dy], saved, attributes) => linearGradient(dy, saved, attributes),
+  },
+});
+
+defineKernel({
+  name: 'LinearInputGradient',
+  reference: (inputs, { activation }) => {
+    const { weight } = inputs;
+    const g = throughActivation(inputs, activation as Activation);
+    return [tf.reshape(tf.matMul(flatten(g), weight), [...g.shape.slice(0, -1), weight.shape[1] as number])];
+  },
+  native: ({ dy, weight, pre = null }, attributes, backend) => {
+    const { M, N, K } = sizes(dy, weight);
+    const dx = backend.output([...dy.shape.slice(0, -1), K]);
+    backend.call('linearInputGradient', [dy, weight, pre, dx], [M, N, K, ...productFlags(attributes, backend)]);
+    return [dx];
+  },
+});
+
+defineKernel({
+  name: 'LinearWeightGradient',
+  reference: (inputs, { activation }) => {
+    const g = flatten(throughActivation(inputs, activation as Activation));
+    return [tf.matMul(g, flatten(inputs.x), true), tf.sum(g, 0)];
+  },
+  native: ({ dy, x, pre = null }, attributes, backend) => {
+    const N = attributes.units as number;
+    const K = x.shape[x.shape.length - 1];
+    const M = tf.util.sizeFromShape(dy.shape.slice(0, -1));
+    const dW = backend.output([N, K]);
+    const db = backend.output([N]);
+    backend.call('linearWeightGradient', [dy, x, pre, dW, db], [M, N, K, ...productFlags(attributes, backend)]);
+    return [dW, db];
+  },
+});
+
+/**
+ * A linear layer, act(x W^T + bias) + residual.
+ * @param x [..., K] float32
+ * @param weight [N, K], a row for each output as in PyTorch
+ * @param options `bias` [N]; `activation`, gelu in its tanh form; `residual` [..., N], added after the activation
+ * @returns [..., N], owned by the caller
+ * @throws ShapeError if the shapes do not fit
+ */
+export function linear(
+  x: Tensor,
+  weight: Tensor,
+  options: { readonly bias?: Tensor; readonly activation?: Activation; readonly residual?: Tensor } = {},
+): Tensor {
+  const { bias, activation = 'none', residual } = options;
+  const bound = expectShape('linear: weight', weight.shape, ['N', 'K']);
+  if (x.shape.length === 0 || x.shape[x.shape.length - 1] !== bound.K) {
+    throw new ShapeError(`linear: x: expected [..., ${bound.K}], got [${x.shape.join(', ')}]`);
+  }
+  if (bias !== undefined) expectShape('linear: bias', bias.shape, ['N'], bound);
+  if (residual !== undefined) expectShape('linear: residual', residual.shape, [...x.shape.slice(0, -1), bound.N]);
+  const name = activation !== 'none' && recording() ? 'LinearActivation' : 'Linear';
+  const [y, pre] = run(name, { x, weight, bias, residual }, { activation });
+  pre?.dispose();
+  return y;
+}
