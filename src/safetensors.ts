@@ -24,7 +24,17 @@ const ARRAYS = {
 } as const;
 
 export type DType = keyof typeof ARRAYS;
-export type TensorArray = InstanceType<(typeof ARRAYS)[DType]>;
+export type TensorArray =
+  | Float64Array
+  | Float32Array
+  | Uint16Array
+  | BigInt64Array
+  | Int32Array
+  | Int16Array
+  | Int8Array
+  | BigUint64Array
+  | Uint32Array
+  | Uint8Array;
 
 /** One tensor of a file. `shape` is [] for a scalar; `data` has one element a tensor element, row-major. */
 export interface TensorData {
