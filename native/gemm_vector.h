@@ -4,7 +4,14 @@
 #include <cstring>
 
 #if defined(__x86_64__)
+// GCC 12 warns of its own headers' deliberately undefined values (GCC bug 105593).
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
 #include <immintrin.h>
+#pragma GCC diagnostic pop
 #endif
 
 namespace tessera {

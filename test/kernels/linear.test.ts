@@ -1,0 +1,183 @@
+/** @file The fused linear layer against naive loops and against tfjs's own gradients of the plain composition. */
+import { createHash } from 'node:crypto';
+import * as tf from '@tensorflow/tfjs-core';
+import { describe, expect, test } from 'vitest';
+import { ShapeError } from '../../src/errors.ts';
+import { valueAndGradients } from '../../src/kernels/autodiff.ts';
+import { type Activation, activateReference, linear } from '../../src/kernels/linear.ts';
+import { expectAllclose, normal, onEveryBackend, useNative } from '../support.ts';
+
+/** Rounds to bf16, ties to even. */
+function bf16(x: number): number {
+  const bits = new Uint32Array(Float32Array.of(x).buffer);
+  bits[0] = ((bits[0] + 0x7fff + ((bits[0] >>> 16) & 1)) >>> 16) << 16;
+  return new Float32Array(bits.buffer)[0];
+}
+
+/** x [M, K] times weight [N, K] transposed, in double precision. */
+function multiply(x: Float32Array, weight: Float32Array, K: number): Float64Array {
+  const [M, N] = [x.length / K, weight.length / K];
+  const y = new Float64Array(M * N);
+  for (let i = 0; i < M; i++) {
+    for (let j = 0; j < N; j++) {
+      for (let k = 0; k < K; k++) y[i * N + j] += x[i * K + k] * weight[j * K + k];
+    }
+  }
+  return y;
+}
+
+const activations: readonly Activation[] = ['none', 'gelu', 'silu', 'relu'];
+
+/** The same layer as plain operations, for gradients by tfjs. */
+function plain(x: tf.Tensor, w: tf.Tensor, b: tf.Tensor | undefined, activation: Activation, residual?: tf.Tensor) {
+  const [N, K] = w.shape;
+  const product = tf.reshape(tf.matMul(tf.reshape(x, [-1, K as number]), w, false, true), [
+    ...x.shape.slice(0, -1),
+    N as number,
+  ]);
+  const y = activateReference(b === undefined ? product : tf.add(product, b), activation);
+  return residual === undefined ? y : tf.add(y, residual);
+}
+
+onEveryBackend('linear equals the sum it stands for', async () => {
+  for (const [M, N, K] of [
+    [1, 1, 1],
+    [2, 3, 5],
+    [17, 33, 31],
+    [33, 65, 129],
+    [129, 17, 3],
+    [5, 129, 65],
+  ]) {
+    const x = normal([M, K], 1);
+    const weight = normal([N, K], 2);
+    const bias = normal([N], 3);
+    const y = linear(x, weight, { bias });
+    const expected = multiply((await x.data()) as Float32Array, (await weight.data()) as Float32Array, K);
+    const b = await bias.data();
+    for (let i = 0; i < expected.length; i++) expected[i] += b[i % N];
+    expectAllclose(await y.data(), expected, { relative: 1e-5, absolute: 2e-5 });
+    tf.dispose([x, weight, bias, y]);
+  }
+});
+
+onEveryBackend('linear has the gradients of the plain composition', async () => {
+  for (const activation of activations) {
+    for (const shape of [
+      [2, 9, 12],
+      [37, 31],
+    ]) {
+      const K = shape[shape.length - 1];
+      const x = normal(shape, 1);
+      const w = normal([21, K], 2, 0.3);
+      const b = normal([21], 3);
+      const residual = normal([...shape.slice(0, -1), 21], 4);
+      const cotangent = normal(residual.shape, 5);
+      const before = tf.memory().numTensors;
+      const ours = valueAndGradients(
+        () => ({ loss: tf.sum(tf.mul(linear(x, w, { bias: b, activation, residual }), cotangent)) }),
+        [x, w, b, residual],
+      );
+      expect(tf.memory().numTensors - before).toBe(5);
+      const theirs = tf.grads((x, w, b, residual) => tf.sum(tf.mul(plain(x, w, b, activation, residual), cotangent)))([
+        x,
+        w,
+        b,
+        residual,
+      ]);
+      for (let i = 0; i < theirs.length; i++) {
+        const ourGradient = ours.gradients[i] as tf.Tensor;
+        expect(ourGradient.shape).toEqual(theirs[i].shape);
+        expectAllclose(await ourGradient.data(), await theirs[i].data(), { relative: 1e-4, absolute: 1e-4 });
+      }
+      tf.dispose([ours.loss, ...(ours.gradients as tf.Tensor[]), ...theirs, x, w, b, residual, cotangent]);
+    }
+  }
+});
+
+onEveryBackend('linear can be differentiated twice', async () => {
+  const x = normal([3, 4], 1);
+  const w = normal([5, 4], 2);
+  const penalty = (f: (x: tf.Tensor) => tf.Tensor) => (x: tf.Tensor) => tf.sum(tf.square(tf.grad(f)(x)));
+  const ours = tf.grad(penalty(x => tf.sum(tf.square(linear(x, w, { activation: 'relu' })))))(x);
+  const theirs = tf.grad(penalty(x => tf.sum(tf.square(plain(x, w, undefined, 'relu')))))(x);
+  expectAllclose(await ours.data(), await theirs.data(), { relative: 1e-4, absolute: 1e-4 });
+  tf.dispose([x, w, ours, theirs]);
+});
+
+onEveryBackend('linear passes NaN and infinity on', async () => {
+  const x = tf.tensor2d(Array.from({ length: 20 }, () => [1, 2]));
+  const bad = tf.tensor2d([
+    [Number.NaN, 1],
+    [1, 1],
+    [Number.POSITIVE_INFINITY, 1],
+  ]);
+  const y = linear(x, bad);
+  const values = await y.data();
+  for (let row = 0; row < 20; row++) {
+    expect(values.slice(3 * row, 3 * row + 3)).toEqual(Float32Array.of(Number.NaN, 3, Number.POSITIVE_INFINITY));
+  }
+  for (const activation of ['gelu', 'silu'] as const) {
+    const z = linear(x, bad, { activation });
+    expect((await z.data())[0]).toBeNaN();
+    z.dispose();
+  }
+  tf.dispose([x, bad, y]);
+});
+
+describe('linear on the native backend', () => {
+  test('rounds operands to bf16, and nothing else', async () => {
+    const backend = await useNative();
+    if (!backend.supportsBf16) return;
+    backend.precision = 'bf16';
+    for (const [M, N, K] of [
+      [17, 65, 31],
+      [130, 33, 129],
+    ]) {
+      const x = normal([M, K], 1);
+      const w = normal([N, K], 2);
+      const y = linear(x, w);
+      const rounded = multiply(
+        ((await x.data()) as Float32Array).map(bf16),
+        ((await w.data()) as Float32Array).map(bf16),
+        K,
+      );
+      expectAllclose(await y.data(), rounded, { relative: 1e-5, absolute: 2e-5 });
+      tf.dispose([x, w, y]);
+    }
+  });
+
+  test('has the same bits with any number of threads', async () => {
+    const backend = await useNative();
+    const x = normal([300, 1100], 1);
+    const w = normal([130, 1100], 2);
+    const cotangent = normal([300, 130], 3);
+    const results: string[][] = [];
+    for (const threads of [1, 2, 7]) {
+      backend.setThreads(threads);
+      const { loss, gradients } = valueAndGradients(
+        () => ({ loss: tf.sum(tf.mul(linear(x, w, { activation: 'gelu' }), cotangent)) }),
+        [x, w],
+      );
+      const y = linear(x, w);
+      const values = await Promise.all([y, ...(gradients as tf.Tensor[])].map(t => t.data()));
+      results.push(
+        values.map(v =>
+          createHash('sha256')
+            .update(v as Float32Array)
+            .digest('hex'),
+        ),
+      );
+      tf.dispose([y, loss, ...(gradients as tf.Tensor[])]);
+    }
+    backend.setThreads(2);
+    for (const result of results.slice(1)) expect(result).toEqual(results[0]);
+    tf.dispose([x, w, cotangent]);
+  });
+
+  test('says which shape does not fit', async () => {
+    await useNative();
+    const x = tf.zeros([2, 3]);
+    expect(() => linear(x, tf.zeros([4, 5]))).toThrow(ShapeError);
+    expect(() => linear(x, tf.zeros([4, 3]), { bias: tf.zeros([3]) })).toThrow('linear: bias: expected [N]');
+  });
+});
