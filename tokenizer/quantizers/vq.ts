@@ -1,0 +1,140 @@
+/**
+ * @file Vector quantization with codes on the unit sphere: the nearest of K learned directions, passed straight through.
+ * The codebook starts from k-means over the encoder's first outputs, and codes that nothing has chosen for a while are
+ * given the place of an encoded patch.
+ * @see van den Oord et al. 2017, VQ-VAE (arXiv:1711.00937); Yu et al. 2021, ViT-VQGAN, section 3.2: few and normalised
+ *   dimensions (arXiv:2110.04627)
+ */
+import type { Tensor, Variable } from '@tensorflow/tfjs-core';
+import * as tf from '@tensorflow/tfjs-core';
+import { expectShape } from '../../src/errors.ts';
+import { detached } from '../../src/kernels/detached.ts';
+import { embedding } from '../../src/kernels/embedding.ts';
+import type { Parameters } from '../../src/nn/module.ts';
+import type { Random } from '../../src/random.ts';
+import type { Quantized, Quantizer, QuantizerState, TrainingMoment } from './index.ts';
+import { kMeans } from './kmeans.ts';
+
+/** Similarities held at once while searching. */
+const CHUNK = 1 << 22;
+/** Revival stops here: a code needs the rest of the training to settle, and averaged weights to follow it. */
+const REVIVE_UNTIL = 0.8;
+
+export class VqQuantizer implements Quantizer {
+  readonly codebookSize: number;
+  readonly inputs: number;
+  readonly outputs: number;
+  readonly codebook: Variable; // [K, D], not normalised
+  /** Steps since each code was last chosen. */
+  private idle: Float32Array;
+
+  constructor(codebookSize: number, codeDim: number, parameters: Parameters) {
+    this.codebookSize = codebookSize;
+    this.inputs = codeDim;
+    this.outputs = codeDim;
+    this.codebook = parameters.normal('codebook', [codebookSize, codeDim], 1 / Math.sqrt(codeDim), { decay: false });
+    this.idle = new Float32Array(codebookSize);
+  }
+
+  quantize(encoded: Tensor, moment: TrainingMoment): Quantized {
+    const z = normalize(encoded);
+    const constant = detached(() => tf.clone(z));
+    const codes = detached(() => this.nearest(z));
+    const chosen = normalize(embedding(this.codebook, codes)); // [B, h, w, D]
+    const passed = tf.add(
+      z,
+      detached(() => tf.sub(chosen, z)),
+    );
+    const chosenConstant = detached(() => tf.clone(chosen));
+    return {
+      vectors: this.scaled(passed),
+      losses: {
+        codebook: tf.mean(tf.squaredDifference(chosen, constant)),
+        commitment: tf.mul(tf.mean(tf.squaredDifference(z, chosenConstant)), moment.config.commitment),
+      },
+      observed: [codes, constant],
+    };
+  }
+
+  encode(encoded: Tensor): Tensor {
+    return tf.tidy(() => this.nearest(normalize(encoded)));
+  }
+
+  decode(codes: Tensor): Tensor {
+    return tf.tidy(() => this.scaled(normalize(embedding(this.codebook, codes))));
+  }
+
+  async initialize(encoded: Tensor, random: Random): Promise<void> {
+    expectShape('vq: encoded', encoded.shape, ['B', 'h', 'w', this.inputs]);
+    const D = this.inputs;
+    const flat = tf.tidy(() => tf.reshape(normalize(encoded), [encoded.size / D, D]));
+    const points = (await flat.data()) as Float32Array;
+    flat.dispose();
+    this.assign(kMeans(points, { clusters: this.codebookSize, dimension: D, random }));
+    this.idle.fill(0);
+  }
+
+  async afterStep([codes, encoded]: readonly Tensor[], { progress, random, config }: TrainingMoment): Promise<void> {
+    for (let k = 0; k < this.idle.length; k++) this.idle[k]++;
+    for (const code of await codes.data()) this.idle[code] = 0;
+    if (progress > REVIVE_UNTIL || !this.idle.some(steps => steps >= config.reviveAfter)) return;
+    const [values, points] = await Promise.all([this.codebook.data(), encoded.data()]);
+    const D = this.inputs;
+    const table = Float32Array.from(values);
+    for (let k = 0; k < this.idle.length; k++) {
+      if (this.idle[k] < config.reviveAfter) continue;
+      const from = random.integer(points.length / D) * D;
+      table.set(points.subarray(from, from + D) as Float32Array, k * D);
+      this.idle[k] = 0;
+    }
+    this.assign(table);
+  }
+
+  state(): QuantizerState {
+    return { idle: this.idle.slice() };
+  }
+
+  loadState({ idle }: QuantizerState): void {
+    if (idle?.length !== this.codebookSize) {
+      throw new Error(`vq: expected the idle times of ${this.codebookSize} codes, got ${idle?.length ?? 'none'}`);
+    }
+    this.idle = Float32Array.from(idle);
+  }
+
+  /** Unit vectors of D dimensions have small coordinates: brings them to unit variance for the decoder. */
+  private scaled(vectors: Tensor): Tensor {
+    return tf.mul(vectors, Math.sqrt(this.outputs));
+  }
+
+  private assign(values: Float32Array): void {
+    const tensor = tf.tensor(values, this.codebook.shape);
+    this.codebook.assign(tensor);
+    tensor.dispose();
+  }
+
+  /** Codes of greatest cosine. @param z [..., D], normalised; @returns int32 [...] */
+  private nearest(z: Tensor): Tensor {
+    const D = this.inputs;
+    const N = z.size / D;
+    const rows = Math.max(1, Math.floor(CHUNK / this.codebookSize));
+    return tf.tidy(() => {
+      const flat = tf.reshape(z, [N, D]);
+      const directions = normalize(this.codebook);
+      const parts: tf.Tensor1D[] = [];
+      for (let begin = 0; begin < N; begin += rows) {
+        parts.push(
+          tf.tidy(() => {
+            const part = tf.slice(flat, [begin, 0], [Math.min(rows, N - begin), D]);
+            return tf.argMax(tf.matMul(part, directions, false, true), 1) as tf.Tensor1D;
+          }),
+        );
+      }
+      return tf.reshape(parts.length === 1 ? parts[0] : tf.concat1d(parts), z.shape.slice(0, -1));
+    });
+  }
+}
+
+/** Divides by the Euclidean norm over the last axis. */
+function normalize(x: Tensor): Tensor {
+  return tf.mul(x, tf.rsqrt(tf.add(tf.sum(tf.square(x), -1, true), 1e-12)));
+}
