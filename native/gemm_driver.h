@@ -266,6 +266,30 @@ struct MatrixOperand {
 using LeftMatrix = MatrixOperand<kRows>;
 using RightMatrix = MatrixOperand<kColumns>;
 
+// The bias gradient, a by-product of the weight gradient: while dy [m, n] is packed, each block of k leaves its sums in
+// scratch memory; they are added here in order.
+struct BiasGradient {
+  float* db;
+  float* sums;
+  int64_t blocks;
+  int64_t n;
+
+  void finish() const {
+    if (db == nullptr) return;
+    std::copy(sums, sums + n, db);
+    for (int64_t block = 1; block < blocks; block++) {
+      for (int64_t j = 0; j < n; j++) db[j] += sums[block * n + j];
+    }
+  }
+};
+
+template <class Op>
+BiasGradient biasGradient(float* db, int64_t m, int64_t n) {
+  const int64_t blocks = std::max<int64_t>(1, divideUp(m, kBlockOf<Op>(m)));
+  float* sums = db == nullptr ? nullptr : static_cast<float*>(scratch(0, kScratchSums, sizeof(float) * blocks * n));
+  return {db, sums, blocks, n};
+}
+
 // Calls body(Fp32{}) or body(Bf16{}); builds without bf16 instructions know fp32 only.
 template <class Body>
 auto withPrecision(Precision precision, Body&& body) {

@@ -83,20 +83,11 @@ void linearWeightGradient(const Args& args) {
   const int64_t m = args.integer(0), n = args.integer(1), k = args.integer(2);
   withPrecision(static_cast<Precision>(args.integer(4)), [&](auto op) {
     using Op = decltype(op);
-    Matrix dy{args.in(0), 1, n, args.in(2), static_cast<Activation>(args.integer(3))};
-    const int64_t blocks = std::max<int64_t>(1, divideUp(m, kBlockOf<Op>(m)));
-    if (args.has(4)) {
-      dy.sums = static_cast<float*>(scratch(0, kScratchSums, sizeof(float) * blocks * n));
-      dy.sumStride = n;
-    }
+    const BiasGradient bias = biasGradient<Op>(args.out(4), m, n);
+    const Matrix dy{args.in(0), 1, n, args.in(2), static_cast<Activation>(args.integer(3)), bias.sums, n};
     product<Op>(LeftMatrix{dy}, RightMatrix{Matrix{args.in(1), 1, k}}, n, k, m, Output{args.out(3), k},
                 RowsOfMatrix{k}, -1);
-    if (!args.has(4)) return;
-    float* db = args.out(4);
-    std::copy(dy.sums, dy.sums + n, db);
-    for (int64_t block = 1; block < blocks; block++) {
-      for (int64_t j = 0; j < n; j++) db[j] += dy.sums[block * n + j];
-    }
+    bias.finish();
   });
 }
 

@@ -128,12 +128,13 @@ void packTransposed(const Load& load, int rows, int64_t k, int width, float* out
 }
 
 // Packs adjacent panels from a source whose rows (or columns) run contiguously: load(k, column, n). Walks k outermost,
-// so that the source is read along its rows. `sums`, if not null, receives the sum over k of each column.
+// so that the source is read along its rows. Panels are `panelSize` units apart. `sums`, if not null, receives the sum
+// over k of each column.
 template <class Op, class Load>
-void packStraight(const Load& load, int64_t columns, int64_t k, int width, float* out, float* sums) {
+void packStraight(const Load& load, int64_t columns, int64_t k, int width, int64_t panelSize, float* out,
+                  float* sums) {
   constexpr int kGroup = 8;
   const int64_t units = unitsOf<Op>(k);
-  const int64_t panelSize = units * width;
   const int64_t panels = (columns + width - 1) / width;
   const int steps = (width + kLanes - 1) / kLanes;
   for (int64_t p0 = 0; p0 < panels; p0 += kGroup) {
@@ -210,7 +211,7 @@ void packMatrix(const Matrix& m, int64_t first, int64_t count, int64_t k0, int64
       const int64_t base = first + k0 * m.inner;
       float* sums = m.sums == nullptr ? nullptr : m.sums + block * m.sumStride + first;
       packStraight<Op>([&](int64_t kk, int64_t column, int n) { return value(base + kk * m.inner + column, n); }, count,
-                       k, width, out, sums);
+                       k, width, panelSize, out, sums);
     }
   };
   if (m.pre == nullptr) {

@@ -1,6 +1,8 @@
 // One translation unit for all kernels, so that each instruction set is one compiler call.
 #include "kernels.h"
 
+#include "attention.cc"
+#include "conv.cc"
 #include "gemm.cc"
 #include "gemm_linear.cc"
 
@@ -8,6 +10,14 @@ namespace tessera {
 
 const Kernel* kernelTable(int* count) {
   static const Kernel table[] = {
+      {"attention", attention},
+      {"conv2d", conv2d},
+      {"conv2dInputGradient", conv2dInputGradient},
+      {"conv2dWeightGradient", conv2dWeightGradient},
+      {"patchify", patchify},
+      {"unpatchify", unpatchify},
+      {"upsample2x", upsample2x},
+      {"upsample2xGradient", upsample2xGradient},
       {"linear", linear},
       {"linearInputGradient", linearInputGradient},
       {"linearWeightGradient", linearWeightGradient},

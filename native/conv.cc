@@ -1,0 +1,351 @@
+// The kernels behind src/kernels/conv.ts: convolutions as matrix products whose operands are gathered from the image
+// while they are packed (implicit im2col), so that no matrix of patches is ever in memory. NHWC images, weights
+// [O, KH, KW, C], padding (K - 1) / 2 before.
+#include "gemm_driver.h"
+
+namespace tessera {
+namespace {
+
+constexpr int kMostTaps = 64;
+constexpr int64_t kMostBlock = 512;  // kBlockOf never exceeds it
+alignas(64) const float kZeros[kMostBlock] = {};
+
+// One operand's rows are pixels of a grid over an image; a row holds the channels of `taps` pixels around
+// (i * step, j * step), one after another; pixels outside the image are zero.
+struct Patches {
+  const float* image;
+  int64_t height, width, channels;
+  int64_t gridHeight, gridWidth, step;
+  int taps;
+  int offsetY[kMostTaps], offsetX[kMostTaps];
+  // The image is multiplied by the activation's slope at `pre`, if there is one.
+  const float* pre = nullptr;
+  Activation activation = Activation::none;
+
+  // Where grid positions lie in the image.
+  struct Position {
+    int64_t image, y, x;
+  };
+  Position position(int64_t row) const {
+    const int64_t line = row / gridWidth;
+    return {line / gridHeight * height * width, line % gridHeight * step, row % gridWidth * step};
+  }
+  void advance(Position& p) const {
+    p.x += step;
+    if (p.x < gridWidth * step) return;
+    p.x = 0;
+    p.y += step;
+    if (p.y < gridHeight * step) return;
+    p.y = 0;
+    p.image += height * width;
+  }
+  // Index of a tap's first channel, or -1 outside.
+  int64_t at(const Position& p, int tap) const {
+    const int64_t y = p.y + offsetY[tap], x = p.x + offsetX[tap];
+    if (y < 0 || y >= height || x < 0 || x >= width) return -1;
+    return (p.image + y * width + x) * channels;
+  }
+  // Copies columns [first, first + count) of a row.
+  void copyRow(const Position& p, int64_t first, int64_t count, float* out) const {
+    int tap = static_cast<int>(first / channels);
+    int64_t channel = first % channels;
+    while (count > 0) {
+      const int64_t n = std::min(count, channels - channel);
+      const int64_t from = at(p, tap);
+      if (from < 0) {
+        std::memset(out, 0, sizeof(float) * n);
+      } else {
+        std::memcpy(out, image + from + channel, sizeof(float) * n);
+        if (pre != nullptr) {
+          for (int64_t i = 0; i < n; i += kLanes) {
+            const int lanes = static_cast<int>(std::min<int64_t>(kLanes, n - i));
+            const Vector slope = activationSlope(activation, loadPartial(pre + from + channel + i, lanes));
+            storePartial(out + i, loadPartial(out + i, lanes) * slope, lanes);
+          }
+        }
+      }
+      out += n;
+      count -= n;
+      channel = 0;
+      tap++;
+    }
+  }
+};
+
+// Patches as the left operand: a row of C for each grid position.
+struct LeftPatches {
+  const Patches& patches;
+
+  template <class Op>
+  void pack(int64_t first, int64_t count, int64_t k0, int64_t k, int64_t, float* out) const {
+    const int64_t panelSize = unitsOf<Op>(k) * kRows;
+    for (int64_t i = 0; i < count; i += kRows, out += panelSize) {
+      const int rows = static_cast<int>(std::min<int64_t>(kRows, count - i));
+      Patches::Position positions[kRows];
+      positions[0] = patches.position(first + i);
+      for (int r = 1; r < rows; r++) {
+        positions[r] = positions[r - 1];
+        patches.advance(positions[r]);
+      }
+      const bool whole = patches.channels % Op::kPerUnit == 0 && patches.channels >= kLanes && patches.pre == nullptr;
+      whole ? packByTap<Op>(positions, rows, k0, k, out) : packByCopy<Op>(positions, rows, k0, k, out);
+    }
+  }
+
+  // Transposes straight from the image, tap by tap.
+  template <class Op>
+  void packByTap(const Patches::Position* positions, int rows, int64_t k0, int64_t k, float* out) const {
+    const int64_t channels = patches.channels;
+    for (int64_t kk = k0; kk < k0 + k;) {
+      const int tap = static_cast<int>(kk / channels);
+      const int64_t n = std::min(k0 + k, (tap + 1) * channels) - kk;
+      const float* from[kRows];
+      for (int r = 0; r < rows; r++) {
+        const int64_t at = patches.at(positions[r], tap);
+        from[r] = at < 0 ? kZeros : patches.image + at + kk - tap * channels;
+      }
+      packTransposed<Op>(
+          [&](int row, int64_t at, int lanes) {
+            return lanes == kLanes ? load(from[row] + at) : loadPartial(from[row] + at, lanes);
+          },
+          rows, n, kRows, out + (kk - k0) / Op::kPerUnit * kRows);
+      kk += n;
+    }
+  }
+
+  template <class Op>
+  void packByCopy(const Patches::Position* positions, int rows, int64_t k0, int64_t k, float* out) const {
+    alignas(64) float copy[kRows * kMostBlock];
+    for (int r = 0; r < rows; r++) patches.copyRow(positions[r], k0, k, copy + r * kMostBlock);
+    packTransposed<Op>(
+        [&](int row, int64_t at, int lanes) { return loadPartial(copy + row * kMostBlock + at, lanes); }, rows, k,
+        kRows, out);
+  }
+};
+
+// Patches as the right operand of the weight gradient: k runs over grid positions, columns over taps and channels.
+struct RightPatches {
+  const Patches& patches;
+
+  template <class Op>
+  void pack(int64_t first, int64_t count, int64_t k0, int64_t k, int64_t, float* out) const {
+    constexpr int64_t kAtOnce = 16;
+    constexpr int64_t kMostColumns = 8 * kColumns;
+    alignas(64) float copy[kAtOnce * kMostColumns];
+    const int64_t panelSize = unitsOf<Op>(k) * kColumns;
+    Patches::Position position = patches.position(k0);
+    for (int64_t kk = 0; kk < k; kk += kAtOnce) {
+      const int64_t n = std::min(kAtOnce, k - kk);
+      for (int64_t i = 0; i < n; i++) {
+        patches.copyRow(position, first, count, copy + i * kMostColumns);
+        patches.advance(position);
+      }
+      packStraight<Op>(
+          [&](int64_t at, int64_t column, int lanes) { return loadPartial(copy + at * kMostColumns + column, lanes); },
+          count, n, kColumns, panelSize, out + kk / Op::kPerUnit * kColumns, nullptr);
+    }
+  }
+};
+
+// The weights as the right operand of the input gradient: k runs over (tap, output channel), columns over channels.
+struct RightWeights {
+  const float* weight;
+  int64_t outputs, allTaps, channels;
+  int taps[kMostTaps];
+
+  template <class Op>
+  void pack(int64_t first, int64_t count, int64_t k0, int64_t k, int64_t, float* out) const {
+    const float* rows[kMostBlock];
+    for (int64_t i = 0; i < k; i++) {
+      const int64_t tap = (k0 + i) / outputs, output = (k0 + i) % outputs;
+      rows[i] = weight + (output * allTaps + taps[tap]) * channels + first;
+    }
+    packStraight<Op>([&](int64_t at, int64_t column, int lanes) { return loadPartial(rows[at] + column, lanes); }, count,
+                     k, kColumns, unitsOf<Op>(k) * kColumns, out, nullptr);
+  }
+};
+
+// Rows of one phase of a strided input gradient: every step-th pixel of every step-th line.
+struct RowsOfPhase {
+  int64_t gridHeight, gridWidth, height, width, channels, step, y, x;
+  static constexpr bool kRegular = false;
+  int64_t operator()(int64_t row) const {
+    const int64_t line = row / gridWidth;
+    const int64_t pixelY = line % gridHeight * step + y, pixelX = row % gridWidth * step + x;
+    return ((line / gridHeight * height + pixelY) * width + pixelX) * channels;
+  }
+};
+
+// numbers B, H, W, C, O, KH, KW, stride, activation, precision
+struct Convolution {
+  int64_t batch, height, width, channels, outputs, kernelHeight, kernelWidth, stride;
+  int64_t outHeight, outWidth;
+  Activation activation;
+  Precision precision;
+
+  explicit Convolution(const Args& args)
+      : batch(args.integer(0)), height(args.integer(1)), width(args.integer(2)), channels(args.integer(3)),
+        outputs(args.integer(4)), kernelHeight(args.integer(5)), kernelWidth(args.integer(6)), stride(args.integer(7)),
+        outHeight(divideUp(height, stride)), outWidth(divideUp(width, stride)),
+        activation(static_cast<Activation>(args.integer(8))), precision(static_cast<Precision>(args.integer(9))) {}
+
+  int64_t rows() const { return batch * outHeight * outWidth; }
+  int64_t patch() const { return kernelHeight * kernelWidth * channels; }
+  bool pointwise() const { return kernelHeight == 1 && kernelWidth == 1 && stride == 1; }
+
+  Patches patchesOf(const float* x) const {
+    Patches p = {x, height, width, channels, outHeight, outWidth, stride, 0, {}, {}};
+    for (int64_t i = 0; i < kernelHeight; i++) {
+      for (int64_t j = 0; j < kernelWidth; j++, p.taps++) {
+        p.offsetY[p.taps] = static_cast<int>(i - (kernelHeight - 1) / 2);
+        p.offsetX[p.taps] = static_cast<int>(j - (kernelWidth - 1) / 2);
+      }
+    }
+    return p;
+  }
+};
+
+}  // namespace
+
+// buffers x, weight, bias?, residual?, y, pre?
+void conv2d(const Args& args) {
+  const Convolution c(args);
+  const float* x = args.in(0);
+  const Matrix weight{args.in(1), c.patch(), 1};
+  Output out{args.out(4), c.outputs};
+  out.epilogue.bias = args.in(2);
+  out.epilogue.residual = args.in(3);
+  out.epilogue.activation = c.activation;
+  out.epilogue.pre = args.out(5);
+  if (c.pointwise()) return gemm(c.precision, Matrix{x, c.channels, 1}, weight, c.rows(), c.outputs, c.channels, out);
+  const Patches patches = c.patchesOf(x);
+  withPrecision(c.precision, [&](auto op) {
+    product<decltype(op)>(LeftPatches{patches}, RightMatrix{weight}, c.rows(), c.outputs, c.patch(), out,
+                          RowsOfMatrix{c.outputs}, -1);
+  });
+}
+
+// buffers dy, weight, pre?, dx. For each phase of the stride (one, or stride^2) a product over the taps that reach it.
+void conv2dInputGradient(const Args& args) {
+  const Convolution c(args);
+  const Output out{args.out(3), c.channels};
+  if (c.pointwise()) {
+    return gemm(c.precision, Matrix{args.in(0), c.outputs, 1, args.in(2), c.activation},
+                Matrix{args.in(1), 1, c.channels}, c.rows(), c.channels, c.outputs, out);
+  }
+  for (int64_t y = 0; y < std::min(c.stride, c.height); y++) {
+    for (int64_t x = 0; x < std::min(c.stride, c.width); x++) {
+      const int64_t gridHeight = divideUp(c.height - y, c.stride), gridWidth = divideUp(c.width - x, c.stride);
+      Patches dy = {args.in(0), c.outHeight, c.outWidth, c.outputs, gridHeight, gridWidth, 1, 0, {}, {}};
+      dy.pre = args.in(2);
+      dy.activation = c.activation;
+      RightWeights weight = {args.in(1), c.outputs, c.kernelHeight * c.kernelWidth, c.channels, {}};
+      for (int64_t i = 0; i < c.kernelHeight; i++) {
+        for (int64_t j = 0; j < c.kernelWidth; j++) {
+          const int64_t fromY = y + (c.kernelHeight - 1) / 2 - i, fromX = x + (c.kernelWidth - 1) / 2 - j;
+          if (fromY % c.stride != 0 || fromX % c.stride != 0) continue;
+          dy.offsetY[dy.taps] = static_cast<int>(fromY / c.stride);
+          dy.offsetX[dy.taps] = static_cast<int>(fromX / c.stride);
+          weight.taps[dy.taps++] = static_cast<int>(i * c.kernelWidth + j);
+        }
+      }
+      const int64_t rows = c.batch * gridHeight * gridWidth;
+      withPrecision(c.precision, [&](auto op) {
+        using Op = decltype(op);
+        if (c.stride == 1) {
+          product<Op>(LeftPatches{dy}, weight, rows, c.channels, dy.taps * c.outputs, out, RowsOfMatrix{c.channels}, -1);
+        } else {
+          product<Op>(LeftPatches{dy}, weight, rows, c.channels, dy.taps * c.outputs, out,
+                      RowsOfPhase{gridHeight, gridWidth, c.height, c.width, c.channels, c.stride, y, x}, -1);
+        }
+      });
+    }
+  }
+}
+
+// buffers dy, x, pre?, dW, db?
+void conv2dWeightGradient(const Args& args) {
+  const Convolution c(args);
+  const Patches patches = c.patchesOf(args.in(1));
+  withPrecision(c.precision, [&](auto op) {
+    using Op = decltype(op);
+    const BiasGradient bias = biasGradient<Op>(args.out(4), c.rows(), c.outputs);
+    const Matrix dy{args.in(0), 1, c.outputs, args.in(2), c.activation, bias.sums, c.outputs};
+    const Output out{args.out(3), c.patch()};
+    if (c.pointwise()) {
+      product<Op>(LeftMatrix{dy}, RightMatrix{Matrix{args.in(1), 1, c.channels}}, c.outputs, c.patch(), c.rows(), out,
+                  RowsOfMatrix{c.patch()}, -1);
+    } else {
+      product<Op>(LeftMatrix{dy}, RightPatches{patches}, c.outputs, c.patch(), c.rows(), out, RowsOfMatrix{c.patch()},
+                  -1);
+    }
+    bias.finish();
+  });
+}
+
+namespace {
+
+// Copies between an image [B, H, W, C] and its patches [B, H/p, W/p, p p C]. buffers from, to; numbers B, H, W, C, p
+template <bool toPatches>
+void movePatches(const Args& args) {
+  const int64_t h = args.integer(1), w = args.integer(2), c = args.integer(3), p = args.integer(4);
+  const float* from = args.in(0);
+  float* to = args.out(1);
+  const int64_t run = p * c;  // contiguous in both
+  parallelFor(args.integer(0) * h, std::max<int64_t>(1, 16384 / std::max<int64_t>(1, w * c)),
+              [&](int64_t begin, int64_t end, int) {
+                for (int64_t line = begin; line < end; line++) {
+                  const int64_t inImage = line * w * c;
+                  const int64_t inPatches = line / p * p * w * c + line % p * run;
+                  for (int64_t j = 0; j < w / p; j++) {
+                    const int64_t pixel = inImage + j * run, patch = inPatches + j * p * run;
+                    std::memcpy(to + (toPatches ? patch : pixel), from + (toPatches ? pixel : patch),
+                                sizeof(float) * run);
+                  }
+                }
+              });
+}
+
+}  // namespace
+
+void patchify(const Args& args) { movePatches<true>(args); }
+void unpatchify(const Args& args) { movePatches<false>(args); }
+
+// Nearest-neighbour doubling. buffers x, y; numbers B, H, W, C of x
+void upsample2x(const Args& args) {
+  const int64_t h = args.integer(1), w = args.integer(2), c = args.integer(3);
+  const float* x = args.in(0);
+  float* y = args.out(1);
+  parallelFor(args.integer(0) * h, std::max<int64_t>(1, 8192 / std::max<int64_t>(1, w * c)),
+              [&](int64_t begin, int64_t end, int) {
+                for (int64_t line = begin; line < end; line++) {
+                  float* upper = y + line * 4 * w * c;
+                  for (int64_t j = 0; j < w; j++) {
+                    const float* pixel = x + (line * w + j) * c;
+                    std::memcpy(upper + 2 * j * c, pixel, sizeof(float) * c);
+                    std::memcpy(upper + (2 * j + 1) * c, pixel, sizeof(float) * c);
+                  }
+                  std::memcpy(upper + 2 * w * c, upper, sizeof(float) * 2 * w * c);
+                }
+              });
+}
+
+// The sum over each 2x2. buffers dy, dx; numbers B, H, W, C of dx
+void upsample2xGradient(const Args& args) {
+  const int64_t h = args.integer(1), w = args.integer(2), c = args.integer(3);
+  const float* dy = args.in(0);
+  float* dx = args.out(1);
+  parallelFor(args.integer(0) * h, std::max<int64_t>(1, 8192 / std::max<int64_t>(1, w * c)),
+              [&](int64_t begin, int64_t end, int) {
+                for (int64_t line = begin; line < end; line++) {
+                  for (int64_t j = 0; j < w; j++) {
+                    const float* __restrict upper = dy + (line * 4 * w + 2 * j) * c;
+                    const float* __restrict lower = upper + 2 * w * c;
+                    float* __restrict to = dx + (line * w + j) * c;
+                    for (int64_t i = 0; i < c; i++) to[i] = (upper[i] + upper[c + i]) + (lower[i] + lower[c + i]);
+                  }
+                }
+              });
+}
+
+}  // namespace tessera
