@@ -111,7 +111,6 @@ const ALSO: Readonly<Record<string, string>> = {
 };
 
 const HAIR: Readonly<Record<string, string>> = {
-  bald: 'no hair, bald',
   beard: 'a beard',
   'red-hair': 'red hair',
   'blond-hair': 'blond hair',
@@ -162,6 +161,7 @@ export function withStyle(phrase: string, style: string): string {
 function wordsOf(name: string): string {
   if (name in SPECIAL) return SPECIAL[name];
   const hair = /^(man|woman|person)-(bald|beard|(?:red|blond|white|curly)-hair)$/.exec(name);
+  if (hair?.[2] === 'bald') return `bald ${hair[1]}`;
   if (hair !== null) return `${hair[1]} with ${HAIR[hair[2]]}`;
   const couple = /^(kiss|couple-with-heart)-(man|woman|person)-(man|woman|person)$/.exec(name);
   if (couple !== null) return `${spaced(couple[1])}, ${couple[2]} and ${couple[3]}`;

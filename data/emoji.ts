@@ -8,6 +8,7 @@
  * split has been seen in training in another style.
  */
 
+import { createHash } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
@@ -92,9 +93,16 @@ export async function makeEmoji(options: EmojiOptions): Promise<EmojiResult> {
   }
   const drawings = drawingsOf(sets, limit);
   await Promise.all(styles.map(style => mkdir(join(out, style), { recursive: true })));
-  await drawAll(drawings, out, size, onProgress);
+  const hashes = await drawAll(drawings, out, size, onProgress);
+  // Different SVGs may still come out as the same picture.
+  const same = new Groups();
+  const first = new Map<string, string>();
+  for (const [i, { group }] of drawings.entries()) {
+    same.join(first.get(hashes[i]) ?? group, group);
+    first.set(hashes[i], group);
+  }
   const lines = drawings.map(({ style, name, captions, group }) =>
-    JSON.stringify({ file_name: `${style}/${name}.png`, text: captions, group }),
+    JSON.stringify({ file_name: `${style}/${name}.png`, text: captions, group: same.of(group) }),
   );
   await writeFile(join(out, 'metadata.jsonl'), `${lines.join('\n')}\n`);
   await writeFile(join(out, 'ATTRIBUTION.md'), attribution(sets));
@@ -111,20 +119,23 @@ export function emojiDrawings(styles: readonly string[] = emojiStyles): EmojiDra
   return drawingsOf(styles.map(loadSet));
 }
 
+/** Draws everything and returns a hash of each picture. */
 async function drawAll(
   drawings: readonly EmojiDrawing[],
   out: string,
   size: number,
   onProgress: EmojiOptions['onProgress'],
-): Promise<void> {
+): Promise<string[]> {
   // One thread a drawing and several drawings at once beats several threads on one small drawing.
   const threads = sharp.concurrency();
   sharp.concurrency(1);
   try {
     let done = 0;
-    await mapBounded(drawings, 8, async ({ style, name, svg }) => {
-      await writeFile(join(out, style, `${name}.png`), await drawEmoji(svg, size));
+    return await mapBounded(drawings, 8, async ({ style, name, svg }) => {
+      const png = await drawEmoji(svg, size);
+      await writeFile(join(out, style, `${name}.png`), png);
       onProgress?.(++done, drawings.length);
+      return createHash('sha256').update(png).digest('base64');
     });
   } finally {
     sharp.concurrency(threads);

@@ -1,0 +1,202 @@
+/**
+ * @file A look at a dataset before training on it: counts, picture sizes, caption lengths, duplicates, problems, and a contact
+ * sheet of captioned thumbnails.
+ */
+
+import { createHash } from 'node:crypto';
+import { createRequire } from 'node:module';
+import sharp, { type CreateText } from 'sharp';
+import { Random } from '../src/random.ts';
+import { type Dataset, type Item, type Problem, splitOf } from './dataset.ts';
+import { decodeImage } from './decode.ts';
+import { firstLine, mapBounded } from './files.ts';
+
+/** Smallest, middle and largest of some numbers, and their mean. */
+export interface Spread {
+  readonly min: number;
+  readonly median: number;
+  readonly mean: number;
+  readonly max: number;
+}
+
+export interface Inspection {
+  readonly root: string;
+  readonly format: string;
+  readonly images: number;
+  /** Pictures of each encoding, e.g. `png: 3707`. */
+  readonly encodings: Readonly<Record<string, number>>;
+  readonly width: Spread;
+  readonly height: Spread;
+  readonly bytes: Spread;
+  readonly captions: number;
+  readonly captionsPerImage: Spread;
+  readonly characters: Spread;
+  readonly words: Spread;
+  /** Different words in all captions. */
+  readonly vocabulary: number;
+  /** Ids of images that are equal to the byte, one list for each picture. */
+  readonly duplicateImages: readonly (readonly string[])[];
+  /** Captions that more than one image has, most frequent first. */
+  readonly duplicateCaptions: readonly { readonly caption: string; readonly images: number }[];
+  /** Counted with `validation` held out. */
+  readonly train: number;
+  readonly validation: number;
+  readonly problems: readonly Problem[];
+}
+
+/**
+ * Reads every image once and measures the dataset.
+ * @param options fraction held out for the split sizes
+ */
+export async function inspectDataset(
+  dataset: Dataset,
+  options: { validation?: number; onProgress?: (done: number, total: number) => void } = {},
+): Promise<Inspection> {
+  const { validation = 0.05, onProgress } = options;
+  const problems = [...dataset.problems];
+  let done = 0;
+  const measured = await mapBounded(dataset.items, 8, async item => {
+    try {
+      const bytes = await item.read();
+      const { format, autoOrient } = await sharp(bytes).metadata();
+      const hash = createHash('sha256').update(bytes).digest('base64');
+      return { id: item.id, length: bytes.length, format, ...autoOrient, hash };
+    } catch (error) {
+      problems.push({ id: item.id, what: firstLine(error) });
+      return undefined;
+    } finally {
+      onProgress?.(++done, dataset.items.length);
+    }
+  });
+  const good = measured.filter(each => each !== undefined);
+  const captions = dataset.items.flatMap(item => item.captions);
+  const words = captions.map(caption => caption.split(/\s+/));
+  const train = dataset.items.filter(item => splitOf(item, validation) === 'train').length;
+  return {
+    root: dataset.root,
+    format: dataset.format,
+    images: dataset.items.length,
+    encodings: countBy(good.map(({ format }) => format)),
+    width: spread(good.map(({ width }) => width)),
+    height: spread(good.map(({ height }) => height)),
+    bytes: spread(good.map(({ length }) => length)),
+    captions: captions.length,
+    captionsPerImage: spread(dataset.items.map(item => item.captions.length)),
+    characters: spread(captions.map(caption => [...caption].length)),
+    words: spread(words.map(({ length }) => length)),
+    vocabulary: new Set(words.flat().map(word => word.toLowerCase())).size,
+    duplicateImages: repeated(good.map(({ id, hash }) => [hash, id] as const)).map(([, ids]) => ids),
+    duplicateCaptions: repeated(
+      dataset.items.flatMap(({ id, captions: own }) => own.map(caption => [caption.toLowerCase(), id] as const)),
+    ).map(([caption, ids]) => ({ caption, images: ids.length })),
+    train,
+    validation: dataset.items.length - train,
+    problems,
+  };
+}
+
+function spread(values: readonly number[]): Spread {
+  if (values.length === 0) return { min: 0, median: 0, mean: 0, max: 0 };
+  const sorted = values.toSorted((a, b) => a - b);
+  const mean = values.reduce((sum, v) => sum + v, 0) / values.length;
+  return { min: sorted[0], median: sorted[sorted.length >> 1], mean, max: sorted[sorted.length - 1] };
+}
+
+function countBy(values: readonly string[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const value of values) counts[value] = (counts[value] ?? 0) + 1;
+  return counts;
+}
+
+/** Keys that come with more than one id, the most frequent first. */
+function repeated(pairs: readonly (readonly [string, string])[]): [string, string[]][] {
+  const ids = new Map<string, string[]>();
+  for (const [key, id] of pairs) {
+    const there = ids.get(key);
+    if (there === undefined) ids.set(key, [id]);
+    else there.push(id);
+  }
+  return [...ids].filter(([, { length }]) => length > 1).sort((a, b) => b[1].length - a[1].length);
+}
+
+/** The inspection as lines of text. */
+export function formatInspection(i: Inspection): string {
+  const numbers = ({ min, median, mean, max }: Spread): string =>
+    `min ${round(min)}, median ${round(median)}, mean ${round(mean)}, max ${round(max)}`;
+  const encodings = Object.entries(i.encodings).map(([name, count]) => `${count} ${name}`);
+  const lines = [
+    `${i.root} (${i.format})`,
+    `images        ${i.images} (${encodings.join(', ')})`,
+    `split         ${i.train} train, ${i.validation} validation`,
+    `width         ${numbers(i.width)} pixels`,
+    `height        ${numbers(i.height)} pixels`,
+    `file size     ${numbers(i.bytes)} bytes`,
+    `captions      ${i.captions}, ${i.vocabulary} different words; an image: ${numbers(i.captionsPerImage)}`,
+    `characters    ${numbers(i.characters)}`,
+    `words         ${numbers(i.words)}`,
+    `same image    ${i.duplicateImages.length === 0 ? 'none' : `${i.duplicateImages.length} pictures more than once, e.g. ${i.duplicateImages[0].slice(0, 3).join(' = ')}`}`,
+    `same caption  ${i.duplicateCaptions.length === 0 ? 'none' : `${i.duplicateCaptions.length} captions on several images, e.g. "${i.duplicateCaptions[0].caption}" on ${i.duplicateCaptions[0].images}`}`,
+    `skipped       ${i.problems.length === 0 ? 'none' : i.problems.length}`,
+    ...i.problems.slice(0, 20).map(({ id, what }) => `  ${id}: ${what}`),
+    ...(i.problems.length > 20 ? [`  ... and ${i.problems.length - 20} more`] : []),
+  ];
+  return lines.join('\n');
+}
+
+function round(value: number): string {
+  return Number.isInteger(value) ? String(value) : value.toFixed(1);
+}
+
+/**
+ * A grid of thumbnails drawn from the dataset, each with its first caption below.
+ * @returns a PNG; bad images leave a grey cell with the reason
+ */
+export async function contactSheet(
+  dataset: Dataset | readonly Item[],
+  options: { columns?: number; rows?: number; cell?: number; seed?: number } = {},
+): Promise<Buffer> {
+  const { columns = 8, rows = 6, cell = 128, seed = 1 } = options;
+  const items = 'items' in dataset ? dataset.items : dataset;
+  const order = new Random(seed).fork('contact sheet').permutation(items.length);
+  const shown = Array.from(order.subarray(0, columns * rows), i => items[i]);
+  const [gap, high] = [6, cell + LABEL];
+  const cells = await mapBounded(shown, 8, async (item, i) => {
+    const [left, top] = [gap + (i % columns) * (cell + gap), gap + Math.floor(i / columns) * (high + gap)];
+    const text = { input: label(item.captions[0], cell), left, top: top + cell + 2 };
+    try {
+      const input = Buffer.from(await decodeImage(await item.read(), { size: cell }));
+      return [{ input, raw: { width: cell, height: cell, channels: 3 as const }, left, top }, text];
+    } catch (error) {
+      return [{ input: label(firstLine(error), cell), left, top }, text];
+    }
+  });
+  const used = Math.max(1, Math.ceil(shown.length / columns));
+  const canvas = {
+    width: gap + columns * (cell + gap),
+    height: gap + used * (high + gap),
+    channels: 3 as const,
+    background: '#e8e8e8',
+  };
+  return await sharp({ create: canvas }).composite(cells.flat()).png().toBuffer();
+}
+
+/** Height of the caption below a thumbnail, in pixels. */
+const LABEL = 38;
+
+/** A few lines of small text in a font that comes with the package, so that a machine without fonts writes too. */
+function label(text: string, width: number): { text: CreateText } {
+  const most = Math.floor(width / 2);
+  const short = [...text].length > most ? `${[...text].slice(0, most - 1).join('')}…` : text;
+  const markup = short.replace(/[&<>]/g, c => `&#${c.charCodeAt(0)};`);
+  return {
+    text: {
+      text: `<span foreground="#222222">${markup}</span>`,
+      font: 'DejaVu Sans 7',
+      fontfile: FONT,
+      width,
+      rgba: true,
+    },
+  };
+}
+
+const FONT = createRequire(import.meta.url).resolve('dejavu-fonts-ttf/ttf/DejaVuSans.ttf');

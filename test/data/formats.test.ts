@@ -1,0 +1,366 @@
+/** @file Each dataset format from files made here, recognised by itself, and everything that may be wrong with them. */
+
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parquetWriteBuffer } from 'hyparquet-writer';
+import sharp from 'sharp';
+import { pack } from 'tar-stream';
+import { describe, expect, test } from 'vitest';
+import { openDataset, splitOf } from '../../data/index.ts';
+import { contactSheet, formatInspection, inspectDataset } from '../../data/inspect.ts';
+import { UserError } from '../../src/errors.ts';
+import { folder, plain } from './files.ts';
+
+/** What a dataset says, small enough to compare. */
+async function said(
+  path: string,
+): Promise<{ format: string; captions: Record<string, readonly string[]>; problems: Record<string, string> }> {
+  const { format, items, problems } = await openDataset(path);
+  return {
+    format,
+    captions: Object.fromEntries(items.map(({ id, captions }) => [id, captions])),
+    problems: Object.fromEntries(problems.map(({ id, what }) => [id, what])),
+  };
+}
+
+async function failure(promise: Promise<unknown>): Promise<UserError> {
+  const error = await promise.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  expect(error).toBeInstanceOf(UserError);
+  if (!(error instanceof UserError)) throw error;
+  expect(error.message).not.toContain('\n');
+  return error;
+}
+
+async function tar(files: Readonly<Record<string, string | Uint8Array>>): Promise<Buffer> {
+  const archive = pack();
+  for (const [name, content] of Object.entries(files)) archive.entry({ name }, Buffer.from(content));
+  archive.finalize();
+  const chunks: Buffer[] = [];
+  for await (const chunk of archive) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks);
+}
+
+describe('images with text files', () => {
+  test('pairs by relative path, one caption a line, blank lines and byte order marks dropped', async () => {
+    const [red, blue] = [await plain('red'), await plain('blue')];
+    const root = await folder({
+      'cats/1.png': red,
+      'cats/1.txt': '\ufeffa cat\r\n\r\n  a   small cat \r\n',
+      'dogs/1.png': blue,
+      'dogs/1.txt': 'a dog\n',
+      'dogs/v1.2.png': blue,
+      'dogs/v1.2.txt': 'version with a dot',
+      'README.txt': 'not a caption',
+    });
+    expect(await said(root)).toEqual({
+      format: 'images',
+      captions: {
+        'cats/1.png': ['a cat', 'a small cat'],
+        'dogs/1.png': ['a dog'],
+        'dogs/v1.2.png': ['version with a dot'],
+      },
+      problems: {},
+    });
+    const { items } = await openDataset(root);
+    expect(Buffer.from(await items[0].read())).toEqual(red);
+  });
+
+  test('lists what it skips and why', async () => {
+    const png = await plain('red');
+    const root = await folder({
+      'good.png': png,
+      'good.txt': 'good',
+      'zero.png': '',
+      'zero.txt': 'nothing',
+      'text.jpg': 'this is no image',
+      'text.txt': 'corrupt',
+      'empty.png': png,
+      'empty.txt': ' \n\n',
+      'alone.png': png,
+      'latin1.png': png,
+      'latin1.txt': Buffer.from([0xe9, 0x74, 0xe9]),
+      'orphan.txt': 'no picture',
+    });
+    const { captions, problems } = await said(root);
+    expect(captions).toEqual({ 'good.png': ['good'] });
+    expect(problems).toEqual({
+      'zero.png': 'empty file (0 bytes)',
+      'text.jpg': expect.stringMatching(/^corrupt image \(/),
+      'empty.png': 'empty caption (empty.txt)',
+      'alone.png': 'no caption (looked for alone.txt)',
+      'latin1.png': 'latin1.txt is not UTF-8 text',
+      'orphan.txt': 'a caption without its image',
+    });
+    const error = await failure(openDataset(root, { strict: true }));
+    expect(error.message).toContain('alone.png: no caption (looked for alone.txt) (and 5 more)');
+  });
+
+  test('a folder without captioned images, an unknown format and a missing path are one clear line each', async () => {
+    const root = await folder({ 'a.png': await plain('red'), 'notes.md': 'x' });
+    const none = await failure(openDataset(root));
+    expect(none.message).toContain('no captioned image (1 skipped, the first: a.png: no caption');
+    for (const word of ['metadata.jsonl', '.tar', 'COCO', 'Parquet', 'one caption a line'])
+      expect(none.hint).toContain(word);
+    expect((await failure(openDataset(join(root, 'nowhere')))).message).toContain('no such folder or file');
+    expect((await failure(openDataset(await folder()))).message).toContain('no captioned image in 0 files');
+    expect((await failure(openDataset(root, { format: 'zip' }))).message).toBe(
+      'format: expected auto, metadata, parquet, webdataset, coco, images, got zip',
+    );
+  });
+});
+
+describe('metadata files', () => {
+  test('jsonl with lists, groups and splits, also in sub-folders', async () => {
+    const png = await plain('red');
+    const root = await folder({
+      'a.png': png,
+      'b.png': png,
+      'sub/a.png': png,
+      'metadata.jsonl': [
+        '{"file_name": "a.png", "text": ["one", "two", ""], "group": "g"}',
+        '{"file_name": "a.png", "caption": "three"}',
+        '{"file_name": "b.png", "text": "", "split": "validation"}',
+        '{"file_name": "gone.png", "text": "x"}',
+        'not json',
+        '{"text": "no name"}',
+      ].join('\n'),
+      'sub/metadata.jsonl': '{"file_name": "a.png", "text": "below", "split": "validation"}\n',
+    });
+    const { format, captions, problems } = await said(root);
+    expect(format).toBe('metadata');
+    expect(captions).toEqual({ 'a.png': ['one', 'two', 'three'], 'sub/a.png': ['below'] });
+    expect(problems).toEqual({
+      'b.png': 'empty caption (metadata.jsonl:3)',
+      'gone.png': 'missing file (named in metadata.jsonl:4)',
+      'metadata.jsonl:5': expect.stringContaining('not a JSON object'),
+      'metadata.jsonl:6': 'no file_name (fields: text)',
+    });
+    const { items } = await openDataset(join(root, 'sub/metadata.jsonl'));
+    expect(items.map(({ id, split }) => [id, split])).toEqual([['a.png', 'validation']]);
+  });
+
+  test('csv with quotes, commas and a caption column', async () => {
+    const png = await plain('red');
+    const root = await folder({
+      'x y.png': png,
+      'metadata.csv': '\ufefffile_name,caption\r\n"x y.png","a ""red"", flat\nsquare"\r\n',
+    });
+    expect((await said(root)).captions).toEqual({ 'x y.png': ['a "red", flat square'] });
+  });
+});
+
+describe('WebDataset shards', () => {
+  test('indexes captions and seeks to images, long names included', async () => {
+    const [red, blue] = [await plain('red'), await plain('blue', 20, 20, 'jpeg')];
+    const long = `${'deep/'.repeat(30)}0002`;
+    const root = await folder({
+      'train-0.tar': await tar({
+        '0001.png': red,
+        '0001.txt': 'red\nscarlet',
+        [`${long}.json`]: '{"caption": "blue"}',
+        [`${long}.jpg`]: blue,
+        '0003.png': red,
+      }),
+      'train-1.tar': await tar({ '0001.txt': 'again', '0001.png': blue, '0004.txt': 'no image' }),
+    });
+    const { format, captions, problems } = await said(root);
+    expect(format).toBe('webdataset');
+    expect(captions).toEqual({
+      'train-0.tar/0001.png': ['red', 'scarlet'],
+      [`train-0.tar/${long}.jpg`]: ['blue'],
+      'train-1.tar/0001.png': ['again'],
+    });
+    expect(problems).toEqual({
+      'train-0.tar/0003.png': 'no caption (looked for 0003.txt and 0003.json)',
+      'train-1.tar/0004': 'a caption without its image',
+    });
+    const { items } = await openDataset(join(root, 'train-0.tar'));
+    expect(await Promise.all(items.map(async item => Buffer.from(await item.read())))).toEqual([red, blue]);
+  });
+
+  test('a truncated shard gives what came before the break; a compressed one says what to do', async () => {
+    const png = await plain('red', 64, 64);
+    const whole = await tar({ 'a.png': png, 'a.txt': 'first', 'b.txt': 'second', 'b.png': png });
+    // A header of 512 bytes comes before the body; cut inside the last body.
+    const cut = whole.subarray(0, whole.indexOf('b.png') + 512 + 50);
+    const root = await folder({ 's.tar': cut });
+    const { captions, problems } = await said(root);
+    expect(captions).toEqual({ 's.tar/a.png': ['first'] });
+    expect(problems['s.tar']).toMatch(/^the archive breaks off or is damaged/);
+    await failure(openDataset(root, { strict: true }));
+    await writeFile(join(root, 's.tar.gz'), 'x');
+    expect((await failure(openDataset(join(root, 's.tar.gz')))).hint).toBe('gunzip s.tar.gz');
+  });
+});
+
+describe('COCO captions', () => {
+  const index = (name: string, captions: readonly string[]): string =>
+    JSON.stringify({
+      info: {},
+      images: [
+        { id: 7, file_name: name },
+        { id: 8, file_name: 'gone.jpg' },
+        { id: 9, file_name: name.replace('1', '2') },
+      ],
+      annotations: captions.map((caption, id) => ({ id, image_id: 7, caption })),
+    });
+
+  test('finds images in the folder the annotation file is named for', async () => {
+    const png = await plain('red');
+    const root = await folder({
+      'annotations/captions_train2017.json': index('1.png', ['a man', 'a person']),
+      'annotations/captions_val2017.json': index('1.png', ['a woman', ' ']),
+      'annotations/instances_val2017.json': '{"images": [], "annotations": [{"bbox": []}]}',
+      'train2017/1.png': png,
+      'train2017/2.png': png,
+      'val2017/1.png': png,
+      'val2017/2.png': png,
+    });
+    const { format, captions, problems } = await said(root);
+    expect(format).toBe('coco');
+    expect(captions).toEqual({ 'train2017/1.png': ['a man', 'a person'], 'val2017/1.png': ['a woman'] });
+    expect(problems).toMatchObject({
+      'gone.jpg': expect.stringContaining('missing file'),
+      'train2017/2.png': expect.stringContaining('no caption'),
+      'annotations/captions_val2017.json: annotations[1]': 'empty caption of 1.png',
+    });
+    expect((await said(join(root, 'annotations/captions_train2017.json'))).captions).toEqual({
+      'train2017/1.png': ['a man', 'a person'],
+    });
+  });
+
+  test('a JSON file that is something else says so', async () => {
+    const root = await folder({ 'x.json': '{"a": 1}', 'y.json': '{"images": [' });
+    expect((await failure(openDataset(join(root, 'x.json')))).message).toContain(
+      'expected COCO captions with lists images and annotations, got a',
+    );
+    expect((await failure(openDataset(join(root, 'y.json')))).message).toContain('not readable as JSON');
+  });
+});
+
+describe('Parquet', () => {
+  test('reads images from every row group, in any order', async () => {
+    const colours = ['red', 'green', 'blue', 'white', 'black'];
+    const bytes = await Promise.all(colours.map(colour => plain(colour)));
+    const buffer = parquetWriteBuffer({
+      columnData: [
+        { name: 'image', data: bytes.map(each => new Uint8Array(each)), type: 'BYTE_ARRAY' },
+        { name: 'text', data: ['red', 'green', '', 'white', 'black'], type: 'STRING' },
+      ],
+      rowGroupSize: 2,
+    });
+    const root = await folder({ 'data/train-0.parquet': new Uint8Array(buffer) });
+    const { format, captions, problems } = await said(root);
+    expect(format).toBe('parquet');
+    expect(captions).toEqual({
+      'data/train-0.parquet/0': ['red'],
+      'data/train-0.parquet/1': ['green'],
+      'data/train-0.parquet/3': ['white'],
+      'data/train-0.parquet/4': ['black'],
+    });
+    expect(problems).toEqual({ 'data/train-0.parquet/2': 'empty caption (column text)' });
+    const { items } = await openDataset(join(root, 'data/train-0.parquet'));
+    expect(Buffer.from(await items[3].read())).toEqual(bytes[4]);
+    expect(Buffer.from(await items[0].read())).toEqual(bytes[0]);
+  });
+
+  test('reads the Hugging Face layout of {bytes, path} and lists of captions', async () => {
+    const png = await plain('red');
+    const schema = [
+      { name: 'root', num_children: 2 },
+      { name: 'image', num_children: 2, repetition_type: 'OPTIONAL' as const },
+      { name: 'bytes', type: 'BYTE_ARRAY' as const, repetition_type: 'OPTIONAL' as const },
+      {
+        name: 'path',
+        type: 'BYTE_ARRAY' as const,
+        converted_type: 'UTF8' as const,
+        repetition_type: 'OPTIONAL' as const,
+      },
+      { name: 'captions', num_children: 1, repetition_type: 'OPTIONAL' as const, converted_type: 'LIST' as const },
+      { name: 'list', num_children: 1, repetition_type: 'REPEATED' as const },
+      {
+        name: 'element',
+        type: 'BYTE_ARRAY' as const,
+        converted_type: 'UTF8' as const,
+        repetition_type: 'OPTIONAL' as const,
+      },
+    ];
+    const buffer = parquetWriteBuffer({
+      columnData: [
+        {
+          name: 'image',
+          data: [
+            { bytes: new Uint8Array(png), path: 'a.png' },
+            { bytes: null, path: 'b.png' },
+          ],
+        },
+        { name: 'captions', data: [['one', 'two'], ['three']] },
+      ],
+      schema,
+    });
+    const root = await folder({ 'x.parquet': new Uint8Array(buffer) });
+    const { captions, problems } = await said(join(root, 'x.parquet'));
+    expect(captions).toEqual({ 'x.parquet/0': ['one', 'two'] });
+    expect(problems['x.parquet/1']).toContain('no image bytes');
+  });
+
+  test('names the columns it found when none fits, and survives a cut file', async () => {
+    const buffer = parquetWriteBuffer({ columnData: [{ name: 'id', data: [1, 2], type: 'INT32' }] });
+    const root = await folder({ 'x.parquet': new Uint8Array(buffer) });
+    expect((await failure(openDataset(root))).message).toContain(
+      'expected a column with the image (image, img, images, picture), got id',
+    );
+    await writeFile(join(root, 'x.parquet'), (await readFile(join(root, 'x.parquet'))).subarray(0, 40));
+    expect((await failure(openDataset(root))).message).toContain('not readable as Parquet');
+  });
+});
+
+describe('the split', () => {
+  test('depends on the id alone, keeps groups together and honours an explicit side', () => {
+    const ids = Array.from({ length: 4000 }, (_, i) => `images/${i}.png`);
+    const held = ids.filter(id => splitOf(id, 0.1) === 'validation');
+    // Four standard deviations of a binomial.
+    expect(Math.abs(held.length - 400)).toBeLessThan(4 * Math.sqrt(4000 * 0.1 * 0.9));
+    // A larger fraction only adds.
+    expect(held.every(id => splitOf(id, 0.2) === 'validation')).toBe(true);
+    expect(new Set(ids.map(id => splitOf({ id, group: 'same' }, 0.5))).size).toBe(1);
+    expect(splitOf({ id: held[0], split: 'train' }, 0.1)).toBe('train');
+    expect(splitOf(ids[0], 0)).toBe('train');
+    expect(splitOf(ids[0], 1)).toBe('validation');
+  });
+});
+
+test('inspection counts sizes, words, duplicates and problems, and the contact sheet has its size', async () => {
+  const [red, blue] = [await plain('red', 12, 10), await plain('blue', 40, 30, 'jpeg')];
+  const root = await folder({
+    'a.png': red,
+    'a.txt': 'a red one',
+    'b.png': red,
+    'b.txt': 'a red one\nanother red <one> & more',
+    'c.jpg': blue,
+    'c.txt': 'blue',
+    'd.png': 'x',
+    'd.txt': 'bad',
+  });
+  const dataset = await openDataset(root);
+  const found = await inspectDataset(dataset);
+  expect(found).toMatchObject({
+    images: 3,
+    encodings: { png: 2, jpeg: 1 },
+    captions: 4,
+    width: { min: 12, median: 12, max: 40 },
+    words: { min: 1, max: 5 },
+  });
+  expect(found.duplicateImages).toEqual([['a.png', 'b.png']]);
+  expect(found.duplicateCaptions).toEqual([{ caption: 'a red one', images: 2 }]);
+  expect(found.problems.map(({ id }) => id)).toEqual(['d.png']);
+  expect(found.train + found.validation).toBe(3);
+  const text = formatInspection(found);
+  for (const part of ['3 (2 png, 1 jpeg)', 'a.png = b.png', '"a red one" on 2', 'd.png: corrupt image'])
+    expect(text).toContain(part);
+  const sheet = await sharp(await contactSheet(dataset, { columns: 2, rows: 2, cell: 64 })).metadata();
+  expect([sheet.format, sheet.width]).toEqual(['png', 6 + 2 * 70]);
+});
