@@ -5,12 +5,14 @@
 #include "conv.cc"
 #include "gemm.cc"
 #include "gemm_linear.cc"
+#include "matmul.cc"
 
 namespace tessera {
 
 const Kernel* kernelTable(int* count) {
   static const Kernel table[] = {
       {"attention", attention},
+      {"attentionGradient", attentionGradient},
       {"conv2d", conv2d},
       {"conv2dInputGradient", conv2dInputGradient},
       {"conv2dWeightGradient", conv2dWeightGradient},
@@ -21,6 +23,7 @@ const Kernel* kernelTable(int* count) {
       {"linear", linear},
       {"linearInputGradient", linearInputGradient},
       {"linearWeightGradient", linearWeightGradient},
+      {"matmul", matmul},
   };
   *count = sizeof(table) / sizeof(table[0]);
   return table;

@@ -7,6 +7,7 @@ import type { Tensor, TensorInfo } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import type { NativeBackend } from '../backends/native.ts';
 import { expectShape, ShapeError } from '../errors.ts';
+import './matmul.ts'; // whoever multiplies by weights multiplies matrices too
 import { type Attributes, defineKernel, type Inputs, run } from './registry.ts';
 
 export type Activation = 'none' | 'gelu' | 'silu' | 'relu';
