@@ -51,7 +51,7 @@ describe('decoding', () => {
       .toColourspace('rgb16')
       .png()
       .toBuffer();
-    const cmyk = await sharp(await plain('#00ff00'))
+    const cmyk = await sharp(await plain('red'))
       .toColourspace('cmyk')
       .jpeg()
       .toBuffer();
