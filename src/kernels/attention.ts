@@ -4,9 +4,9 @@
  * Algorithms 2 and 4, arXiv:2205.14135). What may attend to what is one of three masks; tiles that a mask empties are
  * never computed.
  */
-import type { Tensor } from '@tensorflow/tfjs-core';
+import type { Tensor, TensorInfo } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
-import { activeNative } from '../backends/native.ts';
+import { activeNative, type NativeBackend } from '../backends/native.ts';
 import { expectShape, ShapeError } from '../errors.ts';
 import { defineKernel, run } from './registry.ts';
 
@@ -28,7 +28,13 @@ interface MaskTable {
   readonly table: Uint8Array;
   /** Positions a side. */
   readonly T: number;
+  /** For C++: [key, query position], rows `stride` apart with room for a tile of queries past the end. */
+  readonly transposed: Uint8Array;
+  readonly stride: number;
 }
+
+/** Bytes past the end of a row of a transposed table: more than a tile of queries. */
+const TABLE_ROOM = 64;
 
 const tables = new Map<string, MaskTable>();
 
@@ -144,13 +150,22 @@ function maskAttribute(mask: AttentionMask, Tk: number): string {
       if (table[i * T + i] === 0)
         throw new ShapeError(`attention: mask ${key}: position ${i} may not attend to itself`);
     }
-    known = { table, T };
+    known = { table, T, ...transposeTable(table, T) };
     tables.set(key, known);
   } else if (known.table !== table && Buffer.compare(known.table, table) !== 0) {
     throw new Error(`attention: two mask tables have the key ${key}`);
   }
   if (known.T < Tk) throw new ShapeError(`attention: expected a mask of ${Tk} positions or more, got ${known.T}`);
   return `table:${key}`;
+}
+
+function transposeTable(table: Uint8Array, T: number): { transposed: Uint8Array; stride: number } {
+  const stride = T + TABLE_ROOM;
+  const transposed = new Uint8Array(T * stride);
+  for (let i = 0; i < T; i++) {
+    for (let j = 0; j < T; j++) transposed[j * stride + i] = table[i * T + j] === 0 ? 0 : 1;
+  }
+  return { transposed, stride };
 }
 
 function tableOf(mask: string): MaskTable {
@@ -172,6 +187,18 @@ function maskBias(mask: string, Tq: number, Tk: number): Tensor | null {
   return tf.tensor(bias, [Tq, Tk]);
 }
 
+/** What the C++ kernels need to know of shapes and mask: a buffer, and numbers in their order. */
+function nativeProblem(q: TensorInfo, k: TensorInfo, mask: string, backend: NativeBackend, Tk = k.shape[2]) {
+  const [B, H, Tq, D] = q.shape;
+  const known = mask.startsWith('table:') ? tableOf(mask) : undefined;
+  const kind = known !== undefined ? 2 : mask === 'causal' ? 1 : 0;
+  const precision = backend.precision === 'bf16' ? 1 : 0;
+  return {
+    table: known?.transposed ?? null,
+    numbers: [B, H, Tq, Tk, D, k.shape[2], kind, known?.stride ?? 0, precision],
+  };
+}
+
 /** q kT / sqrt(D) + mask, [B, H, Tq, Tk]. */
 function maskedScores(q: Tensor, k: Tensor, mask: string): Tensor {
   const [, , Tq, D] = q.shape;
@@ -189,6 +216,14 @@ defineKernel({
     const logsumexp = tf.logSumExp(scores, -1, true); // [B, H, Tq, 1]
     const y = tf.matMul(tf.exp(tf.sub(scores, logsumexp)), v); // [B, H, Tq, D]
     return [tf.reshape(tf.transpose(y, [0, 2, 1, 3]), [B, Tq, H * D]), tf.reshape(logsumexp, [B, H, Tq])];
+  },
+  native: ({ q, k, v }, { mask }, backend) => {
+    const [B, H, Tq, D] = q.shape;
+    const y = backend.output([B, Tq, H * D]);
+    const logsumexp = backend.output([B, H, Tq]);
+    const { table, numbers } = nativeProblem(q, k, mask as string, backend);
+    backend.call('attention', [q, k, v, table, y, logsumexp], numbers);
+    return [y, logsumexp];
   },
   gradient: {
     saveInputs: ['q', 'k', 'v'],
@@ -211,5 +246,11 @@ defineKernel({
     const dp = tf.matMul(dO, v, false, true);
     const ds = tf.mul(tf.mul(p, tf.sub(dp, delta)), 1 / Math.sqrt(D));
     return [tf.matMul(ds, k), tf.matMul(ds, q, true, false), tf.matMul(p, dO, true, false)];
+  },
+  native: ({ q, k, v, y, logsumexp, dy }, { mask }, backend) => {
+    const gradients = [q, k, v].map(x => backend.output(x.shape));
+    const { table, numbers } = nativeProblem(q, k, mask as string, backend);
+    backend.call('attentionGradient', [q, k, v, table, y, logsumexp, dy, ...gradients], numbers);
+    return gradients;
   },
 });
