@@ -11,11 +11,15 @@ const positive = z.number().positive();
 const count = z.number().int().positive();
 
 /** Where the images come from and how they are cut. */
-export const dataSchema = z.object({
+export const imagesSchema = z.object({
   imageSize: count.multipleOf(8).default(128).describe('height and width of the images in pixels'),
   validation: fraction.default(0.05).describe('share of the items held out, chosen by a hash of their names'),
   crops: count.max(64).default(4).describe('crops of every image that are turned into codes, once'),
-  cropAmount: fraction.default(0.1).describe('how far crops may shift and zoom, as a share of the image'),
+  cropAmount: fraction.default(1).describe("how far crops shift and zoom; 1 is DALL·E's eighth of the image"),
+  padCrops: z
+    .boolean()
+    .default(false)
+    .describe('crops may reach beyond the image, into white: for drawings on a plain ground'),
   flip: z.boolean().default(false).describe('also mirror half of the crops (wrong where captions say left or right)'),
 });
 
@@ -117,7 +121,7 @@ export const trainSchema = z.object({
 /** A whole run. */
 export const runSchema = z.object({
   seed: z.number().int().min(0).max(0xffffffff).default(0),
-  data: dataSchema.prefault({}),
+  images: imagesSchema.prefault({}),
   caption: captionSchema.prefault({}),
   patch: patchSchema.prefault({}),
   patchTrain: patchTrainSchema.prefault({}),
@@ -125,7 +129,7 @@ export const runSchema = z.object({
   train: trainSchema.prefault({}),
 });
 
-export type DataConfig = Readonly<z.infer<typeof dataSchema>>;
+export type ImagesConfig = Readonly<z.infer<typeof imagesSchema>>;
 export type CaptionConfig = Readonly<z.infer<typeof captionSchema>>;
 export type PatchConfig = Readonly<z.infer<typeof patchSchema>>;
 export type PatchTrainConfig = Readonly<z.infer<typeof patchTrainSchema>>;
@@ -138,7 +142,7 @@ export type RunConfigInput = z.input<typeof runSchema>;
 export const presets = {
   /** What the demo trains: an 8x8 grid of 64x64 pixels and short captions, made for minutes on two CPU cores. */
   tiny: {
-    data: { imageSize: 64, crops: 4, cropAmount: 0.06 },
+    images: { imageSize: 64, crops: 4, cropAmount: 0.4, padCrops: true },
     caption: { vocabSize: 2048 },
     patch: { grid: 8, width: 64, maxWidth: 192, stem: 4 },
     patchTrain: { steps: 3000, batchSize: 32, lr: 1e-3 },
@@ -176,8 +180,8 @@ export function codebookSizeOf(patch: Pick<PatchConfig, 'quantizer' | 'levels' |
 }
 
 /** Pixels along one side of a patch. */
-export function patchSizeOf(config: Pick<RunConfig, 'data' | 'patch'>): number {
-  return config.data.imageSize / config.patch.grid;
+export function patchSizeOf(config: Pick<RunConfig, 'images' | 'patch'>): number {
+  return config.images.imageSize / config.patch.grid;
 }
 
 /**
@@ -185,12 +189,12 @@ export function patchSizeOf(config: Pick<RunConfig, 'data' | 'patch'>): number {
  * @throws UserError naming the fields
  */
 export function checkConfig(config: RunConfig): RunConfig {
-  const { data, patch, model, train } = config;
+  const { images, patch, model, train } = config;
   const factor = patchSizeOf(config);
   if (!Number.isInteger(Math.log2(factor)) || factor < patch.stem || !Number.isInteger(Math.log2(patch.stem))) {
     throw new UserError(
       'config',
-      `imageSize ${data.imageSize} / grid ${patch.grid} = ${factor}, expected a power of two that is at least stem (${patch.stem})`,
+      `imageSize ${images.imageSize} / grid ${patch.grid} = ${factor}, expected a power of two that is at least stem (${patch.stem})`,
       'e.g. --image-size 128 --grid 32, or --image-size 64 --grid 16',
     );
   }

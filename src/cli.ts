@@ -1,0 +1,318 @@
+#!/usr/bin/env node
+/**
+ * @file `tessera <command> [flags]`: the command table, and the only place that reads the environment and exits. A
+ * `UserError` prints its one line (and a hint) and exits with 2; anything else is a bug: stack trace, exit 1.
+ */
+import { readFileSync, realpathSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { z } from 'zod';
+import { emojiStyles } from '../data/emoji.ts';
+import { formatNames } from '../data/index.ts';
+import { backendNames } from './backends/index.ts';
+import { emojiData, inspectData, shapesData } from './commands/data.ts';
+import { doctor } from './commands/doctor.ts';
+import { reconstructImages } from './commands/reconstruct.ts';
+import { sampleRun } from './commands/sample.ts';
+import { type Session, startEngine } from './commands/session.ts';
+import { trainRun } from './commands/train.ts';
+import { checkConfig, presetNames, presets, runSchema } from './config.ts';
+import { UserError } from './errors.ts';
+import { type CommandSpec, findCommand, parseFlags } from './flags.ts';
+import { formatCommands, formatHelp } from './help.ts';
+import { weightKinds } from './runs.ts';
+import { mergeConfig, parseConfigText } from './schema.ts';
+import { Reporter } from './terminal/progress.ts';
+import { canRedraw, colourSupport } from './terminal/support.ts';
+
+/** A command, and what it does with its parsed flags. */
+interface Command<S extends z.ZodObject = z.ZodObject> extends CommandSpec<S> {
+  readonly run: (
+    session: Session,
+    input: {
+      readonly values: z.output<S>;
+      readonly given: Readonly<Record<string, unknown>>;
+      readonly positionals: readonly string[];
+    },
+  ) => Promise<void>;
+}
+
+/** Keeps the schema's type for `run`, and lets the table hold commands of every schema. */
+function command<S extends z.ZodObject>(definition: Command<S>): Command {
+  // A command is only ever run with what its own schema has parsed.
+  return definition as unknown as Command;
+}
+
+const engine = {
+  backend: z.enum(backendNames).default('auto').describe('where to compute'),
+  precision: z
+    .enum(['auto', 'fp32', 'bf16'])
+    .default('auto')
+    .describe('operands of matrix products; auto: bf16 where the processor has it'),
+  threads: z.number().int().positive().max(64).optional().describe('threads of the native backend'),
+};
+
+const folder = (description: string) => z.string().min(1).describe(description).meta({ title: 'folder' });
+const file = (description: string) => z.string().min(1).describe(description).meta({ title: 'file' });
+const dataFormat = z
+  .enum(['auto', ...formatNames])
+  .default('auto')
+  .describe('layout of the data');
+const strict = z
+  .boolean()
+  .default(false)
+  .describe('stop at the first item that cannot be used, instead of skipping it');
+
+const trainFlags = z.object({
+  data: folder('captioned images: a folder, archive or index file'),
+  out: folder('the run: made, or gone on with if it is there'),
+  preset: z.enum(presetNames).default('small').describe('starting point for every field below'),
+  config: file('JSON file with fields that differ from the preset').optional(),
+  format: dataFormat,
+  strict,
+  ...engine,
+  ...runSchema.shape,
+});
+
+const commands: readonly Command[] = [
+  command({
+    name: 'data emoji',
+    summary: 'draw emoji art as captioned images',
+    examples: ['tessera data emoji --out datasets/emoji'],
+    flags: z.object({
+      out: folder('where to'),
+      styles: z
+        .array(z.enum(emojiStyles))
+        .min(1)
+        .default([...emojiStyles])
+        .describe('which sets'),
+      size: z.number().int().min(16).max(1024).default(128).describe('side of the images in pixels'),
+      limit: z.number().int().positive().optional().describe('only so many drawings of each style'),
+    }),
+    run: (session, { values }) => emojiData(session, values),
+  }),
+  command({
+    name: 'data shapes',
+    summary: 'draw scenes of coloured shapes whose captions are exact',
+    examples: ['tessera data shapes --out datasets/shapes --count 10000'],
+    flags: z.object({
+      out: folder('where to'),
+      count: z.number().int().positive().default(10000).describe('scenes'),
+      size: z.number().int().min(16).max(1024).default(64).describe('side of the images in pixels'),
+      seed: z.number().int().min(0).max(0xffffffff).default(1).describe('the same seed draws the same scenes'),
+      holdOut: z
+        .number()
+        .min(0)
+        .max(0.5)
+        .default(0.1)
+        .describe('share of colour and shape pairs that training never shows'),
+    }),
+    run: (session, { values }) => shapesData(session, values),
+  }),
+  command({
+    name: 'data inspect',
+    summary: 'count, measure and show what a data set holds',
+    examples: ['tessera data inspect datasets/emoji'],
+    positionals: [{ name: 'DATA', description: 'a folder, archive or index file' }],
+    flags: z.object({
+      format: dataFormat,
+      strict,
+      sheet: file('where the contact sheet goes').default('contact-sheet.png'),
+    }),
+    run: (session, { values, positionals }) => inspectData(session, { ...values, path: positionals[0] }),
+  }),
+  command({
+    name: 'train',
+    summary: 'train a run on captioned images, or go on with one',
+    examples: [
+      'tessera train --data datasets/emoji --out runs/emoji --preset small',
+      'tessera train --data photos --out runs/photos --image-size 64 --grid 16 --steps 5000',
+    ],
+    flags: trainFlags,
+    aliases: {
+      steps: 'train.steps',
+      'batch-size': 'train.batchSize',
+      lr: 'train.lr',
+      width: 'model.width',
+      ema: 'train.ema',
+      clip: 'train.clip',
+      warmup: 'train.warmup',
+      'weight-decay': 'train.weightDecay',
+      'vocab-size': 'caption.vocabSize',
+    },
+    run: async (session, { values, given }) => {
+      const fields = Object.fromEntries(Object.entries(given).filter(([name]) => name in runSchema.shape));
+      const fromFile = values.config === undefined ? {} : readConfigFile(values.config);
+      const wanted = mergeConfig(fromFile, fields);
+      const config = checkConfig(runSchema.parse(mergeConfig(presets[values.preset], wanted)));
+      const backend = await startEngine(session, values);
+      session.reporter.message(`computing on ${backend}`);
+      const { data, out, format } = values;
+      const finished = await trainRun(session, { data, out, format, strict: values.strict, config, given: wanted });
+      if (finished) session.print(`${out}: trained; paint with \`tessera sample --run ${out} --text '...'\``);
+    },
+  }),
+  command({
+    name: 'sample',
+    summary: 'paint captions',
+    examples: [
+      "tessera sample --run runs/demo --text 'red apple|blue heart' --num-images 8",
+      "tessera sample --run runs/demo --text 'a cat' --image half.png --keep-rows 4",
+    ],
+    aliases: { n: 'numImages' },
+    flags: z.object({
+      run: folder('a trained run').default('runs/demo'),
+      text: z.string().describe("captions, separated by |; '' paints without one"),
+      numImages: z.number().int().positive().max(10000).default(4).describe('images of each caption'),
+      seed: z.number().int().min(0).max(0xffffffff).default(0).describe('the same seed paints the same images'),
+      temperature: z
+        .number()
+        .min(0)
+        .max(100)
+        .default(1)
+        .describe('below 1 safer, above 1 wilder; 0 takes the likeliest code'),
+      topK: z.number().int().min(0).default(0).describe('draw from the k likeliest codes; 0: from all'),
+      topP: z
+        .number()
+        .positive()
+        .max(1)
+        .default(1)
+        .describe('draw from the likeliest codes that have this probability together'),
+      cfgScale: z.number().min(0).max(100).default(3).describe('how closely to follow the caption; 1: no guidance'),
+      outputsDir: folder('where the images go').default('outputs'),
+      batchSize: z.number().int().positive().max(1024).default(16).describe('images painted at once'),
+      weights: z.enum(weightKinds).default('ema').describe('averaged, best on validation, or last'),
+      preview: z.boolean().default(false).describe('show the unfinished images in the terminal'),
+      image: file('an image to complete').optional(),
+      keepRows: z
+        .number()
+        .int()
+        .min(0)
+        .optional()
+        .describe('rows of patches of --image that are kept; the rest is painted'),
+      mask: file('patches of --image that are white here are painted, black ones kept').optional(),
+      rerank: folder('rank with this CLIP: a folder or a hub id such as Xenova/clip-vit-base-patch32').optional(),
+      bestOf: z
+        .number()
+        .int()
+        .positive()
+        .optional()
+        .describe('with --rerank: paint so many and keep the best --num-images'),
+      nearest: z.boolean().default(false).describe('show beside each image the nearest training image (needs --data)'),
+      data: folder('the training images, for --nearest').optional(),
+      ...engine,
+    }),
+    run: (session, { values }) => sampleRun(session, values),
+  }),
+  command({
+    name: 'reconstruct',
+    summary: "put images through a run's patch tokenizer and back",
+    examples: ['tessera reconstruct --run runs/demo photo.png datasets/emoji'],
+    positionals: [{ name: 'INPUT', description: 'an image or a data set' }],
+    flags: z.object({
+      run: folder('a run with a trained patch tokenizer').default('runs/demo'),
+      out: file('picture of originals above reconstructions').default('reconstructions.png'),
+      numImages: z.number().int().positive().max(1000).default(16).describe('images taken from a data set'),
+      ...engine,
+    }),
+    run: (session, { values, positionals }) => reconstructImages(session, { ...values, inputs: positionals }),
+  }),
+  command({
+    name: 'doctor',
+    summary: 'say which backends work here and how fast they are',
+    examples: ['tessera doctor'],
+    flags: z.object({}),
+    run: session => doctor(session),
+  }),
+];
+
+function readConfigFile(path: string): Record<string, unknown> {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch {
+    throw new UserError('train: --config', `no such file: ${path}`);
+  }
+  // Checked against the schema, then only what the file itself says goes over the preset.
+  parseConfigText(runSchema, text, path);
+  return JSON.parse(text) as Record<string, unknown>;
+}
+
+const about = 'train on captioned images, paint captions';
+
+async function main(argv: readonly string[]): Promise<void> {
+  const columns = process.stdout.columns ?? 100;
+  if (argv.length === 0 || argv[0] === '-h' || argv[0] === '--help' || argv[0] === 'help') {
+    process.stdout.write(formatCommands(commands, { columns, about }));
+    return;
+  }
+  if (argv[0] === '--version') {
+    process.stdout.write(`${version()}\n`);
+    return;
+  }
+  const { command: found, rest } = findCommand('tessera', commands, argv);
+  const parsed = parseFlags(found, rest);
+  if (parsed.help) {
+    process.stdout.write(formatHelp(found, { columns }));
+    return;
+  }
+  const stop = new AbortController();
+  process.once('SIGINT', () => {
+    process.stderr.write('\nstopping after this step; press Ctrl-C again to stop at once\n');
+    process.once('SIGINT', () => process.exit(130));
+    stop.abort();
+  });
+  process.once('SIGTERM', () => stop.abort());
+  const isTTY = process.stderr.isTTY === true;
+  const reporter = new Reporter({
+    stream: process.stderr,
+    isTTY: canRedraw(process.env, isTTY),
+    colours: colourSupport(process.env, isTTY),
+    now: () => performance.now(),
+  });
+  try {
+    await found.run(
+      {
+        reporter,
+        print: line => {
+          process.stdout.write(`${line}\n`);
+        },
+        now: () => performance.now(),
+        signal: stop.signal,
+        columns,
+      },
+      parsed,
+    );
+  } finally {
+    reporter.close();
+  }
+}
+
+function version(): string {
+  for (let folder = new URL('.', import.meta.url); ; folder = new URL('..', folder)) {
+    try {
+      return (JSON.parse(readFileSync(new URL('package.json', folder), 'utf8')) as { version: string }).version;
+    } catch {
+      if (folder.pathname === '/') return 'unknown';
+    }
+  }
+}
+
+/** Runs the command line and sets the exit code. */
+export async function runCli(argv: readonly string[]): Promise<void> {
+  try {
+    await main(argv);
+  } catch (error) {
+    if (error instanceof UserError) {
+      process.stderr.write(`${error.message}\n`);
+      if (error.hint !== undefined) process.stderr.write(`  hint: ${error.hint}\n`);
+      process.exitCode = 2;
+    } else {
+      process.stderr.write(`${error instanceof Error ? error.stack : error}\n`);
+      process.exitCode = 1;
+    }
+  }
+}
+
+if (process.argv[1] !== undefined && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
+  await runCli(process.argv.slice(2));
+}

@@ -1,0 +1,55 @@
+/** @file `tessera data ...`: makes the data sets that need no download, and shows what is in one. */
+import { makeEmoji } from '../../data/emoji.ts';
+import { openDataset } from '../../data/index.ts';
+import { contactSheet, formatInspection, inspectDataset } from '../../data/inspect.ts';
+import { makeShapes } from '../../data/shapes.ts';
+import { writeAtomic } from '../checkpoint.ts';
+import type { Session } from './session.ts';
+
+/** Draws the emoji sets that are installed as npm packages. */
+export async function emojiData(
+  session: Session,
+  request: { readonly out: string; readonly styles: readonly string[]; readonly size: number; readonly limit?: number },
+): Promise<void> {
+  session.reporter.stage('emoji', { unit: 'images' });
+  const { counts, upToDate } = await makeEmoji({
+    ...request,
+    onProgress: (step, total) => session.reporter.update({ step, total, amount: step }),
+  });
+  const said = Object.entries(counts).map(([style, count]) => `${count} ${style}`);
+  session.reporter.done(`${said.join(', ')}${upToDate ? ' (made before)' : ''}`);
+  session.print(request.out);
+}
+
+/** Draws scenes of coloured shapes with exact captions. */
+export async function shapesData(
+  session: Session,
+  request: {
+    readonly out: string;
+    readonly count: number;
+    readonly size: number;
+    readonly seed: number;
+    readonly holdOut: number;
+  },
+): Promise<void> {
+  session.reporter.stage('shapes', { unit: 'images' });
+  const { train, heldOut, pairs, upToDate } = await makeShapes({
+    ...request,
+    onProgress: (step, total) => session.reporter.update({ step, total, amount: step }),
+  });
+  const never = pairs.length > 0 ? `; never in training: ${pairs.join(', ')}` : '';
+  session.reporter.done(`${train} to train on, ${heldOut} held out${never}${upToDate ? ' (made before)' : ''}`);
+  session.print(request.out);
+}
+
+/** Prints what a data set holds and draws a sheet of it. */
+export async function inspectData(
+  session: Session,
+  request: { readonly path: string; readonly format: string; readonly strict: boolean; readonly sheet?: string },
+): Promise<void> {
+  const dataset = await openDataset(request.path, { format: request.format, strict: request.strict });
+  session.print(formatInspection(await inspectDataset(dataset)));
+  const sheet = request.sheet ?? 'contact-sheet.png';
+  await writeAtomic(sheet, await contactSheet(dataset));
+  session.print(`contact sheet: ${sheet}`);
+}

@@ -1,0 +1,85 @@
+/** @file `tessera reconstruct`: images through a run's patch tokenizer and back, with the error in dB. */
+import { existsSync } from 'node:fs';
+import { readFile, stat } from 'node:fs/promises';
+import { decodeImage } from '../../data/decode.ts';
+import { openDataset } from '../../data/index.ts';
+import { writeAtomic } from '../checkpoint.ts';
+import { UserError } from '../errors.ts';
+import { stackRows } from '../grid.ts';
+import { encodePng, fromFloats, type Picture } from '../pictures.ts';
+import { readRun, runPaths } from '../runs.ts';
+import { imagesToTensor, loadPatchTokenizer } from '../tasks/patch.ts';
+import { type EngineFlags, type Session, startEngine } from './session.ts';
+
+export interface ReconstructRequest extends EngineFlags {
+  readonly run: string;
+  /** Image files, folders of captioned images or other data sets. */
+  readonly inputs: readonly string[];
+  readonly out: string;
+  readonly numImages: number;
+}
+
+/** Writes originals above reconstructions and prints the PSNR. */
+export async function reconstructImages(session: Session, request: ReconstructRequest): Promise<void> {
+  const config = await readRun(request.run, 'reconstruct');
+  const paths = runPaths(request.run);
+  if (!existsSync(paths.patch)) {
+    throw new UserError('reconstruct', `the patch tokenizer of ${request.run} is not trained yet (no ${paths.patch})`);
+  }
+  await startEngine(session, request);
+  const tokenizer = await loadPatchTokenizer(config, paths.patch);
+  const size = config.images.imageSize;
+  const originals = await readPictures(request, size);
+  const bytes = new Uint8Array(originals.length * size * size * 3);
+  originals.forEach(({ data }, i) => {
+    bytes.set(data, i * size * size * 3);
+  });
+  const images = imagesToTensor(bytes, size);
+  const codes = tokenizer.encode(images);
+  const again = tokenizer.decode(codes);
+  const pictures = fromFloats((await again.data()) as Float32Array, size, size);
+  for (const t of [images, codes, again]) t.dispose();
+  tokenizer.dispose();
+  const psnr = originals.map((original, i) => psnrOf(original, pictures[i]));
+  const mean = psnr.reduce((a, b) => a + b, 0) / psnr.length;
+  const note = `${originals.length} images, mean PSNR ${mean.toFixed(2)} dB`;
+  const columns = Math.min(8, originals.length);
+  const cellScale = Math.max(1, Math.round(128 / size));
+  const sheet = await stackRows(originals, pictures, { columns, cellScale, title: 'Reconstructions', note });
+  await writeAtomic(request.out, await encodePng(sheet));
+  session.print(`${request.out}: ${note}`);
+}
+
+async function readPictures({ inputs, numImages }: ReconstructRequest, size: number): Promise<Picture[]> {
+  const pictures: Picture[] = [];
+  const add = async (bytes: Uint8Array, name: string) => {
+    try {
+      pictures.push({ width: size, height: size, data: await decodeImage(bytes, { size, crop: 'center' }) });
+    } catch (error) {
+      const why = error instanceof Error ? error.message.split('\n')[0] : String(error);
+      throw new UserError('reconstruct', `${name} is no readable image (${why})`);
+    }
+  };
+  for (const input of inputs) {
+    if (!existsSync(input)) throw new UserError('reconstruct', `no such file or folder: ${input}`);
+    const isImage = (await stat(input)).isFile() && /\.(png|jpe?g|webp|gif|bmp|tiff?|avif|svg)$/i.test(input);
+    if (isImage) {
+      await add(await readFile(input), input);
+      continue;
+    }
+    const { items } = await openDataset(input);
+    const count = Math.min(numImages, items.length);
+    for (let i = 0; i < count; i++) {
+      const item = items[Math.floor((i * items.length) / count)];
+      await add(await item.read(), item.id);
+    }
+  }
+  return pictures;
+}
+
+/** Peak signal-to-noise ratio of 8-bit pictures, 10 log10(255^2 / MSE), in dB. */
+function psnrOf(a: Picture, b: Picture): number {
+  let sum = 0;
+  for (let i = 0; i < a.data.length; i++) sum += (a.data[i] - b.data[i]) ** 2;
+  return 10 * Math.log10((255 * 255 * a.data.length) / Math.max(sum, 1e-9));
+}

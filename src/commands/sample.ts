@@ -1,0 +1,307 @@
+/** @file `tessera sample`: paints captions into files, with completion, inpainting, reranking and nearest images. */
+import { mkdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { decodeImage } from '../../data/decode.ts';
+import { openDataset } from '../../data/index.ts';
+import { decodeAll } from '../../data/loader.ts';
+import { writeAtomic, writeJson } from '../checkpoint.ts';
+import { UserError } from '../errors.ts';
+import type { SamplingOptions } from '../generate.ts';
+import { type Cell, grid } from '../grid.ts';
+import { NearestImages } from '../nearest.ts';
+import { encodePng, type Picture } from '../pictures.ts';
+import { type Painting, Tessera } from '../pipeline.ts';
+import { loadClip, rank } from '../rerank.ts';
+import type { WeightKind } from '../runs.ts';
+import { type EngineFlags, type Session, startEngine } from './session.ts';
+
+export interface SampleRequest extends EngineFlags, Required<SamplingOptions> {
+  readonly run: string;
+  readonly text: string;
+  readonly numImages: number;
+  readonly batchSize: number;
+  readonly outputsDir: string;
+  readonly weights: WeightKind;
+  readonly preview: boolean;
+  readonly image?: string;
+  readonly keepRows?: number;
+  readonly mask?: string;
+  readonly rerank?: string;
+  readonly bestOf?: number;
+  readonly nearest: boolean;
+  readonly data?: string;
+}
+
+/** A finished image and what belongs to it. */
+interface Sample {
+  readonly picture: Picture;
+  readonly caption: string;
+  /** Its number among the caption's images: the stream of the seed that it was drawn from. */
+  readonly index: number;
+  readonly score?: number;
+}
+
+/** Side that images are reduced to before they are compared. */
+const COMPARED = 64;
+
+/** Paints every caption of `text` (separated by |) and writes the images, a grid of each caption, and prints the paths. */
+export async function sampleRun(session: Session, request: SampleRequest): Promise<void> {
+  const captions = request.text.split('|').map(caption => caption.trim());
+  if (request.bestOf !== undefined && request.rerank === undefined) {
+    throw new UserError(
+      'sample',
+      '--best-of needs something to rank with',
+      'add --rerank, a folder or hub id of a CLIP',
+    );
+  }
+  const backend = await startEngine(session, request);
+  const tessera = await Tessera.load(request.run, {
+    weights: request.weights,
+    backend: request.backend,
+    precision: request.precision,
+  });
+  const given = await givenImage(tessera, request);
+  const ranker = request.rerank === undefined ? undefined : await loadClip(request.rerank);
+  const nearest = request.nearest
+    ? await trainingImages(session, request, Math.min(COMPARED, tessera.imageSize))
+    : undefined;
+  const made = new Set<string>();
+  const sheet: Cell[] = [];
+  try {
+    for (const caption of captions) {
+      if (tessera.encodeCaption(caption).cut) {
+        session.reporter.message(`"${caption}" is longer than ${tessera.config.model.captionLength} ids and was cut`);
+      }
+      const painted = await paintCaption(session, tessera, request, caption, given);
+      const samples = ranker === undefined ? painted : await rerank(ranker, caption, painted, request.numImages);
+      const folder = join(request.outputsDir, folderName(caption, made));
+      await mkdir(folder, { recursive: true });
+      for (const sample of samples) {
+        const path = join(folder, `${sample.index}.png`);
+        await writeAtomic(path, await encodePng(sample.picture, { text: describe(sample, request, backend) }));
+      }
+      await writeJson(join(folder, 'caption.json'), {
+        caption,
+        ...settings(request),
+        images: samples.map(s => s.index),
+      });
+      const cells = nearest === undefined ? samples.map(({ picture }) => ({ picture })) : withNearest(samples, nearest);
+      await writeAtomic(
+        join(folder, 'grid.png'),
+        await encodePng(await layOut(cells, caption, tessera, nearest !== undefined)),
+      );
+      sheet.push(...samples.map(({ picture }) => ({ picture, label: caption || '(no caption)' })));
+      session.print(`${folder}: ${samples.length} images, grid.png`);
+    }
+    if (captions.length > 1) {
+      const columns = request.numImages > 1 ? request.numImages : Math.min(6, sheet.length);
+      const picture = await grid(sheet, {
+        columns: Math.min(columns, 12),
+        cellScale: scaleOf(tessera),
+        title: 'Samples',
+      });
+      const path = join(request.outputsDir, 'grid.png');
+      await writeAtomic(path, await encodePng(picture));
+      session.print(path);
+    }
+  } finally {
+    await ranker?.dispose();
+    tessera.dispose();
+  }
+}
+
+function scaleOf(tessera: Tessera): number {
+  return Math.max(1, Math.round(128 / tessera.imageSize));
+}
+
+async function layOut(cells: readonly Cell[], caption: string, tessera: Tessera, compared: boolean): Promise<Picture> {
+  const columns = Math.min(cells.length, 8);
+  return grid(cells, {
+    columns,
+    cellScale: scaleOf(tessera),
+    title: caption === '' ? '(no caption)' : caption,
+    note: compared ? 'each sample is followed by its nearest training image' : undefined,
+  });
+}
+
+/** Paints as many images as are wanted, in batches. */
+async function paintCaption(
+  session: Session,
+  tessera: Tessera,
+  request: SampleRequest,
+  caption: string,
+  given: GivenImage | undefined,
+): Promise<Sample[]> {
+  const { reporter } = session;
+  const wanted = request.bestOf ?? request.numImages;
+  const { temperature, topK, topP, cfgScale, seed } = request;
+  const samples: Sample[] = [];
+  const N = tessera.model.codes;
+  reporter.stage(caption === '' ? '(no caption)' : caption, { total: wanted * N, unit: 'tokens' });
+  while (samples.length < wanted) {
+    const first = samples.length;
+    const images = Math.min(request.batchSize, wanted - first);
+    const every = request.preview ? undefined : Math.max(tessera.config.patch.grid, 32);
+    let last: Painting | undefined;
+    const options = { temperature, topK, topP, cfgScale, seed, images, firstImage: first, every, ...given };
+    for await (const painting of tessera.paint(caption, options)) {
+      last = painting;
+      const done = first * N + painting.painted * images;
+      reporter.update({ step: done, amount: done });
+      if (request.preview) reporter.pictures(painting.pictures.map(picture => ({ picture })));
+      if (session.signal.aborted) throw new UserError('sample', 'stopped');
+    }
+    samples.push(...(last?.pictures ?? []).map((picture, i) => ({ picture, caption, index: first + i })));
+  }
+  reporter.done(`${samples.length} images`);
+  return samples;
+}
+
+interface GivenImage {
+  readonly image: Picture;
+  readonly keep: readonly boolean[];
+}
+
+/** `--image` with `--keep-rows` or `--mask`: the picture in the run's size, and which patches stay. */
+async function givenImage(tessera: Tessera, request: SampleRequest): Promise<GivenImage | undefined> {
+  const { image, keepRows, mask } = request;
+  if (image === undefined) {
+    if (keepRows === undefined && mask === undefined) return undefined;
+    throw new UserError(
+      'sample',
+      `${mask === undefined ? '--keep-rows' : '--mask'} needs an image`,
+      'add --image FILE',
+    );
+  }
+  if ((keepRows === undefined) === (mask === undefined)) {
+    throw new UserError('sample', '--image needs either --keep-rows or --mask', 'e.g. --image x.png --keep-rows 14');
+  }
+  const size = tessera.imageSize;
+  const { grid: side } = tessera.config.patch;
+  const picture = { width: size, height: size, data: await readImage(image, size) };
+  if (keepRows !== undefined) {
+    if (keepRows >= side)
+      throw new UserError('sample', `--keep-rows ${keepRows}: expected fewer than the grid's ${side} rows`);
+    return { image: picture, keep: Array.from({ length: side * side }, (_, i) => i < keepRows * side) };
+  }
+  return { image: picture, keep: keptPatches(await readImage(mask as string, size), size, side) };
+}
+
+async function readImage(path: string, size: number): Promise<Uint8Array> {
+  let bytes: Uint8Array;
+  try {
+    bytes = await readFile(path);
+  } catch {
+    throw new UserError('sample', `no such file: ${path}`);
+  }
+  try {
+    return await decodeImage(bytes, { size, crop: 'center' });
+  } catch (error) {
+    throw new UserError(
+      'sample',
+      `${path} is no readable image (${error instanceof Error ? error.message.split('\n')[0] : error})`,
+    );
+  }
+}
+
+/** A patch is painted anew where the mask is mostly white, and kept where it is mostly black. */
+function keptPatches(mask: Uint8Array, size: number, side: number): boolean[] {
+  const patch = size / side;
+  return Array.from({ length: side * side }, (_, i) => {
+    const left = (i % side) * patch;
+    const top = Math.floor(i / side) * patch;
+    let sum = 0;
+    for (let y = top; y < top + patch; y++) {
+      for (let x = left; x < left + patch; x++) sum += mask[(y * size + x) * 3];
+    }
+    return sum / (patch * patch) < 128;
+  });
+}
+
+async function rerank(
+  clip: Awaited<ReturnType<typeof loadClip>>,
+  caption: string,
+  samples: readonly Sample[],
+  keep: number,
+): Promise<Sample[]> {
+  const scores = await clip.score(
+    caption,
+    samples.map(({ picture }) => picture),
+  );
+  return rank(scores)
+    .slice(0, keep)
+    .map(i => ({ ...samples[i], score: scores[i] }));
+}
+
+interface TrainingImages {
+  readonly index: NearestImages;
+  readonly pictures: (i: number) => Picture;
+  readonly names: readonly string[];
+}
+
+/** Every training image, small, to find the one that a sample is nearest to. */
+async function trainingImages(session: Session, request: SampleRequest, size: number): Promise<TrainingImages> {
+  if (request.data === undefined) {
+    throw new UserError(
+      'sample',
+      '--nearest needs the training images',
+      'add --data, the folder that the run was trained on',
+    );
+  }
+  const dataset = await openDataset(request.data, { check: false });
+  session.reporter.stage('training images', { unit: 'images' });
+  const { images, indices } = await decodeAll(dataset, {
+    size,
+    onProgress: (step, total) => session.reporter.update({ step, total, amount: step }),
+  });
+  session.reporter.done();
+  const bytes = size * size * 3;
+  const pictureAt = (i: number): Picture => ({
+    width: size,
+    height: size,
+    data: images.subarray(i * bytes, (i + 1) * bytes),
+  });
+  return {
+    index: new NearestImages(images, size),
+    pictures: pictureAt,
+    names: Array.from(indices, i => dataset.items[i].captions[0]),
+  };
+}
+
+function withNearest(samples: readonly Sample[], training: TrainingImages): Cell[] {
+  return samples.flatMap(({ picture }) => {
+    const { index, distance } = training.index.find(picture);
+    return [
+      { picture, label: 'sample' },
+      { picture: training.pictures(index), label: `${training.names[index]} (${distance.toFixed(3)})` },
+    ];
+  });
+}
+
+/** The caption as a folder's name: readable, short, and never twice. */
+function folderName(caption: string, made: Set<string>): string {
+  const plain = caption
+    .normalize('NFC')
+    .replaceAll(/[^\p{L}\p{N}\p{Extended_Pictographic}]+/gu, '_')
+    .replaceAll(/^_+|_+$/g, '')
+    .slice(0, 80);
+  const base = plain === '' ? 'no_caption' : plain;
+  let name = base;
+  for (let i = 2; made.has(name.toLowerCase()); i++) name = `${base}_${i}`;
+  made.add(name.toLowerCase());
+  return name;
+}
+
+function settings(request: SampleRequest): Record<string, string | number> {
+  const { run, weights, seed, temperature, topK, topP, cfgScale } = request;
+  return { run, weights, seed, temperature, topK, topP, cfgScale };
+}
+
+/** What the PNG says of itself. */
+function describe(sample: Sample, request: SampleRequest, backend: string): Record<string, string> {
+  const entries = Object.entries({ ...settings(request), image: sample.index, backend, score: sample.score });
+  const text = entries
+    .filter(([, value]) => value !== undefined)
+    .map(([key, value]) => [`tessera:${key}`, String(value)]);
+  return { Title: sample.caption, Software: 'Tessera', ...Object.fromEntries(text) };
+}

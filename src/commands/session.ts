@@ -1,0 +1,34 @@
+/**
+ * @file What every command needs of the outside world, put together once in cli.ts: a clock, a reporter, a backend, and a
+ * signal that says when to stop.
+ */
+import { type BackendName, selectBackend } from '../backends/index.ts';
+import type { Precision } from '../backends/native.ts';
+import type { Reporter } from '../terminal/progress.ts';
+
+export interface Session {
+  readonly reporter: Reporter;
+  /** For results: what a script would read. */
+  readonly print: (line: string) => void;
+  /** Milliseconds. */
+  readonly now: () => number;
+  /** Aborted by Ctrl-C. */
+  readonly signal: AbortSignal;
+  /** Where a path that the user gave is shown or read. */
+  readonly columns: number;
+}
+
+export interface EngineFlags {
+  readonly backend: BackendName;
+  readonly precision: 'auto' | Precision;
+  readonly threads?: number;
+}
+
+/** Selects the backend, warning through the reporter where `auto` had to settle. */
+export async function startEngine(session: Session, flags: EngineFlags): Promise<string> {
+  return selectBackend(flags.backend, {
+    precision: flags.precision,
+    threads: flags.threads,
+    warn: (message, hint) => session.reporter.message(`warning: ${message}\n  hint: ${hint}`),
+  });
+}

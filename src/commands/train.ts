@@ -1,0 +1,458 @@
+/**
+ * @file `tessera train`: runs whatever stage of a run is missing and goes on with the one that was interrupted. Images,
+ * caption tokenizer, patch tokenizer, codes, transformer; each leaves files by which the next start knows that it is done.
+ */
+import { existsSync } from 'node:fs';
+import { mkdir, readFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { type Dataset, type Item, openDataset } from '../../data/index.ts';
+import { BpeTokenizer } from '../../tokenizer/bpe.ts';
+import { PatchTokenizer } from '../../tokenizer/patch.ts';
+import { writeAtomic, writeSafetensors } from '../checkpoint.ts';
+import { type CodeSet, readCodes, writeCodes } from '../codes.ts';
+import { codebookSizeOf, type RunConfig } from '../config.ts';
+import { Dalle } from '../dalle.ts';
+import { UserError } from '../errors.ts';
+import { stackRows } from '../grid.ts';
+import { JsonLines, truncateAfter } from '../jsonlines.ts';
+import { encodePng, fromFloats, type Picture } from '../pictures.ts';
+import { Tessera } from '../pipeline.ts';
+import { Random } from '../random.ts';
+import { fingerprint, openRun, type RunPaths, runPaths } from '../runs.ts';
+import { type CaptionedCodes, DalleTask } from '../tasks/dalle.ts';
+import { imagesToTensor, loadPatchTokenizer, PatchTask, savePatchTokenizer } from '../tasks/patch.ts';
+import { asTensors, type LoopConfig, savedStep, train, type Watcher } from '../train.ts';
+import { type DecodedItems, DiskStream, decodeItems, fitsMemory, MemoryStream, splitDataset } from './images.ts';
+import { drawSampleGrid, type SampleCaptions } from './samples.ts';
+import type { Session } from './session.ts';
+
+export interface TrainRequest {
+  readonly data: string;
+  readonly out: string;
+  /** The config of a new run. */
+  readonly config: RunConfig;
+  /** What the user asked for by flag or file: must agree with a run that is there. */
+  readonly given: Readonly<Record<string, unknown>>;
+  readonly format?: string;
+  readonly strict?: boolean;
+  /** Captions of the sample grid; by default some of the data's, trained on and held out. */
+  readonly sampleCaptions?: SampleCaptions;
+  /** Place of this command's stages among those of a longer job. */
+  readonly stages?: { readonly before: number; readonly of: number };
+}
+
+const STAGES = ['caption tokenizer', 'patch tokenizer', 'codes', 'transformer'] as const;
+type Stage = (typeof STAGES)[number];
+
+/** Images shown in reconstructions.png and on the terminal. */
+const SHOWN = 12;
+
+/**
+ * Trains a run to its end.
+ * @returns false if it was stopped before; started again it goes on
+ */
+export async function trainRun(session: Session, request: TrainRequest): Promise<boolean> {
+  const { config, resumed } = await openRun(request.out, request.config, request.given);
+  const job = new TrainJob(session, request, config);
+  if (resumed) session.reporter.message(`${request.out}: going on with the run that is there`);
+  return job.run();
+}
+
+class TrainJob {
+  private readonly session: Session;
+  private readonly request: TrainRequest;
+  private readonly config: RunConfig;
+  private readonly paths: RunPaths;
+  private dataset: Dataset | undefined;
+  private decoded: { readonly training: DecodedItems | undefined; readonly heldOut: DecodedItems } | undefined;
+
+  constructor(session: Session, request: TrainRequest, config: RunConfig) {
+    this.session = session;
+    this.request = request;
+    this.config = config;
+    this.paths = runPaths(request.out);
+  }
+
+  async run(): Promise<boolean> {
+    const captions = await this.captionStage();
+    const patch = await this.patchStage();
+    if (patch === undefined) return false;
+    const codes = await this.codeStage(patch);
+    // The decoded images are not needed any more, and the transformer wants the memory.
+    this.decoded = undefined;
+    const finished = await this.transformerStage(captions, patch, codes);
+    patch.dispose();
+    return finished;
+  }
+
+  private begin(stage: Stage, options: { readonly total?: number; readonly unit?: string } = {}): void {
+    this.session.reporter.stage(stage, { ...this.place(stage), ...options });
+  }
+
+  private skip(stage: Stage, reason: string): void {
+    this.session.reporter.skip(stage, reason, this.place(stage));
+  }
+
+  private place(stage: Stage): { index: number; of: number } {
+    const { before, of } = this.request.stages ?? { before: 0, of: STAGES.length };
+    return { index: before + STAGES.indexOf(stage) + 1, of };
+  }
+
+  private async open(): Promise<{ readonly training: readonly Item[]; readonly heldOut: readonly Item[] }> {
+    const { data, format, strict } = this.request;
+    if (this.dataset === undefined) {
+      this.dataset = await openDataset(data, { format, strict });
+      this.reportProblems(this.dataset.problems, this.dataset.items.length);
+    }
+    return splitDataset(this.dataset, this.config.images);
+  }
+
+  private reportProblems(problems: Dataset['problems'], good: number): void {
+    if (problems.length === 0) return;
+    const few = problems.slice(0, 3).map(({ id, what }) => `  ${id}: ${what}`);
+    const more = problems.length > few.length ? [`  ... see \`tessera data inspect ${this.request.data}\``] : [];
+    this.session.reporter.message([`${problems.length} items skipped, ${good} used:`, ...few, ...more].join('\n'));
+  }
+
+  /** The held-out images (middle crops) and, where they fit, all crops of the training images. */
+  private async images(): Promise<NonNullable<TrainJob['decoded']>> {
+    if (this.decoded !== undefined) return this.decoded;
+    const { images, seed } = this.config;
+    const { training, heldOut } = await this.open();
+    const onProgress = (step: number, total: number) => this.session.reporter.update({ step, total, note: 'decoding' });
+    const few = heldOut.slice(0, 1024);
+    const held = await decodeItems(few, images, { crops: 1, seed, onProgress });
+    const all = fitsMemory(training.length, images)
+      ? await decodeItems(training, images, { crops: images.crops, seed, onProgress })
+      : undefined;
+    this.reportProblems([...held.problems, ...(all?.problems ?? [])], held.items.length + (all?.items.length ?? 0));
+    this.decoded = { training: all, heldOut: held };
+    return this.decoded;
+  }
+
+  private async captionStage(): Promise<BpeTokenizer> {
+    const { paths } = this;
+    if (existsSync(paths.captions)) {
+      this.skip('caption tokenizer', 'done before');
+      return BpeTokenizer.fromJSON(JSON.parse(await readFile(paths.captions, 'utf8')));
+    }
+    this.begin('caption tokenizer');
+    const { training } = await this.open();
+    const tokenizer = BpeTokenizer.train(
+      training.flatMap(({ captions }) => captions),
+      { vocabSize: this.config.caption.vocabSize },
+    );
+    await writeAtomic(paths.captions, JSON.stringify(tokenizer.toJSON()));
+    this.session.reporter.done(`${tokenizer.vocabSize} entries from ${training.length} items`);
+    return tokenizer;
+  }
+
+  private async patchStage(): Promise<PatchTokenizer | undefined> {
+    const { config, paths, session } = this;
+    if (existsSync(paths.patch) && (await savedStep(paths.patchState)) >= config.patchTrain.steps) {
+      this.skip('patch tokenizer', 'done before');
+      return loadPatchTokenizer(config, paths.patch);
+    }
+    const tokenizer = new PatchTokenizer(config.patch, config.images.imageSize, new Random(config.seed).fork('patch'));
+    const { steps, batchSize } = config.patchTrain;
+    this.begin('patch tokenizer', { total: steps, unit: 'images' });
+    const { training, heldOut } = await this.images();
+    const options = { batchSize, seed: config.seed };
+    const stream =
+      training === undefined
+        ? new DiskStream((await this.open()).training, config.images, options)
+        : new MemoryStream(training, options);
+    const task = new PatchTask(tokenizer, stream, {
+      config: config.patchTrain,
+      imageSize: config.images.imageSize,
+      heldOut: heldOut.images,
+    });
+    const shown = spread(heldOut.images, config.images.imageSize, SHOWN);
+    let psnr = '';
+    const result = await train(task, this.loop(config.patchTrain), {
+      folder: paths.patchState,
+      now: session.now,
+      signal: session.signal,
+      watcher: {
+        ...(await this.watcher('patch', paths.patchState)),
+        onStep: ({ step, loss, units }) => session.reporter.update({ step, loss, amount: units, note: psnr }),
+        onLog: record => {
+          this.log('patch', record);
+          if (record.val_psnr !== undefined)
+            psnr = `${record.val_psnr.toFixed(1)} dB, ${(100 * record.val_usage).toFixed(0)}% of codes`;
+        },
+        onSample: async step => {
+          const again = await reconstruct(tokenizer, shown, config.images.imageSize);
+          const note = psnr === '' ? `step ${step}` : `step ${step}, held-out images, ${psnr}`;
+          await this.showReconstructions(pictures(shown, config.images.imageSize), again, note);
+        },
+        onSave: async (_, average) => {
+          await savePatchTokenizer(paths.patch, asTensors(average), tokenizer);
+        },
+      },
+    });
+    if (!result.finished) return this.stopped('patch tokenizer');
+    session.reporter.done(psnr);
+    tokenizer.dispose();
+    return loadPatchTokenizer(config, paths.patch);
+  }
+
+  private async showReconstructions(
+    originals: readonly Picture[],
+    again: readonly Picture[],
+    note: string,
+  ): Promise<void> {
+    const scale = Math.max(1, Math.round(128 / this.config.images.imageSize));
+    const sheet = await stackRows(originals, again, {
+      columns: SHOWN / 2,
+      cellScale: scale,
+      title: 'Reconstructions',
+      note,
+    });
+    await writeAtomic(this.paths.reconstructions, await encodePng(sheet));
+    this.session.reporter.pictures(
+      again.slice(0, 6).map(picture => ({ picture })),
+      { pictureColumns: 24 },
+    );
+  }
+
+  private async codeStage(patch: PatchTokenizer): Promise<{ training: CodeSet; heldOut: CodeSet }> {
+    const { paths, config } = this;
+    const made = await fingerprint(paths.patch);
+    if (existsSync(paths.trainingCodes) && existsSync(paths.heldOutCodes)) {
+      this.skip('codes', 'done before');
+      return {
+        training: await readCodes(paths.trainingCodes, made),
+        heldOut: await readCodes(paths.heldOutCodes, made),
+      };
+    }
+    this.begin('codes', { unit: 'images' });
+    const { training, heldOut } = await this.open();
+    await mkdir(dirname(paths.trainingCodes), { recursive: true });
+    const decoded = await this.images();
+    const held = await this.encodeAll(
+      patch,
+      heldOut,
+      1,
+      heldOut.length === decoded.heldOut.items.length ? decoded.heldOut : undefined,
+    );
+    await writeCodes(paths.heldOutCodes, held, made);
+    const all = await this.encodeAll(patch, training, config.images.crops, decoded.training);
+    await writeCodes(paths.trainingCodes, all, made);
+    this.session.reporter.done(`${all.ids.length} images, ${all.crops} crops each`);
+    return { training: all, heldOut: held };
+  }
+
+  /** Encodes all crops of the items, decoding them piece by piece unless they are in memory. */
+  private async encodeAll(
+    patch: PatchTokenizer,
+    items: readonly Item[],
+    crops: number,
+    decoded?: DecodedItems,
+  ): Promise<CodeSet> {
+    const { imageSize } = this.config.images;
+    const length = this.config.patch.grid ** 2;
+    const bytes = imageSize ** 2 * 3;
+    const piece = 256;
+    const ids: string[] = [];
+    const codes = new Uint16Array(items.length * crops * length);
+    const source = decoded?.items ?? items;
+    for (let first = 0; first < source.length; first += piece) {
+      const some = source.slice(first, first + piece);
+      const part =
+        decoded === undefined
+          ? await decodeItems(some, this.config.images, { crops, seed: this.config.seed })
+          : {
+              items: some,
+              images: decoded.images.subarray(first * crops * bytes, (first + some.length) * crops * bytes),
+            };
+      for (let from = 0; from < part.images.length; from += piece * bytes) {
+        const images = imagesToTensor(part.images.subarray(from, from + piece * bytes), imageSize);
+        const encoded = patch.encode(images);
+        codes.set((await encoded.data()) as Int32Array, (ids.length * crops + from / bytes) * length);
+        images.dispose();
+        encoded.dispose();
+      }
+      ids.push(...part.items.map(({ id }) => id));
+      const done = Math.min(source.length, first + piece);
+      this.session.reporter.update({ step: done, total: source.length, amount: done * crops });
+      this.stopIfAsked();
+    }
+    return { ids, crops, length, codes: codes.subarray(0, ids.length * crops * length) };
+  }
+
+  private async transformerStage(
+    captions: BpeTokenizer,
+    patch: PatchTokenizer,
+    codes: { training: CodeSet; heldOut: CodeSet },
+  ): Promise<boolean> {
+    const { config, paths, session } = this;
+    if (existsSync(paths.weights.last) && (await savedStep(paths.modelState)) >= config.train.steps) {
+      this.skip('transformer', 'done before');
+      return true;
+    }
+    const vocabulary = { caption: captions.vocabSize, image: codebookSizeOf(config.patch), grid: config.patch.grid };
+    const model = new Dalle(config.model, vocabulary, new Random(config.seed).fork('model'));
+    this.begin('transformer', { total: config.train.steps, unit: 'tokens' });
+    const { training, heldOut } = await this.captioned(codes);
+    const task = new DalleTask(
+      model,
+      captions,
+      { training, heldOut },
+      {
+        batchSize: config.train.batchSize,
+        accumulate: config.train.accumulate,
+        bpeDropout: config.caption.bpeDropout,
+        seed: config.seed,
+        imageSize: config.images.imageSize,
+      },
+    );
+    const metadata = {
+      format: 'tessera transformer',
+      patch_tokenizer: await fingerprint(paths.patch),
+      caption_tokenizer: await fingerprint(paths.captions),
+    };
+    const tessera = new Tessera({ folder: paths.folder, config, captions, patch, model });
+    const wanted = this.request.sampleCaptions ?? pickCaptions(training, heldOut);
+    let validation = '';
+    const result = await train(task, this.loop(config.train), {
+      folder: paths.modelState,
+      now: session.now,
+      signal: session.signal,
+      watcher: {
+        ...(await this.watcher('transformer', paths.modelState)),
+        onStep: ({ step, loss, units }) => session.reporter.update({ step, loss, amount: units, note: validation }),
+        onLog: record => {
+          this.log('transformer', record);
+          if (record.val_image !== undefined) validation = `held out ${record.val_image.toFixed(3)} nats a code`;
+        },
+        onSample: async step => {
+          const { sheet, painted } = await drawSampleGrid(tessera, wanted, { note: `step ${step}` });
+          await writeAtomic(paths.samples, await encodePng(sheet));
+          session.reporter.pictures(painted.slice(0, 6), { pictureColumns: 24 });
+        },
+        onBest: async (weights, { step }) => {
+          await writeSafetensors(paths.weights.best, asTensors(weights), { ...metadata, step: String(step) });
+        },
+        onSave: async (weights, average, step) => {
+          const described = { ...metadata, step: String(step) };
+          await writeSafetensors(paths.weights.last, asTensors(weights), described);
+          await writeSafetensors(paths.weights.ema, asTensors(average), described);
+        },
+      },
+    });
+    if (task.cut.size > 0) {
+      session.reporter.message(`${task.cut.size} captions were longer than ${config.model.captionLength} ids and cut`);
+    }
+    model.dispose();
+    if (!result.finished) return this.stopped('transformer') ?? false;
+    session.reporter.done(validation);
+    return true;
+  }
+
+  /** Joins codes with the captions of the items they were made of. */
+  private async captioned(codes: {
+    training: CodeSet;
+    heldOut: CodeSet;
+  }): Promise<{ training: CaptionedCodes; heldOut: CaptionedCodes }> {
+    await this.open();
+    const captionsOf = new Map((this.dataset as Dataset).items.map(({ id, captions }) => [id, captions]));
+    const join = (set: CodeSet): CaptionedCodes => ({
+      set,
+      captions: set.ids.map(id => {
+        const captions = captionsOf.get(id);
+        if (captions !== undefined) return captions;
+        throw new UserError(
+          'train',
+          `${id} was encoded, but ${this.request.data} does not have it now`,
+          `use the data the run was started with, or remove ${dirname(this.paths.trainingCodes)} to encode again`,
+        );
+      }),
+    });
+    return { training: join(codes.training), heldOut: join(codes.heldOut) };
+  }
+
+  private loop(config: RunConfig['patchTrain'] | RunConfig['train']): LoopConfig {
+    const rhythm = 'evalEvery' in config ? config : { ...patchRhythm(config.steps), accumulate: 1 };
+    return { ...config, ...rhythm, seed: this.config.seed };
+  }
+
+  private readonly records: { file: JsonLines | undefined } = { file: undefined };
+
+  /** Opens metrics.jsonl, without the records that the resumed stage will write again. */
+  private async watcher(stage: string, state: string): Promise<Watcher> {
+    const step = await savedStep(state);
+    this.records.file?.close();
+    await truncateAfter(this.paths.metrics, record => isAfter(record, stage, step));
+    this.records.file = new JsonLines(this.paths.metrics);
+    return { onMessage: message => this.session.reporter.message(message) };
+  }
+
+  private log(stage: string, record: Readonly<Record<string, number>>): void {
+    this.records.file?.append({ stage, ...record });
+  }
+
+  private stopped(stage: Stage): undefined {
+    this.session.reporter.done('stopped; saved');
+    this.session.reporter.message(
+      `${stage} stopped; go on with: tessera train --data ${this.request.data} --out ${this.request.out}`,
+    );
+    return undefined;
+  }
+
+  private stopIfAsked(): void {
+    if (this.session.signal.aborted) throw new UserError('train', 'stopped while encoding; start again to go on');
+  }
+}
+
+function isAfter(record: unknown, stage: string, step: number): boolean {
+  const { stage: its, step: at } = record as { stage?: string; step?: number };
+  return its === stage && (at ?? 0) > step;
+}
+
+/** How often the patch tokenizer is checked: it has no rhythm of its own in the config. */
+function patchRhythm(steps: number): Pick<LoopConfig, 'evalEvery' | 'sampleEvery' | 'saveEvery' | 'logEvery'> {
+  const tenth = Math.max(1, Math.ceil(steps / 10));
+  return { evalEvery: tenth, sampleEvery: tenth, saveEvery: Math.max(tenth, 500), logEvery: 10 };
+}
+
+/** `count` images spread evenly over those given. */
+function spread(images: Uint8Array, size: number, count: number): Uint8Array {
+  const bytes = size * size * 3;
+  const n = images.length / bytes;
+  const take = Math.min(n, count);
+  const result = new Uint8Array(take * bytes);
+  for (let i = 0; i < take; i++) {
+    const from = Math.floor((i * n) / take) * bytes;
+    result.set(images.subarray(from, from + bytes), i * bytes);
+  }
+  return result;
+}
+
+function pictures(images: Uint8Array, size: number): Picture[] {
+  const bytes = size * size * 3;
+  return Array.from({ length: images.length / bytes }, (_, i) => ({
+    width: size,
+    height: size,
+    data: images.slice(i * bytes, (i + 1) * bytes),
+  }));
+}
+
+async function reconstruct(tokenizer: PatchTokenizer, images: Uint8Array, size: number): Promise<Picture[]> {
+  const tensor = imagesToTensor(images, size);
+  const codes = tokenizer.encode(tensor);
+  const again = tokenizer.decode(codes);
+  const values = (await again.data()) as Float32Array;
+  for (const t of [tensor, codes, again]) t.dispose();
+  return fromFloats(values, size, size);
+}
+
+/** Some captions that were trained on and some that were not, spread over the data. */
+function pickCaptions(training: CaptionedCodes, heldOut: CaptionedCodes): SampleCaptions {
+  const some = ({ captions }: CaptionedCodes, count: number) =>
+    Array.from(
+      { length: Math.min(count, captions.length) },
+      (_, i) => captions[Math.floor((i * captions.length) / count)][0],
+    );
+  return { trained: some(training, 12), unseen: some(heldOut, 12) };
+}

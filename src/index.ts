@@ -1,0 +1,8 @@
+/** @file What a program may import. */
+export { type BackendName, selectBackend } from './backends/index.ts';
+export type { RunConfig } from './config.ts';
+export { ShapeError, UserError } from './errors.ts';
+export type { SamplingOptions } from './generate.ts';
+export { encodePng, type Picture, readPngText } from './pictures.ts';
+export { type LoadOptions, type Painting, type PaintOptions, Tessera } from './pipeline.ts';
+export type { WeightKind } from './runs.ts';

@@ -1,0 +1,116 @@
+/**
+ * @file Parameters by name. A model's constructor asks a `Parameters` for what it needs, in scopes whose dotted names are
+ * those PyTorch would give (`layers.0.attention.qkv.weight`), so that checkpoints, optimizers and averages are nothing
+ * but maps over these names.
+ */
+import * as tf from '@tensorflow/tfjs-core';
+import { UserError } from '../errors.ts';
+import type { Random } from '../random.ts';
+
+export interface Parameter {
+  readonly name: string;
+  readonly variable: tf.Variable;
+  /** Whether weight decay applies: to matrices and filters, not to gains, biases and embeddings. */
+  readonly decay: boolean;
+}
+
+/** Values of a checkpoint by name. */
+export type NamedValues = ReadonlyMap<string, { readonly shape: readonly number[]; readonly values: Float32Array }>;
+
+export interface ParameterOptions {
+  readonly decay?: boolean;
+}
+
+/** All parameters of a model. Scopes share one map; every parameter draws from its own stream, named after it. */
+export class Parameters {
+  private readonly map: Map<string, Parameter>;
+  private readonly random: Random;
+  private readonly prefix: string;
+
+  constructor(random: Random, prefix = '', map: Map<string, Parameter> = new Map()) {
+    this.random = random;
+    this.prefix = prefix;
+    this.map = map;
+  }
+
+  /** The same map, with `name.` before every name. */
+  scope(name: string): Parameters {
+    return new Parameters(this.random, `${this.prefix}${name}.`, this.map);
+  }
+
+  /** Normal with the given standard deviation. */
+  normal(name: string, shape: number[], deviation: number, options: ParameterOptions = {}): tf.Variable {
+    const full = this.prefix + name;
+    return this.add(full, this.random.fork(full).normals(tf.util.sizeFromShape(shape), deviation), shape, options);
+  }
+
+  zeros(name: string, shape: number[], options: ParameterOptions = {}): tf.Variable {
+    return this.add(this.prefix + name, new Float32Array(tf.util.sizeFromShape(shape)), shape, options);
+  }
+
+  ones(name: string, shape: number[], options: ParameterOptions = {}): tf.Variable {
+    return this.add(this.prefix + name, new Float32Array(tf.util.sizeFromShape(shape)).fill(1), shape, options);
+  }
+
+  private add(name: string, values: Float32Array, shape: number[], options: ParameterOptions): tf.Variable {
+    if (this.map.has(name)) throw new Error(`parameter ${name} is defined twice`);
+    const initial = tf.tensor(values, shape);
+    // A variable named by tfjs: names of this map may repeat between models, those of tfjs must not.
+    const variable = tf.variable(initial);
+    initial.dispose();
+    this.map.set(name, { name, variable, decay: options.decay ?? shape.length > 1 });
+    return variable;
+  }
+
+  /** In order of definition. */
+  list(): readonly Parameter[] {
+    return [...this.map.values()];
+  }
+
+  /** Number of scalars. */
+  count(): number {
+    return this.list().reduce((sum, { variable }) => sum + variable.size, 0);
+  }
+
+  /** Copies of all values, for a checkpoint. */
+  async values(): Promise<Map<string, { shape: number[]; values: Float32Array }>> {
+    const result = new Map<string, { shape: number[]; values: Float32Array }>();
+    for (const { name, variable } of this.list()) {
+      result.set(name, { shape: [...variable.shape], values: (await variable.data()) as Float32Array });
+    }
+    return result;
+  }
+
+  /**
+   * Takes over the values of a checkpoint, all of them.
+   * @param where the file, for errors
+   * @throws UserError naming the first parameter that is missing, left over or of another shape
+   */
+  load(values: NamedValues, where: string): void {
+    for (const { name, variable } of this.list()) {
+      const stored = values.get(name);
+      if (stored === undefined) throw new UserError(where, `parameter ${name} is missing`, mismatch);
+      if (stored.shape.join() !== variable.shape.join()) {
+        const wanted = `[${variable.shape.join(', ')}]`;
+        throw new UserError(where, `${name}: expected shape ${wanted}, got [${stored.shape.join(', ')}]`, mismatch);
+      }
+    }
+    for (const name of values.keys()) {
+      if (!this.map.has(name)) throw new UserError(where, `parameter ${name} is not part of this model`, mismatch);
+    }
+    for (const { name, variable } of this.list()) {
+      const stored = values.get(name);
+      if (stored === undefined) continue;
+      const tensor = tf.tensor(stored.values.slice(), variable.shape);
+      variable.assign(tensor);
+      tensor.dispose();
+    }
+  }
+
+  dispose(): void {
+    for (const { variable } of this.list()) variable.dispose();
+    this.map.clear();
+  }
+}
+
+const mismatch = 'the weights and config.json of a run belong together: restore both from the same run';

@@ -1,0 +1,181 @@
+/**
+ * @file AdamW (Loshchilov and Hutter 2019) with clipping by the global norm, warm-up and cosine decay, and an exponential
+ * moving average of the weights. All state is fp32 and can be saved and restored exactly.
+ */
+import type { Tensor } from '@tensorflow/tfjs-core';
+import * as tf from '@tensorflow/tfjs-core';
+import { UserError } from './errors.ts';
+import { adamwStep, squaredNorm } from './kernels/adamw.ts';
+import type { NamedValues, Parameter } from './nn/module.ts';
+
+export interface AdamWConfig {
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly weightDecay: number;
+  /** Largest global norm of the gradient. */
+  readonly clip: number;
+  /** Decay of the average; 0 keeps none. */
+  readonly ema: number;
+}
+
+/** Linear warm-up to the peak, then a cosine down to `finalLr` of it. `step` counts from 0. */
+export function learningRate(
+  schedule: { readonly lr: number; readonly warmup: number; readonly finalLr: number; readonly steps: number },
+  step: number,
+): number {
+  const { lr, warmup, finalLr, steps } = schedule;
+  const rising = Math.max(1, Math.round(warmup * steps));
+  if (step < rising) return (lr * (step + 1)) / rising;
+  const progress = Math.min(1, (step - rising) / Math.max(1, steps - rising));
+  return lr * (finalLr + (1 - finalLr) * 0.5 * (1 + Math.cos(Math.PI * progress)));
+}
+
+interface Slot {
+  readonly parameter: Parameter;
+  readonly m: tf.Variable;
+  readonly v: tf.Variable;
+  readonly ema: tf.Variable | undefined;
+}
+
+const EPSILON = 1e-8;
+
+export class AdamW {
+  private readonly config: AdamWConfig;
+  private readonly slots: readonly Slot[];
+  private taken = 0;
+
+  constructor(parameters: readonly Parameter[], config: AdamWConfig) {
+    this.config = config;
+    this.slots = parameters.map(parameter => ({
+      parameter,
+      m: variableLike(parameter.variable),
+      v: variableLike(parameter.variable),
+      ema: config.ema > 0 ? copyOf(parameter.variable) : undefined,
+    }));
+  }
+
+  /** Updates made so far; skipped ones do not count. */
+  get steps(): number {
+    return this.taken;
+  }
+
+  /**
+   * One update of every parameter in place. The gradients are disposed.
+   * @param gradients in the order of the parameters; null leaves a parameter as it is
+   * @returns the gradient's norm before clipping; where it is not finite, nothing has been changed
+   */
+  async step(gradients: readonly (Tensor | null)[], lr: number): Promise<number> {
+    const { config } = this;
+    const norm = Math.sqrt(await squaredNorm(gradients.filter(g => g !== null)));
+    if (Number.isFinite(norm)) {
+      this.taken++;
+      // Early averages would otherwise remember the random start.
+      const emaDecay = Math.min(config.ema, (1 + this.taken) / (10 + this.taken));
+      const slots = this.slots.flatMap(({ parameter, m, v, ema }, i) => {
+        const gradient = gradients[i];
+        if (gradient === null) return [];
+        return [
+          { value: parameter.variable, gradient, m, v, ema, weightDecay: parameter.decay ? config.weightDecay : 0 },
+        ];
+      });
+      adamwStep(slots, {
+        lr,
+        beta1: config.beta1,
+        beta2: config.beta2,
+        eps: EPSILON,
+        step: this.taken,
+        clipScale: norm > config.clip ? config.clip / norm : 1,
+        emaDecay,
+      });
+    }
+    for (const gradient of gradients) gradient?.dispose();
+    return norm;
+  }
+
+  /** Runs `body` with the averaged weights in the parameters' place. Without an average it runs as it is. */
+  async withAverage<T>(body: () => Promise<T>): Promise<T> {
+    if (this.config.ema === 0) return body();
+    const kept = this.slots.map(({ parameter }) => tf.clone(parameter.variable));
+    for (const { parameter, ema } of this.slots) if (ema !== undefined) parameter.variable.assign(ema as Tensor);
+    try {
+      return await body();
+    } finally {
+      this.slots.forEach(({ parameter }, i) => {
+        parameter.variable.assign(kept[i]);
+        kept[i].dispose();
+      });
+    }
+  }
+
+  /** Copies of the averaged weights, or of the weights where no average is kept. */
+  async average(): Promise<Map<string, { shape: number[]; values: Float32Array }>> {
+    return collect(this.slots.map(({ parameter, ema }) => [parameter.name, ema ?? parameter.variable]));
+  }
+
+  /** Moments and average by name, for an exact resume; `steps` is saved beside them. */
+  async state(): Promise<Map<string, { shape: number[]; values: Float32Array }>> {
+    return collect(
+      this.slots.flatMap(({ parameter: { name }, m, v, ema }) => {
+        const entries: [string, tf.Variable][] = [
+          [`m.${name}`, m],
+          [`v.${name}`, v],
+        ];
+        if (ema !== undefined) entries.push([`ema.${name}`, ema]);
+        return entries;
+      }),
+    );
+  }
+
+  /** Takes over what `state` gave. */
+  load(state: NamedValues, steps: number, where: string): void {
+    this.taken = steps;
+    for (const { parameter, m, v, ema } of this.slots) {
+      const targets: [string, tf.Variable | undefined][] = [
+        ['m', m],
+        ['v', v],
+        ['ema', ema],
+      ];
+      for (const [kind, variable] of targets) {
+        if (variable === undefined) continue;
+        const key = `${kind}.${parameter.name}`;
+        const stored = state.get(key);
+        if (stored === undefined)
+          throw new UserError(where, `${key} is missing`, 'start the training anew in another folder');
+        const tensor = tf.tensor(stored.values.slice(), variable.shape);
+        variable.assign(tensor);
+        tensor.dispose();
+      }
+    }
+  }
+
+  dispose(): void {
+    for (const { m, v, ema } of this.slots) {
+      m.dispose();
+      v.dispose();
+      ema?.dispose();
+    }
+  }
+}
+
+function variableLike(variable: tf.Variable): tf.Variable {
+  const zeros = tf.tensor(new Float32Array(variable.size), variable.shape);
+  const result = tf.variable(zeros);
+  zeros.dispose();
+  return result;
+}
+
+function copyOf(variable: tf.Variable): tf.Variable {
+  // A clone would share memory with what it is meant to average.
+  const copy = tf.add(variable as Tensor, 0);
+  const result = tf.variable(copy);
+  copy.dispose();
+  return result;
+}
+
+async function collect(entries: readonly (readonly [string, tf.Variable])[]) {
+  const result = new Map<string, { shape: number[]; values: Float32Array }>();
+  for (const [name, variable] of entries) {
+    result.set(name, { shape: [...variable.shape], values: (await variable.data()) as Float32Array });
+  }
+  return result;
+}

@@ -1,0 +1,226 @@
+/**
+ * @file What a program holds: a trained run that paints captions. Joins the two tokenizers and the model; knows nothing
+ * of data sets, flags or terminals.
+ */
+import { existsSync } from 'node:fs';
+import * as tf from '@tensorflow/tfjs-core';
+import { BpeTokenizer } from '../tokenizer/bpe.ts';
+import type { PatchTokenizer } from '../tokenizer/patch.ts';
+import { type BackendName, selectBackend } from './backends/index.ts';
+import type { Precision } from './backends/native.ts';
+import { readJson, readSafetensors } from './checkpoint.ts';
+import { codebookSizeOf, type RunConfig } from './config.ts';
+import { Dalle } from './dalle.ts';
+import { UserError } from './errors.ts';
+import { type GenerateRequest, generate, type SamplingOptions } from './generate.ts';
+import { fill, fromFloats, type Picture, toFloat } from './pictures.ts';
+import { Random } from './random.ts';
+import { fingerprint, readRun, runPaths, type WeightKind } from './runs.ts';
+import { loadPatchTokenizer } from './tasks/patch.ts';
+import { namedValues } from './train.ts';
+
+export interface LoadOptions {
+  /** `ema` (default): averaged weights; `best`: the average at the lowest validation loss; `last`: as trained last. */
+  readonly weights?: WeightKind;
+  /** Where to compute; the backend that is active already, if any, otherwise `auto`. */
+  readonly backend?: BackendName;
+  readonly precision?: 'auto' | Precision;
+}
+
+export interface PaintOptions extends SamplingOptions {
+  /** Images of the caption, which share one reading of it. Default 1. */
+  readonly images?: number;
+  /** Number of the first image, so that more of a seed's images can be painted later. Default 0. */
+  readonly firstImage?: number;
+  /** Codes painted between two yields; default one row of the grid. */
+  readonly every?: number;
+  /** An image to complete, of the run's size: see `keep`. */
+  readonly image?: Picture;
+  /** Which patches of `image` are kept, [grid * grid] in raster order. Required with `image`. */
+  readonly keep?: readonly boolean[];
+}
+
+/** Images as far as they have been painted. */
+export interface Painting {
+  /** One picture an image; patches that are not painted yet are light grey. */
+  readonly pictures: readonly Picture[];
+  /** [images, grid * grid], -1 where nothing has been painted. */
+  readonly codes: Int32Array;
+  /** Patches of each image that are there, of `total`. */
+  readonly painted: number;
+  readonly total: number;
+}
+
+interface Parts {
+  readonly folder: string;
+  readonly config: RunConfig;
+  readonly captions: BpeTokenizer;
+  readonly patch: PatchTokenizer;
+  readonly model: Dalle;
+}
+
+/** A trained run. */
+export class Tessera {
+  readonly folder: string;
+  readonly config: RunConfig;
+  readonly captions: BpeTokenizer;
+  readonly patch: PatchTokenizer;
+  readonly model: Dalle;
+
+  constructor(parts: Parts) {
+    this.folder = parts.folder;
+    this.config = parts.config;
+    this.captions = parts.captions;
+    this.patch = parts.patch;
+    this.model = parts.model;
+  }
+
+  /**
+   * Loads a run.
+   * @param folder as `tessera train --out` made it
+   * @throws UserError if something is missing, or a tokenizer is not the one that the model was trained with
+   */
+  static async load(folder: string, options: LoadOptions = {}): Promise<Tessera> {
+    const { weights = 'ema', backend = 'auto', precision = 'auto' } = options;
+    const config = await readRun(folder, 'load');
+    const paths = runPaths(folder);
+    for (const [file, stage] of [
+      [paths.captions, 'caption tokenizer'],
+      [paths.patch, 'patch tokenizer'],
+      [paths.weights[weights], 'transformer'],
+    ]) {
+      if (existsSync(file)) continue;
+      throw new UserError(
+        'load',
+        `the ${stage} of ${folder} is not trained yet (no ${file})`,
+        `go on with \`tessera train --out ${folder} --data ...\``,
+      );
+    }
+    await selectBackend(backend, { precision });
+    const captions = BpeTokenizer.fromJSON(
+      (await readJson(paths.captions)) as Parameters<typeof BpeTokenizer.fromJSON>[0],
+    );
+    const patch = await loadPatchTokenizer(config, paths.patch);
+    const { tensors, metadata } = await readSafetensors(paths.weights[weights]);
+    await checkTokenizer(paths.weights[weights], metadata.patch_tokenizer, paths.patch, 'patch tokenizer');
+    await checkTokenizer(paths.weights[weights], metadata.caption_tokenizer, paths.captions, 'caption tokenizer');
+    const vocabulary = { caption: captions.vocabSize, image: codebookSizeOf(config.patch), grid: config.patch.grid };
+    const model = new Dalle(config.model, vocabulary, new Random(config.seed));
+    model.parameters.load(namedValues(tensors), paths.weights[weights]);
+    return new Tessera({ folder, config, captions, patch, model });
+  }
+
+  /** Side of the images in pixels. */
+  get imageSize(): number {
+    return this.config.images.imageSize;
+  }
+
+  /** A caption's padded ids, and whether it was too long and has been cut. */
+  encodeCaption(caption: string): { readonly ids: Int32Array; readonly cut: boolean } {
+    return this.captions.encodeCaption(caption, { length: this.config.model.captionLength });
+  }
+
+  /**
+   * Paints a caption, yielding the images as they appear; the last yield is finished.
+   * @param caption any text; '' paints without a caption
+   */
+  async *paint(caption: string, options: PaintOptions = {}): AsyncGenerator<Painting, void> {
+    const { images = 1, image, keep, ...sampling } = options;
+    const given = image === undefined ? undefined : await this.givenCodes(image, keep);
+    yield* this.paintAll([caption], { ...sampling, imagesPerCaption: images, given });
+  }
+
+  /** Paints several captions in one batch; images come caption by caption. */
+  async *paintAll(
+    captions: readonly string[],
+    request: Omit<GenerateRequest, 'captions'> = {},
+  ): AsyncGenerator<Painting, void> {
+    const ids = captions.map(caption => (caption === '' ? this.model.emptyCaption() : this.encodeCaption(caption).ids));
+    for await (const { codes, painted } of generate(this.model, { ...request, captions: ids })) {
+      yield { codes, painted, total: this.model.codes, pictures: await this.decode(codes) };
+    }
+  }
+
+  /** The finished pictures of several captions, without the steps between. */
+  async paintFinished(
+    captions: readonly string[],
+    request: Omit<GenerateRequest, 'captions'> = {},
+  ): Promise<readonly Picture[]> {
+    let pictures: readonly Picture[] = [];
+    for await (const painting of this.paintAll(captions, { ...request, every: this.model.codes })) {
+      pictures = painting.pictures;
+    }
+    return pictures;
+  }
+
+  /** The codes of pictures of the run's size, [pictures, grid * grid]. */
+  async encode(pictures: readonly Picture[]): Promise<Int32Array> {
+    const S = this.imageSize;
+    const values = new Float32Array(pictures.length * S * S * 3);
+    pictures.forEach((picture, i) => {
+      if (picture.width !== S || picture.height !== S) {
+        throw new UserError('encode', `expected ${S} x ${S} pixels, got ${picture.width} x ${picture.height}`);
+      }
+      values.set(toFloat(picture), i * S * S * 3);
+    });
+    const images = tf.tensor(values, [pictures.length, S, S, 3]);
+    const codes = this.patch.encode(images);
+    const result = (await codes.data()) as Int32Array;
+    images.dispose();
+    codes.dispose();
+    return result;
+  }
+
+  /** Pictures of codes [n, grid * grid]; patches whose code is -1 are light grey. */
+  async decode(codes: Int32Array): Promise<Picture[]> {
+    const { grid } = this.config.patch;
+    const N = grid * grid;
+    const n = codes.length / N;
+    // A patch that is not there yet shows through its neighbours' convolutions as little as the code of its left one.
+    const filled = Int32Array.from(codes, (code, i) => (code >= 0 ? code : lastBefore(codes, i - (i % N), i)));
+    const ids = tf.tensor2d(filled, [n, N], 'int32');
+    const images = this.patch.decode(ids);
+    const pictures = fromFloats((await images.data()) as Float32Array, this.imageSize, this.imageSize);
+    ids.dispose();
+    images.dispose();
+    const side = this.imageSize / grid;
+    codes.forEach((code, i) => {
+      if (code >= 0) return;
+      const place = i % N;
+      const box = { left: (place % grid) * side, top: Math.floor(place / grid) * side, width: side, height: side };
+      fill(pictures[Math.floor(i / N)], box, UNPAINTED);
+    });
+    return pictures;
+  }
+
+  private async givenCodes(image: Picture, keep: readonly boolean[] | undefined): Promise<Int32Array> {
+    const codes = await this.encode([image]);
+    if (keep === undefined || keep.length !== codes.length) {
+      throw new UserError('paint', `keep: expected ${codes.length} patches, got ${keep?.length ?? 'none'}`);
+    }
+    return codes.map((code, i) => (keep[i] ? code : -1));
+  }
+
+  /** Frees the parameters. */
+  dispose(): void {
+    this.model.dispose();
+    this.patch.dispose();
+  }
+}
+
+const UNPAINTED = [235, 235, 235] as const;
+
+function lastBefore(codes: Int32Array, first: number, index: number): number {
+  for (let i = index - 1; i >= first; i--) if (codes[i] >= 0) return codes[i];
+  return 0;
+}
+
+async function checkTokenizer(model: string, wanted: string | undefined, file: string, what: string): Promise<void> {
+  const found = await fingerprint(file);
+  if (wanted === undefined || wanted === found) return;
+  throw new UserError(
+    model,
+    `was trained with another ${what}: it needs the one with SHA-256 ${wanted.slice(0, 16)}..., ${file} is ${found.slice(0, 16)}...`,
+    'put back the file that the run was trained with, or train again in another folder',
+  );
+}

@@ -1,0 +1,117 @@
+/**
+ * @file A run on disk: a folder that stands alone. Its files are named here and nowhere else.
+ *
+ *   config.json          the resolved config
+ *   tokenizer.json       the caption tokenizer, as Hugging Face writes it
+ *   patch.safetensors    the patch tokenizer (averaged weights)
+ *   model.safetensors    the transformer's last weights
+ *   ema.safetensors      their average
+ *   best.safetensors     the average at the lowest validation loss
+ *   codes/               the data set as codes
+ *   state/               what an exact resume needs: weights, moments, counters
+ *   metrics.jsonl        one record a line
+ *   *.png                pictures of how it went
+ */
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { readJson, writeJson } from './checkpoint.ts';
+import { checkConfig, type RunConfig, runSchema } from './config.ts';
+import { UserError } from './errors.ts';
+import { flattenConfig, mergeConfig, parseConfig } from './schema.ts';
+
+export const weightKinds = ['ema', 'best', 'last'] as const;
+export type WeightKind = (typeof weightKinds)[number];
+
+export interface RunPaths {
+  readonly folder: string;
+  readonly config: string;
+  readonly captions: string;
+  readonly patch: string;
+  readonly weights: Readonly<Record<WeightKind, string>>;
+  readonly trainingCodes: string;
+  readonly heldOutCodes: string;
+  readonly patchState: string;
+  readonly modelState: string;
+  readonly metrics: string;
+  readonly reconstructions: string;
+  readonly samples: string;
+}
+
+/** The files of a run. */
+export function runPaths(folder: string): RunPaths {
+  const file = (...names: string[]) => join(folder, ...names);
+  return {
+    folder,
+    config: file('config.json'),
+    captions: file('tokenizer.json'),
+    patch: file('patch.safetensors'),
+    weights: { last: file('model.safetensors'), ema: file('ema.safetensors'), best: file('best.safetensors') },
+    trainingCodes: file('codes', 'train.safetensors'),
+    heldOutCodes: file('codes', 'validation.safetensors'),
+    patchState: file('state', 'patch'),
+    modelState: file('state', 'model'),
+    metrics: file('metrics.jsonl'),
+    reconstructions: file('reconstructions.png'),
+    samples: file('samples.png'),
+  };
+}
+
+/**
+ * The config of a run that must be there.
+ * @param who the command, for the message
+ * @throws UserError if the folder is no run
+ */
+export async function readRun(folder: string, who: string): Promise<RunConfig> {
+  const { config } = runPaths(folder);
+  if (!existsSync(config)) {
+    throw new UserError(
+      who,
+      `no run in ${folder} (looked for config.json)`,
+      `train one with \`tessera train --data datasets/emoji --out ${folder}\``,
+    );
+  }
+  return checkConfig(parseConfig(runSchema, await readJson(config), config));
+}
+
+/** Fields that a resumed run may change: how long and how closely watched, not what it is. */
+const changeable = /^(train|patchTrain)\.(steps|evalEvery|sampleEvery|saveEvery|logEvery)$/;
+
+/**
+ * Makes a run's folder, or goes on with the run that is there.
+ * @param fresh the config of a new run; @param given what the user asked for by flag or file
+ * @returns the config to train with, saved in the folder
+ * @throws UserError if the run that is there was made with another value of a field that cannot change
+ */
+export async function openRun(
+  folder: string,
+  fresh: RunConfig,
+  given: Readonly<Record<string, unknown>>,
+): Promise<{ readonly config: RunConfig; readonly resumed: boolean }> {
+  const paths = runPaths(folder);
+  const resumed = existsSync(paths.config);
+  let config = fresh;
+  if (resumed) {
+    const stored = await readRun(folder, 'train');
+    const before = flattenConfig(stored);
+    for (const [field, value] of Object.entries(flattenConfig(given))) {
+      if (changeable.test(field) || JSON.stringify(before[field]) === JSON.stringify(value)) continue;
+      throw new UserError(
+        'train',
+        `the run in ${folder} has ${field} ${JSON.stringify(before[field])}, not ${JSON.stringify(value)}`,
+        'leave the flag out to go on with it, or choose another --out',
+      );
+    }
+    config = checkConfig(parseConfig(runSchema, mergeConfig(stored, given), paths.config));
+  }
+  await writeJson(paths.config, config);
+  return { config, resumed };
+}
+
+/** A file's SHA-256 in hexadecimal: by it a model knows its tokenizers. */
+export async function fingerprint(path: string): Promise<string> {
+  return createHash('sha256')
+    .update(await readFile(path))
+    .digest('hex');
+}

@@ -1,0 +1,304 @@
+/**
+ * @file One training loop for every model: a `Task` gives batches, losses and checks; the loop steps the optimizer,
+ * measures, keeps the best on validation, saves, and resumes as if it had never stopped. A step's randomness and data
+ * depend only on the seed and the step's number (or on a cursor that the task saves), so that a killed and resumed run
+ * ends bit for bit where an unbroken one does. Knows nothing of captions, images or files but its own state.
+ */
+import { join } from 'node:path';
+import type { Tensor } from '@tensorflow/tfjs-core';
+import * as tf from '@tensorflow/tfjs-core';
+import { loadState, readJson, readSafetensors, saveState } from './checkpoint.ts';
+import { UserError } from './errors.ts';
+import { valueAndGradients } from './kernels/autodiff.ts';
+import type { NamedValues, Parameters } from './nn/module.ts';
+import { AdamW, type AdamWConfig, learningRate } from './optim.ts';
+import { Random } from './random.ts';
+import { encodeSafetensors, type TensorData, toFloat32 } from './safetensors.ts';
+
+/** Named numbers, as they go into metrics.jsonl. */
+export type Metrics = Readonly<Record<string, number>>;
+
+/** A forward pass: the loss to minimise and further scalars to report, by name. */
+export interface Losses {
+  readonly loss: Tensor;
+  readonly metrics: Readonly<Record<string, Tensor>>;
+}
+
+/** What the loop must know of a model and its data. */
+export interface Task {
+  readonly parameters: Parameters;
+  /** What the rate counts, and how many of them a step has. */
+  readonly unit: 'tokens' | 'images';
+  readonly unitsPerStep: number;
+  /**
+   * Fetches the data of one part of a step.
+   * @param part from 0 to accumulate - 1
+   * @returns builds the losses; called once, inside a tidy, with the step's own randomness
+   */
+  batch(step: number, part: number): Promise<(random: Random) => Losses>;
+  /** Called once before the first step of a fresh run, not of a resumed one. */
+  begin?(random: Random): Promise<void>;
+  /** Called after every update, e.g. to revive unused codes. */
+  afterStep?(step: number, random: Random): Promise<void>;
+  /** Measures on held-out data with the weights as they are; the lowest `loss` is the best. */
+  evaluate(): Promise<Metrics & { readonly loss: number }>;
+  /** State beyond parameters and optimizer: arrays, and small values that fit JSON. */
+  save?(): { readonly arrays: ReadonlyMap<string, TensorData>; readonly values: unknown };
+  restore?(arrays: ReadonlyMap<string, TensorData>, values: unknown): void;
+}
+
+export interface LoopConfig extends AdamWConfig {
+  readonly steps: number;
+  readonly accumulate: number;
+  readonly lr: number;
+  readonly warmup: number;
+  readonly finalLr: number;
+  readonly evalEvery: number;
+  readonly sampleEvery: number;
+  readonly saveEvery: number;
+  readonly logEvery: number;
+  readonly seed: number;
+}
+
+/** Weights worth keeping, as they are offered to the caller, who writes them. */
+export type Weights = Awaited<ReturnType<Parameters['values']>>;
+
+/** What the loop tells whoever watches. All of it optional. */
+export interface Watcher {
+  /** After every step: the mean loss since the last call of `onLog` and the units done so far. */
+  readonly onStep?: (progress: { step: number; steps: number; loss: number; units: number }) => void;
+  /** Every `logEvery` steps, and at evaluations: a record for metrics.jsonl. */
+  readonly onLog?: (record: Metrics) => void;
+  /** When to look at pictures; runs with the averaged weights in place. */
+  readonly onSample?: (step: number) => Promise<void>;
+  /** A better validation loss than any before: the averaged weights. */
+  readonly onBest?: (weights: Weights, metrics: Metrics) => Promise<void>;
+  /** With every saved state: the weights and their average. */
+  readonly onSave?: (weights: Weights, average: Weights, step: number) => Promise<void>;
+  /** Something worth a line: a resumed run, a skipped step. */
+  readonly onMessage?: (message: string) => void;
+}
+
+export interface TrainResult {
+  readonly step: number;
+  readonly finished: boolean;
+  readonly best: number;
+}
+
+const MOST_SKIPPED = 10;
+
+/** What the loop itself must remember. */
+interface LoopState {
+  step: number;
+  updates: number;
+  best: number;
+  skipped: number;
+}
+
+/**
+ * Trains until `config.steps`, or until `signal` asks it to stop, which saves and returns.
+ * @param folder where the state is kept; a state that is there is resumed
+ * @param now milliseconds, for the logged rate
+ * @throws UserError after ten steps in a row whose loss or gradient was not finite
+ */
+export async function train(
+  task: Task,
+  config: LoopConfig,
+  options: {
+    readonly folder: string;
+    readonly watcher?: Watcher;
+    readonly signal?: AbortSignal;
+    readonly now: () => number;
+  },
+): Promise<TrainResult> {
+  const { folder, watcher = {}, signal, now } = options;
+  const optimizer = new AdamW(task.parameters.list(), config);
+  const random = new Random(config.seed);
+  const state: LoopState = { step: 0, updates: 0, best: Number.POSITIVE_INFINITY, skipped: 0 };
+  try {
+    if (await resume(folder, task, optimizer, state)) watcher.onMessage?.(`resumed at step ${state.step}`);
+    else await task.begin?.(random.fork('begin'));
+    let window = emptyWindow(now());
+    let savedAt = state.step;
+
+    while (state.step < config.steps && signal?.aborted !== true) {
+      const lr = learningRate(config, state.step);
+      const { metrics, norm, finite } = await oneStep(task, optimizer, config, random, state.step, lr);
+      state.step++;
+      state.skipped = finite ? 0 : state.skipped + 1;
+      if (finite) addTo(window, { ...metrics, norm });
+      else report(state, watcher);
+      await task.afterStep?.(state.step, random.fork('after', state.step));
+      const { step } = state;
+      const last = step === config.steps;
+      watcher.onStep?.({ step, steps: config.steps, loss: meanOf(window).loss, units: step * task.unitsPerStep });
+      if (step % config.logEvery === 0 || last) {
+        const rate = (window.steps * task.unitsPerStep * 1000) / Math.max(1e-9, now() - window.since);
+        watcher.onLog?.({ step, ...meanOf(window), lr, [`${task.unit}PerSecond`]: rate });
+        window = emptyWindow(now());
+      }
+      if (step % config.evalEvery === 0 || last) await evaluate(task, optimizer, state, watcher);
+      if (step % config.sampleEvery === 0 || last) await optimizer.withAverage(async () => watcher.onSample?.(step));
+      if (step % config.saveEvery === 0 || last) {
+        await save(folder, task, optimizer, state, watcher);
+        savedAt = step;
+      }
+    }
+    if (savedAt !== state.step) await save(folder, task, optimizer, state, watcher);
+    return { step: state.step, finished: state.step >= config.steps, best: state.best };
+  } finally {
+    optimizer.dispose();
+  }
+}
+
+/** Forward, backward and update; where something is not finite, nothing is updated. */
+async function oneStep(
+  task: Task,
+  optimizer: AdamW,
+  config: LoopConfig,
+  random: Random,
+  step: number,
+  lr: number,
+): Promise<{ metrics: Metrics; norm: number; finite: boolean }> {
+  const variables = task.parameters.list().map(({ variable }) => variable as Tensor);
+  const total: Record<string, number> = {};
+  let gradients: (Tensor | null)[] = variables.map(() => null);
+  for (let part = 0; part < config.accumulate; part++) {
+    const forward = await task.batch(step, part);
+    const partRandom = random.fork(`step/${part}`, step);
+    const names: string[] = [];
+    const result = valueAndGradients(() => {
+      const { loss, metrics } = forward(partRandom);
+      names.push(...Object.keys(metrics));
+      // Each part counts for its share of the batch.
+      return { loss: tf.div(loss, config.accumulate), aux: Object.values(metrics) };
+    }, variables);
+    total.loss = (total.loss ?? 0) + (await scalar(result.loss));
+    for (let i = 0; i < names.length; i++) {
+      total[names[i]] = (total[names[i]] ?? 0) + (await scalar(result.aux[i])) / config.accumulate;
+    }
+    gradients = part === 0 ? [...result.gradients] : accumulate(gradients, result.gradients);
+  }
+  if (!Number.isFinite(total.loss)) {
+    for (const gradient of gradients) gradient?.dispose();
+    return { metrics: total, norm: Number.NaN, finite: false };
+  }
+  const norm = await optimizer.step(gradients, lr);
+  return { metrics: total, norm, finite: Number.isFinite(norm) };
+}
+
+function accumulate(sums: readonly (Tensor | null)[], more: readonly (Tensor | null)[]): (Tensor | null)[] {
+  return sums.map((sum, i) => {
+    const next = more[i];
+    if (sum === null || next === null) return sum ?? next;
+    const result = tf.add(sum, next);
+    sum.dispose();
+    next.dispose();
+    return result;
+  });
+}
+
+async function scalar(tensor: Tensor): Promise<number> {
+  const [value] = await tensor.data();
+  tensor.dispose();
+  return value;
+}
+
+function report(state: LoopState, watcher: Watcher): void {
+  watcher.onMessage?.(
+    `step ${state.step}: the loss or its gradient is not finite; step skipped (${state.skipped} in a row)`,
+  );
+  if (state.skipped >= MOST_SKIPPED) {
+    throw new UserError(
+      'train',
+      `${MOST_SKIPPED} steps in a row had a loss or gradient that is not finite, the last at step ${state.step}`,
+      'resume with a lower --lr, or with --precision fp32; the last saved state is whole',
+    );
+  }
+}
+
+async function evaluate(task: Task, optimizer: AdamW, state: LoopState, watcher: Watcher): Promise<void> {
+  const measured = await optimizer.withAverage(() => task.evaluate());
+  const prefixed = Object.fromEntries(Object.entries(measured).map(([name, value]) => [`val_${name}`, value]));
+  watcher.onLog?.({ step: state.step, ...prefixed });
+  if (measured.loss < state.best) {
+    state.best = measured.loss;
+    await watcher.onBest?.(await optimizer.average(), { step: state.step, ...measured });
+  }
+}
+
+interface Window {
+  readonly sums: Record<string, number>;
+  readonly since: number;
+  steps: number;
+}
+
+function emptyWindow(since: number): Window {
+  return { sums: {}, since, steps: 0 };
+}
+
+function addTo(window: Window, metrics: Metrics): void {
+  window.steps++;
+  for (const [name, value] of Object.entries(metrics)) window.sums[name] = (window.sums[name] ?? 0) + value;
+}
+
+function meanOf(window: Window): Record<string, number> {
+  const means = Object.entries(window.sums).map(([name, sum]) => [name, sum / window.steps]);
+  return { loss: Number.NaN, ...Object.fromEntries(means) };
+}
+
+async function save(folder: string, task: Task, optimizer: AdamW, state: LoopState, watcher: Watcher): Promise<void> {
+  const weights = await task.parameters.values();
+  const extra = task.save?.();
+  await saveState(folder, {
+    'weights.safetensors': encodeSafetensors(asTensors(weights)),
+    'optimizer.safetensors': encodeSafetensors(asTensors(await optimizer.state())),
+    'task.safetensors': encodeSafetensors(extra?.arrays ?? new Map()),
+    'state.json': JSON.stringify({
+      ...state,
+      best: Number.isFinite(state.best) ? state.best : null,
+      updates: optimizer.steps,
+      task: extra?.values ?? null,
+    }),
+  });
+  await watcher.onSave?.(weights, await optimizer.average(), state.step);
+}
+
+async function resume(folder: string, task: Task, optimizer: AdamW, state: LoopState): Promise<boolean> {
+  const saved = await loadState(folder);
+  if (saved === undefined) return false;
+  const file = (name: string) => join(saved.path, name);
+  const stored = (await readJson(file('state.json'))) as Omit<LoopState, 'best'> & {
+    best: number | null;
+    task: unknown;
+  };
+  const values = async (name: string) => namedValues((await readSafetensors(file(name))).tensors);
+  task.parameters.load(await values('weights.safetensors'), file('weights.safetensors'));
+  optimizer.load(await values('optimizer.safetensors'), stored.updates, file('optimizer.safetensors'));
+  task.restore?.((await readSafetensors(file('task.safetensors'))).tensors, stored.task);
+  state.step = stored.step;
+  state.updates = stored.updates;
+  state.skipped = stored.skipped;
+  state.best = stored.best ?? Number.POSITIVE_INFINITY;
+  return true;
+}
+
+/** The step that a run's folder would resume at; 0 where there is none. */
+export async function savedStep(folder: string): Promise<number> {
+  const saved = await loadState(folder);
+  return saved === undefined ? 0 : ((await readJson(join(saved.path, 'state.json'))) as LoopState).step;
+}
+
+/** Named float32 values as tensors of a safetensors file. */
+export function asTensors(weights: Weights): Map<string, TensorData> {
+  return new Map<string, TensorData>(
+    [...weights].map(([name, { shape, values }]) => [name, { dtype: 'F32', shape, data: values }]),
+  );
+}
+
+/** Tensors of a safetensors file as named float32 values. */
+export function namedValues(tensors: ReadonlyMap<string, TensorData>): NamedValues {
+  return new Map(
+    [...tensors].map(([name, tensor]) => [name, { shape: tensor.shape, values: toFloat32(tensor, name) }]),
+  );
+}
