@@ -65,11 +65,8 @@ inline void transpose(Vector* r) {
     r[i + 4] = _mm256_permute2f128_ps(u[i], u[i + 4], 0x31);
   }
 #else
-  Vector t[kLanes];
-  for (int i = 0; i < kLanes; i++) {
-    for (int j = 0; j < kLanes; j++) t[j][i] = r[i][j];
-  }
-  for (int i = 0; i < kLanes; i++) r[i] = t[i];
+  const Vector t[4] = {r[0], r[1], r[2], r[3]};
+  for (int i = 0; i < 4; i++) r[i] = Vector{t[0][i], t[1][i], t[2][i], t[3][i]};
 #endif
 }
 
@@ -86,8 +83,8 @@ inline Vector interleave(Vector high, Vector low) {
 #endif
 
 // Packs one panel from a source whose k runs contiguously: load(row, k, n) gives n <= kLanes floats of a row.
-// Vectors are stored over the panel's edge and overwritten by the next unit, except at the end: another thread may own
-// what follows.
+// A panel narrower than a vector is stored over its edge, to be overwritten by the next unit, except at the end:
+// another thread may own what follows.
 template <class Op, class Load>
 void packTransposed(const Load& load, int rows, int64_t k, int width, float* out) {
   const int64_t units = unitsOf<Op>(k);
@@ -117,7 +114,7 @@ void packTransposed(const Load& load, int rows, int64_t k, int width, float* out
       }
       transpose(r);
       float* target = out + u * width + group;
-      if (wanted == kLanes && u + kLanes < units) {
+      if (wanted == kLanes && u + kLanes < units && (lanes == kLanes || width < kLanes)) {
 #pragma GCC unroll 16
         for (int i = 0; i < kLanes; i++) store(target + i * width, r[i]);
       } else {
@@ -166,7 +163,7 @@ void packStraight(const Load& load, int64_t columns, int64_t k, int width, int64
             v = interleave(high, low);
 #endif
           }
-          storePartial(target + offset, v, lanes);
+          lanes == kLanes ? store(target + offset, v) : storePartial(target + offset, v, lanes);
         }
       }
     }
