@@ -1,16 +1,22 @@
 // One translation unit for all kernels, so that each instruction set is one compiler call.
 #include "kernels.h"
 
+#include "adamw.cc"
 #include "attention.cc"
 #include "conv.cc"
 #include "gemm.cc"
 #include "gemm_linear.cc"
+#include "loss.cc"
 #include "matmul.cc"
 
 namespace tessera {
 
 const Kernel* kernelTable(int* count) {
   static const Kernel table[] = {
+      {"adamw", adamw},
+      {"squaredNorm", squaredNorm},
+      {"crossEntropy", crossEntropy},
+      {"crossEntropyGradient", crossEntropyGradient},
       {"attention", attention},
       {"attentionGradient", attentionGradient},
       {"conv2d", conv2d},

@@ -41,6 +41,17 @@ inline Vector maximum(Vector a, Vector b) {
 #endif
 }
 
+inline Vector squareRoot(Vector x) {
+#if defined(__AVX512F__)
+  return _mm512_sqrt_ps(x);
+#elif defined(__AVX2__)
+  return _mm256_sqrt_ps(x);
+#else
+  for (int i = 0; i < kLanes; i++) x[i] = __builtin_sqrtf(x[i]);
+  return x;
+#endif
+}
+
 inline float maxLanes(Vector v) {
 #if defined(__AVX512F__)
   return _mm512_reduce_max_ps(v);

@@ -4,7 +4,15 @@
  */
 import type { Tensor, Variable } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
+import { activeNative, type NativeBackend } from '../backends/native.ts';
 import { expectShape } from '../errors.ts';
+
+/** A call of the addon takes 32 buffers. */
+const SLOTS_A_CALL = 6;
+const TENSORS_A_CALL = 31;
+
+/** Where squaredNorm's kernel leaves its result. */
+const sum = new Float64Array(1);
 
 /** One parameter and what goes with it; all of one shape. */
 export interface AdamwSlot {
@@ -44,7 +52,12 @@ export function adamwStep(slots: readonly AdamwSlot[], options: AdamwOptions): v
       expectShape(`adamwStep: ${value.name}`, other.shape, value.shape);
     }
   }
-  for (const slot of slots) referenceStep(slot, options);
+  const backend = activeNative();
+  if (backend === undefined) {
+    for (const slot of slots) referenceStep(slot, options);
+    return;
+  }
+  for (let i = 0; i < slots.length; i += SLOTS_A_CALL) nativeStep(slots.slice(i, i + SLOTS_A_CALL), options, backend);
 }
 
 /**
@@ -53,10 +66,47 @@ export function adamwStep(slots: readonly AdamwSlot[], options: AdamwOptions): v
  */
 export async function squaredNorm(tensors: readonly Tensor[]): Promise<number> {
   if (tensors.length === 0) return 0;
+  const backend = activeNative();
+  if (backend !== undefined) {
+    let total = 0;
+    for (let i = 0; i < tensors.length; i += TENSORS_A_CALL) {
+      backend.call('squaredNorm', [...tensors.slice(i, i + TENSORS_A_CALL), sum], []);
+      total += sum[0];
+    }
+    return total;
+  }
   const sums = tf.tidy(() => tf.stack(tensors.map(x => tf.sum(tf.square(x)))));
   const values: ArrayLike<number> = await sums.data();
   sums.dispose();
   return Array.from(values).reduce((a, b) => a + b, 0);
+}
+
+/** Data that `own` has made and that nothing else can refer to but by the variable. */
+const owned = new WeakSet<object>();
+
+/**
+ * Makes sure that writing into a variable's memory is seen by nobody else: not by a clone, and not by the array that the
+ * variable was made of. Views of a variable (tf.slice) must not outlive the step.
+ */
+function own(variable: Variable, backend: NativeBackend): Variable {
+  if (owned.has(variable.dataId) && backend.refCount(variable.dataId) === 1) return variable;
+  const info = backend.output(variable.shape);
+  (backend.values(info) as Float32Array).set(backend.values(variable) as Float32Array);
+  const copy = tf.engine().makeTensorFromTensorInfo(info);
+  variable.assign(copy);
+  copy.dispose();
+  owned.add(variable.dataId);
+  return variable;
+}
+
+function nativeStep(slots: readonly AdamwSlot[], options: AdamwOptions, backend: NativeBackend): void {
+  const { lr, beta1, beta2, eps, step, clipScale = 1, emaDecay = 0 } = options;
+  const buffers = slots.flatMap(({ value, gradient, m, v, ema }) => {
+    const average = ema === undefined ? null : own(ema, backend);
+    return [own(value, backend), gradient, own(m, backend), own(v, backend), average];
+  });
+  const rates = slots.flatMap(({ weightDecay, lrScale = 1 }) => [lr * lrScale, weightDecay]);
+  backend.call('adamw', buffers, [beta1, beta2, eps, step, clipScale, emaDecay, ...rates]);
 }
 
 function referenceStep(slot: AdamwSlot, options: AdamwOptions): void {

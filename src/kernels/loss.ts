@@ -1,7 +1,7 @@
 /** @file Softmax cross-entropy over a slice of the vocabulary, without probabilities in memory. */
 import type { Tensor } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
-import { expectShape } from '../errors.ts';
+import { expectShape, ShapeError } from '../errors.ts';
 import { defineKernel, run } from './registry.ts';
 
 /**
@@ -39,6 +39,16 @@ defineKernel({
     const loss = tf.add(tf.sub(logsumexp, chosen), tf.mul(tf.square(logsumexp), zLoss as number));
     return [tf.mul(loss, counted(targets)), logsumexp];
   },
+  native: ({ logits, targets }, { zLoss }, backend) => {
+    const [N, V] = logits.shape;
+    for (const target of backend.values(targets)) {
+      if (target >= V) throw new ShapeError(`crossEntropy: expected targets below ${V}, got target ${target}`);
+    }
+    const loss = backend.output([N]);
+    const logsumexp = backend.output([N]);
+    backend.call('crossEntropy', [logits, targets, loss, logsumexp], [N, V, zLoss as number]);
+    return [loss, logsumexp];
+  },
   gradient: {
     saveInputs: ['logits', 'targets'],
     saveOutputs: [false, true],
@@ -56,5 +66,11 @@ defineKernel({
     const slope = tf.add(tf.mul(logsumexp, 2 * (zLoss as number)), 1);
     const scale = tf.expandDims(tf.mul(dy, counted(targets)), 1);
     return [tf.mul(tf.sub(tf.mul(p, tf.expandDims(slope, 1)), oneHot(targets, V)), scale)];
+  },
+  native: ({ logits, targets, logsumexp, dy }, { zLoss }, backend) => {
+    const [N, V] = logits.shape;
+    const gradient = backend.output(logits.shape);
+    backend.call('crossEntropyGradient', [logits, targets, logsumexp, dy, gradient], [N, V, zLoss as number]);
+    return [gradient];
   },
 });
