@@ -8,6 +8,9 @@
 #include "gemm_linear.cc"
 #include "loss.cc"
 #include "matmul.cc"
+#include "norm.cc"
+#include "pixelloss.cc"
+#include "rope.cc"
 
 namespace tessera {
 
@@ -17,6 +20,14 @@ const Kernel* kernelTable(int* count) {
       {"squaredNorm", squaredNorm},
       {"crossEntropy", crossEntropy},
       {"crossEntropyGradient", crossEntropyGradient},
+      {"rmsNorm", rmsNorm},
+      {"rmsNormGradient", rmsNormGradient},
+      {"layerNorm", layerNorm},
+      {"layerNormGradient", layerNormGradient},
+      {"groupNorm", groupNorm},
+      {"groupNormGradient", groupNormGradient},
+      {"splitHeads", splitHeads},
+      {"splitHeadsGradient", splitHeadsGradient},
       {"attention", attention},
       {"attentionGradient", attentionGradient},
       {"conv2d", conv2d},
@@ -30,6 +41,8 @@ const Kernel* kernelTable(int* count) {
       {"linearInputGradient", linearInputGradient},
       {"linearWeightGradient", linearWeightGradient},
       {"matmul", matmul},
+      {"pixelLosses", pixelLosses},
+      {"pixelLossesGradient", pixelLossesGradient},
   };
   *count = sizeof(table) / sizeof(table[0]);
   return table;

@@ -3,7 +3,7 @@
  * and GroupNorm (Wu & He 2018, arXiv:1803.08494). One pass over memory forward, one backward (GroupNorm: two); the sums
  * over rows for gain and bias are taken in a fixed order, so equal input gives equal bits.
  */
-import type { Tensor } from '@tensorflow/tfjs-core';
+import type { Tensor, TensorInfo } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { expectShape } from '../errors.ts';
 import { defineKernel, run } from './registry.ts';
@@ -49,6 +49,12 @@ export function groupNorm(x: Tensor, gain: Tensor, bias: Tensor, groups: number,
   return y;
 }
 
+/** Rows and columns of x seen as a matrix. */
+function matrix(x: TensorInfo): [rows: number, C: number] {
+  const C = x.shape[x.shape.length - 1];
+  return [tf.util.sizeFromShape(x.shape) / C, C];
+}
+
 /** All axes but the last. */
 function leading(x: Tensor): number[] {
   return [...Array(x.rank - 1).keys()];
@@ -65,6 +71,11 @@ defineKernel({
   reference: ({ x, gain }, { eps }) => {
     const scale = tf.rsqrt(tf.add(tf.mean(tf.square(x), -1, true), eps as number));
     return [tf.mul(tf.mul(x, scale), gain)];
+  },
+  native: ({ x, gain }, { eps }, backend) => {
+    const y = backend.output(x.shape);
+    backend.call('rmsNorm', [x, gain, y], [...matrix(x), eps as number]);
+    return [y];
   },
   gradient: {
     saveInputs: ['x', 'gain'],
@@ -84,11 +95,21 @@ defineKernel({
     const dx = tf.mul(tf.sub(g, tf.mul(normalized, tf.mean(tf.mul(g, normalized), -1, true))), scale);
     return [dx, tf.sum(tf.mul(dy, normalized), leading(x))];
   },
+  native: ({ x, gain, dy }, { eps }, backend) => {
+    const [dx, dGain] = [backend.output(x.shape), backend.output(gain.shape)];
+    backend.call('rmsNormGradient', [x, gain, dy, dx, dGain], [...matrix(x), eps as number]);
+    return [dx, dGain];
+  },
 });
 
 defineKernel({
   name: 'LayerNorm',
   reference: ({ x, gain, bias }, { eps }) => [tf.add(tf.mul(center(x, eps as number).normalized, gain), bias)],
+  native: ({ x, gain, bias }, { eps }, backend) => {
+    const y = backend.output(x.shape);
+    backend.call('layerNorm', [x, gain, bias, y], [...matrix(x), eps as number]);
+    return [y];
+  },
   gradient: {
     saveInputs: ['x', 'gain'],
     run: ([dy], { x, gain }, { eps }) => {
@@ -106,6 +127,11 @@ defineKernel({
     const projected = tf.mul(normalized, tf.mean(tf.mul(g, normalized), -1, true));
     const dx = tf.mul(tf.sub(tf.sub(g, tf.mean(g, -1, true)), projected), scale);
     return [dx, tf.sum(tf.mul(dy, normalized), leading(x)), tf.sum(dy, leading(x))];
+  },
+  native: ({ x, gain, dy }, { eps }, backend) => {
+    const [dx, dGain, dBias] = [x, gain, gain].map(like => backend.output(like.shape));
+    backend.call('layerNormGradient', [x, gain, dy, dx, dGain, dBias], [...matrix(x), eps as number]);
+    return [dx, dGain, dBias];
   },
 });
 
@@ -126,6 +152,13 @@ defineKernel({
     const normalized = tf.reshape(tf.mul(centered, scale), x.shape);
     const moments = tf.stack([tf.reshape(mean, [-1, G]), tf.reshape(scale, [-1, G])]); // [2, B, G]
     return [tf.add(tf.mul(normalized, gain), bias), moments];
+  },
+  native: ({ x, gain, bias }, { eps, groups }, backend) => {
+    const [B, H, W, C] = x.shape;
+    const G = groups as number;
+    const [y, moments] = [backend.output(x.shape), backend.output([2, B, G])];
+    backend.call('groupNorm', [x, gain, bias, y, moments], [B, H * W, C, G, eps as number]);
+    return [y, moments];
   },
   gradient: {
     saveInputs: ['x', 'gain'],
@@ -148,5 +181,11 @@ defineKernel({
     const dx = tf.mul(tf.sub(tf.sub(g, tf.mean(g, [1, 3], true)), projected), scale);
     const dGain = tf.sum(tf.mul(dy, tf.reshape(normalized, x.shape)), [0, 1, 2]);
     return [tf.reshape(dx, x.shape), dGain, tf.sum(dy, [0, 1, 2])];
+  },
+  native: ({ x, gain, moments, dy }, { groups }, backend) => {
+    const [B, H, W, C] = x.shape;
+    const [dx, dGain, dBias] = [x, gain, gain].map(like => backend.output(like.shape));
+    backend.call('groupNormGradient', [x, gain, moments, dy, dx, dGain, dBias], [B, H * W, C, groups as number]);
+    return [dx, dGain, dBias];
   },
 });

@@ -4,10 +4,10 @@
  * arXiv:2104.09864; pairs are neighbours, x[2i] and x[2i+1]). What the angles are (1-D, 2-D) is the caller's affair: they
  * come as tables of cosines and sines.
  */
-import type { Tensor } from '@tensorflow/tfjs-core';
+import type { Tensor, TensorInfo } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { expectShape, ShapeError } from '../errors.ts';
-import { defineKernel, type Gradients, run } from './registry.ts';
+import { type Attributes, defineKernel, type Gradients, run } from './registry.ts';
 
 export interface SplitHeadsOptions {
   readonly heads: number;
@@ -64,6 +64,13 @@ function kernelName(norm: boolean, rotate: boolean): string {
   return `SplitHeads${norm ? 'Norm' : ''}${rotate ? 'Rotate' : ''}`;
 }
 
+/** B, T, H, D, offset, eps, as the C++ kernels expect them. */
+function numbersOf(qkv: TensorInfo, attributes: Attributes): number[] {
+  const { heads, offset, eps } = attributes as Record<string, number>;
+  const [B, T, C3] = qkv.shape;
+  return [B, T, heads, C3 / (3 * heads), offset, eps];
+}
+
 /** Rotates neighbouring pairs of x [B, H, T, D]; `direction` -1 undoes it, which is also its gradient. */
 function rotatePairs(x: Tensor, cos: Tensor, sin: Tensor, direction: 1 | -1): Tensor {
   const [B, H, T, D] = x.shape;
@@ -108,6 +115,14 @@ function defineSplitHeads(norm: boolean, rotate: boolean): void {
       };
       return [finish(q, inputs.qGain), finish(k, inputs.kGain), v];
     },
+    native: (inputs, attributes, backend) => {
+      const { qkv, cos = null, sin = null, qGain = null, kGain = null } = inputs;
+      const numbers = numbersOf(qkv, attributes);
+      const [B, T, heads, D] = numbers;
+      const outputs = [0, 1, 2].map(() => backend.output([B, heads, T, D]));
+      backend.call('splitHeads', [qkv, qGain, kGain, cos, sin, ...outputs], numbers);
+      return outputs;
+    },
     gradient: {
       saveInputs: ['qkv', ...gains, ...tables],
       run: (dys, saved, attributes) => {
@@ -143,6 +158,14 @@ function defineSplitHeads(norm: boolean, rotate: boolean): void {
       const [dxk, ...dKGain] = undo(k, dk, inputs.kGain);
       const dQkv = tf.reshape(tf.transpose(tf.concat([dxq, dxk, dv], 1), [0, 2, 1, 3]), [B, T, C3]);
       return [dQkv, ...dQGain, ...dKGain];
+    },
+    native: (inputs, attributes, backend) => {
+      const { qkv, cos = null, sin = null, qGain = null, kGain = null, dq, dk, dv } = inputs;
+      const outputs = [backend.output(qkv.shape)];
+      if (norm) for (const gain of [qGain, kGain]) outputs.push(backend.output((gain as TensorInfo).shape));
+      const buffers = [qkv, qGain, kGain, cos, sin, dq, dk, dv, ...outputs];
+      backend.call('splitHeadsGradient', buffers, numbersOf(qkv, attributes));
+      return outputs;
     },
   });
 }
