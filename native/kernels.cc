@@ -1,9 +1,11 @@
 // One translation unit for all kernels, so that each instruction set is one compiler call.
 #include "kernels.h"
 
+#include "activation.cc"
 #include "adamw.cc"
 #include "attention.cc"
 #include "conv.cc"
+#include "embedding.cc"
 #include "gemm.cc"
 #include "gemm_linear.cc"
 #include "loss.cc"
@@ -28,6 +30,15 @@ const Kernel* kernelTable(int* count) {
       {"groupNormGradient", groupNormGradient},
       {"splitHeads", splitHeads},
       {"splitHeadsGradient", splitHeadsGradient},
+      {"gelu", gelu},
+      {"geluGradient", geluGradient},
+      {"silu", silu},
+      {"siluGradient", siluGradient},
+      {"swiglu", swiglu},
+      {"swigluGradient", swigluGradient},
+      {"dropout", dropout},
+      {"embedding", embedding},
+      {"embeddingGradient", embeddingGradient},
       {"attention", attention},
       {"attentionGradient", attentionGradient},
       {"conv2d", conv2d},

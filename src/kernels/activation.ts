@@ -2,8 +2,9 @@
  * @file Activations and dropout. Dropout's mask is a function of (seed, stream, element), so it is never stored: the
  * gradient makes it again, and every backend makes the same one.
  */
-import type { Tensor } from '@tensorflow/tfjs-core';
+import type { Tensor, TensorInfo } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
+import type { NativeBackend } from '../backends/native.ts';
 import { expectShape, ShapeError } from '../errors.ts';
 import { philox } from '../random.ts';
 import { defineKernel, run } from './registry.ts';
@@ -66,11 +67,29 @@ function siluSlope(x: Tensor): Tensor {
   return tf.mul(s, tf.add(tf.mul(x, tf.sub(1, s)), 1));
 }
 
+/** Calls a kernel whose result is like its first input. */
+function elementwise(kernel: string, inputs: readonly TensorInfo[], backend: NativeBackend): TensorInfo[] {
+  const y = backend.output(inputs[0].shape);
+  backend.call(kernel, [...inputs, y], []);
+  return [y];
+}
+
+function halves(x: TensorInfo): { readonly H: number; readonly rows: number; readonly shape: number[] } {
+  const H = x.shape[x.shape.length - 1] / 2;
+  return { H, rows: tf.util.sizeFromShape(x.shape) / (2 * H), shape: [...x.shape.slice(0, -1), H] };
+}
+
 defineKernel({
   name: 'Swiglu',
   reference: ({ x }) => {
     const [a, b] = tf.split(x, 2, x.rank - 1);
     return [tf.mul(tf.mul(a, tf.sigmoid(a)), b)];
+  },
+  native: ({ x }, _, backend) => {
+    const { H, rows, shape } = halves(x);
+    const y = backend.output(shape);
+    backend.call('swiglu', [x, y], [rows, H]);
+    return [y];
   },
   gradient: {
     saveInputs: ['x'],
@@ -85,11 +104,18 @@ defineKernel({
     const da = tf.mul(tf.mul(dy, b), siluSlope(a));
     return [tf.concat([da, tf.mul(tf.mul(dy, a), tf.sigmoid(a))], x.rank - 1)];
   },
+  native: ({ x, dy }, _, backend) => {
+    const { H, rows } = halves(x);
+    const dx = backend.output(x.shape);
+    backend.call('swigluGradient', [x, dy, dx], [rows, H]);
+    return [dx];
+  },
 });
 
 defineKernel({
   name: 'Gelu',
   reference: ({ x }) => [tf.mul(tf.mul(x, 0.5), tf.add(geluTanh(x), 1))],
+  native: ({ x }, _, backend) => elementwise('gelu', [x], backend),
   gradient: {
     saveInputs: ['x'],
     run: ([dy], { x }) => ({ x: run('GeluGrad', { x, dy: dy as Tensor })[0] }),
@@ -104,11 +130,13 @@ defineKernel({
     const bent = tf.mul(tf.mul(tf.mul(x, 0.5), tf.sub(1, tf.square(t))), inner);
     return [tf.mul(dy, tf.add(tf.mul(tf.add(t, 1), 0.5), bent))];
   },
+  native: ({ x, dy }, _, backend) => elementwise('geluGradient', [x, dy], backend),
 });
 
 defineKernel({
   name: 'Silu',
   reference: ({ x }) => [tf.mul(x, tf.sigmoid(x))],
+  native: ({ x }, _, backend) => elementwise('silu', [x], backend),
   gradient: {
     saveInputs: ['x'],
     run: ([dy], { x }) => ({ x: run('SiluGrad', { x, dy: dy as Tensor })[0] }),
@@ -118,6 +146,7 @@ defineKernel({
 defineKernel({
   name: 'SiluGrad',
   reference: ({ x, dy }) => [tf.mul(dy, siluSlope(x))],
+  native: ({ x, dy }, _, backend) => elementwise('siluGradient', [x, dy], backend),
 });
 
 /** 1 / (1 - rate) where an element stays, 0 where it goes. */
@@ -143,9 +172,16 @@ function dropoutOptions(attributes: Readonly<Record<string, unknown>>): DropoutO
   return { rate, seed, stream };
 }
 
+function nativeDropout(x: TensorInfo, residual: TensorInfo | null, options: DropoutOptions, backend: NativeBackend) {
+  const y = backend.output(x.shape);
+  backend.call('dropout', [x, residual, y], [options.rate, options.seed, options.stream]);
+  return [y];
+}
+
 defineKernel({
   name: 'Dropout',
   reference: ({ x }, attributes) => [tf.mul(x, dropoutMask(x.shape, dropoutOptions(attributes)))],
+  native: ({ x }, attributes, backend) => nativeDropout(x, null, dropoutOptions(attributes), backend),
   gradient: {
     saveInputs: [],
     run: ([dy], _, attributes) => ({ x: dropout(dy as Tensor, dropoutOptions(attributes)) }),
@@ -157,6 +193,7 @@ defineKernel({
   reference: ({ x, residual }, attributes) => [
     tf.add(residual, tf.mul(x, dropoutMask(x.shape, dropoutOptions(attributes)))),
   ],
+  native: ({ x, residual }, attributes, backend) => nativeDropout(x, residual, dropoutOptions(attributes), backend),
   gradient: {
     saveInputs: [],
     run: ([dy], _, attributes) => ({

@@ -1,7 +1,8 @@
 /** @file Rows of a table by id, and the gradient that adds each row's share back (in the order of the ids: exact reruns). */
-import type { Tensor } from '@tensorflow/tfjs-core';
+import type { Tensor, TensorInfo } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
-import { expectShape } from '../errors.ts';
+import { type NativeBackend, overrideNative } from '../backends/native.ts';
+import { expectShape, ShapeError } from '../errors.ts';
 import { defineKernel, run } from './registry.ts';
 
 /**
@@ -25,6 +26,7 @@ const CHUNK = 1024;
 defineKernel({
   name: 'Embedding',
   reference: ({ table, ids }) => [tf.gather(table, ids as tf.Tensor1D)],
+  native: ({ table, ids }, _, backend) => [gatherRows(table, ids, backend)],
   gradient: {
     saveInputs: ['table', 'ids'],
     run: ([dy], { table, ids }) => ({
@@ -47,4 +49,37 @@ defineKernel({
     }
     return [sum];
   },
+  native: ({ ids, dy }, { V }, backend) => [sumRows(ids, dy, V as number, backend)],
+});
+
+/** Rows of a matrix (or of an array of higher rank seen as one). */
+function gatherRows(table: TensorInfo, ids: TensorInfo, backend: NativeBackend): TensorInfo {
+  const [V, ...row] = table.shape;
+  for (const id of backend.values(ids)) {
+    if (id < 0 || id >= V) throw new ShapeError(`embedding: expected ids in [0, ${V}), got id ${id}`);
+  }
+  const N = tf.util.sizeFromShape(ids.shape);
+  const rows = backend.output([N, ...row]);
+  backend.call('embedding', [table, ids, rows], [N, tf.util.sizeFromShape(row)]);
+  return rows;
+}
+
+/** The sum of the rows [N, ...] with each id, [V, ...]. */
+function sumRows(ids: TensorInfo, rows: TensorInfo, V: number, backend: NativeBackend): TensorInfo {
+  const [N, ...row] = rows.shape;
+  const sums = backend.output([V, ...row]);
+  backend.call('embeddingGradient', [ids, rows, sums], [N, V, tf.util.sizeFromShape(row)]);
+  return sums;
+}
+
+overrideNative('GatherV2', ({ x, indices }, { axis, batchDims }, backend) => {
+  const plain = axis === 0 && (batchDims ?? 0) === 0 && x.dtype === 'float32' && indices.dtype === 'int32';
+  if (!plain || x.shape.length === 0) return undefined;
+  const rows = gatherRows(x, indices, backend);
+  return [{ ...rows, shape: [...indices.shape, ...x.shape.slice(1)] }];
+});
+
+overrideNative('UnsortedSegmentSum', ({ x, segmentIds }, { numSegments }, backend) => {
+  if (x.dtype !== 'float32' || segmentIds.shape.length !== 1) return undefined;
+  return [sumRows(segmentIds, x, numSegments as number, backend)];
 });
