@@ -1,0 +1,361 @@
+/**
+ * @file Painting: decoding with caches against decoding without, token for token; draws against the analytic distribution;
+ * and that an image depends on its seed and number alone.
+ */
+import * as tf from '@tensorflow/tfjs-core';
+import { describe, expect, test } from 'vitest';
+import { selectBackend } from '../src/backends/index.ts';
+import type { ModelConfig } from '../src/config.ts';
+import type { Dalle } from '../src/dalle.ts';
+import { drawCode, type GenerateRequest, generate } from '../src/generate.ts';
+import { disposeKvCache } from '../src/kernels/attention.ts';
+import { Random } from '../src/random.ts';
+import { expectAllclose, onEveryBackend } from './support.ts';
+import { caption, configs, randomModel, vocabulary } from './tiny-model.ts';
+
+const N = vocabulary.grid ** 2;
+const K = vocabulary.image;
+
+/** The finished codes, image by image, and what the generator returned. */
+async function paint(model: Dalle, request: GenerateRequest) {
+  const steps: { codes: Int32Array; painted: number }[] = [];
+  const painting = generate(model, request);
+  for (;;) {
+    const next = await painting.next();
+    if (next.done === true) {
+      const { codes } = steps.at(-1) as { codes: Int32Array };
+      const images = Array.from({ length: codes.length / N }, (_, i) => [...codes.subarray(i * N, i * N + N)]);
+      return { images, steps, logProbability: next.value };
+    }
+    steps.push(next.value);
+  }
+}
+
+/** Logits of every code for one caption and the codes known, -1 counting as 0, from the whole sequence at once. */
+async function wholeLogits(model: Dalle, ids: Int32Array, codes: readonly number[]): Promise<Float32Array> {
+  const inputs = [
+    tf.tensor2d(ids, [1, ids.length], 'int32'),
+    tf.tensor2d(
+      codes.map(code => Math.max(0, code)),
+      [1, N],
+      'int32',
+    ),
+  ];
+  const logits = model.logits(inputs[0], inputs[1]);
+  const values = Float32Array.from(await logits.data());
+  tf.dispose([inputs, logits]);
+  return values;
+}
+
+/** Logits of one position, guided. */
+async function guidedLogits(model: Dalle, ids: Int32Array, codes: readonly number[], position: number, scale: number) {
+  const row = async (text: Int32Array) => (await wholeLogits(model, text, codes)).slice(position * K, position * K + K);
+  const captioned = await row(ids);
+  if (scale === 1) return captioned;
+  const empty = await row(model.emptyCaption());
+  return captioned.map((x, k) => empty[k] + scale * (x - empty[k]));
+}
+
+const argmax = (values: ArrayLike<number>) =>
+  Array.from(values).reduce((best, x, i, all) => (x > all[best] ? i : best), 0);
+
+/** The likeliest code at every place, the whole sequence computed anew each time. */
+async function slowGreedy(model: Dalle, ids: Int32Array, scale = 1, given?: Int32Array): Promise<number[]> {
+  const codes = new Array<number>(N).fill(-1);
+  for (let position = 0; position < N; position++) {
+    const forced = given?.[position] ?? -1;
+    codes[position] = forced >= 0 ? forced : argmax(await guidedLogits(model, ids, codes, position, scale));
+  }
+  return codes;
+}
+
+const captionsFor = (config: ModelConfig) => {
+  const random = new Random(4);
+  return [3, 5, 1].map(length => caption(random, length, config));
+};
+
+for (const [name, config] of Object.entries(configs)) {
+  describe(`the ${name} model`, () => {
+    onEveryBackend('greedy decoding with caches equals decoding without', async () => {
+      const model = randomModel(config, 2);
+      const captions = captionsFor(config);
+      const { images } = await paint(model, { captions, temperature: 0 });
+      const slow = [];
+      for (const ids of captions) slow.push(await slowGreedy(model, ids));
+      expect(images).toEqual(slow);
+      expect(new Set(slow.map(String)).size).toBeGreaterThan(1); // the captions matter
+      model.dispose();
+    });
+
+    onEveryBackend('with guidance', async () => {
+      const model = randomModel(config, 3);
+      const captions = captionsFor(config);
+      const { images } = await paint(model, { captions, temperature: 0, cfgScale: 2.5 });
+      const slow = [];
+      for (const ids of captions) slow.push(await slowGreedy(model, ids, 2.5));
+      expect(images).toEqual(slow);
+      const unguided = await paint(model, { captions, temperature: 0 });
+      expect(images).not.toEqual(unguided.images); // guidance matters
+      model.dispose();
+    });
+
+    onEveryBackend('with codes given at the start, and with codes given here and there', async () => {
+      const model = randomModel(config, 4);
+      const [ids] = captionsFor(config);
+      const prefix = Int32Array.from([7, 1, 12, 0, 3, -1, -1, -1, -1]);
+      const scattered = Int32Array.from([-1, 5, -1, -1, 8, 2, -1, -1, 6]);
+      const both = Int32Array.from([9, 9, -1, 4, -1, 0, -1, 11, -1]);
+      const everything = Int32Array.from([1, 2, 3, 4, 5, 6, 7, 8, 9]);
+      for (const given of [prefix, scattered, both, everything]) {
+        for (const cfgScale of [1, 3]) {
+          const { images } = await paint(model, {
+            captions: [ids],
+            imagesPerCaption: 2,
+            temperature: 0,
+            cfgScale,
+            given,
+          });
+          const slow = await slowGreedy(model, ids, cfgScale, given);
+          expect(images).toEqual([slow, slow]);
+          slow.forEach((code, i) => {
+            if (given[i] >= 0) expect(code).toBe(given[i]);
+          });
+        }
+      }
+      model.dispose();
+    });
+
+    onEveryBackend('the logits themselves agree at every step, whatever the caches were filled with', async () => {
+      const model = randomModel(config, 5);
+      const captions = captionsFor(config);
+      const random = new Random(6);
+      const codes = captions.map(() => Array.from({ length: N }, () => random.integer(K)));
+      const whole: Float32Array[] = [];
+      for (const [i, ids] of captions.entries()) whole.push(await wholeLogits(model, ids, codes[i]));
+      const at = (position: number) => whole.flatMap(values => [...values.slice(position * K, position * K + K)]);
+      const ids = tf.tensor2d(
+        captions.flatMap(ids => [...ids]),
+        [3, config.captionLength],
+        'int32',
+      );
+      const read = (from: number, to: number) =>
+        tf.tensor2d(
+          codes.flatMap(row => row.slice(from, to)),
+          [3, to - from],
+          'int32',
+        );
+      for (const known of [0, 1, 4]) {
+        const caches = model.createCaches(3);
+        const first = read(0, known);
+        let logits = model.prefill(ids, first, caches);
+        first.dispose();
+        expectAllclose(await logits.data(), at(known), { relative: 1e-4, absolute: 1e-4 });
+        // One code at a time, but for two at once in the middle.
+        let position = known;
+        while (position < N - 1) {
+          const count = position === 5 ? 2 : 1;
+          logits.dispose();
+          const next = read(position, position + count);
+          logits = model.step(next, position, caches);
+          next.dispose();
+          position += count;
+          expectAllclose(await logits.data(), at(position), { relative: 1e-4, absolute: 1e-4 });
+        }
+        logits.dispose();
+        for (const cache of caches) disposeKvCache(cache);
+      }
+      ids.dispose();
+      model.dispose();
+    });
+  });
+}
+
+describe('painting', () => {
+  onEveryBackend('image i of a seed is the same whatever is painted beside it', async () => {
+    const model = randomModel(configs.modern, 7);
+    const [first, second] = captionsFor(configs.modern);
+    const settings = { seed: 11, cfgScale: 2, temperature: 0.9 };
+    const together = await paint(model, { captions: [first, second], imagesPerCaption: 4, ...settings });
+    const alone: { images: number[][]; logProbability: number[] } = { images: [], logProbability: [] };
+    for (const ids of [first, second]) {
+      for (let i = 0; i < 4; i++) {
+        const single = await paint(model, { captions: [ids], firstImage: i, ...settings });
+        alone.images.push(...single.images);
+        alone.logProbability.push(...single.logProbability);
+      }
+    }
+    expect(together.images).toEqual(alone.images);
+    expectAllclose(together.logProbability, alone.logProbability, { relative: 1e-4, absolute: 1e-4 });
+    expect(new Set(together.images.map(String)).size).toBe(8); // images and captions differ
+    const other = await paint(model, { captions: [first], ...settings, seed: 12 });
+    expect(other.images[0]).not.toEqual(together.images[0]);
+    model.dispose();
+  });
+
+  onEveryBackend('the log-probability is that of the painted codes, given ones left out', async () => {
+    const model = randomModel(configs.dalle, 8);
+    const [ids] = captionsFor(configs.dalle);
+    const given = Int32Array.from([3, -1, -1, 7, -1, -1, -1, -1, 2]);
+    const request = { captions: [ids], imagesPerCaption: 2, seed: 3, cfgScale: 1.5, temperature: 0.7, given };
+    const { images, logProbability } = await paint(model, request);
+    for (const [i, codes] of images.entries()) {
+      let expected = 0;
+      for (let position = 0; position < N; position++) {
+        if (given[position] >= 0) continue;
+        const logits = Array.from(await guidedLogits(model, ids, codes, position, 1.5), x => x / 0.7);
+        expected += logits[codes[position]] - Math.log(logits.reduce((sum, x) => sum + Math.exp(x), 0));
+      }
+      expectAllclose([logProbability[i]], [expected], { relative: 1e-4, absolute: 1e-3 });
+    }
+    model.dispose();
+  });
+
+  test('yields the image as it grows, unpainted places as -1', async () => {
+    await selectBackend('cpu');
+    const model = randomModel(configs.modern, 9);
+    const [ids] = captionsFor(configs.modern);
+    const rows = await paint(model, { captions: [ids], seed: 1 });
+    expect(rows.steps.map(({ painted }) => painted)).toEqual([3, 6, 9]);
+    for (const { codes, painted } of rows.steps) {
+      expect([...codes.subarray(0, painted)]).toEqual(rows.images[0].slice(0, painted));
+      expect(codes.subarray(painted).every(code => code === -1)).toBe(true);
+    }
+    const fours = await paint(model, { captions: [ids], seed: 1, every: 4 });
+    expect(fours.steps.map(({ painted }) => painted)).toEqual([4, 8, 9]);
+    expect(fours.images).toEqual(rows.images);
+    model.dispose();
+  });
+
+  onEveryBackend('leaves no tensors behind, also when it is left early', async () => {
+    const model = randomModel(configs.modern, 9);
+    const [ids] = captionsFor(configs.modern);
+    const before = tf.memory().numTensors;
+    await paint(model, { captions: [ids], imagesPerCaption: 2, cfgScale: 2 });
+    expect(tf.memory().numTensors).toBe(before);
+    for await (const { painted } of generate(model, { captions: [ids], every: 1 })) if (painted === 2) break;
+    expect(tf.memory().numTensors).toBe(before);
+    model.dispose();
+  });
+});
+
+/** Counts of many draws. */
+function draws(logits: Float32Array, options: Parameters<typeof drawCode>[1], count: number, seed = 1): number[] {
+  const random = new Random(seed);
+  const counts = new Array<number>(logits.length).fill(0);
+  for (let i = 0; i < count; i++) counts[drawCode(logits, options, random).code]++;
+  return counts;
+}
+
+/** softmax(logits / temperature) over the kept codes, 0 elsewhere. */
+function softmax(logits: ArrayLike<number>, temperature: number, kept: readonly number[]): number[] {
+  const weights = Array.from(logits, (x, k) => (kept.includes(k) ? Math.exp(x / temperature) : 0));
+  const total = weights.reduce((a, b) => a + b);
+  return weights.map(weight => weight / total);
+}
+
+function chiSquare(counts: readonly number[], probabilities: readonly number[]): number {
+  const total = counts.reduce((a, b) => a + b);
+  return counts.reduce((sum, count, k) => {
+    const expected = probabilities[k] * total;
+    if (expected === 0) return count === 0 ? sum : Number.POSITIVE_INFINITY;
+    return sum + (count - expected) ** 2 / expected;
+  }, 0);
+}
+
+describe('drawCode', () => {
+  const logits = Float32Array.from([1.5, -0.3, 0.8, 2.1, -1.2, 0.8, 0, 1.1]);
+  const all = [...logits.keys()];
+  const ordered = [3, 0, 7, 2, 5, 6, 1, 4]; // by logit, the tie of 2 and 5 by code
+
+  // 0.1% limits of chi-square with 7, 6, ... degrees of freedom.
+  const limits = [0, 10.8, 13.8, 16.3, 18.5, 20.5, 22.5, 24.3];
+  const cases: readonly {
+    name: string;
+    options: Parameters<typeof drawCode>[1];
+    kept: number[];
+    temperature: number;
+  }[] = [
+    { name: 'temperature 1', options: {}, kept: all, temperature: 1 },
+    { name: 'temperature 0.5', options: { temperature: 0.5 }, kept: all, temperature: 0.5 },
+    { name: 'temperature 2', options: { temperature: 2 }, kept: all, temperature: 2 },
+    { name: 'top-k 3', options: { topK: 3 }, kept: ordered.slice(0, 3), temperature: 1 },
+    { name: 'top-k 4, cutting a tie', options: { topK: 4 }, kept: ordered.slice(0, 4), temperature: 1 },
+    { name: 'top-k of more than there are', options: { topK: 100 }, kept: all, temperature: 1 },
+    // Probabilities by size: .374 .205 .138 .102 .102 .046 .034 .014; sums .374 .579 .717 .819
+    { name: 'top-p 0.7', options: { topP: 0.7 }, kept: ordered.slice(0, 3), temperature: 1 },
+    { name: 'top-p 0.75, cutting a tie', options: { topP: 0.75 }, kept: ordered.slice(0, 4), temperature: 1 },
+    {
+      name: 'top-p after top-k, of what it left',
+      options: { topK: 3, topP: 0.75 },
+      kept: ordered.slice(0, 2),
+      temperature: 1,
+    },
+    {
+      name: 'top-p after temperature',
+      options: { temperature: 0.5, topP: 0.7 },
+      kept: ordered.slice(0, 2),
+      temperature: 0.5,
+    },
+  ];
+  for (const { name, options, kept, temperature } of cases) {
+    test(`${name}: counts and log-probabilities are those of the softmax`, () => {
+      const probabilities = softmax(logits, temperature, kept);
+      const statistic = chiSquare(draws(logits, options, 8000), probabilities);
+      expect(statistic).toBeLessThan(limits[kept.length - 1]);
+      const random = new Random(2);
+      for (let i = 0; i < 50; i++) {
+        const { code, logProbability } = drawCode(logits, options, random);
+        expectAllclose([logProbability], [Math.log(probabilities[code])], { relative: 1e-6, absolute: 1e-9 });
+      }
+    });
+  }
+
+  test('the test itself would see a wrong temperature', () => {
+    expect(chiSquare(draws(logits, {}, 8000), softmax(logits, 1.1, all))).toBeGreaterThan(24.3);
+  });
+
+  test('temperature 0, top-k 1 and top-p 0 take the likeliest code, with certainty', () => {
+    for (const options of [{ temperature: 0 }, { topK: 1 }, { topP: 0 }, { topP: 1e-9 }]) {
+      const random = new Random(3);
+      for (let i = 0; i < 20; i++) expect(drawCode(logits, options, random)).toEqual({ code: 3, logProbability: 0 });
+    }
+  });
+
+  test('ties go to the smaller code', () => {
+    const level = new Float32Array(5);
+    for (const options of [{ temperature: 0 }, { topK: 1 }, { topP: 0.1 }]) {
+      expect(drawCode(level, options, new Random(1)).code).toBe(0);
+    }
+    expect(new Set(draws(level, { topK: 2 }, 100).flatMap((count, k) => (count > 0 ? [k] : [])))).toEqual(
+      new Set([0, 1]),
+    );
+    // Half of the mass of five equal codes is reached with the third.
+    expect(draws(level, { topP: 0.5 }, 200).map(count => count > 0)).toEqual([true, true, true, false, false]);
+  });
+
+  test('top-p 1 leaves out nothing, however unlikely', () => {
+    const steep = Float32Array.from([0, -3]);
+    const counts = draws(steep, { topP: 1 }, 4000);
+    expect(chiSquare(counts, softmax(steep, 1, [0, 1]))).toBeLessThan(10.8);
+  });
+
+  test('survives logits beyond the range of exp', () => {
+    const huge = Float32Array.from([3000, 2999, -3000]);
+    const counts = draws(huge, {}, 4000);
+    expect(chiSquare(counts.slice(0, 2), softmax([1, 0], 1, [0, 1]))).toBeLessThan(10.8);
+    expect(counts[2]).toBe(0);
+    expect(drawCode(huge, { temperature: 1e-3 }, new Random(1)).code).toBe(0);
+  });
+
+  test('takes one number from the stream whatever the settings, and leaves the logits alone', () => {
+    const before = logits.slice();
+    for (const options of [{}, { temperature: 0 }, { topK: 1 }, { topK: 3, topP: 0.5 }]) {
+      const random = new Random(5);
+      drawCode(logits, options, random);
+      const next = new Random(5);
+      next.uint32();
+      expect(random.uint32()).toBe(next.uint32());
+    }
+    expect(logits).toEqual(before);
+  });
+});
