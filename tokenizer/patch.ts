@@ -1,0 +1,186 @@
+/**
+ * @file Images to a grid of codes and back: encoder, quantizer, decoder, and the loss they learn by. Knows pixels and
+ * codes; not captions, optimizers, files or datasets.
+ * @see van den Oord et al. 2017 (arXiv:1711.00937) for the frame; the quantizers name their own sources
+ */
+import type { Tensor } from '@tensorflow/tfjs-core';
+import * as tf from '@tensorflow/tfjs-core';
+import { codebookSizeOf, type PatchConfig } from '../src/config.ts';
+import { expectShape } from '../src/errors.ts';
+import { pixelLosses } from '../src/kernels/pixelloss.ts';
+import { Parameters } from '../src/nn/module.ts';
+import type { Random } from '../src/random.ts';
+import { Decoder, Encoder } from './autoencoder.ts';
+import type { Tokenizer } from './index.ts';
+import { logitLaplaceLoss, mapPixels, reconstructDvae } from './quantizers/dvae.ts';
+import { createQuantizer, type Quantizer, type QuantizerState, type TrainingMoment } from './quantizers/index.ts';
+
+/** Pixels that pass through the network at once where no gradients are taken: bounds the memory. */
+const CHUNK_PIXELS = 1 << 19;
+
+/** A training step's loss, before the optimizer. Every tensor is the caller's. */
+export interface PatchLoss {
+  readonly loss: Tensor;
+  /** Unweighted parts and terms of the quantizer by name; scalars. */
+  readonly metrics: Readonly<Record<string, Tensor>>;
+  /** For `afterStep`. */
+  readonly observed: readonly Tensor[];
+}
+
+/** An image tokenizer: [B, S, S, 3] in [0, 1] to int32 [B, grid * grid], row by row. */
+export class PatchTokenizer implements Tokenizer<Tensor, Tensor> {
+  /** K, the size of the codebook. */
+  readonly vocabSize: number;
+  readonly imageSize: number;
+  /** Codes along each side. */
+  readonly grid: number;
+  /** Pixels along each side of a patch. */
+  readonly patchSize: number;
+  readonly config: PatchConfig;
+  readonly parameters: Parameters;
+  readonly quantizer: Quantizer;
+  private readonly encoder: Encoder;
+  private readonly decoder: Decoder;
+
+  /**
+   * @param imageSize pixels along each side; over `config.grid` a power of two, at least `config.stem`
+   * @param random where the initial weights come from
+   */
+  constructor(config: PatchConfig, imageSize: number, random: Random) {
+    this.config = config;
+    this.imageSize = imageSize;
+    this.grid = config.grid;
+    this.patchSize = imageSize / config.grid;
+    this.vocabSize = codebookSizeOf(config);
+    this.parameters = new Parameters(random);
+    const { parameters, patchSize } = this;
+    this.quantizer = createQuantizer(config, patchSize, parameters.scope('quantizer'));
+    this.encoder = new Encoder(parameters.scope('encoder'), config, patchSize, this.quantizer.inputs);
+    // The logit-Laplace distribution has a centre and a width for every value.
+    const channels = config.quantizer === 'dvae' ? 6 : 3;
+    this.decoder = new Decoder(parameters.scope('decoder'), config, patchSize, this.quantizer.outputs, channels);
+  }
+
+  /**
+   * @param images [B, S, S, 3] in [0, 1]
+   * @returns int32 [B, grid * grid], owned by the caller
+   * @throws ShapeError if the images have another size
+   */
+  encode(images: Tensor): Tensor {
+    const { B } = this.checkImages(images);
+    return tf.tidy(() => {
+      const parts = this.chunks(B).map(([begin, size]) =>
+        tf.tidy(() => {
+          const part = tf.slice(images, [begin, 0, 0, 0], [size, -1, -1, -1]);
+          return this.quantizer.encode(this.encoder.apply(fromPixels(part))) as tf.Tensor3D; // [size, grid, grid]
+        }),
+      );
+      return tf.reshape(tf.concat(parts, 0), [B, this.grid * this.grid]);
+    });
+  }
+
+  /**
+   * @param codes int32 [B, grid * grid] in [0, vocabSize)
+   * @returns [B, S, S, 3] in [0, 1], owned by the caller
+   * @throws ShapeError if there are more or fewer codes
+   */
+  decode(codes: Tensor): Tensor {
+    const { B } = expectShape('patch tokenizer: codes', codes.shape, ['B', this.grid * this.grid]);
+    return tf.tidy(() => {
+      const parts = this.chunks(B).map(([begin, size]) =>
+        tf.tidy(() => {
+          const part = tf.reshape(tf.slice(codes, [begin, 0], [size, -1]), [size, this.grid, this.grid]);
+          const output = this.decoder.apply(this.quantizer.decode(part));
+          return (
+            this.config.quantizer === 'dvae' ? reconstructDvae(output) : tf.clipByValue(toPixels(output), 0, 1)
+          ) as tf.Tensor4D;
+        }),
+      );
+      return tf.concat(parts, 0);
+    });
+  }
+
+  /**
+   * The loss of a batch; builds tensors only, so that it can be differentiated.
+   * @param images [B, S, S, 3] in [0, 1]
+   * @param moment where training stands; its draws are used by dvae alone
+   */
+  loss(images: Tensor, moment: TrainingMoment): PatchLoss {
+    this.checkImages(images);
+    const encoded = this.encoder.apply(fromPixels(images));
+    const { vectors, losses, observed } = this.quantizer.quantize(encoded, moment);
+    const output = this.decoder.apply(vectors);
+    const metrics: Record<string, Tensor> = { ...losses };
+    let loss: Tensor;
+    if (this.config.quantizer === 'dvae') {
+      loss = tf.mean(logitLaplaceLoss(mapPixels(images), output));
+      metrics.nll = tf.clone(loss);
+    } else {
+      const parts = pixelLosses(toPixels(output), images);
+      const { l1, l2, edges } = moment.config;
+      loss = tf.add(tf.add(tf.mul(parts.l1, l1), tf.mul(parts.l2, l2)), tf.mul(parts.edges, edges));
+      Object.assign(metrics, parts);
+    }
+    for (const term of Object.values(losses)) loss = tf.add(loss, term);
+    return { loss, metrics, observed };
+  }
+
+  /**
+   * Before the first step of a new training (not of a resumed one): starts the codebook from real images, if it learns one.
+   * @param images [B, S, S, 3]; some hundred
+   */
+  async beforeTraining(images: Tensor, random: Random): Promise<void> {
+    this.checkImages(images);
+    if (this.quantizer.initialize === undefined) return;
+    const encoded = tf.tidy(() =>
+      tf.concat(
+        this.chunks(images.shape[0]).map(([begin, size]) =>
+          tf.tidy(() => this.encoder.apply(fromPixels(tf.slice(images, [begin, 0, 0, 0], [size, -1, -1, -1])))),
+        ),
+        0,
+      ),
+    );
+    await this.quantizer.initialize(encoded, random);
+    encoded.dispose();
+  }
+
+  /**
+   * After every optimizer step.
+   * @param observed of that step's loss; still the caller's
+   */
+  async afterStep(observed: readonly Tensor[], moment: TrainingMoment): Promise<void> {
+    await this.quantizer.afterStep?.(observed, moment);
+  }
+
+  /** What a resumed training needs besides the parameters. */
+  state(): QuantizerState {
+    return this.quantizer.state();
+  }
+
+  loadState(state: QuantizerState): void {
+    this.quantizer.loadState(state);
+  }
+
+  dispose(): void {
+    this.parameters.dispose();
+  }
+
+  private checkImages(images: Tensor): Record<string, number> {
+    return expectShape('patch tokenizer: images', images.shape, ['B', this.imageSize, this.imageSize, 3]);
+  }
+
+  /** [begin, size] of runs of images. */
+  private chunks(count: number): [number, number][] {
+    const size = Math.max(1, Math.floor(CHUNK_PIXELS / this.imageSize ** 2));
+    return Array.from({ length: Math.ceil(count / size) }, (_, i) => [i * size, Math.min(size, count - i * size)]);
+  }
+}
+
+/** The network works on [-1, 1]. */
+function fromPixels(images: Tensor): Tensor {
+  return tf.sub(tf.mul(images, 2), 1);
+}
+
+function toPixels(output: Tensor): Tensor {
+  return tf.add(tf.mul(output, 0.5), 0.5);
+}
