@@ -56,13 +56,7 @@ struct Patches {
         std::memset(out, 0, sizeof(float) * n);
       } else {
         std::memcpy(out, image + from + channel, sizeof(float) * n);
-        if (pre != nullptr) {
-          for (int64_t i = 0; i < n; i += kLanes) {
-            const int lanes = static_cast<int>(std::min<int64_t>(kLanes, n - i));
-            const Vector slope = activationSlope(activation, loadPartial(pre + from + channel + i, lanes));
-            storePartial(out + i, loadPartial(out + i, lanes) * slope, lanes);
-          }
-        }
+        if (pre != nullptr) slopeRun(activation, out, pre + from + channel, n, out);
       }
       out += n;
       count -= n;
@@ -104,11 +98,11 @@ struct LeftPatches {
         const int64_t at = patches.at(positions[r], tap);
         from[r] = at < 0 ? kZeros : patches.image + at + kk - tap * channels;
       }
-      packTransposed<Op>(
+      packTransposed<Op, kRows>(
           [&](int row, int64_t at, int lanes) {
             return lanes == kLanes ? load(from[row] + at) : loadPartial(from[row] + at, lanes);
           },
-          rows, n, kRows, out + (kk - k0) / Op::kPerUnit * kRows);
+          rows, n, out + (kk - k0) / Op::kPerUnit * kRows);
       kk += n;
     }
   }
@@ -117,9 +111,9 @@ struct LeftPatches {
   void packByCopy(const Patches::Position* positions, int rows, int64_t k0, int64_t k, float* out) const {
     alignas(64) float copy[kRows * kMostBlock];
     for (int r = 0; r < rows; r++) patches.copyRow(positions[r], k0, k, copy + r * kMostBlock);
-    packTransposed<Op>(
+    packTransposed<Op, kRows>(
         [&](int row, int64_t at, int lanes) { return loadPartial(copy + row * kMostBlock + at, lanes); }, rows, k,
-        kRows, out);
+        out);
   }
 };
 
@@ -140,9 +134,9 @@ struct RightPatches {
         patches.copyRow(position, first, count, copy + i * kMostColumns);
         patches.advance(position);
       }
-      packStraight<Op>(
+      packStraight<Op, kColumns>(
           [&](int64_t at, int64_t column, int lanes) { return loadPartial(copy + at * kMostColumns + column, lanes); },
-          count, n, kColumns, panelSize, out + kk / Op::kPerUnit * kColumns, nullptr);
+          count, n, panelSize, out + kk / Op::kPerUnit * kColumns, nullptr);
     }
   }
 };
@@ -160,8 +154,8 @@ struct RightWeights {
       const int64_t tap = (k0 + i) / outputs, output = (k0 + i) % outputs;
       rows[i] = weight + (output * allTaps + taps[tap]) * channels + first;
     }
-    packStraight<Op>([&](int64_t at, int64_t column, int lanes) { return loadPartial(rows[at] + column, lanes); }, count,
-                     k, kColumns, unitsOf<Op>(k) * kColumns, out, nullptr);
+    packStraight<Op, kColumns>([&](int64_t at, int64_t column, int lanes) { return loadPartial(rows[at] + column, lanes); }, count,
+                               k, unitsOf<Op>(k) * kColumns, out, nullptr);
   }
 };
 

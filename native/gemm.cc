@@ -14,14 +14,14 @@ int64_t packedColumnsSize(Precision precision, int64_t columns, int64_t k) {
 void packRows(Precision precision, const float* data, int64_t rowStride, int64_t kStride, int64_t rows, int64_t k,
               float* out) {
   withPrecision(precision, [&](auto op) {
-    packMatrix<decltype(op)>(Matrix{data, rowStride, kStride}, 0, rows, 0, k, 0, kRows, out);
+    packMatrix<decltype(op), kRows>(Matrix{data, rowStride, kStride}, 0, rows, 0, k, 0, out);
   });
 }
 
 void packColumns(Precision precision, const float* data, int64_t columnStride, int64_t kStride, int64_t columns,
                  int64_t k, float* out) {
   withPrecision(precision, [&](auto op) {
-    packMatrix<decltype(op)>(Matrix{data, columnStride, kStride}, 0, columns, 0, k, 0, kColumns, out);
+    packMatrix<decltype(op), kColumns>(Matrix{data, columnStride, kStride}, 0, columns, 0, k, 0, out);
   });
 }
 

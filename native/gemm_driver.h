@@ -69,25 +69,40 @@ inline MicroKernel microKernelFor(int rows) {
   return microKernels<Op, accumulate>(std::make_integer_sequence<int, kRows>{})[rows - 1];
 }
 
-// Writes a finished or partial register tile through the epilogue. `at` is the tile's row in c, `column` its first.
-inline void finishTile(const float* tile, int rows, int columns, int64_t column, const Output& out,
-                       const int64_t* offsets, bool accumulate, bool last) {
+// Writes a register tile to c: row i starts at out.c + offsets[i] + column. `accumulate` adds what is there; the last
+// block of k goes through the epilogue.
+inline void finishTile(float* tile, int rows, int columns, int64_t column, const Output& out, const int64_t* offsets,
+                       bool accumulate, bool last) {
   const Epilogue& e = out.epilogue;
-  for (int i = 0; i < rows; i++) {
-    const int64_t at = offsets[i] + column;
-    for (int j = 0; j < columns; j += kLanes) {
-      const int n = columns - j < kLanes ? columns - j : kLanes;
-      Vector v = load(tile + i * kColumns + j);
-      if (accumulate) v += loadPartial(out.c + at + j, n);
-      if (last) {
-        if (e.bias != nullptr) v += loadPartial(e.bias + column + j, n);
-        if (e.pre != nullptr) storePartial(e.pre + at + j, v, n);
-        if (e.activation != Activation::none) v = activate(e.activation, v);
-        if (e.residual != nullptr) v += loadPartial(e.residual + at + j, n);
+  const auto eachVector = [&](auto&& body) {
+    for (int i = 0; i < rows; i++) {
+      for (int j = 0; j < columns; j += kLanes) {
+        body(tile + i * kColumns + j, offsets[i] + column + j, column + j, std::min(columns - j, kLanes));
       }
-      storePartial(out.c + at + j, v, n);
     }
+  };
+  if (last && e.activation != Activation::none) {
+    eachVector([&](float* v, int64_t at, int64_t bias, int n) {
+      Vector x = load(v);
+      if (accumulate) x += loadPartial(out.c + at, n);
+      if (e.bias != nullptr) x += loadPartial(e.bias + bias, n);
+      if (e.pre != nullptr) storeForLater(e.pre + at, x, n);
+      store(v, x);
+    });
+    activateRun(e.activation, tile, rows * kColumns);
+    eachVector([&](float* v, int64_t at, int64_t, int n) {
+      storePartial(out.c + at, e.residual == nullptr ? load(v) : load(v) + loadPartial(e.residual + at, n), n);
+    });
+    return;
   }
+  eachVector([&](float* v, int64_t at, int64_t bias, int n) {
+    Vector x = load(v);
+    if (accumulate) x += loadPartial(out.c + at, n);
+    if (last && e.bias != nullptr) x += loadPartial(e.bias + bias, n);
+    if (last && e.pre != nullptr) storeForLater(e.pre + at, x, n);
+    if (last && e.residual != nullptr) x += loadPartial(e.residual + at, n);
+    storePartial(out.c + at, x, n);
+  });
 }
 
 // A block of packed rows times a block of packed columns. `offsets[i]` is where row i of the block starts in c; rows
@@ -183,6 +198,7 @@ template <class Op, class A, class B, class RowOffset>
 void product(const A& a, const B& b, int64_t m, int64_t n, int64_t k, const Output& out, const RowOffset& rowOffset,
              int worker) {
   if (m <= 0 || n <= 0) return;
+  if (worker < 0 && m * n * k < (int64_t{1} << 17)) worker = 0;  // not worth waking a thread
   const Cuts cuts = cutProduct<Op>(m, n, k, worker >= 0 ? 1 : threadCount());
   const int64_t kBlocks = std::max<int64_t>(1, divideUp(k, cuts.kBlock));
   const int64_t stageUnits = unitsOf<Op>(cuts.kBlock) * cuts.kStage;
@@ -260,7 +276,7 @@ struct MatrixOperand {
   Matrix matrix;
   template <class Op>
   void pack(int64_t first, int64_t count, int64_t k0, int64_t k, int64_t block, float* out) const {
-    packMatrix<Op>(matrix, first, count, k0, k, block, width, out);
+    packMatrix<Op, width>(matrix, first, count, k0, k, block, out);
   }
 };
 using LeftMatrix = MatrixOperand<kRows>;

@@ -33,7 +33,9 @@ void dotBlock(const float* x, const float* weight, int64_t k, float* tile) {
 }
 
 void linearFewRows(const float* x, const float* weight, int64_t m, int64_t n, int64_t k, const Output& out) {
-  const int64_t grain = std::max<int64_t>(1, divideUp(divideUp(n, kColumns), 4 * threadCount()));
+  // Waking a thread costs about as much as 2^17 multiplications.
+  const int64_t grain = std::max(divideUp(divideUp(n, kColumns), 4 * threadCount()),
+                                 divideUp(int64_t{1} << 17, m * k * kColumns));
   parallelFor(divideUp(n, kColumns), grain, [&](int64_t begin, int64_t end, int) {
     alignas(64) float tile[kFewRows * kColumns] = {};
     int64_t offsets[kFewRows];

@@ -2,6 +2,8 @@
 // right one); for each unit of k it holds `width` 32-bit units side by side. A unit is one float, or two consecutive
 // k rounded to bf16 (nearest, ties to even). Missing rows, columns and the odd k are zero.
 #pragma once
+#include <algorithm>
+
 #include "gemm_vector.h"
 
 namespace tessera {
@@ -19,7 +21,7 @@ constexpr int64_t unitsOf(int64_t k) {
 }
 
 // A square block of kLanes x kLanes 32-bit units, transposed in registers.
-inline void transpose(Vector* r) {
+__attribute__((always_inline)) inline void transpose(Vector* r) {
 #if defined(__AVX512F__)
   __m512 t[16];
 #pragma GCC unroll 8
@@ -85,8 +87,8 @@ inline Vector interleave(Vector high, Vector low) {
 // Packs one panel from a source whose k runs contiguously: load(row, k, n) gives n <= kLanes floats of a row.
 // A panel narrower than a vector is stored over its edge, to be overwritten by the next unit, except at the end:
 // another thread may own what follows.
-template <class Op, class Load>
-void packTransposed(const Load& load, int rows, int64_t k, int width, float* out) {
+template <class Op, int width, class Load>
+void packTransposed(const Load& load, int rows, int64_t k, float* out) {
   const int64_t units = unitsOf<Op>(k);
   for (int group = 0; group < width; group += kLanes) {
     const int lanes = width - group < kLanes ? width - group : kLanes;
@@ -126,17 +128,17 @@ void packTransposed(const Load& load, int rows, int64_t k, int width, float* out
 
 // Packs adjacent panels from a source whose rows (or columns) run contiguously: load(k, column, n). Walks k outermost,
 // so that the source is read along its rows. Panels are `panelSize` units apart. `sums`, if not null, receives the sum
-// over k of each column.
-template <class Op, class Load>
-void packStraight(const Load& load, int64_t columns, int64_t k, int width, int64_t panelSize, float* out,
-                  float* sums) {
+// over k of each column, added to what is there unless `fresh`.
+template <class Op, int width, class Load>
+void packStraight(const Load& load, int64_t columns, int64_t k, int64_t panelSize, float* out, float* sums,
+                  bool fresh = true) {
   constexpr int kGroup = 8;
   const int64_t units = unitsOf<Op>(k);
   const int64_t panels = (columns + width - 1) / width;
-  const int steps = (width + kLanes - 1) / kLanes;
+  constexpr int steps = (width + kLanes - 1) / kLanes;
   for (int64_t p0 = 0; p0 < panels; p0 += kGroup) {
     const int64_t p1 = p0 + kGroup < panels ? p0 + kGroup : panels;
-    Vector total[kGroup * 4] = {};
+    Vector total[kGroup * steps] = {};
     for (int64_t u = 0; u < units; u++) {
       int slot = 0;
       for (int64_t p = p0; p < p1; p++) {
@@ -146,7 +148,7 @@ void packStraight(const Load& load, int64_t columns, int64_t k, int width, int64
           const int lanes = width - offset < kLanes ? width - offset : kLanes;
           const int64_t column = p * width + offset;
           const int64_t left = columns - column;
-          const int wanted = left <= 0 ? 0 : left < lanes ? static_cast<int>(left) : lanes;
+          const int wanted = left <= 0 ? 0 : left < kLanes ? static_cast<int>(std::min<int64_t>(left, lanes)) : kLanes;
           Vector v = {};
           if constexpr (Op::kPerUnit == 1) {
             if (wanted > 0) v = load(u, column, wanted);
@@ -163,7 +165,12 @@ void packStraight(const Load& load, int64_t columns, int64_t k, int width, int64
             v = interleave(high, low);
 #endif
           }
-          lanes == kLanes ? store(target + offset, v) : storePartial(target + offset, v, lanes);
+          // As above: over the edge of a narrow panel, to be overwritten by the next unit.
+          if (lanes == kLanes || (steps == 1 && u + 1 < units)) {
+            store(target + offset, v);
+          } else {
+            storePartial(target + offset, v, lanes);
+          }
         }
       }
     }
@@ -173,7 +180,7 @@ void packStraight(const Load& load, int64_t columns, int64_t k, int width, int64
       for (int s = 0; s < steps; s++, slot++) {
         for (int i = 0; i < kLanes && s * kLanes + i < width; i++) {
           const int64_t column = p * width + s * kLanes + i;
-          if (column < columns) sums[column] = total[slot][i];
+          if (column < columns) sums[column] = fresh ? total[slot][i] : sums[column] + total[slot][i];
         }
       }
     }
@@ -192,31 +199,63 @@ struct Matrix {
   int64_t sumStride = 0;
 };
 
-template <class Op>
-void packMatrix(const Matrix& m, int64_t first, int64_t count, int64_t k0, int64_t k, int64_t block, int width,
-                float* out) {
+template <class Op, int width>
+void packMatrix(const Matrix& m, int64_t first, int64_t count, int64_t k0, int64_t k, int64_t block, float* out) {
   const int64_t panelSize = unitsOf<Op>(k) * width;
-  const auto pack = [&](const auto& value) {
-    if (m.inner == 1 && m.sums == nullptr) {
-      for (int64_t i = 0; i < count; i += width) {
-        const int rows = count - i < width ? static_cast<int>(count - i) : width;
-        const int64_t base = (first + i) * m.outer + k0;
-        packTransposed<Op>([&](int row, int64_t kk, int n) { return value(base + row * m.outer + kk, n); }, rows, k,
-                           width, out + i / width * panelSize);
-      }
-    } else {
-      const int64_t base = first + k0 * m.inner;
-      float* sums = m.sums == nullptr ? nullptr : m.sums + block * m.sumStride + first;
-      packStraight<Op>([&](int64_t kk, int64_t column, int n) { return value(base + kk * m.inner + column, n); }, count,
-                       k, width, panelSize, out, sums);
-    }
+  const bool transposed = m.inner == 1 && m.sums == nullptr;
+  float* sums = m.sums == nullptr ? nullptr : m.sums + block * m.sumStride + first;
+  const auto from = [](const float* data, int64_t stride) {
+    return [data, stride](int64_t line, int64_t at, int n) {
+      const float* p = data + line * stride + at;
+      return n == kLanes ? load(p) : loadPartial(p, n);
+    };
   };
   if (m.pre == nullptr) {
-    pack([&](int64_t at, int n) { return n == kLanes ? load(m.data + at) : loadPartial(m.data + at, n); });
-  } else {
-    pack([&](int64_t at, int n) {
-      return loadPartial(m.data + at, n) * activationSlope(m.activation, loadPartial(m.pre + at, n));
-    });
+    if (!transposed) {
+      packStraight<Op, width>(from(m.data + first + k0 * m.inner, m.inner), count, k, panelSize, out, sums);
+      return;
+    }
+    for (int64_t i = 0; i < count; i += width, out += panelSize) {
+      const int rows = static_cast<int>(std::min<int64_t>(width, count - i));
+      packTransposed<Op, width>(from(m.data + (first + i) * m.outer + k0, m.outer), rows, k, out);
+    }
+    return;
+  }
+  // The slope is applied in a buffer in the first-level cache: inside the transposition there are no registers for it.
+  constexpr int64_t kAtOnce = 16;
+  constexpr int64_t kMostColumns = 256;
+  constexpr int64_t kMostDepth = 256;
+  alignas(64) float buffer[std::max(kAtOnce * kMostColumns, width * kMostDepth)];
+  if (transposed) {
+    for (int64_t i = 0; i < count; i += width, out += panelSize) {
+      const int rows = static_cast<int>(std::min<int64_t>(width, count - i));
+      for (int64_t kk = 0; kk < k; kk += kMostDepth) {
+        const int64_t depth = std::min(kMostDepth, k - kk);
+        for (int r = 0; r < rows; r++) {
+          const int64_t at = (first + i + r) * m.outer + k0 + kk;
+          slopeRun(m.activation, m.data + at, m.pre + at, depth, buffer + r * kMostDepth);
+        }
+        packTransposed<Op, width>(from(buffer, kMostDepth), rows, depth, out + kk / Op::kPerUnit * width);
+      }
+    }
+    return;
+  }
+  for (int64_t i = 0; i < count; i += kMostColumns / width * width) {
+    const int64_t columns = std::min<int64_t>(kMostColumns / width * width, count - i);
+    for (int64_t kk = 0; kk < k; kk += kAtOnce) {
+      const int64_t depth = std::min(kAtOnce, k - kk);
+      for (int64_t r = 0; r < depth; r++) {
+        const int64_t at = (k0 + kk + r) * m.inner + first + i;
+        for (int64_t c = 0; c < columns; c += 16) {
+          __builtin_prefetch(m.data + at + kAtOnce * m.inner + c);
+          __builtin_prefetch(m.pre + at + kAtOnce * m.inner + c);
+        }
+        slopeRun(m.activation, m.data + at, m.pre + at, columns, buffer + r * kMostColumns);
+      }
+      packStraight<Op, width>(from(buffer, kMostColumns), columns, depth, panelSize,
+                              out + i / width * panelSize + kk / Op::kPerUnit * width,
+                              sums == nullptr ? nullptr : sums + i, kk == 0);
+    }
   }
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 #if defined(__x86_64__)
 // GCC 12 warns of its own headers' deliberately undefined values (GCC bug 105593).
@@ -58,6 +59,14 @@ inline void storePartial(float* p, Vector v, int n) {
 #endif
 }
 
+// For what is not read again soon: past the caches where the address allows it, which saves reading the line first.
+inline void storeForLater(float* p, Vector v, int n) {
+#if defined(__AVX512F__)
+  if (n == kLanes && reinterpret_cast<uintptr_t>(p) % 64 == 0) return _mm512_stream_ps(p, v);
+#endif
+  storePartial(p, v, n);
+}
+
 inline float sumLanes(Vector v) {
 #if defined(__AVX512F__)
   v += _mm512_shuffle_f32x4(v, v, 0x4e);
@@ -74,58 +83,102 @@ inline float sumLanes(Vector v) {
 
 // e^x: 2^n times a polynomial on [-ln2/2, ln2/2] (Cephes expf); NaN stays NaN, the result saturates near 1e38.
 inline Vector expVector(Vector x) {
+#if defined(__AVX512F__)
+  x = _mm512_min_ps(splat(88.0f), _mm512_max_ps(splat(-87.0f), x));  // both give their second operand where one is NaN
+  const Vector whole = _mm512_roundscale_ps(x * 1.44269504088896341f, 0);
+  const Vector r = _mm512_fnmadd_ps(whole, splat(-2.12194440e-4f), _mm512_fnmadd_ps(whole, splat(0.693359375f), x));
+#else
   x = x > 88.0f ? splat(88.0f) : x;
   x = x < -87.0f ? splat(-87.0f) : x;
   const Vector scaled = x * 1.44269504088896341f;
   const IntVector n = __builtin_convertvector(scaled + (scaled < 0.0f ? splat(-0.5f) : splat(0.5f)), IntVector);
   const Vector whole = __builtin_convertvector(n, Vector);
   const Vector r = (x - whole * 0.693359375f) + whole * 2.12194440e-4f;
+#endif
   Vector p = splat(1.9875691500e-4f);
   p = p * r + 1.3981999507e-3f;
   p = p * r + 8.3334519073e-3f;
   p = p * r + 4.1665795894e-2f;
   p = p * r + 1.6666665459e-1f;
   p = p * r + 5.0000001201e-1f;
-  p = p * r * r + r + 1.0f;
+  p = p * (r * r) + (r + 1.0f);
+#if defined(__AVX512F__)
+  return _mm512_scalef_ps(p, whole);
+#else
   const IntVector power = (n + 127) << 23;
   Vector scale;
   std::memcpy(&scale, &power, sizeof scale);
   return p * scale;
+#endif
 }
 
 // As numbered in src/kernels/linear.ts.
 enum class Activation { none = 0, gelu = 1, silu = 2, relu = 3 };
 
-inline Vector sigmoidVector(Vector x) { return 1.0f / (1.0f + expVector(-x)); }
+inline Vector sigmoidVector(Vector x) {
+  const Vector d = 1.0f + expVector(-x);
+#if defined(__AVX512F__)
+  const Vector r = _mm512_rcp14_ps(d);  // 14 bits, doubled by one step of Newton's
+  return r * _mm512_fnmadd_ps(d, r, splat(2.0f));
+#else
+  return 1.0f / d;
+#endif
+}
 
 constexpr float kGeluScale = 1.5957691216057308f;  // 2 sqrt(2 / pi): gelu(x) = x sigmoid(2u), u as in the tanh form
 constexpr float kGeluCubic = 0.044715f;
 
-inline Vector activate(Activation activation, Vector x) {
-  switch (activation) {
-    case Activation::gelu: return x * sigmoidVector(kGeluScale * (x + kGeluCubic * x * x * x));
-    case Activation::silu: return x * sigmoidVector(x);
-    case Activation::relu: return x < 0.0f ? splat(0.0f) : x;
-    case Activation::none: break;
-  }
+template <Activation activation>
+inline Vector activate(Vector x) {
+  if constexpr (activation == Activation::gelu) return x * sigmoidVector(kGeluScale * (x + kGeluCubic * x * x * x));
+  if constexpr (activation == Activation::silu) return x * sigmoidVector(x);
+  if constexpr (activation == Activation::relu) return x < 0.0f ? splat(0.0f) : x;
   return x;
 }
 
 // The activation's derivative at the pre-activation x.
-inline Vector activationSlope(Activation activation, Vector x) {
-  switch (activation) {
-    case Activation::gelu: {
-      const Vector s = sigmoidVector(kGeluScale * (x + kGeluCubic * x * x * x));
-      return s + x * s * (1.0f - s) * (kGeluScale * (1.0f + 3.0f * kGeluCubic * x * x));
-    }
-    case Activation::silu: {
-      const Vector s = sigmoidVector(x);
-      return s + x * s * (1.0f - s);
-    }
-    case Activation::relu: return x > 0.0f ? splat(1.0f) : splat(0.0f);
-    case Activation::none: break;
+template <Activation activation>
+inline Vector activationSlope(Vector x) {
+  if constexpr (activation == Activation::gelu) {
+    const Vector s = sigmoidVector(kGeluScale * (x + kGeluCubic * x * x * x));
+    return s + x * s * (1.0f - s) * (kGeluScale * (1.0f + 3.0f * kGeluCubic * x * x));
   }
+  if constexpr (activation == Activation::silu) {
+    const Vector s = sigmoidVector(x);
+    return s + x * s * (1.0f - s);
+  }
+  if constexpr (activation == Activation::relu) return x > 0.0f ? splat(1.0f) : splat(0.0f);
   return splat(1.0f);
+}
+
+// Calls body with the activation as a compile-time constant.
+template <class Body>
+void withActivation(Activation activation, Body&& body) {
+  switch (activation) {
+    case Activation::gelu: return body(std::integral_constant<Activation, Activation::gelu>{});
+    case Activation::silu: return body(std::integral_constant<Activation, Activation::silu>{});
+    case Activation::relu: return body(std::integral_constant<Activation, Activation::relu>{});
+    case Activation::none: return body(std::integral_constant<Activation, Activation::none>{});
+  }
+}
+
+// Applies the activation to n floats in place; n is a multiple of kLanes.
+inline void activateRun(Activation activation, float* x, int64_t n) {
+  withActivation(activation, [&](auto a) {
+    for (int64_t i = 0; i < n; i += kLanes) store(x + i, activate<decltype(a)::value>(load(x + i)));
+  });
+}
+
+// out = dy times the activation's slope at pre, n floats.
+inline void slopeRun(Activation activation, const float* dy, const float* pre, int64_t n, float* out) {
+  withActivation(activation, [&](auto a) {
+    constexpr Activation which = decltype(a)::value;
+    int64_t i = 0;
+    for (; i + kLanes <= n; i += kLanes) store(out + i, load(dy + i) * activationSlope<which>(load(pre + i)));
+    if (i == n) return;
+    const int left = static_cast<int>(n - i);
+    storePartial(out + i, loadPartial(dy + i, left) * activationSlope<which>(loadPartial(pre + i, left)), left);
+  });
 }
 
 }  // namespace tessera
