@@ -15,7 +15,7 @@ void forward(const Args& args) {
   const int64_t size = args.bytes[0] / sizeof(float);
   parallelFor(size, kGrain, [&](int64_t begin, int64_t end, int) {
     forVectors(end - begin, [&](int64_t i, int n) {
-      storeSome(args.out(1) + begin + i, activate(kind, loadSome(args.in(0) + begin + i, n)), n);
+      storeSome(args.out(1) + begin + i, activate<kind>(loadSome(args.in(0) + begin + i, n)), n);
     });
   });
 }
@@ -25,7 +25,7 @@ void backward(const Args& args) {
   const int64_t size = args.bytes[0] / sizeof(float);
   parallelFor(size, kGrain, [&](int64_t begin, int64_t end, int) {
     forVectors(end - begin, [&](int64_t i, int n) {
-      const Vector slope = activationSlope(kind, loadSome(args.in(0) + begin + i, n));
+      const Vector slope = activationSlope<kind>(loadSome(args.in(0) + begin + i, n));
       storeSome(args.out(2) + begin + i, loadSome(args.in(1) + begin + i, n) * slope, n);
     });
   });
@@ -55,12 +55,10 @@ inline void multiplyWide(UintVector a, uint32_t m, UintVector& high, UintVector&
 #endif
 }
 
-// Blocks first, first + 1, ...: lane i of c[j] is word j of block first + i.
+// Blocks first, first + 1, ... (first a multiple of kLanes): lane i of c[j] is word j of block first + i.
 inline void philoxBlocks(uint64_t first, uint32_t key0, uint32_t key1, UintVector* c) {
-  for (int i = 0; i < kLanes; i++) {
-    c[0][i] = static_cast<uint32_t>(first + i);
-    c[1][i] = static_cast<uint32_t>((first + i) >> 32);
-  }
+  c[0] = (UintVector)laneIndex() + static_cast<uint32_t>(first);
+  c[1] = UintVector{} + static_cast<uint32_t>(first >> 32);
   c[2] = c[3] = UintVector{};
   for (int round = 0; round < 10; round++) {
     UintVector high0, low0, high1, low1;
@@ -77,7 +75,7 @@ inline void philoxBlocks(uint64_t first, uint32_t key0, uint32_t key1, UintVecto
 
 // For elements [first, first + 4 kLanes), first a multiple of 4 kLanes: bit i says whether first + i stays.
 inline uint64_t keptBits(uint64_t first, uint32_t seed, uint32_t stream, uint32_t threshold) {
-  UintVector words[4] = {};
+  UintVector words[4];
   philoxBlocks(first / 4, seed, stream, words);
 #if defined(__AVX512F__) && defined(__BMI2__)
   uint64_t kept = 0;
@@ -123,7 +121,7 @@ void swiglu(const Args& args) {
     for (int64_t row = begin; row < end; row++) {
       const float* x = args.in(0) + row * 2 * H;
       forVectors(H, [&](int64_t i, int n) {
-        const Vector y = activate(Activation::silu, loadSome(x + i, n)) * loadSome(x + H + i, n);
+        const Vector y = activate<Activation::silu>(loadSome(x + i, n)) * loadSome(x + H + i, n);
         storeSome(args.out(1) + row * H + i, y, n);
       });
     }

@@ -4,7 +4,9 @@
 #include "activation.cc"
 #include "adamw.cc"
 #include "attention.cc"
+#include "attention_cached.cc"
 #include "conv.cc"
+#include "elementwise.cc"
 #include "embedding.cc"
 #include "gemm.cc"
 #include "gemm_linear.cc"
@@ -39,7 +41,18 @@ const Kernel* kernelTable(int* count) {
       {"dropout", dropout},
       {"embedding", embedding},
       {"embeddingGradient", embeddingGradient},
+      {"binary", binary},
+      {"unary", unary},
+      {"addAll", addAll},
+      {"sumAxis", sumAxis},
+      {"maxRows", maxRows},
+      {"argMaxRows", argMaxRows},
+      {"softmaxRows", softmaxRows},
+      {"transposeAxes", transposeAxes},
+      {"copyRows", copyRows},
       {"attention", attention},
+      {"attentionCached", attentionCached},
+      {"repeatCache", repeatCache},
       {"attentionGradient", attentionGradient},
       {"conv2d", conv2d},
       {"conv2dInputGradient", conv2dInputGradient},

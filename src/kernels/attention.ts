@@ -80,20 +80,27 @@ export function createKvCache(size: {
   readonly headDim: number;
 }): KvCache {
   const { batch, heads, length, headDim } = size;
-  const inPlace = activeNative() !== undefined;
-  const make = () => tf.keep(tf.zeros([batch, heads, inPlace ? length : 0, headDim]));
-  return { capacity: length, length: 0, k: make(), v: make() };
+  const backend = activeNative();
+  const make = () => (backend === undefined ? tf.zeros([batch, heads, 0, headDim]) : uninitialised(backend));
+  const uninitialised = (native: NativeBackend) =>
+    tf.engine().makeTensorFromTensorInfo(native.output([batch, heads, length, headDim]));
+  return { capacity: length, length: 0, k: tf.keep(make()), v: tf.keep(make()) };
 }
 
 /** A new cache in which each row of the batch stands `count` times in a row; the given one stays as it is. */
 export function repeatKvCache(cache: KvCache, count: number): KvCache {
-  const repeat = (x: Tensor) =>
-    tf.keep(
-      tf.tidy(() => {
-        const [B, H, T, D] = x.shape;
-        return tf.reshape(tf.tile(tf.reshape(x, [B, 1, H, T, D]), [1, count, 1, 1, 1]), [B * count, H, T, D]);
-      }),
-    );
+  const backend = activeNative();
+  const repeat = (x: Tensor) => {
+    const [B, H, T, D] = x.shape;
+    if (backend === undefined) {
+      return tf.keep(
+        tf.tidy(() => tf.reshape(tf.tile(tf.expandDims(x, 1), [1, count, 1, 1, 1]), [B * count, H, T, D])),
+      );
+    }
+    const repeated = backend.output([B * count, H, T, D]);
+    backend.call('repeatCache', [x, repeated], [B, H, T, cache.length, D, count]);
+    return tf.keep(tf.engine().makeTensorFromTensorInfo(repeated));
+  };
   return { capacity: cache.capacity, length: cache.length, k: repeat(cache.k), v: repeat(cache.v) };
 }
 
@@ -125,17 +132,38 @@ export function attentionCached(
   if (total > cache.capacity) {
     throw new ShapeError(`attentionCached: expected at most ${cache.capacity} positions, got ${total}`);
   }
+  const mask = maskAttribute(options.mask ?? { kind: 'causal' }, total);
+  const backend = activeNative();
+  cache.length = total;
+  if (backend !== undefined) return decodeNative({ q, k, v }, cache, mask, backend);
   const append = (old: Tensor, rows: Tensor) => {
-    const filled = tf.slice(old, [0, 0, 0, 0], [-1, -1, cache.length, -1]);
-    const joined = tf.keep(cache.length === 0 ? tf.clone(rows) : tf.concat([filled, rows], 2));
-    filled.dispose();
+    const joined = tf.keep(total === bound.n ? tf.clone(rows) : tf.concat([old, rows], 2));
     old.dispose();
     return joined;
   };
   cache.k = append(cache.k, k);
   cache.v = append(cache.v, v);
-  cache.length = total;
   return attention(q, cache.k, cache.v, { mask: options.mask });
+}
+
+/** As kFewQueries in native/attention_cached.cc: up to so many queries read the mask's table as it is. */
+const FEW_QUERIES = 4;
+
+function decodeNative(
+  { q, k, v }: Readonly<Record<'q' | 'k' | 'v', Tensor>>,
+  cache: KvCache,
+  mask: string,
+  backend: NativeBackend,
+): Tensor {
+  const [B, H, n, D] = q.shape;
+  const y = backend.output([B, n, H * D]);
+  const { known, numbers } = nativeProblem(q, cache.k, mask, backend, cache.length);
+  const asItIs = n <= FEW_QUERIES;
+  if (known !== undefined && asItIs) numbers[7] = known.T;
+  const table = (asItIs ? known?.table : known?.transposed) ?? null;
+  const logsumexp = asItIs ? null : new Float32Array(B * H * n);
+  backend.call('attentionCached', [q, k, v, cache.k, cache.v, table, y, logsumexp], numbers);
+  return tf.engine().makeTensorFromTensorInfo(y);
 }
 
 /** The mask as an attribute of the kernel; registers tables at their first use. */
@@ -194,6 +222,7 @@ function nativeProblem(q: TensorInfo, k: TensorInfo, mask: string, backend: Nati
   const kind = known !== undefined ? 2 : mask === 'causal' ? 1 : 0;
   const precision = backend.precision === 'bf16' ? 1 : 0;
   return {
+    known,
     table: known?.transposed ?? null,
     numbers: [B, H, Tq, Tk, D, k.shape[2], kind, known?.stride ?? 0, precision],
   };
