@@ -121,23 +121,63 @@ struct LeftPatches {
 struct RightPatches {
   const Patches& patches;
 
+  static constexpr int64_t kAtOnce = 16;
+  static constexpr int64_t kMostColumns = 8 * kColumns;
+
   template <class Op>
   void pack(int64_t first, int64_t count, int64_t k0, int64_t k, int64_t, float* out) const {
-    constexpr int64_t kAtOnce = 16;
-    constexpr int64_t kMostColumns = 8 * kColumns;
-    alignas(64) float copy[kAtOnce * kMostColumns];
+    const bool whole = patches.channels % kLanes == 0 && patches.channels <= kMostBlock;
     const int64_t panelSize = unitsOf<Op>(k) * kColumns;
     Patches::Position position = patches.position(k0);
     for (int64_t kk = 0; kk < k; kk += kAtOnce) {
       const int64_t n = std::min(kAtOnce, k - kk);
-      for (int64_t i = 0; i < n; i++) {
-        patches.copyRow(position, first, count, copy + i * kMostColumns);
-        patches.advance(position);
-      }
-      packStraight<Op, kColumns>(
-          [&](int64_t at, int64_t column, int lanes) { return loadPartial(copy + at * kMostColumns + column, lanes); },
-          count, n, panelSize, out + kk / Op::kPerUnit * kColumns, nullptr);
+      float* to = out + kk / Op::kPerUnit * kColumns;
+      whole ? packByTap<Op>(position, first, count, n, panelSize, to)
+            : packByCopy<Op>(position, first, count, n, panelSize, to);
     }
+  }
+
+  // Straight from the image: a vector of columns never leaves its tap. Moves the position n on.
+  template <class Op>
+  void packByTap(Patches::Position& position, int64_t first, int64_t count, int64_t n, int64_t panelSize,
+                 float* out) const {
+    constexpr int kSlots = kMostColumns / kLanes;
+    const int64_t channels = patches.channels;
+    const int tap0 = static_cast<int>(first / channels);
+    const int taps = static_cast<int>((first + count - 1) / channels) - tap0 + 1;
+    int tapOf[kSlots];
+    int64_t channelOf[kSlots];
+    for (int64_t column = 0; column < count; column += kLanes) {
+      tapOf[column / kLanes] = static_cast<int>((first + column) / channels) - tap0;
+      channelOf[column / kLanes] = (first + column) % channels;
+    }
+    const float* from[kAtOnce][kSlots];
+    for (int64_t i = 0; i < n; i++) {
+      for (int t = 0; t < taps; t++) {
+        const int64_t at = patches.at(position, tap0 + t);
+        from[i][t] = at < 0 ? kZeros : patches.image + at;
+      }
+      patches.advance(position);
+    }
+    packStraight<Op, kColumns>(
+        [&](int64_t at, int64_t column, int) {
+          const int64_t slot = column / kLanes;
+          return load(from[at][tapOf[slot]] + channelOf[slot]);
+        },
+        count, n, panelSize, out, nullptr);
+  }
+
+  template <class Op>
+  void packByCopy(Patches::Position& position, int64_t first, int64_t count, int64_t n, int64_t panelSize,
+                  float* out) const {
+    alignas(64) float copy[kAtOnce * kMostColumns];
+    for (int64_t i = 0; i < n; i++) {
+      patches.copyRow(position, first, count, copy + i * kMostColumns);
+      patches.advance(position);
+    }
+    packStraight<Op, kColumns>(
+        [&](int64_t at, int64_t column, int lanes) { return loadPartial(copy + at * kMostColumns + column, lanes); },
+        count, n, panelSize, out, nullptr);
   }
 };
 
