@@ -5,6 +5,7 @@
 #include "adamw.cc"
 #include "attention.cc"
 #include "attention_cached.cc"
+#include "categorical.cc"
 #include "conv.cc"
 #include "elementwise.cc"
 #include "embedding.cc"
@@ -67,6 +68,10 @@ const Kernel* kernelTable(int* count) {
       {"matmul", matmul},
       {"pixelLosses", pixelLosses},
       {"pixelLossesGradient", pixelLossesGradient},
+      {"gumbelSoftmax", gumbelSoftmax},
+      {"gumbelSoftmaxGradient", gumbelSoftmaxGradient},
+      {"klToUniform", klToUniform},
+      {"klToUniformGradient", klToUniformGradient},
   };
   *count = sizeof(table) / sizeof(table[0]);
   return table;

@@ -4,12 +4,12 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { selectBackend } from '../../src/backends/index.ts';
 import { patchTrainSchema } from '../../src/config.ts';
 import { valueAndGradients } from '../../src/kernels/autodiff.ts';
+import { klToUniform } from '../../src/kernels/categorical.ts';
 import { Parameters } from '../../src/nn/module.ts';
 import { Random } from '../../src/random.ts';
 import {
   cosine,
   DvaeQuantizer,
-  klToUniform,
   klWeightAt,
   logitLaplaceLoss,
   mapPixels,

@@ -7,10 +7,10 @@ import type { Tensor, Variable } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import type { PatchTrainConfig } from '../../src/config.ts';
 import { expectShape } from '../../src/errors.ts';
+import { gumbelSoftmax, klToUniform } from '../../src/kernels/categorical.ts';
 import { detached } from '../../src/kernels/detached.ts';
 import { embedding } from '../../src/kernels/embedding.ts';
 import type { Parameters } from '../../src/nn/module.ts';
-import type { Random } from '../../src/random.ts';
 import type { Quantized, Quantizer, QuantizerState, TrainingMoment } from './index.ts';
 
 /** Channels of a code's vector: the first, 1x1 layer of DALL·E's decoder. */
@@ -36,15 +36,17 @@ export class DvaeQuantizer implements Quantizer {
 
   quantize(encoded: Tensor, { progress, random, config }: TrainingMoment): Quantized {
     const { B, h, w } = expectShape('dvae: encoded', encoded.shape, ['B', 'h', 'w', this.inputs]);
-    const logits = tf.reshape(encoded, [B * h * w, this.codebookSize]) as tf.Tensor2D;
-    const noisy = tf.add(
-      logits,
-      detached(() => gumbel(logits.shape, random)),
-    );
-    const relaxed = tf.softmax(tf.div(noisy, temperatureAt(config, progress))); // [N, K]
+    const logits = tf.reshape(encoded, [B * h * w, this.codebookSize]);
+    const temperature = temperatureAt(config, progress);
+    const relaxed = gumbelSoftmax(logits, { temperature, seed: random.uint32(), stream: random.uint32() }); // [N, K]
     const weight = klWeightAt(config, progress) / (this.patchSize * this.patchSize * 3);
     return {
-      vectors: tf.reshape(tf.matMul(relaxed, this.codebook as unknown as tf.Tensor2D), [B, h, w, VECTOR]),
+      vectors: tf.reshape(tf.matMul(relaxed as tf.Tensor2D, this.codebook as tf.Tensor as tf.Tensor2D), [
+        B,
+        h,
+        w,
+        VECTOR,
+      ]),
       losses: { kl: tf.mul(tf.mean(klToUniform(logits)), weight) },
       observed: [],
     };
@@ -79,23 +81,6 @@ export function temperatureAt(config: PatchTrainConfig, progress: number): numbe
 /** beta: from 0 to its final value. */
 export function klWeightAt(config: PatchTrainConfig, progress: number): number {
   return cosine(0, config.klWeight, config.klWarmup, progress);
-}
-
-/** Independent standard Gumbel variables. */
-function gumbel(shape: readonly number[], random: Random): Tensor {
-  const values = new Float32Array(tf.util.sizeFromShape([...shape]));
-  for (let i = 0; i < values.length; i++) values[i] = -Math.log(-Math.log((random.uint32() + 0.5) / 2 ** 32));
-  return tf.tensor(values, [...shape]);
-}
-
-/**
- * KL(q || uniform) = sum q ln q + ln K of q = softmax(logits), in nats. The temperature has no part in it.
- * @param logits [N, K]; @returns [N]
- */
-export function klToUniform(logits: Tensor): Tensor {
-  const K = logits.shape[logits.rank - 1];
-  const logq = tf.logSoftmax(logits);
-  return tf.add(tf.sum(tf.mul(tf.exp(logq), logq), -1), Math.log(K));
 }
 
 /** Pixels in [0, 1] to [0.1, 0.9]. */
