@@ -25,7 +25,7 @@ import { Reporter } from './terminal/progress.ts';
 import { canRedraw, colourSupport } from './terminal/support.ts';
 
 /** A command, and what it does with its parsed flags. */
-interface Command<S extends z.ZodObject = z.ZodObject> extends CommandSpec<S> {
+export interface Command<S extends z.ZodObject = z.ZodObject> extends CommandSpec<S> {
   readonly run: (
     session: Session,
     input: {
@@ -250,7 +250,13 @@ async function main(argv: readonly string[]): Promise<void> {
     return;
   }
   const { command: found, rest } = findCommand('tessera', commands, argv);
-  const parsed = parseFlags(found, rest);
+  await runCommand(found, rest);
+}
+
+/** Parses the flags, puts the session together and runs the command. */
+async function runCommand(found: Command, argv: readonly string[]): Promise<void> {
+  const columns = process.stdout.columns ?? 100;
+  const parsed = parseFlags(found, argv);
   if (parsed.help) {
     process.stdout.write(formatHelp(found, { columns }));
     return;
@@ -269,19 +275,11 @@ async function main(argv: readonly string[]): Promise<void> {
     colours: colourSupport(process.env, isTTY),
     now: () => performance.now(),
   });
+  const print = (line: string) => {
+    process.stdout.write(`${line}\n`);
+  };
   try {
-    await found.run(
-      {
-        reporter,
-        print: line => {
-          process.stdout.write(`${line}\n`);
-        },
-        now: () => performance.now(),
-        signal: stop.signal,
-        columns,
-      },
-      parsed,
-    );
+    await found.run({ reporter, print, now: () => performance.now(), signal: stop.signal, columns }, parsed);
   } finally {
     reporter.close();
   }
@@ -297,10 +295,10 @@ function version(): string {
   }
 }
 
-/** Runs the command line and sets the exit code. */
-export async function runCli(argv: readonly string[]): Promise<void> {
+/** Runs `job`; what it throws becomes a message and an exit code. */
+async function exitCodeOf(job: () => Promise<void>): Promise<void> {
   try {
-    await main(argv);
+    await job();
   } catch (error) {
     if (error instanceof UserError) {
       process.stderr.write(`${error.message}\n`);
@@ -313,6 +311,14 @@ export async function runCli(argv: readonly string[]): Promise<void> {
   }
 }
 
+/** A script that is one command: the same flags, help, errors and exit codes as the program's own. */
+export async function runProgram<S extends z.ZodObject>(
+  definition: Command<S>,
+  argv: readonly string[],
+): Promise<void> {
+  await exitCodeOf(() => runCommand(command(definition), argv));
+}
+
 if (process.argv[1] !== undefined && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
-  await runCli(process.argv.slice(2));
+  await exitCodeOf(() => main(process.argv.slice(2)));
 }

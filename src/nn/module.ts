@@ -5,6 +5,8 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { UserError } from '../errors.ts';
+import '../kernels/elementwise.ts'; // faster versions of tfjs's own operations on the native backend
+import '../kernels/matmul.ts';
 import type { Random } from '../random.ts';
 
 export interface Parameter {
@@ -76,7 +78,8 @@ export class Parameters {
   async values(): Promise<Map<string, { shape: number[]; values: Float32Array }>> {
     const result = new Map<string, { shape: number[]; values: Float32Array }>();
     for (const { name, variable } of this.list()) {
-      result.set(name, { shape: [...variable.shape], values: (await variable.data()) as Float32Array });
+      // Backends hand out their own memory, which the next update may overwrite.
+      result.set(name, { shape: [...variable.shape], values: (await variable.data()).slice() as Float32Array });
     }
     return result;
   }
