@@ -175,7 +175,8 @@ function copyOf(variable: tf.Variable): tf.Variable {
 async function collect(entries: readonly (readonly [string, tf.Variable])[]) {
   const result = new Map<string, { shape: number[]; values: Float32Array }>();
   for (const [name, variable] of entries) {
-    result.set(name, { shape: [...variable.shape], values: (await variable.data()) as Float32Array });
+    // Backends hand out their own memory, which the next update overwrites.
+    result.set(name, { shape: [...variable.shape], values: (await variable.data()).slice() as Float32Array });
   }
   return result;
 }
