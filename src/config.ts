@@ -174,6 +174,9 @@ export const presets = {
 export type PresetName = keyof typeof presets;
 export const presetNames = Object.keys(presets) as readonly PresetName[];
 
+/** Codes are stored as 16-bit numbers. */
+const MOST_CODES = 65536;
+
 /** Number of codes of a patch tokenizer. */
 export function codebookSizeOf(patch: Pick<PatchConfig, 'quantizer' | 'levels' | 'codebookSize'>): number {
   return patch.quantizer === 'fsq' ? patch.levels.reduce((a, b) => a * b, 1) : patch.codebookSize;
@@ -203,6 +206,17 @@ export function checkConfig(config: RunConfig): RunConfig {
       'config',
       `width ${model.width} / heads ${model.heads}: expected a multiple of 4 channels a head`,
       'e.g. --width 256 --heads 4',
+    );
+  }
+  if (model.convKernel % 2 === 0) {
+    throw new UserError('config', `convKernel ${model.convKernel}, expected an odd number`, 'e.g. --conv-kernel 11');
+  }
+  const codes = codebookSizeOf(patch);
+  if (codes > MOST_CODES) {
+    throw new UserError(
+      'config',
+      `${codes} codes, expected at most ${MOST_CODES}`,
+      'shorten --levels, whose product is the number of codes',
     );
   }
   if (train.batchSize % train.accumulate !== 0) {

@@ -87,7 +87,7 @@ class Mlp {
   constructor(parameters: Parameters, config: ModelConfig) {
     const { width, layers } = config;
     this.gated = config.mlp === 'swiglu';
-    const inner = config.mlpWidth ?? (this.gated ? Math.round((width * 8) / 3 / 32) * 32 : 4 * width);
+    const inner = config.mlpWidth ?? (this.gated ? Math.max(1, Math.round((width * 8) / 3 / 32)) * 32 : 4 * width);
     this.up = new Linear(parameters.scope('up'), width, this.gated ? 2 * inner : inner, { bias: false });
     this.down = new Linear(parameters.scope('down'), inner, width, {
       bias: false,
