@@ -320,6 +320,13 @@ describe('the sequence', () => {
     model.dispose();
   });
 
+  test('the narrowest model there can be has feed-forward layers', async () => {
+    await selectBackend('cpu');
+    const model = new Dalle(modelSchema.parse({ width: 4, heads: 1, layers: 1, captionLength: 2 }), vocabulary);
+    for (const { variable } of model.parameters.list()) expect(variable.size).toBeGreaterThan(0);
+    model.dispose();
+  });
+
   test('the paper preset has its choices', () => {
     expect(presets.dalle.model).toMatchObject({ attention: 'dalle', positions: 'learned', zLoss: 0 });
     expect(configs.dalle.attention).toBe('dalle');
