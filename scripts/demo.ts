@@ -19,7 +19,7 @@ import { encodePng } from '../src/pictures.ts';
 import { Tessera } from '../src/pipeline.ts';
 import { readRun, runPaths } from '../src/runs.ts';
 import { mergeConfig } from '../src/schema.ts';
-import { measureRates } from './rates.ts';
+import { fitToBudget, rhythm } from './budget.ts';
 
 const flags = z.object({
   out: z.string().default('runs/demo').describe('the run').meta({ title: 'folder' }),
@@ -65,27 +65,6 @@ const CAPTIONS = [
   'strawberry',
   'green apple',
 ];
-
-const budgetedConfig = async (session: Session, minutes: number, seed: number): Promise<RunConfig> => {
-  const config = checkConfig(runSchema.parse(mergeConfig(presets.tiny, { seed })));
-  const rates = await measureRates(config, session.now);
-  const seconds = Math.max(30, minutes * 60 - OVERHEAD_SECONDS);
-  const steps = (share: number, perSecond: number) => Math.max(20, Math.round((seconds * share * perSecond) / 10) * 10);
-  return checkConfig(
-    runSchema.parse(
-      mergeConfig(config, {
-        patchTrain: { steps: steps(PATCH_SHARE, rates.patchStepsPerSecond) },
-        train: rhythm(steps(1 - PATCH_SHARE, rates.modelStepsPerSecond)),
-      }),
-    ),
-  );
-};
-
-/** Eight checks and four grids over the training, however long it is. */
-function rhythm(steps: number): Partial<RunConfig['train']> {
-  const eighth = Math.max(1, Math.ceil(steps / 8));
-  return { steps, evalEvery: eighth, sampleEvery: 2 * eighth, saveEvery: eighth };
-}
 
 /** A run so small that it shows nothing but that every stage works. */
 function smokeConfig(seed: number): RunConfig {
@@ -133,7 +112,11 @@ async function demo(session: Session, values: z.output<typeof flags>): Promise<v
     ? await readRun(out, 'demo')
     : smoke
       ? smokeConfig(seed)
-      : await budgetedConfig(session, values.minutes, seed);
+      : await fitToBudget(checkConfig(runSchema.parse(mergeConfig(presets.tiny, { seed }))), {
+          seconds: Math.max(30, values.minutes * 60 - OVERHEAD_SECONDS),
+          patchShare: PATCH_SHARE,
+          now: session.now,
+        });
   reporter.message(
     `computing on ${backend}: ${config.patchTrain.steps} steps of the patch tokenizer, ${config.train.steps} of the transformer`,
   );

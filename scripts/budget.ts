@@ -1,20 +1,48 @@
-/** @file How many training steps this machine makes in a second, measured on random data in a few steps each. */
+/**
+ * @file Fits a training into minutes: measures how many steps this machine makes in a second, on random data, and sets the
+ * number of steps of both trainings by it.
+ */
 import * as tf from '@tensorflow/tfjs-core';
-import { codebookSizeOf, type RunConfig } from '../src/config.ts';
+import { checkConfig, codebookSizeOf, type RunConfig, runSchema } from '../src/config.ts';
 import { Dalle } from '../src/dalle.ts';
 import { valueAndGradients } from '../src/kernels/autodiff.ts';
 import type { Parameters } from '../src/nn/module.ts';
 import { AdamW } from '../src/optim.ts';
 import { Random } from '../src/random.ts';
+import { mergeConfig } from '../src/schema.ts';
 import { PatchTokenizer } from '../tokenizer/patch.ts';
 
-export interface Rates {
+/** Eight checks and four grids over the training, however long it is. */
+export function rhythm(steps: number): Partial<RunConfig['train']> {
+  const eighth = Math.max(1, Math.ceil(steps / 8));
+  return { steps, evalEvery: eighth, sampleEvery: 2 * eighth, saveEvery: eighth };
+}
+
+/**
+ * The config with as many steps of both trainings as fit.
+ * @param seconds for both together; @param patchShare what of them the patch tokenizer has
+ * @param now a clock in milliseconds
+ */
+export async function fitToBudget(
+  config: RunConfig,
+  options: { readonly seconds: number; readonly patchShare: number; readonly now: () => number },
+): Promise<RunConfig> {
+  const { seconds, patchShare, now } = options;
+  const rates = await measureRates(config, now);
+  const steps = (share: number, perSecond: number) => Math.max(20, Math.round((seconds * share * perSecond) / 10) * 10);
+  const fitted = {
+    patchTrain: { steps: steps(patchShare, rates.patchStepsPerSecond) },
+    train: rhythm(steps(1 - patchShare, rates.modelStepsPerSecond)),
+  };
+  return checkConfig(runSchema.parse(mergeConfig(config, fitted)));
+}
+
+interface Rates {
   readonly patchStepsPerSecond: number;
   readonly modelStepsPerSecond: number;
 }
 
-/** Measures both trainings of a config. @param now milliseconds */
-export async function measureRates(config: RunConfig, now: () => number): Promise<Rates> {
+async function measureRates(config: RunConfig, now: () => number): Promise<Rates> {
   return {
     patchStepsPerSecond: await patchRate(config, now),
     modelStepsPerSecond: await modelRate(config, now),
