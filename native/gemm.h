@@ -39,7 +39,7 @@ void packColumns(Precision precision, const float* data, int64_t columnStride, i
 void multiplyPacked(Precision precision, const float* a, const float* b, int64_t rows, int64_t columns, int64_t k,
                     float* c, int64_t ldc, bool accumulate);
 
-// ---- Whole products, on all threads (or on the calling one inside a parallel region). ----
+// ---- Whole products, on all threads; inside a parallel region only gemmOnWorker is safe. ----
 
 // What happens to C on its way to memory: + bias[column], activation (`pre` receives the value before it), + residual.
 struct Epilogue {
