@@ -88,25 +88,33 @@ inline void tileRows(int64_t rows, int64_t units, const float* a, int64_t kStrid
   }
 }
 
+// c[rows, WIDE vectors] = or += a b.
 template <class Op, int ROW, int WIDE = kWide>
-inline void productPanel(const Left& a, int64_t rows, const Right& b, int vectors, int64_t units, float* c, int64_t ldc,
+inline void productPanel(const Left& a, int64_t rows, const Right& b, int64_t units, float* c, int64_t ldc,
                          bool accumulate) {
-  if constexpr (WIDE > 1) {
-    if (vectors < WIDE) return productPanel<Op, ROW, WIDE - 1>(a, rows, b, vectors, units, c, ldc, accumulate);
-  }
   const float* left = a.data;
   for (int64_t i = 0; i < rows; i += kRows, left += a.group) {
     tileRows<Op, WIDE, ROW>(std::min<int64_t>(kRows, rows - i), units, left, a.kStride, b, c + i * ldc, ldc, accumulate);
   }
 }
 
-// c[rows, columns] = or += a b; columns a multiple of kLanes.
+// The same for `vectors` <= WIDE.
+template <class Op, int ROW, int WIDE = kWide>
+inline void productEdge(const Left& a, int64_t rows, const Right& b, int vectors, int64_t units, float* c, int64_t ldc,
+                        bool accumulate) {
+  if constexpr (WIDE > 1) {
+    if (vectors < WIDE) return productEdge<Op, ROW, WIDE - 1>(a, rows, b, vectors, units, c, ldc, accumulate);
+  }
+  productPanel<Op, ROW, WIDE>(a, rows, b, units, c, ldc, accumulate);
+}
+
+// c[rows, columns] += a b; columns a multiple of kLanes.
 template <class Op, int ROW>
-inline void product(const Left& a, int64_t rows, const Right& b, int64_t columns, int64_t units, float* c, int64_t ldc,
-                    bool accumulate) {
+inline void addProduct(const Left& a, int64_t rows, const Right& b, int64_t columns, int64_t units, float* c,
+                       int64_t ldc) {
   for (int64_t j = 0; j < columns; j += kPanel) {
     const int vectors = static_cast<int>(std::min<int64_t>(kPanel, columns - j) / kLanes);
-    productPanel<Op, ROW>(a, rows, Right{b.data + j, b.stride}, vectors, units, c + j, ldc, accumulate);
+    productEdge<Op, ROW>(a, rows, Right{b.data + j, b.stride}, vectors, units, c + j, ldc, true);
   }
 }
 
@@ -114,6 +122,85 @@ template <class Op>
 constexpr Precision precisionOf() {
   return Op::kPerUnit == 2 ? Precision::bf16 : Precision::fp32;
 }
+
+// kLanes units of a row of D numbers from `d` on; zero past its end.
+template <class Op>
+inline Vector loadUnits(const float* row, int64_t D, int64_t d) {
+  const int lanes = static_cast<int>(std::min<int64_t>(kLanes, D - d));
+  const Vector low = loadSome(row + d, lanes);
+#if defined(__AVX512BF16__)
+  if constexpr (Op::kPerUnit == 2) {
+    const int more = static_cast<int>(std::min<int64_t>(kLanes, D - d - kLanes));
+    const Vector high = more > 0 ? loadSome(row + d + kLanes, more) : Vector{};
+    return _mm512_castsi512_ps(roundPair(high, low));
+  }
+#endif
+  return low;
+}
+
+// A panel of queries as a right operand: out[unit of D, query], zero from `count` on.
+template <class Op>
+void packPanel(const float* data, int64_t stride, int64_t count, int64_t D, float* out) {
+  const int64_t units = unitsOf<Op>(D);
+  for (int group = 0; group < kPanel; group += kLanes) {
+    const int64_t rows = count - group;
+    const float* first = data + group * stride;
+    for (int64_t u = 0; u < units; u += kLanes) {
+      Vector block[kLanes];
+      const int64_t d = u * Op::kPerUnit;
+      if (rows >= kLanes) {
+#pragma GCC unroll 16
+        for (int i = 0; i < kLanes; i++) block[i] = loadUnits<Op>(first + i * stride, D, d);
+      } else {
+#pragma GCC unroll 16
+        for (int i = 0; i < kLanes; i++) block[i] = i < rows ? loadUnits<Op>(first + i * stride, D, d) : Vector{};
+      }
+      transpose(block);
+      float* target = out + u * kPanel + group;
+      if (units - u >= kLanes) {
+#pragma GCC unroll 16
+        for (int i = 0; i < kLanes; i++) store(target + i * kPanel, block[i]);
+      } else {
+        for (int i = 0; i < units - u; i++) store(target + i * kPanel, block[i]);
+      }
+    }
+  }
+}
+
+// Keys or values as the left operand of scores: their rows kLeftRow units apart where they fit, which costs no more than
+// a copy, else packed.
+constexpr int kLeftRow = 80;
+
+template <class Op>
+struct KeyRows {
+  float* data;
+  int64_t D;
+
+  static bool fits(int64_t D) { return unitsOf<Op>(D) <= kLeftRow; }
+  static int64_t size(int64_t rows, int64_t D) {
+    return fits(D) ? rows * kLeftRow + kLanes : roundUp(rows, kRows) * unitsOf<Op>(D);
+  }
+
+  void pack(const float* rows, int64_t count) const {
+    if (!fits(D)) return packRows(precisionOf<Op>(), rows, D, 1, count, D, data);
+    for (int64_t i = 0; i < count; i++) {
+      for (int64_t u = 0; u < unitsOf<Op>(D); u += kLanes) {
+        store(data + i * kLeftRow + u, loadUnits<Op>(rows + i * D, D, u * Op::kPerUnit));
+      }
+    }
+  }
+
+  // c[count, kPanel] = rows [j, j + count) times a panel of queries; j is a multiple of kRows.
+  void multiply(int64_t j, int64_t count, const float* panel, float* c) const {
+    const int64_t units = unitsOf<Op>(D);
+    const Right right{panel, kPanel};
+    if (fits(D)) {
+      productPanel<Op, kLeftRow>(Left{data + j * kLeftRow, kRows * kLeftRow, 1}, count, right, units, c, kPanel, false);
+    } else {
+      productPanel<Op, 1>(Left{data + j * units, kRows * units, kRows}, count, right, units, c, kPanel, false);
+    }
+  }
+};
 
 // Rows as they lie, as units of k = the rows: [units(rows), padded], columns from D on are zero.
 template <class Op>
@@ -142,11 +229,20 @@ void storeTransposed(const float* in, int columns, int64_t D, const float* scale
     for (int64_t d = 0; d < D; d += kLanes) {
       const int lanes = static_cast<int>(std::min<int64_t>(kLanes, D - d));
       Vector block[kLanes];
-#pragma GCC unroll 16
-      for (int i = 0; i < kLanes; i++) block[i] = i < lanes ? load(in + (d + i) * kPanel + group) * factor : Vector{};
-      transpose(block);
+      const float* source = in + d * kPanel + group;
       float* target = out + group * stride + d;
-      for (int i = 0; i < count; i++) storeSome(target + i * stride, block[i], lanes);
+      if (lanes == kLanes && count == kLanes) {
+#pragma GCC unroll 16
+        for (int i = 0; i < kLanes; i++) block[i] = load(source + i * kPanel) * factor;
+        transpose(block);
+#pragma GCC unroll 16
+        for (int i = 0; i < kLanes; i++) store(target + i * stride, block[i]);
+      } else {
+#pragma GCC unroll 16
+        for (int i = 0; i < kLanes; i++) block[i] = i < lanes ? load(source + i * kPanel) * factor : Vector{};
+        transpose(block);
+        for (int i = 0; i < count; i++) storeSome(target + i * stride, block[i], lanes);
+      }
     }
   }
 }
@@ -244,10 +340,11 @@ inline int64_t partsFor(int64_t heads, int64_t pieces, int64_t fewest) {
 
 template <class Op>
 struct ForwardScratch {
-  float *keys, *values, *queries, *scores, *weights, *sums;
+  KeyRows<Op> keys;
+  float *values, *queries, *scores, *weights, *sums;
 
   ForwardScratch(Arena& arena, int64_t count, int64_t D, int64_t padded)
-      : keys(arena.take(roundUp(count, kRows) * unitsOf<Op>(D))),
+      : keys{arena.take(KeyRows<Op>::size(count, D)), D},
         values(arena.take(unitsOf<Op>(count) * padded)),
         queries(arena.take(kPanel * unitsOf<Op>(D))),
         scores(arena.take((kBlock + 2) * kPanel)),
@@ -310,11 +407,10 @@ void forwardPanel(const Problem& problem, const float* q, int64_t query, int64_t
                   float* y, float* logsumexp) {
   const int64_t D = problem.D;
   const int64_t padded = roundUp(D, kLanes);
-  const int64_t units = unitsOf<Op>(D);
   const int64_t position = problem.offset() + query;
   const int64_t limit = problem.keysFor(query + count);
   const float scale = kLog2e / std::sqrt(static_cast<float>(D));
-  packColumns(precisionOf<Op>(), q, D, 1, count, D, s.queries);
+  packPanel<Op>(q, D, count, D, s.queries);
 
   Softmax state;
   for (int w = 0; w < kWide; w++) {
@@ -325,8 +421,7 @@ void forwardPanel(const Problem& problem, const float* q, int64_t query, int64_t
   for (int64_t j = 0; j < limit; j += kBlock) {
     const View view = lookAt(problem.mask, position, count, j, std::min<int64_t>(kBlock, limit - j));
     if (view.keys == 0) continue;
-    product<Op, 1>(Left{s.keys + j * units, kRows * units, kRows}, view.keys, Right{s.queries, kPanel}, kPanel, units,
-                   s.scores, kPanel, false);
+    s.keys.multiply(j, view.keys, s.queries, s.scores);
     Vector shrink[kWide];
     weigh<Op>(problem, scale, position, j, view.keys, view.cover, s, state, shrink);
     if (!first) {
@@ -337,8 +432,8 @@ void forwardPanel(const Problem& problem, const float* q, int64_t query, int64_t
         }
       }
     }
-    product<Op, 1>(Left{s.values + j / Op::kPerUnit * padded, kRows, padded}, D, Right{s.weights, kPanel}, kPanel,
-                   unitsOf<Op>(view.keys), s.sums, kPanel, !first);
+    productPanel<Op, 1>(Left{s.values + j / Op::kPerUnit * padded, kRows, padded}, D, Right{s.weights, kPanel},
+                        unitsOf<Op>(view.keys), s.sums, kPanel, !first);
     first = false;
   }
 
@@ -371,7 +466,7 @@ void forward(const Problem& problem, const float* q, const float* k, const float
       ForwardScratch<Op>(measure, keys, D, padded);
       Arena arena(scratch(worker, 0, measure.bytes()));
       const ForwardScratch<Op> s(arena, keys, D, padded);
-      packRows(precisionOf<Op>(), k + bh * problem.keyRows * D, D, 1, keys, D, s.keys);
+      s.keys.pack(k + bh * problem.keyRows * D, keys);
       packNatural<Op>(v + bh * problem.keyRows * D, D, keys, D, padded, s.values);
       for (int64_t query = part * each * kPanel; query < queryEnd; query += kPanel) {
         const int64_t row = bh * Tq + query;
@@ -388,7 +483,8 @@ void forward(const Problem& problem, const float* q, const float* k, const float
 template <class Op>
 struct BackwardScratch {
   static constexpr int kRowUnits = kTile / Op::kPerUnit;  // a row of weights as a left operand
-  float *keys, *values, *naturalKeys, *dKeys, *dValues;
+  KeyRows<Op> keys, values;
+  float *naturalKeys, *dKeys, *dValues;
   // Of the tile: transposed (panel by panel) and as they lie.
   float *queries, *dys, *naturalQueries, *naturalDys, *logsumexp, *delta, *dQueries;
   // Of a tile of scores: scores and gradients of weights; weights and gradients of scores as left and right operands.
@@ -396,8 +492,8 @@ struct BackwardScratch {
 
   BackwardScratch(Arena& a, int64_t count, int64_t D, int64_t padded) {
     const int64_t units = unitsOf<Op>(D);
-    keys = a.take(roundUp(count, kRows) * units);
-    values = a.take(roundUp(count, kRows) * units);
+    keys = {a.take(KeyRows<Op>::size(count, D)), D};
+    values = {a.take(KeyRows<Op>::size(count, D)), D};
     naturalKeys = a.take(unitsOf<Op>(count) * padded);
     dKeys = a.take(count * padded);
     dValues = a.take(count * padded);
@@ -434,9 +530,8 @@ void readTile(const Problem& problem, const BackwardArrays& x, int64_t bh, int64
   const float* y = x.y + problem.merged(bh) + query * problem.width();
   for (int p = 0; p * kPanel < count; p++) {
     const int64_t some = std::min<int64_t>(kPanel, count - p * kPanel);
-    packColumns(precisionOf<Op>(), q + p * kPanel * D, D, 1, some, D, s.queries + p * kPanel * units);
-    packColumns(precisionOf<Op>(), dy + p * kPanel * problem.width(), problem.width(), 1, some, D,
-                s.dys + p * kPanel * units);
+    packPanel<Op>(q + p * kPanel * D, D, some, D, s.queries + p * kPanel * units);
+    packPanel<Op>(dy + p * kPanel * problem.width(), problem.width(), some, D, s.dys + p * kPanel * units);
   }
   packNatural<Op>(q, D, count, D, padded, s.naturalQueries);
   packNatural<Op>(dy, problem.width(), count, D, padded, s.naturalDys);
@@ -522,14 +617,14 @@ void addToKeys(const float* left, const float* right, const int64_t* keys, const
   const int64_t both = std::min(keys[0], keys[1]);
   const Right b{right, padded};
   if (both > 0) {
-    product<Op, kRowUnits>(Left{left, kRows * kRowUnits, 1}, both, b, padded, kPanelUnits + unitsOf<Op>(counts[1]), out,
-                           padded, true);
+    addProduct<Op, kRowUnits>(Left{left, kRows * kRowUnits, 1}, both, b, padded,
+                              kPanelUnits + unitsOf<Op>(counts[1]), out, padded);
   }
   const int one = keys[0] > keys[1] ? 0 : 1;
   if (keys[one] == both) return;
-  product<Op, kRowUnits>(Left{left + both * kRowUnits + one * kPanelUnits, kRows * kRowUnits, 1}, keys[one] - both,
-                         Right{right + one * kPanelUnits * padded, padded}, padded, unitsOf<Op>(counts[one]),
-                         out + both * padded, padded, true);
+  addProduct<Op, kRowUnits>(Left{left + both * kRowUnits + one * kPanelUnits, kRows * kRowUnits, 1}, keys[one] - both,
+                            Right{right + one * kPanelUnits * padded, padded}, padded, unitsOf<Op>(counts[one]),
+                            out + both * padded, padded);
 }
 
 // Keys [k0, k1) of head bh: their gradients, and their part of the queries' gradients.
@@ -544,8 +639,8 @@ void backwardPart(const Problem& problem, const BackwardArrays& x, int64_t bh, i
   const float rootD = 1.0f / std::sqrt(static_cast<float>(D));
   alignas(64) float factor[kPanel];
   for (float& f : factor) f = rootD;
-  packRows(precisionOf<Op>(), k, D, 1, k1 - k0, D, s.keys);
-  packRows(precisionOf<Op>(), v, D, 1, k1 - k0, D, s.values);
+  s.keys.pack(k, k1 - k0);
+  s.values.pack(v, k1 - k0);
   packNatural<Op>(k, D, k1 - k0, D, padded, s.naturalKeys);
   std::memset(s.dKeys, 0, (k1 - k0) * padded * sizeof(float));
   std::memset(s.dValues, 0, (k1 - k0) * padded * sizeof(float));
@@ -568,16 +663,13 @@ void backwardPart(const Problem& problem, const BackwardArrays& x, int64_t bh, i
         const View view = lookAt(problem.mask, position, counts[p], j, std::min<int64_t>(kBlock, limit - j));
         keys[p] = view.keys;
         if (view.keys == 0) continue;
-        const int64_t row = (j - k0) * units;
-        const Left left{s.keys + row, kRows * units, kRows};
-        const Left leftValues{s.values + row, kRows * units, kRows};
         const int64_t panel = p * kPanel * units;
-        product<Op, 1>(left, view.keys, Right{s.queries + panel, kPanel}, kPanel, units, s.scores, kPanel, false);
-        product<Op, 1>(leftValues, view.keys, Right{s.dys + panel, kPanel}, kPanel, units, s.dWeights, kPanel, false);
+        s.keys.multiply(j - k0, view.keys, s.queries + panel, s.scores);
+        s.values.multiply(j - k0, view.keys, s.dys + panel, s.dWeights);
         differentiate<Op>(problem, rootD * kLog2e, position, j, view, p, s);
         const Right slopes = Op::kPerUnit == 1 ? Right{s.dScores + p * kPanel, kTile} : Right{s.dScoresRight, kPanel};
-        product<Op, 1>(Left{s.naturalKeys + (j - k0) / Op::kPerUnit * padded, kRows, padded}, D, slopes, kPanel,
-                       unitsOf<Op>(view.keys), s.dQueries + p * kPanel * D, kPanel, written[p]);
+        productPanel<Op, 1>(Left{s.naturalKeys + (j - k0) / Op::kPerUnit * padded, kRows, padded}, D, slopes,
+                            unitsOf<Op>(view.keys), s.dQueries + p * kPanel * D, kPanel, written[p]);
         written[p] = true;
       }
       addToKeys<Op>(s.weights, s.naturalDys, keys, counts, padded, s.dValues + (j - k0) * padded);
