@@ -133,9 +133,9 @@ void binaryRows(const Args& args, const Broadcast& s) {
   });
 }
 
-constexpr int64_t kRun = 1024;
+// The sum of a row: runs of floats, 32 to a lane, their sums added in double.
+constexpr int64_t kRun = 64 * kLanes;
 
-// The sum of a row: runs of floats, their sums added in double.
 inline double sumRow(const float* x, int64_t n) {
   double total = 0;
   for (int64_t run = 0; run < n; run += kRun) {

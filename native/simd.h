@@ -41,6 +41,27 @@ inline Vector maximum(Vector a, Vector b) {
 #endif
 }
 
+// The smaller of two lanes; b where either is NaN.
+inline Vector minimum(Vector a, Vector b) {
+#if defined(__AVX512F__)
+  return _mm512_min_ps(a, b);
+#elif defined(__AVX2__)
+  return _mm256_min_ps(a, b);
+#else
+  return a < b ? a : b;
+#endif
+}
+
+// The same value, about which the compiler knows nothing: keeps it from reassociating where rounding matters.
+inline Vector opaque(Vector v) {
+#if defined(__x86_64__)
+  asm("" : "+v"(v));
+#elif defined(__aarch64__)
+  asm("" : "+w"(v));
+#endif
+  return v;
+}
+
 inline Vector squareRoot(Vector x) {
 #if defined(__AVX512F__)
   return _mm512_sqrt_ps(x);
@@ -113,9 +134,9 @@ inline Vector exp2Vector(Vector x) {
 
 // e^x over the whole range: 0 below, infinity above, NaN for NaN.
 inline Vector expFull(Vector x) {
-  const Vector clamped = maximum(splat(-104.0f), x);
+  const Vector clamped = minimum(splat(89.0f), maximum(splat(-104.0f), x));
   const Vector n = nearestInteger(clamped * 1.44269504088896341f);
-  const Vector r = (clamped - n * 0.693359375f) + n * 2.12194440e-4f;
+  const Vector r = opaque(clamped - n * 0.693359375f) + n * 2.12194440e-4f;
   Vector p = splat(1.9875691500e-4f);
   p = p * r + 1.3981999507e-3f;
   p = p * r + 8.3334519073e-3f;
@@ -127,7 +148,7 @@ inline Vector expFull(Vector x) {
   return _mm512_scalef_ps(p, n);
 #else
   // In two steps, so that results below the normal range and above the largest power come out right.
-  const IntVector whole = __builtin_convertvector(n > 256.0f ? splat(256.0f) : n, IntVector);
+  const IntVector whole = __builtin_convertvector(n, IntVector);
   const IntVector half = whole >> 1;
   const Vector y = p * floats((half + 127) << 23) * floats((whole - half + 127) << 23);
   return x == x ? y : x;
@@ -156,7 +177,7 @@ inline Vector logNormal(Vector x) {
   Vector y = m * z * p;
   y += e * -2.12194440e-4f;
   y -= 0.5f * z;
-  return (m + y) + e * 0.693359375f;
+  return opaque(m + y) + e * 0.693359375f;
 }
 
 // 1 / (1 + e^-x).
