@@ -1,4 +1,5 @@
-// Softmax cross-entropy by rows; a row of logits stays in the second-level cache between its two readings.
+// Softmax cross-entropy by rows; logits are read once.
+#include <algorithm>
 #include <cmath>
 
 #include "kernels.h"
@@ -9,36 +10,36 @@ namespace loss {
 
 constexpr float kLog2e = 1.44269504088896341f;
 
-// Four vectors at a time: their chains of dependent operations overlap.
-float largestOf(const float* x, int64_t n) {
-  Vector a = splat(x[0]);
-  Vector b = a;
-  Vector c = a;
-  Vector d = a;
-  int64_t i = 0;
-  for (; i + 4 * kLanes <= n; i += 4 * kLanes) {
-    a = maximum(a, load(x + i));
-    b = maximum(b, load(x + i + kLanes));
-    c = maximum(c, load(x + i + 2 * kLanes));
-    d = maximum(d, load(x + i + 3 * kLanes));
-  }
-  float largest = maxLanes(maximum(maximum(a, b), maximum(c, d)));
-  for (; i < n; i++) largest = x[i] > largest ? x[i] : largest;
-  return largest;
-}
+// Gradients of more floats than this leave the caches before they are read.
+constexpr int64_t kCached = 4 << 20;
 
-float sumOfExponentials(const float* x, int64_t n, float largest) {
-  const float shift = largest * kLog2e;
-  Vector a = {};
-  Vector b = {};
+// log of the sum of exponentials in one pass: each lane keeps the largest value so far and its sum relative to it
+// (Milakov and Gimelshein 2018, arXiv:1805.02867), so that reading and computing overlap.
+float logSumExp(const float* x, int64_t n) {
+  constexpr int kStep = 8;
+  Vector largest = splat(-1e30f);  // times log2(e), as all below
+  Vector total = {};
   int64_t i = 0;
-  for (; i + 2 * kLanes <= n; i += 2 * kLanes) {
-    a += exp2Vector(load(x + i) * kLog2e - shift);
-    b += exp2Vector(load(x + i + kLanes) * kLog2e - shift);
+  const auto take = [&](const Vector* values, int count) {
+    Vector now = largest;
+    for (int j = 0; j < count; j++) now = maximum(now, values[j]);
+    total *= exp2Vector(largest - now);
+    for (int j = 0; j < count; j++) total += exp2Vector(values[j] - now);
+    largest = now;
+  };
+  for (; i + kStep * kLanes <= n; i += kStep * kLanes) {
+    Vector values[kStep];
+    for (int j = 0; j < kStep; j++) values[j] = load(x + i + j * kLanes) * kLog2e;
+    take(values, kStep);
   }
-  float sum = sumLanes(a + b);
-  for (; i < n; i++) sum += std::exp2(x[i] * kLog2e - shift);
-  return sum;
+  for (; i < n; i += kLanes) {
+    const int lanes = static_cast<int>(std::min<int64_t>(kLanes, n - i));
+    const Vector value = loadSome(x + i, lanes) * kLog2e;
+    const Vector kept = lanes == kLanes ? value : select(laneIndex() < splatInt(lanes), value, splat(-3e38f));
+    take(&kept, 1);
+  }
+  const float shift = maxLanes(largest);
+  return (shift + std::log2(sumLanes(total * exp2Vector(largest - shift)))) / kLog2e;
 }
 
 inline int64_t grainOf(int64_t width) { return width >= 4096 ? 4 : 16384 / width + 1; }
@@ -54,8 +55,7 @@ void crossEntropy(const Args& args) {
   parallelFor(N, loss::grainOf(V), [&](int64_t begin, int64_t end, int) {
     for (int64_t row = begin; row < end; row++) {
       const float* x = args.in(0) + row * V;
-      const float largest = loss::largestOf(x, V);
-      const float logsumexp = largest + std::log(loss::sumOfExponentials(x, V, largest));
+      const float logsumexp = loss::logSumExp(x, V);
       args.out(3)[row] = logsumexp;
       args.out(2)[row] = targets[row] < 0 ? 0.0f : logsumexp - x[targets[row]] + zLoss * logsumexp * logsumexp;
     }
@@ -66,6 +66,7 @@ void crossEntropy(const Args& args) {
 void crossEntropyGradient(const Args& args) {
   const int64_t N = args.integer(0);
   const int64_t V = args.integer(1);
+  const bool large = N * V > loss::kCached;
   const float zLoss = args.number(2);
   const int32_t* targets = args.as<const int32_t>(1);
   parallelFor(N, loss::grainOf(V), [&](int64_t begin, int64_t end, int) {
@@ -80,10 +81,16 @@ void crossEntropyGradient(const Args& args) {
       const float dy = args.in(3)[row];
       const float scale = dy * (1.0f + 2.0f * zLoss * logsumexp);
       const float shift = logsumexp * loss::kLog2e;
+      const int64_t target = targets[row];
       forVectors(V, [&](int64_t i, int lanes) {
-        storeSome(out + i, exp2Vector(loadSome(x + i, lanes) * loss::kLog2e - shift) * scale, lanes);
+        Vector gradient = exp2Vector(loadSome(x + i, lanes) * loss::kLog2e - shift) * scale;
+        if (target >= i && target < i + lanes) gradient[target - i] -= dy;
+        if (large) {
+          storeForLater(out + i, gradient, lanes);
+        } else {
+          storeSome(out + i, gradient, lanes);
+        }
       });
-      out[targets[row]] -= dy;
     }
   });
 }
