@@ -24,6 +24,11 @@ export function stageWidths(config: PatchConfig, patchSize: number): readonly nu
   );
 }
 
+/** Of the decoder's number: at equal cost, blocks are worth more where the picture is made. */
+function encoderBlocks(decoderBlocks: number): number {
+  return Math.ceil(decoderBlocks / 2);
+}
+
 /** x + W gelu(conv(x)). */
 class ResidualBlock {
   private readonly conv: Conv2d;
@@ -58,7 +63,7 @@ export class Encoder {
       const scope = parameters.scope(`stages.${i}`);
       const last = i === widths.length - 1;
       return {
-        blocks: residualBlocks(scope, width, last ? config.codeBlocks : config.blocks),
+        blocks: residualBlocks(scope, width, encoderBlocks(last ? config.codeBlocks : config.blocks)),
         down: last ? undefined : new Linear(scope.scope('down'), 4 * width, widths[i + 1]),
       };
     });
@@ -125,14 +130,14 @@ export function autoencoderFlops(config: PatchConfig, options: FlopsOptions): { 
   const [finest, coarsest] = [widths[0], widths[widths.length - 1]];
   const positions = (i: number) => (imageSize / config.stem / 2 ** i) ** 2;
   const code = positions(widths.length - 1);
-  let shared = 0;
+  let encode = positions(0) * 9 * 3 * folded * finest + code * coarsest * codeChannels;
+  let decode = code * 9 * codeChannels * coarsest + positions(0) * 9 * finest * channels * folded;
   widths.forEach((width, i) => {
     const last = i === widths.length - 1;
-    shared += positions(i) * (last ? config.codeBlocks : config.blocks) * 10 * width ** 2;
-    if (!last) shared += positions(i + 1) * 4 * width * widths[i + 1];
+    const blocks = last ? config.codeBlocks : config.blocks;
+    const resize = last ? 0 : positions(i + 1) * 4 * width * widths[i + 1];
+    encode += positions(i) * encoderBlocks(blocks) * 10 * width ** 2 + resize;
+    decode += positions(i) * blocks * 10 * width ** 2 + resize;
   });
-  return {
-    encode: 2 * (positions(0) * 9 * 3 * folded * finest + shared + code * coarsest * codeChannels),
-    decode: 2 * (code * 9 * codeChannels * coarsest + shared + positions(0) * 9 * finest * channels * folded),
-  };
+  return { encode: 2 * encode, decode: 2 * decode };
 }
