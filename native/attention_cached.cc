@@ -1,7 +1,6 @@
 // Attention while decoding: new positions are written into the cache, then attend to all of it. A few queries against
 // many keys are bound by reading the cache, so each head's keys and values are read once, straight from where they lie.
-#include "kernels.h"
-#include "simd.h"
+#include "attention_tiles.h"
 
 namespace tessera {
 namespace flash {

@@ -4,6 +4,7 @@
 #include "activation.cc"
 #include "adamw.cc"
 #include "attention.cc"
+#include "attention_backward.cc"
 #include "attention_cached.cc"
 #include "categorical.cc"
 #include "conv.cc"

@@ -259,6 +259,18 @@ overrideNative('Slice', ({ x }, { begin, size }, backend) => {
   return [y];
 });
 
+overrideNative('PadV2', ({ x }, { paddings, constantValue }, backend) => {
+  const pads = paddings as [number, number][];
+  const padded = pads.flatMap(([before, after], i) => (before + after > 0 ? [i] : []));
+  if (!isFloat(x) || padded.length !== 1) return undefined;
+  const [axis] = padded;
+  const [before, after] = pads[axis];
+  const shape = x.shape.with(axis, x.shape[axis] + before + after);
+  const [y] = filled(shape, constantValue as number, backend);
+  copyAlong(axis, x.shape[axis], { x, from: 0 }, { y, to: before }, backend);
+  return [y];
+});
+
 overrideNative('SplitV', ({ x }, { numOrSizeSplits, axis }, backend) => {
   const [at] = parseAxisParam(axis as number, x.shape);
   if (!isWord(x) || sizeFromShape(x.shape.slice(0, at)) === 1) return undefined;

@@ -263,6 +263,29 @@ describe.skipIf(reason !== undefined)('native operations equal those of cpu', ()
     await expectLikeCpu(() => tf.cast(tf.tensor1d([1, 0, 1], 'bool'), 'float32'));
     await expectLikeCpu(() => tf.cast(tf.tensor1d([1.7, -2.3]), 'int32'));
     await expectLikeCpu(() => [tf.fill([3, 2], 2.5), tf.fill([2], 7, 'int32'), tf.onesLike(normal([4], 1))]);
+    await expectLikeCpu(() =>
+      tf.pad(
+        normal([3, 4, 5], 1),
+        [
+          [0, 0],
+          [2, 1],
+          [0, 0],
+        ],
+        7,
+      ),
+    );
+    await expectLikeCpu(() =>
+      tf.pad(normal([3, 4], 1), [
+        [0, 2],
+        [1, 0],
+      ]),
+    );
+    await expectLikeCpu(() =>
+      tf.pad(tf.zeros([0, 4]), [
+        [0, 0],
+        [1, 0],
+      ]),
+    );
     await expectLikeCpu(() => tf.addN([1, 2, 3].map(seed => normal([3, 7], seed))));
   });
 
