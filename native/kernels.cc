@@ -14,6 +14,7 @@
 #include "gemm_linear.cc"
 #include "loss.cc"
 #include "matmul.cc"
+#include "muon.cc"
 #include "norm.cc"
 #include "pixelloss.cc"
 #include "rope.cc"
@@ -23,6 +24,7 @@ namespace tessera {
 const Kernel* kernelTable(int* count) {
   static const Kernel table[] = {
       {"adamw", adamw},
+      {"muon", muon},
       {"squaredNorm", squaredNorm},
       {"crossEntropy", crossEntropy},
       {"crossEntropyGradient", crossEntropyGradient},

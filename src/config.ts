@@ -49,10 +49,13 @@ export const patchSchema = z.object({
   codeBlocks: count.default(2).describe('further residual blocks at the code grid'),
 });
 
+export const optimizers = ['adamw', 'muon'] as const;
+
 /** How the patch tokenizer is trained. */
 export const patchTrainSchema = z.object({
   steps: count.default(10000).describe('optimizer steps'),
   batchSize: count.default(16).describe('images a step'),
+  optimizer: z.enum(optimizers).default('adamw').describe('as for the transformer'),
   lr: positive.default(6e-4).describe('peak learning rate'),
   warmup: fraction.default(0.03).describe('share of the steps in which the learning rate rises'),
   finalLr: fraction.default(0.05).describe('last learning rate as a share of the peak (cosine)'),
@@ -104,6 +107,10 @@ export const trainSchema = z.object({
   steps: count.default(20000).describe('optimizer steps'),
   batchSize: count.default(16).describe('sequences a step'),
   accumulate: count.default(1).describe('parts that a batch is computed in, to save memory'),
+  optimizer: z
+    .enum(['adamw', 'muon'])
+    .default('adamw')
+    .describe("muon orthogonalises the updates of the layers' matrices"),
   lr: positive.default(6e-4).describe('peak learning rate'),
   warmup: fraction.default(0.03).describe('share of the steps in which the learning rate rises'),
   finalLr: fraction.default(0.05).describe('last learning rate as a share of the peak (cosine)'),

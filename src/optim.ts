@@ -6,6 +6,7 @@ import type { Tensor } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { UserError } from './errors.ts';
 import { adamwStep, squaredNorm } from './kernels/adamw.ts';
+import { muonStep } from './kernels/muon.ts';
 import type { NamedValues, Parameter } from './nn/module.ts';
 
 export interface AdamWConfig {
@@ -16,6 +17,8 @@ export interface AdamWConfig {
   readonly clip: number;
   /** Decay of the average; 0 keeps none. */
   readonly ema: number;
+  /** Default adamw. */
+  readonly optimizer?: 'adamw' | 'muon';
 }
 
 /** Linear warm-up to the peak, then a cosine down to `finalLr` of it. `step` counts from 0. */
@@ -38,6 +41,7 @@ interface Slot {
 }
 
 const EPSILON = 1e-8;
+const MUON_BETA = 0.95;
 
 export class AdamW {
   private readonly config: AdamWConfig;
@@ -71,25 +75,29 @@ export class AdamW {
       this.taken++;
       // Early averages would otherwise remember the random start.
       const emaDecay = Math.min(config.ema, (1 + this.taken) / (10 + this.taken));
+      const clipScale = norm > config.clip ? config.clip / norm : 1;
       const slots = this.slots.flatMap(({ parameter, m, v, ema }, i) => {
         const gradient = gradients[i];
         if (gradient === null) return [];
-        return [
-          { value: parameter.variable, gradient, m, v, ema, weightDecay: parameter.decay ? config.weightDecay : 0 },
-        ];
+        const weightDecay = parameter.decay ? config.weightDecay : 0;
+        return [{ value: parameter.variable, gradient, m, v, ema, weightDecay, byMuon: this.byMuon(parameter) }];
       });
-      adamwStep(slots, {
-        lr,
-        beta1: config.beta1,
-        beta2: config.beta2,
-        eps: EPSILON,
-        step: this.taken,
-        clipScale: norm > config.clip ? config.clip / norm : 1,
-        emaDecay,
-      });
+      muonStep(
+        slots.filter(({ byMuon }) => byMuon).map(({ m: momentum, ...slot }) => ({ ...slot, momentum })),
+        { lr, beta: MUON_BETA, clipScale, emaDecay },
+      );
+      adamwStep(
+        slots.filter(({ byMuon }) => !byMuon),
+        { lr, beta1: config.beta1, beta2: config.beta2, eps: EPSILON, step: this.taken, clipScale, emaDecay },
+      );
     }
     for (const gradient of gradients) gradient?.dispose();
     return norm;
+  }
+
+  /** Muon is for the matrices inside; embeddings, heads, first and last layers and gains are AdamW's (Jordan et al. 2024). */
+  private byMuon({ name, variable }: Parameter): boolean {
+    return this.config.optimizer === 'muon' && variable.rank >= 2 && /(^|\.)(layers|stages)\./.test(name);
   }
 
   /** Runs `body` with the averaged weights in the parameters' place. Without an average it runs as it is. */

@@ -88,7 +88,7 @@ const owned = new WeakSet<object>();
  * Makes sure that writing into a variable's memory is seen by nobody else: not by a clone, and not by the array that the
  * variable was made of. Views of a variable (tf.slice) must not outlive the step.
  */
-function own(variable: Variable, backend: NativeBackend): Variable {
+export function own(variable: Variable, backend: NativeBackend): Variable {
   if (owned.has(variable.dataId) && backend.refCount(variable.dataId) === 1) return variable;
   const info = backend.output(variable.shape);
   (backend.values(info) as Float32Array).set(backend.values(variable) as Float32Array);

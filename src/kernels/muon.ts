@@ -1,0 +1,110 @@
+/**
+ * @file Muon (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon): momentum whose matrix is replaced by the
+ * nearest one with orthonormal rows or columns, so that a step moves every direction of the gradient alike, not only the
+ * strongest. In place on the native backend.
+ */
+import type { Tensor, Variable } from '@tensorflow/tfjs-core';
+import * as tf from '@tensorflow/tfjs-core';
+import { activeNative, type NativeBackend } from '../backends/native.ts';
+import { expectShape } from '../errors.ts';
+import { own } from './adamw.ts';
+
+export interface MuonSlot {
+  /** [rows, ...]: all axes but the first are taken as columns, so a filter bank is a matrix too. */
+  readonly value: Variable;
+  readonly gradient: Tensor;
+  /** Starts as zeros. */
+  readonly momentum: Variable;
+  /** Exponential moving average of `value`. */
+  readonly ema?: Variable;
+  readonly weightDecay: number;
+}
+
+export interface MuonOptions {
+  readonly lr: number;
+  /** Decay of the momentum, which is Nesterov's. */
+  readonly beta: number;
+  /** Multiplies every gradient; default 1. */
+  readonly clipScale?: number;
+  readonly emaDecay?: number;
+}
+
+/** The quintic A x + B x³ + C x⁵ drives singular values in (0, 1] to about 1 (0.7 to 1.2) in five steps. */
+const [A, B, C] = [3.4445, -4.775, 2.0315];
+const ITERATIONS = 5;
+const SLOTS_A_CALL = 8;
+
+/**
+ * One update of every matrix: m = beta m + g; value -= lr (s orthogonalize(g + beta m) + weightDecay value), where
+ * s = 0.2 sqrt(max(rows, columns)) gives the step the size of AdamW's, so that both share a learning rate (Liu et al.
+ * 2025, arXiv:2502.16982, section 2.2).
+ * @throws ShapeError if a slot's tensors differ in shape
+ */
+export function muonStep(slots: readonly MuonSlot[], options: MuonOptions): void {
+  for (const { value, gradient, momentum, ema } of slots) {
+    for (const other of [gradient, momentum, ...(ema === undefined ? [] : [ema])]) {
+      expectShape('muonStep: slot', other.shape, value.shape);
+    }
+  }
+  const backend = activeNative();
+  if (backend === undefined) {
+    for (const slot of slots) referenceStep(slot, options);
+    return;
+  }
+  for (let i = 0; i < slots.length; i += SLOTS_A_CALL) nativeStep(slots.slice(i, i + SLOTS_A_CALL), options, backend);
+}
+
+/**
+ * Approximately U Vᵀ of x = U S Vᵀ, by Newton-Schulz iteration.
+ * @param x [rows, columns]; @returns alike
+ */
+export function orthogonalize(x: Tensor): Tensor {
+  return tf.tidy(() => {
+    const [rows, columns] = x.shape;
+    const wide = rows <= columns ? x : tf.transpose(x);
+    let y: Tensor = tf.div(wide, tf.add(tf.sqrt(tf.sum(tf.square(wide))), 1e-7));
+    for (let i = 0; i < ITERATIONS; i++) {
+      const gram = tf.matMul(y, y, false, true);
+      const polynomial = tf.add(tf.mul(gram, B), tf.mul(tf.matMul(gram, gram), C));
+      y = tf.add(tf.mul(y, A), tf.matMul(polynomial, y));
+    }
+    return rows <= columns ? y : tf.transpose(y);
+  });
+}
+
+function matrixShape({ shape, size }: Variable): [rows: number, columns: number] {
+  return [shape[0], size / shape[0]];
+}
+
+function stepSize(lr: number, shape: readonly number[]): number {
+  return lr * 0.2 * Math.sqrt(Math.max(...shape));
+}
+
+function nativeStep(slots: readonly MuonSlot[], options: MuonOptions, backend: NativeBackend): void {
+  const { lr, beta, clipScale = 1, emaDecay = 0 } = options;
+  const buffers = slots.flatMap(({ value, gradient, momentum, ema }) => [
+    own(value, backend),
+    gradient,
+    own(momentum, backend),
+    ema === undefined ? null : own(ema, backend),
+  ]);
+  const numbers = slots.flatMap(({ value, weightDecay }) => {
+    const shape = matrixShape(value);
+    return [...shape, stepSize(lr, shape), 1 - lr * weightDecay];
+  });
+  const precision = backend.precision === 'bf16' ? 1 : 0;
+  backend.call('muon', buffers, [precision, beta, clipScale, emaDecay, ...numbers]);
+}
+
+function referenceStep(slot: MuonSlot, { lr, beta, clipScale = 1, emaDecay = 0 }: MuonOptions): void {
+  const { value, gradient, momentum, ema, weightDecay } = slot;
+  tf.tidy(() => {
+    const g = tf.mul(gradient, clipScale);
+    momentum.assign(tf.add(tf.mul(momentum, beta), g));
+    const shape = matrixShape(value);
+    const direction = orthogonalize(tf.reshape(tf.add(g, tf.mul(momentum, beta)), shape));
+    const kept = tf.mul(value, 1 - lr * weightDecay);
+    value.assign(tf.sub(kept, tf.reshape(tf.mul(direction, stepSize(lr, shape)), value.shape)));
+    ema?.assign(tf.add(tf.mul(ema, emaDecay), tf.mul(value, 1 - emaDecay)));
+  });
+}
