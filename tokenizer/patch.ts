@@ -13,7 +13,8 @@ import type { Random } from '../src/random.ts';
 import { Decoder, Encoder } from './autoencoder.ts';
 import type { Tokenizer } from './index.ts';
 import { logitLaplaceLoss, mapPixels, reconstructDvae } from './quantizers/dvae.ts';
-import { createQuantizer, type Quantizer, type QuantizerState, type TrainingMoment } from './quantizers/index.ts';
+import { createQuantizer } from './quantizers/index.ts';
+import type { Quantizer, QuantizerState, TrainingMoment } from './quantizers/quantizer.ts';
 
 /** Pixels that pass through the network at once where no gradients are taken: bounds the memory. */
 const CHUNK_PIXELS = 1 << 19;

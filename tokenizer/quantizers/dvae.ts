@@ -11,7 +11,7 @@ import { gumbelSoftmax, klToUniform } from '../../src/kernels/categorical.ts';
 import { detached } from '../../src/kernels/detached.ts';
 import { embedding } from '../../src/kernels/embedding.ts';
 import type { Parameters } from '../../src/nn/module.ts';
-import type { Quantized, Quantizer, QuantizerState, TrainingMoment } from './index.ts';
+import type { Quantized, Quantizer, QuantizerState, TrainingMoment } from './quantizer.ts';
 
 /** Channels of a code's vector: the first, 1x1 layer of DALL·E's decoder. */
 const VECTOR = 128;

@@ -7,7 +7,7 @@ import type { Tensor } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { expectShape } from '../../src/errors.ts';
 import { detached } from '../../src/kernels/detached.ts';
-import type { Quantized, Quantizer, QuantizerState } from './index.ts';
+import type { Quantized, Quantizer, QuantizerState } from './quantizer.ts';
 
 /** Keeps the outermost levels reachable at finite inputs. */
 const EPS = 1e-3;

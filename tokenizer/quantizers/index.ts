@@ -1,61 +1,10 @@
-/**
- * @file What a quantizer is: the step between encoder and decoder that turns each position's channels into one of K
- * codes. Quantizers know nothing of images, networks or optimizers.
- */
-import type { Tensor } from '@tensorflow/tfjs-core';
-import type { PatchConfig, PatchTrainConfig } from '../../src/config.ts';
+/** @file The quantizers there are, by name. */
+import type { PatchConfig } from '../../src/config.ts';
 import type { Parameters } from '../../src/nn/module.ts';
-import type { Random } from '../../src/random.ts';
 import { DvaeQuantizer } from './dvae.ts';
 import { FsqQuantizer } from './fsq.ts';
+import type { Quantizer } from './quantizer.ts';
 import { VqQuantizer } from './vq.ts';
-
-/** Where training stands. */
-export interface TrainingMoment {
-  /** Share of the training that is done, in [0, 1]. */
-  readonly progress: number;
-  /** Draws of this step alone. */
-  readonly random: Random;
-  readonly config: PatchTrainConfig;
-}
-
-/** A batch on its way from encoder to decoder, while training. */
-export interface Quantized {
-  /** [B, h, w, outputs]: decoder input, differentiable by the encoder's output. */
-  readonly vectors: Tensor;
-  /** Terms to add to the loss, weighted already; scalars. */
-  readonly losses: Readonly<Record<string, Tensor>>;
-  /** What `afterStep` wants to see of this step. */
-  readonly observed: readonly Tensor[];
-}
-
-/** What a quantizer remembers besides its parameters: plain arrays by name, saved and loaded with a run's state. */
-export type QuantizerState = Readonly<Record<string, Float32Array>>;
-
-export interface Quantizer {
-  /** K: codes are in [0, K). */
-  readonly codebookSize: number;
-  /** Channels it wants from the encoder. */
-  readonly inputs: number;
-  /** Channels it gives to the decoder. */
-  readonly outputs: number;
-  /**
-   * The differentiable way, for training. Builds tensors only.
-   * @param encoded [B, h, w, inputs]
-   */
-  quantize(encoded: Tensor, moment: TrainingMoment): Quantized;
-  /** @param encoded [B, h, w, inputs]; @returns int32 [B, h, w] */
-  encode(encoded: Tensor): Tensor;
-  /** @param codes int32 [B, h, w]; @returns [B, h, w, outputs] */
-  decode(codes: Tensor): Tensor;
-  /** Starts the codebook from outputs of the untrained encoder; absent where there is nothing to start. */
-  initialize?(encoded: Tensor, random: Random): Promise<void>;
-  /** Once after every optimizer step, with the `observed` of that step (which stay the caller's). */
-  afterStep?(observed: readonly Tensor[], moment: TrainingMoment): Promise<void>;
-  state(): QuantizerState;
-  /** @throws Error if the state is not of this quantizer */
-  loadState(state: QuantizerState): void;
-}
 
 /** Makes the quantizer that a config names, with its parameters (if any) in the given scope. */
 export function createQuantizer(config: PatchConfig, patchSize: number, parameters: Parameters): Quantizer {

@@ -12,8 +12,8 @@ import { detached } from '../../src/kernels/detached.ts';
 import { embedding } from '../../src/kernels/embedding.ts';
 import type { Parameters } from '../../src/nn/module.ts';
 import type { Random } from '../../src/random.ts';
-import type { Quantized, Quantizer, QuantizerState, TrainingMoment } from './index.ts';
 import { kMeans } from './kmeans.ts';
+import type { Quantized, Quantizer, QuantizerState, TrainingMoment } from './quantizer.ts';
 
 /** Similarities held at once while searching. */
 const CHUNK = 1 << 22;
