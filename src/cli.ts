@@ -4,6 +4,8 @@
  * `UserError` prints its one line (and a hint) and exits with 2; anything else is a bug: stack trace, exit 1.
  */
 import { readFileSync, realpathSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { emojiStyles } from '../data/emoji.ts';
@@ -279,7 +281,8 @@ async function runCommand(found: Command, argv: readonly string[]): Promise<void
     process.stdout.write(`${line}\n`);
   };
   try {
-    await found.run({ reporter, print, now: () => performance.now(), signal: stop.signal, columns }, parsed);
+    const cacheDir = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'tessera');
+    await found.run({ reporter, print, now: () => performance.now(), signal: stop.signal, cacheDir }, parsed);
   } finally {
     reporter.close();
   }

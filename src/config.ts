@@ -168,6 +168,8 @@ export const presets = {
   dalle: {
     caption: { bpeDropout: 0.1 },
     patch: { quantizer: 'dvae', codebookSize: 8192 },
+    // The paper's fractions of 3,000,000 updates are too short a start for a run of thousands.
+    patchTrain: { lr: 1e-3, temperatureSteps: 0.5 },
     model: {
       mlp: 'gelu',
       norm: 'layer',

@@ -7,7 +7,7 @@
 import { join } from 'node:path';
 import type { Tensor } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
-import { loadState, readJson, readSafetensors, saveState } from './checkpoint.ts';
+import { loadState, readJson, readSafetensors, type SavedState, saveState } from './checkpoint.ts';
 import { UserError } from './errors.ts';
 import { valueAndGradients } from './kernels/autodiff.ts';
 import type { NamedValues, Parameters } from './nn/module.ts';
@@ -112,12 +112,16 @@ export async function train(
   },
 ): Promise<TrainResult> {
   const { folder, watcher = {}, signal, now } = options;
-  const optimizer = new AdamW(task.parameters.list(), config);
   const random = new Random(config.seed);
   const state: LoopState = { step: 0, updates: 0, best: Number.POSITIVE_INFINITY, skipped: 0 };
+  const saved = await loadState(folder);
+  if (saved === undefined) await task.begin?.(random.fork('begin')); // before the averages copy the weights
+  const optimizer = new AdamW(task.parameters.list(), config);
   try {
-    if (await resume(folder, task, optimizer, state)) watcher.onMessage?.(`resumed at step ${state.step}`);
-    else await task.begin?.(random.fork('begin'));
+    if (saved !== undefined) {
+      await resume(saved, task, optimizer, state);
+      watcher.onMessage?.(`resumed at step ${state.step}`);
+    }
     let window = emptyWindow(now());
     let savedAt = state.step;
 
@@ -264,9 +268,7 @@ async function save(folder: string, task: Task, optimizer: AdamW, state: LoopSta
   await watcher.onSave?.(weights, await optimizer.average(), state.step);
 }
 
-async function resume(folder: string, task: Task, optimizer: AdamW, state: LoopState): Promise<boolean> {
-  const saved = await loadState(folder);
-  if (saved === undefined) return false;
+async function resume(saved: SavedState, task: Task, optimizer: AdamW, state: LoopState): Promise<void> {
   const file = (name: string) => join(saved.path, name);
   const stored = (await readJson(file('state.json'))) as Omit<LoopState, 'best'> & {
     best: number | null;
@@ -280,7 +282,6 @@ async function resume(folder: string, task: Task, optimizer: AdamW, state: LoopS
   state.updates = stored.updates;
   state.skipped = stored.skipped;
   state.best = stored.best ?? Number.POSITIVE_INFINITY;
-  return true;
 }
 
 /** The step that a run's folder would resume at; 0 where there is none. */

@@ -61,7 +61,7 @@ export async function sampleRun(session: Session, request: SampleRequest): Promi
     precision: request.precision,
   });
   const given = await givenImage(tessera, request);
-  const ranker = request.rerank === undefined ? undefined : await loadClip(request.rerank);
+  const ranker = request.rerank === undefined ? undefined : await openClip(session, request.rerank);
   const nearest = request.nearest
     ? await trainingImages(session, request, Math.min(COMPARED, tessera.imageSize))
     : undefined;
@@ -155,6 +155,18 @@ async function paintCaption(
   }
   reporter.done(`${samples.length} images`);
   return samples;
+}
+
+async function openClip(session: Session, name: string): Promise<Awaited<ReturnType<typeof loadClip>>> {
+  let shown = '';
+  return loadClip(name, {
+    cacheDir: session.cacheDir,
+    onDownload: (file, loaded, total) => {
+      if (file !== shown) session.reporter.stage(`downloading ${file}`, { unit: 'bytes' });
+      shown = file;
+      session.reporter.update({ step: loaded, total, amount: loaded });
+    },
+  });
 }
 
 interface GivenImage {

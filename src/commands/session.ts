@@ -14,8 +14,8 @@ export interface Session {
   readonly now: () => number;
   /** Aborted by Ctrl-C. */
   readonly signal: AbortSignal;
-  /** Where a path that the user gave is shown or read. */
-  readonly columns: number;
+  /** Where downloaded models are kept between runs. */
+  readonly cacheDir: string;
 }
 
 export interface EngineFlags {

@@ -129,8 +129,9 @@ export class DalleTask implements Task {
     const { batchSize, accumulate, imageSize, evaluateAtMost = 512 } = this.options;
     const count = Math.min(set.ids.length, evaluateAtMost);
     const size = Math.max(1, batchSize / accumulate);
-    let caption = 0;
-    let image = 0;
+    // Nothing held out is no measurement, and never the best.
+    let caption = count === 0 ? Number.NaN : 0;
+    let image = caption;
     for (let first = 0; first < count; first += size) {
       const items = Array.from({ length: Math.min(size, count - first) }, (_, i) => first + i);
       const batch = this.collate(

@@ -28,6 +28,9 @@ export interface PatchTaskOptions {
   readonly heldOut: Uint8Array;
 }
 
+/** Images that a codebook starts from. */
+const START_IMAGES = 256;
+
 export class PatchTask implements Task {
   readonly parameters: Parameters;
   readonly unit = 'images';
@@ -62,7 +65,10 @@ export class PatchTask implements Task {
 
   async begin(random: Random): Promise<void> {
     const { imageSize } = this.options;
-    const images = imagesToTensor(await this.stream.next(), imageSize);
+    const batches: Uint8Array[] = [];
+    const wanted = Math.ceil(START_IMAGES / this.options.config.batchSize);
+    for (let i = 0; i < wanted; i++) batches.push(await this.stream.next());
+    const images = imagesToTensor(Buffer.concat(batches), imageSize);
     await this.tokenizer.beforeTraining(images, random);
     images.dispose();
   }
