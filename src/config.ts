@@ -20,6 +20,9 @@ export const imagesSchema = z.object({
     .boolean()
     .default(false)
     .describe('crops may reach beyond the image, into white: for drawings on a plain ground'),
+  balance: fraction
+    .default(0)
+    .describe('1 draws every subject (the words before the first comma) alike, 0 every image'),
   flip: z.boolean().default(false).describe('also mirror half of the crops (wrong where captions say left or right)'),
 });
 

@@ -23,10 +23,41 @@ export interface CaptionedCodes {
   readonly captions: readonly (readonly string[])[];
 }
 
+/**
+ * How often each item is drawn, relative to the others: (items of its subject) ^ -balance, where the subject is what the
+ * caption says before its first comma. 0 draws every item alike, 1 every subject, however many items it has.
+ */
+export function balancedWeights(captions: CaptionedCodes['captions'], balance: number): Float64Array {
+  const subjects = captions.map(([caption]) => caption.split(',')[0]);
+  const counts = new Map<string, number>();
+  for (const subject of subjects) counts.set(subject, (counts.get(subject) ?? 0) + 1);
+  return Float64Array.from(subjects, subject => (counts.get(subject) as number) ** -balance);
+}
+
+/**
+ * One epoch: as many draws as there are weights, in random order, by systematic sampling: an item comes up its share of
+ * them, rounded up or down; with equal weights every item exactly once.
+ */
+export function drawEpoch(weights: Float64Array, random: Random): Uint32Array {
+  const n = weights.length;
+  const total = weights.reduce((a, b) => a + b, 0);
+  const start = random.uniform();
+  const drawn = new Uint32Array(n);
+  let item = 0;
+  let sum = weights[0];
+  for (let k = 0; k < n; k++) {
+    while (item < n - 1 && sum * n <= (k + start) * total) sum += weights[++item];
+    drawn[k] = item;
+  }
+  return random.permutation(n).map(k => drawn[k]);
+}
+
 export interface DalleTaskOptions {
   readonly batchSize: number;
   readonly accumulate: number;
   readonly bpeDropout: number;
+  /** See `balancedWeights`; default 0. */
+  readonly balance?: number;
   readonly seed: number;
   /** Pixels along a side, for bits per dimension. */
   readonly imageSize: number;
@@ -46,6 +77,7 @@ export class DalleTask implements Task {
   private readonly heldOut: CaptionedCodes;
   private readonly options: DalleTaskOptions;
   private readonly random: Random;
+  private readonly weights: Float64Array;
   private order: { readonly epoch: number; readonly items: Uint32Array } | undefined;
 
   constructor(
@@ -61,6 +93,7 @@ export class DalleTask implements Task {
     this.heldOut = data.heldOut;
     this.options = options;
     this.random = new Random(options.seed).fork('data');
+    this.weights = balancedWeights(data.training.captions, options.balance ?? 0);
     this.unitsPerStep = options.batchSize * model.length;
   }
 
@@ -87,11 +120,12 @@ export class DalleTask implements Task {
     };
   }
 
-  /** The item at a place of the endless stream of shuffled epochs. */
+  /** The item at a place of the endless stream of epochs, each as long as the data and shuffled. */
   private itemAt(place: number): number {
     const n = this.training.set.ids.length;
     const epoch = Math.floor(place / n);
-    if (this.order?.epoch !== epoch) this.order = { epoch, items: this.random.fork('epoch', epoch).permutation(n) };
+    if (this.order?.epoch !== epoch)
+      this.order = { epoch, items: drawEpoch(this.weights, this.random.fork('epoch', epoch)) };
     return this.order.items[place % n];
   }
 
