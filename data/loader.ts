@@ -168,7 +168,9 @@ const LIMIT_BYTES = 2 ** 32 - 1;
 
 /**
  * Decodes all items into one array. The crops of an item depend on the seed and its id alone, not on the other items.
- * @throws UserError if the array would pass 4 GiB, or nothing could be decoded
+ * Images that fail are left out and named in `problems`, even if that is all of them: the items may be one piece of a
+ * dataset, and only the caller knows how many images it cannot do without.
+ * @throws UserError if the array would pass 4 GiB
  */
 export async function decodeAll(dataset: Dataset | readonly Item[], options: DecodeAllOptions): Promise<Decoded> {
   const items = 'items' in dataset ? dataset.items : dataset;
@@ -203,13 +205,6 @@ export async function decodeAll(dataset: Dataset | readonly Item[], options: Dec
     }
   });
   const indices = Int32Array.from(items.keys()).filter(i => good[i]);
-  if (indices.length === 0) {
-    throw new UserError(
-      'data',
-      `none of ${items.length} images can be decoded`,
-      problems.length > 0 ? `${problems[0].id}: ${problems[0].what}` : undefined,
-    );
-  }
   // Close the gaps that bad images left.
   if (indices.length < items.length) {
     for (const [to, from] of indices.entries()) {

@@ -97,6 +97,11 @@ describe('decoding everything', () => {
     const some = await decodeAll(items.slice(4), { size: 8, crops: 3, seed: 1, crop: { pad: true }, concurrency: 1 });
     expect(some.images).toEqual(all.images.subarray(3 * 3 * length));
     await expect(decodeAll(items, { size: 8192, crops: 8 })).rejects.toThrow(/GiB, more than 4/);
-    await expect(decodeAll(items.slice(2, 3), { size: 8 })).rejects.toThrow(UserError);
+  });
+
+  test('a piece without a single good image is empty, with its problems', async () => {
+    const { images, indices, problems } = await decodeAll(await greys(3, [0, 1, 2]), { size: 8, crops: 2 });
+    expect([images.length, indices.length]).toEqual([0, 0]);
+    expect(problems.map(({ id }) => id)).toEqual(['0.png', '1.png', '2.png']);
   });
 });
