@@ -75,7 +75,8 @@ const trainFlags = z.object({
   ...runSchema.shape,
 });
 
-const commands: readonly Command[] = [
+/** The command table. */
+export const commands: readonly Command[] = [
   command({
     name: 'data emoji',
     summary: 'draw emoji art as captioned images',
@@ -231,8 +232,12 @@ function readConfigFile(path: string): Record<string, unknown> {
   let text: string;
   try {
     text = readFileSync(path, 'utf8');
-  } catch {
-    throw new UserError('train: --config', `no such file: ${path}`);
+  } catch (error) {
+    const folder = (error as NodeJS.ErrnoException).code === 'EISDIR'; // readFileSync throws nothing else
+    throw new UserError(
+      'train: --config',
+      folder ? `expected a file, got the folder ${path}` : `no such file: ${path}`,
+    );
   }
   // Checked against the schema, then only what the file itself says goes over the preset.
   parseConfigText(runSchema, text, path);
@@ -264,12 +269,14 @@ async function runCommand(found: Command, argv: readonly string[]): Promise<void
     return;
   }
   const stop = new AbortController();
-  process.once('SIGINT', () => {
+  const interrupt = () => {
+    if (stop.signal.aborted) process.exit(INTERRUPTED);
     process.stderr.write('\nstopping after this step; press Ctrl-C again to stop at once\n');
-    process.once('SIGINT', () => process.exit(130));
     stop.abort();
-  });
-  process.once('SIGTERM', () => stop.abort());
+  };
+  const terminate = () => stop.abort();
+  process.on('SIGINT', interrupt);
+  process.on('SIGTERM', terminate);
   const isTTY = process.stderr.isTTY === true;
   const reporter = new Reporter({
     stream: process.stderr,
@@ -283,10 +290,17 @@ async function runCommand(found: Command, argv: readonly string[]): Promise<void
   try {
     const cacheDir = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'tessera');
     await found.run({ reporter, print, now: () => performance.now(), signal: stop.signal, cacheDir }, parsed);
+    // A script must not take a run that was stopped for one that is done.
+    if (stop.signal.aborted) process.exitCode = INTERRUPTED;
   } finally {
     reporter.close();
+    process.off('SIGINT', interrupt);
+    process.off('SIGTERM', terminate);
   }
 }
+
+/** Exit code of a program that was stopped, as shells have it: 128 and the number of SIGINT. */
+const INTERRUPTED = 130;
 
 function version(): string {
   for (let folder = new URL('.', import.meta.url); ; folder = new URL('..', folder)) {
@@ -302,7 +316,8 @@ function version(): string {
 async function exitCodeOf(job: () => Promise<void>): Promise<void> {
   try {
     await job();
-  } catch (error) {
+  } catch (thrown) {
+    const error = refusalOfSystem(thrown) ?? thrown;
     if (error instanceof UserError) {
       process.stderr.write(`${error.message}\n`);
       if (error.hint !== undefined) process.stderr.write(`  hint: ${error.hint}\n`);
@@ -314,6 +329,34 @@ async function exitCodeOf(job: () => Promise<void>): Promise<void> {
   }
 }
 
+/** What the system may refuse for reasons that the user can mend. */
+const refusals: Readonly<Record<string, string>> = {
+  EACCES: 'permission denied',
+  EPERM: 'permission denied',
+  EROFS: 'the file system is read-only',
+  ENOENT: 'no such file or folder',
+  ENOTDIR: 'a part of the path is a file, not a folder',
+  EEXIST: 'there is a file where a folder should be',
+  EISDIR: 'there is a folder where a file should be',
+  ENOSPC: 'the disk is full',
+  EDQUOT: 'the disk quota is used up',
+  EMFILE: 'too many files are open',
+};
+
+/** An error of the file system as one line; undefined for any other error. */
+function refusalOfSystem(error: unknown): UserError | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const { code, path, syscall } = error as NodeJS.ErrnoException; // fields that other errors lack
+  const reason = code === undefined ? undefined : refusals[code];
+  if (reason === undefined || syscall === undefined) return undefined;
+  return new UserError(path ?? syscall, `${reason} (${code}: ${syscall})`);
+}
+
+/** The whole program: `argv` without the interpreter and the script. Leaves the exit code in `process.exitCode`. */
+export async function runTessera(argv: readonly string[]): Promise<void> {
+  await exitCodeOf(() => main(argv));
+}
+
 /** A script that is one command: the same flags, help, errors and exit codes as the program's own. */
 export async function runProgram<S extends z.ZodObject>(
   definition: Command<S>,
@@ -323,5 +366,10 @@ export async function runProgram<S extends z.ZodObject>(
 }
 
 if (process.argv[1] !== undefined && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
-  await exitCodeOf(() => main(process.argv.slice(2)));
+  // `tessera ... --help | head` closes the pipe early, which is no error.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    process.exit();
+  });
+  await runTessera(process.argv.slice(2));
 }
