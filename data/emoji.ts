@@ -9,13 +9,13 @@
  */
 
 import { createHash } from 'node:crypto';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { UserError } from '../src/errors.ts';
 import { keyOf, otherPhraseOf, phraseOf, tonesOf, withStyle } from './emoji-names.ts';
-import { mapBounded } from './files.ts';
+import { mapBounded, writeWhole } from './files.ts';
 
 export const emojiStyles = ['noto', 'twemoji', 'openmoji', 'fluent-emoji-flat'] as const;
 export type EmojiStyle = (typeof emojiStyles)[number];
@@ -92,6 +92,9 @@ export async function makeEmoji(options: EmojiOptions): Promise<EmojiResult> {
     return { out, counts: previous.counts, upToDate: true };
   }
   const drawings = drawingsOf(sets, limit);
+  // Neither says anything true any more once the first picture is drawn over.
+  await rm(join(out, STAMP), { force: true });
+  await rm(join(out, 'metadata.jsonl'), { force: true });
   await Promise.all(styles.map(style => mkdir(join(out, style), { recursive: true })));
   const hashes = await drawAll(drawings, out, size, onProgress);
   // Different SVGs may still come out as the same picture.
@@ -104,13 +107,13 @@ export async function makeEmoji(options: EmojiOptions): Promise<EmojiResult> {
   const lines = drawings.map(({ style, name, captions, group }) =>
     JSON.stringify({ file_name: `${style}/${name}.png`, text: captions, group: same.of(group) }),
   );
-  await writeFile(join(out, 'metadata.jsonl'), `${lines.join('\n')}\n`);
-  await writeFile(join(out, 'ATTRIBUTION.md'), attribution(sets));
+  await writeWhole(join(out, 'metadata.jsonl'), `${lines.join('\n')}\n`);
+  await writeWhole(join(out, 'ATTRIBUTION.md'), attribution(sets));
   const counts = Object.fromEntries(
     styles.map(style => [style, drawings.filter(drawing => drawing.style === style).length]),
   );
   // Last, so that a folder with a stamp is complete.
-  await writeFile(join(out, STAMP), `${JSON.stringify({ ...stamp, counts }, null, 2)}\n`);
+  await writeWhole(join(out, STAMP), `${JSON.stringify({ ...stamp, counts }, null, 2)}\n`);
   return { out, counts, upToDate: false };
 }
 

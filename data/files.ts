@@ -1,9 +1,9 @@
 /**
- * @file Files and bounded concurrency: listing a folder, reading a piece of a file, telling images from other files by name,
- * and running an asynchronous job over many things a few at a time.
+ * @file Files and bounded concurrency: listing a folder, reading a piece of a file, writing one whole or not at all, telling
+ * images from other files by name, and running an asynchronous job over many things a few at a time.
  */
 
-import { open, readdir, realpath, stat } from 'node:fs/promises';
+import { open, readdir, realpath, rename, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 const IMAGE = /\.(png|jpe?g|webp|gif|avif|tiff?|svg)$/i;
@@ -60,6 +60,13 @@ export async function readPiece(path: string, offset: number, length: number): P
   }
 }
 
+/** Writes a text beside its place and renames it there, so that whoever is interrupted leaves no half of it. */
+export async function writeWhole(path: string, text: string): Promise<void> {
+  const temporary = `${path}.${process.pid}.tmp`;
+  await writeFile(temporary, text);
+  await rename(temporary, path);
+}
+
 /** UTF-8 text, or `undefined` where the bytes are something else. */
 export function utf8(bytes: Uint8Array): string | undefined {
   try {
@@ -69,7 +76,10 @@ export function utf8(bytes: Uint8Array): string | undefined {
   }
 }
 
-/** Runs `job` over `things`, at most `limit` at once, and returns the results in the order of the things. */
+/**
+ * Runs `job` over `things`, at most `limit` at once, and returns the results in the order of the things. After a job that
+ * rejects no other begins, and the error comes once those under way have ended.
+ */
 export async function mapBounded<T, R>(
   things: readonly T[],
   limit: number,
@@ -80,10 +90,16 @@ export async function mapBounded<T, R>(
   const worker = async (): Promise<void> => {
     while (next < things.length) {
       const index = next++;
-      results[index] = await job(things[index], index);
+      try {
+        results[index] = await job(things[index], index);
+      } catch (error) {
+        next = things.length;
+        throw error;
+      }
     }
   };
-  await Promise.all(Array.from({ length: Math.min(limit, things.length) }, worker));
+  const ends = await Promise.allSettled(Array.from({ length: Math.min(limit, things.length) }, worker));
+  for (const end of ends) if (end.status === 'rejected') throw end.reason;
   return results;
 }
 

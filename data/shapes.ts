@@ -4,12 +4,12 @@
  * Some colour and shape pairs are held out: no training scene shows them, the validation split does.
  */
 
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { UserError } from '../src/errors.ts';
 import { Random } from '../src/random.ts';
-import { mapBounded } from './files.ts';
+import { mapBounded, writeWhole } from './files.ts';
 
 export const sceneColours = {
   red: [222, 38, 38],
@@ -99,6 +99,9 @@ export async function makeShapes(options: ShapesOptions): Promise<ShapesResult> 
   const stamp = `${JSON.stringify({ format: 1, count, size, seed, holdOut, pairs }, null, 2)}\n`;
   if ((await readFile(join(out, STAMP), 'utf8').catch(() => undefined)) === stamp) return { ...result, upToDate: true };
 
+  // Neither says anything true any more once the first scene is drawn over.
+  await rm(join(out, STAMP), { force: true });
+  await rm(join(out, 'metadata.jsonl'), { force: true });
   await mkdir(join(out, 'scenes'), { recursive: true });
   await mkdir(join(out, 'held-out'), { recursive: true });
   let done = 0;
@@ -110,8 +113,8 @@ export async function makeShapes(options: ShapesOptions): Promise<ShapesResult> 
     onProgress?.(++done, count);
     return JSON.stringify({ file_name: name, text: scene.caption, ...(held ? { split: 'validation' } : {}) });
   });
-  await writeFile(join(out, 'metadata.jsonl'), `${lines.join('\n')}\n`);
-  await writeFile(join(out, STAMP), stamp); // last, so that a folder with a stamp is complete
+  await writeWhole(join(out, 'metadata.jsonl'), `${lines.join('\n')}\n`);
+  await writeWhole(join(out, STAMP), stamp); // last, so that a folder with a stamp is complete
   return { ...result, upToDate: false };
 }
 

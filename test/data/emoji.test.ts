@@ -97,3 +97,16 @@ test('makes a dataset that opens, with attribution, and does nothing the second 
     'styles: expected some of noto, twemoji, openmoji, fluent-emoji-flat, got windows',
   );
 });
+
+test('a folder that was drawn over halfway is neither made before nor a dataset', async () => {
+  const out = await folder();
+  const options = { out, styles: ['noto'], size: 16, limit: 12 };
+  await makeEmoji(options);
+  const interrupt = (): never => {
+    throw new Error('interrupted');
+  };
+  await expect(makeEmoji({ ...options, size: 32, onProgress: interrupt })).rejects.toThrow('interrupted');
+  await expect(openDataset(out)).rejects.toThrow('no captioned image');
+  expect((await makeEmoji(options)).upToDate).toBe(false);
+  expect((await sharp(await (await openDataset(out)).items[0].read()).metadata()).width).toBe(16);
+});

@@ -166,3 +166,16 @@ describe('held-out combinations', () => {
     );
   });
 });
+
+test('a folder that was drawn over halfway is neither made before nor a dataset', async () => {
+  const out = await folder();
+  const options = { out, count: 20, size: 16, seed: 1 };
+  await makeShapes(options);
+  const interrupt = (): never => {
+    throw new Error('interrupted');
+  };
+  await expect(makeShapes({ ...options, seed: 2, onProgress: interrupt })).rejects.toThrow('interrupted');
+  await expect(openDataset(out)).rejects.toThrow('no captioned image');
+  expect((await makeShapes(options)).upToDate).toBe(false);
+  expect((await openDataset(out)).items.length).toBe(20);
+});
