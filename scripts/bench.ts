@@ -16,7 +16,7 @@ import { Dalle } from '../src/dalle.ts';
 import { UserError } from '../src/errors.ts';
 import { generate } from '../src/generate.ts';
 import { valueAndGradients } from '../src/kernels/autodiff.ts';
-import { AdamW } from '../src/optim.ts';
+import { Optimizer } from '../src/optim.ts';
 import { Random } from '../src/random.ts';
 
 const modes = ['train', 'sample'] as const;
@@ -66,7 +66,13 @@ async function measureTraining(f: Flags): Promise<number[]> {
   const model = makeModel(f);
   const random = new Random(1);
   const variables = model.parameters.list().map(({ variable }) => variable);
-  const optimizer = new AdamW(model.parameters.list(), { beta1: 0.9, beta2: 0.95, weightDecay: 0.05, clip: 1, ema: 0 });
+  const optimizer = new Optimizer(model.parameters.list(), {
+    beta1: 0.9,
+    beta2: 0.95,
+    weightDecay: 0.05,
+    clip: 1,
+    ema: 0,
+  });
   const batch = {
     captions: randomIds(random, f.batch * f.captionLength, f.captionVocab),
     codes: randomIds(random, f.batch * f.grid ** 2, f.imageVocab),

@@ -7,7 +7,7 @@ import { checkConfig, codebookSizeOf, type RunConfig, runSchema } from '../src/c
 import { Dalle } from '../src/dalle.ts';
 import { valueAndGradients } from '../src/kernels/autodiff.ts';
 import type { Parameters } from '../src/nn/module.ts';
-import { AdamW } from '../src/optim.ts';
+import { Optimizer } from '../src/optim.ts';
 import { Random } from '../src/random.ts';
 import { mergeConfig } from '../src/schema.ts';
 import { PatchTokenizer } from '../tokenizer/patch.ts';
@@ -86,11 +86,11 @@ async function modelRate(config: RunConfig, now: () => number): Promise<number> 
 /** The median of six steps after two that warm up. */
 async function stepRate(
   parameters: Parameters,
-  options: ConstructorParameters<typeof AdamW>[1] & { readonly now: () => number },
+  options: ConstructorParameters<typeof Optimizer>[1] & { readonly now: () => number },
   forward: () => tf.Tensor,
 ): Promise<number> {
   const variables = parameters.list().map(({ variable }) => variable);
-  const optimizer = new AdamW(parameters.list(), options);
+  const optimizer = new Optimizer(parameters.list(), options);
   const times: number[] = [];
   for (let step = 0; step < 8; step++) {
     const started = options.now();

@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { UserError } from './errors.ts';
 
 const fraction = z.number().min(0).max(1);
+const belowOne = z.number().min(0).lt(1);
 const positive = z.number().positive();
 const count = z.number().int().positive();
 
@@ -20,9 +21,6 @@ export const imagesSchema = z.object({
     .boolean()
     .default(false)
     .describe('crops may reach beyond the image, into white: for drawings on a plain ground'),
-  balance: fraction
-    .default(0)
-    .describe('1 draws every subject (the words before the first comma) alike, 0 every image'),
   flip: z.boolean().default(false).describe('also mirror half of the crops (wrong where captions say left or right)'),
 });
 
@@ -62,11 +60,11 @@ export const patchTrainSchema = z.object({
   lr: positive.default(2e-3).describe('peak learning rate'),
   warmup: fraction.default(0.03).describe('share of the steps in which the learning rate rises'),
   finalLr: fraction.default(0.05).describe('last learning rate as a share of the peak (cosine)'),
-  beta1: fraction.default(0.9),
-  beta2: fraction.default(0.99),
+  beta1: belowOne.default(0.9),
+  beta2: belowOne.default(0.99),
   weightDecay: z.number().min(0).default(0.01),
   clip: positive.default(1).describe('largest global norm of the gradient'),
-  ema: fraction.default(0.998).describe('decay of the averaged weights'),
+  ema: belowOne.default(0.998).describe('decay of the averaged weights'),
   l1: z.number().min(0).default(0.5).describe('weight of the absolute error'),
   l2: z.number().min(0).default(5).describe('weight of the squared error'),
   edges: z.number().min(0).default(0.5).describe('weight of the absolute error of image gradients'),
@@ -103,7 +101,7 @@ export const modelSchema = z.object({
     .default('full')
     .describe("full causal, or DALL·E's row, column, row, row ... convolution"),
   convKernel: count.default(11).describe("side of the convolutional mask of DALL·E's last layer"),
-  dropout: fraction.default(0.1),
+  dropout: belowOne.default(0.1),
   captionDrop: fraction.default(0.1).describe('share of captions left out in training, for guidance'),
   captionWeight: fraction.default(0.125).describe('weight of the caption loss; the image loss has the rest'),
   zLoss: z.number().min(0).default(1e-5).describe('weight of the squared log-partition'),
@@ -114,22 +112,40 @@ export const trainSchema = z.object({
   steps: count.default(20000).describe('optimizer steps'),
   batchSize: count.default(16).describe('sequences a step'),
   accumulate: count.default(1).describe('parts that a batch is computed in, to save memory'),
-  optimizer: z
-    .enum(['adamw', 'muon'])
-    .default('adamw')
-    .describe("muon orthogonalises the updates of the layers' matrices"),
+  balance: fraction
+    .default(0)
+    .describe('1 draws every subject (the words before the first comma) alike, 0 every image'),
+  optimizer: z.enum(optimizers).default('adamw').describe("muon orthogonalises the updates of the layers' matrices"),
   lr: positive.default(6e-4).describe('peak learning rate'),
   warmup: fraction.default(0.03).describe('share of the steps in which the learning rate rises'),
   finalLr: fraction.default(0.05).describe('last learning rate as a share of the peak (cosine)'),
-  beta1: fraction.default(0.9),
-  beta2: fraction.default(0.95),
+  beta1: belowOne.default(0.9),
+  beta2: belowOne.default(0.95),
   weightDecay: z.number().min(0).default(0.05),
   clip: positive.default(1).describe('largest global norm of the gradient'),
-  ema: fraction.default(0.999).describe('decay of the averaged weights; 0 switches them off'),
+  ema: belowOne.default(0.999).describe('decay of the averaged weights; 0 switches them off'),
   evalEvery: count.default(500).describe('steps between validations'),
   sampleEvery: count.default(1000).describe('steps between sample grids'),
   saveEvery: count.default(500).describe('steps between saved states'),
   logEvery: count.default(10).describe('steps between lines of metrics.jsonl'),
+});
+
+/** How a run paints unless it is asked otherwise. */
+export const samplingSchema = z.object({
+  temperature: z
+    .number()
+    .min(0)
+    .max(100)
+    .default(1)
+    .describe('below 1 safer, above 1 wilder; 0 takes the likeliest code'),
+  topK: z.number().int().min(0).default(0).describe('draw from the k likeliest codes; 0: from all'),
+  topP: z
+    .number()
+    .positive()
+    .max(1)
+    .default(1)
+    .describe('draw from the likeliest codes that have this probability together'),
+  cfgScale: z.number().min(0).max(100).default(3).describe('how closely to follow the caption; 1: no guidance'),
 });
 
 /** A whole run. */
@@ -141,6 +157,7 @@ export const runSchema = z.object({
   patchTrain: patchTrainSchema.prefault({}),
   model: modelSchema.prefault({}),
   train: trainSchema.prefault({}),
+  sampling: samplingSchema.prefault({}),
 });
 
 export type ImagesConfig = Readonly<z.infer<typeof imagesSchema>>;
@@ -156,12 +173,22 @@ export type RunConfigInput = z.input<typeof runSchema>;
 export const presets = {
   /** What the demo trains: an 8x8 grid of 64x64 pixels and short captions, made for minutes on two CPU cores. */
   tiny: {
-    images: { imageSize: 64, crops: 4, cropAmount: 0.4, padCrops: true },
-    caption: { vocabSize: 2048 },
-    patch: { grid: 8, width: 64, maxWidth: 192, stem: 4 },
-    patchTrain: { steps: 3000, batchSize: 32, lr: 1e-3 },
-    model: { captionLength: 32, width: 256, layers: 6, heads: 4 },
-    train: { steps: 3000, batchSize: 32, lr: 1e-3, evalEvery: 250, sampleEvery: 500, saveEvery: 250 },
+    images: { imageSize: 64, crops: 1, cropAmount: 0.4, padCrops: true },
+    caption: { vocabSize: 2048, bpeDropout: 0 },
+    patch: { grid: 8, levels: [7, 5, 5, 5, 5], width: 32, maxWidth: 96, stem: 4 },
+    patchTrain: { steps: 2500, batchSize: 16, optimizer: 'muon', lr: 4e-3 },
+    model: { captionLength: 20, width: 256, layers: 6, heads: 4, dropout: 0 },
+    train: {
+      steps: 800,
+      batchSize: 32,
+      balance: 0.7,
+      optimizer: 'muon',
+      lr: 6e-3,
+      evalEvery: 100,
+      sampleEvery: 200,
+      saveEvery: 100,
+    },
+    sampling: { temperature: 0.7, cfgScale: 2 },
   },
   /** d 256, 6 layers: the full 256 + 1024 positions at the size of a laptop. */
   small: { model: { width: 256, layers: 6, heads: 4 } },
@@ -171,8 +198,7 @@ export const presets = {
   dalle: {
     caption: { bpeDropout: 0.1 },
     patch: { quantizer: 'dvae', codebookSize: 8192 },
-    // The paper's fractions of 3,000,000 updates are too short a start for a run of thousands.
-    patchTrain: { lr: 1e-3, temperatureSteps: 0.5 },
+    patchTrain: { lr: 1e-3 },
     model: {
       mlp: 'gelu',
       norm: 'layer',
@@ -184,6 +210,8 @@ export const presets = {
       zLoss: 0,
     },
     train: { beta2: 0.96, weightDecay: 0.045, clip: 4, ema: 0.99 },
+    // The paper samples at temperature 1 and predates guidance, which needs captions left out in training.
+    sampling: { cfgScale: 1 },
   },
 } as const satisfies Record<string, Partial<Record<keyof RunConfigInput, object>>>;
 

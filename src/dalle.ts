@@ -182,9 +182,10 @@ export class Dalle {
     if (config.positions !== 'learned') this.rotary = rotaryTables(shape, width / config.heads);
     const indices = Array.from({ length: config.layers }, (_, i) => i);
     this.layers = indices.map(i => new Layer(parameters.scope(`layers.${i}`), config));
-    this.masks = indices.map(i =>
-      attentionMask(config.attention === 'full' ? 'full' : dalleMaskKind(i, config.layers), shape, config.convKernel),
-    );
+    // One table a kind: a table is recognised by being the same array.
+    const kinds = indices.map(i => (config.attention === 'full' ? 'full' : dalleMaskKind(i, config.layers)));
+    const tables = new Map(kinds.map(kind => [kind, attentionMask(kind, shape, config.convKernel)]));
+    this.masks = kinds.map(kind => tables.get(kind) as AttentionMask); // every kind was just put in
     this.norm = new Norm(parameters.scope('norm'), width, config.norm);
     // Heads that start at zero predict every id alike: the first loss is ln(vocabulary), whatever the seed.
     const zero = { bias: false, deviation: 0 };

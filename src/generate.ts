@@ -3,6 +3,7 @@
  * guidance (Ho and Salimans 2022), temperature, top-k and top-p (Holtzman et al. 2020). An image's draws come from a
  * stream of its own, so that image i of a seed is the same whatever is painted beside it.
  */
+import { setImmediate as turnOfEventLoop } from 'node:timers/promises';
 import type { Tensor } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import type { Dalle } from './dalle.ts';
@@ -35,7 +36,7 @@ export interface GenerateRequest extends SamplingOptions {
 }
 
 /** The images so far: caption by caption, image by image. */
-export interface Partial {
+export interface UnfinishedImages {
   /** [images, N]; -1 where nothing has been painted yet. */
   readonly codes: Int32Array;
   /** Codes of each image that are there. */
@@ -46,7 +47,10 @@ export interface Partial {
  * Paints images, yielding them as they grow; the last yield is the finished set.
  * @returns the log-probability in nats of each image's painted codes under the distribution they were drawn from
  */
-export async function* generate(model: Dalle, request: GenerateRequest): AsyncGenerator<Partial, Float64Array> {
+export async function* generate(
+  model: Dalle,
+  request: GenerateRequest,
+): AsyncGenerator<UnfinishedImages, Float64Array> {
   const { captions, imagesPerCaption = 1, firstImage = 0, seed = 0, cfgScale = 1, given } = request;
   const N = model.codes;
   const images = captions.length * imagesPerCaption;
@@ -63,6 +67,7 @@ export async function* generate(model: Dalle, request: GenerateRequest): AsyncGe
   let { logits, caches } = await start(model, request, known);
   try {
     for (let position = known; position < N; position++) {
+      await turnOfEventLoop(); // so that a signal, or a server's other work, is heard between two codes
       const values = (await logits.data()) as Float32Array;
       logits.dispose();
       const K = model.vocabulary.image;

@@ -1,15 +1,16 @@
 /**
- * @file AdamW (Loshchilov and Hutter 2019) with clipping by the global norm, warm-up and cosine decay, and an exponential
- * moving average of the weights. All state is fp32 and can be saved and restored exactly.
+ * @file The optimizer: AdamW (Loshchilov and Hutter 2019), or Muon for the matrices inside and AdamW for the rest; clipping
+ * by the global norm, warm-up and cosine decay, and an exponential moving average of the weights. All state is fp32 and can
+ * be saved and restored exactly.
  */
 import type { Tensor } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { UserError } from './errors.ts';
-import { adamwStep, squaredNorm } from './kernels/adamw.ts';
-import { muonStep } from './kernels/muon.ts';
+import { type AdamwSlot, adamwStep, squaredNorm } from './kernels/adamw.ts';
+import { type MuonSlot, muonStep } from './kernels/muon.ts';
 import type { NamedValues, Parameter } from './nn/module.ts';
 
-export interface AdamWConfig {
+export interface OptimizerConfig {
   readonly beta1: number;
   readonly beta2: number;
   readonly weightDecay: number;
@@ -36,24 +37,25 @@ export function learningRate(
 interface Slot {
   readonly parameter: Parameter;
   readonly m: tf.Variable;
-  readonly v: tf.Variable;
+  /** Absent where Muon updates. */
+  readonly v: tf.Variable | undefined;
   readonly ema: tf.Variable | undefined;
 }
 
 const EPSILON = 1e-8;
 const MUON_BETA = 0.95;
 
-export class AdamW {
-  private readonly config: AdamWConfig;
+export class Optimizer {
+  private readonly config: OptimizerConfig;
   private readonly slots: readonly Slot[];
   private taken = 0;
 
-  constructor(parameters: readonly Parameter[], config: AdamWConfig) {
+  constructor(parameters: readonly Parameter[], config: OptimizerConfig) {
     this.config = config;
     this.slots = parameters.map(parameter => ({
       parameter,
       m: variableLike(parameter.variable),
-      v: variableLike(parameter.variable),
+      v: usesMuon(config, parameter) ? undefined : variableLike(parameter.variable),
       ema: config.ema > 0 ? copyOf(parameter.variable) : undefined,
     }));
   }
@@ -76,28 +78,26 @@ export class AdamW {
       // Early averages would otherwise remember the random start.
       const emaDecay = Math.min(config.ema, (1 + this.taken) / (10 + this.taken));
       const clipScale = norm > config.clip ? config.clip / norm : 1;
-      const slots = this.slots.flatMap(({ parameter, m, v, ema }, i) => {
+      const muon: MuonSlot[] = [];
+      const adam: AdamwSlot[] = [];
+      this.slots.forEach(({ parameter, m, v, ema }, i) => {
         const gradient = gradients[i];
-        if (gradient === null) return [];
-        const weightDecay = parameter.decay ? config.weightDecay : 0;
-        return [{ value: parameter.variable, gradient, m, v, ema, weightDecay, byMuon: this.byMuon(parameter) }];
+        if (gradient === null) return;
+        const slot = {
+          value: parameter.variable,
+          gradient,
+          ema,
+          weightDecay: parameter.decay ? config.weightDecay : 0,
+        };
+        if (v === undefined) muon.push({ ...slot, momentum: m });
+        else adam.push({ ...slot, m, v });
       });
-      muonStep(
-        slots.filter(({ byMuon }) => byMuon).map(({ m: momentum, ...slot }) => ({ ...slot, momentum })),
-        { lr, beta: MUON_BETA, clipScale, emaDecay },
-      );
-      adamwStep(
-        slots.filter(({ byMuon }) => !byMuon),
-        { lr, beta1: config.beta1, beta2: config.beta2, eps: EPSILON, step: this.taken, clipScale, emaDecay },
-      );
+      const { beta1, beta2 } = config;
+      muonStep(muon, { lr, beta: MUON_BETA, clipScale, emaDecay });
+      adamwStep(adam, { lr, beta1, beta2, eps: EPSILON, step: this.taken, clipScale, emaDecay });
     }
     for (const gradient of gradients) gradient?.dispose();
     return norm;
-  }
-
-  /** Muon is for the matrices inside; embeddings, heads, first and last layers and gains are AdamW's (Jordan et al. 2024). */
-  private byMuon({ name, variable }: Parameter): boolean {
-    return this.config.optimizer === 'muon' && variable.rank >= 2 && /(^|\.)(layers|stages)\./.test(name);
   }
 
   /** Runs `body` with the averaged weights in the parameters' place. Without an average it runs as it is. */
@@ -124,10 +124,8 @@ export class AdamW {
   async state(): Promise<Map<string, { shape: number[]; values: Float32Array }>> {
     return collect(
       this.slots.flatMap(({ parameter: { name }, m, v, ema }) => {
-        const entries: [string, tf.Variable][] = [
-          [`m.${name}`, m],
-          [`v.${name}`, v],
-        ];
+        const entries: [string, tf.Variable][] = [[`m.${name}`, m]];
+        if (v !== undefined) entries.push([`v.${name}`, v]);
         if (ema !== undefined) entries.push([`ema.${name}`, ema]);
         return entries;
       }),
@@ -159,10 +157,15 @@ export class AdamW {
   dispose(): void {
     for (const { m, v, ema } of this.slots) {
       m.dispose();
-      v.dispose();
+      v?.dispose();
       ema?.dispose();
     }
   }
+}
+
+/** Muon is for the matrices inside; embeddings, heads, first and last layers and gains are AdamW's (Jordan et al. 2024). */
+function usesMuon(config: OptimizerConfig, { name, variable }: Parameter): boolean {
+  return config.optimizer === 'muon' && variable.rank >= 2 && /(^|\.)(layers|stages)\./.test(name);
 }
 
 function variableLike(variable: tf.Variable): tf.Variable {

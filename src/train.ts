@@ -5,13 +5,14 @@
  * ends bit for bit where an unbroken one does. Knows nothing of captions, images or files but its own state.
  */
 import { join } from 'node:path';
+import { setImmediate as turnOfEventLoop } from 'node:timers/promises';
 import type { Tensor } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { loadState, readJson, readSafetensors, type SavedState, saveState } from './checkpoint.ts';
 import { UserError } from './errors.ts';
 import { valueAndGradients } from './kernels/autodiff.ts';
 import type { NamedValues, Parameters } from './nn/module.ts';
-import { AdamW, type AdamWConfig, learningRate } from './optim.ts';
+import { learningRate, Optimizer, type OptimizerConfig } from './optim.ts';
 import { Random } from './random.ts';
 import { encodeSafetensors, type TensorData, toFloat32 } from './safetensors.ts';
 
@@ -47,7 +48,7 @@ export interface Task {
   restore?(arrays: ReadonlyMap<string, TensorData>, values: unknown): void;
 }
 
-export interface LoopConfig extends AdamWConfig {
+export interface LoopConfig extends OptimizerConfig {
   readonly steps: number;
   readonly accumulate: number;
   readonly lr: number;
@@ -90,7 +91,6 @@ const MOST_SKIPPED = 10;
 /** What the loop itself must remember. */
 interface LoopState {
   step: number;
-  updates: number;
   best: number;
   skipped: number;
 }
@@ -113,10 +113,10 @@ export async function train(
 ): Promise<TrainResult> {
   const { folder, watcher = {}, signal, now } = options;
   const random = new Random(config.seed);
-  const state: LoopState = { step: 0, updates: 0, best: Number.POSITIVE_INFINITY, skipped: 0 };
+  const state: LoopState = { step: 0, best: Number.POSITIVE_INFINITY, skipped: 0 };
   const saved = await loadState(folder);
   if (saved === undefined) await task.begin?.(random.fork('begin')); // before the averages copy the weights
-  const optimizer = new AdamW(task.parameters.list(), config);
+  const optimizer = new Optimizer(task.parameters.list(), config);
   try {
     if (saved !== undefined) {
       await resume(saved, task, optimizer, state);
@@ -126,6 +126,7 @@ export async function train(
     let savedAt = state.step;
 
     while (state.step < config.steps && signal?.aborted !== true) {
+      await turnOfEventLoop(); // a step awaits nothing else that lets signals and decoded images in
       const lr = learningRate(config, state.step);
       const { metrics, norm, finite } = await oneStep(task, optimizer, config, random, state.step, lr);
       state.step++;
@@ -158,7 +159,7 @@ export async function train(
 /** Forward, backward and update; where something is not finite, nothing is updated. */
 async function oneStep(
   task: Task,
-  optimizer: AdamW,
+  optimizer: Optimizer,
   config: LoopConfig,
   random: Random,
   step: number,
@@ -216,12 +217,12 @@ function report(state: LoopState, watcher: Watcher): void {
     throw new UserError(
       'train',
       `${MOST_SKIPPED} steps in a row had a loss or gradient that is not finite, the last at step ${state.step}`,
-      'resume with a lower --lr, or with --precision fp32; the last saved state is whole',
+      'the last saved state is whole: go on with --precision fp32, or train in another folder with a lower --lr',
     );
   }
 }
 
-async function evaluate(task: Task, optimizer: AdamW, state: LoopState, watcher: Watcher): Promise<void> {
+async function evaluate(task: Task, optimizer: Optimizer, state: LoopState, watcher: Watcher): Promise<void> {
   const measured = await optimizer.withAverage(() => task.evaluate());
   const prefixed = Object.fromEntries(Object.entries(measured).map(([name, value]) => [`val_${name}`, value]));
   watcher.onLog?.({ step: state.step, ...prefixed });
@@ -251,9 +252,17 @@ function meanOf(window: Window): Record<string, number> {
   return { loss: Number.NaN, ...Object.fromEntries(means) };
 }
 
-async function save(folder: string, task: Task, optimizer: AdamW, state: LoopState, watcher: Watcher): Promise<void> {
+async function save(
+  folder: string,
+  task: Task,
+  optimizer: Optimizer,
+  state: LoopState,
+  watcher: Watcher,
+): Promise<void> {
   const weights = await task.parameters.values();
   const extra = task.save?.();
+  // First what others read, then the state that calls it done: killed between the two, the steps since are made again.
+  await watcher.onSave?.(weights, await optimizer.average(), state.step);
   await saveState(folder, {
     'weights.safetensors': encodeSafetensors(asTensors(weights)),
     'optimizer.safetensors': encodeSafetensors(asTensors(await optimizer.state())),
@@ -265,13 +274,13 @@ async function save(folder: string, task: Task, optimizer: AdamW, state: LoopSta
       task: extra?.values ?? null,
     }),
   });
-  await watcher.onSave?.(weights, await optimizer.average(), state.step);
 }
 
-async function resume(saved: SavedState, task: Task, optimizer: AdamW, state: LoopState): Promise<void> {
+async function resume(saved: SavedState, task: Task, optimizer: Optimizer, state: LoopState): Promise<void> {
   const file = (name: string) => join(saved.path, name);
   const stored = (await readJson(file('state.json'))) as Omit<LoopState, 'best'> & {
     best: number | null;
+    updates: number;
     task: unknown;
   };
   const values = async (name: string) => namedValues((await readSafetensors(file(name))).tensors);
@@ -279,7 +288,6 @@ async function resume(saved: SavedState, task: Task, optimizer: AdamW, state: Lo
   optimizer.load(await values('optimizer.safetensors'), stored.updates, file('optimizer.safetensors'));
   task.restore?.((await readSafetensors(file('task.safetensors'))).tensors, stored.task);
   state.step = stored.step;
-  state.updates = stored.updates;
   state.skipped = stored.skipped;
   state.best = stored.best ?? Number.POSITIVE_INFINITY;
 }

@@ -8,7 +8,7 @@ import { selectBackend } from '../src/backends/index.ts';
 import { type ModelConfig, modelSchema, presets } from '../src/config.ts';
 import { Dalle, type SequenceBatch } from '../src/dalle.ts';
 import { valueAndGradients } from '../src/kernels/autodiff.ts';
-import { AdamW } from '../src/optim.ts';
+import { Optimizer } from '../src/optim.ts';
 import { Random } from '../src/random.ts';
 import { type PlainResult, plainRun } from './plain-dalle.ts';
 import { expectAllclose, onEveryBackend } from './support.ts';
@@ -39,7 +39,7 @@ const variants: readonly { readonly name: string; readonly config: ModelConfig }
 /** Largest magnitude. */
 const peak = (values: ArrayLike<number>) => Array.from(values).reduce((a, b) => Math.max(a, Math.abs(b)), 0);
 
-/** One AdamW update in double precision, from moments m and v after `step` - 1 updates. */
+/** One Optimizer update in double precision, from moments m and v after `step` - 1 updates. */
 function plainUpdate(
   w: ArrayLike<number>,
   g: ArrayLike<number>,
@@ -95,7 +95,7 @@ for (const { name, config } of variants) {
       model.dispose();
     });
 
-    onEveryBackend('one training step equals the plain model and a plain AdamW', async backend => {
+    onEveryBackend('one training step equals the plain model and a plain Optimizer', async backend => {
       const plain = await expected(config.zLoss);
       await selectBackend(backend as 'cpu', { precision: 'fp32' });
       const model = randomModel(config);
@@ -119,7 +119,7 @@ for (const { name, config } of variants) {
       const clip = 0.5;
       const decayed = 0.1;
       const [lr, beta1, beta2, step] = [0.03, 0.9, 0.95, 7];
-      const optimizer = new AdamW(parameters, { beta1, beta2, weightDecay: decayed, clip, ema: 0.8 });
+      const optimizer = new Optimizer(parameters, { beta1, beta2, weightDecay: decayed, clip, ema: 0.8 });
       const state = await optimizer.state();
       for (const [key, { values }] of state) {
         if (key.startsWith('ema.')) continue;

@@ -1,16 +1,16 @@
 /**
- * @file The optimizer against AdamW in double precision over twenty steps with everything on: clipping, decay, warm-up and
+ * @file The optimizer against Optimizer in double precision over twenty steps with everything on: clipping, decay, warm-up and
  * cosine, average. And what must not happen: an update by a gradient that is not finite, an average that stays behind.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, test } from 'vitest';
 import { UserError } from '../src/errors.ts';
 import { Parameters } from '../src/nn/module.ts';
-import { AdamW, type AdamWConfig, learningRate } from '../src/optim.ts';
+import { learningRate, Optimizer, type OptimizerConfig } from '../src/optim.ts';
 import { Random } from '../src/random.ts';
 import { expectAllclose, onEveryBackend } from './support.ts';
 
-const config: AdamWConfig = { beta1: 0.9, beta2: 0.95, weightDecay: 0.2, clip: 1, ema: 0.7 };
+const config: OptimizerConfig = { beta1: 0.9, beta2: 0.95, weightDecay: 0.2, clip: 1, ema: 0.7 };
 const shapes: readonly (readonly [string, number[]])[] = [
   ['matrix', [7, 5]], // decays
   ['gain', [9]], // does not
@@ -34,16 +34,16 @@ function gradientValues(step: number): Float32Array[] {
 const gradientsOf = (step: number) => gradientValues(step).map((values, i) => tf.tensor(values, [...shapes[i][1]]));
 
 /** All values of the parameters and the optimizer. */
-async function everything(parameters: Parameters, optimizer: AdamW) {
+async function everything(parameters: Parameters, optimizer: Optimizer) {
   const weights = await parameters.values();
   return new Map(
     [...weights, ...(await optimizer.state())].map(([name, { values }]) => [name, Float32Array.from(values)]),
   );
 }
 
-onEveryBackend('twenty steps equal AdamW in double precision', async () => {
+onEveryBackend('twenty steps equal Optimizer in double precision', async () => {
   const parameters = someParameters();
-  const optimizer = new AdamW(parameters.list(), config);
+  const optimizer = new Optimizer(parameters.list(), config);
   const schedule = { lr: 0.05, warmup: 0.2, finalLr: 0.1, steps: 20 };
   const weights = [...(await parameters.values()).values()].map(({ values }) => Float64Array.from(values));
   const [m, v] = [weights.map(w => new Float64Array(w.length)), weights.map(w => new Float64Array(w.length))];
@@ -122,7 +122,7 @@ for (const [name, poison] of [
 ] as const) {
   onEveryBackend(`a gradient with ${name} in one place leaves everything untouched`, async () => {
     const parameters = someParameters();
-    const optimizer = new AdamW(parameters.list(), config);
+    const optimizer = new Optimizer(parameters.list(), config);
     await optimizer.step(gradientsOf(0), 0.1);
     const before = await everything(parameters, optimizer);
     const held = tf.memory().numTensors;
@@ -150,7 +150,7 @@ for (const [name, poison] of [
 
 onEveryBackend('a parameter without a gradient stays as it is', async () => {
   const parameters = someParameters();
-  const optimizer = new AdamW(parameters.list(), config);
+  const optimizer = new Optimizer(parameters.list(), config);
   const before = await everything(parameters, optimizer);
   const [first, , third] = gradientsOf(0);
   await optimizer.step([first, null, third], 0.1);
@@ -167,7 +167,7 @@ onEveryBackend('a parameter without a gradient stays as it is', async () => {
 
 onEveryBackend('the average takes the place of the weights for a while, and nothing of it stays', async () => {
   const parameters = someParameters();
-  const optimizer = new AdamW(parameters.list(), config);
+  const optimizer = new Optimizer(parameters.list(), config);
   for (let step = 0; step < 3; step++) await optimizer.step(gradientsOf(step), 0.1);
   const before = await everything(parameters, optimizer);
   const average = await optimizer.average();
@@ -190,7 +190,7 @@ onEveryBackend('the average takes the place of the weights for a while, and noth
 
   // An update after it moves the weights and the average as one without it would have: they share no memory.
   const twin = someParameters();
-  const undisturbed = new AdamW(twin.list(), config);
+  const undisturbed = new Optimizer(twin.list(), config);
   for (let step = 0; step < 3; step++) await undisturbed.step(gradientsOf(step), 0.1);
   await optimizer.step(gradientsOf(3), 0.1);
   await undisturbed.step(gradientsOf(3), 0.1);
@@ -200,7 +200,7 @@ onEveryBackend('the average takes the place of the weights for a while, and noth
 
 onEveryBackend('what it hands out are copies that later updates leave alone', async () => {
   const parameters = someParameters();
-  const optimizer = new AdamW(parameters.list(), config);
+  const optimizer = new Optimizer(parameters.list(), config);
   const copies = [await parameters.values(), await optimizer.average(), await optimizer.state()];
   const before = copies.map(map => [...map.values()].map(({ values }) => Float32Array.from(values)));
   await optimizer.step(gradientsOf(0), 0.1);
@@ -211,12 +211,12 @@ onEveryBackend('what it hands out are copies that later updates leave alone', as
 
 onEveryBackend('goes on from its saved state bit for bit', async () => {
   const [straight, resumed] = [someParameters(), someParameters(2)];
-  const whole = new AdamW(straight.list(), config);
+  const whole = new Optimizer(straight.list(), config);
   for (let step = 0; step < 4; step++) await whole.step(gradientsOf(step), 0.1);
   const [weights, state] = [await straight.values(), await whole.state()];
   for (let step = 4; step < 9; step++) await whole.step(gradientsOf(step), 0.1);
 
-  const second = new AdamW(resumed.list(), config);
+  const second = new Optimizer(resumed.list(), config);
   resumed.load(weights, 'test');
   second.load(state, 4, 'test');
   for (let step = 4; step < 9; step++) await second.step(gradientsOf(step), 0.1);
@@ -233,7 +233,7 @@ onEveryBackend('goes on from its saved state bit for bit', async () => {
 
 onEveryBackend('without an average it keeps none, and offers the weights instead', async () => {
   const parameters = someParameters();
-  const optimizer = new AdamW(parameters.list(), { ...config, ema: 0 });
+  const optimizer = new Optimizer(parameters.list(), { ...config, ema: 0 });
   await optimizer.step(gradientsOf(0), 0.1);
   expect(await optimizer.average()).toEqual(await parameters.values());
   expect([...(await optimizer.state()).keys()].some(name => name.startsWith('ema.'))).toBe(false);
@@ -246,7 +246,7 @@ onEveryBackend('without an average it keeps none, and offers the weights instead
 onEveryBackend('leaves no tensors behind', async () => {
   const before = tf.memory().numTensors;
   const parameters = someParameters();
-  const optimizer = new AdamW(parameters.list(), config);
+  const optimizer = new Optimizer(parameters.list(), config);
   await optimizer.step(gradientsOf(0), 0.1);
   optimizer.dispose();
   parameters.dispose();

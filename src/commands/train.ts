@@ -303,7 +303,7 @@ class TrainJob {
         batchSize: config.train.batchSize,
         accumulate: config.train.accumulate,
         bpeDropout: config.caption.bpeDropout,
-        balance: config.images.balance,
+        balance: config.train.balance,
         seed: config.seed,
         imageSize: config.images.imageSize,
       },

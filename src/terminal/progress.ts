@@ -61,6 +61,8 @@ export class Reporter {
   #drawn: { readonly columns: number; readonly pictureLines: number; readonly status: boolean } | undefined;
   #drawnAt = Number.NEGATIVE_INFINITY;
 
+  readonly #timings: Record<string, number> = {};
+
   constructor({ stream, isTTY, colours = 'none', now, lineEveryMs = 10_000 }: ReporterOptions) {
     this.#output = stream;
     this.#live = isTTY;
@@ -100,11 +102,18 @@ export class Reporter {
     const stage = this.#stage;
     if (stage === undefined) return;
     this.#stage = undefined;
-    const elapsed = formatDuration(this.#now() - stage.startedAt);
+    const ms = this.#now() - stage.startedAt;
+    this.#timings[stage.name] = (this.#timings[stage.name] ?? 0) + ms;
+    const elapsed = formatDuration(ms);
     const { loss, note } = stage.last ?? {};
     const result =
       summary ?? [loss === undefined ? '' : `loss ${formatLoss(loss)}`, note ?? ''].filter(Boolean).join(', ');
     this.#permanent(stage, [this.#live ? elapsed : `done in ${elapsed}`, result]);
+  }
+
+  /** How long the stages that have ended took, in milliseconds, by name. */
+  get timings(): Readonly<Record<string, number>> {
+    return this.#timings;
   }
 
   /** Says that a stage has nothing to do, and why, e.g. `done before`. */
