@@ -18,8 +18,8 @@ import {
   unmapPixels,
 } from '../../tokenizer/quantizers/dvae.ts';
 import { FsqQuantizer } from '../../tokenizer/quantizers/fsq.ts';
-import type { TrainingMoment } from '../../tokenizer/quantizers/index.ts';
 import { kMeans } from '../../tokenizer/quantizers/kmeans.ts';
+import type { TrainingMoment } from '../../tokenizer/quantizers/quantizer.ts';
 import { VqQuantizer } from '../../tokenizer/quantizers/vq.ts';
 import { expectAllclose, finiteDifferences, normal } from '../support.ts';
 
@@ -249,6 +249,24 @@ describe('vq', () => {
     // Near the end of the training the codebook is left to settle.
     for (let i = 0; i < 5; i++) await vq.afterStep([codes, encoded], { ...short, progress: 0.9 });
     expect(await vq.codebook.data()).toEqual(after);
+  });
+
+  test('revival passes over encoded patches that are not finite, and waits where there is no other', async () => {
+    const vq = makeVq(12);
+    const before = (await vq.codebook.data()).slice();
+    const codes = tf.tensor([0, 0, 0], [1, 1, 3], 'int32');
+    const at = { ...moment(0.1), config: { ...config, reviveAfter: 1 } };
+    await vq.afterStep([codes, tf.fill([1, 1, 3, 8], Number.NaN)], at);
+    expect(await vq.codebook.data()).toEqual(before);
+    const rows = tf.tensor([Number.NaN, ...new Array(15).fill(1), ...new Array(8).fill(0.25)], [1, 1, 3, 8]);
+    const infinite = tf.tensor(
+      [0, ...new Array(7).fill(0), Number.POSITIVE_INFINITY, ...new Array(15).fill(0)],
+      rows.shape,
+    );
+    await vq.afterStep([codes, tf.add(rows, infinite)], at);
+    const after = await vq.codebook.data();
+    expect(after.slice(0, 8)).toEqual(before.slice(0, 8));
+    expect(after.slice(8)).toEqual(new Float32Array(11 * 8).fill(0.25));
   });
 
   test('a loaded state goes on as the saved one', async () => {

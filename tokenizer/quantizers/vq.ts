@@ -80,10 +80,13 @@ export class VqQuantizer implements Quantizer {
     if (progress > REVIVE_UNTIL || !this.idle.some(steps => steps >= config.reviveAfter)) return;
     const [values, points] = await Promise.all([this.codebook.data(), encoded.data()]);
     const D = this.inputs;
+    // After a step that was skipped because it diverged there may be none; the codes then wait for the next step.
+    const usable = finiteRows(points as Float32Array, D);
+    if (usable.length === 0) return;
     const table = Float32Array.from(values);
     for (let k = 0; k < this.idle.length; k++) {
       if (this.idle[k] < config.reviveAfter) continue;
-      const from = random.integer(points.length / D) * D;
+      const from = usable[random.integer(usable.length)] * D;
       table.set(points.subarray(from, from + D) as Float32Array, k * D);
       this.idle[k] = 0;
     }
@@ -132,6 +135,15 @@ export class VqQuantizer implements Quantizer {
       return tf.reshape(parts.length === 1 ? parts[0] : tf.concat1d(parts), z.shape.slice(0, -1));
     });
   }
+}
+
+/** The rows of [n, D] values without NaN and infinity. */
+function finiteRows(values: Float32Array, D: number): number[] {
+  const rows: number[] = [];
+  for (let from = 0; from < values.length; from += D) {
+    if (values.subarray(from, from + D).every(Number.isFinite)) rows.push(from / D);
+  }
+  return rows;
 }
 
 /** Divides by the Euclidean norm over the last axis. */
