@@ -5,7 +5,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { type Dataset, type Item, openDataset } from '../../data/index.ts';
+import { type Dataset, type Item, openDataset, type Problem } from '../../data/index.ts';
 import { BpeTokenizer } from '../../tokenizer/bpe.ts';
 import { PatchTokenizer } from '../../tokenizer/patch.ts';
 import { writeAtomic, writeSafetensors } from '../checkpoint.ts';
@@ -22,7 +22,15 @@ import { fingerprint, openRun, type RunPaths, runPaths } from '../runs.ts';
 import { type CaptionedCodes, DalleTask } from '../tasks/dalle.ts';
 import { imagesToTensor, loadPatchTokenizer, PatchTask, savePatchTokenizer } from '../tasks/patch.ts';
 import { asTensors, type LoopConfig, savedStep, train, type Watcher } from '../train.ts';
-import { type DecodedItems, DiskStream, decodeItems, fitsMemory, MemoryStream, splitDataset } from './images.ts';
+import {
+  type DecodedItems,
+  DiskStream,
+  decodeItems,
+  fitsMemory,
+  MemoryStream,
+  type SplitItems,
+  splitDataset,
+} from './images.ts';
 import { drawSampleGrid, type SampleCaptions } from './samples.ts';
 import type { Session } from './session.ts';
 
@@ -44,6 +52,9 @@ export interface TrainRequest {
 const STAGES = ['caption tokenizer', 'patch tokenizer', 'codes', 'transformer'] as const;
 type Stage = (typeof STAGES)[number];
 
+/** Most held-out images that the patch tokenizer is measured on. */
+const MEASURED = 1024;
+
 /** Images shown in reconstructions.png and on the terminal. */
 const SHOWN = 12;
 
@@ -52,8 +63,12 @@ const SHOWN = 12;
  * @returns false if it was stopped before; started again it goes on
  */
 export async function trainRun(session: Session, request: TrainRequest): Promise<boolean> {
-  const { config, resumed } = await openRun(request.out, request.config, request.given);
-  const job = new TrainJob(session, request, config);
+  const { data, out, format, strict } = request;
+  // A new run begins with its data: where that cannot be used, nothing is written.
+  const dataset = existsSync(runPaths(out).config) ? undefined : await openDataset(data, { format, strict });
+  if (dataset !== undefined) splitDataset(dataset, request.config.images);
+  const { config, resumed } = await openRun(out, request.config, request.given);
+  const job = new TrainJob(session, request, config, dataset);
   if (resumed) session.reporter.message(`${request.out}: going on with the run that is there`);
   return job.run();
 }
@@ -64,13 +79,15 @@ class TrainJob {
   private readonly config: RunConfig;
   private readonly paths: RunPaths;
   private dataset: Dataset | undefined;
+  private split: SplitItems | undefined;
   private decoded: { readonly training: DecodedItems | undefined; readonly heldOut: DecodedItems } | undefined;
 
-  constructor(session: Session, request: TrainRequest, config: RunConfig) {
+  constructor(session: Session, request: TrainRequest, config: RunConfig, dataset?: Dataset) {
     this.session = session;
     this.request = request;
     this.config = config;
     this.paths = runPaths(request.out);
+    this.dataset = dataset;
   }
 
   async run(): Promise<boolean> {
@@ -78,6 +95,7 @@ class TrainJob {
     const patch = await this.patchStage();
     if (patch === undefined) return false;
     const codes = await this.codeStage(patch);
+    if (codes === undefined) return false;
     // The decoded images are not needed any more, and the transformer wants the memory.
     this.decoded = undefined;
     const finished = await this.transformerStage(captions, patch, codes);
@@ -98,19 +116,30 @@ class TrainJob {
     return { index: before + STAGES.indexOf(stage) + 1, of };
   }
 
-  private async open(): Promise<{ readonly training: readonly Item[]; readonly heldOut: readonly Item[] }> {
+  /** The items on both sides of the split; what could not be used is named at the first call. */
+  private async open(): Promise<SplitItems> {
+    if (this.split !== undefined) return this.split;
     const { data, format, strict } = this.request;
-    if (this.dataset === undefined) {
-      this.dataset = await openDataset(data, { format, strict });
-      this.reportProblems(this.dataset.problems, this.dataset.items.length);
-    }
-    return splitDataset(this.dataset, this.config.images);
+    this.dataset ??= await openDataset(data, { format, strict });
+    this.reportProblems(this.dataset.problems, this.dataset.items.length);
+    this.split = splitDataset(this.dataset, this.config.images);
+    return this.split;
   }
 
+  /** Names the items that were skipped; with `strict` the first stops the run. */
   private reportProblems(problems: Dataset['problems'], good: number): void {
     if (problems.length === 0) return;
+    const { data, strict } = this.request;
+    if (strict === true) {
+      const more = problems.length > 1 ? ` (and ${problems.length - 1} more)` : '';
+      throw new UserError(
+        data,
+        `${problems[0].id}: ${problems[0].what}${more}`,
+        'mend or remove it, or leave out --strict to skip it',
+      );
+    }
     const few = problems.slice(0, 3).map(({ id, what }) => `  ${id}: ${what}`);
-    const more = problems.length > few.length ? [`  ... see \`tessera data inspect ${this.request.data}\``] : [];
+    const more = problems.length > few.length ? [`  ... see \`tessera data inspect ${data}\``] : [];
     this.session.reporter.message([`${problems.length} items skipped, ${good} used:`, ...few, ...more].join('\n'));
   }
 
@@ -120,12 +149,15 @@ class TrainJob {
     const { images, seed } = this.config;
     const { training, heldOut } = await this.open();
     const onProgress = (step: number, total: number) => this.session.reporter.update({ step, total, note: 'decoding' });
-    const few = heldOut.slice(0, 1024);
+    const few = heldOut.slice(0, MEASURED);
     const held = await decodeItems(few, images, { crops: 1, seed, onProgress });
     const all = fitsMemory(training.length, images)
       ? await decodeItems(training, images, { crops: images.crops, seed, onProgress })
       : undefined;
-    this.reportProblems([...held.problems, ...(all?.problems ?? [])], held.items.length + (all?.items.length ?? 0));
+    // With nothing held out both sides are the same items.
+    const unique = (items: readonly { readonly id: string }[]) => new Set(items.map(({ id }) => id)).size;
+    const problems = new Map([...held.problems, ...(all?.problems ?? [])].map(problem => [problem.id, problem]));
+    this.reportProblems([...problems.values()], unique([...held.items, ...(all?.items ?? [])]));
     this.decoded = { training: all, heldOut: held };
     return this.decoded;
   }
@@ -216,7 +248,7 @@ class TrainJob {
     );
   }
 
-  private async codeStage(patch: PatchTokenizer): Promise<{ training: CodeSet; heldOut: CodeSet }> {
+  private async codeStage(patch: PatchTokenizer): Promise<{ training: CodeSet; heldOut: CodeSet } | undefined> {
     const { paths, config } = this;
     const made = await fingerprint(paths.patch);
     if (existsSync(paths.trainingCodes) && existsSync(paths.heldOutCodes)) {
@@ -230,32 +262,30 @@ class TrainJob {
     const { training, heldOut } = await this.open();
     await mkdir(dirname(paths.trainingCodes), { recursive: true });
     const decoded = await this.images();
-    const held = await this.encodeAll(
-      patch,
-      heldOut,
-      1,
-      heldOut.length === decoded.heldOut.items.length ? decoded.heldOut : undefined,
-    );
+    const held = await this.encodeAll(patch, heldOut, 1, heldOut.length <= MEASURED ? decoded.heldOut : undefined);
+    if (held === undefined) return this.stopped('codes');
     await writeCodes(paths.heldOutCodes, held, made);
     const all = await this.encodeAll(patch, training, config.images.crops, decoded.training);
+    if (all === undefined) return this.stopped('codes');
     await writeCodes(paths.trainingCodes, all, made);
     this.session.reporter.done(`${all.ids.length} images, ${all.crops} crops each`);
     return { training: all, heldOut: held };
   }
 
-  /** Encodes all crops of the items, decoding them piece by piece unless they are in memory. */
+  /** Encodes all crops of the items, decoding them piece by piece unless they are in memory; undefined if stopped. */
   private async encodeAll(
     patch: PatchTokenizer,
     items: readonly Item[],
     crops: number,
     decoded?: DecodedItems,
-  ): Promise<CodeSet> {
+  ): Promise<CodeSet | undefined> {
     const { imageSize } = this.config.images;
     const length = this.config.patch.grid ** 2;
     const bytes = imageSize ** 2 * 3;
     const piece = 256;
     const ids: string[] = [];
     const codes = new Uint16Array(items.length * crops * length);
+    const problems: Problem[] = [];
     const source = decoded?.items ?? items;
     for (let first = 0; first < source.length; first += piece) {
       const some = source.slice(first, first + piece);
@@ -265,7 +295,9 @@ class TrainJob {
           : {
               items: some,
               images: decoded.images.subarray(first * crops * bytes, (first + some.length) * crops * bytes),
+              problems: [], // named when they were decoded
             };
+      problems.push(...part.problems);
       for (let from = 0; from < part.images.length; from += piece * bytes) {
         const images = imagesToTensor(part.images.subarray(from, from + piece * bytes), imageSize);
         const encoded = patch.encode(images);
@@ -276,8 +308,9 @@ class TrainJob {
       ids.push(...part.items.map(({ id }) => id));
       const done = Math.min(source.length, first + piece);
       this.session.reporter.update({ step: done, total: source.length, amount: done * crops });
-      this.stopIfAsked();
+      if (this.session.signal.aborted) return undefined;
     }
+    this.reportProblems(problems, ids.length);
     return { ids, crops, length, codes: codes.subarray(0, ids.length * crops * length) };
   }
 
@@ -399,10 +432,6 @@ class TrainJob {
       `${stage} stopped; go on with: tessera train --data ${this.request.data} --out ${this.request.out}`,
     );
     return undefined;
-  }
-
-  private stopIfAsked(): void {
-    if (this.session.signal.aborted) throw new UserError('train', 'stopped while encoding; start again to go on');
   }
 }
 
