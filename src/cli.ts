@@ -17,7 +17,7 @@ import { reconstructImages } from './commands/reconstruct.ts';
 import { sampleRun } from './commands/sample.ts';
 import { type Session, startEngine } from './commands/session.ts';
 import { trainRun } from './commands/train.ts';
-import { checkConfig, presetNames, presets, runSchema } from './config.ts';
+import { checkConfig, presetNames, presets, runSchema, samplingSchema } from './config.ts';
 import { UserError } from './errors.ts';
 import { type CommandSpec, findCommand, parseFlags } from './flags.ts';
 import { formatCommands, formatHelp } from './help.ts';
@@ -63,6 +63,17 @@ const strict = z
   .boolean()
   .default(false)
   .describe('stop at the first item that cannot be used, instead of skipping it');
+
+/** The run's own settings unless asked otherwise. */
+const samplingFlags = Object.fromEntries(
+  Object.entries(samplingSchema.shape).map(([name, field]) => [
+    name,
+    field
+      .removeDefault()
+      .optional()
+      .describe(`${field.description} (default: the run's, usually ${field.parse(undefined)})`),
+  ]),
+) as { readonly [Name in keyof typeof samplingSchema.shape]: z.ZodOptional<z.ZodNumber> };
 
 const trainFlags = z.object({
   data: folder('captioned images: a folder, archive or index file'),
@@ -167,20 +178,7 @@ export const commands: readonly Command[] = [
       text: z.string().describe("captions, separated by |; '' paints without one"),
       numImages: z.number().int().positive().max(10000).default(4).describe('images of each caption'),
       seed: z.number().int().min(0).max(0xffffffff).default(0).describe('the same seed paints the same images'),
-      temperature: z
-        .number()
-        .min(0)
-        .max(100)
-        .default(1)
-        .describe('below 1 safer, above 1 wilder; 0 takes the likeliest code'),
-      topK: z.number().int().min(0).default(0).describe('draw from the k likeliest codes; 0: from all'),
-      topP: z
-        .number()
-        .positive()
-        .max(1)
-        .default(1)
-        .describe('draw from the likeliest codes that have this probability together'),
-      cfgScale: z.number().min(0).max(100).default(3).describe('how closely to follow the caption; 1: no guidance'),
+      ...samplingFlags,
       outputsDir: folder('where the images go').default('outputs'),
       batchSize: z.number().int().positive().max(1024).default(16).describe('images painted at once'),
       weights: z.enum(weightKinds).default('ema').describe('averaged, best on validation, or last'),

@@ -22,11 +22,12 @@ import { namedValues } from './train.ts';
 export interface LoadOptions {
   /** `ema` (default): averaged weights; `best`: the average at the lowest validation loss; `last`: as trained last. */
   readonly weights?: WeightKind;
-  /** Where to compute; the backend that is active already, if any, otherwise `auto`. */
+  /** Where to compute; default `auto`. */
   readonly backend?: BackendName;
   readonly precision?: 'auto' | Precision;
 }
 
+/** Sampling settings that are left out are the run's own (`sampling` in its config.json). */
 export interface PaintOptions extends SamplingOptions {
   /** Images of the caption, which share one reading of it. Default 1. */
   readonly images?: number;
@@ -34,6 +35,8 @@ export interface PaintOptions extends SamplingOptions {
   readonly firstImage?: number;
   /** Codes painted between two yields; default one row of the grid. */
   readonly every?: number;
+  /** Whether unfinished images are decoded too; without, only the last yield has pictures. Default true. */
+  readonly previews?: boolean;
   /** An image to complete, of the run's size: see `keep`. */
   readonly image?: Picture;
   /** Which patches of `image` are kept, [grid * grid] in raster order. Required with `image`. */
@@ -42,7 +45,7 @@ export interface PaintOptions extends SamplingOptions {
 
 /** Images as far as they have been painted. */
 export interface Painting {
-  /** One picture an image; patches that are not painted yet are light grey. */
+  /** One picture an image; patches that are not painted yet are light grey. Empty where previews are off. */
   readonly pictures: readonly Picture[];
   /** [images, grid * grid], -1 where nothing has been painted. */
   readonly codes: Int32Array;
@@ -50,6 +53,14 @@ export interface Painting {
   readonly painted: number;
   readonly total: number;
 }
+
+/** As for `paint`, for several captions at once. */
+export interface PaintAllRequest extends Omit<GenerateRequest, 'captions'> {
+  readonly previews?: boolean;
+}
+
+/** Positions of all images together that are painted in one batch. */
+const CACHED_POSITIONS = 10240;
 
 interface Parts {
   readonly folder: string;
@@ -131,24 +142,25 @@ export class Tessera {
   }
 
   /** Paints several captions in one batch; images come caption by caption. */
-  async *paintAll(
-    captions: readonly string[],
-    request: Omit<GenerateRequest, 'captions'> = {},
-  ): AsyncGenerator<Painting, void> {
+  async *paintAll(captions: readonly string[], request: PaintAllRequest = {}): AsyncGenerator<Painting, void> {
+    const { previews = true, ...rest } = request;
+    const settings = { ...this.config.sampling, ...withoutUndefined(rest) };
+    const total = this.model.codes;
     const ids = captions.map(caption => (caption === '' ? this.model.emptyCaption() : this.encodeCaption(caption).ids));
-    for await (const { codes, painted } of generate(this.model, { ...request, captions: ids })) {
-      yield { codes, painted, total: this.model.codes, pictures: await this.decode(codes) };
+    for await (const { codes, painted } of generate(this.model, { ...settings, captions: ids })) {
+      yield { codes, painted, total, pictures: previews || painted === total ? await this.decode(codes) : [] };
     }
   }
 
-  /** The finished pictures of several captions, without the steps between. */
-  async paintFinished(
-    captions: readonly string[],
-    request: Omit<GenerateRequest, 'captions'> = {},
-  ): Promise<readonly Picture[]> {
-    let pictures: readonly Picture[] = [];
-    for await (const painting of this.paintAll(captions, { ...request, every: this.model.codes })) {
-      pictures = painting.pictures;
+  /** The finished pictures of several captions, painted some at a time so that the caches stay small. */
+  async paintFinished(captions: readonly string[], request: PaintAllRequest = {}): Promise<readonly Picture[]> {
+    const atOnce = Math.max(1, Math.floor(CACHED_POSITIONS / this.model.length));
+    const pictures: Picture[] = [];
+    for (let first = 0; first < captions.length; first += atOnce) {
+      const some = captions.slice(first, first + atOnce);
+      for await (const painting of this.paintAll(some, { ...request, previews: false })) {
+        pictures.push(...painting.pictures);
+      }
     }
     return pictures;
   }
@@ -206,6 +218,11 @@ export class Tessera {
     this.model.dispose();
     this.patch.dispose();
   }
+}
+
+function withoutUndefined<T extends object>(values: T): T {
+  // Only what is undefined is left out, so the type stays.
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as T;
 }
 
 const UNPAINTED = [235, 235, 235] as const;

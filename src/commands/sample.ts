@@ -5,6 +5,7 @@ import { decodeImage } from '../../data/decode.ts';
 import { openDataset } from '../../data/index.ts';
 import { decodeAll } from '../../data/loader.ts';
 import { writeAtomic, writeJson } from '../checkpoint.ts';
+import type { ImagesConfig } from '../config.ts';
 import { UserError } from '../errors.ts';
 import type { SamplingOptions } from '../generate.ts';
 import { type Cell, grid } from '../grid.ts';
@@ -12,11 +13,13 @@ import { NearestImages } from '../nearest.ts';
 import { encodePng, type Picture } from '../pictures.ts';
 import { type Painting, Tessera } from '../pipeline.ts';
 import { loadClip, rank } from '../rerank.ts';
-import type { WeightKind } from '../runs.ts';
+import { fingerprint, runPaths, type WeightKind } from '../runs.ts';
+import { splitDataset } from './images.ts';
 import { type EngineFlags, type Session, startEngine } from './session.ts';
 
-export interface SampleRequest extends EngineFlags, Required<SamplingOptions> {
+export interface SampleRequest extends EngineFlags, SamplingOptions {
   readonly run: string;
+  readonly seed: number;
   readonly text: string;
   readonly numImages: number;
   readonly batchSize: number;
@@ -32,6 +35,9 @@ export interface SampleRequest extends EngineFlags, Required<SamplingOptions> {
   readonly data?: string;
 }
 
+/** With every sampling setting decided: by the user, or else by the run. */
+type Settled = SampleRequest & Required<SamplingOptions>;
+
 /** A finished image and what belongs to it. */
 interface Sample {
   readonly picture: Picture;
@@ -41,48 +47,84 @@ interface Sample {
   readonly score?: number;
 }
 
+/** Refuses flags that do not go together, before anything slow begins. */
+function checkFlags({ bestOf, rerank, numImages, image, keepRows, mask, nearest, data }: SampleRequest): void {
+  const refuse = (what: string, hint: string) => {
+    throw new UserError('sample', what, hint);
+  };
+  if (bestOf !== undefined && rerank === undefined) {
+    refuse('--best-of needs something to rank with', 'add --rerank, a folder or hub id of a CLIP');
+  }
+  if (bestOf !== undefined && bestOf < numImages) {
+    refuse(
+      `--best-of ${bestOf}: expected at least --num-images, which is ${numImages}`,
+      'e.g. --best-of 32 --num-images 4',
+    );
+  }
+  if (image === undefined && (keepRows !== undefined || mask !== undefined)) {
+    refuse(`${mask === undefined ? '--keep-rows' : '--mask'} needs an image`, 'add --image FILE');
+  }
+  if (image !== undefined && (keepRows === undefined) === (mask === undefined)) {
+    refuse('--image needs either --keep-rows or --mask', 'e.g. --image x.png --keep-rows 14');
+  }
+  if (nearest && data === undefined) {
+    refuse('--nearest needs the training images', 'add --data, the folder that the run was trained on');
+  }
+}
+
 /** Side that images are reduced to before they are compared. */
 const COMPARED = 64;
 
 /** Paints every caption of `text` (separated by |) and writes the images, a grid of each caption, and prints the paths. */
 export async function sampleRun(session: Session, request: SampleRequest): Promise<void> {
   const captions = request.text.split('|').map(caption => caption.trim());
-  if (request.bestOf !== undefined && request.rerank === undefined) {
-    throw new UserError(
-      'sample',
-      '--best-of needs something to rank with',
-      'add --rerank, a folder or hub id of a CLIP',
-    );
-  }
+  checkFlags(request);
   const backend = await startEngine(session, request);
   const tessera = await Tessera.load(request.run, {
     weights: request.weights,
     backend: request.backend,
     precision: request.precision,
   });
+  const { temperature, topK, topP, cfgScale } = tessera.config.sampling;
+  const settled: Settled = {
+    ...request,
+    temperature: request.temperature ?? temperature,
+    topK: request.topK ?? topK,
+    topP: request.topP ?? topP,
+    cfgScale: request.cfgScale ?? cfgScale,
+  };
+  const made = {
+    run: request.run,
+    weights: request.weights,
+    weights_sha256: await fingerprint(runPaths(request.run).weights[request.weights]),
+    backend,
+    ...settings(settled),
+  };
   const given = await givenImage(tessera, request);
   const ranker = request.rerank === undefined ? undefined : await openClip(session, request.rerank);
-  const nearest = request.nearest
-    ? await trainingImages(session, request, Math.min(COMPARED, tessera.imageSize))
-    : undefined;
-  const made = new Set<string>();
+  const nearest =
+    request.nearest && request.data !== undefined
+      ? await trainingImages(session, request.data, tessera.config.images)
+      : undefined;
+  await mkdir(request.outputsDir, { recursive: true }); // before the painting, which may take long
+  const folders = new Set<string>();
   const sheet: Cell[] = [];
   try {
     for (const caption of captions) {
       if (tessera.encodeCaption(caption).cut) {
         session.reporter.message(`"${caption}" is longer than ${tessera.config.model.captionLength} ids and was cut`);
       }
-      const painted = await paintCaption(session, tessera, request, caption, given);
+      const painted = await paintCaption(session, tessera, settled, caption, given);
       const samples = ranker === undefined ? painted : await rerank(ranker, caption, painted, request.numImages);
-      const folder = join(request.outputsDir, folderName(caption, made));
+      const folder = join(request.outputsDir, folderName(caption, folders));
       await mkdir(folder, { recursive: true });
       for (const sample of samples) {
         const path = join(folder, `${sample.index}.png`);
-        await writeAtomic(path, await encodePng(sample.picture, { text: describe(sample, request, backend) }));
+        await writeAtomic(path, await encodePng(sample.picture, { text: describe(sample, made) }));
       }
       await writeJson(join(folder, 'caption.json'), {
         caption,
-        ...settings(request),
+        ...made,
         images: samples.map(s => s.index),
       });
       const cells = nearest === undefined ? samples.map(({ picture }) => ({ picture })) : withNearest(samples, nearest);
@@ -128,7 +170,7 @@ async function layOut(cells: readonly Cell[], caption: string, tessera: Tessera,
 async function paintCaption(
   session: Session,
   tessera: Tessera,
-  request: SampleRequest,
+  request: Settled,
   caption: string,
   given: GivenImage | undefined,
 ): Promise<Sample[]> {
@@ -141,9 +183,18 @@ async function paintCaption(
   while (samples.length < wanted) {
     const first = samples.length;
     const images = Math.min(request.batchSize, wanted - first);
-    const every = request.preview ? undefined : Math.max(tessera.config.patch.grid, 32);
     let last: Painting | undefined;
-    const options = { temperature, topK, topP, cfgScale, seed, images, firstImage: first, every, ...given };
+    const options = {
+      temperature,
+      topK,
+      topP,
+      cfgScale,
+      seed,
+      images,
+      firstImage: first,
+      previews: request.preview,
+      ...given,
+    };
     for await (const painting of tessera.paint(caption, options)) {
       last = painting;
       const done = first * N + painting.painted * images;
@@ -177,17 +228,7 @@ interface GivenImage {
 /** `--image` with `--keep-rows` or `--mask`: the picture in the run's size, and which patches stay. */
 async function givenImage(tessera: Tessera, request: SampleRequest): Promise<GivenImage | undefined> {
   const { image, keepRows, mask } = request;
-  if (image === undefined) {
-    if (keepRows === undefined && mask === undefined) return undefined;
-    throw new UserError(
-      'sample',
-      `${mask === undefined ? '--keep-rows' : '--mask'} needs an image`,
-      'add --image FILE',
-    );
-  }
-  if ((keepRows === undefined) === (mask === undefined)) {
-    throw new UserError('sample', '--image needs either --keep-rows or --mask', 'e.g. --image x.png --keep-rows 14');
-  }
+  if (image === undefined) return undefined;
   const size = tessera.imageSize;
   const { grid: side } = tessera.config.patch;
   const picture = { width: size, height: size, data: await readImage(image, size) };
@@ -203,8 +244,9 @@ async function readImage(path: string, size: number): Promise<Uint8Array> {
   let bytes: Uint8Array;
   try {
     bytes = await readFile(path);
-  } catch {
-    throw new UserError('sample', `no such file: ${path}`);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException; // readFile throws nothing else
+    throw new UserError('sample', code === 'ENOENT' ? `no such file: ${path}` : `cannot read ${path} (${code})`);
   }
   try {
     return await decodeImage(bytes, { size, crop: 'center' });
@@ -252,17 +294,11 @@ interface TrainingImages {
 }
 
 /** Every training image, small, to find the one that a sample is nearest to. */
-async function trainingImages(session: Session, request: SampleRequest, size: number): Promise<TrainingImages> {
-  if (request.data === undefined) {
-    throw new UserError(
-      'sample',
-      '--nearest needs the training images',
-      'add --data, the folder that the run was trained on',
-    );
-  }
-  const dataset = await openDataset(request.data, { check: false });
+async function trainingImages(session: Session, data: string, config: ImagesConfig): Promise<TrainingImages> {
+  const { training } = splitDataset(await openDataset(data, { check: false }), config);
+  const size = Math.min(COMPARED, config.imageSize);
   session.reporter.stage('training images', { unit: 'images' });
-  const { images, indices } = await decodeAll(dataset, {
+  const { images, indices } = await decodeAll(training, {
     size,
     onProgress: (step, total) => session.reporter.update({ step, total, amount: step }),
   });
@@ -276,7 +312,7 @@ async function trainingImages(session: Session, request: SampleRequest, size: nu
   return {
     index: new NearestImages(images, size),
     pictures: pictureAt,
-    names: Array.from(indices, i => dataset.items[i].captions[0]),
+    names: Array.from(indices, i => training[i].captions[0]),
   };
 }
 
@@ -304,16 +340,15 @@ function folderName(caption: string, made: Set<string>): string {
   return name;
 }
 
-function settings(request: SampleRequest): Record<string, string | number> {
-  const { run, weights, seed, temperature, topK, topP, cfgScale } = request;
-  return { run, weights, seed, temperature, topK, topP, cfgScale };
+function settings({ seed, temperature, topK, topP, cfgScale, image, keepRows, mask }: Settled): Facts {
+  return { seed, temperature, topK, topP, cfgScale, completed: image, keepRows, mask };
 }
 
+type Facts = Readonly<Record<string, string | number | undefined>>;
+
 /** What the PNG says of itself. */
-function describe(sample: Sample, request: SampleRequest, backend: string): Record<string, string> {
-  const entries = Object.entries({ ...settings(request), image: sample.index, backend, score: sample.score });
-  const text = entries
-    .filter(([, value]) => value !== undefined)
-    .map(([key, value]) => [`tessera:${key}`, String(value)]);
+function describe(sample: Sample, made: Facts): Record<string, string> {
+  const facts = Object.entries({ ...made, image: sample.index, score: sample.score });
+  const text = facts.flatMap(([key, value]) => (value === undefined ? [] : [[`tessera:${key}`, String(value)]]));
   return { Title: sample.caption, Software: 'Tessera', ...Object.fromEntries(text) };
 }

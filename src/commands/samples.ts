@@ -1,6 +1,5 @@
 /** @file The grid of samples that training and the demo leave: captions that were trained on above captions never seen. */
 
-import type { GenerateRequest } from '../generate.ts';
 import { type Cell, grid } from '../grid.ts';
 import type { Picture } from '../pictures.ts';
 import type { Tessera } from '../pipeline.ts';
@@ -10,21 +9,21 @@ export interface SampleCaptions {
   readonly unseen: readonly string[];
 }
 
-/** How grids are painted unless asked otherwise: sharper than plain sampling, which a small model needs. */
-export const gridSampling = { temperature: 0.7, cfgScale: 2, seed: 1 } as const;
+/** Always the same draws, so that grids of one training can be compared. */
+const SEED = 1;
 
 /** Paints the captions and lays them out; also returns the pictures, unseen ones interleaved, for a terminal. */
 export async function drawSampleGrid(
   tessera: Tessera,
   captions: SampleCaptions,
-  options: { readonly note?: string; readonly columns?: number; readonly sampling?: Partial<GenerateRequest> } = {},
+  options: { readonly note?: string; readonly columns?: number } = {},
 ): Promise<{ readonly sheet: Picture; readonly painted: readonly Cell[] }> {
   const { trained, unseen } = captions;
   const all = [...trained, ...unseen];
-  const pictures = await tessera.paintFinished(all, { ...gridSampling, ...options.sampling });
+  const pictures = await tessera.paintFinished(all, { seed: SEED });
   const cells = pictures.map((picture, i) => ({ picture, label: all[i] }));
-  const { temperature, cfgScale, seed } = { ...gridSampling, ...options.sampling };
-  const settings = `temperature ${temperature}, guidance ${cfgScale}, seed ${seed}`;
+  const { temperature, cfgScale } = tessera.config.sampling;
+  const settings = `temperature ${temperature}, guidance ${cfgScale}, seed ${SEED}`;
   const sheet = await grid(cells, {
     columns: options.columns ?? 6,
     cellScale: Math.max(1, Math.round(128 / tessera.imageSize)),
