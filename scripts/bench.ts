@@ -4,7 +4,7 @@
  * alike. A rival is a Python script that prints one JSON line with tokens_per_s or ms_per_step, and maxrss_mib.
  */
 import { spawnSync } from 'node:child_process';
-import { cpus } from 'node:os';
+import { availableParallelism, cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { selectBackend } from '../src/backends/index.ts';
@@ -141,6 +141,7 @@ function runRival(mode: (typeof modes)[number], f: Flags, precision: 'fp32' | 'b
     prompt: f.captionLength,
     vocab: f.captionLength + f.captionVocab + f.imageVocab,
     batch: f.batch,
+    threads: availableParallelism(),
     ...(mode === 'train' ? { steps: f.steps } : { sample: f.tokens }),
   };
   const args = Object.entries(shape).flatMap(([name, value]) => [`--${name}`, String(value)]);

@@ -162,12 +162,13 @@ export class DalleTask implements Task {
     const { set, captions } = this.heldOut;
     const { batchSize, accumulate, imageSize, evaluateAtMost = 512 } = this.options;
     const count = Math.min(set.ids.length, evaluateAtMost);
+    const spread = (i: number) => Math.floor((i * set.ids.length) / count); // data often lies sorted
     const size = Math.max(1, batchSize / accumulate);
     // Nothing held out is no measurement, and never the best.
     let caption = count === 0 ? Number.NaN : 0;
     let image = caption;
     for (let first = 0; first < count; first += size) {
-      const items = Array.from({ length: Math.min(size, count - first) }, (_, i) => first + i);
+      const items = Array.from({ length: Math.min(size, count - first) }, (_, i) => spread(first + i));
       const batch = this.collate(
         set,
         items.map(item => ({ item, crop: 0, ids: this.encode(captions[item][0], 0) })),

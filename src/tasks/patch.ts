@@ -64,6 +64,7 @@ export class PatchTask implements Task {
   }
 
   async begin(random: Random): Promise<void> {
+    if (this.tokenizer.quantizer.initialize === undefined) return; // nothing to start: decode nothing
     const { imageSize } = this.options;
     const batches: Uint8Array[] = [];
     const wanted = Math.ceil(START_IMAGES / this.options.config.batchSize);
