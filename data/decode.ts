@@ -29,7 +29,7 @@ export interface DecodeOptions {
 }
 
 /** Largest image taken, in pixels: a bomb of a few bytes should not take the machine down. */
-const LIMIT_PIXELS = 2 ** 28;
+export const LIMIT_PIXELS = 2 ** 28;
 
 /**
  * Decodes, crops and scales one image.
