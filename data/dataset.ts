@@ -41,6 +41,8 @@ export interface Candidate extends Item {
   readonly head?: (bytes: number) => Promise<Uint8Array>;
   /** The file that holds exactly this image, where there is one. */
   readonly path?: string;
+  /** Reading it means reading many others: it is checked in strict mode only, and when it is decoded. */
+  readonly heavy?: boolean;
 }
 
 /** Everything below the path that was given, listed once and shared by all readers. */

@@ -1,7 +1,7 @@
 /**
  * @file Parquet files with the images inside, as Hugging Face stores image datasets: a column with `{bytes, path}` or plain
- * bytes, and a text column. Opening reads the captions and where the row groups lie; images are read by row group, the last
- * few of which are kept, so memory stays bounded however large the files are.
+ * bytes, and a text column. Opening reads the captions and where the row groups lie; images are read by row group, few at a
+ * time, the last few of which are kept, so memory stays bounded however large the files are and whatever the order.
  */
 
 import { join } from 'node:path';
@@ -27,6 +27,9 @@ const CAPTION_COLUMNS = [
 
 /** Most bytes of decoded row groups kept for the next reads. */
 const KEEP_BYTES = 512 * 2 ** 20;
+
+/** Row groups read at once. */
+const MOST_READS = 2;
 
 export const parquet: Format = {
   name: 'parquet',
@@ -78,9 +81,9 @@ async function itemsOf(root: string, name: string, kept: RowGroups, problems: Pr
       const read = async (): Promise<Uint8Array> => {
         const bytes = (await kept.get(`${name}/${g}`, load))[i];
         if (bytes === undefined) throw new Error(`no image bytes in column ${image}`);
-        return bytes;
+        return bytes.slice(); // a view would keep all of the row group for as long as this image waits
       };
-      items.push({ id, captions, read });
+      items.push({ id, captions, read, heavy: items.length > 0 });
     }
     start = end;
   }
@@ -127,30 +130,52 @@ function bytesOf(value: unknown): Uint8Array | undefined {
 
 type Rows = readonly (Uint8Array | undefined)[];
 
-/** The most recently used row groups. Readers that ask for one that is being read share the reading. */
-class RowGroups {
+/**
+ * The most recently used row groups. Readers that ask for one that is being read share the reading; those that ask for
+ * others wait for their turn.
+ */
+export class RowGroups {
   private readonly groups = new Map<string, { readonly rows: Promise<Rows>; bytes: number }>();
+  private readonly waiting: (() => void)[] = [];
+  private reading = 0;
 
   async get(key: string, load: () => Promise<Rows>): Promise<Rows> {
     let entry = this.groups.get(key);
-    if (entry === undefined) entry = { rows: load(), bytes: 0 };
+    if (entry === undefined) {
+      entry = { rows: this.inTurn(load), bytes: 0 };
+      const read = entry;
+      read.rows.then(
+        rows => {
+          read.bytes = rows.reduce((sum, row) => sum + (row?.length ?? 0), 0);
+          this.shrink(key);
+        },
+        () => this.groups.delete(key),
+      );
+    }
     this.groups.delete(key);
     this.groups.set(key, entry); // last: most recently used
+    return await entry.rows;
+  }
+
+  private async inTurn(load: () => Promise<Rows>): Promise<Rows> {
+    if (this.reading === MOST_READS) await new Promise<void>(resolve => this.waiting.push(resolve));
+    else this.reading++;
     try {
-      const rows = await entry.rows;
-      entry.bytes = rows.reduce((sum, row) => sum + (row?.length ?? 0), 0);
-      this.shrink();
-      return rows;
-    } catch (error) {
-      this.groups.delete(key);
-      throw error;
+      return await load();
+    } finally {
+      const next = this.waiting.shift();
+      if (next === undefined) this.reading--;
+      else next(); // takes this one's place
     }
   }
 
-  private shrink(): void {
-    let total = [...this.groups.values()].reduce((sum, { bytes }) => sum + bytes, 0);
+  /** Lets go of the groups used longest ago; never of the one that was just read, nor of those still to be read. */
+  private shrink(latest: string): void {
+    let total = 0;
+    for (const { bytes } of this.groups.values()) total += bytes;
     for (const [key, { bytes }] of this.groups) {
-      if (total <= KEEP_BYTES || this.groups.size === 1) return;
+      if (total <= KEEP_BYTES) return;
+      if (key === latest || bytes === 0) continue;
       this.groups.delete(key);
       total -= bytes;
     }

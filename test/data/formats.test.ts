@@ -8,6 +8,7 @@ import { pack } from 'tar-stream';
 import { describe, expect, test } from 'vitest';
 import { openDataset, splitOf } from '../../data/index.ts';
 import { contactSheet, formatInspection, inspectDataset } from '../../data/inspect.ts';
+import { RowGroups } from '../../data/parquet.ts';
 import { UserError } from '../../src/errors.ts';
 import { folder, plain } from './files.ts';
 
@@ -303,8 +304,38 @@ describe('Parquet', () => {
     });
     const root = await folder({ 'x.parquet': new Uint8Array(buffer) });
     const { captions, problems } = await said(join(root, 'x.parquet'));
-    expect(captions).toEqual({ 'x.parquet/0': ['one', 'two'] });
-    expect(problems['x.parquet/1']).toContain('no image bytes');
+    // Only the first image of a file is read at opening; what is wrong with the others shows when they are decoded.
+    expect(captions).toEqual({ 'x.parquet/0': ['one', 'two'], 'x.parquet/1': ['three'] });
+    expect(problems).toEqual({});
+    const found = await inspectDataset(await openDataset(root));
+    expect([found.images, found.captions]).toEqual([1, 2]);
+    expect(found.problems[0].what).toContain('no image bytes');
+    expect((await failure(openDataset(root, { strict: true }))).message).toContain(
+      'x.parquet/1: corrupt image (no image',
+    );
+  });
+
+  test('reads two row groups at a time and each once, also where one cannot be read', async () => {
+    const groups = new RowGroups();
+    let [reading, most, loads] = [0, 0, 0];
+    const get = (group: number): Promise<number> =>
+      groups
+        .get(`g${group}`, async () => {
+          loads++;
+          most = Math.max(most, ++reading);
+          await new Promise(resolve => setTimeout(resolve, 1));
+          reading--;
+          if (group === 3) throw new Error('broken');
+          return [new Uint8Array([group])];
+        })
+        .then(
+          rows => rows[0]?.[0] ?? -1,
+          () => -2,
+        );
+    const found = await Promise.all(Array.from({ length: 40 }, (_, i) => get(i % 10)));
+    expect(found).toEqual(Array.from({ length: 40 }, (_, i) => (i % 10 === 3 ? -2 : i % 10)));
+    expect([most, loads]).toEqual([2, 10]);
+    expect([await get(7), await get(3), loads]).toEqual([7, -2, 11]); // what failed is tried again
   });
 
   test('names the columns it found when none fits, and survives a cut file', async () => {
@@ -363,4 +394,32 @@ test('inspection counts sizes, words, duplicates and problems, and the contact s
     expect(text).toContain(part);
   const sheet = await sharp(await contactSheet(dataset, { columns: 2, rows: 2, cell: 64 })).metadata();
   expect([sheet.format, sheet.width]).toEqual(['png', 6 + 2 * 70]);
+});
+
+test('inspection finds images whose header is whole and whose body is cut', async () => {
+  const noisy = async (format: 'png' | 'jpeg', width: number): Promise<Buffer> =>
+    await sharp({
+      create: { width, height: 900, channels: 3, background: 'red', noise: { type: 'gaussian', mean: 128, sigma: 40 } },
+    })
+      .toFormat(format, { compressionLevel: 0 })
+      .toBuffer();
+  const files: Record<string, string | Uint8Array> = {};
+  const cut: string[] = [];
+  for (const format of ['png', 'jpeg'] as const) {
+    for (const width of [60, 1300]) {
+      const bytes = await noisy(format, width);
+      const name = `${width}.${format}`;
+      Object.assign(files, { [name]: bytes, [`${width}.txt`]: 'whole', [`cut/${width}.txt`]: 'cut' });
+      files[`cut/${name}`] = bytes.subarray(0, Math.floor(0.9 * bytes.length));
+      cut.push(`cut/${name}`);
+    }
+  }
+  const progress: number[] = [];
+  const dataset = await openDataset(await folder(files));
+  expect(dataset.problems).toEqual([]);
+  const found = await inspectDataset(dataset, { onProgress: done => progress.push(done) });
+  expect(found.problems.map(({ id }) => id)).toEqual(cut.toSorted());
+  expect(found.problems[0].what).toMatch(/^corrupt image \(/);
+  expect(found).toMatchObject({ images: 4, captions: 4, encodings: { png: 2, jpeg: 2 } });
+  expect(progress).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
 });
