@@ -24,8 +24,6 @@ export interface AdamwSlot {
   /** Exponential moving average of `value`. */
   readonly ema?: Variable;
   readonly weightDecay: number;
-  /** Multiplies the learning rate; default 1. */
-  readonly lrScale?: number;
 }
 
 export interface AdamwOptions {
@@ -105,14 +103,13 @@ function nativeStep(slots: readonly AdamwSlot[], options: AdamwOptions, backend:
     const average = ema === undefined ? null : own(ema, backend);
     return [own(value, backend), gradient, own(m, backend), own(v, backend), average];
   });
-  const rates = slots.flatMap(({ weightDecay, lrScale = 1 }) => [lr * lrScale, weightDecay]);
+  const rates = slots.flatMap(({ weightDecay }) => [lr, weightDecay]);
   backend.call('adamw', buffers, [beta1, beta2, eps, step, clipScale, emaDecay, ...rates]);
 }
 
 function referenceStep(slot: AdamwSlot, options: AdamwOptions): void {
-  const { value, gradient, m, v, ema, weightDecay, lrScale = 1 } = slot;
-  const { beta1, beta2, eps, step, clipScale = 1, emaDecay = 0 } = options;
-  const lr = options.lr * lrScale;
+  const { value, gradient, m, v, ema, weightDecay } = slot;
+  const { lr, beta1, beta2, eps, step, clipScale = 1, emaDecay = 0 } = options;
   tf.tidy(() => {
     const g = tf.mul(gradient, clipScale);
     m.assign(tf.add(tf.mul(m, beta1), tf.mul(g, 1 - beta1)));

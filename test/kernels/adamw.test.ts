@@ -11,7 +11,7 @@ function variable(initial: tf.Tensor): tf.Variable {
   return made;
 }
 
-function slotOf(shape: number[], seed: number, ema: boolean, weightDecay: number, lrScale?: number): AdamwSlot {
+function slotOf(shape: number[], seed: number, ema: boolean, weightDecay: number): AdamwSlot {
   return {
     value: variable(normal(shape, seed)),
     gradient: normal(shape, seed + 100),
@@ -19,7 +19,6 @@ function slotOf(shape: number[], seed: number, ema: boolean, weightDecay: number
     v: variable(tf.zeros(shape)),
     ...(ema ? { ema: variable(normal(shape, seed)) } : {}),
     weightDecay,
-    lrScale,
   };
 }
 
@@ -29,10 +28,10 @@ const disposeSlot = ({ value, gradient, m, v, ema }: AdamwSlot) => {
 
 onEveryBackend('updates equal the formula', async () => {
   const shapes = [[1], [3], [17, 5], [65], [2, 3, 4], [100, 100], [1], [40000], [7], [129]];
-  const slots = shapes.map((shape, i) => slotOf(shape, i + 1, i % 3 !== 0, i % 2 ? 0.1 : 0, i === 2 ? 0.3 : undefined));
+  const slots = shapes.map((shape, i) => slotOf(shape, i + 1, i % 3 !== 0, i % 2 ? 0.1 : 0));
   const options = { lr: 1e-2, beta1: 0.9, beta2: 0.95, eps: 1e-8, clipScale: 0.5, emaDecay: 0.9 };
   const expected = await Promise.all(
-    slots.map(async ({ value, gradient, weightDecay, lrScale = 1 }) => {
+    slots.map(async ({ value, gradient, weightDecay }) => {
       const w = Float64Array.from(await value.data());
       const g = await gradient.data();
       const [m, v, ema] = [new Float64Array(w.length), new Float64Array(w.length), Float64Array.from(w)];
@@ -42,7 +41,7 @@ onEveryBackend('updates equal the formula', async () => {
           m[i] = 0.9 * m[i] + 0.1 * scaled;
           v[i] = 0.95 * v[i] + 0.05 * scaled * scaled;
           const direction = m[i] / (1 - 0.9 ** step) / (Math.sqrt(v[i] / (1 - 0.95 ** step)) + 1e-8);
-          w[i] -= 1e-2 * lrScale * (direction + weightDecay * w[i]);
+          w[i] -= 1e-2 * (direction + weightDecay * w[i]);
           ema[i] = 0.9 * ema[i] + 0.1 * w[i];
         }
       }
