@@ -1,0 +1,160 @@
+/**
+ * @file A training that is killed or interrupted ends, started again, bit for bit where one that was never stopped does.
+ * Only on the native backend, as promised; each run is a process of its own, killed for real.
+ */
+import { readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { registerNative } from '../../src/backends/native.ts';
+import type { RunConfigInput } from '../../src/config.ts';
+import { readJsonLines } from '../../src/jsonlines.ts';
+import {
+  type Outcome,
+  snapshot,
+  startTessera,
+  temporaryFolder,
+  tessera,
+  writeConfig,
+  writeDrawings,
+} from './program.ts';
+
+/** All that draws or remembers is on: crops, dropout, left-out captions, BPE dropout, a codebook with averages and revival. */
+const config = {
+  images: { imageSize: 16, validation: 0.3, crops: 3, padCrops: true, flip: true },
+  caption: { vocabSize: 300, bpeDropout: 0.3 },
+  patch: { grid: 4, quantizer: 'vq', codebookSize: 16, width: 4, maxWidth: 8, stem: 2, blocks: 1, codeBlocks: 1 },
+  patchTrain: { steps: 700, batchSize: 2, reviveAfter: 20 },
+  model: { captionLength: 8, width: 16, layers: 2, heads: 2, dropout: 0.1, captionDrop: 0.2 },
+  train: { steps: 300, batchSize: 4, accumulate: 2, evalEvery: 50, sampleEvery: 150, saveEvery: 30, logEvery: 10 },
+} satisfies RunConfigInput;
+
+const missing = registerNative();
+const folder = temporaryFolder();
+const data = join(folder, 'data');
+const file = join(folder, 'config.json');
+const straight = join(folder, 'straight');
+
+const argv = (out: string) => ['train', '--data', data, '--out', out, '--config', file, '--threads', '1'];
+const PATCH = /^\[2\/4\] patch tokenizer: 700 steps/m;
+const MODEL = /^\[4\/4\] transformer: 300 steps/m;
+
+/** Starts a training and sends a signal some time after a line appears; without that line it goes on to its end. */
+function interrupted(out: string, signal: NodeJS.Signals, after: RegExp, delay: number): Promise<Outcome> {
+  let sent = false;
+  return startTessera(argv(out), {
+    onError: (soFar, child) => {
+      if (sent || !after.test(soFar)) return;
+      sent = true;
+      setTimeout(() => child.kill(signal), delay);
+    },
+  });
+}
+
+/** What a run has to show for itself, without the pictures and the states that only an interrupted one has more of. */
+const results = (out: string) =>
+  Object.fromEntries(
+    Object.entries(snapshot(out)).filter(
+      ([name]) => /\.safetensors$|^(config|tokenizer)\.json$/.test(name) && !/^state/.test(name),
+    ),
+  );
+
+/** metrics.jsonl but for how fast it went. */
+const records = (out: string) =>
+  readJsonLines(join(out, 'metrics.jsonl')).map(record =>
+    Object.fromEntries(Object.entries(record as object).filter(([name]) => !name.endsWith('PerSecond'))),
+  );
+
+describe.skipIf(missing !== undefined)(`resuming${missing === undefined ? '' : ` (skipped: ${missing})`}`, () => {
+  beforeAll(async () => {
+    await writeDrawings(data);
+    writeConfig(file, config);
+    const { code, stderr } = await startTessera(argv(straight));
+    expect(stderr).toMatch(MODEL);
+    expect(code).toBe(0);
+  });
+
+  test('a run killed at random moments of both trainings ends with the same bytes', async () => {
+    const out = join(folder, 'killed');
+    const kills: string[] = [];
+    for (const after of [PATCH, PATCH, MODEL, MODEL, MODEL]) {
+      const delay = Math.round(Math.random() * 700);
+      const { signal } = await interrupted(out, 'SIGKILL', after, delay);
+      if (signal === 'SIGKILL') kills.push(`${delay} ms after ${after === PATCH ? 'patch' : 'model'}`);
+    }
+    const { code, stderr } = await startTessera(argv(out));
+    const where = `killed ${kills.join(', ')}`; // random, so that a failure can be made again
+    expect(stderr, where).toMatch(/going on with the run that is there/);
+    expect(code, where).toBe(0);
+    expect(kills.length).toBeGreaterThanOrEqual(2);
+    expect(results(out), where).toEqual(results(straight));
+    expect(Object.keys(results(straight))).toEqual(
+      expect.arrayContaining(['model.safetensors', 'ema.safetensors', 'best.safetensors', 'patch.safetensors']),
+    );
+    expect(records(out), where).toEqual(records(straight));
+  });
+
+  test('Ctrl-C saves, says how to go on, and goes on to the same weights', async () => {
+    const out = join(folder, 'interrupted');
+    const first = await interrupted(out, 'SIGINT', PATCH, 0);
+    expect(first).toMatchObject({ code: 130, signal: null });
+    expect(first.stderr).toContain('stopping after this step');
+    expect(first.stderr).toContain(`patch tokenizer stopped; go on with: tessera train --data ${data} --out ${out}`);
+    expect(first.stdout).not.toContain('trained');
+
+    const second = await interrupted(out, 'SIGINT', MODEL, 100);
+    expect(second).toMatchObject({ code: 130, signal: null });
+    expect(second.stderr).toContain(`transformer stopped; go on with: tessera train --data ${data} --out ${out}`);
+    const { step } = JSON.parse(readFileSync(statePath(out), 'utf8')) as { step: number };
+    expect(step).toBeGreaterThan(0);
+    expect(step).toBeLessThan(config.train.steps);
+
+    // As it says: without the flags, which the run remembers.
+    const last = await startTessera(['train', '--data', data, '--out', out, '--threads', '1']);
+    expect(last.stderr).toContain(`resumed at step ${step}`);
+    expect(last.code).toBe(0);
+    expect(results(out)).toEqual(results(straight));
+  });
+
+  test('a finished run has nothing to do, does not even need its data, and is left as it is', async () => {
+    const before = snapshot(straight);
+    const { code, stderr, stdout } = await tessera('train', '--data', join(folder, 'moved'), '--out', straight);
+    for (const [i, stage] of ['caption tokenizer', 'patch tokenizer', 'codes', 'transformer'].entries()) {
+      expect(stderr).toContain(`[${i + 1}/4] ${stage}: done before`);
+    }
+    expect(stdout).toContain('trained');
+    expect(code).toBe(0);
+    expect(snapshot(straight)).toEqual(before);
+  });
+
+  test('another value of what is settled is refused, and nothing is touched', async () => {
+    const before = snapshot(straight);
+    for (const [flag, value, field] of [
+      ['--seed', '9', 'seed 0, not 9'],
+      ['--model.width', '32', 'model.width 16, not 32'],
+      ['--lr', '0.5', 'train.lr 0.0006, not 0.5'],
+      ['--quantizer', 'fsq', 'patch.quantizer "vq", not "fsq"'],
+    ]) {
+      const { code, stderr } = await tessera('train', '--data', data, '--out', straight, flag, value);
+      expect(stderr).toContain(`train: the run in ${straight} has ${field}\n  hint: `);
+      expect(code).toBe(2);
+    }
+    expect(snapshot(straight)).toEqual(before);
+  });
+
+  test('codes that were lost are made again, the same', async () => {
+    const before = results(straight);
+    rmSync(join(straight, 'codes'), { recursive: true });
+    const { code, stderr } = await tessera('train', '--data', data, '--out', straight, '--threads', '1');
+    expect(stderr).toMatch(/\[3\/4\] codes: done in/);
+    expect(code).toBe(0);
+    expect(results(straight)).toEqual(before);
+  });
+});
+
+/** The counters of a run's transformer. */
+function statePath(out: string): string {
+  const { generation } = JSON.parse(readFileSync(join(out, 'state', 'model', 'current'), 'utf8')) as {
+    generation: number;
+  };
+  return join(out, 'state', 'model', String(generation), 'state.json');
+}
