@@ -5,9 +5,16 @@
  */
 import type { Tensor, TensorInfo } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
-import type { NativeBackend } from '../backends/native.ts';
+import type { InputInfos, NativeBackend } from '../backends/native.ts';
 import { expectShape, ShapeError } from '../errors.ts';
-import { type Activation, activateReference, productFlags, recording, throughActivation } from './linear.ts';
+import {
+  type Activation,
+  activateReference,
+  defineProduct,
+  productFlags,
+  recording,
+  throughActivation,
+} from './linear.ts';
 import { type Attributes, defineKernel, type Inputs, run } from './registry.ts';
 
 const mostTaps = 64; // kMostTaps in native/conv.cc
@@ -103,52 +110,24 @@ function convReference({ x, weight, bias, residual }: Inputs, attributes: Attrib
   return [residual === undefined ? y : tf.add(y, residual), pre];
 }
 
-function convNative(
-  inputs: Readonly<Record<string, TensorInfo>>,
-  attributes: Attributes,
-  backend: NativeBackend,
-  keepPre: boolean,
-): TensorInfo[] {
+function convNative(inputs: InputInfos, attributes: Attributes, backend: NativeBackend, keepPre: boolean) {
   const { x, weight, bias = null, residual = null } = inputs;
   const sizes = sizesOf(x.shape, weight.shape, attributes.stride as number);
-  const y = backend.output([...sizes.y]);
-  const pre = keepPre ? backend.output([...sizes.y]) : null;
+  const outputs = [backend.output([...sizes.y]), ...(keepPre ? [backend.output([...sizes.y])] : [])];
+  const [y, pre = null] = outputs;
   backend.call('conv2d', [x, weight, bias, residual, y, pre], numbersOf(sizes, attributes, backend));
-  return pre === null ? [y] : [y, pre];
+  return outputs;
 }
 
-function convGradient(dy: Tensor | null, { x, weight, y1: pre }: Inputs, attributes: Attributes) {
-  if (dy === null) throw new Error('conv2d: no gradient for its only output');
-  const shape = { kernelHeight: weight.shape[1] as number, kernelWidth: weight.shape[2] as number };
-  const [dW, db] = run('Conv2dWeightGradient', { dy, x, pre }, { ...attributes, ...shape });
-  const [, height, width] = x.shape;
-  return {
-    x: () => run('Conv2dInputGradient', { dy, weight, pre }, { ...attributes, height, width } as Attributes)[0],
-    weight: dW,
-    bias: db,
-    residual: dy,
-  };
-}
-
-defineKernel({
-  name: 'Conv2d',
-  reference: (inputs, attributes) => [convReference(inputs, attributes)[0]],
-  native: (inputs, attributes, backend) => convNative(inputs, attributes, backend, false),
-  gradient: {
-    saveInputs: ['x', 'weight'],
-    run: ([dy], saved, attributes) => convGradient(dy, saved, attributes),
-  },
-});
-
-// As in linear.ts: the pre-activation is a second output, saved for the backward pass.
-defineKernel({
-  name: 'Conv2dActivation',
+defineProduct('Conv2d', {
   reference: convReference,
-  native: (inputs, attributes, backend) => convNative(inputs, attributes, backend, true),
-  gradient: {
-    saveInputs: ['x', 'weight'],
-    saveOutputs: [false, true],
-    run: ([dy], saved, attributes) => convGradient(dy, saved, attributes),
+  native: convNative,
+  gradient: (dy, { x, weight, y1: pre }, attributes) => {
+    const kernel = { kernelHeight: weight.shape[1] as number, kernelWidth: weight.shape[2] as number };
+    const [dW, db] = run('Conv2dWeightGradient', { dy, x, pre }, { ...attributes, ...kernel });
+    const size = { height: x.shape[1] as number, width: x.shape[2] as number };
+    const dx = () => run('Conv2dInputGradient', { dy, weight, pre }, { ...attributes, ...size })[0];
+    return { x: dx, weight: dW, bias: db, residual: dy };
   },
 });
 

@@ -5,10 +5,10 @@
  */
 import type { Tensor, TensorInfo } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
-import type { NativeBackend } from '../backends/native.ts';
+import type { InputInfos, NativeBackend } from '../backends/native.ts';
 import { expectShape, ShapeError } from '../errors.ts';
 import './matmul.ts'; // whoever multiplies by weights multiplies matrices too
-import { type Attributes, defineKernel, type Inputs, run } from './registry.ts';
+import { type Attributes, defineKernel, type Gradients, type Inputs, run } from './registry.ts';
 
 export type Activation = 'none' | 'gelu' | 'silu' | 'relu';
 
@@ -95,51 +95,60 @@ function linearReference({ x, weight, bias, residual }: Inputs, { activation }: 
   return [residual === undefined ? y : tf.add(y, residual), pre];
 }
 
-function linearNative(
-  inputs: Readonly<Record<string, TensorInfo>>,
-  attributes: Attributes,
-  backend: NativeBackend,
-  keepPre: boolean,
-): TensorInfo[] {
+function linearNative(inputs: InputInfos, attributes: Attributes, backend: NativeBackend, keepPre: boolean) {
   const { x, weight, bias = null, residual = null } = inputs;
   const { M, N, K } = sizes(x, weight);
   const shape = [...x.shape.slice(0, -1), N];
-  const y = backend.output(shape);
-  const pre = keepPre ? backend.output(shape) : null;
+  const outputs = [backend.output(shape), ...(keepPre ? [backend.output(shape)] : [])];
+  const [y, pre = null] = outputs;
   backend.call('linear', [x, weight, bias, residual, y, pre], [M, N, K, ...productFlags(attributes, backend)]);
-  return pre === null ? [y] : [y, pre];
+  return outputs;
 }
 
-function linearGradient(dy: Tensor | null, { x, weight, y1: pre }: Inputs, attributes: Attributes) {
-  if (dy === null) throw new Error('linear: no gradient for its only output');
-  const [dW, db] = run('LinearWeightGradient', { dy, x, pre }, { ...attributes, units: weight.shape[0] });
-  return {
-    x: () => run('LinearInputGradient', { dy, weight, pre }, attributes)[0],
-    weight: dW,
-    bias: db,
-    residual: dy,
-  };
+/** A product with a weight whose activation is fused into it. */
+interface FusedProduct {
+  /** Plain tfjs operations; returns y and the pre-activation. */
+  readonly reference: (inputs: Inputs, attributes: Attributes) => Tensor[];
+  /** The C++ kernel; returns y, and the pre-activation if that is to be kept. */
+  readonly native: (
+    inputs: InputInfos,
+    attributes: Attributes,
+    backend: NativeBackend,
+    keepPre: boolean,
+  ) => TensorInfo[];
+  /** `saved.y1` is the pre-activation, absent where there is no activation. */
+  readonly gradient: (dy: Tensor, saved: Inputs, attributes: Attributes) => Gradients;
 }
 
-defineKernel({
-  name: 'Linear',
-  reference: (inputs, attributes) => [linearReference(inputs, attributes)[0]],
-  native: (inputs, attributes, backend) => linearNative(inputs, attributes, backend, false),
-  gradient: {
-    saveInputs: ['x', 'weight'],
-    run: ([dy], saved, attributes) => linearGradient(dy, saved, attributes),
-  },
-});
+/**
+ * Defines a product twice: as `name`, with y alone, and as `nameActivation` for an activation on a tape, where the
+ * pre-activation is a second output that is saved for the backward pass.
+ */
+export function defineProduct(name: string, { reference, native, gradient }: FusedProduct): void {
+  for (const keepPre of [false, true]) {
+    defineKernel({
+      name: keepPre ? `${name}Activation` : name,
+      reference: (inputs, attributes) => reference(inputs, attributes).slice(0, keepPre ? 2 : 1),
+      native: (inputs, attributes, backend) => native(inputs, attributes, backend, keepPre),
+      gradient: {
+        saveInputs: ['x', 'weight'],
+        saveOutputs: [false, keepPre],
+        run: ([dy], saved, attributes) => {
+          if (dy === null) throw new Error(`${name}: no gradient for its only output`);
+          return gradient(dy, saved, attributes);
+        },
+      },
+    });
+  }
+}
 
-// With an activation and a tape: the pre-activation is a second output, saved for the backward pass.
-defineKernel({
-  name: 'LinearActivation',
+defineProduct('Linear', {
   reference: linearReference,
-  native: (inputs, attributes, backend) => linearNative(inputs, attributes, backend, true),
-  gradient: {
-    saveInputs: ['x', 'weight'],
-    saveOutputs: [false, true],
-    run: ([dy], saved, attributes) => linearGradient(dy, saved, attributes),
+  native: linearNative,
+  gradient: (dy, { x, weight, y1: pre }, attributes) => {
+    const [dW, db] = run('LinearWeightGradient', { dy, x, pre }, { ...attributes, units: weight.shape[0] });
+    const dx = () => run('LinearInputGradient', { dy, weight, pre }, attributes)[0];
+    return { x: dx, weight: dW, bias: db, residual: dy };
   },
 });
 
