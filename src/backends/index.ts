@@ -7,7 +7,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { UserError } from '../errors.ts';
 import { activeNative, type Precision, registerNative } from './native.ts';
 import { loadTensorflow } from './tensorflow.ts';
-import { loadWasm } from './wasm.ts';
+import { activateWasm } from './wasm.ts';
 
 export const backendNames = ['auto', 'native', 'wasm', 'cpu', 'tensorflow'] as const;
 export type BackendName = (typeof backendNames)[number];
@@ -18,7 +18,7 @@ export interface BackendOptions {
   /** Operand precision of matrix products on the native backend; `auto` is bf16 where the processor has it. */
   readonly precision?: 'auto' | Precision;
   readonly threads?: number;
-  /** Called at most once, with a line for the user, when `auto` had to settle for a slower backend. */
+  /** Called at most once, with a line for the user, when the backend is slower than it could be. */
   readonly warn?: (message: string, hint: string) => void;
 }
 
@@ -32,11 +32,7 @@ export async function selectBackend(name: BackendName, options: BackendOptions =
   switch (name) {
     case 'auto': {
       const reason = await activateNative(options);
-      if (reason !== undefined) {
-        options.warn?.(`no native addon (${reason}); using the slower wasm backend`, mendNative);
-        await loadWasm();
-        await tf.setBackend('wasm');
-      }
+      if (reason !== undefined) await settle(reason, options.warn);
       break;
     }
     case 'native': {
@@ -44,17 +40,20 @@ export async function selectBackend(name: BackendName, options: BackendOptions =
       if (reason !== undefined) throw new UserError('backend native', `no native addon (${reason})`, mendNative);
       break;
     }
-    case 'wasm':
-      await loadWasm();
-      await tf.setBackend('wasm');
+    case 'wasm': {
+      const reason = await activateWasm();
+      if (reason !== undefined) throw new UserError('backend wasm', reason, 'use --backend auto or --backend cpu');
       break;
+    }
     case 'cpu':
       await tf.setBackend('cpu');
       break;
-    case 'tensorflow':
-      await loadTensorflow();
-      await tf.setBackend('tensorflow');
+    case 'tensorflow': {
+      const { name: found, gpu } = await loadTensorflow();
+      if (!gpu)
+        options.warn?.(`${found} computes on the CPU, no GPU was found`, 'see `tessera doctor` for what is faster');
       break;
+    }
     default:
       name satisfies never;
   }
@@ -65,15 +64,25 @@ export async function selectBackend(name: BackendName, options: BackendOptions =
   return tf.getBackend();
 }
 
+/** Without the addon: WebAssembly, and where that does not start either, plain JavaScript. One warning tells all of it. */
+async function settle(noAddon: string, warn: BackendOptions['warn']): Promise<void> {
+  const noWasm = await activateWasm();
+  if (noWasm === undefined) {
+    warn?.(`no native addon (${noAddon}); using the slower wasm backend`, mendNative);
+    return;
+  }
+  await tf.setBackend('cpu');
+  warn?.(`no native addon (${noAddon}) and no wasm (${noWasm}); using the very slow cpu backend`, mendNative);
+}
+
 async function activateNative(options: BackendOptions): Promise<string | undefined> {
   const reason = registerNative();
   if (reason !== undefined) return reason;
-  await tf.setBackend('native');
-  const backend = activeNative();
+  const started = await tf.setBackend('native');
+  const backend = started ? activeNative() : undefined;
   if (backend === undefined) return 'it registered but did not start';
-  if (options.precision !== undefined && options.precision !== 'auto' && backend.supportsBf16) {
-    backend.precision = options.precision;
-  }
+  const { precision = 'auto' } = options;
+  if (backend.supportsBf16) backend.precision = precision === 'auto' ? 'bf16' : precision;
   if (options.threads !== undefined) backend.setThreads(options.threads);
   return undefined;
 }

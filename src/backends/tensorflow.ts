@@ -22,7 +22,7 @@ function polyfill(): void {
 }
 
 /**
- * Imports tfjs-node-gpu, or the CPU build of the same package, which registers the backend `tensorflow`.
+ * Imports tfjs-node-gpu, or the CPU build of the same package, and makes its backend `tensorflow` the active one.
  * @param load how a package is imported; tests pass a stand-in
  * @returns the package that was found, and whether it computes on a GPU
  * @throws UserError saying what is missing
@@ -36,18 +36,27 @@ export async function loadTensorflow(
     try {
       await load(name);
     } catch (error) {
-      failures.push(`${name}: ${firstLine(error)}`);
+      failures.push(isAbsent(error, name) ? `${name} is not installed` : `${name}: ${firstLine(error)}`);
       continue;
     }
     if (tf.findBackendFactory('tensorflow') === null) {
       failures.push(`${name}: imported, but it registered with another copy of tfjs-core`);
       continue;
     }
-    await tf.setBackend('tensorflow');
+    if (!(await tf.setBackend('tensorflow'))) {
+      failures.push(`${name}: imported, but it did not start`);
+      continue;
+    }
     const backend = tf.backend() as unknown as { isUsingGpuDevice?: boolean };
     return { name, gpu: backend.isUsingGpuDevice === true };
   }
   throw new UserError('backend tensorflow', failures.join('; '), install);
+}
+
+/** Whether the package itself is missing, rather than something that it needs. */
+function isAbsent(error: unknown, name: string): boolean {
+  const { code, message } = error as NodeJS.ErrnoException; // whatever was thrown may have them
+  return code === 'ERR_MODULE_NOT_FOUND' && message.includes(`'${name}'`);
 }
 
 function firstLine(error: unknown): string {

@@ -4,10 +4,19 @@ import { createRequire } from 'node:module';
 import { dirname, sep } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 
-/** Registers the backend; later calls do nothing. */
-export async function loadWasm(): Promise<void> {
-  if (tf.findBackendFactory('wasm') !== null && tf.findBackend('wasm') !== null) return;
-  const { setWasmPaths } = await import('@tensorflow/tfjs-backend-wasm');
-  const require = createRequire(import.meta.url);
-  setWasmPaths(dirname(require.resolve('@tensorflow/tfjs-backend-wasm')) + sep);
+/**
+ * Registers the backend and makes it the active one.
+ * @returns why it could not be, or undefined
+ */
+export async function activateWasm(): Promise<string | undefined> {
+  try {
+    if (tf.findBackendFactory('wasm') === null) {
+      const { setWasmPaths } = await import('@tensorflow/tfjs-backend-wasm');
+      const require = createRequire(import.meta.url);
+      setWasmPaths(dirname(require.resolve('@tensorflow/tfjs-backend-wasm')) + sep);
+    }
+    return (await tf.setBackend('wasm')) ? undefined : 'it did not start';
+  } catch (error) {
+    return error instanceof Error ? error.message.split('\n')[0] : String(error);
+  }
 }

@@ -1,6 +1,7 @@
 /** @file The memory pool: blocks come back only when nothing refers to them, and nobody outside holds pooled memory. */
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, test } from 'vitest';
+import { selectBackend } from '../../src/backends/index.ts';
 import { MemoryPool, sizeClass } from '../../src/backends/pool.ts';
 import { linear } from '../../src/kernels/linear.ts';
 import { normal, useNative } from '../support.ts';
@@ -88,6 +89,14 @@ describe('pooled tensors', () => {
     for (let i = 0; i < 50; i++) round();
     expect(backend.memoryPool.statistics()).toMatchObject({ used, held });
     tf.dispose([x, w]);
+  });
+
+  test("precision auto is the processor's own again after fp32", async () => {
+    const backend = await useNative();
+    expect(backend.precision).toBe('fp32');
+    await selectBackend('auto');
+    expect(backend.precision).toBe(backend.supportsBf16 ? 'bf16' : 'fp32');
+    await useNative();
   });
 
   test('changing the number of threads changes no result', async () => {

@@ -1,0 +1,76 @@
+/** @file What is selected where a backend cannot be had: no addon is built here, and wasm starts in some tests only. */
+import { MathBackendCPU } from '@tensorflow/tfjs-backend-cpu';
+import * as tf from '@tensorflow/tfjs-core';
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { selectBackend } from '../../src/backends/index.ts';
+import { loadTensorflow } from '../../src/backends/tensorflow.ts';
+import { UserError } from '../../src/errors.ts';
+
+vi.mock('../../src/backends/addon.ts', () => ({ loadAddon: () => ({ reason: 'it was never built' }) }));
+
+afterEach(() => {
+  for (const name of ['wasm', 'tensorflow']) if (tf.findBackendFactory(name) !== null) tf.removeBackend(name);
+  vi.restoreAllMocks();
+});
+
+function breakWasm(): void {
+  vi.spyOn(console, 'warn').mockImplementation(() => {}); // tfjs tells of it too
+  tf.registerBackend('wasm', () => Promise.reject(new Error('broken')));
+}
+
+describe('without the addon', () => {
+  test('auto takes wasm with one warning, and native is an error', async () => {
+    const warn = vi.fn();
+    expect(await selectBackend('auto', { warn })).toBe('wasm');
+    expect(warn.mock.calls.map(([message]) => message)).toEqual([
+      'no native addon (it was never built); using the slower wasm backend',
+    ]);
+    await expect(selectBackend('native')).rejects.toThrow(UserError);
+  });
+
+  test('auto takes cpu with one warning where wasm does not start either', async () => {
+    breakWasm();
+    const warn = vi.fn();
+    expect(await selectBackend('auto', { warn })).toBe('cpu');
+    expect(await tf.add(1, 2).data()).toEqual(Float32Array.of(3));
+    expect(warn.mock.calls.map(([message]) => message)).toEqual([
+      'no native addon (it was never built) and no wasm (it did not start); using the very slow cpu backend',
+    ]);
+  });
+
+  test('wasm asked for that does not start is an error, and another backend can be taken after it', async () => {
+    breakWasm();
+    await expect(selectBackend('wasm')).rejects.toThrow(UserError);
+    expect(await selectBackend('cpu')).toBe('cpu');
+  });
+
+  test('bf16 is an error', async () => {
+    await expect(selectBackend('cpu', { precision: 'bf16' })).rejects.toThrow('the cpu backend has no bf16 here');
+  });
+});
+
+describe('tensorflow', () => {
+  const standIn = (gpu: boolean) => async () => {
+    tf.registerBackend('tensorflow', () => Object.assign(new MathBackendCPU(), { isUsingGpuDevice: gpu }));
+  };
+
+  test.each([true, false])('says whether it computes on a GPU: %s', async gpu => {
+    expect(await loadTensorflow(standIn(gpu))).toEqual({ name: '@tensorflow/tfjs-node-gpu', gpu });
+    expect(tf.getBackend()).toBe('tensorflow');
+  });
+
+  test('takes the second package where the first is missing, and names both where none works', async () => {
+    const load = async (name: string) => {
+      if (name.endsWith('gpu')) throw new Error('missing\nand more');
+      await standIn(false)();
+    };
+    expect(await loadTensorflow(load)).toEqual({ name: '@tensorflow/tfjs-node', gpu: false });
+    tf.removeBackend('tensorflow');
+    const none = loadTensorflow(async name => {
+      if (name.endsWith('gpu')) throw new Error('missing\nand more');
+    });
+    await expect(none).rejects.toThrow(
+      '@tensorflow/tfjs-node-gpu: missing; @tensorflow/tfjs-node: imported, but it registered with another copy',
+    );
+  });
+});
