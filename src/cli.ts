@@ -208,7 +208,7 @@ export const commands: readonly Command[] = [
     name: 'reconstruct',
     summary: "put images through a run's patch tokenizer and back",
     examples: ['tessera reconstruct --run runs/demo photo.png datasets/emoji'],
-    positionals: [{ name: 'INPUT', description: 'an image or a data set' }],
+    positionals: [{ name: 'INPUT', description: 'an image or a data set', many: true }],
     flags: z.object({
       run: folder('a run with a trained patch tokenizer').default('runs/demo'),
       out: file('picture of originals above reconstructions').default('reconstructions.png'),

@@ -37,6 +37,8 @@ export interface Positional {
   readonly name: string;
   readonly description: string;
   readonly optional?: boolean;
+  /** Only for the last: may be given more than once. */
+  readonly many?: boolean;
 }
 
 /** Either the user asked for help, or the values are complete. */
@@ -255,7 +257,7 @@ function coerce(kind: Kind, text: string): unknown {
 
 function checkPositionals(command: CommandSpec, words: readonly string[]): void {
   const expected = command.positionals ?? [];
-  if (words.length > expected.length) {
+  if (words.length > expected.length && expected.at(-1)?.many !== true) {
     const stray = words[expected.length];
     throw new UserError(command.name, `unexpected word ${show(stray)}`, 'put quotes around a value with spaces');
   }

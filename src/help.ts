@@ -119,7 +119,10 @@ function placeholder(kind: Kind): string {
 }
 
 function defaultUsage(spec: CommandSpec): string {
-  const words = (spec.positionals ?? []).map(({ name, optional }) => (optional ? `[${name}]` : name));
+  const words = (spec.positionals ?? []).map(({ name, optional, many }) => {
+    const shown = many ? `${name}...` : name;
+    return optional ? `[${shown}]` : shown;
+  });
   const required = flagTable(spec).flags.filter(({ field }) => field.required);
   return [...words, ...required.map(flag => `--${flag.name}${flagValue(flag)}`), '[flags]'].join(' ');
 }

@@ -226,6 +226,13 @@ describe('positionals', () => {
     );
     expect(complaint(() => parseFlags(inspect, ['a', 'b', 'c']))).toMatch(/^data inspect: unexpected word "c"/);
   });
+
+  it('take any number of words where the last is for many, and at least one', () => {
+    const each = { ...inspect, positionals: [{ name: 'INPUT', description: 'an image', many: true }] };
+    expect(parseFlags(each, ['a', 'b', 'c'])).toMatchObject({ positionals: ['a', 'b', 'c'] });
+    expect(complaint(() => parseFlags(each, []))).toMatch(/^data inspect: expected INPUT/);
+    expect(formatHelp(each)).toContain('INPUT...');
+  });
 });
 
 describe('findCommand', () => {

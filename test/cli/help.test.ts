@@ -1,0 +1,88 @@
+/** @file What the program says of itself: every flag is explained, every example can be run, the version is the package's. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { commands } from '../../src/cli.ts';
+import { runSchema } from '../../src/config.ts';
+import { findCommand, kebab, parseFlags } from '../../src/flags.ts';
+import { fieldsOf } from '../../src/schema.ts';
+import { root, startTessera, tessera } from './program.ts';
+
+const names = commands.map(({ name }) => name);
+
+/** A shell's words: quotes hold them together, `#` begins a comment. */
+function words(line: string): string[] {
+  return [...line.replace(/\s#.*$/, '').matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, plain]) => quoted ?? plain);
+}
+
+describe('tessera --help', () => {
+  test('lists every command; so does the bare program', async () => {
+    const { code, stdout, stderr } = await startTessera(['--help']);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    for (const { name, summary } of commands) expect(stdout).toMatch(new RegExp(`^  ${name} +${summary}$`, 'm'));
+    expect((await tessera()).stdout).toBe(stdout);
+    expect((await tessera('help')).stdout).toBe(stdout);
+  });
+
+  test('the commands are those of the README', () => {
+    expect(names).toEqual(['data emoji', 'data shapes', 'data inspect', 'train', 'sample', 'reconstruct', 'doctor']);
+  });
+
+  test('--version is that of the package', async () => {
+    const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
+    expect(await tessera('--version')).toMatchObject({ code: 0, stdout: `${version}\n` });
+  });
+});
+
+describe.each(commands)('tessera $name --help', ({ name, flags, examples }) => {
+  test('explains every flag of its schema', async () => {
+    const { code, stdout, stderr } = await tessera(...name.split(' '), '--help');
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    const described = new Set([...stdout.matchAll(/--(?:\[no-\])?([a-z][a-z0-9.-]*)/g)].map(([, flag]) => flag));
+    for (const { path } of fieldsOf(flags).fields) {
+      const full = path.map(kebab).join('.');
+      const leaf = kebab(path[path.length - 1]);
+      expect(described.has(full) || described.has(leaf), full).toBe(true);
+    }
+    for (const line of stdout.split('\n')) expect(line.length).toBeLessThanOrEqual(100);
+  });
+
+  test('its examples can be run', async () => {
+    expect(examples.length).toBeGreaterThan(0);
+    const { stdout } = await tessera(...name.split(' '), '--help');
+    for (const example of examples) {
+      expect(stdout).toContain(example);
+      expectToParse(example);
+    }
+  });
+});
+
+test('train --help has every field of the config, with its range and default', async () => {
+  const { stdout } = await tessera('train', '--help');
+  const flat = stdout.replaceAll(/\s+/g, ' ');
+  expect(fieldsOf(runSchema).fields.length).toBeGreaterThan(60);
+  for (const { description } of fieldsOf(runSchema).fields) expect(flat).toContain(description.replaceAll(/\s+/g, ' '));
+  expect(flat).toMatch(
+    /--image-size <integer> height and width of the images in pixels \(.*divisible by 8; default 128\)/,
+  );
+  expect(flat).toMatch(/--quantizer <fsq\|vq\|dvae> .*\(default fsq\)/);
+  expect(flat).toMatch(/--\[no-\]qk-norm /);
+});
+
+test('every command in the README can be run', () => {
+  const readme = readFileSync(join(root, 'README.md'), 'utf8');
+  const blocks = [...readme.matchAll(/^```\w*\n([\s\S]*?)^```/gm)].map(([, code]) => code);
+  const lines = blocks
+    .flatMap(code => code.split('\n'))
+    .flatMap(line => /^\s*(?:npx )?(tessera .*)$/.exec(line)?.[1] ?? []);
+  expect(lines.length).toBeGreaterThan(3);
+  for (const line of lines) expectToParse(line);
+});
+
+/** Finds the command and parses its flags, as the program would. */
+function expectToParse(line: string): void {
+  const [program, ...argv] = words(line);
+  expect(program, line).toBe('tessera');
+  const { command, rest } = findCommand('tessera', commands, argv);
+  expect(parseFlags(command, rest), line).toMatchObject({ help: false });
+}
