@@ -132,17 +132,18 @@ void attentionCached(const Args& args) {
   });
 }
 
-// buffers: cache [B, rows a head x H], out [B * count, ...]; numbers: B, H, capacity, length, D, count. Each row of the
-// batch is repeated `count` times; only the filled positions are copied.
-void repeatCache(const Args& args) {
-  const int64_t H = args.integer(1);
-  const int64_t head = args.integer(2) * args.integer(4);
-  const int64_t filled = args.integer(3) * args.integer(4);
-  const int64_t count = args.integer(5);
-  parallelFor(args.integer(0) * count * H, 4, [&](int64_t begin, int64_t end, int) {
+// buffers: cache [B, H, capacity, D], rows [n] int32, out [n, H, capacity, D]; numbers: H, capacity, length, D. Row i of
+// the output is row rows[i] of the cache; only the filled positions are copied.
+void gatherCache(const Args& args) {
+  const int64_t H = args.integer(0);
+  const int64_t head = args.integer(1) * args.integer(3);
+  const int64_t filled = args.integer(2) * args.integer(3);
+  const int32_t* rows = args.as<const int32_t>(1);
+  const int64_t n = static_cast<int64_t>(args.bytes[1] / sizeof(int32_t));
+  parallelFor(n * H, 4, [&](int64_t begin, int64_t end, int) {
     for (int64_t i = begin; i < end; i++) {
-      const int64_t source = i / H / count * H + i % H;
-      std::memcpy(args.out(1) + i * head, args.in(0) + source * head, filled * sizeof(float));
+      const int64_t source = rows[i / H] * H + i % H;
+      std::memcpy(args.out(2) + i * head, args.in(0) + source * head, filled * sizeof(float));
     }
   });
 }

@@ -56,7 +56,7 @@ const Kernel* kernelTable(int* count) {
       {"copyRows", copyRows},
       {"attention", attention},
       {"attentionCached", attentionCached},
-      {"repeatCache", repeatCache},
+      {"gatherCache", gatherCache},
       {"attentionGradient", attentionGradient},
       {"conv2d", conv2d},
       {"conv2dInputGradient", conv2dInputGradient},

@@ -87,21 +87,26 @@ export function createKvCache(size: {
   return { capacity: length, length: 0, k: tf.keep(make()), v: tf.keep(make()) };
 }
 
-/** A new cache in which each row of the batch stands `count` times in a row; the given one stays as it is. */
-export function repeatKvCache(cache: KvCache, count: number): KvCache {
+/**
+ * A new cache whose row i is row rows[i] of the given one, which stays as it is: one prefill serves several images.
+ * @param rows numbers from 0 to B - 1, in any order, any of them more than once
+ * @returns [rows, H, ..., D], freed by `disposeKvCache`
+ * @throws RangeError if a row is not in the cache
+ */
+export function gatherKvCache(cache: KvCache, rows: readonly number[]): KvCache {
+  const [B, H, T, D] = cache.k.shape;
+  const indices = Int32Array.from(rows);
+  if (!rows.every(row => Number.isInteger(row) && row >= 0 && row < B)) {
+    throw new RangeError(`gatherKvCache: expected rows from 0 to ${B - 1}, got [${rows.join(', ')}]`);
+  }
   const backend = activeNative();
-  const repeat = (x: Tensor) => {
-    const [B, H, T, D] = x.shape;
-    if (backend === undefined) {
-      return tf.keep(
-        tf.tidy(() => tf.reshape(tf.tile(tf.expandDims(x, 1), [1, count, 1, 1, 1]), [B * count, H, T, D])),
-      );
-    }
-    const repeated = backend.output([B * count, H, T, D]);
-    backend.call('repeatCache', [x, repeated], [B, H, T, cache.length, D, count]);
-    return tf.keep(tf.engine().makeTensorFromTensorInfo(repeated));
+  const gather = (x: Tensor) => {
+    if (backend === undefined) return tf.keep(tf.tidy(() => tf.gather(x, tf.tensor1d(indices, 'int32'))));
+    const gathered = backend.output([rows.length, H, T, D]);
+    backend.call('gatherCache', [x, indices, gathered], [H, T, cache.length, D]);
+    return tf.keep(tf.engine().makeTensorFromTensorInfo(gathered));
   };
-  return { capacity: cache.capacity, length: cache.length, k: repeat(cache.k), v: repeat(cache.v) };
+  return { capacity: cache.capacity, length: cache.length, k: gather(cache.k), v: gather(cache.v) };
 }
 
 /** Frees the cache's memory. */

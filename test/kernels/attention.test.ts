@@ -7,7 +7,7 @@ import {
   attentionCached,
   createKvCache,
   disposeKvCache,
-  repeatKvCache,
+  gatherKvCache,
 } from '../../src/kernels/attention.ts';
 import { definedKernels, run } from '../../src/kernels/registry.ts';
 import { Random } from '../../src/random.ts';
@@ -153,19 +153,24 @@ onEveryBackend('one prefill serves several images', async () => {
   await expectNoLeak(async () => {
     const cache = createKvCache({ batch: 2, heads: 2, length: 9, headDim: 8 });
     attentionCached(q, k, v, { cache }).dispose();
-    const shared = repeatKvCache(cache, 3);
+    const rows = [0, 0, 1, 0, 1, 1];
+    const shared = gatherKvCache(cache, rows);
     const news = [4, 5, 6].map(seed => normal([6, 2, 1, 8], seed));
     const y = attentionCached(news[0], news[1], news[2], { cache: shared });
-    // Image 4 of 6 continues row 1 of the prefill.
-    const single = tf.tidy(() => {
-      const row = (x: tf.Tensor, i: number) => tf.slice(x, [i, 0, 0, 0], [1, -1, -1, -1]);
-      const keys = tf.concat([row(k, 1), row(news[1], 4)], 2);
-      return attention(row(news[0], 4), keys, tf.concat([row(v, 1), row(news[2], 4)], 2));
-    });
     const values = await y.data();
-    expectAllclose(values.slice(4 * 16, 5 * 16), await single.data(), { relative: 1e-4, absolute: 1e-5 });
+    for (const [image, prefilled] of rows.entries()) {
+      const single = tf.tidy(() => {
+        const row = (x: tf.Tensor, i: number) => tf.slice(x, [i, 0, 0, 0], [1, -1, -1, -1]);
+        const keys = tf.concat([row(k, prefilled), row(news[1], image)], 2);
+        return attention(row(news[0], image), keys, tf.concat([row(v, prefilled), row(news[2], image)], 2));
+      });
+      const here = values.slice(image * 16, image * 16 + 16);
+      expectAllclose(here, await single.data(), { relative: 1e-4, absolute: 1e-5 });
+      single.dispose();
+    }
     expect([cache.length, shared.length]).toEqual([6, 7]);
-    for (const x of [...news, y, single]) x.dispose();
+    expect(() => gatherKvCache(cache, [0, 2])).toThrow('expected rows from 0 to 1, got [0, 2]');
+    for (const x of [...news, y]) x.dispose();
     disposeKvCache(cache);
     disposeKvCache(shared);
   });
