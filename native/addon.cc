@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <mutex>
 
 #include "kernels.h"
 #include "node_api.h"
@@ -15,6 +16,9 @@ namespace {
 constexpr int kMaxBuffers = 32;
 constexpr int kMaxNumbers = 64;
 constexpr size_t kHugePage = size_t{2} << 20;
+
+// The thread pool and its scratch memory belong to the process: JavaScript threads take turns.
+std::mutex turn;
 
 napi_value fail(napi_env env, const char* message) {
   napi_throw_error(env, nullptr, message);
@@ -68,6 +72,7 @@ napi_value call(napi_env env, napi_callback_info info) {
   if (numberCount < 0 || numberCount > kMaxNumbers || static_cast<size_t>(numberCount) > available) {
     return fail(env, "native: too many numbers in one call");
   }
+  std::lock_guard<std::mutex> lock(turn);
   table[index].run(Args{buffers, bytes, static_cast<int>(length), static_cast<const double*>(numbers), numberCount});
   return nullptr;
 }
@@ -117,6 +122,7 @@ napi_value setThreads(napi_env env, napi_callback_info info) {
   napi_get_cb_info(env, info, &count, argv, nullptr, nullptr);
   int32_t threads = 1;
   napi_get_value_int32(env, argv[0], &threads);
+  std::lock_guard<std::mutex> lock(turn);
   setThreadCount(threads);
   return nullptr;
 }
