@@ -49,16 +49,6 @@ export class NearestImages {
     }
   }
 
-  /** References of any sizes, reduced to `size` x `size`; what is not square is squeezed. */
-  static fromPictures(pictures: readonly Picture[], size = 32): NearestImages {
-    const bytes = size * size * 3;
-    const references = new Uint8Array(pictures.length * bytes);
-    pictures.forEach((picture, n) => {
-      references.set(reduce(picture, size), n * bytes);
-    });
-    return new NearestImages(references, size);
-  }
-
   /** One reference as a picture that shares its bytes. @param index 0 to count - 1 */
   reference(index: number): Picture {
     const { size } = this;
