@@ -75,7 +75,7 @@ export function splitOf(item: string | Pick<Item, 'id' | 'group' | 'split'>, val
 }
 
 /** One caption on one line: no byte order mark, white space runs as one space, canonical Unicode; '' if nothing is left. */
-export function cleanCaption(text: string): string {
+function cleanCaption(text: string): string {
   return text
     .normalize('NFC')
     .replace(/[\s\u200b\ufeff]+/gu, ' ')

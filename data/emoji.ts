@@ -18,7 +18,6 @@ import { keyOf, otherPhraseOf, phraseOf, tonesOf, withStyle } from './emoji-name
 import { mapBounded, writeWhole } from './files.ts';
 
 export const emojiStyles = ['noto', 'twemoji', 'openmoji', 'fluent-emoji-flat'] as const;
-export type EmojiStyle = (typeof emojiStyles)[number];
 
 export interface EmojiOptions {
   /** Folder to write; made if it is not there. */

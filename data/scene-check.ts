@@ -138,7 +138,7 @@ interface Blob {
 const LEAST_AREA = 0.008;
 
 /** All objects in a picture, largest first. @param pixels [size, size, 3] as in `checkScene` */
-export function seeScene(pixels: Uint8Array | Float32Array, size: number): SeenObject[] {
+function seeScene(pixels: Uint8Array | Float32Array, size: number): SeenObject[] {
   const rgb = pixels instanceof Uint8Array ? Float32Array.from(pixels, v => v / 255) : pixels;
   const ground = backgroundOf(rgb, size);
   // Distance from the background, of which half marks an edge.

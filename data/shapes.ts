@@ -207,11 +207,11 @@ function coordinate(part: number, extent: number, random: Random): number {
   return part === 0 ? low : 1 - low;
 }
 
-export function captionOf({ size, colour, shape }: SceneWords, place: ScenePlace): string {
+function captionOf({ size, colour, shape }: SceneWords, place: ScenePlace): string {
   return `a ${size} ${colour} ${shape} ${place}`;
 }
 
-export function pairCaptionOf(first: SceneWords, relation: SceneRelation, second: SceneWords): string {
+function pairCaptionOf(first: SceneWords, relation: SceneRelation, second: SceneWords): string {
   return `a ${first.size} ${first.colour} ${first.shape} ${relation} a ${second.size} ${second.colour} ${second.shape}`;
 }
 
@@ -224,7 +224,7 @@ export async function drawScene(scene: Scene, size: number): Promise<Buffer> {
     .toBuffer();
 }
 
-export function sceneSvg({ objects }: Scene, size: number): string {
+function sceneSvg({ objects }: Scene, size: number): string {
   const drawn = objects.map(({ shape, colour, x, y, extent }) => {
     const place = `transform="translate(${x.toFixed(4)} ${y.toFixed(4)}) scale(${extent.toFixed(4)})"`;
     return `<path ${place} fill="rgb(${sceneColours[colour].join(',')})" fill-rule="evenodd" d="${PATHS[shape]}"/>`;

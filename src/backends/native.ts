@@ -47,11 +47,6 @@ export class NativeBackend extends cpu.MathBackendCPU {
     this.addon.setThreads(count);
   }
 
-  /** Whether the addon has a kernel of that name. */
-  has(kernel: string): boolean {
-    return this.indexOf.has(kernel);
-  }
-
   /** A tensor of undefined content for a kernel to fill. */
   output(shape: number[], dtype: 'float32' | 'int32' | 'bool' = 'float32'): TensorInfo {
     const size = Math.max(1, tf.util.sizeFromShape(shape));

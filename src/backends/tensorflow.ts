@@ -8,11 +8,6 @@ import * as util from 'node:util';
 import * as tf from '@tensorflow/tfjs-core';
 import { UserError } from '../errors.ts';
 
-/** What is used of tfjs-node-gpu; a stand-in with this shape serves as well. */
-export interface TensorflowModule {
-  readonly version?: Readonly<Record<string, string>>;
-}
-
 const packages = ['@tensorflow/tfjs-node-gpu', '@tensorflow/tfjs-node'] as const;
 const install = 'npm install @tensorflow/tfjs-node-gpu@4.22.0 (Linux, CUDA 11.2 with cuDNN 8, Node 18 to 22)';
 

@@ -43,7 +43,7 @@ export function activateReference(x: Tensor, activation: Activation): Tensor {
 }
 
 /** The derivative of the activation at the pre-activation x, as plain operations. */
-export function activationSlopeReference(x: Tensor, activation: Activation): Tensor {
+function activationSlopeReference(x: Tensor, activation: Activation): Tensor {
   switch (activation) {
     case 'none':
       return tf.onesLike(x);
