@@ -1,15 +1,13 @@
 /** @file What is selected where a backend cannot be had: no addon is built here, and wasm starts in some tests only. */
-import { MathBackendCPU } from '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { selectBackend } from '../../src/backends/index.ts';
-import { loadTensorflow } from '../../src/backends/tensorflow.ts';
 import { UserError } from '../../src/errors.ts';
 
 vi.mock('../../src/backends/addon.ts', () => ({ loadAddon: () => ({ reason: 'it was never built' }) }));
 
 afterEach(() => {
-  for (const name of ['wasm', 'tensorflow']) if (tf.findBackendFactory(name) !== null) tf.removeBackend(name);
+  if (tf.findBackendFactory('wasm') !== null) tf.removeBackend('wasm');
   vi.restoreAllMocks();
 });
 
@@ -46,31 +44,5 @@ describe('without the addon', () => {
 
   test('bf16 is an error', async () => {
     await expect(selectBackend('cpu', { precision: 'bf16' })).rejects.toThrow('the cpu backend has no bf16 here');
-  });
-});
-
-describe('tensorflow', () => {
-  const standIn = (gpu: boolean) => async () => {
-    tf.registerBackend('tensorflow', () => Object.assign(new MathBackendCPU(), { isUsingGpuDevice: gpu }));
-  };
-
-  test.each([true, false])('says whether it computes on a GPU: %s', async gpu => {
-    expect(await loadTensorflow(standIn(gpu))).toEqual({ name: '@tensorflow/tfjs-node-gpu', gpu });
-    expect(tf.getBackend()).toBe('tensorflow');
-  });
-
-  test('takes the second package where the first is missing, and names both where none works', async () => {
-    const load = async (name: string) => {
-      if (name.endsWith('gpu')) throw new Error('missing\nand more');
-      await standIn(false)();
-    };
-    expect(await loadTensorflow(load)).toEqual({ name: '@tensorflow/tfjs-node', gpu: false });
-    tf.removeBackend('tensorflow');
-    const none = loadTensorflow(async name => {
-      if (name.endsWith('gpu')) throw new Error('missing\nand more');
-    });
-    await expect(none).rejects.toThrow(
-      '@tensorflow/tfjs-node-gpu: missing; @tensorflow/tfjs-node: imported, but it registered with another copy',
-    );
   });
 });
