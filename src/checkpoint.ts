@@ -158,7 +158,8 @@ async function removeAbandoned(folder: string, name: string): Promise<void> {
   }
 }
 
-function isRunning(pid: number): boolean {
+/** Whether a process of that number runs on this machine. */
+export function isRunning(pid: number): boolean {
   if (!Number.isSafeInteger(pid) || pid <= 0) return true; // not a name of ours: leave it alone
   try {
     process.kill(pid, 0);

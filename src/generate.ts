@@ -7,7 +7,7 @@ import { setImmediate as turnOfEventLoop } from 'node:timers/promises';
 import type { Tensor } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import type { Dalle } from './dalle.ts';
-import { disposeKvCache, type KvCache } from './kernels/attention.ts';
+import { disposeKvCache, gatherKvCache, type KvCache } from './kernels/attention.ts';
 import { Random } from './random.ts';
 
 export interface SamplingOptions {
@@ -137,12 +137,6 @@ async function start(
   const logits = tf.gather(prefilled, rows);
   prefilled.dispose();
   return { logits, caches };
-}
-
-/** A cache with row rows[i] of another in its row i. */
-function gatherKvCache(cache: KvCache, rows: readonly number[]): KvCache {
-  const gather = (x: Tensor) => tf.keep(tf.gather(x, [...rows]));
-  return { capacity: cache.capacity, length: cache.length, k: gather(cache.k), v: gather(cache.v) };
 }
 
 /** The codes just painted, as the next input of every row: [images, 1], or twice that with guidance. */

@@ -15,7 +15,8 @@ import { UserError } from './errors.ts';
 import { type GenerateRequest, generate, type SamplingOptions } from './generate.ts';
 import { fill, fromFloats, type Picture, toFloat } from './pictures.ts';
 import { Random } from './random.ts';
-import { fingerprint, readRun, runPaths, type WeightKind } from './runs.ts';
+import { fingerprint, type RunPaths, readRun, runPaths, type WeightKind } from './runs.ts';
+import type { SafetensorsFile } from './safetensors.ts';
 import { loadPatchTokenizer } from './tasks/patch.ts';
 import { namedValues } from './train.ts';
 
@@ -112,9 +113,7 @@ export class Tessera {
       (await readJson(paths.captions)) as Parameters<typeof BpeTokenizer.fromJSON>[0],
     );
     const patch = await loadPatchTokenizer(config, paths.patch);
-    const { tensors, metadata } = await readSafetensors(paths.weights[weights]);
-    await checkTokenizer(paths.weights[weights], metadata.patch_tokenizer, paths.patch, 'patch tokenizer');
-    await checkTokenizer(paths.weights[weights], metadata.caption_tokenizer, paths.captions, 'caption tokenizer');
+    const { tensors } = await checkTokenizers(paths, weights);
     const vocabulary = { caption: captions.vocabSize, image: codebookSizeOf(config.patch), grid: config.patch.grid };
     const model = new Dalle(config.model, vocabulary, new Random(config.seed));
     model.parameters.load(namedValues(tensors), paths.weights[weights]);
@@ -232,12 +231,24 @@ function lastBefore(codes: Int32Array, first: number, index: number): number {
   return 0;
 }
 
-async function checkTokenizer(model: string, wanted: string | undefined, file: string, what: string): Promise<void> {
-  const found = await fingerprint(file);
-  if (wanted === undefined || wanted === found) return;
-  throw new UserError(
-    model,
-    `was trained with another ${what}: it needs the one with SHA-256 ${wanted.slice(0, 16)}..., ${file} is ${found.slice(0, 16)}...`,
-    'put back the file that the run was trained with, or train again in another folder',
-  );
+/**
+ * Reads a run's weights and makes sure that the tokenizers beside them are those they were trained with.
+ * @throws UserError saying which one the weights need
+ */
+export async function checkTokenizers(paths: RunPaths, weights: WeightKind): Promise<SafetensorsFile> {
+  const path = paths.weights[weights];
+  const file = await readSafetensors(path);
+  for (const [what, tokenizer, wanted] of [
+    ['patch tokenizer', paths.patch, file.metadata.patch_tokenizer],
+    ['caption tokenizer', paths.captions, file.metadata.caption_tokenizer],
+  ] as const) {
+    const found = await fingerprint(tokenizer);
+    if (wanted === undefined || wanted === found) continue;
+    throw new UserError(
+      path,
+      `was trained with another ${what}: it needs the one with SHA-256 ${wanted.slice(0, 16)}..., ${tokenizer} is ${found.slice(0, 16)}...`,
+      'put back the file that the run was trained with, or train again in another folder',
+    );
+  }
+  return file;
 }

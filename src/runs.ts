@@ -14,9 +14,9 @@
  */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { readJson, writeJson } from './checkpoint.ts';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { isRunning, readJson, writeJson } from './checkpoint.ts';
 import { checkConfig, type RunConfig, runSchema } from './config.ts';
 import { UserError } from './errors.ts';
 import { flattenConfig, mergeConfig, parseConfig } from './schema.ts';
@@ -107,6 +107,22 @@ export async function openRun(
   }
   await writeJson(paths.config, config);
   return { config, resumed };
+}
+
+/**
+ * Keeps other processes from training the run at the same time. The lock of a process that was killed does not count.
+ * @returns gives the run free again
+ * @throws UserError naming the process that trains it
+ */
+export async function lockRun(folder: string): Promise<() => Promise<void>> {
+  const path = join(folder, 'state', 'lock');
+  await mkdir(dirname(path), { recursive: true });
+  const holder = Number(await readFile(path, 'utf8').catch(() => 'nobody'));
+  if (Number.isInteger(holder) && holder !== process.pid && isRunning(holder)) {
+    throw new UserError('train', `${folder} is being trained by process ${holder}`, 'wait until it ends, or stop it');
+  }
+  await writeFile(path, String(process.pid));
+  return () => rm(path, { force: true });
 }
 
 /** A file's SHA-256 in hexadecimal: by it a model knows its tokenizers. */

@@ -1,13 +1,14 @@
 /** @file Runs on disk: a run is made once, gone on with by its own config, and refuses to become another. */
+import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { checkConfig, type RunConfig, type RunConfigInput, runSchema } from '../src/config.ts';
 import { UserError } from '../src/errors.ts';
-import { fingerprint, openRun, readRun, runPaths, weightKinds } from '../src/runs.ts';
+import { fingerprint, lockRun, openRun, readRun, runPaths, weightKinds } from '../src/runs.ts';
 import { mergeConfig } from '../src/schema.ts';
 
 let folder: string;
@@ -137,4 +138,20 @@ test('a fingerprint is the SHA-256 of the file', async () => {
   expect(await fingerprint(path)).toBe('ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad');
   await writeFile(path, 'abd');
   expect(await fingerprint(path)).toBe(createHash('sha256').update('abd').digest('hex'));
+});
+
+test('a run is trained by one process at a time; the lock of a dead one does not count', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'tessera-lock-'));
+  const other = spawn(process.execPath, ['-e', 'setTimeout(() => {}, 60000)']);
+  await mkdir(join(folder, 'state'));
+  await writeFile(join(folder, 'state', 'lock'), String(other.pid));
+  await expect(lockRun(folder)).rejects.toThrow(`is being trained by process ${other.pid}`);
+  const ended = new Promise(resolve => other.once('exit', resolve));
+  other.kill('SIGKILL');
+  await ended;
+  const unlock = await lockRun(folder);
+  expect(await readFile(join(folder, 'state', 'lock'), 'utf8')).toBe(String(process.pid));
+  await unlock();
+  expect(existsSync(join(folder, 'state', 'lock'))).toBe(false);
+  await rm(folder, { recursive: true });
 });

@@ -4,6 +4,7 @@ import { openDataset } from '../../data/index.ts';
 import { contactSheet, formatInspection, inspectDataset } from '../../data/inspect.ts';
 import { makeShapes } from '../../data/shapes.ts';
 import { writeAtomic } from '../checkpoint.ts';
+import { UserError } from '../errors.ts';
 import type { Session } from './session.ts';
 
 /** Draws the emoji sets that are installed as npm packages. */
@@ -47,8 +48,16 @@ export async function inspectData(
   session: Session,
   request: { readonly path: string; readonly format: string; readonly strict: boolean; readonly sheet?: string },
 ): Promise<void> {
-  const dataset = await openDataset(request.path, { format: request.format, strict: request.strict });
-  session.print(formatInspection(await inspectDataset(dataset)));
+  // Every image is decoded anyway, so headers need no check of their own.
+  const dataset = await openDataset(request.path, { format: request.format, check: false });
+  session.reporter.stage('inspect', { unit: 'images' });
+  const inspection = await inspectDataset(dataset, {
+    onProgress: (step, total) => session.reporter.update({ step, total, amount: step }),
+  });
+  session.reporter.done();
+  const [problem] = inspection.problems;
+  if (request.strict && problem !== undefined) throw new UserError(request.path, `${problem.id}: ${problem.what}`);
+  session.print(formatInspection(inspection));
   const sheet = request.sheet ?? 'contact-sheet.png';
   await writeAtomic(sheet, await contactSheet(dataset));
   session.print(`contact sheet: ${sheet}`);

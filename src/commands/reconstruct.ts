@@ -5,10 +5,10 @@ import { decodeImage } from '../../data/decode.ts';
 import { openDataset } from '../../data/index.ts';
 import { writeAtomic } from '../checkpoint.ts';
 import { UserError } from '../errors.ts';
-import { stackRows } from '../grid.ts';
-import { encodePng, fromFloats, type Picture } from '../pictures.ts';
+import { encodePng, type Picture } from '../pictures.ts';
 import { readRun, runPaths } from '../runs.ts';
-import { imagesToTensor, loadPatchTokenizer } from '../tasks/patch.ts';
+import { loadPatchTokenizer } from '../tasks/patch.ts';
+import { reconstructionSheet, reconstructPictures } from './reconstructions.ts';
 import { type EngineFlags, type Session, startEngine } from './session.ts';
 
 export interface ReconstructRequest extends EngineFlags {
@@ -30,22 +30,12 @@ export async function reconstructImages(session: Session, request: ReconstructRe
   const tokenizer = await loadPatchTokenizer(config, paths.patch);
   const size = config.images.imageSize;
   const originals = await readPictures(request, size);
-  const bytes = new Uint8Array(originals.length * size * size * 3);
-  originals.forEach(({ data }, i) => {
-    bytes.set(data, i * size * size * 3);
-  });
-  const images = imagesToTensor(bytes, size);
-  const codes = tokenizer.encode(images);
-  const again = tokenizer.decode(codes);
-  const pictures = fromFloats((await again.data()) as Float32Array, size, size);
-  for (const t of [images, codes, again]) t.dispose();
+  const pictures = await reconstructPictures(tokenizer, originals);
   tokenizer.dispose();
   const psnr = originals.map((original, i) => psnrOf(original, pictures[i]));
   const mean = psnr.reduce((a, b) => a + b, 0) / psnr.length;
   const note = `${originals.length} images, mean PSNR ${mean.toFixed(2)} dB`;
-  const columns = Math.min(8, originals.length);
-  const cellScale = Math.max(1, Math.round(128 / size));
-  const sheet = await stackRows(originals, pictures, { columns, cellScale, title: 'Reconstructions', note });
+  const sheet = await reconstructionSheet(originals, pictures, { columns: Math.min(8, originals.length), note });
   await writeAtomic(request.out, await encodePng(sheet));
   session.print(`${request.out}: ${note}`);
 }

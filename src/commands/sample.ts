@@ -77,7 +77,10 @@ const COMPARED = 64;
 
 /** Paints every caption of `text` (separated by |) and writes the images, a grid of each caption, and prints the paths. */
 export async function sampleRun(session: Session, request: SampleRequest): Promise<void> {
-  const captions = request.text.split('|').map(caption => caption.trim());
+  const captions = request.text
+    .split('|')
+    .map(caption => caption.trim())
+    .filter((caption, _, all) => caption !== '' || all.length === 1); // a | at the end asks for nothing
   checkFlags(request);
   const backend = await startEngine(session, request);
   const tessera = await Tessera.load(request.run, {
@@ -303,6 +306,7 @@ async function trainingImages(session: Session, data: string, config: ImagesConf
     onProgress: (step, total) => session.reporter.update({ step, total, amount: step }),
   });
   session.reporter.done();
+  if (indices.length === 0) throw new UserError('sample', `${data}: none of ${training.length} images can be decoded`);
   const bytes = size * size * 3;
   const pictureAt = (i: number): Picture => ({
     width: size,

@@ -8,17 +8,17 @@ import { dirname } from 'node:path';
 import { type Dataset, type Item, openDataset, type Problem } from '../../data/index.ts';
 import { BpeTokenizer } from '../../tokenizer/bpe.ts';
 import { PatchTokenizer } from '../../tokenizer/patch.ts';
+import { activeNative } from '../backends/native.ts';
 import { writeAtomic, writeSafetensors } from '../checkpoint.ts';
 import { type CodeSet, readCodes, writeCodes } from '../codes.ts';
 import { codebookSizeOf, type RunConfig } from '../config.ts';
 import { Dalle } from '../dalle.ts';
 import { UserError } from '../errors.ts';
-import { stackRows } from '../grid.ts';
 import { JsonLines, truncateAfter } from '../jsonlines.ts';
-import { encodePng, fromFloats, type Picture } from '../pictures.ts';
-import { Tessera } from '../pipeline.ts';
+import { encodePng } from '../pictures.ts';
+import { checkTokenizers, Tessera } from '../pipeline.ts';
 import { Random } from '../random.ts';
-import { fingerprint, openRun, type RunPaths, runPaths } from '../runs.ts';
+import { fingerprint, lockRun, openRun, type RunPaths, runPaths } from '../runs.ts';
 import { type CaptionedCodes, DalleTask } from '../tasks/dalle.ts';
 import { imagesToTensor, loadPatchTokenizer, PatchTask, savePatchTokenizer } from '../tasks/patch.ts';
 import { asTensors, type LoopConfig, savedStep, train, type Watcher } from '../train.ts';
@@ -31,6 +31,7 @@ import {
   type SplitItems,
   splitDataset,
 } from './images.ts';
+import { reconstructionSheet, reconstructPictures, spreadPictures } from './reconstructions.ts';
 import { drawSampleGrid, type SampleCaptions } from './samples.ts';
 import type { Session } from './session.ts';
 
@@ -70,7 +71,12 @@ export async function trainRun(session: Session, request: TrainRequest): Promise
   const { config, resumed } = await openRun(out, request.config, request.given);
   const job = new TrainJob(session, request, config, dataset);
   if (resumed) session.reporter.message(`${request.out}: going on with the run that is there`);
-  return job.run();
+  const unlock = await lockRun(out);
+  try {
+    return await job.run();
+  } finally {
+    await unlock();
+  }
 }
 
 class TrainJob {
@@ -80,6 +86,7 @@ class TrainJob {
   private readonly paths: RunPaths;
   private dataset: Dataset | undefined;
   private split: SplitItems | undefined;
+  private records: JsonLines | undefined;
   private decoded: { readonly training: DecodedItems | undefined; readonly heldOut: DecodedItems } | undefined;
 
   constructor(session: Session, request: TrainRequest, config: RunConfig, dataset?: Dataset) {
@@ -91,16 +98,21 @@ class TrainJob {
   }
 
   async run(): Promise<boolean> {
-    const captions = await this.captionStage();
-    const patch = await this.patchStage();
-    if (patch === undefined) return false;
-    const codes = await this.codeStage(patch);
-    if (codes === undefined) return false;
-    // The decoded images are not needed any more, and the transformer wants the memory.
-    this.decoded = undefined;
-    const finished = await this.transformerStage(captions, patch, codes);
-    patch.dispose();
-    return finished;
+    try {
+      const captions = await this.captionStage();
+      const patch = await this.patchStage();
+      if (patch === undefined) return false;
+      const codes = await this.codeStage(patch);
+      if (codes === undefined) return false;
+      // The transformer wants the memory of the decoded images, and of tensors of other shapes than its own.
+      this.decoded = undefined;
+      activeNative()?.memoryPool.trim();
+      const finished = await this.transformerStage(captions, patch, codes);
+      patch.dispose();
+      return finished;
+    } finally {
+      this.records?.close();
+    }
   }
 
   private begin(stage: Stage, options: { readonly total?: number; readonly unit?: string } = {}): void {
@@ -149,8 +161,9 @@ class TrainJob {
     const { images, seed } = this.config;
     const { training, heldOut } = await this.open();
     const onProgress = (step: number, total: number) => this.session.reporter.update({ step, total, note: 'decoding' });
-    const few = heldOut.slice(0, MEASURED);
-    const held = await decodeItems(few, images, { crops: 1, seed, onProgress });
+    const some = (items: readonly Item[]) =>
+      decodeItems(items.slice(0, MEASURED), images, { crops: 1, seed, onProgress });
+    const held = await some(heldOut);
     const all = fitsMemory(training.length, images)
       ? await decodeItems(training, images, { crops: images.crops, seed, onProgress })
       : undefined;
@@ -158,7 +171,9 @@ class TrainJob {
     const unique = (items: readonly { readonly id: string }[]) => new Set(items.map(({ id }) => id)).size;
     const problems = new Map([...held.problems, ...(all?.problems ?? [])].map(problem => [problem.id, problem]));
     this.reportProblems([...problems.values()], unique([...held.items, ...(all?.items ?? [])]));
-    this.decoded = { training: all, heldOut: held };
+    if (all?.items.length === 0) throw new UserError('data', `none of ${training.length} images can be decoded`);
+    // Where nothing held out is sound, it is measured on what is trained on, as where nothing is held out.
+    this.decoded = { training: all, heldOut: held.items.length > 0 ? held : await some(training) };
     return this.decoded;
   }
 
@@ -199,7 +214,7 @@ class TrainJob {
       imageSize: config.images.imageSize,
       heldOut: heldOut.images,
     });
-    const shown = spread(heldOut.images, config.images.imageSize, SHOWN);
+    const shown = spreadPictures(heldOut.images, config.images.imageSize, SHOWN);
     let psnr = '';
     const result = await train(task, this.loop(config.patchTrain), {
       folder: paths.patchState,
@@ -214,11 +229,17 @@ class TrainJob {
             psnr = `${record.val_psnr.toFixed(1)} dB, ${(100 * record.val_usage).toFixed(0)}% of codes`;
         },
         onSample: async step => {
-          const again = await reconstruct(tokenizer, shown, config.images.imageSize);
+          const again = await reconstructPictures(tokenizer, shown);
           const note = psnr === '' ? `step ${step}` : `step ${step}, held-out images, ${psnr}`;
-          await this.showReconstructions(pictures(shown, config.images.imageSize), again, note);
+          const sheet = await reconstructionSheet(shown, again, { columns: SHOWN / 2, note });
+          await writeAtomic(paths.reconstructions, await encodePng(sheet));
+          session.reporter.pictures(
+            again.slice(0, 6).map(picture => ({ picture })),
+            { pictureColumns: 24 },
+          );
         },
         onSave: async (_, average) => {
+          this.records?.sync();
           await savePatchTokenizer(paths.patch, asTensors(average), tokenizer);
         },
       },
@@ -227,25 +248,6 @@ class TrainJob {
     session.reporter.done(psnr);
     tokenizer.dispose();
     return loadPatchTokenizer(config, paths.patch);
-  }
-
-  private async showReconstructions(
-    originals: readonly Picture[],
-    again: readonly Picture[],
-    note: string,
-  ): Promise<void> {
-    const scale = Math.max(1, Math.round(128 / this.config.images.imageSize));
-    const sheet = await stackRows(originals, again, {
-      columns: SHOWN / 2,
-      cellScale: scale,
-      title: 'Reconstructions',
-      note,
-    });
-    await writeAtomic(this.paths.reconstructions, await encodePng(sheet));
-    this.session.reporter.pictures(
-      again.slice(0, 6).map(picture => ({ picture })),
-      { pictureColumns: 24 },
-    );
   }
 
   private async codeStage(patch: PatchTokenizer): Promise<{ training: CodeSet; heldOut: CodeSet } | undefined> {
@@ -324,6 +326,7 @@ class TrainJob {
       this.skip('transformer', 'done before');
       return true;
     }
+    if (existsSync(paths.weights.last)) await checkTokenizers(paths, 'last');
     const vocabulary = { caption: captions.vocabSize, image: codebookSizeOf(config.patch), grid: config.patch.grid };
     const model = new Dalle(config.model, vocabulary, new Random(config.seed).fork('model'));
     this.begin('transformer', { total: config.train.steps, unit: 'tokens' });
@@ -369,6 +372,7 @@ class TrainJob {
           await writeSafetensors(paths.weights.best, asTensors(weights), { ...metadata, step: String(step) });
         },
         onSave: async (weights, average, step) => {
+          this.records?.sync();
           const described = { ...metadata, step: String(step) };
           await writeSafetensors(paths.weights.last, asTensors(weights), described);
           await writeSafetensors(paths.weights.ema, asTensors(average), described);
@@ -411,19 +415,17 @@ class TrainJob {
     return { ...config, ...rhythm, seed: this.config.seed };
   }
 
-  private readonly records: { file: JsonLines | undefined } = { file: undefined };
-
   /** Opens metrics.jsonl, without the records that the resumed stage will write again. */
   private async watcher(stage: string, state: string): Promise<Watcher> {
     const step = await savedStep(state);
-    this.records.file?.close();
+    this.records?.close();
     await truncateAfter(this.paths.metrics, record => isAfter(record, stage, step));
-    this.records.file = new JsonLines(this.paths.metrics);
+    this.records = new JsonLines(this.paths.metrics);
     return { onMessage: message => this.session.reporter.message(message) };
   }
 
   private log(stage: string, record: Readonly<Record<string, number>>): void {
-    this.records.file?.append({ stage, ...record });
+    this.records?.append({ stage, ...record });
   }
 
   private stopped(stage: Stage): undefined {
@@ -443,46 +445,18 @@ function isAfter(record: unknown, stage: string, step: number): boolean {
 /** How often the patch tokenizer is checked: it has no rhythm of its own in the config. */
 function patchRhythm(steps: number): Pick<LoopConfig, 'evalEvery' | 'sampleEvery' | 'saveEvery' | 'logEvery'> {
   const tenth = Math.max(1, Math.ceil(steps / 10));
-  return { evalEvery: tenth, sampleEvery: tenth, saveEvery: Math.max(tenth, 500), logEvery: 10 };
+  return { evalEvery: tenth, sampleEvery: tenth, saveEvery: tenth, logEvery: 10 };
 }
 
-/** `count` images spread evenly over those given. */
-function spread(images: Uint8Array, size: number, count: number): Uint8Array {
-  const bytes = size * size * 3;
-  const n = images.length / bytes;
-  const take = Math.min(n, count);
-  const result = new Uint8Array(take * bytes);
-  for (let i = 0; i < take; i++) {
-    const from = Math.floor((i * n) / take) * bytes;
-    result.set(images.subarray(from, from + bytes), i * bytes);
-  }
-  return result;
-}
-
-function pictures(images: Uint8Array, size: number): Picture[] {
-  const bytes = size * size * 3;
-  return Array.from({ length: images.length / bytes }, (_, i) => ({
-    width: size,
-    height: size,
-    data: images.slice(i * bytes, (i + 1) * bytes),
-  }));
-}
-
-async function reconstruct(tokenizer: PatchTokenizer, images: Uint8Array, size: number): Promise<Picture[]> {
-  const tensor = imagesToTensor(images, size);
-  const codes = tokenizer.encode(tensor);
-  const again = tokenizer.decode(codes);
-  const values = (await again.data()) as Float32Array;
-  for (const t of [tensor, codes, again]) t.dispose();
-  return fromFloats(values, size, size);
-}
-
-/** Some captions that were trained on and some that were not, spread over the data. */
+/** Some captions that were trained on and some that never were, spread over the data. */
 function pickCaptions(training: CaptionedCodes, heldOut: CaptionedCodes): SampleCaptions {
-  const some = ({ captions }: CaptionedCodes, count: number) =>
+  const known = new Set(training.captions.flat());
+  const some = (captions: readonly string[], count: number) =>
     Array.from(
       { length: Math.min(count, captions.length) },
-      (_, i) => captions[Math.floor((i * captions.length) / count)][0],
+      (_, i) => captions[Math.floor((i * captions.length) / count)],
     );
-  return { trained: some(training, 12), unseen: some(heldOut, 12) };
+  const first = ({ captions }: CaptionedCodes) => captions.map(([caption]) => caption);
+  const unseen = first(heldOut).filter(caption => !known.has(caption));
+  return { trained: some(first(training), 12), unseen: some(unseen, 12) };
 }
