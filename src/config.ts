@@ -181,7 +181,7 @@ export const presets = {
     train: {
       steps: 800,
       batchSize: 32,
-      balance: 0.3,
+      balance: 0.6,
       optimizer: 'muon',
       lr: 6e-3,
       evalEvery: 100,
