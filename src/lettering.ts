@@ -40,7 +40,8 @@ export class Lettering {
   /** Breaks text at spaces (and inside words that are too long) to at most `most` lines; a cut ends in `…`. */
   async wrap(text: string, face: Face, width: number, most: number): Promise<Lines> {
     const lines: string[] = [];
-    let rest = [...text.replaceAll(/\s+/g, ' ').trim()];
+    // No letter is narrower than a pixel; what cannot fit must not be drawn to be measured, which has its limits.
+    let rest = [...text.replaceAll(/\s+/g, ' ').trim()].slice(0, width * most + 1);
     while (rest.length > 0 && lines.length < most) {
       const count = await this.#fitting(rest, face, width);
       if (count === rest.length || lines.length + 1 < most) {
@@ -117,7 +118,7 @@ interface Ink {
 
 async function render(text: string, { size, bold = false }: Face): Promise<Ink> {
   const escaped = text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
-  const { data, info } = await sharp({
+  const image = sharp({
     text: {
       text: escaped,
       font: `DejaVu Sans ${bold ? 'Bold ' : ''}${size}`,
@@ -125,9 +126,16 @@ async function render(text: string, { size, bold = false }: Face): Promise<Ink> 
       dpi: 72, // a point is a pixel
       rgba: true,
     },
-  })
+  });
+  const drawn = await image
     .raw()
-    .toBuffer({ resolveWithObject: true });
+    .toBuffer({ resolveWithObject: true })
+    .catch((error: Error) => {
+      if (error.message.includes('no text to render')) return undefined; // e.g. a zero-width space
+      throw error;
+    });
+  if (drawn === undefined) return { width: 0, height: 0, alpha: new Uint8Array(0) };
+  const { data, info } = drawn;
   const alpha = Uint8Array.from({ length: info.width * info.height }, (_, i) => data[i * 4 + 3]);
   return { width: info.width, height: info.height, alpha };
 }
@@ -141,6 +149,7 @@ async function drawLine(
 ): Promise<void> {
   if (text.trim() === '') return;
   const { width } = await render(text, face);
+  if (width === 0) return;
   const ink = await render(`${text}   ${STRUT}`, face);
   const [red, green, blue] = face.colour ?? [34, 34, 38];
   const offset = top + Math.floor((height - ink.height) / 2);

@@ -115,7 +115,9 @@ export async function sampleRun(session: Session, request: SampleRequest): Promi
   try {
     for (const caption of captions) {
       if (tessera.encodeCaption(caption).cut) {
-        session.reporter.message(`"${caption}" is longer than ${tessera.config.model.captionLength} ids and was cut`);
+        session.reporter.message(
+          `"${shortened(caption)}" is longer than ${tessera.config.model.captionLength} ids and was cut`,
+        );
       }
       const painted = await paintCaption(session, tessera, settled, caption, given);
       const samples = ranker === undefined ? painted : await rerank(ranker, caption, painted, request.numImages);
@@ -182,7 +184,7 @@ async function paintCaption(
   const { temperature, topK, topP, cfgScale, seed } = request;
   const samples: Sample[] = [];
   const N = tessera.model.codes;
-  reporter.stage(caption === '' ? '(no caption)' : caption, { total: wanted * N, unit: 'tokens' });
+  reporter.stage(caption === '' ? '(no caption)' : shortened(caption), { total: wanted * N, unit: 'tokens' });
   while (samples.length < wanted) {
     const first = samples.length;
     const images = Math.min(request.batchSize, wanted - first);
@@ -328,6 +330,12 @@ function withNearest(samples: readonly Sample[], training: TrainingImages): Cell
       { picture: training.pictures(index), label: `${training.names[index]} (${distance.toFixed(3)})` },
     ];
   });
+}
+
+/** As much of a caption as fits a line. */
+function shortened(caption: string): string {
+  const letters = [...caption];
+  return letters.length <= 60 ? caption : `${letters.slice(0, 59).join('')}…`;
 }
 
 /** The caption as a folder's name: readable, short, and never twice. */
