@@ -11,6 +11,7 @@ import { z } from 'zod';
 import { emojiStyles } from '../data/emoji.ts';
 import { formatNames } from '../data/index.ts';
 import { backendNames } from './backends/index.ts';
+import { buildNative } from './commands/build.ts';
 import { emojiData, inspectData, shapesData } from './commands/data.ts';
 import { doctor } from './commands/doctor.ts';
 import { reconstructImages } from './commands/reconstruct.ts';
@@ -216,6 +217,18 @@ export const commands: readonly Command[] = [
       ...engine,
     }),
     run: (session, { values, positionals }) => reconstructImages(session, { ...values, inputs: positionals }),
+  }),
+  command({
+    name: 'build-native',
+    summary: 'compile the C++ addon for this machine',
+    examples: ['tessera build-native'],
+    flags: z.object({
+      all: z
+        .boolean()
+        .default(false)
+        .describe('every instruction set of this architecture, not only the best one here'),
+    }),
+    run: async (_, { values }) => buildNative(values),
   }),
   command({
     name: 'doctor',

@@ -16,7 +16,7 @@ export const instructionSets = ['avx512bf16', 'avx512', 'avx2', 'portable'] as c
 export type InstructionSet = (typeof instructionSets)[number];
 
 /** The folder that holds package.json, from a source file or from its compiled twin in dist. */
-function packageRoot(): string {
+export function packageRoot(): string {
   let folder = dirname(fileURLToPath(import.meta.url));
   while (!existsSync(join(folder, 'package.json'))) folder = dirname(folder);
   return folder;

@@ -12,7 +12,7 @@ import { activateWasm } from './wasm.ts';
 export const backendNames = ['auto', 'native', 'wasm', 'cpu', 'tensorflow'] as const;
 export type BackendName = (typeof backendNames)[number];
 
-const mendNative = 'install a C++ compiler (Debian, Ubuntu: apt-get install g++) and run `npm run build:native`';
+const mendNative = 'install a C++ compiler (Debian, Ubuntu: apt-get install g++) and run `npx tessera build-native`';
 
 export interface BackendOptions {
   /** Operand precision of matrix products on the native backend; `auto` is bf16 where the processor has it. */

@@ -73,7 +73,7 @@ export class NativeBackend extends cpu.MathBackendCPU {
    */
   call(kernel: string, buffers: readonly (TensorInfo | ArrayBufferView | null)[], numbers: readonly number[]): void {
     const index = this.indexOf.get(kernel);
-    if (index === undefined) throw new Error(`native: no kernel ${kernel}; rebuild with npm run build:native`);
+    if (index === undefined) throw new Error(`native: no kernel ${kernel}; rebuild with npx tessera build-native`);
     for (let i = 0; i < numbers.length; i++) this.numbers[i] = numbers[i];
     const views = buffers.map(b => (b === null ? null : ArrayBuffer.isView(b) ? b : this.values(b)));
     this.addon.call(index, views, this.numbers, numbers.length);
