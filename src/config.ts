@@ -188,7 +188,7 @@ export const presets = {
       sampleEvery: 200,
       saveEvery: 100,
     },
-    sampling: { temperature: 0.7, cfgScale: 2 },
+    sampling: { temperature: 0.4, cfgScale: 1 },
   },
   /** d 256, 6 layers: the full 256 + 1024 positions at the size of a laptop. */
   small: { model: { width: 256, layers: 6, heads: 4 } },
