@@ -17,7 +17,8 @@ describe('tessera --help', () => {
   test('lists every command; so does the bare program', async () => {
     const { code, stdout, stderr } = await startTessera(['--help']);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    for (const { name, summary } of commands) expect(stdout).toMatch(new RegExp(`^  ${name} +${summary}$`, 'm'));
+    const listed = stdout.split('\n').map(line => line.trim().replace(/ {2,}/, ': '));
+    for (const { name, summary } of commands) expect(listed).toContain(`${name}: ${summary}`);
     expect((await tessera()).stdout).toBe(stdout);
     expect((await tessera('help')).stdout).toBe(stdout);
   });
