@@ -62,7 +62,9 @@ function compiler() {
 function giveUp(message) {
   console.warn(`build-native: ${message}`);
   console.warn('  the slower WebAssembly backend will be used; to get the native one, install a C++ compiler');
-  console.warn('  (Debian, Ubuntu: apt-get install g++; macOS: xcode-select --install) and run: npx tessera build-native');
+  console.warn(
+    '  (Debian, Ubuntu: apt-get install g++; macOS: xcode-select --install) and run: npx tessera build-native',
+  );
   process.exit(strict ? 1 : 0);
 }
 

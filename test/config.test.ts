@@ -144,7 +144,9 @@ describe('what does not fit together is refused in one line, with a way out', ()
 
   test('values out of range and fields unknown name the field and what it takes', () => {
     expect(refusal({ model: { width: -1 } }).message).toMatch(/^config: model\.width: expected a whole number/);
-    expect(refusal({ model: { dropout: 2 } }).message).toMatch(/model\.dropout: expected a number of at least 0 and below 1, got 2/);
+    expect(refusal({ model: { dropout: 2 } }).message).toMatch(
+      /model\.dropout: expected a number of at least 0 and below 1, got 2/,
+    );
     expect(refusal({ seed: 2 ** 32 }).message).toMatch(/seed/);
     expect(refusal({ model: { widht: 8 } } as RunConfigInput).message).toMatch(
       /unknown field model\.widht, did you mean model\.width\?/,
