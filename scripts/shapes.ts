@@ -26,8 +26,8 @@ const flags = z.object({
   count: z.number().int().positive().default(12000).describe('scenes'),
   minutes: z.number().positive().default(8).describe('time for both trainings'),
   captions: z.number().int().positive().default(256).describe('held-out captions to check'),
-  temperature: z.number().min(0).default(0.4),
-  cfgScale: z.number().min(0).default(1),
+  temperature: z.number().min(0).default(0.8),
+  cfgScale: z.number().min(0).default(2),
   seed: z.number().int().min(0).default(0),
 });
 
