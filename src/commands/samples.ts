@@ -3,6 +3,7 @@
 import { type Cell, grid } from '../grid.ts';
 import type { Picture } from '../pictures.ts';
 import type { Tessera } from '../pipeline.ts';
+import type { CaptionedCodes } from '../tasks/dalle.ts';
 
 export interface SampleCaptions {
   readonly trained: readonly string[];
@@ -40,4 +41,17 @@ export async function drawSampleGrid(
     if (i < unseen.length) painted.push(cells[trained.length + i]);
   }
   return { sheet, painted };
+}
+
+/** Some captions that were trained on and some that never were, spread over the data. */
+export function pickCaptions(training: CaptionedCodes, heldOut: CaptionedCodes): SampleCaptions {
+  const known = new Set(training.captions.flat());
+  const some = (captions: readonly string[], count: number) =>
+    Array.from(
+      { length: Math.min(count, captions.length) },
+      (_, i) => captions[Math.floor((i * captions.length) / count)],
+    );
+  const first = ({ captions }: CaptionedCodes) => captions.map(([caption]) => caption);
+  const unseen = first(heldOut).filter(caption => !known.has(caption));
+  return { trained: some(first(training), 12), unseen: some(unseen, 12) };
 }

@@ -5,7 +5,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { type Dataset, type Item, openDataset, type Problem } from '../../data/index.ts';
+import { type Dataset, type Item, openDataset } from '../../data/index.ts';
 import { BpeTokenizer } from '../../tokenizer/bpe.ts';
 import { PatchTokenizer } from '../../tokenizer/patch.ts';
 import { activeNative } from '../backends/native.ts';
@@ -20,8 +20,9 @@ import { checkTokenizers, Tessera } from '../pipeline.ts';
 import { Random } from '../random.ts';
 import { fingerprint, lockRun, openRun, type RunPaths, runPaths } from '../runs.ts';
 import { type CaptionedCodes, DalleTask } from '../tasks/dalle.ts';
-import { imagesToTensor, loadPatchTokenizer, PatchTask, savePatchTokenizer } from '../tasks/patch.ts';
+import { loadPatchTokenizer, PatchTask, savePatchTokenizer } from '../tasks/patch.ts';
 import { asTensors, type LoopConfig, savedStep, train, type Watcher } from '../train.ts';
+import { encodeItems } from './encode.ts';
 import {
   type DecodedItems,
   DiskStream,
@@ -32,7 +33,7 @@ import {
   splitDataset,
 } from './images.ts';
 import { reconstructionSheet, reconstructPictures, spreadPictures } from './reconstructions.ts';
-import { drawSampleGrid, type SampleCaptions } from './samples.ts';
+import { drawSampleGrid, pickCaptions, type SampleCaptions } from './samples.ts';
 import type { Session } from './session.ts';
 
 export interface TrainRequest {
@@ -274,46 +275,17 @@ class TrainJob {
     return { training: all, heldOut: held };
   }
 
-  /** Encodes all crops of the items, decoding them piece by piece unless they are in memory; undefined if stopped. */
+  /** Encodes all crops of the items and names those that could not be; undefined if stopped. */
   private async encodeAll(
     patch: PatchTokenizer,
     items: readonly Item[],
     crops: number,
     decoded?: DecodedItems,
   ): Promise<CodeSet | undefined> {
-    const { imageSize } = this.config.images;
-    const length = this.config.patch.grid ** 2;
-    const bytes = imageSize ** 2 * 3;
-    const piece = 256;
-    const ids: string[] = [];
-    const codes = new Uint16Array(items.length * crops * length);
-    const problems: Problem[] = [];
-    const source = decoded?.items ?? items;
-    for (let first = 0; first < source.length; first += piece) {
-      const some = source.slice(first, first + piece);
-      const part =
-        decoded === undefined
-          ? await decodeItems(some, this.config.images, { crops, seed: this.config.seed })
-          : {
-              items: some,
-              images: decoded.images.subarray(first * crops * bytes, (first + some.length) * crops * bytes),
-              problems: [], // named when they were decoded
-            };
-      problems.push(...part.problems);
-      for (let from = 0; from < part.images.length; from += piece * bytes) {
-        const images = imagesToTensor(part.images.subarray(from, from + piece * bytes), imageSize);
-        const encoded = patch.encode(images);
-        codes.set((await encoded.data()) as Int32Array, (ids.length * crops + from / bytes) * length);
-        images.dispose();
-        encoded.dispose();
-      }
-      ids.push(...part.items.map(({ id }) => id));
-      const done = Math.min(source.length, first + piece);
-      this.session.reporter.update({ step: done, total: source.length, amount: done * crops });
-      if (this.session.signal.aborted) return undefined;
-    }
-    this.reportProblems(problems, ids.length);
-    return { ids, crops, length, codes: codes.subarray(0, ids.length * crops * length) };
+    const encoded = await encodeItems(patch, items, { config: this.config, crops, decoded, session: this.session });
+    if (encoded === undefined) return undefined;
+    this.reportProblems(encoded.problems, encoded.set.ids.length);
+    return encoded.set;
   }
 
   private async transformerStage(
@@ -446,17 +418,4 @@ function isAfter(record: unknown, stage: string, step: number): boolean {
 function patchRhythm(steps: number): Pick<LoopConfig, 'evalEvery' | 'sampleEvery' | 'saveEvery' | 'logEvery'> {
   const tenth = Math.max(1, Math.ceil(steps / 10));
   return { evalEvery: tenth, sampleEvery: tenth, saveEvery: tenth, logEvery: 10 };
-}
-
-/** Some captions that were trained on and some that never were, spread over the data. */
-function pickCaptions(training: CaptionedCodes, heldOut: CaptionedCodes): SampleCaptions {
-  const known = new Set(training.captions.flat());
-  const some = (captions: readonly string[], count: number) =>
-    Array.from(
-      { length: Math.min(count, captions.length) },
-      (_, i) => captions[Math.floor((i * captions.length) / count)],
-    );
-  const first = ({ captions }: CaptionedCodes) => captions.map(([caption]) => caption);
-  const unseen = first(heldOut).filter(caption => !known.has(caption));
-  return { trained: some(first(training), 12), unseen: some(unseen, 12) };
 }
