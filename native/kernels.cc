@@ -16,6 +16,7 @@
 #include "matmul.cc"
 #include "muon.cc"
 #include "norm.cc"
+#include "peak.cc"
 #include "pixelloss.cc"
 #include "rope.cc"
 
@@ -69,6 +70,9 @@ const Kernel* kernelTable(int* count) {
       {"linearInputGradient", linearInputGradient},
       {"linearWeightGradient", linearWeightGradient},
       {"matmul", matmul},
+      {"peakFlops", peakFlops},
+      {"peakRead", peakRead},
+      {"peakCopy", peakCopy},
       {"pixelLosses", pixelLosses},
       {"pixelLossesGradient", pixelLossesGradient},
       {"gumbelSoftmax", gumbelSoftmax},

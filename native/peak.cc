@@ -1,0 +1,91 @@
+// The roof under which the other kernels run, for `npm run bench` and `tessera doctor`: multiply-adds from registers
+// alone, and bytes streamed from and to memory, each on all threads.
+#include "gemm_driver.h"
+#include "simd.h"
+
+namespace tessera {
+namespace peak {
+
+// Sums that grow independently of each other: enough to hide the latency of a multiply-add, few enough for registers.
+#if defined(__AVX512F__)
+constexpr int kChains = 24;
+#else
+constexpr int kChains = 12;
+#endif
+constexpr int64_t kMultiplyAdds = 3 << 20;      // of a piece; a whole number of rounds on every processor
+constexpr int64_t kFloats = int64_t{1} << 18;  // of a piece of memory, 1 MiB
+
+template <class Op>
+float ones() {
+  const uint32_t one = Op::kPerUnit == 2 ? 0x3f803f80 : 0x3f800000;
+  float value;
+  std::memcpy(&value, &one, sizeof value);
+  return value;
+}
+
+// Every multiply-add is 1 * 1 + sum, so that the sum counts them.
+template <class Op>
+double countMultiplyAdds() {
+  constexpr int64_t kRounds = kMultiplyAdds / (kChains * kLanes * Op::kPerUnit);
+  static_assert(kRounds * kChains * kLanes * Op::kPerUnit == kMultiplyAdds);
+  Vector sum[kChains] = {};
+  Vector left = splat(ones<Op>());
+  const Vector right = opaque(left);
+  for (int64_t round = 0; round < kRounds; round++) {
+#pragma GCC unroll 24
+    for (int i = 0; i < kChains; i++) {
+      left = opaque(left);  // or the product would be made once for all
+      sum[i] = multiplyAdd<Op>(left, right, sum[i]);
+    }
+  }
+  double total = 0;
+  for (int i = 0; i < kChains; i++) {
+    for (int lane = 0; lane < kLanes; lane++) total += static_cast<double>(sum[i][lane]);
+  }
+  return total;
+}
+
+}  // namespace peak
+
+// buffers: how many multiply-adds each piece has made, double [pieces]; numbers: pieces, precision
+void peakFlops(const Args& args) {
+  double* counts = args.as<double>(0);
+  withPrecision(static_cast<Precision>(args.integer(1)), [&](auto op) {
+    parallelFor(args.integer(0), 1, [&](int64_t begin, int64_t end, int) {
+      for (int64_t i = begin; i < end; i++) counts[i] = peak::countMultiplyAdds<decltype(op)>();
+    });
+  });
+}
+
+// buffers: x, the sum of each of its pieces of 1 MiB
+void peakRead(const Args& args) {
+  using namespace peak;
+  const int64_t size = args.bytes[0] / sizeof(float);
+  parallelFor(divideUp(size, kFloats), 1, [&](int64_t begin, int64_t end, int) {
+    for (int64_t piece = begin; piece < end; piece++) {
+      const float* x = args.in(0) + piece * kFloats;
+      const int64_t n = std::min(kFloats, size - piece * kFloats);
+      Vector sum[8] = {};
+      int64_t i = 0;
+      for (; i + 8 * kLanes <= n; i += 8 * kLanes) {
+#pragma GCC unroll 8
+        for (int j = 0; j < 8; j++) sum[j] += load(x + i + j * kLanes);
+      }
+      for (int j = 1; j < 8; j++) sum[0] += sum[j];
+      forVectors(n - i, [&](int64_t at, int lanes) { sum[0] += loadSome(x + i + at, lanes); });
+      args.out(1)[piece] = sumLanes(sum[0]);
+    }
+  });
+}
+
+// buffers: x, y, a copy of it past the caches
+void peakCopy(const Args& args) {
+  const int64_t size = args.bytes[0] / sizeof(float);
+  parallelFor(size, peak::kFloats, [&](int64_t begin, int64_t end, int) {
+    forVectors(end - begin, [&](int64_t i, int lanes) {
+      storeForLater(args.out(1) + begin + i, loadSome(args.in(0) + begin + i, lanes), lanes);
+    });
+  });
+}
+
+}  // namespace tessera
