@@ -32,8 +32,9 @@ struct Kernel {
 // kernels.cc: every kernel of this build.
 const Kernel* kernelTable(int* count);
 
-// threads.cc: runs body(worker, workers) on every thread of the pool, the caller's included, and waits for all.
-// Nested calls run on the calling thread alone.
+// threads.cc: runs body(worker, workers) on the threads of the pool, the caller's included, and waits for them. Threads
+// that come too late to find the call going on are left out: what is to be done must be claimed, not dealt out. Nested
+// calls run on the calling thread alone.
 int threadCount();
 void setThreadCount(int count);
 void runOnThreads(void (*body)(void* context, int worker, int workers), void* context);

@@ -1,7 +1,6 @@
 // The thread pool: made once, its workers spin briefly for the next call before they sleep, because a training step
-// makes hundreds of short calls in a row.
-#include <sched.h>
-
+// makes hundreds of short calls in a row. A worker that is not there when the others have done all the work is not waited
+// for: on a busy machine that would be a whole slice of the scheduler's.
 #include <atomic>
 #include <condition_variable>
 #include <cstdlib>
@@ -10,6 +9,7 @@
 #include <vector>
 
 #include "kernels.h"
+#include "wait.h"
 
 namespace tessera {
 namespace {
@@ -18,8 +18,8 @@ struct Pool {
   std::mutex mutex;
   std::condition_variable wake;
   std::vector<std::thread> threads;
-  std::atomic<uint64_t> generation{0};
-  std::atomic<int> running{0};
+  // Which call it is in the upper half; whether workers may still join it; how many have and are at it.
+  std::atomic<uint64_t> state{0};
   std::atomic<bool> stop{false};
   void (*body)(void*, int, int) = nullptr;
   void* context = nullptr;
@@ -34,42 +34,51 @@ Pool& pool() {
 
 thread_local bool insidePool = false;
 
-inline void pause() {
-#if defined(__x86_64__)
-  __builtin_ia32_pause();
-#elif defined(__aarch64__)
-  asm volatile("yield");
-#endif
+constexpr uint64_t kOpen = uint64_t{1} << 31;
+constexpr uint64_t kJoined = kOpen - 1;
+
+inline uint32_t callOf(uint64_t state) { return static_cast<uint32_t>(state >> 32); }
+
+// True if the call could be joined before it closed.
+bool join(Pool& p, uint32_t call) {
+  uint64_t state = p.state.load(std::memory_order_acquire);
+  while (callOf(state) == call && (state & kOpen) != 0) {
+    if (p.state.compare_exchange_weak(state, state + 1, std::memory_order_acq_rel, std::memory_order_acquire)) return true;
+  }
+  return false;
 }
 
-constexpr int kSpins = 4000;
-
-void workerLoop(int worker, uint64_t seen) {
+void workerLoop(int worker, uint32_t seen) {
   insidePool = true;
   Pool& p = pool();
+  const auto called = [&] { return callOf(p.state.load(std::memory_order_acquire)) != seen; };
   for (;;) {
-    int spins = 0;
-    while (p.generation.load(std::memory_order_acquire) == seen) {
-      if (++spins < kSpins) {
-        pause();
-        continue;
-      }
+    for (int spins = 0; !called() && spins < kSpins; spins++) pause();
+    if (!called()) {
       std::unique_lock<std::mutex> lock(p.mutex);
-      p.wake.wait(lock, [&] { return p.generation.load(std::memory_order_acquire) != seen; });
+      p.wake.wait(lock, called);
     }
-    seen = p.generation.load(std::memory_order_acquire);
+    seen = callOf(p.state.load(std::memory_order_acquire));
     if (p.stop.load(std::memory_order_acquire)) return;
+    if (!join(p, seen)) continue;
     p.body(p.context, worker, p.workers);
-    p.running.fetch_sub(1, std::memory_order_acq_rel);
+    p.state.fetch_sub(1, std::memory_order_acq_rel);
   }
 }
 
 void launch(Pool& p) {
   {
     std::lock_guard<std::mutex> lock(p.mutex);
-    p.generation.fetch_add(1, std::memory_order_acq_rel);
+    const uint64_t call = callOf(p.state.load(std::memory_order_relaxed)) + uint32_t{1};
+    p.state.store(call << 32 | kOpen, std::memory_order_release);
   }
   p.wake.notify_all();
+}
+
+// Lets nobody join the call any more, and waits for those who have.
+void finish(Pool& p) {
+  p.state.fetch_and(~kOpen, std::memory_order_acq_rel);
+  waitUntil([&] { return (p.state.load(std::memory_order_acquire) & kJoined) == 0; });
 }
 
 struct Block {
@@ -91,11 +100,12 @@ void setThreadCount(int count) {
     p.stop.store(true);
     launch(p);
     for (auto& thread : p.threads) thread.join();
+    finish(p);
     p.threads.clear();
     p.stop.store(false);
   }
   p.workers = count;
-  const uint64_t seen = p.generation.load();
+  const uint32_t seen = callOf(p.state.load());
   for (int worker = 1; worker < count; worker++) p.threads.emplace_back(workerLoop, worker, seen);
 }
 
@@ -107,19 +117,11 @@ void runOnThreads(void (*body)(void*, int, int), void* context) {
   }
   p.body = body;
   p.context = context;
-  p.running.store(p.workers - 1, std::memory_order_release);
   launch(p);
   insidePool = true;
   body(context, 0, p.workers);
   insidePool = false;
-  int spins = 0;
-  while (p.running.load(std::memory_order_acquire) != 0) {
-    if (++spins < kSpins) {
-      pause();
-    } else {
-      sched_yield();
-    }
-  }
+  finish(p);
 }
 
 void* scratch(int worker, int slot, size_t bytes) {
