@@ -5,9 +5,10 @@
 #include "adamw.cc"
 #include "attention.cc"
 #include "attention_backward.cc"
-#include "attention_cached.cc"
 #include "categorical.cc"
 #include "conv.cc"
+#include "decode.cc"
+#include "draw.cc"
 #include "elementwise.cc"
 #include "embedding.cc"
 #include "gemm.cc"
@@ -56,9 +57,13 @@ const Kernel* kernelTable(int* count) {
       {"transposeAxes", transposeAxes},
       {"copyRows", copyRows},
       {"attention", attention},
-      {"attentionCached", attentionCached},
-      {"gatherCache", gatherCache},
       {"attentionGradient", attentionGradient},
+      {"decoderSizes", decoderSizes},
+      {"decoderPackLayer", decoderPackLayer},
+      {"decoderPackEnds", decoderPackEnds},
+      {"decoderStep", decoderStep},
+      {"decoderGather", decoderGather},
+      {"drawCodes", drawCodes},
       {"conv2d", conv2d},
       {"conv2dInputGradient", conv2dInputGradient},
       {"conv2dWeightGradient", conv2dWeightGradient},

@@ -3,75 +3,19 @@
 #include <algorithm>
 #include <cmath>
 
-#include "kernels.h"
-#include "simd.h"
+#include "rope.h"
 
 namespace tessera {
 namespace rope {
 
-struct Sizes {
-  int64_t B, T, H, D, offset;
-  float eps;
-  int64_t rows() const { return B * T; }
-  int64_t width() const { return 3 * H * D; }
-};
-
 Sizes sizesOf(const Args& args) {
   return {args.integer(0), args.integer(1), args.integer(2), args.integer(3), args.integer(4), args.number(5)};
-}
-
-// Swaps the lanes of each pair.
-inline Vector swapPairs(Vector v) {
-#if defined(__AVX512F__)
-  return _mm512_permute_ps(v, 0xb1);
-#elif defined(__AVX2__)
-  return _mm256_permute_ps(v, 0xb1);
-#else
-  Vector out;
-  for (int i = 0; i < kLanes; i++) out[i] = v[i ^ 1];
-  return out;
-#endif
-}
-
-// The angles of one position, spread over pairs: cosines twice each; sines with a minus sign for the first of a pair.
-struct Angles {
-  const float* cosines;
-  const float* sines;
-};
-
-// direction 1 rotates, -1 rotates back.
-inline Vector rotate(Vector x, const Angles& angles, int64_t i, int lanes, float direction) {
-  return x * loadSome(angles.cosines + i, lanes) + swapPairs(x) * (loadSome(angles.sines + i, lanes) * direction);
-}
-
-// Spreads the tables' rows [offset, offset + T) into scratch memory: [T, 2, D].
-inline const float* spreadAngles(const Sizes& s, const float* cos, const float* sin) {
-  float* out = static_cast<float*>(scratch(0, 1, s.T * 2 * s.D * sizeof(float)));
-  for (int64_t t = 0; t < s.T; t++) {
-    for (int64_t i = 0; i < s.D / 2; i++) {
-      const float c = cos[(s.offset + t) * (s.D / 2) + i];
-      const float n = sin[(s.offset + t) * (s.D / 2) + i];
-      out[t * 2 * s.D + 2 * i] = out[t * 2 * s.D + 2 * i + 1] = c;
-      out[t * 2 * s.D + s.D + 2 * i] = -n;
-      out[t * 2 * s.D + s.D + 2 * i + 1] = n;
-    }
-  }
-  return out;
 }
 
 // Asks for a row ahead of its use: a dozen streams are more than the processor foresees by itself.
 template <bool toWrite>
 inline void foresee(const float* row, int64_t D) {
   for (int64_t i = 0; i < D; i += 16) __builtin_prefetch(row + i, toWrite ? 1 : 0);
-}
-
-inline float inverseRms(const float* x, int64_t D, float eps) {
-  Vector sum = {};
-  forVectors(D, [&](int64_t i, int n) {
-    const Vector v = loadSome(x + i, n);
-    sum += v * v;
-  });
-  return 1.0f / std::sqrt(sumLanes(sum) / D + eps);
 }
 
 }  // namespace rope

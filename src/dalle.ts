@@ -12,6 +12,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { ModelConfig } from './config.ts';
 import { dropout, dropoutAdd, gelu, swiglu } from './kernels/activation.ts';
 import { type AttentionMask, attention, attentionCached, createKvCache, type KvCache } from './kernels/attention.ts';
+import type { DecoderLayer, DecoderNetwork } from './kernels/decode.ts';
 import { embedding } from './kernels/embedding.ts';
 import { crossEntropy } from './kernels/loss.ts';
 import { splitHeads } from './kernels/rope.ts';
@@ -49,10 +50,10 @@ interface Noise {
 }
 
 class Attention {
-  private readonly qkv: Linear;
-  private readonly output: Linear;
-  private readonly qGain: Variable | undefined;
-  private readonly kGain: Variable | undefined;
+  readonly qkv: Linear;
+  readonly output: Linear;
+  readonly qGain: Variable | undefined;
+  readonly kGain: Variable | undefined;
   private readonly heads: number;
 
   constructor(parameters: Parameters, config: ModelConfig) {
@@ -80,8 +81,8 @@ class Attention {
 }
 
 class Mlp {
-  private readonly up: Linear;
-  private readonly down: Linear;
+  readonly up: Linear;
+  readonly down: Linear;
   private readonly gated: boolean;
 
   constructor(parameters: Parameters, config: ModelConfig) {
@@ -121,6 +122,23 @@ class Layer {
     this.attention = new Attention(parameters.scope('attention'), config);
     this.norm2 = new Norm(parameters.scope('norm2'), config.width, config.norm);
     this.mlp = new Mlp(parameters.scope('mlp'), config);
+  }
+
+  /** The parameters by the names that the fused decoder knows. */
+  weights(): Omit<DecoderLayer, 'mask'> {
+    const { norm1, norm2, attention, mlp } = this;
+    return {
+      norm1: norm1.weight,
+      bias1: norm1.bias,
+      qkv: attention.qkv.weight,
+      qGain: attention.qGain,
+      kGain: attention.kGain,
+      output: attention.output.weight,
+      norm2: norm2.weight,
+      bias2: norm2.bias,
+      up: mlp.up.weight,
+      down: mlp.down.weight,
+    };
   }
 
   apply(x: Tensor, context: LayerContext): Tensor {
@@ -264,7 +282,7 @@ export class Dalle {
    * The start token, a caption and the codes after it as vectors.
    * @param captions [B, L] int32; @param codes [B, n] int32, 0 <= n < N; @returns [B, 1 + L + n, C]
    */
-  private embed(captions: Tensor, codes: Tensor): Tensor {
+  embed(captions: Tensor, codes: Tensor): Tensor {
     const [B] = captions.shape;
     const width = this.config.width;
     const start = tf.tile(tf.reshape(this.start, [1, 1, width]), [B, 1, 1]);
@@ -301,6 +319,25 @@ export class Dalle {
       h = layer.apply(h, { offset, rotary: this.rotary, mask: this.masks[i], cache: caches?.[i], noise });
     });
     return this.norm.apply(h);
+  }
+
+  /** The network from vectors to the logits of codes, for the fused decoder. */
+  network(): DecoderNetwork {
+    return {
+      layers: this.layers.map((layer, i) => ({ ...layer.weights(), mask: this.masks[i] })),
+      heads: this.config.heads,
+      gated: this.config.mlp === 'swiglu',
+      positions: this.length,
+      norm: this.norm.weight,
+      bias: this.norm.bias,
+      head: this.imageHead.weight,
+      rotary: this.rotary,
+    };
+  }
+
+  /** The tables that a code's vector is the sum of: by code [codes, C], and by row and column of the grid [grid, C]. */
+  codeTables(): { readonly image: Tensor; readonly row?: Tensor; readonly column?: Tensor } {
+    return { image: this.imageTable, row: this.positions?.row, column: this.positions?.column };
   }
 
   /** Empty caches for `rows` sequences, one a layer; dispose with `disposeKvCache`. */

@@ -36,6 +36,7 @@ const rooms: readonly Room[] = [
     files: [
       'src/checkpoint.ts',
       'src/codes.ts',
+      'src/decoder.ts',
       'src/generate.ts',
       'src/grid.ts',
       'src/jsonlines.ts',

@@ -1,13 +1,12 @@
 /**
- * @file Painting: decoding with caches against decoding without, token for token; draws against the analytic distribution;
- * and that an image depends on its seed and number alone.
+ * @file Painting: decoding with caches against decoding without, token for token; and that an image depends on its seed and number alone.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, test } from 'vitest';
 import { selectBackend } from '../src/backends/index.ts';
 import type { ModelConfig } from '../src/config.ts';
 import type { Dalle } from '../src/dalle.ts';
-import { drawCode, type GenerateRequest, generate } from '../src/generate.ts';
+import { type GenerateRequest, generate } from '../src/generate.ts';
 import { disposeKvCache } from '../src/kernels/attention.ts';
 import { Random } from '../src/random.ts';
 import { expectAllclose, onEveryBackend } from './support.ts';
@@ -235,127 +234,5 @@ describe('painting', () => {
     for await (const { painted } of generate(model, { captions: [ids], every: 1 })) if (painted === 2) break;
     expect(tf.memory().numTensors).toBe(before);
     model.dispose();
-  });
-});
-
-/** Counts of many draws. */
-function draws(logits: Float32Array, options: Parameters<typeof drawCode>[1], count: number, seed = 1): number[] {
-  const random = new Random(seed);
-  const counts = new Array<number>(logits.length).fill(0);
-  for (let i = 0; i < count; i++) counts[drawCode(logits, options, random).code]++;
-  return counts;
-}
-
-/** softmax(logits / temperature) over the kept codes, 0 elsewhere. */
-function softmax(logits: ArrayLike<number>, temperature: number, kept: readonly number[]): number[] {
-  const weights = Array.from(logits, (x, k) => (kept.includes(k) ? Math.exp(x / temperature) : 0));
-  const total = weights.reduce((a, b) => a + b);
-  return weights.map(weight => weight / total);
-}
-
-function chiSquare(counts: readonly number[], probabilities: readonly number[]): number {
-  const total = counts.reduce((a, b) => a + b);
-  return counts.reduce((sum, count, k) => {
-    const expected = probabilities[k] * total;
-    if (expected === 0) return count === 0 ? sum : Number.POSITIVE_INFINITY;
-    return sum + (count - expected) ** 2 / expected;
-  }, 0);
-}
-
-describe('drawCode', () => {
-  const logits = Float32Array.from([1.5, -0.3, 0.8, 2.1, -1.2, 0.8, 0, 1.1]);
-  const all = [...logits.keys()];
-  const ordered = [3, 0, 7, 2, 5, 6, 1, 4]; // by logit, the tie of 2 and 5 by code
-
-  // 0.1% limits of chi-square with 7, 6, ... degrees of freedom.
-  const limits = [0, 10.8, 13.8, 16.3, 18.5, 20.5, 22.5, 24.3];
-  const cases: readonly {
-    name: string;
-    options: Parameters<typeof drawCode>[1];
-    kept: number[];
-    temperature: number;
-  }[] = [
-    { name: 'temperature 1', options: {}, kept: all, temperature: 1 },
-    { name: 'temperature 0.5', options: { temperature: 0.5 }, kept: all, temperature: 0.5 },
-    { name: 'temperature 2', options: { temperature: 2 }, kept: all, temperature: 2 },
-    { name: 'top-k 3', options: { topK: 3 }, kept: ordered.slice(0, 3), temperature: 1 },
-    { name: 'top-k 4, cutting a tie', options: { topK: 4 }, kept: ordered.slice(0, 4), temperature: 1 },
-    { name: 'top-k of more than there are', options: { topK: 100 }, kept: all, temperature: 1 },
-    // Probabilities by size: .374 .205 .138 .102 .102 .046 .034 .014; sums .374 .579 .717 .819
-    { name: 'top-p 0.7', options: { topP: 0.7 }, kept: ordered.slice(0, 3), temperature: 1 },
-    { name: 'top-p 0.75, cutting a tie', options: { topP: 0.75 }, kept: ordered.slice(0, 4), temperature: 1 },
-    {
-      name: 'top-p after top-k, of what it left',
-      options: { topK: 3, topP: 0.75 },
-      kept: ordered.slice(0, 2),
-      temperature: 1,
-    },
-    {
-      name: 'top-p after temperature',
-      options: { temperature: 0.5, topP: 0.7 },
-      kept: ordered.slice(0, 2),
-      temperature: 0.5,
-    },
-  ];
-  for (const { name, options, kept, temperature } of cases) {
-    test(`${name}: counts and log-probabilities are those of the softmax`, () => {
-      const probabilities = softmax(logits, temperature, kept);
-      const statistic = chiSquare(draws(logits, options, 8000), probabilities);
-      expect(statistic).toBeLessThan(limits[kept.length - 1]);
-      const random = new Random(2);
-      for (let i = 0; i < 50; i++) {
-        const { code, logProbability } = drawCode(logits, options, random);
-        expectAllclose([logProbability], [Math.log(probabilities[code])], { relative: 1e-6, absolute: 1e-9 });
-      }
-    });
-  }
-
-  test('the test itself would see a wrong temperature', () => {
-    expect(chiSquare(draws(logits, {}, 8000), softmax(logits, 1.1, all))).toBeGreaterThan(24.3);
-  });
-
-  test('temperature 0, top-k 1 and top-p 0 take the likeliest code, with certainty', () => {
-    for (const options of [{ temperature: 0 }, { topK: 1 }, { topP: 0 }, { topP: 1e-9 }]) {
-      const random = new Random(3);
-      for (let i = 0; i < 20; i++) expect(drawCode(logits, options, random)).toEqual({ code: 3, logProbability: 0 });
-    }
-  });
-
-  test('ties go to the smaller code', () => {
-    const level = new Float32Array(5);
-    for (const options of [{ temperature: 0 }, { topK: 1 }, { topP: 0.1 }]) {
-      expect(drawCode(level, options, new Random(1)).code).toBe(0);
-    }
-    expect(new Set(draws(level, { topK: 2 }, 100).flatMap((count, k) => (count > 0 ? [k] : [])))).toEqual(
-      new Set([0, 1]),
-    );
-    // Half of the mass of five equal codes is reached with the third.
-    expect(draws(level, { topP: 0.5 }, 200).map(count => count > 0)).toEqual([true, true, true, false, false]);
-  });
-
-  test('top-p 1 leaves out nothing, however unlikely', () => {
-    const steep = Float32Array.from([0, -3]);
-    const counts = draws(steep, { topP: 1 }, 4000);
-    expect(chiSquare(counts, softmax(steep, 1, [0, 1]))).toBeLessThan(10.8);
-  });
-
-  test('survives logits beyond the range of exp', () => {
-    const huge = Float32Array.from([3000, 2999, -3000]);
-    const counts = draws(huge, {}, 4000);
-    expect(chiSquare(counts.slice(0, 2), softmax([1, 0], 1, [0, 1]))).toBeLessThan(10.8);
-    expect(counts[2]).toBe(0);
-    expect(drawCode(huge, { temperature: 1e-3 }, new Random(1)).code).toBe(0);
-  });
-
-  test('takes one number from the stream whatever the settings, and leaves the logits alone', () => {
-    const before = logits.slice();
-    for (const options of [{}, { temperature: 0 }, { topK: 1 }, { topK: 3, topP: 0.5 }]) {
-      const random = new Random(5);
-      drawCode(logits, options, random);
-      const next = new Random(5);
-      next.uint32();
-      expect(random.uint32()).toBe(next.uint32());
-    }
-    expect(logits).toEqual(before);
   });
 });

@@ -6,7 +6,7 @@
  */
 import type { Tensor, TensorInfo } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
-import { activeNative, type NativeBackend } from '../backends/native.ts';
+import type { NativeBackend } from '../backends/native.ts';
 import { expectShape, ShapeError } from '../errors.ts';
 import { defineKernel, run } from './registry.ts';
 
@@ -58,13 +58,13 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOpt
   return y;
 }
 
-/** Keys and values of the positions decoded so far. */
+/** Keys and values of the positions decoded so far, grown by `attentionCached`; the fused decoder has a cache of its own. */
 export interface KvCache {
   /** Room for this many positions. */
   readonly capacity: number;
   /** Positions filled. */
   length: number;
-  /** [B, H, capacity, D] where written in place (native), [B, H, length, D] elsewhere. */
+  /** [B, H, length, D]. */
   k: Tensor;
   v: Tensor;
 }
@@ -80,32 +80,22 @@ export function createKvCache(size: {
   readonly headDim: number;
 }): KvCache {
   const { batch, heads, length, headDim } = size;
-  const backend = activeNative();
-  const make = () => (backend === undefined ? tf.zeros([batch, heads, 0, headDim]) : uninitialised(backend));
-  const uninitialised = (native: NativeBackend) =>
-    tf.engine().makeTensorFromTensorInfo(native.output([batch, heads, length, headDim]));
-  return { capacity: length, length: 0, k: tf.keep(make()), v: tf.keep(make()) };
+  const empty = () => tf.keep(tf.zeros([batch, heads, 0, headDim]));
+  return { capacity: length, length: 0, k: empty(), v: empty() };
 }
 
 /**
  * A new cache whose row i is row rows[i] of the given one, which stays as it is: one prefill serves several images.
  * @param rows numbers from 0 to B - 1, in any order, any of them more than once
- * @returns [rows, H, ..., D], freed by `disposeKvCache`
+ * @returns [rows, H, length, D], freed by `disposeKvCache`
  * @throws RangeError if a row is not in the cache
  */
 export function gatherKvCache(cache: KvCache, rows: readonly number[]): KvCache {
-  const [B, H, T, D] = cache.k.shape;
-  const indices = Int32Array.from(rows);
+  const [B] = cache.k.shape;
   if (!rows.every(row => Number.isInteger(row) && row >= 0 && row < B)) {
     throw new RangeError(`gatherKvCache: expected rows from 0 to ${B - 1}, got [${rows.join(', ')}]`);
   }
-  const backend = activeNative();
-  const gather = (x: Tensor) => {
-    if (backend === undefined) return tf.keep(tf.tidy(() => tf.gather(x, tf.tensor1d(indices, 'int32'))));
-    const gathered = backend.output([rows.length, H, T, D]);
-    backend.call('gatherCache', [x, indices, gathered], [H, T, cache.length, D]);
-    return tf.keep(tf.engine().makeTensorFromTensorInfo(gathered));
-  };
+  const gather = (x: Tensor) => tf.keep(tf.tidy(() => tf.gather(x, tf.tensor1d([...rows], 'int32'))));
   return { capacity: cache.capacity, length: cache.length, k: gather(cache.k), v: gather(cache.v) };
 }
 
@@ -137,38 +127,15 @@ export function attentionCached(
   if (total > cache.capacity) {
     throw new ShapeError(`attentionCached: expected at most ${cache.capacity} positions, got ${total}`);
   }
-  const mask = maskAttribute(options.mask ?? { kind: 'causal' }, total);
-  const backend = activeNative();
-  cache.length = total;
-  if (backend !== undefined) return decodeNative({ q, k, v }, cache, mask, backend);
   const append = (old: Tensor, rows: Tensor) => {
     const joined = tf.keep(total === bound.n ? tf.clone(rows) : tf.concat([old, rows], 2));
     old.dispose();
     return joined;
   };
+  cache.length = total;
   cache.k = append(cache.k, k);
   cache.v = append(cache.v, v);
   return attention(q, cache.k, cache.v, { mask: options.mask });
-}
-
-/** As kFewQueries in native/attention_cached.cc: up to so many queries read the mask's table as it is. */
-const FEW_QUERIES = 4;
-
-function decodeNative(
-  { q, k, v }: Readonly<Record<'q' | 'k' | 'v', Tensor>>,
-  cache: KvCache,
-  mask: string,
-  backend: NativeBackend,
-): Tensor {
-  const [B, H, n, D] = q.shape;
-  const y = backend.output([B, n, H * D]);
-  const { known, numbers } = nativeProblem(q, cache.k, mask, backend, cache.length);
-  const asItIs = n <= FEW_QUERIES;
-  if (known !== undefined && asItIs) numbers[7] = known.T;
-  const table = (asItIs ? known?.table : known?.transposed) ?? null;
-  const logsumexp = asItIs ? null : new Float32Array(B * H * n);
-  backend.call('attentionCached', [q, k, v, cache.k, cache.v, table, y, logsumexp], numbers);
-  return tf.engine().makeTensorFromTensorInfo(y);
 }
 
 /** The mask as an attribute of the kernel; registers tables at their first use. */
@@ -221,16 +188,13 @@ function maskBias(mask: string, Tq: number, Tk: number): Tensor | null {
 }
 
 /** What the C++ kernels need to know of shapes and mask: a buffer, and numbers in their order. */
-function nativeProblem(q: TensorInfo, k: TensorInfo, mask: string, backend: NativeBackend, Tk = k.shape[2]) {
+function nativeProblem(q: TensorInfo, k: TensorInfo, mask: string, backend: NativeBackend) {
   const [B, H, Tq, D] = q.shape;
+  const [, , Tk] = k.shape;
   const known = mask.startsWith('table:') ? tableOf(mask) : undefined;
   const kind = known !== undefined ? 2 : mask === 'causal' ? 1 : 0;
   const precision = backend.precision === 'bf16' ? 1 : 0;
-  return {
-    known,
-    table: known?.transposed ?? null,
-    numbers: [B, H, Tq, Tk, D, k.shape[2], kind, known?.stride ?? 0, precision],
-  };
+  return { table: known?.transposed ?? null, numbers: [B, H, Tq, Tk, D, Tk, kind, known?.stride ?? 0, precision] };
 }
 
 /** q kT / sqrt(D) + mask, [B, H, Tq, Tk]. */

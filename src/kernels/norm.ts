@@ -8,13 +8,16 @@ import * as tf from '@tensorflow/tfjs-core';
 import { expectShape } from '../errors.ts';
 import { defineKernel, run } from './registry.ts';
 
+export const RMS_NORM_EPS = 1e-6;
+export const LAYER_NORM_EPS = 1e-5;
+
 /**
  * RMSNorm, x / sqrt(mean(x^2) + eps) * gain over the last axis.
  * @param x [..., C]; @param gain [C]
  * @returns like x
  * @throws ShapeError if gain is not [C]
  */
-export function rmsNorm(x: Tensor, gain: Tensor, eps = 1e-6): Tensor {
+export function rmsNorm(x: Tensor, gain: Tensor, eps = RMS_NORM_EPS): Tensor {
   expectShape('rmsNorm: gain', gain.shape, [x.shape[x.rank - 1]]);
   return run('RmsNorm', { x, gain }, { eps })[0];
 }
@@ -25,7 +28,7 @@ export function rmsNorm(x: Tensor, gain: Tensor, eps = 1e-6): Tensor {
  * @returns like x
  * @throws ShapeError if gain or bias is not [C]
  */
-export function layerNorm(x: Tensor, gain: Tensor, bias: Tensor, eps = 1e-5): Tensor {
+export function layerNorm(x: Tensor, gain: Tensor, bias: Tensor, eps = LAYER_NORM_EPS): Tensor {
   const C = x.shape[x.rank - 1];
   expectShape('layerNorm: gain', gain.shape, [C]);
   expectShape('layerNorm: bias', bias.shape, [C]);

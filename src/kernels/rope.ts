@@ -9,6 +9,8 @@ import * as tf from '@tensorflow/tfjs-core';
 import { expectShape, ShapeError } from '../errors.ts';
 import { type Attributes, defineKernel, type Gradients, run } from './registry.ts';
 
+export const QK_NORM_EPS = 1e-6;
+
 export interface SplitHeadsOptions {
   readonly heads: number;
   /** Cosines and sines of the angles [T', D/2], one row a position; no rotation without them. Both or neither. */
@@ -29,7 +31,7 @@ export interface SplitHeadsOptions {
  * @throws ShapeError if heads does not divide C, D is odd under rotation, or the tables are too short
  */
 export function splitHeads(qkv: Tensor, options: SplitHeadsOptions): [q: Tensor, k: Tensor, v: Tensor] {
-  const { heads, cos, sin, offset = 0, qGain, kGain, eps = 1e-6 } = options;
+  const { heads, cos, sin, offset = 0, qGain, kGain, eps = QK_NORM_EPS } = options;
   const { T, C3 } = expectShape('splitHeads: qkv', qkv.shape, ['B', 'T', 'C3']);
   const D = C3 / (3 * heads);
   if (!Number.isInteger(D)) {
