@@ -16,6 +16,16 @@ export type Precision = 'fp32' | 'bf16';
 /** A native tensor's values. */
 export type NativeArray = Float32Array | Int32Array | Uint8Array;
 
+/** One call of a C++ kernel, as `NativeBackend.call` was given it; null where an optional buffer is absent. */
+export interface KernelCall {
+  readonly kernel: string;
+  readonly buffers: readonly (ArrayBufferView | null)[];
+  readonly numbers: readonly number[];
+}
+
+/** Sees every kernel call; must call `run` once, and no kernel before that. */
+export type KernelObserver = (call: KernelCall, run: () => void) => void;
+
 export class NativeBackend extends cpu.MathBackendCPU {
   readonly instructionSet: InstructionSet;
   readonly memoryPool: MemoryPool;
@@ -24,6 +34,7 @@ export class NativeBackend extends cpu.MathBackendCPU {
   private readonly addon: Addon;
   private readonly indexOf: ReadonlyMap<string, number>;
   private readonly numbers = new Float64Array(64);
+  private observer: KernelObserver | undefined;
 
   constructor(addon: Addon, instructionSet: InstructionSet) {
     super();
@@ -76,7 +87,16 @@ export class NativeBackend extends cpu.MathBackendCPU {
     if (index === undefined) throw new Error(`native: no kernel ${kernel}; rebuild with npx tessera build-native`);
     for (let i = 0; i < numbers.length; i++) this.numbers[i] = numbers[i];
     const views = buffers.map(b => (b === null ? null : ArrayBuffer.isView(b) ? b : this.values(b)));
-    this.addon.call(index, views, this.numbers, numbers.length);
+    if (this.observer === undefined) this.addon.call(index, views, this.numbers, numbers.length);
+    else {
+      const run = () => this.addon.call(index, views, this.numbers, numbers.length);
+      this.observer({ kernel, buffers: views, numbers }, run);
+    }
+  }
+
+  /** Puts `observer` around every kernel call from now on, for measuring; undefined ends it. */
+  observe(observer: KernelObserver | undefined): void {
+    this.observer = observer;
   }
 
   override write(values: backend_util.BackendValues, shape: number[], dtype: DataType): object {
