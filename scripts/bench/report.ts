@@ -1,0 +1,63 @@
+/** @file What the modes print: tables, medians and the machine's name. */
+import { cpus } from 'node:os';
+import type { Peak } from '../../src/kernels/peak.ts';
+
+/**
+ * Columns side by side: the first to the left, numbers to the right, two spaces between.
+ * @param rows as many cells as there are titles
+ */
+export function formatTable(titles: readonly string[], rows: readonly (readonly string[])[]): string[] {
+  const lines = [titles, ...rows];
+  const widths = titles.map((_, column) => Math.max(...lines.map(cells => cells[column].length)));
+  return lines.map(cells =>
+    cells
+      .map((cell, column) => (column === 0 ? cell.padEnd(widths[column]) : cell.padStart(widths[column])))
+      .join('  ')
+      .trimEnd(),
+  );
+}
+
+/** The value with as many values above it as below; between the two in the middle where their number is even. */
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
+
+/** `digits` after the point; a dash where there is nothing to show. */
+export function fixed(value: number | undefined, digits = 0): string {
+  return value === undefined || Number.isNaN(value) ? '-' : value.toFixed(digits);
+}
+
+/** A share as a percentage. */
+export function percent(share: number | undefined, digits = 0): string {
+  return share === undefined || Number.isNaN(share) ? '-' : `${(100 * share).toFixed(digits)}%`;
+}
+
+/** The same with its sign. */
+export function change(share: number | undefined, digits = 0): string {
+  return `${share !== undefined && share > 0 ? '+' : ''}${percent(share, digits)}`;
+}
+
+export function describeRounds(rounds: number): string {
+  return rounds === 1 ? 'one round' : `medians of ${rounds} rounds`;
+}
+
+export function describeMachine(): string {
+  return `${cpus().length} x ${cpus()[0]?.model.trim() ?? 'unknown processor'}, node ${process.versions.node}`;
+}
+
+export function describePeak({ gflops, bandwidth }: Peak): string {
+  const speeds = Object.entries(gflops).map(([precision, rate]) => `${fixed(rate)} GFLOP/s ${precision}`);
+  return `peak: ${speeds.join(', ')}, ${fixed(bandwidth)} GB/s`;
+}
+
+/** The best of each kind. */
+export function bestPeak(peaks: readonly Peak[]): Peak {
+  const best = (of: (peak: Peak) => number | undefined) => Math.max(...peaks.map(peak => of(peak) ?? 0));
+  const bf16 = best(({ gflops }) => gflops.bf16);
+  return {
+    gflops: { fp32: best(({ gflops }) => gflops.fp32), ...(bf16 > 0 ? { bf16 } : {}) },
+    bandwidth: best(({ bandwidth }) => bandwidth),
+  };
+}
