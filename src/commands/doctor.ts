@@ -5,6 +5,7 @@ import { backendNames, selectBackend } from '../backends/index.ts';
 import { activeNative, type Precision } from '../backends/native.ts';
 import { UserError } from '../errors.ts';
 import { linear } from '../kernels/linear.ts';
+import { measurePeak, type Peak } from '../kernels/peak.ts';
 import type { Session } from './session.ts';
 
 /** Side of the matrices that are multiplied, by how fast a backend is expected to be. */
@@ -30,7 +31,8 @@ export async function doctor(session: Session): Promise<void> {
         speeds.push(`${(await multiplyRate(SIDE[name], session.now)).toFixed(0)} GFLOP/s ${precision}`);
       }
       const detail = native === undefined ? '' : ` (${native.instructionSet})`;
-      session.print(`${name.padEnd(10)} works${detail}: ${speeds.join(', ')}`);
+      const peak = native === undefined ? '' : `; ${describePeak(measurePeak(native, session.now))}`;
+      session.print(`${name.padEnd(10)} works${detail}: ${speeds.join(', ')}${peak}`);
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
       session.print(`${name.padEnd(10)} ${error.message}\n${' '.repeat(11)}hint: ${error.hint ?? ''}`);
@@ -38,6 +40,12 @@ export async function doctor(session: Session): Promise<void> {
   }
   await selectBackend('auto');
   session.print(`--backend auto takes ${tf.getBackend()}`);
+}
+
+/** What no kernel can exceed. */
+function describePeak({ gflops, bandwidth }: Peak): string {
+  const rates = Object.values(gflops).map(rate => rate.toFixed(0));
+  return `at most ${rates.join(', ')}, and ${bandwidth.toFixed(0)} GB/s of memory`;
 }
 
 /** GFLOP/s of square matrix products, the median of five. */
