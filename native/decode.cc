@@ -24,20 +24,23 @@ constexpr int kPanels = 4;
 enum class Wanted { nothing = 0, last = 1, all = 2 };
 
 struct Sizes {
-  int64_t rows, layers, C, H, inner, vocabulary, capacity;
+  int64_t rows, layers, C, H, inner, vocabulary;
+  int64_t positions;  // most that a row can have
+  int64_t prefix;     // of them, those in a cache that rows share
   bool gated, centered, qkNorm;
   float normEps, qkEps;
   Precision precision;
 
   int64_t D() const { return C / H; }
+  int64_t capacity() const { return positions - prefix; }
 };
 
 // The numbers that every kernel here starts with, as src/kernels/decode.ts lists them.
-constexpr int kSizeNumbers = 13;
+constexpr int kSizeNumbers = 14;
 Sizes sizesOf(const Args& a) {
-  return {a.integer(0), a.integer(1), a.integer(2), a.integer(3), a.integer(4), a.integer(5), a.integer(6),
-          a.integer(7) != 0, a.integer(8) != 0, a.integer(9) != 0, a.number(10), a.number(11),
-          static_cast<Precision>(a.integer(12))};
+  return {a.integer(0), a.integer(1), a.integer(2), a.integer(3), a.integer(4), a.integer(5), a.integer(6), a.integer(7),
+          a.integer(8) != 0, a.integer(9) != 0, a.integer(10) != 0, a.number(11), a.number(12),
+          static_cast<Precision>(a.integer(13))};
 }
 
 inline int64_t panelsOf(int64_t columns) { return divideUp(columns, kColumns); }
@@ -102,15 +105,17 @@ Ends endsAt(const Sizes& s, float* weights) {
 // ---- The cache ----
 
 // Keys of a head are packed as columns, panel by panel; values as rows, one panel for each run of channels:
-// [row, layer, head, (keys: panel, unit of D, kColumns), (values: panel of D, unit of positions, kColumns)].
+// [row, layer, head, (keys: panel, unit of D, kColumns), (values: panel of D, unit of positions, kColumns)]. Positions
+// count from the first that this cache holds.
 template <class Op>
 struct Cache {
   const Sizes& s;
   float* data;
+  int64_t capacity;
 
   int64_t keyPanel() const { return unitsOf<Op>(s.D()) * kColumns; }
-  int64_t keySize() const { return panelsOf(s.capacity) * keyPanel(); }
-  int64_t valuePanel() const { return padded(s.capacity) / Op::kPerUnit * kColumns; }
+  int64_t keySize() const { return panelsOf(capacity) * keyPanel(); }
+  int64_t valuePanel() const { return padded(capacity) / Op::kPerUnit * kColumns; }
   int64_t headSize() const { return keySize() + panelsOf(s.D()) * valuePanel(); }
   int64_t rowSize() const { return s.layers * s.H * headSize(); }
   float* keys(int64_t row, int64_t layer, int64_t head) const {
@@ -118,7 +123,7 @@ struct Cache {
   }
   float* values(int64_t row, int64_t layer, int64_t head) const { return keys(row, layer, head) + keySize(); }
 
-  // `units` is a key as kLanes-padded units.
+  // `units` is a key in units.
   void appendKey(float* keys, int64_t position, const float* units) const {
     float* column = keys + position / kColumns * keyPanel() + position % kColumns;
     for (int64_t u = 0; u < unitsOf<Op>(s.D()); u++) column[u * kColumns] = units[u];
@@ -236,11 +241,13 @@ struct Step {
   Sizes s;
   float* weights;
   float* cache;
-  const float* x;  // [rows, n, C], rows `xRow` apart
+  float* shared;          // the cache of the first positions, or null
+  const int32_t* sharedRow;  // each row's row in it; rows of one follow one another
+  const float* x;         // [rows, n, C], rows `xRow` apart
   int64_t xRow;
   int64_t start;  // positions read before
   int64_t n;
-  const uint8_t* tables[3];  // [capacity, capacity] as they are: row = query
+  const uint8_t* tables[3];  // [positions, positions] as they are: row = query
   const int32_t* maskOf;     // by layer: which table, or -1 for causal
   const float* angles;       // [n, 2, D] as rope::spreadAngles leaves them, or null
   Wanted wanted;
@@ -268,26 +275,33 @@ struct Phase {
   std::atomic<int64_t> done{0};
 };
 
+// Columns of a row of scores: those of the shared cache, then those of the own one, each in whole panels.
+inline int64_t scoreColumns(const Sizes& s) { return padded(s.prefix) + padded(s.capacity()); }
+
 // A thread's own.
 template <class Op>
 struct Own {
-  float *packed, *row, *units, *tile, *gates, *queries, *keys, *scores, *weights;
+  float *packed, *row, *units, *tile, *gates, *queries, *queryUnits, *packedQueries, *mixed, *scores, *weightUnits,
+      *packedWeights;
   int32_t* runs;  // of panels with a visible key: first, end, first, end, ...
 
   Own(const Step& step, Arena& arena) {
     const Sizes& s = step.s;
-    const int64_t widest = std::max({padded(s.C), padded(s.inner), padded(s.capacity)}) + 2 * kLanes;
     const int64_t D = roundUp(s.D(), 2 * kLanes);
+    const int64_t columns = scoreColumns(s) + 2 * kLanes;
     packed = arena.take(step.M() * std::max(unitsOf<Op>(s.C), unitsOf<Op>(s.inner)));
-    row = arena.take(widest);
-    units = arena.take(widest);
+    row = arena.take(std::max(padded(s.C), D));
+    units = arena.take(std::max(padded(s.C), padded(s.inner)) + 2 * kLanes);
     tile = arena.take(step.M() * kPanels * kColumns);
     gates = arena.take(step.M() * kPanels * kColumns);
-    queries = arena.take(step.n * D);
-    keys = arena.take(kRows * std::max(D, padded(s.D())));
-    scores = arena.take(kRows * padded(s.capacity));
-    weights = arena.take(kRows * padded(s.capacity));
-    runs = reinterpret_cast<int32_t*>(arena.take(panelsOf(s.capacity) + 2));
+    queries = arena.take(std::max<int64_t>(kRows, step.n) * D);
+    queryUnits = arena.take(kRows * D);
+    packedQueries = arena.take(kRows * D);
+    mixed = arena.take(kRows * padded(s.D()));
+    scores = arena.take(kRows * columns);
+    weightUnits = arena.take(kRows * columns);
+    packedWeights = arena.take(kRows * columns);
+    runs = reinterpret_cast<int32_t*>(arena.take(columns / kColumns + 4));
   }
 };
 
@@ -310,7 +324,7 @@ class Pass {
           l.qkv, 3 * s_.C, s_.C, M, [&] { packNormed(l.norm1, l.bias1, M, x); },
           [&](int64_t m, int64_t column, Vector v) { store(shared_.qkv + m * padded(3 * s_.C) + column, v); });
       spread(
-          s_.rows * s_.H, 1, [] {}, [&](int64_t task, int64_t) { attend(l, i, task / s_.H, task % s_.H); });
+          runsOfRows() * s_.H, 1, [] {}, [&](int64_t task, int64_t) { attend(l, i, task / s_.H, task % s_.H); });
       project(
           l.output, s_.C, s_.C, M, [&] { pack(M, s_.C, [&](int64_t m) { return shared_.mixed + m * shared_.width; }); },
           addToX);
@@ -449,121 +463,197 @@ class Pass {
     });
   }
 
-  void attend(const Layer& l, int64_t layer, int64_t row, int64_t head) {
-    const int64_t D = s_.D();
-    const int64_t stride = padded(3 * s_.C);
-    const Cache<Op> cache{s_, step_.cache};
-    float* keys = cache.keys(row, layer, head);
-    float* values = cache.values(row, layer, head);
-    for (int64_t i = 0; i < step_.n; i++) {
-      const float* qkv = shared_.qkv + (row * step_.n + i) * stride + head * D;
-      finish(qkv, l.qGain, i, own_.queries + i * D);
-      finish(qkv + s_.C, l.kGain, i, own_.row);
-      toUnits<Op>(own_.row, D, own_.units);
-      cache.appendKey(keys, step_.start + i, own_.units);
-      cache.appendValue(values, step_.start + i, qkv + 2 * s_.C);
-    }
-    const uint8_t* table = step_.maskOf[layer] < 0 ? nullptr : step_.tables[step_.maskOf[layer]];
-    const Groups groups{step_.n};
-    for (int64_t g = 0; g < groups.count(); g++) {
-      attendGroup(cache, keys, values, table, groups.start(g), groups.size(g),
-                  shared_.mixed + (row * step_.n + groups.start(g)) * shared_.width + head * D);
+  // Rows that read one position each and share their first ones attend together: what they share is read once. Fewer at
+  // a time where there would be too few tasks.
+  int64_t rowsAtOnce() const {
+    if (step_.n > 1 || step_.shared == nullptr) return 1;
+    return std::max<int64_t>(1, std::min<int64_t>(kRows, s_.rows * s_.H / (2 * workers_)));
+  }
+
+  // Runs of at most rowsAtOnce() rows with the same beginning.
+  template <class Body>
+  void eachRun(Body&& body) const {
+    const int64_t most = rowsAtOnce();
+    for (int64_t first = 0, end; first < s_.rows; first = end) {
+      for (end = first + 1; end < s_.rows && end - first < most; end++) {
+        if (step_.sharedRow[end] != step_.sharedRow[first]) break;
+      }
+      body(first, static_cast<int>(end - first));
     }
   }
 
-  // Queries [first, first + count) of a head against its cache; y's rows are shared_.width apart.
-  void attendGroup(const Cache<Op>& cache, const float* keys, const float* values, const uint8_t* table, int64_t first,
-                   int count, float* y) {
+  int64_t runsOfRows() const {
+    int64_t runs = 0;
+    eachRun([&](int64_t, int) { runs++; });
+    return runs;
+  }
+
+  void attend(const Layer& l, int64_t layer, int64_t run, int64_t head) {
+    eachRun([&](int64_t first, int rows) {
+      if (run-- == 0) attendRows(l, layer, first, rows, head);
+    });
+  }
+
+  void attendRows(const Layer& l, int64_t layer, int64_t row0, int rows, int64_t head) {
     const int64_t D = s_.D();
+    const Cache<Op> cache{s_, step_.cache, s_.capacity()};
+    for (int64_t q = 0; q < rows * step_.n; q++) {
+      const int64_t row = row0 + q / step_.n;
+      const int64_t position = step_.start + q % step_.n;
+      const float* qkv = shared_.qkv + (row * step_.n + q % step_.n) * padded(3 * s_.C) + head * D;
+      finish(qkv, l.qGain, q % step_.n, own_.queries + q * D);
+      finish(qkv + s_.C, l.kGain, q % step_.n, own_.row);
+      toUnits<Op>(own_.row, D, own_.units);
+      cache.appendKey(cache.keys(row, layer, head), position - s_.prefix, own_.units);
+      cache.appendValue(cache.values(row, layer, head), position - s_.prefix, qkv + 2 * s_.C);
+    }
+    const uint8_t* table = step_.maskOf[layer] < 0 ? nullptr : step_.tables[step_.maskOf[layer]];
+    if (rows > 1) return attendGroup(layer, head, table, row0, rows, 0, 1);
+    const Groups groups{step_.n};
+    for (int64_t g = 0; g < groups.count(); g++) {
+      attendGroup(layer, head, table, row0, 1, groups.start(g), groups.size(g));
+    }
+  }
+
+  // Some queries of a head: of several rows at one position, or of one row at positions first, first + 1, ...
+  void attendGroup(int64_t layer, int64_t head, const uint8_t* table, int64_t row0, int rows, int64_t first, int n) {
+    const int64_t D = s_.D();
+    const int64_t units = unitsOf<Op>(D);
+    const int count = rows * n;
     const int64_t position = step_.start + first;
-    const int64_t end = position + count;
-    const int64_t ld = padded(s_.capacity);
-    for (int i = 0; i < count; i++) {
-      toUnits<Op>(own_.queries + (first + i) * D, D, own_.units);
-      scatterUnits(own_.units, unitsOf<Op>(D), i, count, own_.keys);
+    const int64_t columns = scoreColumns(s_);
+    const int64_t ownColumn = padded(s_.prefix);
+    for (int q = 0; q < count; q++) {
+      toUnits<Op>(own_.queries + (first + q) * D, D, own_.queryUnits + q * roundUp(D, kLanes));
+      scatterUnits(own_.queryUnits + q * roundUp(D, kLanes), units, q, count, own_.packedQueries);
     }
-    const int runs = findRuns(table, position, count);
+    // The runs of the shared panels come first.
+    const int sharedRuns = findRuns(table, position, n, 0, s_.prefix, own_.runs);
+    const int runs =
+        sharedRuns + findRuns(table, position, n, s_.prefix, position + n - s_.prefix, own_.runs + 2 * sharedRuns);
+    const Cache<Op> ours{s_, step_.cache, s_.capacity()};
+    const Cache<Op> common{s_, step_.shared, s_.positions};
+    const int64_t commonRow = sharedRuns > 0 ? step_.sharedRow[row0] : 0;
+
     for (int r = 0; r < runs; r++) {
-      const int64_t panel = own_.runs[2 * r];
-      multiplyRows<Op>(count, own_.runs[2 * r + 1] - panel, unitsOf<Op>(D), own_.keys, keys + panel * cache.keyPanel(),
-                       cache.keyPanel(), own_.scores + panel * kColumns, ld, false);
+      const int64_t from = own_.runs[2 * r];
+      const int64_t panels = own_.runs[2 * r + 1] - from;
+      if (r < sharedRuns) {
+        multiplyRows<Op>(count, panels, units, own_.packedQueries,
+                         common.keys(commonRow, layer, head) + from * common.keyPanel(), common.keyPanel(),
+                         own_.scores + from * kColumns, columns, false);
+        continue;
+      }
+      for (int i = 0; i < rows; i++) {
+        multiplyRows<Op>(n, panels, units, rows > 1 ? own_.queryUnits + i * roundUp(D, kLanes) : own_.packedQueries,
+                         ours.keys(row0 + i, layer, head) + from * ours.keyPanel(), ours.keyPanel(),
+                         own_.scores + i * columns + ownColumn + from * kColumns, columns, false);
+      }
     }
+
     float totals[kRows];
-    for (int i = 0; i < count; i++) totals[i] = weigh(own_.scores + i * ld, table, position + i, runs, i, count);
-    float* out = own_.keys;  // the queries are done with
+    const int64_t weightRow = columns / Op::kPerUnit + kLanes;
+    for (int q = 0; q < count; q++) {
+      totals[q] = weigh(own_.scores + q * columns, table, position + (rows > 1 ? 0 : q), sharedRuns, runs,
+                        own_.weightUnits + q * weightRow);
+    }
+
     bool accumulate = false;
     for (int r = 0; r < runs; r++) {
+      const bool fromShared = r < sharedRuns;
       const int64_t from = own_.runs[2 * r] * kColumns / Op::kPerUnit;
-      const int64_t to = unitsOf<Op>(std::min<int64_t>(own_.runs[2 * r + 1] * kColumns, end));
-      multiplyRows<Op>(count, panelsOf(D), to - from, own_.weights + from * count, values + from * kColumns,
-                       cache.valuePanel(), out, padded(D), accumulate);
+      const int64_t filled = fromShared ? s_.prefix : position + n - s_.prefix;
+      const int64_t to = unitsOf<Op>(std::min<int64_t>(own_.runs[2 * r + 1] * kColumns, filled));
+      const float* weights = own_.weightUnits + (fromShared ? 0 : ownColumn / Op::kPerUnit) + from;
+      if (!fromShared && rows > 1) {
+        for (int i = 0; i < rows; i++) {
+          multiplyRows<Op>(1, panelsOf(D), to - from, weights + i * weightRow,
+                           ours.values(row0 + i, layer, head) + from * kColumns, ours.valuePanel(),
+                           own_.mixed + i * padded(D), padded(D), accumulate);
+        }
+      } else {
+        const Cache<Op>& cache = fromShared ? common : ours;
+        for (int q = 0; q < count; q++) scatterUnits(weights + q * weightRow, to - from, q, count, own_.packedWeights);
+        multiplyRows<Op>(count, panelsOf(D), to - from, own_.packedWeights,
+                         cache.values(fromShared ? commonRow : row0, layer, head) + from * kColumns, cache.valuePanel(),
+                         own_.mixed, padded(D), accumulate);
+      }
       accumulate = true;
     }
-    for (int i = 0; i < count; i++) {
-      forVectors(D, [&](int64_t d, int n) {
-        storeSome(y + i * shared_.width + d, loadSome(out + i * padded(D) + d, n) / totals[i], n);
+    for (int q = 0; q < count; q++) {
+      const int64_t m = rows > 1 ? row0 + q : row0 * step_.n + first + q;
+      forVectors(D, [&](int64_t d, int lanes) {
+        storeSome(shared_.mixed + m * shared_.width + head * D + d, loadSome(own_.mixed + q * padded(D) + d, lanes) / totals[q],
+                  lanes);
       });
     }
   }
 
-  // Runs of panels in which any of the queries sees a key.
-  int findRuns(const uint8_t* table, int64_t position, int count) {
-    const int64_t panels = panelsOf(position + count);
-    own_.runs[0] = 0;
-    own_.runs[1] = static_cast<int32_t>(panels);
+  // Runs of panels of a cache that holds `keys` positions from `start` on, in which any of the queries at `position`,
+  // position + 1, ... sees a key.
+  int findRuns(const uint8_t* table, int64_t position, int queries, int64_t start, int64_t keys, int32_t* runs) const {
+    const int64_t panels = panelsOf(keys);
+    if (panels == 0) return 0;
+    runs[0] = 0;
+    runs[1] = static_cast<int32_t>(panels);
     if (table == nullptr) return 1;
-    int runs = 0;
+    int found = 0;
     bool open = false;
     for (int64_t p = 0; p < panels; p++) {
-      const int64_t keys = std::min<int64_t>(kColumns, position + count - p * kColumns);
+      const int64_t end = std::min<int64_t>(kColumns, keys - p * kColumns);
       uint8_t any = 0;
-      for (int i = 0; i < count; i++) {
-        const uint8_t* seen = table + (position + i) * s_.capacity + p * kColumns;
-        for (int64_t j = 0; j < keys; j++) any |= seen[j];
+      for (int i = 0; i < queries; i++) {
+        const uint8_t* seen = table + (position + i) * s_.positions + start + p * kColumns;
+        for (int64_t j = 0; j < end; j++) any |= seen[j];
       }
-      if (any != 0 && !open) own_.runs[2 * runs] = static_cast<int32_t>(p);
-      if (any == 0 && open) own_.runs[2 * runs++ + 1] = static_cast<int32_t>(p);
+      if (any != 0 && !open) runs[2 * found] = static_cast<int32_t>(p);
+      if (any == 0 && open) runs[2 * found++ + 1] = static_cast<int32_t>(p);
       open = any != 0;
     }
-    if (open) own_.runs[2 * runs++ + 1] = static_cast<int32_t>(panels);
-    return runs;
+    if (open) runs[2 * found++ + 1] = static_cast<int32_t>(panels);
+    return found;
   }
 
-  // Scores to weights exp(score - max), packed as row i of a group; returns their sum.
-  float weigh(float* scores, const uint8_t* table, int64_t position, int runs, int i, int count) {
+  // Scores of the query at `position` to weights exp(score - max), as units; returns their sum.
+  float weigh(float* scores, const uint8_t* table, int64_t position, int sharedRuns, int runs, float* units) {
     const float scale = flash::kLog2e / std::sqrt(static_cast<float>(s_.D()));
+    const int64_t ownColumn = padded(s_.prefix);
+    // body(column, first key's position, position after the last key of this cache)
     const auto eachVector = [&](auto&& body) {
       for (int r = 0; r < runs; r++) {
-        for (int64_t j = own_.runs[2 * r] * kColumns; j < own_.runs[2 * r + 1] * kColumns; j += kLanes) body(j);
+        const bool own = r >= sharedRuns;
+        const int64_t end = own_.runs[2 * r + 1] * kColumns;
+        for (int64_t j = own_.runs[2 * r] * kColumns; j < end; j += kLanes) {
+          body(j + (own ? ownColumn : 0), j + (own ? s_.prefix : 0), own ? position + 1 : s_.prefix);
+        }
       }
     };
     Vector largest = splat(flash::kFloor);
-    eachVector([&](int64_t j) {
-      IntVector visible = laneIndex() <= splatInt(static_cast<int32_t>(position - j));
-      if (table != nullptr && j <= position) {
+    eachVector([&](int64_t column, int64_t key, int64_t end) {
+      IntVector visible = laneIndex() < splatInt(static_cast<int32_t>(end - key));
+      if (table != nullptr && key < end) {
         uint8_t seen[kLanes] = {};
-        std::memcpy(seen, table + position * s_.capacity + j, std::min<int64_t>(kLanes, position + 1 - j));
+        std::memcpy(seen, table + position * s_.positions + key, std::min<int64_t>(kLanes, end - key));
         ByteVector bytes;
         std::memcpy(&bytes, seen, sizeof bytes);
         visible &= __builtin_convertvector(bytes, IntVector) != 0;
       }
-      const Vector score = select(visible, load(scores + j) * scale, splat(flash::kHidden));
+      const Vector score = select(visible, load(scores + column) * scale, splat(flash::kHidden));
       largest = maximum(largest, score);
-      store(scores + j, score);
+      store(scores + column, score);
     });
     const float shift = maxLanes(largest);
     Vector total = {};
-    eachVector([&](int64_t j) {
-      const Vector score = load(scores + j);
+    eachVector([&](int64_t column, int64_t, int64_t) {
+      const Vector score = load(scores + column);
       const Vector weight = select(score > splat(flash::kFloor), exp2Vector(score - shift), Vector{});
       total += weight;
-      store(scores + j, weight);
+      store(scores + column, weight);
     });
     for (int r = 0; r < runs; r++) {
-      const int64_t from = own_.runs[2 * r] * kColumns;
-      const int64_t keys = own_.runs[2 * r + 1] * kColumns - from;
-      toUnits<Op>(scores + from, keys, own_.units);
-      scatterUnits(own_.units, unitsOf<Op>(keys), i, count, own_.weights + from / Op::kPerUnit * count);
+      const int64_t from = own_.runs[2 * r] * kColumns + (r < sharedRuns ? 0 : ownColumn);
+      const int64_t keys = (own_.runs[2 * r + 1] - own_.runs[2 * r]) * kColumns;
+      toUnits<Op>(scores + from, keys, units + from / Op::kPerUnit);
     }
     return sumLanes(total);
   }
@@ -605,7 +695,7 @@ void decoderSizes(const Args& args) {
     cutEnds<Op>(s, ends);
     double* out = args.as<double>(0);
     out[0] = static_cast<double>(s.layers * layerSize<Op>(s) + static_cast<int64_t>(ends.bytes() / sizeof(float)));
-    out[1] = static_cast<double>(Cache<Op>{s, nullptr}.rowSize());
+    out[1] = static_cast<double>(Cache<Op>{s, nullptr, s.capacity()}.rowSize());
   });
 }
 
@@ -647,17 +737,20 @@ void decoderPackEnds(const Args& args) {
   });
 }
 
-// Reads n more positions of every row. buffers: packed weights, cache, x [rows, n, C], which mask each layer has
-// (int32 [layers]: -1 causal, or a table), three tables [capacity, capacity] uint8 | null, cos | null, sin | null
-// [capacity, D/2], logits | null; numbers: Sizes, positions read before, n, Wanted
+// Reads n more positions of every row. buffers: packed weights, cache, shared cache | null, each row's row in it (int32
+// [rows]) | null, x [rows, n, C], which mask each layer has (int32 [layers]: -1 causal, or a table), three tables
+// [positions, positions] uint8 | null, cos | null, sin | null [positions, D/2], logits | null; numbers: Sizes, positions
+// read before, n, Wanted
 void decoderStep(const Args& args) {
   using namespace decode;
   Step step;
   step.s = sizesOf(args);
   step.weights = args.out(0);
   step.cache = args.out(1);
-  step.maskOf = args.as<const int32_t>(3);
-  for (int i = 0; i < 3; i++) step.tables[i] = args.as<const uint8_t>(4 + i);
+  step.shared = args.out(2);
+  step.sharedRow = args.as<const int32_t>(3);
+  step.maskOf = args.as<const int32_t>(5);
+  for (int i = 0; i < 3; i++) step.tables[i] = args.as<const uint8_t>(6 + i);
   const int64_t start = args.integer(kSizeNumbers);
   const int64_t n = args.integer(kSizeNumbers + 1);
   const Wanted wanted = static_cast<Wanted>(args.integer(kSizeNumbers + 2));
@@ -666,43 +759,16 @@ void decoderStep(const Args& args) {
   for (int64_t first = 0; first < n; first += step.n) {
     step.n = std::min(most, n - first);
     step.start = start + first;
-    step.x = args.in(2) + first * step.s.C;
+    step.x = args.in(4) + first * step.s.C;
     step.wanted = first + step.n == n ? wanted : Wanted::nothing;
-    step.logits = args.out(9);
+    step.logits = args.out(11);
     step.angles = nullptr;
-    if (args.has(7)) {
+    if (args.has(9)) {
       const rope::Sizes angles{1, step.n, step.s.H, step.s.D(), step.start, 0.0f};
-      step.angles = rope::spreadAngles(angles, args.in(7), args.in(8));
+      step.angles = rope::spreadAngles(angles, args.in(9), args.in(10));
     }
     withPrecision(step.s.precision, [&](auto op) { run<decltype(op)>(step); });
   }
-}
-
-// buffers: cache, rows (int32 [n]), out; numbers: Sizes, positions read. Row i of `out` is row rows[i] of the cache.
-void decoderGather(const Args& args) {
-  using namespace decode;
-  const Sizes s = sizesOf(args);
-  const int64_t filled = args.integer(kSizeNumbers);
-  const int32_t* rows = args.as<const int32_t>(1);
-  const int64_t n = static_cast<int64_t>(args.bytes[1] / sizeof(int32_t));
-  const int64_t heads = s.layers * s.H;
-  withPrecision(s.precision, [&](auto op) {
-    using Op = decltype(op);
-    const Cache<Op> from{s, args.out(0)};
-    const Cache<Op> to{s, args.out(2)};
-    parallelFor(n * heads, 4, [&](int64_t begin, int64_t end, int) {
-      for (int64_t i = begin; i < end; i++) {
-        const int64_t head = i % heads * from.headSize();
-        const float* source = from.data + rows[i / heads] * from.rowSize() + head;
-        float* target = to.data + i / heads * to.rowSize() + head;
-        std::memcpy(target, source, panelsOf(filled) * from.keyPanel() * sizeof(float));
-        for (int64_t p = 0; p < panelsOf(s.D()); p++) {
-          const int64_t at = from.keySize() + p * from.valuePanel();
-          std::memcpy(target + at, source + at, unitsOf<Op>(filled) * kColumns * sizeof(float));
-        }
-      }
-    });
-  });
 }
 
 }  // namespace tessera

@@ -62,7 +62,6 @@ const Kernel* kernelTable(int* count) {
       {"decoderPackLayer", decoderPackLayer},
       {"decoderPackEnds", decoderPackEnds},
       {"decoderStep", decoderStep},
-      {"decoderGather", decoderGather},
       {"drawCodes", drawCodes},
       {"conv2d", conv2d},
       {"conv2dInputGradient", conv2dInputGradient},

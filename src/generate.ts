@@ -110,7 +110,6 @@ function start(model: Dalle, request: GenerateRequest, known: number): { logits:
 
   const rows = captions.flatMap((_, i) => new Array<number>(imagesPerCaption).fill(i));
   if (guided) rows.push(...new Array<number>(rows.length).fill(captions.length));
-  if (rows.length === read.length && rows.every((row, i) => row === i)) return { logits, decoder: shared };
   const decoder = shared.select(rows);
   shared.dispose();
   const selected = tf.gather(logits, rows);

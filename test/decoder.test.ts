@@ -166,29 +166,78 @@ describe.skipIf(reason !== undefined)(`the fused decoder${reason === undefined ?
         model.dispose();
       });
 
-      test('rows can be chosen and repeated after a common start', async () => {
-        const config = variants["the paper's"];
-        const model = makeModel(config);
-        const { captions } = sequence(config, 2);
-        const shared = createDecoder(model, 2);
-        (shared.start(flat(captions), new Int32Array(0)) as tf.Tensor).dispose();
-        const rows = [1, 0, 0, 1, 1];
-        const decoder = shared.select(rows);
-        shared.dispose();
-        const painted = sequence(config, 5, 9).codes;
-        const wanted = await whole(
-          model,
-          rows.map(row => captions[row]),
-          painted,
-        );
-        for (let i = 0; i < N - 1; i++) {
-          const logits = await take(decoder.next(flat(painted.map(row => [row[i]]))));
-          expectAllclose(
-            logits,
-            wanted.flatMap(row => row[i + 1]),
-            tolerance,
+      for (const name of ["the paper's", 'heads of 64', 'odd sizes']) {
+        test(`${name}: rows that share their beginning equal the whole sequence`, async () => {
+          const config = variants[name];
+          const model = makeModel(config);
+          const { captions, codes } = sequence(config, 3);
+          const known = 2;
+          const begin = () => {
+            const shared = createDecoder(model, 3);
+            shared.start(flat(captions), flat(codes.map(row => row.slice(0, known)))).dispose();
+            return shared;
+          };
+          // Rows of one beginning side by side and apart, more of them than a group holds, and one beginning not used.
+          const rows = [1, 0, 0, 1, ...new Array<number>(21).fill(1)];
+          const painted = sequence(config, rows.length, 9).codes.map((row, i) => [
+            ...codes[rows[i]].slice(0, known),
+            ...row.slice(known),
+          ]);
+          const wanted = await whole(
+            model,
+            rows.map(row => captions[row]),
+            painted,
           );
+          const readOn = async (chosen: readonly number[]) => {
+            const shared = begin();
+            const decoder = shared.select(chosen.map(i => rows[i]));
+            shared.dispose();
+            const got: number[][] = [];
+            for (let i = known; i < N - 1; i++)
+              got.push(await take(decoder.next(flat(chosen.map(r => [painted[r][i]])))));
+            decoder.dispose();
+            return got;
+          };
+          const all = await readOn([...rows.keys()]);
+          all.forEach((logits, i) => {
+            expectAllclose(
+              logits,
+              wanted.flatMap(row => row[known + i + 1]),
+              tolerance,
+            );
+          });
+          // To the bit the same in other company.
+          const K = words.image;
+          for (const chosen of [[3], [2, 9], [24, 1, 5, 6, 7, 8]]) {
+            const some = await readOn(chosen);
+            some.forEach((logits, i) => {
+              expect(logits).toEqual(chosen.flatMap(r => all[i].slice(r * K, (r + 1) * K)));
+            });
+          }
+          model.dispose();
+        });
+      }
+
+      test('a window of positions after a shared beginning changes no bit', async () => {
+        const config = variants['heads of 64'];
+        const model = makeModel(config);
+        const { captions, codes } = sequence(config, 1);
+        const shared = createDecoder(model, 1) as unknown as { fused: FusedDecoder } & ReturnType<typeof createDecoder>;
+        shared.start(flat(captions), flat([codes[0].slice(0, 3)])).dispose();
+        const decoder = shared.fused.select([0]);
+        shared.dispose();
+        const start = decoder.length;
+        const x = new Random(5).normals(20 * config.width, 1);
+        const single: number[] = [];
+        for (let i = 0; i < 20; i++) {
+          const vector = x.slice(i * config.width, (i + 1) * config.width);
+          single.push(...(await take(decoder.read(vector, 1) as tf.Tensor)));
         }
+        decoder.length = start;
+        expect(await take(decoder.read(x, 20, 'all') as tf.Tensor)).toEqual(single);
+        decoder.length = start - 1;
+        expect(() => decoder.read(x, 1)).toThrow('after what rows share');
+        expect(() => decoder.select([0])).toThrow('selected before');
         decoder.dispose();
         model.dispose();
       });

@@ -46,7 +46,7 @@ export type WantedLogits = 'none' | 'last' | 'all';
 const wantedNumbers: Readonly<Record<WantedLogits, number>> = { none: 0, last: 1, all: 2 };
 
 /** The network's shape as the C++ kernels expect it; see Sizes in native/decode.cc. */
-function sizesOf(network: DecoderNetwork, rows: number, backend: NativeBackend): number[] {
+function sizesOf(network: DecoderNetwork, rows: number, prefix: number, backend: NativeBackend): number[] {
   const { layers, heads, gated, positions, head, bias } = network;
   const [vocabulary, C] = head.shape;
   const [first] = layers;
@@ -60,6 +60,7 @@ function sizesOf(network: DecoderNetwork, rows: number, backend: NativeBackend):
     inner,
     vocabulary,
     positions,
+    prefix,
     gated ? 1 : 0,
     centered ? 1 : 0,
     first.qGain === undefined ? 0 : 1,
@@ -72,6 +73,13 @@ function sizesOf(network: DecoderNetwork, rows: number, backend: NativeBackend):
 /** Most kinds of mask tables that a network may have besides causal ones. */
 const MOST_TABLES = 3;
 
+/** What rows have read together: the first positions of row i are those of row rowOf[i] of another cache. */
+interface Prefix {
+  readonly cache: Tensor;
+  readonly length: number;
+  readonly rowOf: Int32Array;
+}
+
 /** A network made ready for decoding, and the caches of some rows. Its tensors outlive tidy scopes. */
 export class FusedDecoder {
   /** Positions read so far; may be set back to read others in their stead. */
@@ -82,18 +90,30 @@ export class FusedDecoder {
   private readonly sizes: readonly number[];
   private readonly weights: Tensor;
   private readonly cache: Tensor;
+  private readonly prefix: Prefix | undefined;
   private readonly maskOf: Int32Array;
   private readonly tables: readonly (Uint8Array | null)[];
 
-  /** @param from another decoder of the same network, whose packed weights are shared */
-  constructor(network: DecoderNetwork, rows: number, backend: NativeBackend, from?: FusedDecoder) {
+  /** @param from a decoder of the same network, whose packed weights are shared; row i goes on where its row rowOf[i] is */
+  constructor(
+    network: DecoderNetwork,
+    rows: number,
+    backend: NativeBackend,
+    from?: { readonly decoder: FusedDecoder; readonly rowOf: Int32Array },
+  ) {
     this.network = network;
     this.rows = rows;
     this.backend = backend;
-    this.sizes = sizesOf(network, rows, backend);
+    if (from !== undefined) {
+      const { decoder, rowOf } = from;
+      if (decoder.prefix !== undefined) throw new Error('decode: rows have been selected before');
+      this.length = decoder.length;
+      this.prefix = { cache: tf.keep(tf.clone(decoder.cache)), length: decoder.length, rowOf };
+    }
+    this.sizes = sizesOf(network, rows, this.prefix?.length ?? 0, backend);
     const floats = new Float64Array(2);
     backend.call('decoderSizes', [floats], this.sizes);
-    this.weights = from === undefined ? this.pack(floats[0]) : tf.keep(tf.clone(from.weights));
+    this.weights = from === undefined ? this.pack(floats[0]) : tf.keep(tf.clone(from.decoder.weights));
     this.cache = this.uninitialised(rows * floats[1]);
 
     const tables: Uint8Array[] = [];
@@ -129,7 +149,8 @@ export class FusedDecoder {
    * @throws RangeError if that is more than the network's positions
    */
   read(x: Float32Array | TensorInfo, n: number, wanted: WantedLogits = 'last'): Tensor | undefined {
-    const { network, backend, rows, length, tables } = this;
+    const { network, backend, rows, length, tables, prefix } = this;
+    if (length < (prefix?.length ?? 0)) throw new RangeError('decode: expected to go on after what rows share');
     if (length + n > network.positions) {
       throw new RangeError(`decode: expected at most ${network.positions} positions, got ${length + n}`);
     }
@@ -137,26 +158,25 @@ export class FusedDecoder {
     const shape = wanted === 'all' ? [rows, n, vocabulary] : [rows, vocabulary];
     const logits = wanted === 'none' ? null : backend.output(shape);
     const { cos = null, sin = null } = network.rotary ?? {};
-    const buffers = [this.weights, this.cache, x, this.maskOf, ...tables, cos, sin, logits];
+    const shared = [prefix?.cache ?? null, prefix?.rowOf ?? null];
+    const buffers = [this.weights, this.cache, ...shared, x, this.maskOf, ...tables, cos, sin, logits];
     backend.call('decoderStep', buffers, [...this.sizes, length, n, wantedNumbers[wanted]]);
     this.length += n;
     return logits === null ? undefined : tf.engine().makeTensorFromTensorInfo(logits);
   }
 
   /**
-   * A decoder whose row i has read what row rows[i] of this one has.
+   * A decoder whose row i has read what row rows[i] of this one has. That is kept once, however many rows share it; so
+   * this can be done once only, and rows of one beginning are quickest side by side.
    * @param rows numbers from 0 to this.rows - 1, any of them more than once
    */
   select(rows: readonly number[]): FusedDecoder {
-    const selected = new FusedDecoder(this.network, rows.length, this.backend, this);
-    selected.length = this.length;
-    const buffers = [this.cache, Int32Array.from(rows), selected.cache];
-    this.backend.call('decoderGather', buffers, [...this.sizes, this.length]);
-    return selected;
+    return new FusedDecoder(this.network, rows.length, this.backend, { decoder: this, rowOf: Int32Array.from(rows) });
   }
 
   dispose(): void {
     this.weights.dispose();
     this.cache.dispose();
+    this.prefix?.cache.dispose();
   }
 }
