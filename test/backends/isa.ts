@@ -1,16 +1,19 @@
 /**
  * @file Run by isa.test.ts in a process of its own: loads one build of the addon and compares fused operations, forward
- * and backward, with their reference on tfjs's cpu backend. Prints one line.
+ * and backward, whole models and what they paint with tfjs's cpu backend. Prints one line.
  */
 import '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
 import type { InstructionSet } from '../../src/backends/addon.ts';
 import { registerNative } from '../../src/backends/native.ts';
+import type { ModelConfig } from '../../src/config.ts';
+import { generate } from '../../src/generate.ts';
 import { attention } from '../../src/kernels/attention.ts';
 import { valueAndGradients } from '../../src/kernels/autodiff.ts';
 import { conv2d, upsample2x } from '../../src/kernels/conv.ts';
 import { linear } from '../../src/kernels/linear.ts';
 import { Random } from '../../src/random.ts';
+import { batchOf, caption, configs, randomModel } from '../tiny-model.ts';
 
 const instructionSet = process.argv[2] as InstructionSet;
 
@@ -65,10 +68,14 @@ const operations: readonly Operation[] = [
   })),
 ];
 
-/** The operation's value and its gradients by every input, on one backend. */
-async function evaluate({ shapes, apply }: Operation, backend: string): Promise<Float32Array[]> {
+async function use(backend: string): Promise<void> {
   await tf.setBackend(backend);
   if (backend === 'native') Object.assign(tf.backend(), { precision: 'fp32' });
+}
+
+/** The operation's value and its gradients by every input, on one backend. */
+async function evaluate({ shapes, apply }: Operation, backend: string): Promise<Float32Array[]> {
+  await use(backend);
   const random = new Random(7);
   const inputs = shapes.map(shape => tf.tensor(random.normals(tf.util.sizeFromShape(shape), 0.5), shape));
   const { loss, aux, gradients } = valueAndGradients(() => {
@@ -81,6 +88,44 @@ async function evaluate({ shapes, apply }: Operation, backend: string): Promise<
   return values;
 }
 
+/** A model's loss, the gradients of all its parameters, and the codes and log-probabilities of what it paints. */
+async function trainAndPaint(config: ModelConfig, backend: string): Promise<ArrayLike<number>[]> {
+  await use(backend);
+  const model = randomModel(config, 2);
+  const { loss, gradients } = valueAndGradients(
+    () => ({ loss: model.loss(batchOf([3, 5, 1], config), { random: new Random(1) }).loss }),
+    model.parameters.list().map(({ variable }) => variable as tf.Tensor),
+  );
+  const results = [loss, ...(gradients as tf.Tensor[])];
+  const values: ArrayLike<number>[] = await Promise.all(results.map(t => t.data() as Promise<Float32Array>));
+  tf.dispose(results);
+  const captions = [2, 4].map(length => caption(new Random(length), length, config));
+  const painting = generate(model, { captions, imagesPerCaption: 3, cfgScale: 2, topK: 9, topP: 0.95, seed: 4 });
+  for (;;) {
+    const { done, value } = await painting.next();
+    if (done === true) {
+      values.push(value);
+      break;
+    }
+    values.push(value.codes);
+  }
+  model.dispose();
+  return values;
+}
+
+/** Throws at the first number that is not as close as `tolerance` to the other, of itself and of all of its kind. */
+function compare(name: string, ours: readonly ArrayLike<number>[], theirs: readonly ArrayLike<number>[], tolerance: number) {
+  ours.forEach((values, output) => {
+    const wanted = Array.from(theirs[output]);
+    const scale = Math.sqrt(wanted.reduce((sum, x) => sum + x * x, 0) / wanted.length) + 1e-3;
+    wanted.forEach((x, i) => {
+      if (!(Math.abs(values[i] - x) <= tolerance * (scale + Math.abs(x)))) {
+        throw new Error(`${name}, output ${output}, entry ${i}: ${values[i]}, expected ${x}`);
+      }
+    });
+  });
+}
+
 const reason = registerNative(instructionSet);
 if (reason !== undefined) {
   console.log(`skipped ${instructionSet}: ${reason}`);
@@ -88,16 +133,11 @@ if (reason !== undefined) {
   tf.env().set('IS_NODE', false); // no advertisement on stderr
   let agree = 0;
   for (const operation of operations) {
-    const ours = await evaluate(operation, 'native');
-    const theirs = await evaluate(operation, 'cpu');
-    ours.forEach((values, output) => {
-      const scale = Math.sqrt(theirs[output].reduce((sum, x) => sum + x * x, 0) / theirs[output].length) + 1e-3;
-      values.forEach((value, i) => {
-        if (!(Math.abs(value - theirs[output][i]) <= 5e-5 * scale + 5e-5 * Math.abs(theirs[output][i]))) {
-          throw new Error(`${operation.name}, output ${output}, entry ${i}: ${value}, expected ${theirs[output][i]}`);
-        }
-      });
-    });
+    compare(operation.name, await evaluate(operation, 'native'), await evaluate(operation, 'cpu'), 5e-5);
+    agree++;
+  }
+  for (const [name, config] of Object.entries(configs)) {
+    compare(`the ${name} model`, await trainAndPaint(config, 'native'), await trainAndPaint(config, 'cpu'), 2e-4);
     agree++;
   }
   console.log(`${instructionSet}: ${agree} operations agree`);
