@@ -64,24 +64,30 @@ function muonFlops(numbers: readonly number[]): number {
 
 const FLOAT = 4;
 
-/** Reading n more positions after `start` others: every layer's products, attention, and the head where logits are wanted. */
+/** What the decoder's step reads: `n` positions of every row after `start` others, the first `prefix` of them shared. */
+function decoderSizes(numbers: readonly number[]) {
+  const [rows, layers, C, , inner, vocabulary, , prefix, gated] = numbers;
+  const [precision, start, n, wanted] = numbers.slice(-4);
+  return { rows, layers, C, inner, vocabulary, prefix, gated: gated === 1, precision, start, n, wanted };
+}
+
+/** Every layer's products, attention, and the head where logits are wanted. */
 function decoderFlops(numbers: readonly number[]): number {
-  const [rows, layers, C, , inner, vocabulary, , gated] = numbers;
-  const [start, n, wanted] = numbers.slice(13);
+  const { rows, layers, C, inner, vocabulary, gated, start, n, wanted } = decoderSizes(numbers);
   const weights = layers * (4 * C * C + (gated ? 3 : 2) * C * inner);
   const pairs = n * start + (n * (n + 1)) / 2;
   const heads = [0, 1, n][wanted];
   return 2 * rows * (n * weights + 2 * layers * C * pairs + heads * C * vocabulary);
 }
 
-/** The packed weights, keys and values of the positions read, and what goes in and out. */
+/** The packed weights, keys and values of the positions read, what is shared once, and what goes in and out. */
 function decoderBytes(numbers: readonly number[], { buffers }: KernelCall): number {
-  const [rows, layers, C] = numbers;
-  const [start, n] = numbers.slice(13);
-  const element = numbers[12] === 1 ? FLOAT / 2 : FLOAT;
-  const cache = 2 * rows * layers * C * (start + n) * element;
-  const [weights, , x, , , , , , , logits] = buffers;
-  return cache + FLOAT * (elements(weights) + elements(x) + elements(logits));
+  const { rows, layers, C, prefix, precision, start, n } = decoderSizes(numbers);
+  const [weights, , shared, sharedRow, x] = buffers;
+  const sharedRows = shared === null ? 0 : new Set(sharedRow as Int32Array).size; // as its kernel reads it
+  const positions = rows * (start + n - prefix) + sharedRows * prefix;
+  const cache = 2 * layers * C * positions * (precision === 1 ? FLOAT / 2 : FLOAT);
+  return cache + FLOAT * (elements(weights) + elements(x) + elements(buffers[buffers.length - 1]));
 }
 
 const rules: Readonly<Record<string, Rule>> = {
@@ -116,9 +122,9 @@ const rules: Readonly<Record<string, Rule>> = {
     bytes: ([rows, width]) => 2 * FLOAT * rows * width,
   },
   decoderStep: {
-    shape: numbers => `${numbers[0]}x${numbers[14]}`,
+    shape: numbers => `${numbers[0]}x${decoderSizes(numbers).n}`,
     flops: decoderFlops,
-    precision: 12,
+    precision: 13,
     bytes: decoderBytes,
   },
   muon: { shape: () => '', flops: muonFlops, precision: 0 },
