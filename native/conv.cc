@@ -18,9 +18,6 @@ struct Patches {
   int64_t gridHeight, gridWidth, step;
   int taps;
   int offsetY[kMostTaps], offsetX[kMostTaps];
-  // The image is multiplied by the activation's slope at `pre`, if there is one.
-  const float* pre = nullptr;
-  Activation activation = Activation::none;
 
   // Where grid positions lie in the image.
   struct Position {
@@ -56,7 +53,6 @@ struct Patches {
         std::memset(out, 0, sizeof(float) * n);
       } else {
         std::memcpy(out, image + from + channel, sizeof(float) * n);
-        if (pre != nullptr) slopeRun(activation, out, pre + from + channel, n, out);
       }
       out += n;
       count -= n;
@@ -81,7 +77,7 @@ struct LeftPatches {
         positions[r] = positions[r - 1];
         patches.advance(positions[r]);
       }
-      const bool whole = patches.channels % Op::kPerUnit == 0 && patches.channels >= kLanes && patches.pre == nullptr;
+      const bool whole = patches.channels % Op::kPerUnit == 0 && patches.channels >= kLanes;
       whole ? packByTap<Op>(positions, rows, k0, k, out) : packByCopy<Op>(positions, rows, k0, k, out);
     }
   }
@@ -259,6 +255,17 @@ void conv2d(const Args& args) {
   });
 }
 
+// dy act'(pre), n floats, in scratch memory of the first worker. A patch would ask for each slope once a tap.
+const float* throughActivation(const Convolution& c, const float* dy, const float* pre) {
+  if (pre == nullptr) return dy;
+  const int64_t n = c.rows() * c.outputs;
+  float* g = static_cast<float*>(scratch(0, 0, n * sizeof(float)));
+  parallelFor(n, 1 << 14, [&](int64_t begin, int64_t end, int) {
+    slopeRun(c.activation, dy + begin, pre + begin, end - begin, g + begin);
+  });
+  return g;
+}
+
 // buffers dy, weight, pre?, dx. For each phase of the stride (one, or stride^2) a product over the taps that reach it.
 void conv2dInputGradient(const Args& args) {
   const Convolution c(args);
@@ -267,12 +274,11 @@ void conv2dInputGradient(const Args& args) {
     return gemm(c.precision, Matrix{args.in(0), c.outputs, 1, args.in(2), c.activation},
                 Matrix{args.in(1), 1, c.channels}, c.rows(), c.channels, c.outputs, out);
   }
+  const float* g = throughActivation(c, args.in(0), args.in(2));
   for (int64_t y = 0; y < std::min(c.stride, c.height); y++) {
     for (int64_t x = 0; x < std::min(c.stride, c.width); x++) {
       const int64_t gridHeight = divideUp(c.height - y, c.stride), gridWidth = divideUp(c.width - x, c.stride);
-      Patches dy = {args.in(0), c.outHeight, c.outWidth, c.outputs, gridHeight, gridWidth, 1, 0, {}, {}};
-      dy.pre = args.in(2);
-      dy.activation = c.activation;
+      Patches dy = {g, c.outHeight, c.outWidth, c.outputs, gridHeight, gridWidth, 1, 0, {}, {}};
       RightWeights weight = {args.in(1), c.outputs, c.kernelHeight * c.kernelWidth, c.channels, {}};
       for (int64_t i = 0; i < c.kernelHeight; i++) {
         for (int64_t j = 0; j < c.kernelWidth; j++) {
