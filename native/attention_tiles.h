@@ -122,21 +122,6 @@ constexpr Precision precisionOf() {
   return Op::kPerUnit == 2 ? Precision::bf16 : Precision::fp32;
 }
 
-// kLanes units of a row of D numbers from `d` on; zero past its end.
-template <class Op>
-inline Vector loadUnits(const float* row, int64_t D, int64_t d) {
-  const int lanes = static_cast<int>(std::min<int64_t>(kLanes, D - d));
-  const Vector low = loadSome(row + d, lanes);
-#if defined(__AVX512BF16__)
-  if constexpr (Op::kPerUnit == 2) {
-    const int more = static_cast<int>(std::min<int64_t>(kLanes, D - d - kLanes));
-    const Vector high = more > 0 ? loadSome(row + d + kLanes, more) : Vector{};
-    return _mm512_castsi512_ps(roundPair(high, low));
-  }
-#endif
-  return low;
-}
-
 // A panel of queries as a right operand: out[unit of D, query], zero from `count` on.
 template <class Op>
 void packPanel(const float* data, int64_t stride, int64_t count, int64_t D, float* out) {

@@ -1,5 +1,5 @@
 // The kernels behind src/kernels/conv.ts: convolutions as matrix products whose operands are gathered from the image
-// while they are packed (implicit im2col), so that no matrix of patches is ever in memory. NHWC images, weights
+// while they are packed (implicit im2col), or not packed at all, so that no matrix of patches is ever in memory. NHWC images, weights
 // [O, KH, KW, C], padding (K - 1) / 2 before.
 #include "gemm_driver.h"
 
@@ -195,6 +195,152 @@ struct RightWeights {
   }
 };
 
+// ---- Products straight from the image ----
+
+// Where the patches' step is 1, neighbouring rows of the left operand are neighbouring pixels: once the image is there in
+// units with its border of zeros, the micro-kernel broadcasts from it, and nothing is packed once a tap. Pixels are a
+// constant apart, so that one pointer serves all rows of a tile; images of more channels than the widest are packed.
+constexpr int kPixelStrides[] = {16, 48, 80, 144};
+
+// tile[R, V vectors] = the product of R adjacent pixels' patches with a panel, or its first columns; rows are kColumns
+// apart. `a` is the first pixel, taps[t] where tap t lies from it.
+template <class Op, int R, int V, int stride>
+void patchTile(const float* __restrict a, const int64_t* taps, int tapCount, int64_t units, const float* __restrict b,
+               float* __restrict tile) {
+  Vector sum[R][V];
+#pragma GCC unroll 16
+  for (int i = 0; i < R; i++) {
+#pragma GCC unroll 4
+    for (int j = 0; j < V; j++) sum[i][j] = Vector{};
+  }
+  for (int t = 0; t < tapCount; t++) {
+    const float* pixel = a + taps[t];
+    for (int64_t u = 0; u < units; u++, b += kColumns) {
+      Vector right[V];
+#pragma GCC unroll 4
+      for (int j = 0; j < V; j++) right[j] = load(b + j * kLanes);
+#pragma GCC unroll 16
+      for (int i = 0; i < R; i++) {
+        const Vector left = splat(pixel[i * stride + u]);
+#pragma GCC unroll 4
+        for (int j = 0; j < V; j++) sum[i][j] = multiplyAdd<Op>(left, right[j], sum[i][j]);
+      }
+    }
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < R; i++) {
+#pragma GCC unroll 4
+    for (int j = 0; j < V; j++) store(tile + i * kColumns + j * kLanes, sum[i][j]);
+  }
+}
+
+using PatchTile = void (*)(const float*, const int64_t*, int, int64_t, const float*, float*);
+
+// The tiles of 1 to kRows rows; narrow ones for at most kLanes columns.
+template <class Op, int stride, int... R>
+const PatchTile* patchTiles(bool narrow, std::integer_sequence<int, R...>) {
+  static const PatchTile all[] = {patchTile<Op, R + 1, kColumnVectors, stride>...};
+  static const PatchTile first[] = {patchTile<Op, R + 1, 1, stride>...};
+  return narrow ? first : all;
+}
+
+// An image in units, with as many lines and pixels around it as the taps reach.
+template <class Op>
+struct BorderedImage {
+  const Patches& patches;
+  int64_t stride;  // between pixels
+  int64_t top, left, lines, pixels;
+
+  BorderedImage(const Patches& p, int64_t stride) : patches(p), stride(stride) {
+    const auto range = [&](const int* offsets) { return std::minmax_element(offsets, offsets + p.taps); };
+    const auto [lowY, highY] = range(p.offsetY);
+    const auto [lowX, highX] = range(p.offsetX);
+    top = std::max(0, -*lowY);
+    left = std::max(0, -*lowX);
+    lines = p.height + top + std::max(0, *highY);
+    pixels = p.width + left + std::max(0, *highX);
+  }
+  int64_t lineSize() const { return pixels * stride; }
+  int64_t imageSize() const { return lines * lineSize(); }
+
+  void packLine(int64_t image, int64_t line, float* out) const {
+    const int64_t y = line - top;
+    const int64_t used = roundUp(unitsOf<Op>(patches.channels), kLanes);
+    for (int64_t i = 0; i < pixels; i++, out += stride) {
+      const int64_t x = i - left;
+      const bool inside = y >= 0 && y < patches.height && x >= 0 && x < patches.width;
+      const float* from = patches.image + ((image * patches.height + y) * patches.width + x) * patches.channels;
+      for (int64_t u = 0; u < used; u += kLanes) {
+        store(out + u, inside ? loadUnits<Op>(from, patches.channels, u * Op::kPerUnit) : Vector{});
+      }
+    }
+  }
+};
+
+// C = patches times the right operand, as `product` computes it, from a bordered image.
+template <class Op, int stride, class B>
+void productFromImage(const Patches& p, const B& b, int64_t images, int64_t columns, const Output& out) {
+  const BorderedImage<Op> bordered(p, stride);
+  const int64_t units = unitsOf<Op>(p.channels);
+  const int64_t k = p.taps * p.channels;
+  const int64_t panels = divideUp(columns, kColumns);
+  const int64_t panelSize = unitsOf<Op>(k) * kColumns;
+  float* image = static_cast<float*>(scratch(0, kScratchA, (images * bordered.imageSize() + kLanes) * sizeof(float)));
+  float* packed = static_cast<float*>(scratch(0, kScratchB, panels * panelSize * sizeof(float)));
+  const int64_t lines = images * bordered.lines;
+  parallelFor(lines + panels, 4, [&](int64_t begin, int64_t end, int) {
+    for (int64_t i = begin; i < end; i++) {
+      if (i < lines) {
+        bordered.packLine(i / bordered.lines, i % bordered.lines, image + i * bordered.lineSize());
+        continue;
+      }
+      const int64_t panel = i - lines;
+      for (int64_t k0 = 0; k0 < k; k0 += kMostBlock) {
+        b.template pack<Op>(panel * kColumns, std::min<int64_t>(kColumns, columns - panel * kColumns), k0,
+                            std::min(kMostBlock, k - k0), 0, packed + panel * panelSize + k0 / Op::kPerUnit * kColumns);
+      }
+    }
+  });
+  int64_t taps[kMostTaps];
+  for (int t = 0; t < p.taps; t++) taps[t] = p.offsetY[t] * bordered.lineSize() + p.offsetX[t] * stride;
+  const int64_t groups = divideUp(p.width, kRows);
+  parallelFor(images * p.height, 1, [&](int64_t begin, int64_t end, int) {
+    alignas(64) float tile[kRows * kColumns];
+    for (int64_t line = begin; line < end; line++) {
+      const float* first = image + line / p.height * bordered.imageSize() +
+                           (line % p.height + bordered.top) * bordered.lineSize() + bordered.left * stride;
+      for (int64_t panel = 0; panel < panels; panel++) {
+        const int64_t column = panel * kColumns;
+        const int width = static_cast<int>(std::min<int64_t>(kColumns, columns - column));
+        const PatchTile* tiles = patchTiles<Op, stride>(width <= kLanes, std::make_integer_sequence<int, kRows>{});
+        for (int64_t g = 0; g < groups; g++) {
+          const int64_t x0 = g * p.width / groups;
+          const int rows = static_cast<int>((g + 1) * p.width / groups - x0);
+          tiles[rows - 1](first + x0 * stride, taps, p.taps, units, packed + panel * panelSize, tile);
+          int64_t offsets[kRows];
+          for (int i = 0; i < rows; i++) offsets[i] = (line * p.width + x0 + i) * out.ldc;
+          finishTile(tile, rows, width, column, out, offsets, false, true);
+        }
+      }
+    }
+  });
+}
+
+// C = patches times the right operand, by whichever way the image allows. `rowOffset` is where a row of C starts.
+template <class Op, class B, class RowOffset>
+void productOfPatches(const Patches& p, const B& b, int64_t images, int64_t columns, const Output& out,
+                      const RowOffset& rowOffset) {
+  const bool everyPixel = p.step == 1 && p.gridHeight == p.height && p.gridWidth == p.width && RowOffset::kRegular;
+  if (everyPixel && p.channels % Op::kPerUnit == 0) {
+    const int64_t wanted = roundUp(unitsOf<Op>(p.channels), kLanes);
+    if (wanted <= kPixelStrides[0]) return productFromImage<Op, kPixelStrides[0]>(p, b, images, columns, out);
+    if (wanted <= kPixelStrides[1]) return productFromImage<Op, kPixelStrides[1]>(p, b, images, columns, out);
+    if (wanted <= kPixelStrides[2]) return productFromImage<Op, kPixelStrides[2]>(p, b, images, columns, out);
+    if (wanted <= kPixelStrides[3]) return productFromImage<Op, kPixelStrides[3]>(p, b, images, columns, out);
+  }
+  product<Op>(LeftPatches{p}, b, images * p.gridHeight * p.gridWidth, columns, p.taps * p.channels, out, rowOffset, -1);
+}
+
 // Rows of one phase of a strided input gradient: every step-th pixel of every step-th line.
 struct RowsOfPhase {
   int64_t gridHeight, gridWidth, height, width, channels, step, y, x;
@@ -250,8 +396,7 @@ void conv2d(const Args& args) {
   if (c.pointwise()) return gemm(c.precision, Matrix{x, c.channels, 1}, weight, c.rows(), c.outputs, c.channels, out);
   const Patches patches = c.patchesOf(x);
   withPrecision(c.precision, [&](auto op) {
-    product<decltype(op)>(LeftPatches{patches}, RightMatrix{weight}, c.rows(), c.outputs, c.patch(), out,
-                          RowsOfMatrix{c.outputs}, -1);
+    productOfPatches<decltype(op)>(patches, RightMatrix{weight}, c.batch, c.outputs, out, RowsOfMatrix{c.outputs});
   });
 }
 
@@ -289,14 +434,13 @@ void conv2dInputGradient(const Args& args) {
           weight.taps[dy.taps++] = static_cast<int>(i * c.kernelWidth + j);
         }
       }
-      const int64_t rows = c.batch * gridHeight * gridWidth;
       withPrecision(c.precision, [&](auto op) {
         using Op = decltype(op);
         if (c.stride == 1) {
-          product<Op>(LeftPatches{dy}, weight, rows, c.channels, dy.taps * c.outputs, out, RowsOfMatrix{c.channels}, -1);
+          productOfPatches<Op>(dy, weight, c.batch, c.channels, out, RowsOfMatrix{c.channels});
         } else {
-          product<Op>(LeftPatches{dy}, weight, rows, c.channels, dy.taps * c.outputs, out,
-                      RowsOfPhase{gridHeight, gridWidth, c.height, c.width, c.channels, c.stride, y, x}, -1);
+          productOfPatches<Op>(dy, weight, c.batch, c.channels, out,
+                               RowsOfPhase{gridHeight, gridWidth, c.height, c.width, c.channels, c.stride, y, x});
         }
       });
     }

@@ -14,7 +14,6 @@ namespace tessera {
 namespace decode {
 
 using flash::Arena;
-using flash::loadUnits;
 
 // Rows times positions that one pass reads; more are taken in turns.
 constexpr int64_t kMostPositions = 64;

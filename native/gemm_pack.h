@@ -84,6 +84,21 @@ inline Vector interleave(Vector high, Vector low) {
 }
 #endif
 
+// kLanes units of a row of D numbers from `d` on; zero past its end.
+template <class Op>
+inline Vector loadUnits(const float* row, int64_t D, int64_t d) {
+  const int lanes = static_cast<int>(std::min<int64_t>(kLanes, D - d));
+  const Vector low = loadSome(row + d, lanes);
+#if defined(__AVX512BF16__)
+  if constexpr (Op::kPerUnit == 2) {
+    const int more = static_cast<int>(std::min<int64_t>(kLanes, D - d - kLanes));
+    const Vector high = more > 0 ? loadSome(row + d + kLanes, more) : Vector{};
+    return _mm512_castsi512_ps(roundPair(high, low));
+  }
+#endif
+  return low;
+}
+
 // Packs one panel from a source whose k runs contiguously: load(row, k, n) gives n <= kLanes floats of a row.
 // A panel narrower than a vector is stored over its edge, to be overwritten by the next unit, except at the end:
 // another thread may own what follows.

@@ -50,6 +50,8 @@ inline Vector loadPartial(const float* p, int n) {
 #endif
 }
 
+inline Vector loadSome(const float* p, int lanes) { return lanes == kLanes ? load(p) : loadPartial(p, lanes); }
+
 inline void storePartial(float* p, Vector v, int n) {
 #if defined(__AVX512F__)
   _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1u << n) - 1), v);

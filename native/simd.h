@@ -205,8 +205,6 @@ inline void forVectors(int64_t n, Body&& body) {
   if (i < n) body(i, static_cast<int>(n - i));
 }
 
-inline Vector loadSome(const float* p, int lanes) { return lanes == kLanes ? load(p) : loadPartial(p, lanes); }
-
 inline void storeSome(float* p, Vector v, int lanes) {
   if (lanes == kLanes) {
     store(p, v);
