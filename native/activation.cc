@@ -117,6 +117,7 @@ void siluGradient(const Args& args) { activation::backward<Activation::silu>(arg
 // buffers: x [rows, 2H], y [rows, H]; numbers: rows, H
 void swiglu(const Args& args) {
   const int64_t H = args.integer(1);
+  if (H == 0) return;
   parallelFor(args.integer(0), std::max<int64_t>(1, activation::kGrain / H), [&](int64_t begin, int64_t end, int) {
     for (int64_t row = begin; row < end; row++) {
       const float* x = args.in(0) + row * 2 * H;
@@ -131,6 +132,7 @@ void swiglu(const Args& args) {
 // buffers: x, dy [rows, H], dx; numbers: rows, H
 void swigluGradient(const Args& args) {
   const int64_t H = args.integer(1);
+  if (H == 0) return;
   parallelFor(args.integer(0), std::max<int64_t>(1, activation::kGrain / H), [&](int64_t begin, int64_t end, int) {
     for (int64_t row = begin; row < end; row++) {
       const float* x = args.in(0) + row * 2 * H;

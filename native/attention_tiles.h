@@ -316,7 +316,7 @@ class Arena {
 
 // Into how many parts to cut the work of one head so that all threads have some.
 inline int64_t partsFor(int64_t heads, int64_t pieces, int64_t fewest) {
-  const int64_t wanted = threadCount() == 1 ? 1 : divideUp(3 * threadCount(), heads);
+  const int64_t wanted = threadCount() == 1 ? 1 : divideUp(3 * threadCount(), std::max<int64_t>(1, heads));
   return std::max<int64_t>(1, std::min(wanted, pieces / fewest));
 }
 

@@ -10,6 +10,7 @@ namespace tessera {
 // buffers: table, ids, out; numbers: N, C
 void embedding(const Args& args) {
   const int64_t C = args.integer(1);
+  if (C == 0) return;
   const int32_t* ids = args.as<const int32_t>(1);
   parallelFor(args.integer(0), std::max<int64_t>(1, 8192 / C), [&](int64_t begin, int64_t end, int) {
     for (int64_t i = begin; i < end; i++) {

@@ -303,6 +303,7 @@ template <class Op>
 BiasGradient biasGradient(float* db, int64_t m, int64_t n) {
   const int64_t blocks = std::max<int64_t>(1, divideUp(m, kBlockOf<Op>(m)));
   float* sums = db == nullptr ? nullptr : static_cast<float*>(scratch(0, kScratchSums, sizeof(float) * blocks * n));
+  if (sums != nullptr && m == 0) std::fill_n(sums, n, 0.0f);  // nothing will be packed
   return {db, sums, blocks, n};
 }
 

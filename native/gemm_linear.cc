@@ -64,6 +64,7 @@ void linearFewRows(const float* x, const float* weight, int64_t m, int64_t n, in
 // buffers x, weight, bias?, residual?, y, pre?; numbers M, N, K, activation, precision
 void linear(const Args& args) {
   const int64_t m = args.integer(0), n = args.integer(1), k = args.integer(2);
+  if (m == 0) return;
   Output out{args.out(4), n};
   out.epilogue.bias = args.in(2);
   out.epilogue.residual = args.in(3);

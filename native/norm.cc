@@ -12,7 +12,7 @@ namespace norm {
 // Rows that one partial sum covers: about 64 runs in all.
 inline int64_t runOf(int64_t rows) { return std::max<int64_t>(8, (rows + 63) / 64); }
 
-inline int64_t grainOf(int64_t width) { return std::max<int64_t>(1, 8192 / width); }
+inline int64_t grainOf(int64_t width) { return std::max<int64_t>(1, 8192 / std::max<int64_t>(1, width)); }
 
 // out[i] = sum over runs of partial[run * stride + i].
 inline void sumRuns(const float* partial, int64_t runs, int64_t stride, int64_t width, float* out) {
@@ -150,6 +150,10 @@ void groupNorm(const Args& args) {
   const int64_t C = size.C;
   const int64_t width = C / size.G;
   const float* x = args.in(0);
+  if (size.P == 0) {  // images without pixels have no mean
+    std::fill_n(args.out(4), 2 * size.B * size.G, NAN);
+    return;
+  }
   double* total = static_cast<double*>(scratch(0, 1, size.B * 2 * C * sizeof(double)));
   // Deviations from the image's first pixel, so that a large mean does not swallow the variance.
   norm::sumPixels(size, total, [&](int64_t b, int64_t begin, int64_t end, float* sums) {
