@@ -38,6 +38,14 @@ const shapes: readonly [number[], number, [number, number], 1 | 2][] = [
   [[2, 4, 4, 33], 31, [1, 1], 1],
   [[1, 7, 7, 65], 2, [5, 5], 2],
   [[1, 1, 9, 20], 36, [3, 3], 2],
+  // Stride 1 and more than one tap goes straight from the image: long and short lines, even kernels, odd channels, several
+  // blocks of lines, the most channels, and more than that.
+  [[2, 9, 70, 12], 40, [3, 3], 1],
+  [[2, 20, 15, 6], 9, [4, 4], 1],
+  [[1, 3, 29, 5], 35, [2, 5], 1],
+  [[5, 16, 16, 18], 16, [3, 3], 1],
+  [[1, 3, 5, 160], 12, [3, 3], 1],
+  [[1, 2, 3, 290], 10, [3, 3], 1],
 ];
 
 onEveryBackend('conv2d equals the sum it stands for', async () => {
