@@ -316,7 +316,8 @@ export class Dalle {
   private hidden(x: Tensor, offset: number, caches?: readonly KvCache[], noise?: Noise): Tensor {
     let h = noise === undefined ? x : dropout(x, nextSite(noise));
     this.layers.forEach((layer, i) => {
-      h = layer.apply(h, { offset, rotary: this.rotary, mask: this.masks[i], cache: caches?.[i], noise });
+      const context = { offset, rotary: this.rotary, mask: this.masks[i], cache: caches?.[i], noise };
+      h = tf.tidy(() => layer.apply(h, context)); // a layer's last values are freed before the next one's are made
     });
     return this.norm.apply(h);
   }

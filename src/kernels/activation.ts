@@ -81,6 +81,7 @@ function halves(x: TensorInfo): { readonly H: number; readonly rows: number; rea
 
 defineKernel({
   name: 'Swiglu',
+  cheap: true,
   reference: ({ x }) => {
     const [a, b] = tf.split(x, 2, x.rank - 1);
     return [tf.mul(tf.mul(a, tf.sigmoid(a)), b)];
@@ -114,6 +115,7 @@ defineKernel({
 
 defineKernel({
   name: 'Gelu',
+  cheap: true,
   reference: ({ x }) => [tf.mul(tf.mul(x, 0.5), tf.add(geluTanh(x), 1))],
   native: ({ x }, _, backend) => elementwise('gelu', [x], backend),
   gradient: {
@@ -135,6 +137,7 @@ defineKernel({
 
 defineKernel({
   name: 'Silu',
+  cheap: true,
   reference: ({ x }) => [tf.mul(x, tf.sigmoid(x))],
   native: ({ x }, _, backend) => elementwise('silu', [x], backend),
   gradient: {

@@ -5,19 +5,11 @@
  */
 import type { Tensor } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
-import { definedKernels } from './registry.ts';
-
-interface TapeNode {
-  readonly id: number;
-  readonly kernelName: string;
-  readonly inputs: Record<string, Tensor | undefined>;
-  readonly outputs: Tensor[];
-  readonly saved?: Tensor[];
-  readonly gradient?: (dys: (Tensor | null)[]) => Record<string, () => Tensor>;
-}
+import { absentGradient, definedKernels } from './registry.ts';
+import { Tape, type TapeNode } from './tape.ts';
 
 interface EngineInternals {
-  readonly state: { activeTape: TapeNode[] | null; gradientDepth: number };
+  readonly state: { activeTape: Pick<Tape, 'push'> | null; gradientDepth: number };
 }
 
 /** A forward pass's result: the scalar to differentiate, and further tensors to hand back. */
@@ -33,12 +25,13 @@ export interface ValueAndGradients {
   readonly gradients: readonly (Tensor | null)[];
 }
 
-/** Records `forward` on a fresh tape and returns its result and the nodes. */
-function record(forward: () => Forward): { result: Forward; tape: TapeNode[] } {
+/** Records `forward` on a fresh tape. */
+function record(forward: () => Forward): { result: Forward; tape: Tape } {
   const engine = tf.engine();
   const { state } = engine as unknown as EngineInternals;
   if (state.gradientDepth !== 0) throw new Error('autodiff: gradients are being taken already');
-  state.activeTape = [];
+  const tape = new Tape();
+  state.activeTape = tape;
   state.gradientDepth = 1;
   try {
     let result: Forward | undefined;
@@ -46,33 +39,29 @@ function record(forward: () => Forward): { result: Forward; tape: TapeNode[] } {
       result = forward();
       return [result.loss, ...(result.aux ?? [])] as unknown as Tensor;
     });
-    return { result: result as Forward, tape: state.activeTape };
+    return { result: result as Forward, tape };
   } finally {
     state.gradientDepth = 0;
     state.activeTape = null;
   }
 }
 
-function disposeSaved(node: TapeNode): void {
-  for (const tensor of node.saved ?? []) tensor.dispose();
-}
-
-/** The nodes on a path from a variable to the loss; the saved tensors of all others are disposed. */
-function relevant(tape: readonly TapeNode[], variables: readonly Tensor[], loss: Tensor) {
+/** The nodes on a path from a variable to the loss, the last first; what all others have saved is let go. */
+function relevant(tape: Tape, variables: readonly Tensor[], loss: Tensor) {
   const fromVariables = new Set(variables.map(v => v.id));
-  const reached = tape.map(node => {
+  const reached = tape.nodes.map(node => {
     const reads = Object.values(node.inputs).some(x => x !== undefined && fromVariables.has(x.id));
     if (reads) for (const output of node.outputs) fromVariables.add(output.id);
     return reads;
   });
   const toLoss = new Set([loss.id]);
   const nodes: TapeNode[] = [];
-  for (let i = tape.length - 1; i >= 0; i--) {
-    const node = tape[i];
+  for (let i = tape.nodes.length - 1; i >= 0; i--) {
+    const node = tape.nodes[i];
     const leads = node.outputs.some(output => toLoss.has(output.id));
     if (leads) for (const x of Object.values(node.inputs)) if (x !== undefined) toLoss.add(x.id);
     if (leads && reached[i]) nodes.push(node);
-    else disposeSaved(node);
+    else tape.release(node);
   }
   return { nodes, fromVariables };
 }
@@ -94,12 +83,13 @@ export function valueAndGradients(forward: () => Forward, variables: readonly Te
   for (const node of nodes) {
     const dys = node.outputs.map(output => total.get(output.id) ?? null);
     if (dys.every(dy => dy === null) || node.gradient === undefined) {
-      disposeSaved(node);
+      tape.release(node);
       continue;
     }
     const { gradient } = node;
     const contributions = engine.tidy('backward', () => {
-      const thunks = gradient(definedKernels().has(node.kernelName) ? dys : fillAbsent(dys, node.outputs));
+      tape.restore(node);
+      const thunks = gradient(definedKernels().has(node.kernelName) ? markAbsent(dys) : fillAbsent(dys, node.outputs));
       const made: Record<string, Tensor> = {};
       for (const [name, input] of Object.entries(node.inputs)) {
         if (input === undefined || !fromVariables.has(input.id)) continue;
@@ -124,14 +114,18 @@ export function valueAndGradients(forward: () => Forward, variables: readonly Te
       dys[i]?.dispose();
       total.delete(output.id);
     });
-    disposeSaved(node);
+    tape.release(node);
   }
   const gradients = variables.map(v => total.get(v.id) ?? null);
   if (nodes.length === 0) total.get(loss.id)?.dispose();
   return { loss, aux, gradients };
 }
 
-/** tfjs's own gradients of several outputs expect a tensor for each; fused kernels take null for an unused one. */
+function markAbsent(dys: readonly (Tensor | null)[]): Tensor[] {
+  return dys.map(dy => dy ?? absentGradient);
+}
+
+/** tfjs's own gradients of several outputs expect a tensor for each; fused kernels can do without an unused one. */
 function fillAbsent(dys: (Tensor | null)[], outputs: readonly Tensor[]): (Tensor | null)[] {
   if (dys.length === 1) return dys;
   return dys.map((dy, i) => dy ?? tf.zeros(outputs[i].shape, outputs[i].dtype));

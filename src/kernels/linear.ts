@@ -8,7 +8,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { InputInfos, NativeBackend } from '../backends/native.ts';
 import { expectShape, ShapeError } from '../errors.ts';
 import './matmul.ts'; // whoever multiplies by weights multiplies matrices too
-import { type Attributes, defineKernel, type Gradients, type Inputs, run } from './registry.ts';
+import { type Attributes, defineKernel, type Gradients, type Inputs, recording, run } from './registry.ts';
 
 export type Activation = 'none' | 'gelu' | 'silu' | 'relu';
 
@@ -64,11 +64,6 @@ function activationSlopeReference(x: Tensor, activation: Activation): Tensor {
       activation satisfies never;
       return x;
   }
-}
-
-/** True while a first-order gradient is being recorded, when a pre-activation must be kept for the backward pass. */
-export function recording(): boolean {
-  return (tf.engine() as unknown as { state: { gradientDepth: number } }).state.gradientDepth === 1;
 }
 
 /** dy times the activation's slope, where there was one. */

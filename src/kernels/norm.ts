@@ -71,6 +71,7 @@ function center(x: Tensor, eps: number): { readonly normalized: Tensor; readonly
 
 defineKernel({
   name: 'RmsNorm',
+  cheap: true,
   reference: ({ x, gain }, { eps }) => {
     const scale = tf.rsqrt(tf.add(tf.mean(tf.square(x), -1, true), eps as number));
     return [tf.mul(tf.mul(x, scale), gain)];
@@ -107,6 +108,7 @@ defineKernel({
 
 defineKernel({
   name: 'LayerNorm',
+  cheap: true,
   reference: ({ x, gain, bias }, { eps }) => [tf.add(tf.mul(center(x, eps as number).normalized, gain), bias)],
   native: ({ x, gain, bias }, { eps }, backend) => {
     const y = backend.output(x.shape);
@@ -114,7 +116,7 @@ defineKernel({
     return [y];
   },
   gradient: {
-    saveInputs: ['x', 'gain'],
+    saveInputs: ['x', 'gain', 'bias'],
     run: ([dy], { x, gain }, { eps }) => {
       const [dx, dGain, dBias] = run('LayerNormGrad', { x, gain, dy: dy as Tensor }, { eps });
       return { x: dx, gain: dGain, bias: dBias };

@@ -20,6 +20,11 @@ export interface KernelDefinition {
   readonly reference: (inputs: Inputs, attributes: Attributes) => Tensor[];
   /** The C++ kernel: inputs are untracked, outputs come from `backend.output(...)`. */
   readonly native?: (inputs: InputInfos, attributes: Attributes, backend: NativeBackend) => TensorInfo[];
+  /**
+   * Whether the outputs are made again for the backward pass instead of being kept for it (tape.ts). For one pass over
+   * memory without products; `gradient.saveInputs` must name every input.
+   */
+  readonly cheap?: boolean;
   readonly gradient?: {
     /** Names of the inputs that the backward pass needs. */
     readonly saveInputs: readonly string[];
@@ -47,24 +52,62 @@ export function defineKernel(definition: KernelDefinition): void {
   definitions.set(name, definition);
   if (gradient === undefined) return;
   const saveOutputs = gradient.saveOutputs ?? [];
-  const savedNames = [...gradient.saveInputs, ...saveOutputs.flatMap((save, i) => (save ? [`y${i}`] : []))];
+  const outputNames = saveOutputs.flatMap((save, i) => (save ? [`y${i}`] : []));
   tf.registerGradient({
     kernelName: name,
     inputsToSave: [...gradient.saveInputs],
     outputsToSave: [...saveOutputs],
     gradFunc: (dy, saved, attributes) => {
-      const dys = Array.isArray(dy) ? dy : [dy];
-      const byName: Record<string, Tensor> = {};
-      // Optional inputs that were absent are absent here too: tfjs saves only those that were given.
-      let next = 0;
-      const present = (attributes as Record<string, unknown>).absent as string | undefined;
-      const absent = new Set(present === undefined || present === '' ? [] : present.split(','));
-      for (const key of savedNames) if (!absent.has(key)) byName[key] = saved[next++];
+      const dys = (Array.isArray(dy) ? dy : [dy]).map(given => (given === absentGradient ? null : given));
+      const byName = named([...gradient.saveInputs, ...outputNames], saved, attributes as Attributes);
       const gradients = gradient.run(dys, byName, attributes as Attributes);
       return Object.fromEntries(
         Object.entries(gradients).map(([key, value]) => [key, typeof value === 'function' ? value : () => value]),
       );
     },
+  });
+}
+
+/**
+ * Stands for the gradient of an output of a fused operation that the loss does not depend on: where there is nothing at
+ * all, tfjs makes an array of zeros.
+ */
+export const absentGradient = {} as unknown as Tensor;
+
+/** Saved tensors by name. Optional inputs that were absent are absent here too: tfjs saves only those that were given. */
+function named(
+  names: readonly string[],
+  saved: readonly Tensor[],
+  { absent = '' }: Attributes,
+): Record<string, Tensor> {
+  const left = new Set(String(absent).split(','));
+  const given = names.filter(name => !left.has(name));
+  return Object.fromEntries(given.map((name, i) => [name, saved[i]]));
+}
+
+/** How to make an output of a cheap operation again. */
+export interface Recipe {
+  /** Which of its outputs. */
+  readonly output: number;
+  /** @param saved what the operation has saved on the tape; @returns every output, owned by the caller */
+  readonly remake: (saved: readonly Tensor[]) => Tensor[];
+}
+
+/** By the data of the output. */
+const recipes = new WeakMap<object, Recipe>();
+
+/** How to make a tensor's data again, if a cheap operation made it while gradients were recorded. */
+export function recipeOf(dataId: object): Recipe | undefined {
+  return recipes.get(dataId);
+}
+
+function keepRecipe({ name, gradient }: KernelDefinition, given: Inputs, attributes: Attributes, made: Tensor[]): void {
+  const saveInputs = gradient?.saveInputs ?? [];
+  const unsaved = Object.keys(given).find(key => !saveInputs.includes(key));
+  if (unsaved !== undefined) throw new Error(`kernel ${name} is cheap but does not save ${unsaved}`);
+  const remake = (saved: readonly Tensor[]) => run(name, named(saveInputs, saved, attributes), attributes);
+  made.forEach(({ dataId }, output) => {
+    recipes.set(dataId, { output, remake });
   });
 }
 
@@ -86,9 +129,14 @@ function ensureRegistered(definition: KernelDefinition): void {
   });
 }
 
-/** True while a gradient of a gradient may be asked for. */
-function nested(): boolean {
-  return (tf.engine() as unknown as { state: { gradientDepth: number } }).state.gradientDepth > 1;
+/** How many gradients are being recorded inside one another; more than one if a gradient of a gradient may be asked for. */
+function gradientDepth(): number {
+  return (tf.engine() as unknown as { state: { gradientDepth: number } }).state.gradientDepth;
+}
+
+/** True while a first-order gradient is being recorded, when more than the outputs must be kept for the backward pass. */
+export function recording(): boolean {
+  return gradientDepth() === 1;
 }
 
 /**
@@ -110,9 +158,11 @@ export function run(
     if (tensor === undefined) absent.push(key);
     else given[key] = tensor;
   }
-  if (nested()) return definition.reference(given, attributes);
+  if (gradientDepth() > 1) return definition.reference(given, attributes);
   ensureRegistered(definition);
   const attrs = absent.length > 0 ? { ...attributes, absent: absent.join(',') } : attributes;
   const result = tf.engine().runKernel(name, given as NamedTensorMap, attrs as NamedAttrMap);
-  return (Array.isArray(result) ? result : [result]) as unknown as Tensor[];
+  const outputs = (Array.isArray(result) ? result : [result]) as unknown as Tensor[];
+  if (definition.cheap === true && recording()) keepRecipe(definition, given, attrs, outputs);
+  return outputs;
 }

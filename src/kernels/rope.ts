@@ -106,6 +106,7 @@ function defineSplitHeads(norm: boolean, rotate: boolean): void {
 
   defineKernel({
     name,
+    cheap: true,
     reference: (inputs, attributes) => {
       const { qkv, cos, sin } = inputs;
       const { heads, offset, eps } = attributes as Record<string, number>;
