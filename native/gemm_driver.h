@@ -192,19 +192,28 @@ void runTasks(int64_t count, int worker, Body&& body) {
   }
 }
 
+// A right operand that is packed already, as packWhole below leaves it.
+struct PackedRight {
+  const float* panels;
+  int64_t columns;  // with padding
+};
+
 // C = A B. A::pack and B::pack(first, count, k0, k, block, out) write the panels of rows (columns) first.. for a range of
-// k, which is block number `block`; rowOffset(row) is where a row of C starts.
+// k, which is block number `block`, unless B is packed already; rowOffset(row) is where a row of C starts.
 template <class Op, class A, class B, class RowOffset>
 void product(const A& a, const B& b, int64_t m, int64_t n, int64_t k, const Output& out, const RowOffset& rowOffset,
              int worker) {
+  constexpr bool packed = std::is_same_v<B, PackedRight>;
   if (m <= 0 || n <= 0) return;
   if (worker < 0 && m * n * k < (int64_t{1} << 17)) worker = 0;  // not worth waking a thread
-  const Cuts cuts = cutProduct<Op>(m, n, k, worker >= 0 ? 1 : threadCount());
+  Cuts cuts = cutProduct<Op>(m, n, k, worker >= 0 ? 1 : threadCount());
+  if constexpr (packed) cuts.nStage = roundUp(n, kColumns);
   const int64_t kBlocks = std::max<int64_t>(1, divideUp(k, cuts.kBlock));
   const int64_t stageUnits = unitsOf<Op>(cuts.kBlock) * cuts.kStage;
   const int64_t rows = roundUp(m, kRows);
   const int home = worker >= 0 ? worker : 0;
-  float* packedB = static_cast<float*>(scratch(home, kScratchB, sizeof(float) * stageUnits * cuts.nStage));
+  float* packedB =
+      packed ? nullptr : static_cast<float*>(scratch(home, kScratchB, sizeof(float) * stageUnits * cuts.nStage));
   float* packedA = cuts.sharedA ? static_cast<float*>(scratch(home, kScratchA, sizeof(float) * stageUnits * rows)) : nullptr;
 
   for (int64_t n0 = 0; n0 < n; n0 += cuts.nStage) {
@@ -219,20 +228,20 @@ void product(const A& a, const B& b, int64_t m, int64_t n, int64_t k, const Outp
 
       constexpr int64_t kPackColumns = 8 * kColumns;
       constexpr int64_t kPackRows = 8 * kRows;
-      const int64_t packB = divideUp(columns, kPackColumns);
+      const int64_t packB = packed ? 0 : divideUp(columns, kPackColumns);
       const int64_t packA = cuts.sharedA ? divideUp(m, kPackRows) : 0;
       runTasks((packB + packA) * blocks, worker, [&](int64_t task, int) {
         const int64_t block = task / (packB + packA);
         const int64_t part = task % (packB + packA);
         const int64_t units = unitsOf<Op>(size(block));
-        if (part < packB) {
-          const int64_t first = part * kPackColumns;
-          b.template pack<Op>(n0 + first, std::min(kPackColumns, columns - first), start(block), size(block),
-                              block0 + block, packedB + block * blockUnits * columnsPadded + first * units);
-        } else {
+        if (part >= packB) {
           const int64_t first = (part - packB) * kPackRows;
           a.template pack<Op>(first, std::min(kPackRows, m - first), start(block), size(block), block0 + block,
                               packedA + block * blockUnits * rows + first * units);
+        } else if constexpr (!packed) {
+          const int64_t first = part * kPackColumns;
+          b.template pack<Op>(n0 + first, std::min(kPackColumns, columns - first), start(block), size(block),
+                              block0 + block, packedB + block * blockUnits * columnsPadded + first * units);
         }
       });
 
@@ -260,9 +269,14 @@ void product(const A& a, const B& b, int64_t m, int64_t n, int64_t k, const Outp
             const int64_t units = unitsOf<Op>(size(block));
             const float* panelsA = cuts.sharedA ? left + block * blockUnits * rows + row0 * units
                                                 : left + block * blockUnits * ownRows;
-            multiplyBlock<Op>(panelsA, packedB + block * blockUnits * columnsPadded + j * units, tileRows,
-                              std::min(cuts.tileColumns, to - j), size(block), out, offsets, RowOffset::kRegular,
-                              n0 + j, block0 + block == 0, block0 + block + 1 == kBlocks);
+            const float* panelsB;
+            if constexpr (packed) {
+              panelsB = b.panels + (block0 + block) * blockUnits * b.columns + j * units;
+            } else {
+              panelsB = packedB + block * blockUnits * columnsPadded + j * units;
+            }
+            multiplyBlock<Op>(panelsA, panelsB, tileRows, std::min(cuts.tileColumns, to - j), size(block), out, offsets,
+                              RowOffset::kRegular, n0 + j, block0 + block == 0, block0 + block + 1 == kBlocks);
           }
         }
       });
@@ -281,6 +295,34 @@ struct MatrixOperand {
 };
 using LeftMatrix = MatrixOperand<kRows>;
 using RightMatrix = MatrixOperand<kColumns>;
+
+// Floats that packWhole writes.
+template <class Op>
+int64_t packedWholeSize(int64_t columns, int64_t k) {
+  const int64_t kBlock = kBlockOf<Op>(k);
+  const int64_t last = std::max<int64_t>(0, divideUp(k, kBlock) - 1) * kBlock;
+  return roundUp(columns, kColumns) * (unitsOf<Op>(last) + unitsOf<Op>(k - last));
+}
+
+// Packs the right operand of several products once, on all threads: blocks of k follow one another, each with all of its
+// columns.
+template <class Op>
+PackedRight packWhole(const Matrix& matrix, int64_t columns, int64_t k, float* out) {
+  const int64_t kBlock = kBlockOf<Op>(k);
+  const int64_t padded = roundUp(columns, kColumns);
+  constexpr int64_t kPackColumns = 8 * kColumns;
+  const int64_t parts = divideUp(columns, kPackColumns);
+  parallelFor(parts * divideUp(k, kBlock), 1, [&](int64_t begin, int64_t end, int) {
+    for (int64_t task = begin; task < end; task++) {
+      const int64_t block = task / parts;
+      const int64_t first = task % parts * kPackColumns;
+      const int64_t size = std::min(kBlock, k - block * kBlock);
+      packMatrix<Op, kColumns>(matrix, first, std::min(kPackColumns, columns - first), block * kBlock, size, block,
+                               out + block * unitsOf<Op>(kBlock) * padded + first * unitsOf<Op>(size));
+    }
+  });
+  return {out, padded};
+}
 
 // The bias gradient, a by-product of the weight gradient: while dy [m, n] is packed, each block of k leaves its sums in
 // scratch memory; they are added here in order.

@@ -13,7 +13,7 @@
 #include "embedding.cc"
 #include "gemm.cc"
 #include "gemm_linear.cc"
-#include "loss.cc"
+#include "head_loss.cc"
 #include "matmul.cc"
 #include "muon.cc"
 #include "norm.cc"
@@ -28,8 +28,8 @@ const Kernel* kernelTable(int* count) {
       {"adamw", adamw},
       {"muon", muon},
       {"squaredNorm", squaredNorm},
-      {"crossEntropy", crossEntropy},
-      {"crossEntropyGradient", crossEntropyGradient},
+      {"linearCrossEntropy", linearCrossEntropy},
+      {"scale", scale},
       {"rmsNorm", rmsNorm},
       {"rmsNormGradient", rmsNormGradient},
       {"layerNorm", layerNorm},

@@ -14,7 +14,7 @@ import { dropout, dropoutAdd, gelu, swiglu } from './kernels/activation.ts';
 import { type AttentionMask, attention, attentionCached, createKvCache, type KvCache } from './kernels/attention.ts';
 import type { DecoderLayer, DecoderNetwork } from './kernels/decode.ts';
 import { embedding } from './kernels/embedding.ts';
-import { crossEntropy } from './kernels/loss.ts';
+import { linearCrossEntropy } from './kernels/headloss.ts';
 import { splitHeads } from './kernels/rope.ts';
 import { Linear, Norm } from './nn/layers.ts';
 import { attentionMask, dalleMaskKind, sequenceLength } from './nn/masks.ts';
@@ -40,6 +40,12 @@ export interface SequenceBatch {
   readonly codes: Int32Array;
   /** [B], 1 where the caption has been left out (all pads), whose caption loss does not count. */
   readonly dropped?: Uint8Array;
+}
+
+/** An id for each row of the last layer, -1 where there is nothing to predict, and how many there are. */
+interface Targets {
+  readonly ids: Int32Array;
+  readonly count: number;
 }
 
 /** Dropout of one training step: every site of the network draws from a stream of its own. */
@@ -247,35 +253,42 @@ export class Dalle {
     const captions = tf.tensor2d(batch.captions, [B, L], 'int32');
     const site = noise === undefined || rate === 0 ? undefined : { rate, seed: noise.random.uint32(), stream: 0 };
     const hidden = this.hidden(this.embed(captions, inputs), 0, undefined, site); // [B, L + N, C]
-    const width = this.config.width;
-    const captionHidden = tf.reshape(tf.slice(hidden, [0, 0, 0], [B, L, width]), [B * L, width]);
-    const imageHidden = tf.reshape(tf.slice(hidden, [0, L, 0], [B, N, width]), [B * N, width]);
-    const targets = this.captionTargets(batch);
-    const z = noise === undefined ? 0 : zLoss;
-    const captionNll = crossEntropy(this.captionHead.apply(captionHidden), tf.tensor1d(targets.ids, 'int32'), {
-      zLoss: z,
-    });
-    const imageNll = crossEntropy(this.imageHead.apply(imageHidden), tf.tensor1d(batch.codes, 'int32'), { zLoss: z });
-    const caption = tf.div(tf.sum(captionNll), Math.max(1, targets.count));
-    const image = tf.mean(imageNll);
+    const rows = tf.reshape(hidden, [B * (L + N), this.config.width]);
+    const targets = this.targets(batch);
+    const mean = (head: Linear, { ids, count }: Targets) =>
+      linearCrossEntropy(rows, head.weight, tf.tensor1d(ids, 'int32'), {
+        scale: 1 / Math.max(1, count),
+        zLoss: noise === undefined ? 0 : zLoss,
+      });
+    const caption = mean(this.captionHead, targets.caption);
+    const image = mean(this.imageHead, targets.image);
     const loss = tf.add(tf.mul(caption, captionWeight), tf.mul(image, 1 - captionWeight));
     return { loss, caption, image };
   }
 
-  /** Caption targets with -1 where nothing is to be predicted: after the first pad, and in left-out captions. */
-  private captionTargets(batch: SequenceBatch): { ids: Int32Array; count: number } {
+  /**
+   * What each position is to predict, by head: -1 where the other head predicts, and for the caption's where nothing is
+   * to be predicted, after the first pad and in left-out captions.
+   */
+  private targets({ captions, codes, dropped }: SequenceBatch): { caption: Targets; image: Targets } {
     const { captionLength: L } = this.config;
-    const ids = new Int32Array(batch.captions.length).fill(-1);
+    const N = this.codes;
+    const B = codes.length / N;
+    const caption = new Int32Array(B * (L + N)).fill(-1);
+    const image = new Int32Array(B * (L + N)).fill(-1);
     let count = 0;
-    for (let b = 0; b * L < ids.length; b++) {
-      if (batch.dropped?.[b] === 1) continue;
+    for (let b = 0; b < B; b++) {
+      const first = b * (L + N);
+      image.set(codes.subarray(b * N, (b + 1) * N), first + L);
+      if (dropped?.[b] === 1) continue;
       for (let i = 0; i < L; i++) {
-        ids[b * L + i] = batch.captions[b * L + i];
+        const id = captions[b * L + i];
+        caption[first + i] = id;
         count++;
-        if (ids[b * L + i] >= this.vocabulary.caption) break;
+        if (id >= this.vocabulary.caption) break;
       }
     }
-    return { ids, count };
+    return { caption: { ids: caption, count }, image: { ids: image, count: codes.length } };
   }
 
   /**

@@ -16,7 +16,7 @@ export interface Work {
 
 interface Rule {
   readonly shape: (numbers: readonly number[]) => string;
-  readonly flops?: (numbers: readonly number[]) => number;
+  readonly flops?: (numbers: readonly number[], call: KernelCall) => number;
   /** Where among the numbers the precision is. */
   readonly precision?: number;
   /** Where not all of every buffer is touched. */
@@ -99,6 +99,12 @@ const rules: Readonly<Record<string, Rule>> = {
     flops: ([batch, M, N, K]) => 2 * batch * M * N * K,
     precision: 9,
   },
+  linearCrossEntropy: {
+    shape: ([, counted, V, C]) => `${counted}x${V}x${C}`,
+    // The logits, and where gradients are wanted those of both factors.
+    flops: ([, counted, V, C], { buffers }) => (buffers[4] === null ? 2 : 6) * counted * V * C,
+    precision: 6,
+  },
   conv2d,
   conv2dInputGradient: conv2d,
   conv2dWeightGradient: conv2d,
@@ -148,7 +154,7 @@ export function countWork(call: KernelCall): Work {
   const bytes = rule?.bytes?.(numbers, call) ?? distinct.reduce((sum, b) => sum + (b?.byteLength ?? 0), 0);
   return {
     shape: rule?.shape(numbers) ?? `${Math.max(...buffers.map(elements))}`,
-    flops: rule?.flops?.(numbers) ?? 0,
+    flops: rule?.flops?.(numbers, call) ?? 0,
     bytes,
     precision: rule?.precision !== undefined && numbers[rule.precision] === 1 ? 'bf16' : 'fp32',
   };

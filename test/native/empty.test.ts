@@ -12,8 +12,8 @@ import { valueAndGradients } from '../../src/kernels/autodiff.ts';
 import { gumbelSoftmax, klToUniform } from '../../src/kernels/categorical.ts';
 import { conv2d, patchify, unpatchify, upsample2x } from '../../src/kernels/conv.ts';
 import { embedding } from '../../src/kernels/embedding.ts';
+import { linearCrossEntropy } from '../../src/kernels/headloss.ts';
 import { linear } from '../../src/kernels/linear.ts';
-import { crossEntropy } from '../../src/kernels/loss.ts';
 import { groupNorm, layerNorm, rmsNorm } from '../../src/kernels/norm.ts';
 import { splitHeads } from '../../src/kernels/rope.ts';
 import { Random } from '../../src/random.ts';
@@ -88,7 +88,22 @@ const operations: readonly Operation[] = [
   })),
   { name: 'embedding of no ids', shapes: [[5, 3]], apply: table => embedding(table, tf.tensor1d([], 'int32')) },
   { name: 'embedding of no channels', shapes: [[5, 0]], apply: table => embedding(table, tf.tensor1d([1], 'int32')) },
-  { name: 'crossEntropy', shapes: [[0, 5]], apply: x => crossEntropy(x, tf.tensor1d([], 'int32')) },
+  {
+    name: 'linearCrossEntropy of no rows',
+    shapes: [
+      [0, 5],
+      [7, 5],
+    ],
+    apply: (x, w) => linearCrossEntropy(x, w, tf.tensor1d([], 'int32'), { scale: 1 }),
+  },
+  {
+    name: 'linearCrossEntropy of no channels',
+    shapes: [
+      [3, 0],
+      [7, 0],
+    ],
+    apply: (x, w) => linearCrossEntropy(x, w, tf.tensor1d([1, -1, 2], 'int32'), { scale: 1 }),
+  },
   { name: 'gumbelSoftmax', shapes: [[0, 4]], apply: x => gumbelSoftmax(x, noise) },
   { name: 'klToUniform', shapes: [[0, 4]], apply: x => klToUniform(x) },
   { name: 'gelu', shapes: [[0, 4]], apply: x => gelu(x) },
