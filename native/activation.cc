@@ -118,12 +118,13 @@ void siluGradient(const Args& args) { activation::backward<Activation::silu>(arg
 void swiglu(const Args& args) {
   const int64_t H = args.integer(1);
   if (H == 0) return;
+  const int64_t size = args.integer(0) * H;
   parallelFor(args.integer(0), std::max<int64_t>(1, activation::kGrain / H), [&](int64_t begin, int64_t end, int) {
     for (int64_t row = begin; row < end; row++) {
       const float* x = args.in(0) + row * 2 * H;
       forVectors(H, [&](int64_t i, int n) {
         const Vector y = activate<Activation::silu>(loadSome(x + i, n)) * loadSome(x + H + i, n);
-        storeSome(args.out(1) + row * H + i, y, n);
+        storeOutput(args.out(1) + row * H + i, y, n, size);
       });
     }
   });
@@ -133,6 +134,7 @@ void swiglu(const Args& args) {
 void swigluGradient(const Args& args) {
   const int64_t H = args.integer(1);
   if (H == 0) return;
+  const int64_t size = args.integer(0) * 2 * H;
   parallelFor(args.integer(0), std::max<int64_t>(1, activation::kGrain / H), [&](int64_t begin, int64_t end, int) {
     for (int64_t row = begin; row < end; row++) {
       const float* x = args.in(0) + row * 2 * H;
@@ -141,8 +143,8 @@ void swigluGradient(const Args& args) {
         const Vector a = loadSome(x + i, n);
         const Vector dy = loadSome(args.in(1) + row * H + i, n);
         const Vector s = sigmoidVector(a);
-        storeSome(dx + i, dy * loadSome(x + H + i, n) * (s + a * s * (1.0f - s)), n);
-        storeSome(dx + H + i, dy * a * s, n);
+        storeOutput(dx + i, dy * loadSome(x + H + i, n) * (s + a * s * (1.0f - s)), n, size);
+        storeOutput(dx + H + i, dy * a * s, n, size);
       });
     }
   });

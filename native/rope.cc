@@ -24,6 +24,7 @@ inline void foresee(const float* row, int64_t D) {
 void splitHeads(const Args& args) {
   using namespace rope;
   const Sizes s = sizesOf(args);
+  const int64_t size = s.rows() * s.width();
   const float* angles = args.has(3) ? spreadAngles(s, args.in(3), args.in(4)) : nullptr;
   parallelFor(s.rows(), std::max<int64_t>(1, 8192 / s.width()), [&](int64_t begin, int64_t end, int) {
     for (int64_t row = begin; row < end; row++) {
@@ -37,12 +38,12 @@ void splitHeads(const Args& args) {
           const float* x = args.in(0) + row * s.width() + (part * s.H + h) * s.D;
           float* out = args.out(5 + part) + ((b * s.H + h) * s.T + t) * s.D;
           foresee<false>(x + s.width(), s.D);
-          foresee<true>(out + 2 * s.D, s.D);
+          if (size <= kCached) foresee<true>(out + 2 * s.D, s.D);
           const float scale = gain == nullptr ? 1.0f : inverseRms(x, s.D, s.eps);
           forVectors(s.D, [&](int64_t i, int n) {
             Vector v = loadSome(x + i, n);
             if (gain != nullptr) v = v * scale * loadSome(gain + i, n);
-            storeSome(out + i, turn ? rotate(v, angle, i, n, 1.0f) : v, n);
+            storeOutput(out + i, turn ? rotate(v, angle, i, n, 1.0f) : v, n, size);
           });
         }
       }
@@ -55,6 +56,7 @@ void splitHeads(const Args& args) {
 void splitHeadsGradient(const Args& args) {
   using namespace rope;
   const Sizes s = sizesOf(args);
+  const int64_t size = s.rows() * s.width();
   const float* angles = args.has(3) ? spreadAngles(s, args.in(3), args.in(4)) : nullptr;
   const bool normed = args.has(1);
   const int64_t run = std::max<int64_t>(8, (s.rows() + 63) / 64);
@@ -81,11 +83,11 @@ void splitHeadsGradient(const Args& args) {
             float* out = args.out(8) + at;
             foresee<false>(x + s.width(), s.D);
             foresee<false>(dy + 2 * s.D, s.D);
-            foresee<true>(out + s.width(), s.D);
+            if (size <= kCached) foresee<true>(out + s.width(), s.D);
             if (!norm) {
               forVectors(s.D, [&](int64_t i, int n) {
                 const Vector d = loadSome(dy + i, n);
-                storeSome(out + i, turn ? rotate(d, angle, i, n, -1.0f) : d, n);
+                storeOutput(out + i, turn ? rotate(d, angle, i, n, -1.0f) : d, n, size);
               });
               continue;
             }
@@ -102,7 +104,7 @@ void splitHeadsGradient(const Args& args) {
             });
             const float slope = sumLanes(dot) / s.D * scale;
             forVectors(s.D, [&](int64_t i, int n) {
-              storeSome(out + i, (loadSome(turned + i, n) - loadSome(x + i, n) * slope) * scale, n);
+              storeOutput(out + i, (loadSome(turned + i, n) - loadSome(x + i, n) * slope) * scale, n, size);
             });
           }
         }

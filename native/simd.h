@@ -213,4 +213,16 @@ inline void storeSome(float* p, Vector v, int lanes) {
   }
 }
 
+// Outputs of more floats than this leave the caches before they are read again.
+constexpr int64_t kCached = 2 << 20;
+
+// Into an output of `size` floats.
+inline void storeOutput(float* p, Vector v, int lanes, int64_t size) {
+  if (size > kCached) {
+    storeForLater(p, v, lanes);
+  } else {
+    storeSome(p, v, lanes);
+  }
+}
+
 }  // namespace tessera
