@@ -1,7 +1,5 @@
 // The only file that knows JavaScript: exports the kernel table, calls a kernel with typed arrays and numbers, and
 // allocates aligned memory. Built once per instruction set; TypeScript loads the best one that the processor runs.
-#include <sys/mman.h>
-
 #include <cstdlib>
 #include <cstring>
 #include <mutex>
@@ -15,7 +13,6 @@ namespace {
 
 constexpr int kMaxBuffers = 32;
 constexpr int kMaxNumbers = 64;
-constexpr size_t kHugePage = size_t{2} << 20;
 
 // The thread pool and its scratch memory belong to the process: JavaScript threads take turns.
 std::mutex turn;
@@ -90,21 +87,15 @@ napi_value kernelNames(napi_env env, napi_callback_info) {
   return names;
 }
 
-// allocate(bytes): an ArrayBuffer, 64-byte aligned (2 MiB aligned and on huge pages where large), not zeroed.
+// allocate(bytes): an ArrayBuffer of alignedMemory, not zeroed.
 napi_value allocate(napi_env env, napi_callback_info info) {
   size_t count = 1;
   napi_value argv[1];
   napi_get_cb_info(env, info, &count, argv, nullptr, nullptr);
   double requested = 0;
   napi_get_value_double(env, argv[0], &requested);
-  const bool large = requested >= static_cast<double>(kHugePage);
-  const size_t alignment = large ? kHugePage : 64;
-  const size_t bytes = (static_cast<size_t>(requested) + alignment - 1) / alignment * alignment;
-  void* data = std::aligned_alloc(alignment, bytes);
+  void* data = alignedMemory(static_cast<size_t>(requested));
   if (data == nullptr) return fail(env, "native: out of memory");
-#ifdef MADV_HUGEPAGE
-  if (large) madvise(data, bytes, MADV_HUGEPAGE);
-#endif
   napi_value buffer;
   const napi_status status = napi_create_external_arraybuffer(
       env, data, static_cast<size_t>(requested), [](napi_env, void* memory, void*) { std::free(memory); }, nullptr,

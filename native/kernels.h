@@ -63,6 +63,10 @@ void parallelFor(int64_t count, int64_t grain, Body&& body) {
   });
 }
 
+// threads.cc: uninitialised memory to be freed with std::free, 64-byte aligned; where large, 2 MiB aligned and on huge
+// pages. Null where there is none left.
+void* alignedMemory(size_t bytes);
+
 // Scratch memory of at least `bytes`, 64-byte aligned, kept between calls: one block per (worker, slot).
 // Its content does not survive another call with the same worker and slot.
 void* scratch(int worker, int slot, size_t bytes);

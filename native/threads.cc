@@ -1,6 +1,8 @@
 // The thread pool: made once, its workers spin briefly for the next call before they sleep, because a training step
 // makes hundreds of short calls in a row. A worker that is not there when the others have done all the work is not waited
 // for: on a busy machine that would be a whole slice of the scheduler's.
+#include <sys/mman.h>
+
 #include <atomic>
 #include <condition_variable>
 #include <cstdlib>
@@ -129,10 +131,22 @@ void* scratch(int worker, int slot, size_t bytes) {
   if (block.bytes < bytes) {
     std::free(block.data);
     const size_t rounded = (bytes + bytes / 4 + 4095) & ~size_t{4095};
-    block.data = std::aligned_alloc(64, rounded);
+    block.data = alignedMemory(rounded);
     block.bytes = rounded;
   }
   return block.data;
+}
+
+void* alignedMemory(size_t bytes) {
+  constexpr size_t kHugePage = size_t{2} << 20;
+  const bool large = bytes >= kHugePage;
+  const size_t alignment = large ? kHugePage : 64;
+  void* data = std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
+#ifdef MADV_HUGEPAGE
+  // A page that is only partly used would be wholly in memory.
+  if (large && data != nullptr) madvise(data, bytes / kHugePage * kHugePage, MADV_HUGEPAGE);
+#endif
+  return data;
 }
 
 }  // namespace tessera
