@@ -11,6 +11,7 @@ import { generate } from '../../src/generate.ts';
 import { attention } from '../../src/kernels/attention.ts';
 import { valueAndGradients } from '../../src/kernels/autodiff.ts';
 import { conv2d, upsample2x } from '../../src/kernels/conv.ts';
+import { linearCrossEntropy } from '../../src/kernels/headloss.ts';
 import { linear } from '../../src/kernels/linear.ts';
 import { Random } from '../../src/random.ts';
 import { batchOf, caption, configs, randomModel } from '../tiny-model.ts';
@@ -49,6 +50,21 @@ const operations: readonly Operation[] = [
       apply: (a: tf.Tensor, b: tf.Tensor) => tf.matMul(a, b, transposeA, transposeB),
     })),
   ),
+  ...[
+    [1, 1, 1],
+    [9, 17, 33],
+    [700, 9, 70],
+  ].map(([M, C, V]) => ({
+    name: `linearCrossEntropy ${M} x ${V} x ${C}`,
+    shapes: [
+      [M, C],
+      [V, C],
+    ],
+    apply: (hidden: tf.Tensor, weight: tf.Tensor) => {
+      const targets = Int32Array.from({ length: M }, (_, i) => (i % 5 === 4 ? -1 : (7 * i) % V));
+      return linearCrossEntropy(hidden, weight, tf.tensor1d(targets, 'int32'), { scale: 1 / M, zLoss: 0.01 });
+    },
+  })),
   ...([1, 2] as const).flatMap(stride =>
     [3, 16, 33].map(C => ({
       name: `conv2d ${C} / ${stride}`,
@@ -114,7 +130,12 @@ async function trainAndPaint(config: ModelConfig, backend: string): Promise<Arra
 }
 
 /** Throws at the first number that is not as close as `tolerance` to the other, of itself and of all of its kind. */
-function compare(name: string, ours: readonly ArrayLike<number>[], theirs: readonly ArrayLike<number>[], tolerance: number) {
+function compare(
+  name: string,
+  ours: readonly ArrayLike<number>[],
+  theirs: readonly ArrayLike<number>[],
+  tolerance: number,
+) {
   ours.forEach((values, output) => {
     const wanted = Array.from(theirs[output]);
     const scale = Math.sqrt(wanted.reduce((sum, x) => sum + x * x, 0) / wanted.length) + 1e-3;
