@@ -460,7 +460,8 @@ class WeightGradient {
   }
 
   bool fits() const {
-    return c_.outputs >= kFewestOutputs && partSize() * static_cast<int64_t>(sizeof(float)) <= kMostPartBytes;
+    const bool small = partSize() * static_cast<int64_t>(sizeof(float)) <= kMostPartBytes;
+    return parts_ > 0 && c_.outputs >= kFewestOutputs && small;
   }
 
   void run(float* dW, float* db) {

@@ -53,12 +53,13 @@ const operations: readonly Operation[] = [
     apply: (a, b) => tf.matMul(a, b),
   },
   ...[
-    { size: 3, stride: 1 },
-    { size: 3, stride: 2 },
-    { size: 1, stride: 1 },
-  ].map(({ size, stride }) => ({
-    name: `conv2d ${size} / ${stride} of no images`,
-    shapes: [[0, 4, 4, 3], [5, size, size, 3], [5]],
+    { size: 3, stride: 1, outputs: 5 },
+    { size: 3, stride: 1, outputs: 16 },
+    { size: 3, stride: 2, outputs: 5 },
+    { size: 1, stride: 1, outputs: 5 },
+  ].map(({ size, stride, outputs }) => ({
+    name: `conv2d ${size} / ${stride} of no images to ${outputs} channels`,
+    shapes: [[0, 4, 4, 3], [outputs, size, size, 3], [outputs]],
     apply: (x: tf.Tensor, w: tf.Tensor, bias: tf.Tensor) =>
       conv2d(x, w, { bias, stride: stride as 1 | 2, activation: 'silu' }),
   })),
