@@ -105,82 +105,53 @@ int64_t pick(const float* weights, int64_t K, double u, double* total) {
   return std::max<int64_t>(0, code);
 }
 
-// Which distribution is drawn from; numbers from `first` on: guidance scale (1: no twins), temperature, most codes kept,
-// share kept.
-struct Distribution {
-  float guidance;
-  double temperature;
-  int64_t most;
-  double share;
-
-  Distribution(const Args& args, int first)
-      : guidance(args.number(first)), temperature(args.numbers[first + 1]), most(args.integer(first + 2)),
-        share(args.numbers[first + 3]) {}
-
-  // Weights of K codes, the largest 1; with temperature 0 all but the likeliest are 0. `plain` is the uncaptioned twin.
-  void weigh(const float* captioned, const float* plain, int64_t K, float* weights) const {
-    Vector largest = splat(-INFINITY);
-    forVectors(K, [&](int64_t k, int n) {
-      Vector v = loadSome(captioned + k, n);
-      if (guidance != 1.0f) {
-        const Vector p = loadSome(plain + k, n);
-        v = p + guidance * (v - p);
-      }
-      if (n < kLanes) v = select(laneIndex() < splatInt(n), v, splat(-INFINITY));
-      largest = maximum(v, largest);
-      store(weights + k, v);
-    });
-    const float max = maxLanes(largest);
-    if (temperature == 0.0) {
-      const int64_t best = std::find(weights, weights + K, max) - weights;
-      std::fill_n(weights, K, 0.0f);
-      weights[best == K ? 0 : best] = 1.0f;
-      return;
-    }
-    const float scale = static_cast<float>(1.0 / temperature);
-    forVectors(K, [&](int64_t k, int) {
-      const Vector v = (load(weights + k) - max) * scale;
-      store(weights + k, select(v > splat(-87.0f), expVector(v), Vector{}));
-    });
-    if (most < K || share < 1.0) truncate(weights, K, most, share);
-  }
-};
-
 }  // namespace draw
 
 // buffers: logits [images, K], or [2 images, K] with the uncaptioned twins after the images; u (float64 [images]); codes
-// (int32 [images]); log-probabilities (float64 [images]); numbers: images, K, Distribution
+// (int32 [images]); log-probabilities (float64 [images]); numbers: images, K, guidance scale (1: no twins), temperature,
+// most codes kept, share kept
 void drawCodes(const Args& args) {
   const int64_t images = args.integer(0);
   const int64_t K = args.integer(1);
-  const draw::Distribution distribution(args, 2);
+  const float guidance = args.number(2);
+  const double temperature = args.numbers[3];
+  const int64_t most = args.integer(4);
+  const double share = args.numbers[5];
   const double* u = args.as<const double>(1);
   parallelFor(images, 1, [&](int64_t begin, int64_t end, int worker) {
     float* weights = static_cast<float*>(scratch(worker, 0, (K + kLanes) * sizeof(float)));
     for (int64_t image = begin; image < end; image++) {
-      distribution.weigh(args.in(0) + image * K, args.in(0) + (images + image) * K, K, weights);
+      const float* captioned = args.in(0) + image * K;
+      const float* plain = guidance == 1.0f ? nullptr : args.in(0) + (images + image) * K;
+      Vector largest = splat(-INFINITY);
+      forVectors(K, [&](int64_t k, int n) {
+        Vector v = loadSome(captioned + k, n);
+        if (plain != nullptr) {
+          const Vector p = loadSome(plain + k, n);
+          v = p + guidance * (v - p);
+        }
+        if (n < kLanes) v = select(laneIndex() < splatInt(n), v, splat(-INFINITY));
+        largest = maximum(v, largest);
+        store(weights + k, v);
+      });
+      const float max = maxLanes(largest);
+      int32_t& code = args.as<int32_t>(2)[image];
+      double& logProbability = args.as<double>(3)[image];
+      if (temperature == 0.0) {
+        code = static_cast<int32_t>(std::find(weights, weights + K, max) - weights);
+        if (code == K) code = 0;
+        logProbability = 0.0;
+        continue;
+      }
+      const float scale = static_cast<float>(1.0 / temperature);
+      forVectors(K, [&](int64_t k, int) {
+        const Vector v = (load(weights + k) - max) * scale;
+        store(weights + k, select(v > splat(-87.0f), expVector(v), Vector{}));
+      });
+      if (most < K || share < 1.0) draw::truncate(weights, K, most, share);
       double total = 0.0;
-      const int64_t code = draw::pick(weights, K, u[image], &total);
-      args.as<int32_t>(2)[image] = static_cast<int32_t>(code);
-      args.as<double>(3)[image] = std::log(weights[code] / total);
-    }
-  });
-}
-
-// The same distributions as probabilities. buffers: logits as for drawCodes, probabilities [images, K]; numbers likewise
-void codeProbabilities(const Args& args) {
-  const int64_t images = args.integer(0);
-  const int64_t K = args.integer(1);
-  const draw::Distribution distribution(args, 2);
-  parallelFor(images, 1, [&](int64_t begin, int64_t end, int worker) {
-    float* weights = static_cast<float*>(scratch(worker, 0, (K + kLanes) * sizeof(float)));
-    for (int64_t image = begin; image < end; image++) {
-      distribution.weigh(args.in(0) + image * K, args.in(0) + (images + image) * K, K, weights);
-      double total = 0.0;
-      for (int64_t k = 0; k < K; k++) total += weights[k];
-      const float scale = static_cast<float>(1.0 / total);
-      float* out = args.out(1) + image * K;
-      forVectors(K, [&](int64_t k, int n) { storeSome(out + k, load(weights + k) * scale, n); });
+      code = static_cast<int32_t>(draw::pick(weights, K, u[image], &total));
+      logProbability = std::log(weights[code] / total);
     }
   });
 }

@@ -63,7 +63,6 @@ const Kernel* kernelTable(int* count) {
       {"decoderPackEnds", decoderPackEnds},
       {"decoderStep", decoderStep},
       {"drawCodes", drawCodes},
-      {"codeProbabilities", codeProbabilities},
       {"conv2d", conv2d},
       {"conv2dInputGradient", conv2dInputGradient},
       {"conv2dWeightGradient", conv2dWeightGradient},

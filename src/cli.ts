@@ -21,7 +21,6 @@ import { trainRun } from './commands/train.ts';
 import { checkConfig, presetNames, presets, runSchema, samplingSchema } from './config.ts';
 import { UserError } from './errors.ts';
 import { type CommandSpec, findCommand, parseFlags } from './flags.ts';
-import { decodings } from './generate.ts';
 import { formatCommands, formatHelp } from './help.ts';
 import { weightKinds } from './runs.ts';
 import { mergeConfig, parseConfigText } from './schema.ts';
@@ -181,17 +180,6 @@ export const commands: readonly Command[] = [
       numImages: z.number().int().positive().max(10000).default(4).describe('images of each caption'),
       seed: z.number().int().min(0).max(0xffffffff).default(0).describe('the same seed paints the same images'),
       ...samplingFlags,
-      decode: z
-        .enum(decodings)
-        .default('plain')
-        .describe('plain, or speculative: the same distribution, several codes a pass; for one image of a wide model'),
-      window: z
-        .number()
-        .int()
-        .positive()
-        .max(64)
-        .optional()
-        .describe('speculative: codes that a pass reads (default: the quickest here; another window, another image)'),
       outputsDir: folder('where the images go').default('outputs'),
       batchSize: z.number().int().positive().max(1024).default(16).describe('images painted at once'),
       weights: z.enum(weightKinds).default('ema').describe('averaged, best on validation, or last'),

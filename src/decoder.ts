@@ -12,8 +12,6 @@ import { FusedDecoder } from './kernels/decode.ts';
 /** Rows of caption and codes, all read as far. Tensors it returns belong to the caller. */
 export interface Decoder {
   readonly rows: number;
-  /** Codes there are. */
-  readonly codes: number;
   /**
    * Reads the start token, the captions and the codes known so far; comes first.
    * @param captions [rows, L], padded; @param codes [rows, n], 0 <= n < N
@@ -25,10 +23,6 @@ export interface Decoder {
    * @param codes [rows, n], n >= 1; @returns logits of the code after them, [rows, codes]
    */
   next(codes: Int32Array): Tensor;
-  /** As `next`, with the logits after each of the codes, [rows, n, codes]; where the backend can. */
-  nextAll?(codes: Int32Array): Tensor;
-  /** Forgets all codes but the first `codes`; comes with `nextAll`. */
-  rewind?(codes: number): void;
   /** A decoder whose row i has read what row rows[i] of this one has; this one stays as it is. */
   select(rows: readonly number[]): Decoder;
   dispose(): void;
@@ -52,33 +46,29 @@ class PlainDecoder implements Decoder {
   private readonly model: Dalle;
   private readonly caches: readonly KvCache[];
   /** Codes read. */
-  private read: number;
+  private codes: number;
 
-  constructor(model: Dalle, caches: readonly KvCache[], read: number) {
+  constructor(model: Dalle, caches: readonly KvCache[], codes: number) {
     this.model = model;
     this.caches = caches;
-    this.read = read;
+    this.codes = codes;
     this.rows = caches[0].k.shape[0] as number;
   }
 
-  get codes(): number {
-    return this.model.vocabulary.image;
-  }
-
   start(captions: Int32Array, codes: Int32Array): Tensor {
-    this.read = codes.length / this.rows;
+    this.codes = codes.length / this.rows;
     return tf.tidy(() => this.model.prefill(table(captions, this.rows), table(codes, this.rows), this.caches));
   }
 
   next(codes: Int32Array): Tensor {
-    const first = this.read;
-    this.read += codes.length / this.rows;
+    const first = this.codes;
+    this.codes += codes.length / this.rows;
     return tf.tidy(() => this.model.step(table(codes, this.rows), first, this.caches));
   }
 
   select(rows: readonly number[]): Decoder {
     const caches = this.caches.map(cache => gatherKvCache(cache, rows));
-    return new PlainDecoder(this.model, caches, this.read);
+    return new PlainDecoder(this.model, caches, this.codes);
   }
 
   dispose(): void {
@@ -105,10 +95,6 @@ class NativeDecoder implements Decoder {
     return this.fused.rows;
   }
 
-  get codes(): number {
-    return this.model.vocabulary.image;
-  }
-
   start(captions: Int32Array, codes: Int32Array): Tensor {
     const { rows } = this;
     return tf.tidy(() => {
@@ -119,14 +105,6 @@ class NativeDecoder implements Decoder {
 
   next(codes: Int32Array): Tensor {
     return this.fused.read(this.embed(codes), codes.length / this.rows) as Tensor;
-  }
-
-  nextAll(codes: Int32Array): Tensor {
-    return this.fused.read(this.embed(codes), codes.length / this.rows, 'all') as Tensor;
-  }
-
-  rewind(codes: number): void {
-    this.fused.length = 1 + this.model.config.captionLength + codes;
   }
 
   select(rows: readonly number[]): Decoder {

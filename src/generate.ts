@@ -10,16 +10,9 @@ import type { Dalle } from './dalle.ts';
 import { createDecoder, type Decoder } from './decoder.ts';
 import { type DrawOptions, drawCodes } from './kernels/draw.ts';
 import { Random } from './random.ts';
-import { Speculation } from './speculative.ts';
-
-export const decodings = ['plain', 'speculative'] as const;
 
 export interface SamplingOptions extends DrawOptions {
   readonly seed?: number;
-  /** Code by code, or several a pass where guesses hold; both draw from the same distribution. Default plain. */
-  readonly decode?: (typeof decodings)[number];
-  /** Speculative: positions that a pass reads; see `measureWindow`. Default 4. */
-  readonly window?: number;
 }
 
 export interface GenerateRequest extends SamplingOptions {
@@ -51,49 +44,20 @@ export async function* generate(
   model: Dalle,
   request: GenerateRequest,
 ): AsyncGenerator<UnfinishedImages, Float64Array> {
-  const { captions, imagesPerCaption = 1, firstImage = 0, seed = 0, given } = request;
+  const { captions, imagesPerCaption = 1, firstImage = 0, seed = 0, cfgScale = 1, given } = request;
   const N = model.codes;
   const images = captions.length * imagesPerCaption;
   const every = request.every ?? model.vocabulary.grid;
+  const guided = cfgScale !== 1;
   const randoms = Array.from({ length: images }, (_, i) =>
     new Random(seed).fork('image', firstImage + (i % imagesPerCaption)),
   );
   const codes = new Int32Array(images * N).fill(-1);
+  const logProbability = new Float64Array(images);
   const known = knownPrefix(given, N);
   if (given !== undefined) for (let i = 0; i < images; i++) codes.set(given.subarray(0, known), i * N);
 
-  const begun = readCaptions(model, request, known);
-  try {
-    if (request.decode === 'speculative') {
-      return yield* speculate(begun, { request, codes, known, every, randoms });
-    }
-    return yield* paintCodeByCode(begun, { request, codes, known, every, randoms });
-  } finally {
-    begun.logits.dispose();
-    begun.decoder.dispose();
-  }
-}
-
-/** What every way of painting needs to know. */
-interface Job {
-  readonly request: GenerateRequest;
-  /** [images, N], filled in. */
-  readonly codes: Int32Array;
-  readonly known: number;
-  readonly every: number;
-  /** One an image. */
-  readonly randoms: readonly Random[];
-}
-
-/** All images in step, a code of each at a time. */
-async function* paintCodeByCode(begun: Begun, job: Job): AsyncGenerator<UnfinishedImages, Float64Array> {
-  const { request, codes, known, every, randoms } = job;
-  const { given } = request;
-  const images = randoms.length;
-  const N = codes.length / images;
-  const logProbability = new Float64Array(images);
-  const decoder = begun.decoder.select(begun.rows.flat());
-  let logits = tf.gather(begun.logits, begun.rows.flat());
+  let { logits, decoder } = start(model, request, known);
   try {
     for (let position = known; position < N; position++) {
       await turnOfEventLoop(); // so that a signal, or a server's other work, is heard between two codes
@@ -111,49 +75,13 @@ async function* paintCodeByCode(begun: Begun, job: Job): AsyncGenerator<Unfinish
       }
       logits.dispose();
       const painted = position + 1;
-      if (painted < N) logits = decoder.next(nextInputs(codes, position, N, begun.rows.length > 1));
+      if (painted < N) logits = decoder.next(nextInputs(codes, position, N, guided));
       if (painted === N || painted % every === 0) yield { codes: codes.slice(), painted };
     }
     return logProbability;
   } finally {
     if (!logits.isDisposed) logits.dispose();
     decoder.dispose();
-  }
-}
-
-/** Each image at its own pace, always the one that is furthest behind. */
-async function* speculate(begun: Begun, job: Job): AsyncGenerator<UnfinishedImages, Float64Array> {
-  const { request, codes, known, every, randoms } = job;
-  const N = codes.length / randoms.length;
-  const images: Speculation[] = [];
-  try {
-    const { window = 4 } = request;
-    for (const [i, random] of randoms.entries()) {
-      const rows = begun.rows.map(side => side[i]); // with guidance, the caption's and the uncaptioned one
-      const decoder = begun.decoder.select(rows);
-      const own = codes.subarray(i * N, (i + 1) * N);
-      try {
-        images.push(new Speculation(decoder, own, known, { ...request, random, window }));
-      } catch (error) {
-        decoder.dispose();
-        throw error;
-      }
-      const logits = tf.gather(begun.logits, rows);
-      await images[i].begin(logits);
-      logits.dispose();
-    }
-    for (let done = 0; done < N; ) {
-      await turnOfEventLoop();
-      const behind = images.reduce((a, b) => (b.painted < a.painted ? b : a));
-      if (behind.painted < N) await behind.pass();
-      const painted = Math.min(...images.map(image => image.painted));
-      if (painted === N || Math.floor(painted / every) > Math.floor(done / every))
-        yield { codes: codes.slice(), painted };
-      done = painted;
-    }
-    return Float64Array.from(images, image => image.logProbability);
-  } finally {
-    for (const image of images) image.dispose();
   }
 }
 
@@ -165,18 +93,8 @@ function knownPrefix(given: Int32Array | undefined, N: number): number {
   return known;
 }
 
-/** Captions that have been read. */
-interface Begun {
-  /** A row for each caption, and with guidance one without any. */
-  readonly decoder: Decoder;
-  /** Of the first code, for each of these rows. */
-  readonly logits: Tensor;
-  /** Each image's row; with guidance followed by each image's uncaptioned row. */
-  readonly rows: readonly (readonly number[])[];
-}
-
-/** Reads every caption once, with the codes that are known. */
-function readCaptions(model: Dalle, request: GenerateRequest, known: number): Begun {
+/** Reads every caption once and gives each of its images, and its uncaptioned twin, a row of its own. */
+function start(model: Dalle, request: GenerateRequest, known: number): { logits: Tensor; decoder: Decoder } {
   const { captions, imagesPerCaption = 1, cfgScale = 1, given } = request;
   const guided = cfgScale !== 1;
   const read = guided ? [...captions, model.emptyCaption()] : captions;
@@ -187,11 +105,16 @@ function readCaptions(model: Dalle, request: GenerateRequest, known: number): Be
   });
   const before = new Int32Array(read.length * known);
   if (given !== undefined) for (let i = 0; i < read.length; i++) before.set(given.subarray(0, known), i * known);
-  const decoder = createDecoder(model, read.length);
-  const logits = decoder.start(ids, before);
-  const captioned = captions.flatMap((_, i) => new Array<number>(imagesPerCaption).fill(i));
-  const uncaptioned = captioned.map(() => captions.length);
-  return { decoder, logits, rows: guided ? [captioned, uncaptioned] : [captioned] };
+  const shared = createDecoder(model, read.length);
+  const logits = shared.start(ids, before);
+
+  const rows = captions.flatMap((_, i) => new Array<number>(imagesPerCaption).fill(i));
+  if (guided) rows.push(...new Array<number>(rows.length).fill(captions.length));
+  const decoder = shared.select(rows);
+  shared.dispose();
+  const selected = tf.gather(logits, rows);
+  logits.dispose();
+  return { logits: selected, decoder };
 }
 
 /** The codes just painted, as the next input of every row: [images], or twice that with guidance. */

@@ -37,7 +37,6 @@ const rooms: readonly Room[] = [
       'src/checkpoint.ts',
       'src/codes.ts',
       'src/decoder.ts',
-      'src/speculative.ts',
       'src/generate.ts',
       'src/grid.ts',
       'src/jsonlines.ts',

@@ -14,7 +14,6 @@ import { encodePng, type Picture } from '../pictures.ts';
 import { type Painting, Tessera } from '../pipeline.ts';
 import { loadClip, rank } from '../rerank.ts';
 import { fingerprint, runPaths, type WeightKind } from '../runs.ts';
-import { measureWindow } from '../speculative.ts';
 import { splitDataset } from './images.ts';
 import { type EngineFlags, type Session, startEngine } from './session.ts';
 
@@ -37,7 +36,7 @@ export interface SampleRequest extends EngineFlags, SamplingOptions {
 }
 
 /** With every sampling setting decided: by the user, or else by the run. */
-type Settled = SampleRequest & Required<Omit<SamplingOptions, 'window'>>;
+type Settled = SampleRequest & Required<SamplingOptions>;
 
 /** A finished image and what belongs to it. */
 interface Sample {
@@ -49,8 +48,7 @@ interface Sample {
 }
 
 /** Refuses flags that do not go together, before anything slow begins. */
-function checkFlags(request: SampleRequest): void {
-  const { bestOf, rerank, numImages, image, keepRows, mask, nearest, data, decode, window } = request;
+function checkFlags({ bestOf, rerank, numImages, image, keepRows, mask, nearest, data }: SampleRequest): void {
   const refuse = (what: string, hint: string) => {
     throw new UserError('sample', what, hint);
   };
@@ -68,9 +66,6 @@ function checkFlags(request: SampleRequest): void {
   }
   if (image !== undefined && (keepRows === undefined) === (mask === undefined)) {
     refuse('--image needs either --keep-rows or --mask', 'e.g. --image x.png --keep-rows 14');
-  }
-  if (window !== undefined && decode !== 'speculative') {
-    refuse('--window belongs to speculative decoding', 'add --decode speculative');
   }
   if (nearest && data === undefined) {
     refuse('--nearest needs the training images', 'add --data, the folder that the run was trained on');
@@ -94,16 +89,13 @@ export async function sampleRun(session: Session, request: SampleRequest): Promi
     precision: request.precision,
   });
   const { temperature, topK, topP, cfgScale } = tessera.config.sampling;
-  const settled: Settled & { window?: number } = {
+  const settled: Settled = {
     ...request,
     temperature: request.temperature ?? temperature,
     topK: request.topK ?? topK,
     topP: request.topP ?? topP,
     cfgScale: request.cfgScale ?? cfgScale,
-    decode: request.decode ?? 'plain',
   };
-  if (settled.decode === 'speculative')
-    settled.window ??= measureWindow(tessera.model, settled.cfgScale === 1 ? 1 : 2, session.now);
   const made = {
     run: request.run,
     weights: request.weights,
@@ -189,7 +181,7 @@ async function paintCaption(
 ): Promise<Sample[]> {
   const { reporter } = session;
   const wanted = request.bestOf ?? request.numImages;
-  const { temperature, topK, topP, cfgScale, seed, decode, window } = request;
+  const { temperature, topK, topP, cfgScale, seed } = request;
   const samples: Sample[] = [];
   const N = tessera.model.codes;
   reporter.stage(caption === '' ? '(no caption)' : shortened(caption), { total: wanted * N, unit: 'tokens' });
@@ -203,8 +195,6 @@ async function paintCaption(
       topP,
       cfgScale,
       seed,
-      decode,
-      window,
       images,
       firstImage: first,
       previews: request.preview,
@@ -362,10 +352,8 @@ function folderName(caption: string, made: Set<string>): string {
   return name;
 }
 
-function settings(request: Settled): Facts {
-  const { seed, temperature, topK, topP, cfgScale, decode, window, image, keepRows, mask } = request;
-  const speculation = decode === 'plain' ? {} : { decode, window };
-  return { seed, temperature, topK, topP, cfgScale, ...speculation, completed: image, keepRows, mask };
+function settings({ seed, temperature, topK, topP, cfgScale, image, keepRows, mask }: Settled): Facts {
+  return { seed, temperature, topK, topP, cfgScale, completed: image, keepRows, mask };
 }
 
 type Facts = Readonly<Record<string, string | number | undefined>>;

@@ -54,74 +54,11 @@ export async function drawCodes(logits: Tensor, u: Float64Array, options: DrawOp
   return drawn;
 }
 
-/**
- * The distributions that `drawCodes` draws from.
- * @param logits as for `drawCodes`
- * @returns probabilities [images, codes], in a fresh array
- */
-export async function codeProbabilities(logits: Tensor, options: DrawOptions = {}): Promise<Float32Array> {
-  const { temperature = 1, topK = 0, topP = 1, cfgScale = 1 } = options;
-  const guided = cfgScale !== 1;
-  const [rows, K] = logits.shape as [number, number];
-  const images = guided ? rows / 2 : rows;
-  expectShape('codeProbabilities: logits', logits.shape, [guided ? 2 * images : images, 'K']);
-  const probabilities = new Float32Array(images * K);
-  const backend = activeNative();
-  if (backend !== undefined) {
-    const most = topK > 0 ? Math.min(topK, K) : K;
-    backend.call('codeProbabilities', [logits, probabilities], [images, K, cfgScale, temperature, most, topP]);
-    return probabilities;
-  }
-  const values = (await logits.data()) as Float32Array;
-  for (let i = 0; i < images; i++) {
-    const row = values.slice(i * K, (i + 1) * K);
-    if (guided) guide(row, values.subarray((images + i) * K, (images + i + 1) * K), cfgScale);
-    const weights = weigh(row, options);
-    const total = weights.reduce((a, b) => a + b, 0);
-    probabilities.set(
-      weights.map(x => x / total),
-      i * K,
-    );
-  }
-  return probabilities;
-}
-
 /** Overwrites the captioned logits with the guided ones. */
 function guide(captioned: Float32Array, uncaptioned: Float32Array, scale: number): void {
   for (let k = 0; k < captioned.length; k++) {
     captioned[k] = uncaptioned[k] + scale * (captioned[k] - uncaptioned[k]);
   }
-}
-
-/** Weights of the codes, the largest 1, cut to the top k and then to the top p. */
-function weigh(logits: Float32Array, { temperature = 1, topK = 0, topP = 1 }: DrawOptions): Float64Array {
-  const K = logits.length;
-  let best = 0;
-  for (let k = 1; k < K; k++) if (logits[k] > logits[best]) best = k;
-  const weights = new Float64Array(K);
-  if (temperature === 0) {
-    weights[best] = 1;
-    return weights;
-  }
-  const max = logits[best];
-  for (let k = 0; k < K; k++) weights[k] = Math.exp((logits[k] - max) / temperature);
-  if ((topK > 0 && topK < K) || topP < 1) truncate(weights, topK, topP);
-  return weights;
-}
-
-/** The index where u of the weights' sum is passed, and its share of the sum. */
-export function pick(weights: ArrayLike<number>, u: number): { readonly index: number; readonly share: number } {
-  let total = 0;
-  for (let k = 0; k < weights.length; k++) total += weights[k];
-  let left = u * total;
-  let index = 0;
-  for (let k = 0; k < weights.length; k++) {
-    if (weights[k] === 0) continue;
-    index = k; // the last one that can be drawn, should rounding leave something over
-    left -= weights[k];
-    if (left < 0) break;
-  }
-  return { index, share: weights[index] / total };
 }
 
 /**
@@ -134,8 +71,27 @@ export function drawCode(
   u: number,
   options: DrawOptions = {},
 ): { readonly code: number; readonly logProbability: number } {
-  const { index, share } = pick(weigh(logits, options), u);
-  return { code: index, logProbability: Math.log(share) };
+  const { temperature = 1, topK = 0, topP = 1 } = options;
+  const K = logits.length;
+  let best = 0;
+  for (let k = 1; k < K; k++) if (logits[k] > logits[best]) best = k;
+  if (temperature === 0) return { code: best, logProbability: 0 };
+
+  const weights = new Float64Array(K);
+  const max = logits[best];
+  for (let k = 0; k < K; k++) weights[k] = Math.exp((logits[k] - max) / temperature);
+  if ((topK > 0 && topK < K) || topP < 1) truncate(weights, topK, topP);
+  let total = 0;
+  for (let k = 0; k < K; k++) total += weights[k];
+  let left = u * total;
+  let code = best;
+  for (let k = 0; k < K; k++) {
+    if (weights[k] === 0) continue;
+    code = k; // the last one that can be drawn, should rounding leave something over
+    left -= weights[k];
+    if (left < 0) break;
+  }
+  return { code, logProbability: Math.log(weights[code] / total) };
 }
 
 /** Sets to zero what top-k and top-p leave out; ties at the edge go to the smaller code. */

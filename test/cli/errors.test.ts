@@ -232,16 +232,6 @@ const mistakes: readonly Mistake[] = [
   },
   { name: 'a CLIP that is not there', argv: sample('--rerank', 'nowhere'), says: 'rerank: there is no folder nowhere' },
   { name: 'a CLIP that is none', argv: sample('--rerank', data), says: `rerank: no config.json in ${data}` },
-  {
-    name: 'a window without speculation',
-    argv: sample('--window', '4'),
-    says: 'sample: --window belongs to speculative decoding',
-  },
-  {
-    name: 'speculation without the native backend',
-    argv: sample('--decode', 'speculative', '--backend', 'cpu'),
-    says: 'decode: speculative decoding needs the native backend',
-  },
   { name: 'nearest to nothing', argv: sample('--nearest'), says: 'sample: --nearest needs the training images' },
   {
     name: 'bf16 where there is none',
