@@ -69,7 +69,7 @@ struct Right {
   int64_t stride;
 };
 
-// Rows of less than a whole group: the largest tiles of even height, and one of height 1 at the end.
+// Rows of less than a whole group: the largest tiles of every second height, down to 2 and 1.
 template <class Op, int WIDE, int ROW, int ROWS = kRows>
 inline void tileRows(int64_t rows, int64_t units, const float* a, int64_t kStride, const Right& b, float* c,
                      int64_t ldc, bool accumulate) {
@@ -80,10 +80,8 @@ inline void tileRows(int64_t rows, int64_t units, const float* a, int64_t kStrid
     a += ROWS * ROW;
     c += ROWS * ldc;
   }
-  if constexpr (ROWS > 2) {
-    tileRows<Op, WIDE, ROW, ROWS - 2>(rows, units, a, kStride, b, c, ldc, accumulate);
-  } else if constexpr (ROWS == 2) {
-    tileRows<Op, WIDE, ROW, 1>(rows, units, a, kStride, b, c, ldc, accumulate);
+  if constexpr (ROWS > 1) {
+    tileRows<Op, WIDE, ROW, (ROWS > 3 ? ROWS - 2 : ROWS - 1)>(rows, units, a, kStride, b, c, ldc, accumulate);
   }
 }
 

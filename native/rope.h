@@ -22,7 +22,7 @@ inline Vector swapPairs(Vector v) {
 #elif defined(__AVX2__)
   return _mm256_permute_ps(v, 0xb1);
 #else
-  Vector out;
+  Vector out = {};
   for (int i = 0; i < kLanes; i++) out[i] = v[i ^ 1];
   return out;
 #endif

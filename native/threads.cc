@@ -126,6 +126,16 @@ void runOnThreads(void (*body)(void*, int, int), void* context) {
   finish(p);
 }
 
+#if defined(__SANITIZE_ADDRESS__)
+// Exactly what was asked for and never the same block, so that the sanitizer sees an access past the end, and one to
+// memory of an earlier call.
+void* scratch(int worker, int slot, size_t bytes) {
+  Block& block = blocks[worker][slot];
+  std::free(block.data);
+  if (posix_memalign(&block.data, 64, bytes) != 0) std::abort();
+  return block.data;
+}
+#else
 void* scratch(int worker, int slot, size_t bytes) {
   Block& block = blocks[worker][slot];
   if (block.bytes < bytes) {
@@ -136,6 +146,7 @@ void* scratch(int worker, int slot, size_t bytes) {
   }
   return block.data;
 }
+#endif
 
 void* alignedMemory(size_t bytes) {
   constexpr size_t kHugePage = size_t{2} << 20;

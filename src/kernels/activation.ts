@@ -76,7 +76,8 @@ function elementwise(kernel: string, inputs: readonly TensorInfo[], backend: Nat
 
 function halves(x: TensorInfo): { readonly H: number; readonly rows: number; readonly shape: number[] } {
   const H = x.shape[x.shape.length - 1] / 2;
-  return { H, rows: tf.util.sizeFromShape(x.shape) / (2 * H), shape: [...x.shape.slice(0, -1), H] };
+  const leading = x.shape.slice(0, -1);
+  return { H, rows: tf.util.sizeFromShape(leading), shape: [...leading, H] };
 }
 
 defineKernel({

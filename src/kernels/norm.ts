@@ -54,8 +54,7 @@ export function groupNorm(x: Tensor, gain: Tensor, bias: Tensor, groups: number,
 
 /** Rows and columns of x seen as a matrix. */
 function matrix(x: TensorInfo): [rows: number, C: number] {
-  const C = x.shape[x.shape.length - 1];
-  return [tf.util.sizeFromShape(x.shape) / C, C];
+  return [tf.util.sizeFromShape(x.shape.slice(0, -1)), x.shape[x.shape.length - 1]];
 }
 
 /** All axes but the last. */
