@@ -4,6 +4,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    setupFiles: process.env.TESSERA_RECORD === undefined ? [] : ['test/native/setup.ts'],
     pool: 'forks',
     maxWorkers: 1,
     testTimeout: 120_000,

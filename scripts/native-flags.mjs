@@ -1,0 +1,97 @@
+/**
+ * @file How the C++ sources are compiled: the instruction sets of each architecture, the flags that decide what the
+ * arithmetic means, which compiler, and builds that are made again only where something has changed. The addon
+ * (build-native.mjs) and the checks of its kernels (sanitize.mjs) share it.
+ */
+import { spawn, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+
+/** Where the sources lie. */
+export const source = join(root, 'native');
+
+/** Where builds land. */
+export const build = join(source, 'build');
+
+/** Flags of each instruction set of this architecture, the best first. */
+export const flagsOf =
+  process.arch === 'x64'
+    ? {
+        avx512bf16: '-mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512bf16 -mavx2 -mfma -mf16c -mbmi2',
+        avx512: '-mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx2 -mfma -mf16c -mbmi2',
+        avx2: '-mavx2 -mfma -mf16c -mbmi2',
+        portable: '',
+      }
+    : { portable: '' };
+
+export const standard = '-std=c++17';
+
+/** Reassociation lets loops over sums become vectors; NaN and infinity keep their meaning. */
+export const semantics = [
+  '-Wall',
+  '-Wextra',
+  '-pthread',
+  '-fno-math-errno',
+  '-fno-trapping-math',
+  '-fassociative-math',
+  '-fno-signed-zeros',
+  '-freciprocal-math',
+  '-ffp-contract=fast',
+];
+
+/** The C++ compiler: `$CXX` if it works, else the usual names; null without one. */
+export function compiler() {
+  for (const name of [process.env.CXX, 'c++', 'g++', 'clang++'].filter(Boolean)) {
+    if (works(name)) return name;
+  }
+  return null;
+}
+
+/** Whether a program is there and answers. */
+export function works(program) {
+  return spawnSync(program, ['--version'], { stdio: 'ignore' }).status === 0;
+}
+
+/**
+ * Compiles into native/build/<name>, unless what is there was made by the same command from the same sources.
+ * @param files absolute paths; all of native/ counts as their source too
+ * @returns what was done, in words
+ */
+export async function compile(cxx, name, files, flags) {
+  mkdirSync(build, { recursive: true });
+  const target = join(build, name);
+  const stampFile = join(build, `${name.replace(/\.node$/, '')}.stamp`);
+  const stamp = stampOf([cxx, ...flags, process.arch], files);
+  if (existsSync(target) && existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp) return 'up to date';
+  const temporary = `${target}.${process.pid}`;
+  const started = performance.now();
+  const child = spawn(cxx, [...flags, `-I${source}`, ...files, '-o', temporary], {
+    stdio: ['ignore', 'inherit', 'pipe'],
+  });
+  let errors = '';
+  child.stderr.on('data', chunk => {
+    errors += chunk;
+  });
+  const status = await new Promise(resolve => child.on('close', resolve));
+  if (errors) process.stderr.write(errors);
+  if (status !== 0) {
+    rmSync(temporary, { force: true });
+    throw new Error(`${cxx} failed on ${name} (exit ${status})`);
+  }
+  renameSync(temporary, target);
+  writeFileSync(stampFile, stamp);
+  return `built in ${((performance.now() - started) / 1000).toFixed(1)} s`;
+}
+
+// Of the words and the bytes, not of where they lie.
+function stampOf(command, files) {
+  const hash = createHash('sha256').update(command.join(' ').replaceAll(root, ''));
+  const own = readdirSync(source).filter(name => /\.(cc|h)$/.test(name));
+  const all = new Set([...own.map(name => join(source, name)), ...files]);
+  for (const file of [...all].sort()) hash.update(basename(file)).update(readFileSync(file));
+  return hash.digest('hex').slice(0, 16);
+}
