@@ -252,6 +252,7 @@ describe.skipIf(reason !== undefined)(`the fused decoder${reason === undefined ?
     const { positions } = model.network();
     decoder.read(new Float32Array(positions * 33), positions, 'none');
     expect(() => decoder.read(new Float32Array(33), 1)).toThrow(`at most ${positions} positions, got ${positions + 1}`);
+    expect(() => decoder.select([])).toThrow('at least one row, got 0');
     const other = decoder.select([0, 0]);
     expect(other.length).toBe(positions);
     other.dispose();

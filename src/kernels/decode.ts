@@ -101,6 +101,7 @@ export class FusedDecoder {
     backend: NativeBackend,
     from?: { readonly decoder: FusedDecoder; readonly rowOf: Int32Array },
   ) {
+    if (rows < 1) throw new RangeError(`decode: expected at least one row, got ${rows}`);
     this.network = network;
     this.rows = rows;
     this.backend = backend;
