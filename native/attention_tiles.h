@@ -25,35 +25,12 @@ static_assert(kBlock % 2 == 0 && kPanel % kLanes == 0);
 template <class Op, int ROWS, int WIDE, int ROW>
 void registerTile(int64_t units, const float* __restrict a, int64_t kStride, const float* __restrict b, int64_t bStride,
                   float* __restrict c, int64_t ldc, bool accumulate) {
-  Vector sum[ROWS][WIDE];
-#pragma GCC unroll 16
-  for (int i = 0; i < ROWS; i++) {
-#pragma GCC unroll 4
-    for (int j = 0; j < WIDE; j++) sum[i][j] = Vector{};
-  }
-  if (accumulate) {
-#pragma GCC unroll 16
-    for (int i = 0; i < ROWS; i++) {
-#pragma GCC unroll 4
-      for (int j = 0; j < WIDE; j++) sum[i][j] = load(c + i * ldc + j * kLanes);
-    }
-  }
+  RegisterTile<Op, ROWS, WIDE> tile;
+  accumulate ? tile.begin(c, ldc) : tile.begin();
   for (int64_t u = 0; u < units; u++, a += kStride, b += bStride) {
-    Vector right[WIDE];
-#pragma GCC unroll 4
-    for (int j = 0; j < WIDE; j++) right[j] = load(b + j * kLanes);
-#pragma GCC unroll 16
-    for (int i = 0; i < ROWS; i++) {
-      const Vector left = splat(a[i * ROW]);
-#pragma GCC unroll 4
-      for (int j = 0; j < WIDE; j++) sum[i][j] = multiplyAdd<Op>(left, right[j], sum[i][j]);
-    }
+    tile.add([&](int i) { return a[i * ROW]; }, [&](int j) { return b + j * kLanes; });
   }
-#pragma GCC unroll 16
-  for (int i = 0; i < ROWS; i++) {
-#pragma GCC unroll 4
-    for (int j = 0; j < WIDE; j++) store(c + i * ldc + j * kLanes, sum[i][j]);
-  }
+  tile.end(c, ldc);
 }
 
 // The left operand of a product: a group of kRows rows starts `group` after the one before.

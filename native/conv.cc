@@ -202,36 +202,20 @@ struct RightWeights {
 // constant apart, so that one pointer serves all rows of a tile; images of more channels than the widest are packed.
 constexpr int kPixelStrides[] = {16, 48, 80, 144};
 
-// tile[R, V vectors] = the product of R adjacent pixels' patches with a panel, or its first columns; rows are kColumns
+// c[R, V vectors] = the product of R adjacent pixels' patches with a panel, or its first columns; rows are kColumns
 // apart. `a` is the first pixel, taps[t] where tap t lies from it.
 template <class Op, int R, int V, int stride>
 void patchTile(const float* __restrict a, const int64_t* taps, int tapCount, int64_t units, const float* __restrict b,
-               float* __restrict tile) {
-  Vector sum[R][V];
-#pragma GCC unroll 16
-  for (int i = 0; i < R; i++) {
-#pragma GCC unroll 4
-    for (int j = 0; j < V; j++) sum[i][j] = Vector{};
-  }
+               float* __restrict c) {
+  RegisterTile<Op, R, V> tile;
+  tile.begin();
   for (int t = 0; t < tapCount; t++) {
     const float* pixel = a + taps[t];
     for (int64_t u = 0; u < units; u++, b += kColumns) {
-      Vector right[V];
-#pragma GCC unroll 4
-      for (int j = 0; j < V; j++) right[j] = load(b + j * kLanes);
-#pragma GCC unroll 16
-      for (int i = 0; i < R; i++) {
-        const Vector left = splat(pixel[i * stride + u]);
-#pragma GCC unroll 4
-        for (int j = 0; j < V; j++) sum[i][j] = multiplyAdd<Op>(left, right[j], sum[i][j]);
-      }
+      tile.add([&](int i) { return pixel[i * stride + u]; }, [&](int j) { return b + j * kLanes; });
     }
   }
-#pragma GCC unroll 16
-  for (int i = 0; i < R; i++) {
-#pragma GCC unroll 4
-    for (int j = 0; j < V; j++) store(tile + i * kColumns + j * kLanes, sum[i][j]);
-  }
+  tile.end(c, kColumns);
 }
 
 using PatchTile = void (*)(const float*, const int64_t*, int, int64_t, const float*, float*);
@@ -396,39 +380,16 @@ constexpr int64_t kBlockBytes = int64_t{192} << 10;   // operands of a block of 
 template <class Op, int R, int V>
 void lineTile(int64_t lines, int64_t units, const float* a, int64_t aLine, int64_t aUnit, const float* b, int64_t bLine,
               int64_t bUnit, float* __restrict c, int64_t ldc, bool accumulate) {
-  Vector sum[R][V];
-#pragma GCC unroll 16
-  for (int i = 0; i < R; i++) {
-#pragma GCC unroll 4
-    for (int j = 0; j < V; j++) sum[i][j] = Vector{};
-  }
-  if (accumulate) {
-#pragma GCC unroll 16
-    for (int i = 0; i < R; i++) {
-#pragma GCC unroll 4
-      for (int j = 0; j < V; j++) sum[i][j] = load(c + i * ldc + j * kLanes);
-    }
-  }
+  RegisterTile<Op, R, V> tile;
+  accumulate ? tile.begin(c, ldc) : tile.begin();
   for (int64_t line = 0; line < lines; line++, a += aLine, b += bLine) {
     const float* left = a;
-    const float* row = b;
-    for (int64_t u = 0; u < units; u++, left += aUnit, row += bUnit) {
-      Vector right[V];
-#pragma GCC unroll 4
-      for (int j = 0; j < V; j++) right[j] = load(row + j * kLanes);
-#pragma GCC unroll 16
-      for (int i = 0; i < R; i++) {
-        const Vector x = splat(left[i]);
-#pragma GCC unroll 4
-        for (int j = 0; j < V; j++) sum[i][j] = multiplyAdd<Op>(x, right[j], sum[i][j]);
-      }
+    const float* right = b;
+    for (int64_t u = 0; u < units; u++, left += aUnit, right += bUnit) {
+      tile.add([&](int i) { return left[i]; }, [&](int j) { return right + j * kLanes; });
     }
   }
-#pragma GCC unroll 16
-  for (int i = 0; i < R; i++) {
-#pragma GCC unroll 4
-    for (int j = 0; j < V; j++) store(c + i * ldc + j * kLanes, sum[i][j]);
-  }
+  tile.end(c, ldc);
 }
 
 using LineTile = void (*)(int64_t, int64_t, const float*, int64_t, int64_t, const float*, int64_t, int64_t, float*,

@@ -157,36 +157,13 @@ struct Cache {
 template <class Op, int R, int P>
 void rowsTile(int64_t units, const float* __restrict a, const float* __restrict b, int64_t stride, float* __restrict c,
               int64_t ldc, bool accumulate) {
-  constexpr int kVectors = P * kColumnVectors;
-  Vector sum[R][kVectors];
-#pragma GCC unroll 16
-  for (int i = 0; i < R; i++) {
-#pragma GCC unroll 8
-    for (int j = 0; j < kVectors; j++) sum[i][j] = Vector{};
-  }
-  if (accumulate) {
-#pragma GCC unroll 16
-    for (int i = 0; i < R; i++) {
-#pragma GCC unroll 8
-      for (int j = 0; j < kVectors; j++) sum[i][j] = load(c + i * ldc + j * kLanes);
-    }
-  }
+  RegisterTile<Op, R, P * kColumnVectors> tile;
+  accumulate ? tile.begin(c, ldc) : tile.begin();
   for (int64_t u = 0; u < units; u++, a += R, b += kColumns) {
-    Vector right[kVectors];
-#pragma GCC unroll 8
-    for (int j = 0; j < kVectors; j++) right[j] = load(b + j / kColumnVectors * stride + j % kColumnVectors * kLanes);
-#pragma GCC unroll 16
-    for (int i = 0; i < R; i++) {
-      const Vector left = splat(a[i]);
-#pragma GCC unroll 8
-      for (int j = 0; j < kVectors; j++) sum[i][j] = multiplyAdd<Op>(left, right[j], sum[i][j]);
-    }
+    tile.add([&](int i) { return a[i]; },
+             [&](int j) { return b + j / kColumnVectors * stride + j % kColumnVectors * kLanes; });
   }
-#pragma GCC unroll 16
-  for (int i = 0; i < R; i++) {
-#pragma GCC unroll 8
-    for (int j = 0; j < kVectors; j++) store(c + i * ldc + j * kLanes, sum[i][j]);
-  }
+  tile.end(c, ldc);
 }
 
 using RowsTile = void (*)(int64_t, const float*, const float*, int64_t, float*, int64_t, bool);

@@ -27,32 +27,59 @@ inline Vector multiplyAdd(Vector a, Vector b, Vector c) {
 #endif
 }
 
-// One register tile: c[R, kColumns] = or += a panel of A times a panel of B.
+#define TESSERA_INLINE __attribute__((always_inline)) inline
+
+// R rows of V vectors of sums, which stay in registers while units of k are added.
+template <class Op, int R, int V>
+struct RegisterTile {
+  Vector sum[R][V];
+
+  TESSERA_INLINE void begin() {
+#pragma GCC unroll 16
+    for (int i = 0; i < R; i++) {
+#pragma GCC unroll 8
+      for (int j = 0; j < V; j++) sum[i][j] = Vector{};
+    }
+  }
+  TESSERA_INLINE void begin(const float* c, int64_t ldc) {
+#pragma GCC unroll 16
+    for (int i = 0; i < R; i++) {
+#pragma GCC unroll 8
+      for (int j = 0; j < V; j++) sum[i][j] = load(c + i * ldc + j * kLanes);
+    }
+  }
+  // One unit of k: left(i) is row i's, right(j) column vector j's.
+  template <class Left, class Right>
+  TESSERA_INLINE void add(const Left& left, const Right& right) {
+    Vector columns[V];
+#pragma GCC unroll 8
+    for (int j = 0; j < V; j++) columns[j] = load(right(j));
+#pragma GCC unroll 16
+    for (int i = 0; i < R; i++) {
+      const Vector row = splat(left(i));
+#pragma GCC unroll 8
+      for (int j = 0; j < V; j++) sum[i][j] = multiplyAdd<Op>(row, columns[j], sum[i][j]);
+    }
+  }
+  TESSERA_INLINE void end(float* c, int64_t ldc) const {
+#pragma GCC unroll 16
+    for (int i = 0; i < R; i++) {
+#pragma GCC unroll 8
+      for (int j = 0; j < V; j++) store(c + i * ldc + j * kLanes, sum[i][j]);
+    }
+  }
+};
+
+// c[R, kColumns] = or += a panel of A times a panel of B.
 template <class Op, int R, bool accumulate>
 void microKernel(int64_t units, const float* __restrict a, const float* __restrict b, float* __restrict c,
                  int64_t ldc) {
-  Vector sum[R][kColumnVectors];
-#pragma GCC unroll 16
-  for (int i = 0; i < R; i++) {
-#pragma GCC unroll 4
-    for (int j = 0; j < kColumnVectors; j++) sum[i][j] = accumulate ? load(c + i * ldc + j * kLanes) : Vector{};
-  }
+  RegisterTile<Op, R, kColumnVectors> tile;
+  accumulate ? tile.begin(c, ldc) : tile.begin();
   for (int64_t u = 0; u < units; u++, a += kRows, b += kColumns) {
-    Vector right[kColumnVectors];
-#pragma GCC unroll 4
-    for (int j = 0; j < kColumnVectors; j++) right[j] = load(b + j * kLanes);
-#pragma GCC unroll 16
-    for (int i = 0; i < R; i++) {
-      const Vector left = splat(a[i]);
-#pragma GCC unroll 4
-      for (int j = 0; j < kColumnVectors; j++) sum[i][j] = multiplyAdd<Op>(left, right[j], sum[i][j]);
-    }
+    tile.add([&](int i) { return a[i]; }, [&](int j) { return b + j * kLanes; });
   }
-#pragma GCC unroll 16
-  for (int i = 0; i < R; i++) {
-#pragma GCC unroll 4
-    for (int j = 0; j < kColumnVectors; j++) store(c + i * ldc + j * kLanes, sum[i][j]);
-  }
+  tile.end(c, ldc);
 }
 
 using MicroKernel = void (*)(int64_t, const float*, const float*, float*, int64_t);
