@@ -18,7 +18,7 @@ import { reconstructImages } from './commands/reconstruct.ts';
 import { sampleRun } from './commands/sample.ts';
 import { type Session, startEngine } from './commands/session.ts';
 import { trainRun } from './commands/train.ts';
-import { checkConfig, presetNames, presets, runSchema, samplingSchema } from './config.ts';
+import { checkConfig, type Family, familyDefaults, presetNames, presets, runSchema, samplingSchema } from './config.ts';
 import { UserError } from './errors.ts';
 import { type CommandSpec, findCommand, parseFlags } from './flags.ts';
 import { formatCommands, formatHelp } from './help.ts';
@@ -144,6 +144,7 @@ export const commands: readonly Command[] = [
     ],
     flags: trainFlags,
     aliases: {
+      model: 'family',
       steps: 'train.steps',
       'batch-size': 'train.batchSize',
       lr: 'train.lr',
@@ -158,7 +159,9 @@ export const commands: readonly Command[] = [
       const fields = Object.fromEntries(Object.entries(given).filter(([name]) => name in runSchema.shape));
       const fromFile = values.config === undefined ? {} : readConfigFile(values.config);
       const wanted = mergeConfig(fromFile, fields);
-      const config = checkConfig(runSchema.parse(mergeConfig(presets[values.preset], wanted)));
+      // A config file may name the family too.
+      const { family = 'transformer' } = wanted as { family?: Family };
+      const config = checkConfig(runSchema.parse(mergeConfig(presets[values.preset], familyDefaults[family], wanted)));
       const backend = await startEngine(session, values);
       session.reporter.message(`computing on ${backend}`);
       const { data, out, format } = values;

@@ -125,9 +125,87 @@ export const trainSchema = z.object({
   clip: positive.default(1).describe('largest global norm of the gradient'),
   ema: belowOne.default(0.999).describe('decay of the averaged weights; 0 switches them off'),
   evalEvery: count.default(500).describe('steps between validations'),
+  checkSamples: z
+    .number()
+    .int()
+    .min(0)
+    .max(10000)
+    .default(0)
+    .describe('images painted at each validation to watch for collapse; 0: none'),
   sampleEvery: count.default(1000).describe('steps between sample grids'),
   saveEvery: count.default(500).describe('steps between saved states'),
   logEvery: count.default(10).describe('steps between lines of metrics.jsonl'),
+});
+
+export const families = ['transformer', 'dcgan', 'r3gan', 'diffusion'] as const;
+export type Family = (typeof families)[number];
+
+/** The text encoder of the rivals: a contrastive pair of towers, trained on the captions first and then frozen. */
+export const textSchema = z.object({
+  length: count.max(256).default(24).describe('caption ids it reads'),
+  dim: count.default(128).describe('features of a caption'),
+  width: count.default(128).describe('channels of its transformer'),
+  layers: count.default(2),
+  heads: count.default(4),
+  imageWidth: count.default(48).describe('channels of its image tower at the finest stage'),
+});
+
+/** How the text encoder is trained. */
+export const textTrainSchema = z.object({
+  steps: count.default(1000).describe('optimizer steps'),
+  batchSize: count.default(64).describe('pairs a step; the others of a batch are the wrong answers'),
+  optimizer: z.enum(optimizers).default('adamw').describe('as for the transformer'),
+  lr: positive.default(1e-3).describe('peak learning rate'),
+  warmup: fraction.default(0.05).describe('share of the steps in which the learning rate rises'),
+  finalLr: fraction.default(0.05).describe('last learning rate as a share of the peak (cosine)'),
+  beta1: belowOne.default(0.9),
+  beta2: belowOne.default(0.98),
+  weightDecay: z.number().min(0).default(0.1),
+  clip: positive.default(1).describe('largest global norm of the gradient'),
+  ema: belowOne.default(0.99).describe('decay of the averaged weights'),
+});
+
+export const ganLosses = ['minimax', 'nonsaturating', 'hinge', 'relativistic'] as const;
+export const predictions = ['none', 'G', 'both'] as const;
+export const augmentations = ['colour', 'translation', 'cutout'] as const;
+
+/** The generator, the discriminator and their game. */
+export const ganSchema = z.object({
+  latent: count.default(64).describe('dimension of the noise'),
+  width: count.default(32).describe('channels at the finest stage; doubled with every halving, up to eight times'),
+  blocks: count.default(1).describe('r3gan: residual blocks at each resolution'),
+  loss: z.enum(ganLosses).default('nonsaturating').describe('what the two players minimise'),
+  r1: z.number().min(0).default(0).describe('weight of the squared gradient of D at real images; 0: none'),
+  r2: z.number().min(0).default(0).describe('weight of the squared gradient of D at generated images; 0: none'),
+  gammaEnd: positive.max(1).default(1).describe('share of r1 and r2 that is left after the burn-in (cosine)'),
+  burnIn: fraction.default(0.1).describe('share of the steps in which they fall to it'),
+  predict: z.enum(predictions).default('none').describe('prediction method: who stands ahead while the other moves'),
+  augment: z
+    .array(z.enum(augmentations))
+    .default(['colour', 'translation', 'cutout'])
+    .describe('DiffAugment on every image that D sees'),
+  mismatch: z.number().min(0).default(0.5).describe("weight of D's loss on real images with another's caption"),
+});
+
+export const preconditionings = ['edm', 'flow'] as const;
+
+/** The denoiser and its noise. */
+export const diffusionSchema = z.object({
+  precond: z.enum(preconditionings).default('edm').describe('edm (Karras et al. 2022) or rectified flow'),
+  width: count.default(64).describe('channels at the finest stage'),
+  multipliers: z.array(count).min(1).default([1, 2, 2]).describe('channels of each stage over the width'),
+  blocks: count.default(1).describe('residual blocks at each stage'),
+  attention: z.array(count).default([8]).describe('resolutions with attention'),
+  embedding: count.default(256).describe('channels of the noise and caption embedding'),
+  dropout: belowOne.default(0),
+  captionDrop: fraction.default(0.1).describe('share of captions left out in training, for guidance'),
+  sigmaData: positive.default(0.5).describe('edm: standard deviation of the data'),
+  meanSigma: z.number().default(-1.2).describe('edm: mean of ln sigma in training'),
+  deviationSigma: positive.default(1.2).describe('edm: standard deviation of ln sigma in training'),
+  sigmaMin: positive.default(0.002).describe('edm: least noise in sampling'),
+  sigmaMax: positive.default(80).describe('edm: most noise in sampling'),
+  rho: positive.default(7).describe('edm: how the noise levels of sampling are spaced'),
+  sampleSteps: count.default(18).describe('steps of sampling (edm: two passes each but the last)'),
 });
 
 /** How a run paints unless it is asked otherwise. */
@@ -151,11 +229,16 @@ export const samplingSchema = z.object({
 /** A whole run. */
 export const runSchema = z.object({
   seed: z.number().int().min(0).max(0xffffffff).default(0),
+  family: z.enum(families).default('transformer').describe('what learns to paint'),
   images: imagesSchema.prefault({}),
   caption: captionSchema.prefault({}),
   patch: patchSchema.prefault({}),
   patchTrain: patchTrainSchema.prefault({}),
   model: modelSchema.prefault({}),
+  text: textSchema.prefault({}),
+  textTrain: textTrainSchema.prefault({}),
+  gan: ganSchema.prefault({}),
+  diffusion: diffusionSchema.prefault({}),
   train: trainSchema.prefault({}),
   sampling: samplingSchema.prefault({}),
 });
@@ -166,6 +249,11 @@ export type PatchConfig = Readonly<z.infer<typeof patchSchema>>;
 export type PatchTrainConfig = Readonly<z.infer<typeof patchTrainSchema>>;
 export type ModelConfig = Readonly<z.infer<typeof modelSchema>>;
 export type TrainConfig = Readonly<z.infer<typeof trainSchema>>;
+export type TextConfig = Readonly<z.infer<typeof textSchema>>;
+export type TextTrainConfig = Readonly<z.infer<typeof textTrainSchema>>;
+export type GanConfig = Readonly<z.infer<typeof ganSchema>>;
+export type GanLoss = GanConfig['loss'];
+export type DiffusionConfig = Readonly<z.infer<typeof diffusionSchema>>;
 export type RunConfig = Readonly<z.infer<typeof runSchema>>;
 export type RunConfigInput = z.input<typeof runSchema>;
 
@@ -214,6 +302,67 @@ export const presets = {
     sampling: { cfgScale: 1 },
   },
 } as const satisfies Record<string, Partial<Record<keyof RunConfigInput, object>>>;
+
+/**
+ * What a family needs to differ from the presets, whose training is the transformer's: no rival clips, decays or rises as
+ * it does. Published values at the size of `small` and `tiny`.
+ */
+export const familyDefaults = {
+  transformer: {},
+  /** Radford et al. 2016, with DiffAugment (Zhao et al. 2020) and an averaged generator. */
+  dcgan: {
+    train: {
+      batchSize: 32,
+      balance: 0,
+      optimizer: 'adamw',
+      lr: 2e-4,
+      warmup: 0,
+      finalLr: 1,
+      beta1: 0.5,
+      beta2: 0.999,
+      weightDecay: 0,
+      clip: 1e9,
+      ema: 0.999,
+      checkSamples: 128,
+    },
+  },
+  /** Huang et al. 2024. */
+  r3gan: {
+    gan: { loss: 'relativistic', r1: 1, r2: 1, gammaEnd: 0.1 },
+    train: {
+      batchSize: 32,
+      balance: 0,
+      optimizer: 'adamw',
+      lr: 2e-4,
+      warmup: 0,
+      finalLr: 1,
+      beta1: 0,
+      beta2: 0.99,
+      weightDecay: 0,
+      clip: 1e9,
+      ema: 0.999,
+      checkSamples: 128,
+    },
+  },
+  /** Karras et al. 2022. */
+  diffusion: {
+    train: {
+      batchSize: 32,
+      balance: 0,
+      optimizer: 'adamw',
+      lr: 1e-3,
+      warmup: 0.02,
+      finalLr: 0.1,
+      beta1: 0.9,
+      beta2: 0.99,
+      weightDecay: 0,
+      clip: 1,
+      ema: 0.999,
+      checkSamples: 64,
+    },
+    sampling: { cfgScale: 2 },
+  },
+} as const satisfies Record<Family, Partial<Record<keyof RunConfigInput, object>>>;
 
 export type PresetName = keyof typeof presets;
 export const presetNames = Object.keys(presets) as readonly PresetName[];

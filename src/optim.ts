@@ -124,7 +124,7 @@ export class Optimizer {
   async state(): Promise<Map<string, { shape: number[]; values: Float32Array }>> {
     return collect(
       this.slots.flatMap(({ parameter: { name }, m, v, ema }) => {
-        const entries: [string, tf.Variable][] = [[`m.${name}`, m]];
+        const entries: [string, Tensor][] = [[`m.${name}`, m]];
         if (v !== undefined) entries.push([`v.${name}`, v]);
         if (ema !== undefined) entries.push([`ema.${name}`, ema]);
         return entries;
@@ -183,11 +183,93 @@ function copyOf(variable: tf.Variable): tf.Variable {
   return result;
 }
 
-async function collect(entries: readonly (readonly [string, tf.Variable])[]) {
+async function collect(entries: readonly (readonly [string, Tensor])[]) {
   const result = new Map<string, { shape: number[]; values: Float32Array }>();
   for (const [name, variable] of entries) {
     // Backends hand out their own memory, which the next update overwrites.
     result.set(name, { shape: [...variable.shape], values: (await variable.data()).slice() as Float32Array });
   }
   return result;
+}
+
+/**
+ * The prediction method for saddle-point problems: while the opponent takes its step, a player stands where its last
+ * move would take it again, theta + (theta - theta_old); the displacement is that of the whole optimizer step. Before its
+ * first move it stands where it is.
+ * @see Yadav et al. 2018, Stabilizing adversarial nets with prediction methods, eq. 3 (arXiv:1705.07364)
+ */
+export class Lookahead {
+  private readonly slots: readonly { readonly parameter: Parameter; last: Tensor; displacement: Tensor | undefined }[];
+  private standing: Tensor[] = [];
+
+  constructor(parameters: readonly Parameter[]) {
+    this.slots = parameters.map(parameter => ({
+      parameter,
+      last: tf.add(parameter.variable as Tensor, 0),
+      displacement: undefined,
+    }));
+  }
+
+  /** To be called after each move of the parameters: remembers how far it took them. */
+  moved(): void {
+    for (const slot of this.slots) {
+      const variable = slot.parameter.variable as Tensor;
+      slot.displacement?.dispose();
+      slot.displacement = tf.sub(variable, slot.last);
+      slot.last.dispose();
+      slot.last = tf.add(variable, 0); // a clone would share memory with what the optimizer overwrites
+    }
+  }
+
+  /** Puts the parameters where the last move would take them again. */
+  apply(): void {
+    if (this.standing.length > 0) throw new Error('Lookahead.apply: restore() was not called');
+    this.standing = this.slots.map(({ parameter: { variable }, displacement }) => {
+      const here = tf.clone(variable);
+      if (displacement !== undefined) {
+        const ahead = tf.add(variable as Tensor, displacement);
+        variable.assign(ahead);
+        ahead.dispose();
+      }
+      return here;
+    });
+  }
+
+  /** Puts them back. */
+  restore(): void {
+    this.standing.forEach((here, i) => {
+      this.slots[i].parameter.variable.assign(here);
+      here.dispose();
+    });
+    this.standing = [];
+  }
+
+  /** The displacements by name, for an exact resume; empty before the first move. */
+  async state(): Promise<Map<string, { shape: number[]; values: Float32Array }>> {
+    return collect(
+      this.slots.flatMap(({ parameter: { name }, displacement }) =>
+        displacement === undefined ? [] : [[name, displacement] as const],
+      ),
+    );
+  }
+
+  /** Takes over what `state` gave; the parameters must have been restored before. */
+  load(state: NamedValues): void {
+    for (const slot of this.slots) {
+      const { name, variable } = slot.parameter;
+      const stored = state.get(name);
+      slot.displacement?.dispose();
+      slot.displacement = stored === undefined ? undefined : tf.tensor(stored.values.slice(), variable.shape);
+      slot.last.dispose();
+      slot.last = tf.add(variable as Tensor, 0);
+    }
+  }
+
+  dispose(): void {
+    this.restore();
+    for (const { last, displacement } of this.slots) {
+      last.dispose();
+      displacement?.dispose();
+    }
+  }
 }

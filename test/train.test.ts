@@ -478,7 +478,7 @@ describe('what the watcher is told', () => {
     expectAllclose([first.twice, second.twice], [2 * first.loss, 2 * second.loss], { relative: 1e-5 });
     expectAllclose([first.loss, second.loss], [losses[2], losses[5]], { relative: 1e-6 });
     expect(second.loss).toBeLessThan(first.loss);
-    expect(Object.keys(first).sort()).toEqual(['imagesPerSecond', 'loss', 'lr', 'norm', 'step', 'twice']);
+    expect(Object.keys(first).sort()).toEqual(['imagesPerSecond', 'loss', 'lr', 'norm', 'seconds', 'step', 'twice']);
     expect(Object.keys(records[2])).toEqual(['step', 'val_loss']);
   });
 });
