@@ -185,6 +185,7 @@ export const ganSchema = z.object({
     .default(['colour', 'translation', 'cutout'])
     .describe('DiffAugment on every image that D sees'),
   mismatch: z.number().min(0).default(0.5).describe("weight of D's loss on real images with another's caption"),
+  captionDrop: fraction.default(0.1).describe('share of captions left out in training, to paint without one'),
 });
 
 export const preconditionings = ['edm', 'flow'] as const;
@@ -313,7 +314,6 @@ export const familyDefaults = {
   dcgan: {
     train: {
       batchSize: 32,
-      balance: 0,
       optimizer: 'adamw',
       lr: 2e-4,
       warmup: 0,
@@ -331,7 +331,6 @@ export const familyDefaults = {
     gan: { loss: 'relativistic', r1: 1, r2: 1, gammaEnd: 0.1 },
     train: {
       batchSize: 32,
-      balance: 0,
       optimizer: 'adamw',
       lr: 2e-4,
       warmup: 0,
@@ -348,7 +347,6 @@ export const familyDefaults = {
   diffusion: {
     train: {
       batchSize: 32,
-      balance: 0,
       optimizer: 'adamw',
       lr: 1e-3,
       warmup: 0.02,

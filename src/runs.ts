@@ -3,8 +3,9 @@
  *
  *   config.json          the resolved config
  *   tokenizer.json       the caption tokenizer, as Hugging Face writes it
- *   patch.safetensors    the patch tokenizer (averaged weights)
- *   model.safetensors    the transformer's last weights
+ *   patch.safetensors    the patch tokenizer (averaged weights); of a transformer
+ *   text.safetensors     the frozen text encoder (averaged weights); of a GAN or a diffusion model
+ *   model.safetensors    the last weights of what paints: transformer, generator or denoiser
  *   ema.safetensors      their average
  *   best.safetensors     the average at the lowest validation loss
  *   codes/               the data set as codes
@@ -29,10 +30,12 @@ export interface RunPaths {
   readonly config: string;
   readonly captions: string;
   readonly patch: string;
+  readonly text: string;
   readonly weights: Readonly<Record<WeightKind, string>>;
   readonly trainingCodes: string;
   readonly heldOutCodes: string;
   readonly patchState: string;
+  readonly textState: string;
   readonly modelState: string;
   readonly metrics: string;
   readonly reconstructions: string;
@@ -47,10 +50,12 @@ export function runPaths(folder: string): RunPaths {
     config: file('config.json'),
     captions: file('tokenizer.json'),
     patch: file('patch.safetensors'),
+    text: file('text.safetensors'),
     weights: { last: file('model.safetensors'), ema: file('ema.safetensors'), best: file('best.safetensors') },
     trainingCodes: file('codes', 'train.safetensors'),
     heldOutCodes: file('codes', 'validation.safetensors'),
     patchState: file('state', 'patch'),
+    textState: file('state', 'text'),
     modelState: file('state', 'model'),
     metrics: file('metrics.jsonl'),
     reconstructions: file('reconstructions.png'),
@@ -76,7 +81,7 @@ export async function readRun(folder: string, who: string): Promise<RunConfig> {
 }
 
 /** Fields that a resumed run may change: how long and how closely watched, not what it is. */
-const changeable = /^(train|patchTrain)\.(steps|evalEvery|sampleEvery|saveEvery|logEvery)$/;
+const changeable = /^(train|patchTrain|textTrain)\.(steps|evalEvery|sampleEvery|saveEvery|logEvery)$/;
 
 /**
  * Makes a run's folder, or goes on with the run that is there.

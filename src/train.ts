@@ -66,7 +66,10 @@ export interface Task {
   begin?(random: Random): Promise<void>;
   /** Called after every update, e.g. to revive unused codes. */
   afterStep?(step: number, random: Random): Promise<void>;
-  /** Measures on held-out data with the weights as they are; the lowest `loss` is the best. */
+  /**
+   * Measures on held-out data with the weights as they are; the lowest `loss` is the best. In the log names get `val_`
+   * before them, unless they begin with `check_` (metrics/collapse.ts).
+   */
   evaluate(): Promise<Metrics & { readonly loss: number }>;
   /** State beyond parameters and optimizer: arrays, and small values that fit JSON. */
   save?(): { readonly arrays: ReadonlyMap<string, TensorData>; readonly values: unknown };
@@ -317,7 +320,9 @@ async function averages(sides: readonly Side[]): Promise<Weights> {
 
 async function evaluate(task: Task, sides: readonly Side[], state: LoopState, watcher: Watcher): Promise<void> {
   const measured = await withAverages(sides, () => task.evaluate());
-  const prefixed = Object.fromEntries(Object.entries(measured).map(([name, value]) => [`val_${name}`, value]));
+  const prefixed = Object.fromEntries(
+    Object.entries(measured).map(([name, value]) => [name.startsWith('check_') ? name : `val_${name}`, value]),
+  );
   watcher.onLog?.({ step: state.step, ...prefixed });
   if (measured.loss < state.best) {
     state.best = measured.loss;

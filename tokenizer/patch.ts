@@ -10,7 +10,7 @@ import { expectShape } from '../src/errors.ts';
 import { pixelLosses } from '../src/kernels/pixelloss.ts';
 import { Parameters } from '../src/nn/module.ts';
 import type { Random } from '../src/random.ts';
-import { Decoder, Encoder } from './autoencoder.ts';
+import { autoencoderFlops, Decoder, Encoder, stageWidths } from './autoencoder.ts';
 import type { Tokenizer } from './index.ts';
 import { logitLaplaceLoss, mapPixels, reconstructDvae } from './quantizers/dvae.ts';
 import { createQuantizer } from './quantizers/index.ts';
@@ -151,6 +151,16 @@ export class PatchTokenizer implements Tokenizer<Tensor, Tensor> {
    */
   async afterStep(observed: readonly Tensor[], moment: TrainingMoment): Promise<void> {
     await this.quantizer.afterStep?.(observed, moment);
+  }
+
+  /** Multiply-adds times two of training on one image; pixels need no gradient, which saves the first layer a product. */
+  flopsPerImage(): number {
+    const { config, imageSize } = this;
+    const channels = config.quantizer === 'dvae' ? 6 : 3;
+    const { encode, decode } = autoencoderFlops(config, { imageSize, codeChannels: this.quantizer.inputs, channels });
+    const [finest] = stageWidths(config, imageSize / config.grid);
+    const first = 2 * (imageSize / config.stem) ** 2 * 9 * 3 * config.stem ** 2 * finest;
+    return 3 * (encode + decode) - first;
   }
 
   /** What a resumed training needs besides the parameters. */

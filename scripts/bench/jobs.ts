@@ -13,7 +13,6 @@ import type { Parameters } from '../../src/nn/module.ts';
 import { Optimizer, type OptimizerConfig } from '../../src/optim.ts';
 import { Random } from '../../src/random.ts';
 import { imagesToTensor } from '../../src/tasks/patch.ts';
-import { autoencoderFlops, stageWidths } from '../../tokenizer/autoencoder.ts';
 import { PatchTokenizer } from '../../tokenizer/patch.ts';
 import type { Shape } from './flags.ts';
 
@@ -121,20 +120,11 @@ function tokenizerJob({ batch }: Sizes): Job {
   const { step } = createStep(tokenizer.parameters, config);
   return {
     units: batch,
-    flops: batch * patchTrainingFlops(tokenizer.config, tokenizer.quantizer.inputs),
+    flops: batch * tokenizer.flopsPerImage(),
     warmUp: 2,
     step: async () => {
       const forward = () => tokenizer.loss(imagesToTensor(bytes, IMAGE_SIZE), { progress: 0, random, config }).loss;
       await step(forward, config.lr);
     },
   };
-}
-
-/** Of one image, forward and backward; pixels need no gradient, which saves the first layer a product. */
-export function patchTrainingFlops(config: PatchConfig, codeChannels: number): number {
-  const { encode, decode } = autoencoderFlops(config, { imageSize: IMAGE_SIZE, codeChannels, channels: 3 });
-  const { stem } = config;
-  const [finest] = stageWidths(config, IMAGE_SIZE / config.grid);
-  const first = 2 * (IMAGE_SIZE / stem) ** 2 * 9 * 3 * stem ** 2 * finest;
-  return 3 * (encode + decode) - first;
 }

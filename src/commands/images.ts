@@ -7,7 +7,8 @@ import { decodeAll, Loader } from '../../data/loader.ts';
 import type { ImagesConfig } from '../config.ts';
 import { UserError } from '../errors.ts';
 import { Random } from '../random.ts';
-import type { ImageStream } from '../tasks/patch.ts';
+import type { CaptionedImages, ImageStream } from '../tasks/captioned.ts';
+import { balancedWeights, drawEpoch } from '../tasks/dalle.ts';
 
 /** Most bytes of decoded images that are kept in memory. */
 const MEMORY_BYTES = 2 ** 30;
@@ -68,34 +69,60 @@ export function fitsMemory(count: number, config: ImagesConfig): boolean {
   return count * config.crops * config.imageSize ** 2 * 3 <= MEMORY_BYTES;
 }
 
-/** Shuffled epochs over decoded images; which crop of an item an epoch shows is drawn anew. */
+interface StreamOptions {
+  readonly batchSize: number;
+  readonly seed: number;
+}
+
+/** Shuffled epochs over decoded images; which crop and which caption of an item an epoch shows is drawn anew. */
 export class MemoryStream implements ImageStream {
   private readonly decoded: DecodedItems;
   private readonly batchSize: number;
   private readonly bytes: number;
   private readonly random: Random;
+  private readonly weights: Float64Array | undefined;
   private place = 0;
   private order: { readonly epoch: number; readonly items: Uint32Array } | undefined;
 
-  constructor(decoded: DecodedItems, options: { readonly batchSize: number; readonly seed: number }) {
+  /** @param options.balance see `balancedWeights`; default 0 */
+  constructor(decoded: DecodedItems, options: StreamOptions & { readonly balance?: number }) {
+    const { batchSize, seed, balance = 0 } = options;
     this.decoded = decoded;
-    this.batchSize = options.batchSize;
-    this.random = new Random(options.seed).fork('images');
+    this.batchSize = batchSize;
+    this.random = new Random(seed).fork('images');
     this.bytes = decoded.images.length / (decoded.items.length * decoded.crops);
+    if (balance > 0) {
+      const captions = decoded.items.map(item => item.captions);
+      this.weights = balancedWeights(captions, balance);
+    }
   }
 
-  async next(): Promise<Uint8Array> {
+  async next(): Promise<CaptionedImages> {
     const { decoded, batchSize, bytes } = this;
     const n = decoded.items.length;
-    const batch = new Uint8Array(batchSize * bytes);
+    const images = new Uint8Array(batchSize * bytes);
+    const captions: string[] = [];
     const draw = this.random.fork('crops', this.place);
+    const words = this.random.fork('captions', this.place);
     for (let i = 0; i < batchSize; i++, this.place++) {
-      const epoch = Math.floor(this.place / n);
-      if (this.order?.epoch !== epoch) this.order = { epoch, items: this.random.fork('epoch', epoch).permutation(n) };
-      const from = (this.order.items[this.place % n] * decoded.crops + draw.integer(decoded.crops)) * bytes;
-      batch.set(decoded.images.subarray(from, from + bytes), i * bytes);
+      const item = this.itemsOf(Math.floor(this.place / n))[this.place % n];
+      const from = (item * decoded.crops + draw.integer(decoded.crops)) * bytes;
+      images.set(decoded.images.subarray(from, from + bytes), i * bytes);
+      const known = decoded.items[item].captions;
+      captions.push(known[words.integer(known.length)]);
     }
-    return batch;
+    return { images, captions };
+  }
+
+  /** The items of an epoch in their order. */
+  private itemsOf(epoch: number): Uint32Array {
+    if (this.order?.epoch !== epoch) {
+      const random = this.random.fork('epoch', epoch);
+      const n = this.decoded.items.length;
+      const items = this.weights === undefined ? random.permutation(n) : drawEpoch(this.weights, random);
+      this.order = { epoch, items };
+    }
+    return this.order.items;
   }
 
   state(): unknown {
@@ -116,15 +143,15 @@ export class DiskStream implements ImageStream {
   constructor(
     items: readonly Item[],
     config: ImagesConfig,
-    options: { readonly batchSize: number; readonly seed: number },
+    options: StreamOptions,
   ) {
     this.items = items;
     this.options = { size: config.imageSize, crop: cropOptions(config), ...options };
     this.loader = new Loader(items, this.options);
   }
 
-  async next(): Promise<Uint8Array> {
-    return (await this.loader.next()).images;
+  next(): Promise<CaptionedImages> {
+    return this.loader.next();
   }
 
   state(): unknown {

@@ -69,6 +69,8 @@ export class DalleTask implements Task {
   readonly parameters: Parameters;
   readonly unit = 'tokens';
   readonly unitsPerStep: number;
+  readonly imagesPerStep: number;
+  readonly flopsPerStep: number;
   /** Captions that were too long for their positions, by text. */
   readonly cut = new Set<string>();
   private readonly model: Dalle;
@@ -95,6 +97,8 @@ export class DalleTask implements Task {
     this.random = new Random(options.seed).fork('data');
     this.weights = balancedWeights(data.training.captions, options.balance ?? 0);
     this.unitsPerStep = options.batchSize * model.length;
+    this.imagesPerStep = options.batchSize;
+    this.flopsPerStep = options.batchSize * model.flopsPerSequence();
   }
 
   async batch(step: number, part: number): Promise<(random: Random) => Losses> {

@@ -12,14 +12,7 @@ import type { Parameters } from '../nn/module.ts';
 import { Random } from '../random.ts';
 import type { TensorData } from '../safetensors.ts';
 import { type Losses, type Metrics, namedValues, type Task } from '../train.ts';
-
-/** Where training images come from, as bytes [B, S, S, 3]. */
-export interface ImageStream {
-  next(): Promise<Uint8Array>;
-  /** A small value that `restore` takes, so that a resumed run sees the images that an unbroken one would. */
-  state(): unknown;
-  restore(state: unknown): void;
-}
+import type { ImageStream } from './captioned.ts';
 
 export interface PatchTaskOptions {
   readonly config: PatchTrainConfig;
@@ -35,6 +28,8 @@ export class PatchTask implements Task {
   readonly parameters: Parameters;
   readonly unit = 'images';
   readonly unitsPerStep: number;
+  readonly imagesPerStep: number;
+  readonly flopsPerStep: number;
   private readonly tokenizer: PatchTokenizer;
   private readonly stream: ImageStream;
   private readonly options: PatchTaskOptions;
@@ -45,12 +40,15 @@ export class PatchTask implements Task {
     this.parameters = tokenizer.parameters;
     this.stream = stream;
     this.options = options;
-    this.unitsPerStep = options.config.batchSize;
+    const { batchSize } = options.config;
+    this.unitsPerStep = batchSize;
+    this.imagesPerStep = batchSize;
+    this.flopsPerStep = batchSize * tokenizer.flopsPerImage();
   }
 
   async batch(step: number): Promise<(random: Random) => Losses> {
     const { config, imageSize } = this.options;
-    const bytes = await this.stream.next();
+    const { images: bytes } = await this.stream.next();
     return random => {
       const images = imagesToTensor(bytes, imageSize);
       const { loss, metrics, observed } = this.tokenizer.loss(images, {
@@ -68,7 +66,7 @@ export class PatchTask implements Task {
     const { imageSize } = this.options;
     const batches: Uint8Array[] = [];
     const wanted = Math.ceil(START_IMAGES / this.options.config.batchSize);
-    for (let i = 0; i < wanted; i++) batches.push(await this.stream.next());
+    for (let i = 0; i < wanted; i++) batches.push((await this.stream.next()).images);
     const images = imagesToTensor(Buffer.concat(batches), imageSize);
     await this.tokenizer.beforeTraining(images, random);
     images.dispose();
