@@ -1,0 +1,82 @@
+/**
+ * @file Captioned images as the rivals are trained on them: pixels, and instead of the caption the features that a frozen
+ * text encoder has for it. Knows the stream of images by its interface only.
+ */
+
+/** Some images and a caption of each. */
+export interface CaptionedImages {
+  /** [B, S, S, 3] RGB. */
+  readonly images: Uint8Array;
+  readonly captions: readonly string[];
+}
+
+/** Where training images come from. */
+export interface ImageStream {
+  next(): Promise<CaptionedImages>;
+  /** A small value that `restore` takes, so that a resumed run sees the images that an unbroken one would. */
+  state(): unknown;
+  restore(state: unknown): void;
+}
+
+/** The features of captions, [n, dim], each of length sqrt(dim) so that its entries are about 1. */
+export type EncodeCaptions = (captions: readonly string[]) => Promise<Float32Array>;
+
+/** Images with the features of their captions. */
+export interface CaptionedBatch {
+  /** [B, S, S, 3] RGB. */
+  readonly images: Uint8Array;
+  /** [B, dim]. */
+  readonly text: Float32Array;
+}
+
+/** As `ImageStream`, with features for captions. */
+export interface CaptionedStream {
+  next(): Promise<CaptionedBatch>;
+  state(): unknown;
+  restore(state: unknown): void;
+}
+
+/** Most captions whose features are kept: 64 MiB at 128 features. */
+const KEPT = 131072;
+
+/** Encodes captions once: the encoder is frozen, and epochs bring the same captions again. */
+export class CaptionFeatures {
+  private readonly encode: EncodeCaptions;
+  private readonly dim: number;
+  private readonly known = new Map<string, Float32Array>();
+
+  constructor(encode: EncodeCaptions, dim: number) {
+    this.encode = encode;
+    this.dim = dim;
+  }
+
+  /** @returns [n, dim] */
+  async of(captions: readonly string[]): Promise<Float32Array> {
+    const unknown = [...new Set(captions)].filter(caption => !this.known.has(caption));
+    if (this.known.size + unknown.length > KEPT) this.known.clear();
+    const missing = unknown.length > 0 && this.known.size === 0 ? [...new Set(captions)] : unknown;
+    if (missing.length > 0) {
+      const rows = await this.encode(missing);
+      missing.forEach((caption, i) => {
+        this.known.set(caption, rows.slice(i * this.dim, (i + 1) * this.dim));
+      });
+    }
+    const result = new Float32Array(captions.length * this.dim);
+    captions.forEach((caption, i) => {
+      result.set(this.known.get(caption) as Float32Array, i * this.dim);
+    });
+    return result;
+  }
+}
+
+/** Puts the features in the captions' place. */
+export function withFeatures(stream: ImageStream, features: CaptionFeatures): CaptionedStream {
+  return {
+    next: async () => {
+      const { images, captions } = await stream.next();
+      return { images, text: await features.of(captions) };
+    },
+    state: () => stream.state(),
+    restore: state => stream.restore(state),
+  };
+}
