@@ -163,6 +163,8 @@ export const textTrainSchema = z.object({
   weightDecay: z.number().min(0).default(0.1),
   clip: positive.default(1).describe('largest global norm of the gradient'),
   ema: belowOne.default(0.99).describe('decay of the averaged weights'),
+  crop: belowOne.default(0.15).describe('how far every image is shifted and zoomed anew, as a share of its side'),
+  views: z.number().min(0).default(0).describe('weight of the loss between two crops of an image; 0 computes none'),
 });
 
 export const ganLosses = ['minimax', 'nonsaturating', 'hinge', 'relativistic'] as const;
