@@ -130,6 +130,101 @@ void overPixels(const Pixels& size, Body&& body) {
   });
 }
 
+// What comes before the activation is made again from x, in both passes.
+template <Activation activation>
+void groupNormBackward(const Args& args) {
+  const Pixels size{args.integer(0), args.integer(1), args.integer(2), args.integer(3)};
+  const int64_t C = size.C;
+  const int64_t width = C / size.G;
+  const int64_t stride = args.integer(4);
+  const float *x = args.in(0), *dy = args.in(4);
+  const float* mean = args.in(3);
+  const float* scale = mean + size.B * size.G;
+  // By image and channel: mean, 1 / standard deviation, gain, bias.
+  float* spread = static_cast<float*>(scratch(0, 3, size.B * 4 * C * sizeof(float)));
+  for (int64_t b = 0; b < size.B; b++) {
+    float* known = spread + b * 4 * C;
+    for (int64_t c = 0; c < C; c++) {
+      known[c] = mean[b * size.G + c / width];
+      known[C + c] = scale[b * size.G + c / width];
+    }
+    std::copy_n(args.in(1) + b * stride, C, known + 2 * C);
+    std::copy_n(args.in(2) + b * stride, C, known + 3 * C);
+  }
+  const auto normalized = [&](const float* known, int64_t at, int64_t c, int n) {
+    return (loadSome(x + at + c, n) - loadSome(known + c, n)) * loadSome(known + C + c, n);
+  };
+  // dy before the activation.
+  const auto incoming = [&](const float* known, Vector xhat, int64_t at, int64_t c, int n) {
+    const Vector d = loadSome(dy + at + c, n);
+    if constexpr (activation == Activation::none) return d;
+    const Vector pre = xhat * loadSome(known + 2 * C + c, n) + loadSome(known + 3 * C + c, n);
+    return d * activationSlope<activation>(pre);
+  };
+  double* total = static_cast<double*>(scratch(0, 1, size.B * 2 * C * sizeof(double)));  // of dy and dy * xhat
+  sumPixels(size, total, [&](int64_t b, int64_t begin, int64_t end, float* sums) {
+    const float* known = spread + b * 4 * C;
+    for (int64_t p = begin; p < end; p++) {
+      const int64_t at = (b * size.P + p) * C;
+      forVectors(C, [&](int64_t c, int n) {
+        const Vector xhat = normalized(known, at, c, n);
+        const Vector d = incoming(known, xhat, at, c, n);
+        storeSome(sums + c, loadSome(sums + c, n) + d, n);
+        storeSome(sums + C + c, loadSome(sums + C + c, n) + d * xhat, n);
+      });
+    }
+  });
+  // dx = scale (g - mean(g) - xhat mean(g xhat)) = dy * a + x * b + c, by channel.
+  float* factors = static_cast<float*>(scratch(0, 2, size.B * 3 * C * sizeof(float)));
+  for (int64_t b = 0; b < size.B; b++) {
+    const double* sums = total + b * 2 * C;
+    const float* gain = spread + b * 4 * C + 2 * C;
+    float* factor = factors + b * 3 * C;
+    for (int64_t g = 0; g < size.G; g++) {
+      double sum = 0;
+      double dot = 0;
+      for (int64_t c = g * width; c < (g + 1) * width; c++) {
+        sum += sums[c] * gain[c];
+        dot += sums[C + c] * gain[c];
+      }
+      const double average = sum / (size.P * width);
+      const double slope = dot / (size.P * width);
+      const double inverse = scale[b * size.G + g];
+      for (int64_t c = g * width; c < (g + 1) * width; c++) {
+        factor[c] = static_cast<float>(inverse * gain[c]);
+        factor[C + c] = static_cast<float>(-inverse * inverse * slope);
+        factor[2 * C + c] = static_cast<float>(inverse * (inverse * slope * mean[b * size.G + g] - average));
+      }
+    }
+  }
+  const int64_t rows = stride == 0 ? 1 : size.B;  // of gains
+  for (int64_t row = 0; row < rows; row++) {
+    const int64_t first = stride == 0 ? 0 : row;
+    const int64_t last = stride == 0 ? size.B : row + 1;
+    for (int64_t c = 0; c < C; c++) {
+      double bias = 0;
+      double slope = 0;
+      for (int64_t b = first; b < last; b++) {
+        bias += total[b * 2 * C + c];
+        slope += total[b * 2 * C + C + c];
+      }
+      args.out(6)[row * C + c] = static_cast<float>(slope);
+      args.out(7)[row * C + c] = static_cast<float>(bias);
+    }
+  }
+  overPixels(size, [&](int64_t b, int64_t pixel) {
+    const int64_t at = pixel * C;
+    const float* known = spread + b * 4 * C;
+    const float* factor = factors + b * 3 * C;
+    forVectors(C, [&](int64_t c, int n) {
+      const Vector d = incoming(known, normalized(known, at, c, n), at, c, n);
+      const Vector dx = d * loadSome(factor + c, n) +
+                        (loadSome(x + at + c, n) * loadSome(factor + C + c, n) + loadSome(factor + 2 * C + c, n));
+      storeSome(args.out(5) + at + c, dx, n);
+    });
+  });
+}
+
 }  // namespace norm
 
 // buffers: x, gain, y; numbers: rows, C, eps
@@ -144,12 +239,14 @@ void rmsNormGradient(const Args& args) { norm::backward<false>(args, args.out(3)
 // buffers: x, gain, dy, dx, dgain, dbias; numbers: rows, C, eps
 void layerNormGradient(const Args& args) { norm::backward<true>(args, args.out(3), args.out(4), args.out(5)); }
 
-// buffers: x, gain, bias, y, moments [2, B, G]: mean and 1 / standard deviation; numbers: B, P, C, G, eps
+// buffers: x, gain, bias, y, moments [2, B, G]: mean and 1 / standard deviation; numbers: B, P, C, G, eps, the distance
+// between the gains of two images (0: all have the same), activation
 void groupNorm(const Args& args) {
   const norm::Pixels size{args.integer(0), args.integer(1), args.integer(2), args.integer(3)};
   const int64_t C = size.C;
   const int64_t width = C / size.G;
   const float* x = args.in(0);
+  const int64_t stride = args.integer(5);
   if (size.P == 0) {  // images without pixels have no mean
     std::fill_n(args.out(4), 2 * size.B * size.G, NAN);
     return;
@@ -185,88 +282,30 @@ void groupNorm(const Args& args) {
       const double inverse = 1 / std::sqrt(std::max(0.0, square / (size.P * width)) + args.numbers[4]);
       mean[b * size.G + g] = static_cast<float>(average);
       scale[b * size.G + g] = static_cast<float>(inverse);
+      const float* gain = args.in(1) + b * stride;
+      const float* bias = args.in(2) + b * stride;
       for (int64_t c = g * width; c < (g + 1) * width; c++) {
-        factors[b * 2 * C + c] = static_cast<float>(inverse * args.in(1)[c]);
-        factors[b * 2 * C + C + c] = static_cast<float>(args.in(2)[c] - average * inverse * args.in(1)[c]);
+        factors[b * 2 * C + c] = static_cast<float>(inverse * gain[c]);
+        factors[b * 2 * C + C + c] = static_cast<float>(bias[c] - average * inverse * gain[c]);
       }
     }
   }
-  norm::overPixels(size, [&](int64_t b, int64_t at) {
-    const float* factor = factors + b * 2 * C;
-    forVectors(C, [&](int64_t c, int n) {
-      const Vector y = loadSome(x + at * C + c, n) * loadSome(factor + c, n) + loadSome(factor + C + c, n);
-      storeSome(args.out(3) + at * C + c, y, n);
+  withActivation(static_cast<Activation>(args.integer(6)), [&](auto activation) {
+    norm::overPixels(size, [&](int64_t b, int64_t at) {
+      const float* factor = factors + b * 2 * C;
+      forVectors(C, [&](int64_t c, int n) {
+        const Vector y = loadSome(x + at * C + c, n) * loadSome(factor + c, n) + loadSome(factor + C + c, n);
+        storeSome(args.out(3) + at * C + c, activate<decltype(activation)::value>(y), n);
+      });
     });
   });
 }
 
-// buffers: x, gain, moments, dy, dx, dgain, dbias; numbers: B, P, C, G
+// buffers: x, gain, bias, moments, dy, dx, dgain, dbias; numbers: B, P, C, G, the distance between the gains of two
+// images, activation
 void groupNormGradient(const Args& args) {
-  const norm::Pixels size{args.integer(0), args.integer(1), args.integer(2), args.integer(3)};
-  const int64_t C = size.C;
-  const int64_t width = C / size.G;
-  const float *x = args.in(0), *gain = args.in(1), *dy = args.in(3);
-  const float* mean = args.in(2);
-  const float* scale = mean + size.B * size.G;
-  float* spread = static_cast<float*>(scratch(0, 3, size.B * 2 * C * sizeof(float)));  // mean and scale by channel
-  for (int64_t b = 0; b < size.B; b++) {
-    for (int64_t c = 0; c < C; c++) {
-      spread[b * 2 * C + c] = mean[b * size.G + c / width];
-      spread[b * 2 * C + C + c] = scale[b * size.G + c / width];
-    }
-  }
-  double* total = static_cast<double*>(scratch(0, 1, size.B * 2 * C * sizeof(double)));  // of dy and dy * xhat
-  norm::sumPixels(size, total, [&](int64_t b, int64_t begin, int64_t end, float* sums) {
-    const float* moments = spread + b * 2 * C;
-    for (int64_t p = begin; p < end; p++) {
-      const int64_t at = (b * size.P + p) * C;
-      forVectors(C, [&](int64_t c, int n) {
-        const Vector d = loadSome(dy + at + c, n);
-        const Vector normalized = (loadSome(x + at + c, n) - loadSome(moments + c, n)) * loadSome(moments + C + c, n);
-        storeSome(sums + c, loadSome(sums + c, n) + d, n);
-        storeSome(sums + C + c, loadSome(sums + C + c, n) + d * normalized, n);
-      });
-    }
-  });
-  // dx = scale (g - mean(g) - xhat mean(g xhat)) = dy * a + x * b + c, by channel.
-  float* factors = static_cast<float*>(scratch(0, 2, size.B * 3 * C * sizeof(float)));
-  for (int64_t b = 0; b < size.B; b++) {
-    const double* sums = total + b * 2 * C;
-    float* factor = factors + b * 3 * C;
-    for (int64_t g = 0; g < size.G; g++) {
-      double sum = 0;
-      double dot = 0;
-      for (int64_t c = g * width; c < (g + 1) * width; c++) {
-        sum += sums[c] * gain[c];
-        dot += sums[C + c] * gain[c];
-      }
-      const double average = sum / (size.P * width);
-      const double slope = dot / (size.P * width);
-      const double inverse = scale[b * size.G + g];
-      for (int64_t c = g * width; c < (g + 1) * width; c++) {
-        factor[c] = static_cast<float>(inverse * gain[c]);
-        factor[C + c] = static_cast<float>(-inverse * inverse * slope);
-        factor[2 * C + c] = static_cast<float>(inverse * (inverse * slope * mean[b * size.G + g] - average));
-      }
-    }
-  }
-  for (int64_t c = 0; c < C; c++) {
-    double bias = 0;
-    double slope = 0;
-    for (int64_t b = 0; b < size.B; b++) {
-      bias += total[b * 2 * C + c];
-      slope += total[b * 2 * C + C + c];
-    }
-    args.out(5)[c] = static_cast<float>(slope);
-    args.out(6)[c] = static_cast<float>(bias);
-  }
-  norm::overPixels(size, [&](int64_t b, int64_t at) {
-    const float* factor = factors + b * 3 * C;
-    forVectors(C, [&](int64_t c, int n) {
-      const Vector dx = loadSome(dy + at * C + c, n) * loadSome(factor + c, n) +
-                        (loadSome(x + at * C + c, n) * loadSome(factor + C + c, n) + loadSome(factor + 2 * C + c, n));
-      storeSome(args.out(4) + at * C + c, dx, n);
-    });
+  withActivation(static_cast<Activation>(args.integer(5)), [&](auto activation) {
+    norm::groupNormBackward<decltype(activation)::value>(args);
   });
 }
 

@@ -5,8 +5,10 @@
  */
 import type { Tensor, TensorInfo } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
+import type { NativeBackend } from '../backends/native.ts';
 import { expectShape } from '../errors.ts';
-import { defineKernel, run } from './registry.ts';
+import { type Activation, activateReference, productFlags, throughActivation } from './linear.ts';
+import { type Attributes, defineKernel, run } from './registry.ts';
 
 export const RMS_NORM_EPS = 1e-6;
 export const LAYER_NORM_EPS = 1e-5;
@@ -35,19 +37,34 @@ export function layerNorm(x: Tensor, gain: Tensor, bias: Tensor, eps = LAYER_NOR
   return run('LayerNorm', { x, gain, bias }, { eps })[0];
 }
 
+export interface GroupNormOptions {
+  readonly eps?: number;
+  /** Applied to the result in the same pass. */
+  readonly activation?: Activation;
+}
+
 /**
- * GroupNorm: as LayerNorm, with mean and variance over each image's pixels and each group of C/groups channels.
- * @param x [B, H, W, C]; @param gain [C]; @param bias [C]
+ * GroupNorm: as LayerNorm, with mean and variance over each image's pixels and each group of C/groups channels; then an
+ * activation. With a gain and a bias for every image it is the adaptive norm of diffusion models (Dhariwal & Nichol 2021,
+ * arXiv:2105.05233).
+ * @param x [B, H, W, C]; @param gain [C], or [B, C] for each image its own; @param bias like gain
  * @param groups divides C
  * @returns like x
- * @throws ShapeError if gain or bias is not [C], or groups does not divide C
+ * @throws ShapeError if gain or bias is neither [C] nor [B, C], or groups does not divide C
  */
-export function groupNorm(x: Tensor, gain: Tensor, bias: Tensor, groups: number, eps = 1e-5): Tensor {
-  const { C } = expectShape('groupNorm: x', x.shape, ['B', 'H', 'W', 'C']);
-  expectShape('groupNorm: gain', gain.shape, [C]);
-  expectShape('groupNorm: bias', bias.shape, [C]);
+export function groupNorm(
+  x: Tensor,
+  gain: Tensor,
+  bias: Tensor,
+  groups: number,
+  options: GroupNormOptions = {},
+): Tensor {
+  const { eps = 1e-5, activation = 'none' } = options;
+  const { B, C } = expectShape('groupNorm: x', x.shape, ['B', 'H', 'W', 'C']);
+  expectShape('groupNorm: gain', gain.shape, gain.rank === 2 ? [B, C] : [C]);
+  expectShape('groupNorm: bias', bias.shape, gain.shape);
   expectShape(`groupNorm: ${groups} groups of channels`, [C % groups], [0]);
-  const [y, moments] = run('GroupNorm', { x, gain, bias }, { eps, groups });
+  const [y, moments] = run('GroupNorm', { x, gain, bias }, { eps, groups, activation });
   moments.dispose();
   return y;
 }
@@ -145,9 +162,19 @@ function grouped(x: Tensor, groups: number): Tensor {
   return tf.reshape(x, [B, H * W, groups, C / groups]);
 }
 
+/** A gain or bias against [B, H, W, C]. */
+function spread(gain: Tensor): Tensor {
+  return gain.rank === 2 ? tf.reshape(gain, [gain.shape[0], 1, 1, -1]) : gain;
+}
+
+/** What the C++ kernels need to know after the sizes: the distance between two images' gains, and the activation. */
+function groupNormFlags(gain: TensorInfo, attributes: Attributes, backend: NativeBackend): number[] {
+  return [gain.shape.length === 2 ? gain.shape[1] : 0, productFlags(attributes, backend)[0]];
+}
+
 defineKernel({
   name: 'GroupNorm',
-  reference: ({ x, gain, bias }, { eps, groups }) => {
+  reference: ({ x, gain, bias }, { eps, groups, activation }) => {
     const G = groups as number;
     const shaped = grouped(x, G); // [B, HW, G, C/G]
     const mean = tf.mean(shaped, [1, 3], true); // [B, 1, G, 1]
@@ -155,20 +182,23 @@ defineKernel({
     const scale = tf.rsqrt(tf.add(tf.mean(tf.square(centered), [1, 3], true), eps as number));
     const normalized = tf.reshape(tf.mul(centered, scale), x.shape);
     const moments = tf.stack([tf.reshape(mean, [-1, G]), tf.reshape(scale, [-1, G])]); // [2, B, G]
-    return [tf.add(tf.mul(normalized, gain), bias), moments];
+    const pre = tf.add(tf.mul(normalized, spread(gain)), spread(bias));
+    return [activateReference(pre, activation as Activation), moments];
   },
-  native: ({ x, gain, bias }, { eps, groups }, backend) => {
+  native: ({ x, gain, bias }, attributes, backend) => {
     const [B, H, W, C] = x.shape;
-    const G = groups as number;
+    const G = attributes.groups as number;
     const [y, moments] = [backend.output(x.shape), backend.output([2, B, G])];
-    backend.call('groupNorm', [x, gain, bias, y, moments], [B, H * W, C, G, eps as number]);
+    const flags = groupNormFlags(gain, attributes, backend);
+    backend.call('groupNorm', [x, gain, bias, y, moments], [B, H * W, C, G, attributes.eps as number, ...flags]);
     return [y, moments];
   },
   gradient: {
-    saveInputs: ['x', 'gain'],
+    saveInputs: ['x', 'gain', 'bias'],
     saveOutputs: [false, true],
-    run: ([dy], { x, gain, y1 }, { groups }) => {
-      const [dx, dGain, dBias] = run('GroupNormGrad', { x, gain, moments: y1, dy: dy as Tensor }, { groups });
+    run: ([dy], { x, gain, bias, y1 }, { groups, activation }) => {
+      const inputs = { x, gain, bias, moments: y1, dy: dy as Tensor };
+      const [dx, dGain, dBias] = run('GroupNormGrad', inputs, { groups, activation });
       return { x: dx, gain: dGain, bias: dBias };
     },
   },
@@ -176,20 +206,24 @@ defineKernel({
 
 defineKernel({
   name: 'GroupNormGrad',
-  reference: ({ x, gain, moments, dy }, { groups }) => {
+  reference: ({ x, gain, bias, moments, dy }, { groups, activation }) => {
     const G = groups as number;
     const [mean, scale] = tf.split(moments, 2).map(m => tf.reshape(m, [x.shape[0], 1, G, 1]));
     const normalized = tf.mul(tf.sub(grouped(x, G), mean), scale); // [B, HW, G, C/G]
-    const g = grouped(tf.mul(dy, gain), G);
+    const xhat = tf.reshape(normalized, x.shape);
+    const pre = tf.add(tf.mul(xhat, spread(gain)), spread(bias));
+    const d = throughActivation({ dy, pre }, activation as Activation);
+    const g = grouped(tf.mul(d, spread(gain)), G);
     const projected = tf.mul(normalized, tf.mean(tf.mul(g, normalized), [1, 3], true));
     const dx = tf.mul(tf.sub(tf.sub(g, tf.mean(g, [1, 3], true)), projected), scale);
-    const dGain = tf.sum(tf.mul(dy, tf.reshape(normalized, x.shape)), [0, 1, 2]);
-    return [tf.reshape(dx, x.shape), dGain, tf.sum(dy, [0, 1, 2])];
+    const axes = gain.rank === 2 ? [1, 2] : [0, 1, 2];
+    return [tf.reshape(dx, x.shape), tf.sum(tf.mul(d, xhat), axes), tf.sum(d, axes)];
   },
-  native: ({ x, gain, moments, dy }, { groups }, backend) => {
+  native: ({ x, gain, bias, moments, dy }, attributes, backend) => {
     const [B, H, W, C] = x.shape;
     const [dx, dGain, dBias] = [x, gain, gain].map(like => backend.output(like.shape));
-    backend.call('groupNormGradient', [x, gain, moments, dy, dx, dGain, dBias], [B, H * W, C, groups as number]);
+    const numbers = [B, H * W, C, attributes.groups as number, ...groupNormFlags(gain, attributes, backend)];
+    backend.call('groupNormGradient', [x, gain, bias, moments, dy, dx, dGain, dBias], numbers);
     return [dx, dGain, dBias];
   },
 });

@@ -6,7 +6,7 @@ import { definedKernels, run } from '../../src/kernels/registry.ts';
 import { expectAllclose, normal, onEveryBackend, useNative } from '../support.ts';
 import { expectGradients, expectNoLeak, expectSameBits } from './gradients.ts';
 
-const reference = (name: string, attributes: Record<string, number>, keys: string[]) => {
+const reference = (name: string, attributes: Record<string, number | string>, keys: string[]) => {
   return (...xs: tf.Tensor[]) => {
     const inputs = Object.fromEntries(keys.map((key, i) => [key, xs[i]]));
     return definedKernels().get(name)!.reference(inputs, attributes)[0];
@@ -106,8 +106,41 @@ onEveryBackend('gradients of the norms', async backend => {
     await expectGradients({
       backend,
       fused: (x, gain, bias) => groupNorm(x, gain, bias, groups),
-      plain: reference('GroupNorm', { eps: 1e-5, groups }, ['x', 'gain', 'bias']),
+      plain: reference('GroupNorm', { eps: 1e-5, groups, activation: 'none' }, ['x', 'gain', 'bias']),
       inputs: [normal([...shape], 1), normal([C], 2), normal([C], 3)],
+    });
+  }
+});
+
+onEveryBackend('group norm with a gain for every image and an activation is that of each image alone', async () => {
+  const [B, C] = [3, 20];
+  const x = normal([B, 4, 5, C], 1);
+  const [gain, bias] = [normal([B, C], 2), normal([B, C], 3)];
+  const whole = groupNorm(x, gain, bias, 5, { activation: 'silu' });
+  for (let b = 0; b < B; b++) {
+    const of = (t: tf.Tensor) => tf.reshape(tf.slice(t, [b, 0], [1, C]), [C]);
+    const u = await groupNorm(tf.slice(x, [b, 0, 0, 0], [1, 4, 5, C]), of(gain), of(bias), 5).data();
+    const expected = u.map(v => v / (1 + Math.exp(-v)));
+    const actual = await tf.slice(whole, [b, 0, 0, 0], [1, 4, 5, C]).data();
+    expectAllclose(actual, expected, { relative: 2e-5, absolute: 2e-5 });
+  }
+});
+
+onEveryBackend('gradients of group norm with a gain for every image and an activation', async backend => {
+  for (const [shape, groups, activation, own] of [
+    [[2, 3, 2, 6], 2, 'silu', true],
+    [[3, 9, 8, 40], 5, 'silu', true],
+    [[2, 4, 5, 64], 8, 'silu', false],
+    [[2, 3, 3, 8], 2, 'none', true],
+    [[2, 3, 3, 8], 2, 'gelu', true],
+  ] as const) {
+    const gains = own ? [shape[0], shape[3]] : [shape[3]];
+    await expectGradients({
+      backend,
+      fused: (x, gain, bias) => groupNorm(x, gain, bias, groups, { activation }),
+      plain: (x, gain, bias) =>
+        definedKernels().get('GroupNorm')!.reference({ x, gain, bias }, { eps: 1e-5, groups, activation })[0],
+      inputs: [normal([...shape], 1), normal([...gains], 2), normal([...gains], 3)],
     });
   }
 });
@@ -137,4 +170,7 @@ test('shapes that do not fit are named', async () => {
   await useNative();
   expect(() => rmsNorm(normal([2, 4], 1), normal([3], 2))).toThrow(/rmsNorm: gain: expected \[4\], got \[3\]/);
   expect(() => groupNorm(normal([1, 1, 1, 4], 1), normal([4], 2), normal([4], 2), 3)).toThrow(/3 groups/);
+  expect(() => groupNorm(normal([2, 1, 1, 4], 1), normal([1, 4], 2), normal([1, 4], 2), 2)).toThrow(
+    /gain: expected \[2, 4\]/,
+  );
 });
