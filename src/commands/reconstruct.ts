@@ -5,6 +5,8 @@ import { decodeImage } from '../../data/decode.ts';
 import { openDataset } from '../../data/index.ts';
 import { writeAtomic } from '../checkpoint.ts';
 import { UserError } from '../errors.ts';
+import { mean } from '../metrics/intervals.ts';
+import { psnr } from '../metrics/reconstruct.ts';
 import { encodePng, type Picture } from '../pictures.ts';
 import { readRun, runPaths } from '../runs.ts';
 import { loadPatchTokenizer } from '../tasks/patch.ts';
@@ -32,9 +34,8 @@ export async function reconstructImages(session: Session, request: ReconstructRe
   const originals = await readPictures(request, size);
   const pictures = await reconstructPictures(tokenizer, originals);
   tokenizer.dispose();
-  const psnr = originals.map((original, i) => psnrOf(original, pictures[i]));
-  const mean = psnr.reduce((a, b) => a + b, 0) / psnr.length;
-  const note = `${originals.length} images, mean PSNR ${mean.toFixed(2)} dB`;
+  const decibels = originals.map((original, i) => psnr(original, pictures[i]));
+  const note = `${originals.length} images, mean PSNR ${mean(decibels).toFixed(2)} dB`;
   const sheet = await reconstructionSheet(originals, pictures, { columns: Math.min(8, originals.length), note });
   await writeAtomic(request.out, await encodePng(sheet));
   session.print(`${request.out}: ${note}`);
@@ -65,11 +66,4 @@ async function readPictures({ inputs, numImages }: ReconstructRequest, size: num
     }
   }
   return pictures;
-}
-
-/** Peak signal-to-noise ratio of 8-bit pictures, 10 log10(255^2 / MSE), in dB. */
-function psnrOf(a: Picture, b: Picture): number {
-  let sum = 0;
-  for (let i = 0; i < a.data.length; i++) sum += (a.data[i] - b.data[i]) ** 2;
-  return 10 * Math.log10((255 * 255 * a.data.length) / Math.max(sum, 1e-9));
 }

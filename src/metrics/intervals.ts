@@ -130,8 +130,20 @@ export function subsampling(
   statistic: (...rows: readonly Uint32Array[]) => number,
   { random, resamples = 100 }: { readonly random: Random; readonly resamples?: number },
 ): Interval {
-  if (sizes.some(n => n < 4)) throw new RangeError(`subsampling: expected at least 4 rows, got ${sizes.join(', ')}`);
-  const halves = (n: number) => random.permutation(n).subarray(0, Math.floor(n / 2));
-  const half = Z95 * deviation(Float64Array.from({ length: resamples }, () => statistic(...sizes.map(halves))));
+  return around(
+    value,
+    Array.from({ length: resamples }, () => statistic(...halves(sizes, random))),
+  );
+}
+
+/** Half of the rows of each sample, without replacement. @param sizes at least 4 each */
+export function halves(sizes: readonly number[], random: Random): Uint32Array[] {
+  if (sizes.some(n => n < 4)) throw new RangeError(`halves: expected at least 4 rows, got ${sizes.join(', ')}`);
+  return sizes.map(n => random.permutation(n).subarray(0, Math.floor(n / 2)));
+}
+
+/** The value, 1.96 standard deviations of its resampled values either way. */
+export function around(value: number, resampled: ArrayLike<number>): Interval {
+  const half = Z95 * deviation(resampled);
   return [value - half, value + half];
 }
