@@ -114,6 +114,13 @@ void silu(const Args& args) { activation::forward<Activation::silu>(args); }
 void geluGradient(const Args& args) { activation::backward<Activation::gelu>(args); }
 void siluGradient(const Args& args) { activation::backward<Activation::silu>(args); }
 
+// t times the slope of lrelu where its result was y, which has the sign of what went in. buffers: t, y, out
+void leakySlope(const Args& args) {
+  parallelFor(args.bytes[0] / sizeof(float), activation::kGrain, [&](int64_t begin, int64_t end, int) {
+    slopeRun(Activation::lrelu, args.in(0) + begin, args.in(1) + begin, end - begin, args.out(2) + begin);
+  });
+}
+
 // buffers: x [rows, 2H], y [rows, H]; numbers: rows, H
 void swiglu(const Args& args) {
   const int64_t H = args.integer(1);

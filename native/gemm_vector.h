@@ -120,7 +120,7 @@ inline Vector expVector(Vector x) {
 }
 
 // As numbered in src/kernels/linear.ts.
-enum class Activation { none = 0, gelu = 1, silu = 2, relu = 3 };
+enum class Activation { none = 0, gelu = 1, silu = 2, relu = 3, lrelu = 4 };
 
 inline Vector sigmoidVector(Vector x) {
   const Vector d = 1.0f + expVector(-x);
@@ -134,12 +134,14 @@ inline Vector sigmoidVector(Vector x) {
 
 constexpr float kGeluScale = 1.5957691216057308f;  // 2 sqrt(2 / pi): gelu(x) = x sigmoid(2u), u as in the tanh form
 constexpr float kGeluCubic = 0.044715f;
+constexpr float kLeak = 0.2f;  // slope of lrelu below zero
 
 template <Activation activation>
 inline Vector activate(Vector x) {
   if constexpr (activation == Activation::gelu) return x * sigmoidVector(kGeluScale * (x + kGeluCubic * x * x * x));
   if constexpr (activation == Activation::silu) return x * sigmoidVector(x);
   if constexpr (activation == Activation::relu) return x < 0.0f ? splat(0.0f) : x;
+  if constexpr (activation == Activation::lrelu) return x < 0.0f ? kLeak * x : x;
   return x;
 }
 
@@ -155,6 +157,7 @@ inline Vector activationSlope(Vector x) {
     return s + x * s * (1.0f - s);
   }
   if constexpr (activation == Activation::relu) return x > 0.0f ? splat(1.0f) : splat(0.0f);
+  if constexpr (activation == Activation::lrelu) return x > 0.0f ? splat(1.0f) : splat(kLeak);
   return splat(1.0f);
 }
 
@@ -165,6 +168,7 @@ void withActivation(Activation activation, Body&& body) {
     case Activation::gelu: return body(std::integral_constant<Activation, Activation::gelu>{});
     case Activation::silu: return body(std::integral_constant<Activation, Activation::silu>{});
     case Activation::relu: return body(std::integral_constant<Activation, Activation::relu>{});
+    case Activation::lrelu: return body(std::integral_constant<Activation, Activation::lrelu>{});
     case Activation::none: return body(std::integral_constant<Activation, Activation::none>{});
   }
 }

@@ -19,6 +19,7 @@
 #include "norm.cc"
 #include "peak.cc"
 #include "pixelloss.cc"
+#include "resample.cc"
 #include "rope.cc"
 
 namespace tessera {
@@ -42,6 +43,7 @@ const Kernel* kernelTable(int* count) {
       {"geluGradient", geluGradient},
       {"silu", silu},
       {"siluGradient", siluGradient},
+      {"leakySlope", leakySlope},
       {"swiglu", swiglu},
       {"swigluGradient", swigluGradient},
       {"dropout", dropout},
@@ -70,6 +72,8 @@ const Kernel* kernelTable(int* count) {
       {"unpatchify", unpatchify},
       {"upsample2x", upsample2x},
       {"upsample2xGradient", upsample2xGradient},
+      {"smoothDouble", smoothDouble},
+      {"smoothFold", smoothFold},
       {"linear", linear},
       {"linearInputGradient", linearInputGradient},
       {"linearWeightGradient", linearWeightGradient},

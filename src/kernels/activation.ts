@@ -7,6 +7,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { NativeBackend } from '../backends/native.ts';
 import { expectShape, ShapeError } from '../errors.ts';
 import { philox } from '../random.ts';
+import { throughActivation } from './linear.ts';
 import { defineKernel, run } from './registry.ts';
 
 /**
@@ -29,6 +30,16 @@ export function gelu(x: Tensor): Tensor {
 /** SiLU, x * sigmoid(x). */
 export function silu(x: Tensor): Tensor {
   return run('Silu', { x })[0];
+}
+
+/**
+ * t times the slope of lrelu at the point where lrelu gave y, of which t alone is differentiated: the tangent of lrelu.
+ * @param t any shape; @param y of that shape, lrelu's result or what went into it (both have the same sign)
+ * @throws ShapeError if the shapes differ
+ */
+export function leakySlope(t: Tensor, y: Tensor): Tensor {
+  expectShape('leakySlope: y', y.shape, t.shape);
+  return run('LeakySlope', { t, y })[0];
 }
 
 /** Which elements to drop: element i uses word i % 4 of Philox block i / 4 under the key (seed, stream). */
@@ -151,6 +162,16 @@ defineKernel({
   name: 'SiluGrad',
   reference: ({ x, dy }) => [tf.mul(dy, siluSlope(x))],
   native: ({ x, dy }, _, backend) => elementwise('siluGradient', [x, dy], backend),
+});
+
+defineKernel({
+  name: 'LeakySlope',
+  reference: ({ t, y }) => [throughActivation({ dy: t, pre: y }, 'lrelu')],
+  native: ({ t, y }, _, backend) => elementwise('leakySlope', [t, y], backend),
+  gradient: {
+    saveInputs: ['y'],
+    run: ([dy], { y }) => ({ t: () => leakySlope(dy as Tensor, y), y: () => tf.zerosLike(y) }),
+  },
 });
 
 /** 1 / (1 - rate) where an element stays, 0 where it goes. */

@@ -7,7 +7,7 @@ import type { Tensor, TensorInfo } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import type { InputInfos, NativeBackend } from '../backends/native.ts';
 import { expectShape, ShapeError } from '../errors.ts';
-import { type Activation, activateReference, defineProduct, productFlags, throughActivation } from './linear.ts';
+import { type Activation, activateReference, defineProduct, once, productFlags, throughActivation } from './linear.ts';
 import { type Attributes, defineKernel, type Inputs, recording, run } from './registry.ts';
 
 const mostTaps = 64; // kMostTaps in native/conv.cc
@@ -117,10 +117,10 @@ defineProduct('Conv2d', {
   native: convNative,
   gradient: (dy, { x, weight, y1: pre }, attributes) => {
     const kernel = { kernelHeight: weight.shape[1] as number, kernelWidth: weight.shape[2] as number };
-    const [dW, db] = run('Conv2dWeightGradient', { dy, x, pre }, { ...attributes, ...kernel });
+    const both = once(() => run('Conv2dWeightGradient', { dy, x, pre }, { ...attributes, ...kernel }));
     const size = { height: x.shape[1] as number, width: x.shape[2] as number };
     const dx = () => run('Conv2dInputGradient', { dy, weight, pre }, { ...attributes, ...size })[0];
-    return { x: dx, weight: dW, bias: db, residual: dy };
+    return { x: dx, weight: () => both()[0], bias: () => both()[1], residual: dy };
   },
 });
 
@@ -143,6 +143,18 @@ defineKernel({
     const dx = backend.output([...sizes.x]);
     backend.call('conv2dInputGradient', [dy, weight, pre, dx], numbersOf(sizes, attributes, backend));
     return [dx];
+  },
+  // Of a transposed convolution, which has no activation.
+  gradient: {
+    saveInputs: ['dy', 'weight'],
+    run: ([g], { dy, weight }, attributes) => {
+      const image = g as Tensor;
+      const kernel = { kernelHeight: weight.shape[1] as number, kernelWidth: weight.shape[2] as number };
+      return {
+        dy: () => conv2d(image, weight, { stride: attributes.stride as 1 | 2 }),
+        weight: () => run('Conv2dWeightGradient', { dy, x: image }, { ...attributes, ...kernel })[0],
+      };
+    },
   },
 });
 
@@ -202,6 +214,23 @@ export function conv2d(
   const [y, pre] = run(name, { x, weight, bias, residual }, { stride, activation });
   pre?.dispose();
   return y;
+}
+
+/**
+ * A transposed convolution of stride 2, the adjoint of `conv2d` by its input: doubles the image.
+ * @param x [B, H, W, O] float32
+ * @param weight [O, KH, KW, C], at most 64 taps: of the convolution that goes the other way
+ * @returns [B, 2H, 2W, C], owned by the caller
+ * @throws ShapeError if the shapes do not fit
+ */
+export function convTranspose2d(x: Tensor, weight: Tensor): Tensor {
+  const bound = expectShape('convTranspose2d: x', x.shape, ['B', 'H', 'W', 'O']);
+  expectShape('convTranspose2d: weight', weight.shape, ['O', 'KH', 'KW', 'C'], bound);
+  if (bound.KH * bound.KW > mostTaps) {
+    throw new ShapeError(`convTranspose2d: weight: expected at most ${mostTaps} taps, got ${bound.KH} x ${bound.KW}`);
+  }
+  const size = { height: 2 * bound.H, width: 2 * bound.W };
+  return run('Conv2dInputGradient', { dy: x, weight }, { stride: 2, activation: 'none', ...size })[0];
 }
 
 defineKernel({

@@ -10,10 +10,13 @@ import { expectShape, ShapeError } from '../errors.ts';
 import './matmul.ts'; // whoever multiplies by weights multiplies matrices too
 import { type Attributes, defineKernel, type Gradients, type Inputs, recording, run } from './registry.ts';
 
-export type Activation = 'none' | 'gelu' | 'silu' | 'relu';
+export type Activation = 'none' | 'gelu' | 'silu' | 'relu' | 'lrelu';
 
 /** As numbered in native/gemm_vector.h. */
-const activationNumbers: Readonly<Record<Activation, number>> = { none: 0, gelu: 1, silu: 2, relu: 3 };
+const activationNumbers: Readonly<Record<Activation, number>> = { none: 0, gelu: 1, silu: 2, relu: 3, lrelu: 4 };
+
+/** Slope of lrelu below zero, as kLeak in native/gemm_vector.h. */
+export const LEAK = 0.2;
 
 /** The numbers that matrix kernels end with: which activation, and whether operands are rounded to bf16. */
 export function productFlags(attributes: Attributes, backend: NativeBackend): [number, number] {
@@ -30,6 +33,8 @@ export function activateReference(x: Tensor, activation: Activation): Tensor {
       return x;
     case 'relu':
       return tf.relu(x);
+    case 'lrelu': // tfjs cannot differentiate its own leakyRelu twice
+      return tf.add(tf.mul(x, LEAK), tf.mul(tf.relu(x), 1 - LEAK));
     case 'silu':
       return tf.mul(x, tf.sigmoid(x));
     case 'gelu': {
@@ -49,6 +54,8 @@ function activationSlopeReference(x: Tensor, activation: Activation): Tensor {
       return tf.onesLike(x);
     case 'relu':
       return tf.step(x);
+    case 'lrelu':
+      return tf.add(tf.mul(tf.step(x), 1 - LEAK), LEAK);
     case 'silu': {
       const s = tf.sigmoid(x);
       return tf.mul(s, tf.add(tf.mul(x, tf.sub(1, s)), 1));
@@ -137,13 +144,25 @@ export function defineProduct(name: string, { reference, native, gradient }: Fus
   }
 }
 
+/**
+ * What is made the first time it is asked for, and again should it have been disposed since, as tfjs's own backward loop
+ * does after each input. A gradient by the input alone need not pay for the weights'.
+ */
+export function once(make: () => Tensor[]): () => Tensor[] {
+  let made: Tensor[] | undefined;
+  return () => {
+    if (made === undefined || made.some(tensor => tensor.isDisposed)) made = make();
+    return made;
+  };
+}
+
 defineProduct('Linear', {
   reference: linearReference,
   native: linearNative,
   gradient: (dy, { x, weight, y1: pre }, attributes) => {
-    const [dW, db] = run('LinearWeightGradient', { dy, x, pre }, { ...attributes, units: weight.shape[0] });
+    const both = once(() => run('LinearWeightGradient', { dy, x, pre }, { ...attributes, units: weight.shape[0] }));
     const dx = () => run('LinearInputGradient', { dy, weight, pre }, attributes)[0];
-    return { x: dx, weight: dW, bias: db, residual: dy };
+    return { x: dx, weight: () => both()[0], bias: () => both()[1], residual: dy };
   },
 });
 

@@ -1,11 +1,9 @@
 /** @file The layers that models are made of: parameters plus one fused kernel each. */
 import type { Tensor, Variable } from '@tensorflow/tfjs-core';
 import { conv2d } from '../kernels/conv.ts';
-import { linear } from '../kernels/linear.ts';
+import { type Activation, linear } from '../kernels/linear.ts';
 import { groupNorm, layerNorm, rmsNorm } from '../kernels/norm.ts';
 import type { Parameters } from './module.ts';
-
-export type Activation = 'none' | 'gelu' | 'silu' | 'relu';
 
 export interface LinearOptions {
   readonly bias?: boolean;

@@ -8,11 +8,13 @@ import type { InstructionSet } from '../../src/backends/addon.ts';
 import { registerNative } from '../../src/backends/native.ts';
 import type { ModelConfig } from '../../src/config.ts';
 import { generate } from '../../src/generate.ts';
+import { leakySlope } from '../../src/kernels/activation.ts';
 import { attention } from '../../src/kernels/attention.ts';
 import { valueAndGradients } from '../../src/kernels/autodiff.ts';
-import { conv2d, upsample2x } from '../../src/kernels/conv.ts';
+import { conv2d, convTranspose2d, upsample2x } from '../../src/kernels/conv.ts';
 import { linearCrossEntropy } from '../../src/kernels/headloss.ts';
 import { linear } from '../../src/kernels/linear.ts';
+import { doubleSmoothly, halveSmoothly } from '../../src/kernels/resample.ts';
 import { Random } from '../../src/random.ts';
 import { batchOf, caption, configs, randomModel } from '../tiny-model.ts';
 
@@ -37,7 +39,7 @@ const operations: readonly Operation[] = [
       name: `linear ${M} x ${N} x ${K}`,
       shapes: [[M, K], [N, K], [N], [M, N]],
       apply: (x: tf.Tensor, w: tf.Tensor, bias: tf.Tensor, residual: tf.Tensor) =>
-        linear(x, w, { bias, residual, activation: (['gelu', 'silu', 'relu'] as const)[M % 3] }),
+        linear(x, w, { bias, residual, activation: (['gelu', 'silu', 'relu', 'lrelu'] as const)[M % 4] }),
     })),
   ),
   ...[true, false].flatMap(transposeA =>
@@ -73,6 +75,17 @@ const operations: readonly Operation[] = [
     })),
   ),
   { name: 'upsample2x', shapes: [[2, 3, 5, 7]], apply: x => upsample2x(x) },
+  {
+    name: 'convTranspose2d',
+    shapes: [
+      [2, 3, 5, 19],
+      [19, 4, 4, 7],
+    ],
+    apply: (x: tf.Tensor, w: tf.Tensor) => convTranspose2d(x, w),
+  },
+  { name: 'doubleSmoothly', shapes: [[2, 3, 5, 7]], apply: x => doubleSmoothly(x) },
+  { name: 'halveSmoothly', shapes: [[2, 6, 4, 19]], apply: x => halveSmoothly(x) },
+  { name: 'leakySlope', shapes: [[5, 19]], apply: x => leakySlope(x, tf.sub(0.1, x)) },
   ...[8, 32, 80].map(D => ({
     name: `attention ${D}`,
     shapes: [

@@ -1,7 +1,7 @@
 /** @file Activations against their formulas, dropout against Philox words taken one by one. */
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, test } from 'vitest';
-import { dropout, dropoutAdd, gelu, silu, swiglu } from '../../src/kernels/activation.ts';
+import { dropout, dropoutAdd, gelu, leakySlope, silu, swiglu } from '../../src/kernels/activation.ts';
 import { definedKernels } from '../../src/kernels/registry.ts';
 import { philox } from '../../src/random.ts';
 import { expectAllclose, normal, onEveryBackend, useNative } from '../support.ts';
@@ -48,6 +48,20 @@ onEveryBackend('gradients of activations', async backend => {
     await expectGradients({ backend, fused: silu, plain: plain('Silu'), inputs: [normal(shape, 1, 2)] });
     await expectGradients({ backend, fused: swiglu, plain: plain('Swiglu'), inputs: [normal(shape, 1, 2)] });
   }
+});
+
+onEveryBackend('the slope of lrelu multiplies tangents, and is constant', async backend => {
+  const t = normal([3, 37], 1);
+  const y = normal([3, 37], 2);
+  const ys = await y.data();
+  const expected = (await t.data()).map((value, i) => (ys[i] > 0 ? value : 0.2 * value));
+  expectAllclose(await leakySlope(t, y).data(), expected);
+  const fused = (x: tf.Tensor) => leakySlope(x, y);
+  const slopes = tf.tensor(
+    ys.map(value => (value > 0 ? 1 : 0.2)),
+    [3, 37],
+  );
+  await expectGradients({ backend, fused, plain: x => tf.mul(x, slopes), inputs: [t] });
 });
 
 onEveryBackend('dropout keeps what Philox says, forward and backward', async () => {

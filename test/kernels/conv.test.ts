@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, test } from 'vitest';
 import { valueAndGradients } from '../../src/kernels/autodiff.ts';
-import { conv2d, patchify, unpatchify, upsample2x } from '../../src/kernels/conv.ts';
+import { conv2d, convTranspose2d, patchify, unpatchify, upsample2x } from '../../src/kernels/conv.ts';
 import { activateReference } from '../../src/kernels/linear.ts';
 import { run } from '../../src/kernels/registry.ts';
 import { expectAllclose, normal, onEveryBackend, useNative } from '../support.ts';
@@ -114,6 +114,64 @@ function gradientsBySums(x: tf.Tensor, w: tf.Tensor, b: tf.Tensor, cotangent: tf
   }
   return [dx, dw, db];
 }
+
+onEveryBackend('conv2d with lrelu has the gradients of the plain composition', async () => {
+  for (const [shape, O, kernel, stride] of shapes.slice(0, 9)) {
+    const x = normal(shape, 1);
+    const w = normal([O, ...kernel, shape[3]], 2, 0.3);
+    const b = normal([O], 3);
+    const plain = (x: tf.Tensor, w: tf.Tensor, b: tf.Tensor) =>
+      activateReference(tf.add(conv2d(x, w, { stride }), b), 'lrelu');
+    const cotangent = normal(plain(x, w, b).shape, 5);
+    const ours = valueAndGradients(() => {
+      const y = conv2d(x, w, { bias: b, stride, activation: 'lrelu' });
+      return { loss: tf.sum(tf.mul(y, cotangent)), aux: [y] };
+    }, [x, w, b]);
+    const theirs = valueAndGradients(
+      () => ({ loss: tf.sum(tf.mul(plain(x, w, b), cotangent)), aux: [plain(x, w, b)] }),
+      [x, w, b],
+    );
+    expectAllclose(await ours.aux[0].data(), await theirs.aux[0].data(), { relative: 1e-5, absolute: 1e-5 });
+    for (let i = 0; i < 3; i++) {
+      const [mine, wanted] = [ours.gradients[i] as tf.Tensor, theirs.gradients[i] as tf.Tensor];
+      expectAllclose(await mine.data(), await wanted.data(), { relative: 1e-4, absolute: 2e-4 });
+    }
+    for (const { loss, aux, gradients } of [ours, theirs]) tf.dispose([loss, ...aux, ...(gradients as tf.Tensor[])]);
+    tf.dispose([x, w, b, cotangent]);
+  }
+});
+
+onEveryBackend('a transposed convolution is the adjoint of the convolution, and has its gradients', async () => {
+  for (const [shape, O, kernel] of [
+    [[1, 2, 2, 1], 1, [4, 4]],
+    [[2, 8, 6, 5], 17, [4, 4]],
+    [[3, 4, 8, 16], 7, [3, 3]],
+  ] as const) {
+    const [B, H, W, C] = shape;
+    const x = normal([B, H / 2, W / 2, O], 1);
+    const w = normal([O, ...kernel, C], 2, 0.3);
+    const image = normal([...shape], 3);
+    const { loss, aux, gradients } = valueAndGradients(() => {
+      const y = convTranspose2d(x, w);
+      return { loss: tf.sum(tf.mul(y, image)), aux: [y] };
+    }, [x, w]);
+    expect(aux[0].shape).toEqual([...shape]);
+    // <T x, image> = <x, conv image> for every x, so the gradient by x is the convolution's defining sum.
+    expectAllclose(await (gradients[0] as tf.Tensor).data(), naive(image, w, 2), { relative: 1e-4, absolute: 1e-4 });
+    const through = naive(image, w, 2);
+    const inner = (await x.data()).reduce((sum, value, i) => sum + value * through[i], 0);
+    expectAllclose(await loss.data(), [inner], { relative: 1e-4, absolute: 1e-4 });
+    const dw = await (gradients[1] as tf.Tensor).data();
+    for (const i of [0, Math.floor(w.size / 2), w.size - 1]) {
+      const unit = tf.tensor(new Float32Array(w.size).fill(0).fill(1, i, i + 1), w.shape);
+      const along = naive(image, unit, 2);
+      const derivative = (await x.data()).reduce((sum, value, at) => sum + value * along[at], 0);
+      expectAllclose([dw[i]], [derivative], { relative: 1e-4, absolute: 1e-4 });
+      unit.dispose();
+    }
+    tf.dispose([x, w, image, loss, ...aux, ...(gradients as tf.Tensor[])]);
+  }
+});
 
 onEveryBackend('conv2d can be differentiated twice', async () => {
   const x = normal([1, 4, 4, 2], 1);

@@ -26,7 +26,7 @@ function multiply(x: Float32Array, weight: Float32Array, K: number): Float64Arra
   return y;
 }
 
-const activations: readonly Activation[] = ['none', 'gelu', 'silu', 'relu'];
+const activations: readonly Activation[] = ['none', 'gelu', 'silu', 'relu', 'lrelu'];
 
 /** The same layer as plain operations, for gradients by tfjs. */
 function plain(x: tf.Tensor, w: tf.Tensor, b: tf.Tensor | undefined, activation: Activation, residual?: tf.Tensor) {
@@ -98,10 +98,25 @@ onEveryBackend('linear can be differentiated twice', async () => {
   const x = normal([3, 4], 1);
   const w = normal([5, 4], 2);
   const penalty = (f: (x: tf.Tensor) => tf.Tensor) => (x: tf.Tensor) => tf.sum(tf.square(tf.grad(f)(x)));
-  const ours = tf.grad(penalty(x => tf.sum(tf.square(linear(x, w, { activation: 'relu' })))))(x);
-  const theirs = tf.grad(penalty(x => tf.sum(tf.square(plain(x, w, undefined, 'relu')))))(x);
-  expectAllclose(await ours.data(), await theirs.data(), { relative: 1e-4, absolute: 1e-4 });
-  tf.dispose([x, w, ours, theirs]);
+  for (const activation of ['relu', 'lrelu'] as const) {
+    const ours = tf.grad(penalty(x => tf.sum(tf.square(linear(x, w, { activation })))))(x);
+    const theirs = tf.grad(penalty(x => tf.sum(tf.square(plain(x, w, undefined, activation)))))(x);
+    expectAllclose(await ours.data(), await theirs.data(), { relative: 1e-4, absolute: 1e-4 });
+    tf.dispose([ours, theirs]);
+  }
+  tf.dispose([x, w]);
+});
+
+onEveryBackend('lrelu keeps a fifth of what is below zero, and its slope', async () => {
+  const x = tf.tensor2d([[-5], [-1e-3], [0], [2]]);
+  const one = tf.ones([1, 1]);
+  const { loss, aux, gradients } = valueAndGradients(() => {
+    const y = linear(x, one, { activation: 'lrelu' });
+    return { loss: tf.sum(y), aux: [y] };
+  }, [x]);
+  expectAllclose(await aux[0].data(), [-1, -2e-4, 0, 2], { absolute: 1e-9 });
+  expectAllclose(await (gradients[0] as tf.Tensor).data(), [0.2, 0.2, 0.2, 1]);
+  tf.dispose([x, one, loss, ...aux, ...(gradients as tf.Tensor[])]);
 });
 
 onEveryBackend('linear passes NaN and infinity on', async () => {

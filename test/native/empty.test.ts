@@ -6,15 +6,16 @@ import * as tf from '@tensorflow/tfjs-core';
 import { expect, test } from 'vitest';
 import { selectBackend } from '../../src/backends/index.ts';
 import { registerNative } from '../../src/backends/native.ts';
-import { dropoutAdd, gelu, silu, swiglu } from '../../src/kernels/activation.ts';
+import { dropoutAdd, gelu, leakySlope, silu, swiglu } from '../../src/kernels/activation.ts';
 import { attention } from '../../src/kernels/attention.ts';
 import { valueAndGradients } from '../../src/kernels/autodiff.ts';
 import { gumbelSoftmax, klToUniform } from '../../src/kernels/categorical.ts';
-import { conv2d, patchify, unpatchify, upsample2x } from '../../src/kernels/conv.ts';
+import { conv2d, convTranspose2d, patchify, unpatchify, upsample2x } from '../../src/kernels/conv.ts';
 import { embedding } from '../../src/kernels/embedding.ts';
 import { linearCrossEntropy } from '../../src/kernels/headloss.ts';
 import { linear } from '../../src/kernels/linear.ts';
 import { groupNorm, layerNorm, rmsNorm } from '../../src/kernels/norm.ts';
+import { doubleSmoothly, halveSmoothly } from '../../src/kernels/resample.ts';
 import { splitHeads } from '../../src/kernels/rope.ts';
 import { Random } from '../../src/random.ts';
 import { useNative } from '../support.ts';
@@ -64,6 +65,17 @@ const operations: readonly Operation[] = [
       conv2d(x, w, { bias, stride: stride as 1 | 2, activation: 'silu' }),
   })),
   { name: 'upsample2x', shapes: [[0, 4, 4, 3]], apply: x => upsample2x(x) },
+  {
+    name: 'convTranspose2d',
+    shapes: [
+      [0, 4, 4, 5],
+      [5, 4, 4, 3],
+    ],
+    apply: (x, w) => convTranspose2d(x, w),
+  },
+  { name: 'doubleSmoothly', shapes: [[0, 4, 4, 3]], apply: x => doubleSmoothly(x), unknownToCpu: true },
+  { name: 'halveSmoothly', shapes: [[0, 4, 4, 3]], apply: x => halveSmoothly(x), unknownToCpu: true },
+  { name: 'leakySlope', shapes: [[0, 4]], apply: x => leakySlope(x, tf.neg(x)) },
   { name: 'patchify', shapes: [[0, 4, 4, 3]], apply: x => patchify(x, 2) },
   { name: 'unpatchify', shapes: [[0, 2, 2, 12]], apply: x => unpatchify(x, 2) },
   ...[
