@@ -16,8 +16,8 @@ import { drawSampleGrid, type SampleCaptions } from '../src/commands/samples.ts'
 import { type Session, startEngine } from '../src/commands/session.ts';
 import { trainRun } from '../src/commands/train.ts';
 import { checkConfig, presets, type RunConfig, runSchema } from '../src/config.ts';
+import { openPainter } from '../src/painter.ts';
 import { encodePng } from '../src/pictures.ts';
-import { Tessera } from '../src/pipeline.ts';
 import { readRun, runPaths } from '../src/runs.ts';
 import { mergeConfig } from '../src/schema.ts';
 import { fitToBudget, rhythm } from './budget.ts';
@@ -150,11 +150,11 @@ async function demo(session: Session, values: z.output<typeof flags>): Promise<v
   if (!finished) return;
 
   reporter.stage('samples', { index: stages.of, of: stages.of });
-  const tessera = await Tessera.load(out);
-  const { sheet, painted } = await drawSampleGrid(tessera, captions, { columns: 8 });
+  const painter = await openPainter(out);
+  const { sheet, painted } = await drawSampleGrid(painter, captions, { columns: 8 });
   await writeAtomic(runPaths(out).samples, await encodePng(sheet));
   reporter.pictures(painted.slice(0, 6), { pictureColumns: 24 });
-  tessera.dispose();
+  painter.dispose();
   await writeJson(join(out, 'timing.json'), {
     minutes: (session.now() - started) / 60000,
     stages: reporter.timings,

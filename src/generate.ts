@@ -21,7 +21,7 @@ export interface GenerateRequest extends SamplingOptions {
   /** Images of each caption; they share one reading of it. Default 1. */
   readonly imagesPerCaption?: number;
   /** Number of the first image of each caption: image i + firstImage draws from stream i + firstImage. Default 0. */
-  readonly firstImage?: number;
+  readonly firstImage?: number | readonly number[];
   /** Codes that are kept, [N], -1 where the model is to paint. */
   readonly given?: Int32Array;
   /** Codes painted between two yields. Default: one row of the grid. */
@@ -49,9 +49,11 @@ export async function* generate(
   const images = captions.length * imagesPerCaption;
   const every = request.every ?? model.vocabulary.grid;
   const guided = cfgScale !== 1;
-  const randoms = Array.from({ length: images }, (_, i) =>
-    new Random(seed).fork('image', firstImage + (i % imagesPerCaption)),
-  );
+  const numberOf = (i: number) => {
+    const first = typeof firstImage === 'number' ? firstImage : firstImage[Math.floor(i / imagesPerCaption)];
+    return first + (i % imagesPerCaption);
+  };
+  const randoms = Array.from({ length: images }, (_, i) => new Random(seed).fork('image', numberOf(i)));
   const codes = new Int32Array(images * N).fill(-1);
   const logProbability = new Float64Array(images);
   const known = knownPrefix(given, N);

@@ -152,14 +152,20 @@ export class Tessera {
   }
 
   /** The finished pictures of several captions, painted some at a time so that the caches stay small. */
-  async paintFinished(captions: readonly string[], request: PaintAllRequest = {}): Promise<readonly Picture[]> {
+  async paintFinished(
+    captions: readonly string[],
+    request: PaintAllRequest & { readonly onProgress?: (done: number, total: number) => void } = {},
+  ): Promise<readonly Picture[]> {
+    const { onProgress, firstImage, ...rest } = request;
     const atOnce = Math.max(1, Math.floor(CACHED_POSITIONS / this.model.length));
     const pictures: Picture[] = [];
     for (let first = 0; first < captions.length; first += atOnce) {
       const some = captions.slice(first, first + atOnce);
-      for await (const painting of this.paintAll(some, { ...request, previews: false })) {
+      const numbers = typeof firstImage === 'object' ? firstImage.slice(first, first + atOnce) : firstImage;
+      for await (const painting of this.paintAll(some, { ...rest, firstImage: numbers, previews: false })) {
         pictures.push(...painting.pictures);
       }
+      onProgress?.(pictures.length, captions.length);
     }
     return pictures;
   }

@@ -5,7 +5,7 @@
  */
 import type { Tensor } from '@tensorflow/tfjs-core';
 import type { Precision } from '../../src/backends/native.ts';
-import { modelSchema, type PatchConfig, patchSchema, patchTrainSchema } from '../../src/config.ts';
+import { modelSchema, patchSchema, patchTrainSchema } from '../../src/config.ts';
 import { Dalle } from '../../src/dalle.ts';
 import { generate } from '../../src/generate.ts';
 import { valueAndGradients } from '../../src/kernels/autodiff.ts';

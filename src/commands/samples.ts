@@ -1,9 +1,8 @@
 /** @file The grid of samples that training and the demo leave: captions that were trained on above captions never seen. */
 
 import { type Cell, grid } from '../grid.ts';
+import type { Painter } from '../painter.ts';
 import type { Picture } from '../pictures.ts';
-import type { Tessera } from '../pipeline.ts';
-import type { CaptionedCodes } from '../tasks/dalle.ts';
 
 export interface SampleCaptions {
   readonly trained: readonly string[];
@@ -15,21 +14,19 @@ const SEED = 1;
 
 /** Paints the captions and lays them out; also returns the pictures, unseen ones interleaved, for a terminal. */
 export async function drawSampleGrid(
-  tessera: Tessera,
+  painter: Painter,
   captions: SampleCaptions,
   options: { readonly note?: string; readonly columns?: number } = {},
 ): Promise<{ readonly sheet: Picture; readonly painted: readonly Cell[] }> {
   const { trained, unseen } = captions;
   const all = [...trained, ...unseen];
-  const pictures = await tessera.paintFinished(all, { seed: SEED });
+  const pictures = await painter.paint(all, { seed: SEED });
   const cells = pictures.map((picture, i) => ({ picture, label: all[i] }));
-  const { temperature, cfgScale } = tessera.config.sampling;
-  const settings = `temperature ${temperature}, guidance ${cfgScale}, seed ${SEED}`;
   const sheet = await grid(cells, {
     columns: options.columns ?? 6,
-    cellScale: Math.max(1, Math.round(128 / tessera.imageSize)),
+    cellScale: Math.max(1, Math.round(128 / painter.imageSize)),
     title: 'Samples',
-    note: [options.note, settings].filter(Boolean).join(', '),
+    note: [options.note, painter.settings, `seed ${SEED}`].filter(Boolean).join(', '),
     headings: [
       ...(trained.length > 0 ? [{ before: 0, text: 'captions it was trained on' }] : []),
       ...(unseen.length > 0 ? [{ before: trained.length, text: 'captions it has never seen' }] : []),
@@ -43,15 +40,18 @@ export async function drawSampleGrid(
   return { sheet, painted };
 }
 
+/** The captions of each item of a side of the data. */
+type Captions = readonly (readonly string[])[];
+
 /** Some captions that were trained on and some that never were, spread over the data. */
-export function pickCaptions(training: CaptionedCodes, heldOut: CaptionedCodes): SampleCaptions {
-  const known = new Set(training.captions.flat());
+export function pickCaptions(training: Captions, heldOut: Captions): SampleCaptions {
+  const known = new Set(training.flat());
   const some = (captions: readonly string[], count: number) =>
     Array.from(
       { length: Math.min(count, captions.length) },
       (_, i) => captions[Math.floor((i * captions.length) / count)],
     );
-  const first = ({ captions }: CaptionedCodes) => captions.map(([caption]) => caption);
+  const first = (captions: Captions) => captions.map(([caption]) => caption);
   const unseen = first(heldOut).filter(caption => !known.has(caption));
   return { trained: some(first(training), 12), unseen: some(unseen, 12) };
 }
