@@ -195,10 +195,11 @@ export const preconditionings = ['edm', 'flow'] as const;
 /** The denoiser and its noise. */
 export const diffusionSchema = z.object({
   precond: z.enum(preconditionings).default('edm').describe('edm (Karras et al. 2022) or rectified flow'),
+  stem: count.default(2).describe('pixels folded into channels before the first convolution'),
   width: count.default(64).describe('channels at the finest stage'),
   multipliers: z.array(count).min(1).default([1, 2, 2]).describe('channels of each stage over the width'),
   blocks: count.default(1).describe('residual blocks at each stage'),
-  attention: z.array(count).default([8]).describe('resolutions with attention'),
+  attention: z.array(count).default([8]).describe('sides of the stages with attention, in folded pixels'),
   embedding: count.default(256).describe('channels of the noise and caption embedding'),
   dropout: belowOne.default(0),
   captionDrop: fraction.default(0.1).describe('share of captions left out in training, for guidance'),
