@@ -32,8 +32,8 @@ export interface PairBatch {
   readonly images: Tensor;
   /** [B, L] int32, padded; L up to the config's length. */
   readonly ids: Tensor;
-  /** [B, B] of `positivePairs`. */
-  readonly targets: Tensor;
+  /** [B, B] of `equalCaptions`. */
+  readonly ignored: Tensor;
   /** The same images cut otherwise, [B, S, S, 3]: their features should not differ. */
   readonly views?: Tensor;
 }
@@ -135,12 +135,12 @@ class TextTower {
     return this.output.apply(mean); // [B, dim]
   }
 
-  /** Multiply-adds times two of one caption of `length` ids, forward; attention counted causal. */
+  /** Multiply-adds times two of training on a caption of full length; attention counted causal. */
   flops(config: TextConfig): number {
     const { width, layers, length, dim } = config;
     const T = length + 1;
     const weights = width * (4 * width + 3 * innerWidth(width));
-    return 2 * (T * layers * (weights + T * width) + width * dim);
+    return 6 * (T * layers * (weights + T * width) + width * dim);
   }
 }
 
@@ -225,16 +225,17 @@ class ImageTower {
     return this.output.apply(tf.mean(this.norm.apply(x), [1, 2])); // [B, dim]
   }
 
-  /** Multiply-adds times two of one image, forward. */
+  /** Multiply-adds times two of training on one image; pixels need no gradient, which saves the first layer a product. */
   flops(config: TextConfig): number {
     const { patch, stages } = imageStages(this.size, config.imageWidth);
-    let sum = stages[0].grid ** 2 * 27 * patch ** 2 * config.imageWidth;
+    const first = stages[0].grid ** 2 * 27 * patch ** 2 * config.imageWidth;
+    let sum = first;
     stages.forEach(({ grid, channels }, i) => {
       const next = stages[i + 1];
       sum += BLOCKS * grid ** 2 * 10 * channels ** 2;
       sum += next === undefined ? channels * config.dim : next.grid ** 2 * 4 * channels * next.channels;
     });
-    return 2 * sum;
+    return 6 * sum - 2 * first;
   }
 }
 
@@ -282,14 +283,14 @@ export class Contrastive {
    * @param viewsWeight of the second term
    */
   loss(
-    { images, ids, targets, views }: PairBatch,
+    { images, ids, ignored, views }: PairBatch,
     viewsWeight = 0,
   ): { loss: Tensor; metrics: Readonly<Record<string, Tensor>> } {
     const image = this.image(images);
-    const pairs = infoNce(image, this.text(ids), { scale: this.scale(), targets });
+    const pairs = infoNce(image, this.text(ids), { scale: this.scale(), ignored });
     const scale = this.scale();
     if (views === undefined) return { loss: pairs, metrics: { scale } };
-    const other = infoNce(image, this.image(views), { scale: tf.scalar(VIEW_SCALE), targets });
+    const other = infoNce(image, this.image(views), { scale: tf.scalar(VIEW_SCALE), ignored });
     return {
       loss: tf.add(pairs, tf.mul(other, viewsWeight)),
       metrics: { pairs: tf.clone(pairs), views: other, scale },
@@ -305,7 +306,7 @@ export class Contrastive {
   /** Multiply-adds times two of one pair's forward and backward pass; a view of the image more with `views`. */
   flopsPerPair(views = false): number {
     const { config } = this;
-    return 3 * (this.textTower.flops(config) + (views ? 2 : 1) * this.imageTower.flops(config));
+    return this.textTower.flops(config) + (views ? 2 : 1) * this.imageTower.flops(config);
   }
 
   dispose(): void {
@@ -326,30 +327,28 @@ function unit(rows: Tensor): Tensor {
 }
 
 /**
- * Which pairs of a batch belong together: caption i's row has 1/n at the n captions equal to it, so that an image is
- * never pushed away from its own caption because another image has the same.
- * @returns [B, B], symmetric, rows add up to 1; owned by the caller
+ * Which pairs of a batch must not count as wrong answers: an image is never pushed away from its own caption because
+ * another image has the same one.
+ * @returns [B, B], -1e9 where two different pairs have equal captions, else 0; owned by the caller
  */
-export function positivePairs(captions: readonly string[]): Tensor {
-  const counts = new Map<string, number>();
-  for (const caption of captions) counts.set(caption, (counts.get(caption) ?? 0) + 1);
-  const values = captions.flatMap(a => captions.map(b => (a === b ? 1 / (counts.get(a) as number) : 0)));
+export function equalCaptions(captions: readonly string[]): Tensor {
+  const values = captions.flatMap((a, i) => captions.map((b, j) => (i !== j && a === b ? -1e9 : 0)));
   return tf.tensor2d(values, [captions.length, captions.length]);
 }
 
 /**
- * Symmetric InfoNCE: the cross-entropy of softmax(scale a bT) with the targets, along rows and along columns, halved.
- * B x B logits are nothing beside the towers, so this is not one fused kernel.
+ * Symmetric InfoNCE: the cross-entropy of softmax(scale a bT + ignored) with the diagonal, along rows and along columns,
+ * halved. B x B logits are nothing beside the towers, so this is not one fused kernel.
  * @param a [B, dim]; @param b [B, dim], rows of length 1
- * @param options.scale a scalar; @param options.targets [B, B], symmetric, rows add up to 1
+ * @param options.scale a scalar; @param options.ignored of `equalCaptions`, [B, B], symmetric, 0 on the diagonal
  * @returns a scalar, in nats
- * @see van den Oord et al. 2018 (arXiv:1807.03748); several positives: Khosla et al. 2020, L_out (arXiv:2004.11362)
+ * @see van den Oord et al. 2018 (arXiv:1807.03748)
  */
-export function infoNce(a: Tensor, b: Tensor, options: { readonly scale: Tensor; readonly targets: Tensor }): Tensor {
+export function infoNce(a: Tensor, b: Tensor, options: { readonly scale: Tensor; readonly ignored: Tensor }): Tensor {
   return tf.tidy(() => {
-    const logits = tf.mul(tf.matMul(a, b, false, true), options.scale); // [B, B]
-    const partition = tf.add(tf.logSumExp(logits, 1), tf.logSumExp(tf.transpose(logits), 1)); // [B]
-    const chosen = tf.sum(tf.mul(logits, options.targets), 1);
-    return tf.mean(tf.sub(tf.mul(partition, 0.5), chosen));
+    const logits = tf.add(tf.mul(tf.matMul(a, b, false, true), options.scale), options.ignored); // [B, B]
+    const partitions = tf.add(tf.logSumExp(logits, 1), tf.logSumExp(tf.transpose(logits), 1)); // [B]
+    const right = tf.sum(tf.mul(logits, tf.eye(a.shape[0])), 1);
+    return tf.mean(tf.sub(tf.mul(partitions, 0.5), right));
   });
 }

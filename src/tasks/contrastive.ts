@@ -3,7 +3,7 @@
  * held-out images find their captions among others, and captions their images.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { type Contrastive, infoNce, positivePairs } from '../baselines/contrastive.ts';
+import { type Contrastive, equalCaptions, infoNce } from '../baselines/contrastive.ts';
 import { type CaptionEncoder, encodeCaptions, encodeImages, trimIds } from '../baselines/frozen.ts';
 import type { TextTrainConfig } from '../config.ts';
 import type { Parameters } from '../nn/module.ts';
@@ -72,7 +72,7 @@ export class ContrastiveTask implements Task {
         {
           images: crops('crops'),
           ids: tf.tensor2d(ids, [captions.length, columns], 'int32'),
-          targets: positivePairs(captions),
+          ignored: equalCaptions(captions),
           ...(views > 0 ? { views: crops('views') } : {}),
         },
         views,
@@ -113,8 +113,8 @@ export class ContrastiveTask implements Task {
           });
           return tf.tensor2d(values, [size, dim]);
         };
-        const targets = positivePairs(Array.from(chosen, i => captions[i]));
-        return infoNce(rows(imageRows), rows(captionRows), { scale: this.model.scale(), targets });
+        const ignored = equalCaptions(Array.from(chosen, i => captions[i]));
+        return infoNce(rows(imageRows), rows(captionRows), { scale: this.model.scale(), ignored });
       });
       sum += (await loss.data())[0];
       loss.dispose();
