@@ -14,6 +14,7 @@ import { backendNames } from './backends/index.ts';
 import { buildNative } from './commands/build.ts';
 import { emojiData, inspectData, shapesData } from './commands/data.ts';
 import { doctor } from './commands/doctor.ts';
+import { featuresConfig, featuresFields, trainFeatures } from './commands/features.ts';
 import { reconstructImages } from './commands/reconstruct.ts';
 import { sampleRun } from './commands/sample.ts';
 import { type Session, startEngine } from './commands/session.ts';
@@ -220,6 +221,28 @@ export const commands: readonly Command[] = [
       ...engine,
     }),
     run: (session, { values, positionals }) => reconstructImages(session, { ...values, inputs: positionals }),
+  }),
+  command({
+    name: 'features',
+    summary: "train a network of features on a data set's own captions, to judge models by",
+    examples: ['tessera features --data datasets/emoji --out features/emoji --image-size 64'],
+    flags: z.object({
+      data: folder('captioned images: a folder, archive or index file'),
+      out: folder('the features: made, or gone on with if they are there'),
+      format: dataFormat,
+      strict,
+      ...engine,
+      ...featuresFields,
+    }),
+    run: async (session, { values, given }) => {
+      const { data, out, format } = values;
+      const wanted = Object.fromEntries(Object.entries(given).filter(([name]) => name in featuresFields));
+      featuresConfig(wanted); // before anything is started
+      const backend = await startEngine(session, values);
+      session.reporter.message(`computing on ${backend}`);
+      const note = await trainFeatures(session, { data, out, format, strict: values.strict, given: wanted });
+      if (note !== undefined) session.print(`${out}: ${note}`);
+    },
   }),
   command({
     name: 'build-native',

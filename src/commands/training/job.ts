@@ -37,6 +37,8 @@ export interface TrainRequest {
   readonly strict?: boolean;
   /** Captions of the sample grid; by default some of the data's, trained on and held out. */
   readonly sampleCaptions?: SampleCaptions;
+  /** The command that goes on with it; default train. */
+  readonly command?: string;
   /** Place of this command's stages among those of a longer job. */
   readonly stages?: { readonly before: number; readonly of: number };
 }
@@ -86,10 +88,9 @@ export class Job {
 
   /** Says how to go on. */
   stopped(stage: string): undefined {
+    const { command = 'train', data, out } = this.request;
     this.session.reporter.done('stopped; saved');
-    this.session.reporter.message(
-      `${stage} stopped; go on with: tessera train --data ${this.request.data} --out ${this.request.out}`,
-    );
+    this.session.reporter.message(`${stage} stopped; go on with: tessera ${command} --data ${data} --out ${out}`);
     return undefined;
   }
 

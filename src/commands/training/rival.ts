@@ -18,18 +18,26 @@ export function rivalStages(family: Family): readonly string[] {
 /** Runs whatever stage is missing. @returns false if it was stopped */
 export async function trainRival(job: Job): Promise<boolean> {
   const captions = await job.captionStage();
-  const text = await textStage(job, captions);
-  if (text === undefined) return false;
+  const trained = await textStage(job, captions);
+  if (trained === undefined) return false;
+  const { model: text } = trained;
   text.dispose();
   throw new UserError('train', `${job.config.family} cannot be trained yet`);
 }
 
-async function textStage(job: Job, captions: BpeTokenizer): Promise<Contrastive | undefined> {
+/**
+ * Trains the text encoder, or opens the one that is there.
+ * @returns it, and in words how well it retrieves; undefined if it was stopped
+ */
+export async function textStage(
+  job: Job,
+  captions: BpeTokenizer,
+): Promise<{ readonly model: Contrastive; readonly note: string } | undefined> {
   const { config, paths, session } = job;
   const { steps, batchSize } = config.textTrain;
   if (await isTrained({ config, paths })) {
     job.skip('text encoder', 'done before');
-    return loadTowers(paths.text);
+    return { model: await loadTowers(paths.text), note: 'trained before' };
   }
   job.begin('text encoder', { total: steps, unit: 'images' });
   const { heldOut } = await job.images();
@@ -46,5 +54,5 @@ async function textStage(job: Job, captions: BpeTokenizer): Promise<Contrastive 
   });
   if (trained === undefined) return job.stopped('text encoder');
   session.reporter.done(trained.note);
-  return trained.model;
+  return trained;
 }
