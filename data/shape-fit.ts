@@ -82,7 +82,7 @@ export function shapeFit(coverage: Float32Array, size: number): Fit {
     const moments = MOMENTS.get(shape)!; // made for every shape above
     const extent = Math.sqrt(mass / moments.mass);
     const [x, y] = [mx - moments.x * extent, my - moments.y * extent];
-    const drawn = template(shape, { x, y, extent }, size);
+    const drawn = shapeCoverage(shape, { x, y, extent }, size);
     for (const blur of BLURS) {
       const error = difference(coverage, blurred(drawn, size, blur * extent));
       if (error < least) [least, best] = [error, { shape, x: x / size, y: y / size, extent: extent / size }];
@@ -91,8 +91,12 @@ export function shapeFit(coverage: Float32Array, size: number): Fit {
   return best!; // there is at least one shape
 }
 
-/** The coverage of a shape, from 4 x 4 points a pixel. Lengths in pixels. */
-function template(shape: SceneShape, { x, y, extent }: Omit<Fit, 'shape'>, size: number): Float32Array {
+/**
+ * The coverage of a shape, from 4 x 4 points a pixel.
+ * @param place centre and extent of the bounding box, in pixels; @param size the picture's side
+ * @returns [size, size] in [0, 1]
+ */
+export function shapeCoverage(shape: SceneShape, { x, y, extent }: Omit<Fit, 'shape'>, size: number): Float32Array {
   const inside = INSIDE[shape];
   const drawn = new Float32Array(size * size);
   const from = (v: number): number => Math.max(0, Math.floor(v - 0.75 * extent));
@@ -109,8 +113,8 @@ function template(shape: SceneShape, { x, y, extent }: Omit<Fit, 'shape'>, size:
   return drawn;
 }
 
-/** Gaussian blur, rows then columns. */
-function blurred(image: Float32Array, size: number, deviation: number): Float32Array {
+/** Gaussian blur, rows then columns. @param deviation in pixels */
+export function blurred(image: Float32Array, size: number, deviation: number): Float32Array {
   if (deviation < 0.2) return image;
   const reach = Math.ceil(2.5 * deviation);
   const kernel = Array.from({ length: 2 * reach + 1 }, (_, i) => Math.exp(-((i - reach) ** 2) / (2 * deviation ** 2)));

@@ -4,12 +4,10 @@
  * Some colour and shape pairs are held out: no training scene shows them, the validation split does.
  */
 
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import sharp from 'sharp';
 import { UserError } from '../src/errors.ts';
 import { Random } from '../src/random.ts';
-import { mapBounded, writeWhole } from './files.ts';
+import { writeDrawings } from './drawn.ts';
 
 export const sceneColours = {
   red: [222, 38, 38],
@@ -78,7 +76,6 @@ export interface ShapesResult {
   readonly upToDate: boolean;
 }
 
-const STAMP = 'shapes.json';
 const COLOURS = Object.keys(sceneColours) as SceneColour[]; // keys of the literal above
 
 /**
@@ -96,26 +93,25 @@ export async function makeShapes(options: ShapesOptions): Promise<ShapesResult> 
   const pairs = heldOutPairs(seed, holdOut);
   const heldOut = pairs.length === 0 ? 0 : Math.max(1, Math.round(count * holdOut));
   const result = { out, train: count - heldOut, heldOut, pairs };
-  const stamp = `${JSON.stringify({ format: 1, count, size, seed, holdOut, pairs }, null, 2)}\n`;
-  if ((await readFile(join(out, STAMP), 'utf8').catch(() => undefined)) === stamp) return { ...result, upToDate: true };
-
-  // Neither says anything true any more once the first scene is drawn over.
-  await rm(join(out, STAMP), { force: true });
-  await rm(join(out, 'metadata.jsonl'), { force: true });
-  await mkdir(join(out, 'scenes'), { recursive: true });
-  await mkdir(join(out, 'held-out'), { recursive: true });
-  let done = 0;
-  const lines = await mapBounded(Array.from({ length: count }), 8, async (_, i) => {
-    const held = i >= count - heldOut;
-    const name = `${held ? 'held-out' : 'scenes'}/${String(held ? i - (count - heldOut) : i).padStart(6, '0')}.png`;
-    const scene = sceneFor(new Random(seed).fork(held ? 'held-out' : 'scene', i), pairs, held);
-    await writeFile(join(out, name), await drawScene(scene, size));
-    onProgress?.(++done, count);
-    return JSON.stringify({ file_name: name, text: scene.caption, ...(held ? { split: 'validation' } : {}) });
+  const drawn = await writeDrawings(out, {
+    stamp: 'shapes.json',
+    request: { format: 1, count, size, seed, holdOut, pairs },
+    folders: ['scenes', 'held-out'],
+    count,
+    draw: async i => {
+      const held = i >= count - heldOut;
+      const name = `${held ? 'held-out' : 'scenes'}/${String(held ? i - (count - heldOut) : i).padStart(6, '0')}.png`;
+      const scene = sceneFor(new Random(seed).fork(held ? 'held-out' : 'scene', i), pairs, held);
+      return {
+        name,
+        png: await drawScene(scene, size),
+        caption: scene.caption,
+        split: held ? 'validation' : undefined,
+      };
+    },
+    onProgress,
   });
-  await writeWhole(join(out, 'metadata.jsonl'), `${lines.join('\n')}\n`);
-  await writeWhole(join(out, STAMP), stamp); // last, so that a folder with a stamp is complete
-  return { ...result, upToDate: false };
+  return { ...result, upToDate: !drawn };
 }
 
 /**

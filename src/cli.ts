@@ -12,7 +12,7 @@ import { emojiStyles } from '../data/emoji.ts';
 import { formatNames } from '../data/index.ts';
 import { backendNames } from './backends/index.ts';
 import { buildNative } from './commands/build.ts';
-import { emojiData, inspectData, shapesData } from './commands/data.ts';
+import { emojiData, inspectData, modesData, shapesData } from './commands/data.ts';
 import { doctor } from './commands/doctor.ts';
 import { featuresConfig, featuresFields, trainFeatures } from './commands/features.ts';
 import { reconstructImages } from './commands/reconstruct.ts';
@@ -123,6 +123,24 @@ export const commands: readonly Command[] = [
         .describe('share of colour and shape pairs that training never shows'),
     }),
     run: (session, { values }) => shapesData(session, values),
+  }),
+  command({
+    name: 'data modes',
+    summary: 'draw a thousand scenes that can be counted, several times each',
+    examples: ['tessera data modes --out datasets/modes --per-mode 10'],
+    flags: z.object({
+      out: folder('where to'),
+      perMode: z
+        .number()
+        .int()
+        .positive()
+        .max(1000)
+        .default(10)
+        .describe('pictures of every scene, each a little different'),
+      size: z.number().int().min(16).max(256).default(32).describe('side of the images in pixels'),
+      seed: z.number().int().min(0).max(0xffffffff).default(1).describe('the same seed draws the same pictures'),
+    }),
+    run: (session, { values }) => modesData(session, values),
   }),
   command({
     name: 'data inspect',

@@ -2,6 +2,7 @@
 import { makeEmoji } from '../../data/emoji.ts';
 import { openDataset } from '../../data/index.ts';
 import { contactSheet, formatInspection, inspectDataset } from '../../data/inspect.ts';
+import { makeModes } from '../../data/modes.ts';
 import { makeShapes } from '../../data/shapes.ts';
 import { writeAtomic } from '../checkpoint.ts';
 import { UserError } from '../errors.ts';
@@ -40,6 +41,20 @@ export async function shapesData(
   });
   const never = pairs.length > 0 ? `; never in training: ${pairs.join(', ')}` : '';
   session.reporter.done(`${train} to train on, ${heldOut} held out${never}${upToDate ? ' (made before)' : ''}`);
+  session.print(request.out);
+}
+
+/** Draws every one of a thousand scenes several times. */
+export async function modesData(
+  session: Session,
+  request: { readonly out: string; readonly perMode: number; readonly size: number; readonly seed: number },
+): Promise<void> {
+  session.reporter.stage('modes', { unit: 'images' });
+  const { train, heldOut, upToDate } = await makeModes({
+    ...request,
+    onProgress: (step, total) => session.reporter.update({ step, total, amount: step }),
+  });
+  session.reporter.done(`${train} to train on, ${heldOut} held out${upToDate ? ' (made before)' : ''}`);
   session.print(request.out);
 }
 
