@@ -1,0 +1,70 @@
+/**
+ * @file The features of a network trained on the data's own captions by `tessera features`: a folder with tokenizer.json
+ * and text.safetensors. Never the network that a run's own model is told its captions by: a judge does not coach.
+ */
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Contrastive } from '../baselines/contrastive.ts';
+import { type CaptionEncoder, encodeCaptions, encodeImages } from '../baselines/frozen.ts';
+import { type Picture, resizeArea } from '../pictures.ts';
+import type { FeatureExtractor } from './extractor.ts';
+import { loadTowers } from './towers.ts';
+
+const WEIGHTS = 'text.safetensors';
+
+/** Whether a folder holds such a network. */
+export function isTowersFolder(folder: string): boolean {
+  return existsSync(join(folder, WEIGHTS));
+}
+
+/** SHA-256 of a network's weights, in hexadecimal: what tells judges apart. @param folder of the network, or of a run */
+export async function towersFingerprint(folder: string): Promise<string> {
+  return createHash('sha256')
+    .update(await readFile(join(folder, WEIGHTS)))
+    .digest('hex');
+}
+
+/**
+ * @param encoder of the folder's tokenizer.json
+ * @throws UserError if the weights are damaged
+ */
+export async function openTowers(folder: string, encoder: CaptionEncoder): Promise<FeatureExtractor> {
+  const hash = (await towersFingerprint(folder)).slice(0, 8);
+  return new TowerFeatures(`contrastive:${folder}@${hash}`, await loadTowers(join(folder, WEIGHTS)), encoder);
+}
+
+class TowerFeatures implements FeatureExtractor {
+  readonly name: string;
+  readonly dimension: number;
+  private readonly model: Contrastive;
+  private readonly encoder: CaptionEncoder;
+
+  constructor(name: string, model: Contrastive, encoder: CaptionEncoder) {
+    this.name = name;
+    this.model = model;
+    this.encoder = encoder;
+    this.dimension = model.config.dim;
+  }
+
+  async images(pictures: readonly Picture[]): Promise<Float64Array> {
+    const { imageSize } = this.model.sizes;
+    const one = imageSize * imageSize * 3;
+    const bytes = new Uint8Array(pictures.length * one);
+    pictures.forEach((picture, i) => {
+      const fits = picture.width === imageSize && picture.height === imageSize;
+      bytes.set((fits ? picture : resizeArea(picture, imageSize, imageSize)).data, i * one);
+    });
+    return Float64Array.from(await encodeImages(this.model, bytes));
+  }
+
+  readonly text = async (captions: readonly string[]): Promise<Float64Array> => {
+    if (captions.length === 0) return new Float64Array(0);
+    return Float64Array.from(await encodeCaptions(this.model, this.encoder, captions));
+  };
+
+  dispose(): void {
+    this.model.dispose();
+  }
+}

@@ -1,0 +1,252 @@
+/**
+ * @file Networks from a folder or from the Hugging Face hub, by `@huggingface/transformers`: that package is an optional peer
+ * and is imported only here, when it is needed. What is missing, damaged or out of reach is said in one line. Also
+ * pictures as such networks want them.
+ */
+
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { isAbsolute, join, resolve } from 'node:path';
+import sharp from 'sharp';
+import { UserError } from '../errors.ts';
+import type { Picture } from '../pictures.ts';
+
+export type Transformers = typeof import('@huggingface/transformers');
+export type HubTensor = InstanceType<Transformers['Tensor']>;
+export type ImageProcessor = InstanceType<Transformers['CLIPImageProcessor']>;
+
+/** Weights as stored in the ONNX files; a local folder holds one or more of them. */
+export type HubPrecision = 'fp32' | 'fp16' | 'q8';
+
+export interface HubOptions {
+  /** Which weights; the default is fp32 from the hub, and the most exact there is in a local folder. */
+  readonly precision?: HubPrecision;
+  /** Pictures in one run of the model, default 8. */
+  readonly batchSize?: number;
+  /** Where downloads are kept; the default is a folder inside the installed `@huggingface/transformers`. */
+  readonly cacheDir?: string;
+  /** Called while a file comes from the hub. @param total bytes, 0 if the server does not say */
+  readonly onDownload?: (file: string, loaded: number, total: number) => void;
+}
+
+/** What a caller wants of a folder, and how it speaks of it. */
+export interface Wanted {
+  /** Opens every message, e.g. `rerank`. */
+  readonly where: string;
+  /** What it should be, with its article, e.g. `a CLIP`; and a hub id that has one. */
+  readonly what: string;
+  readonly example: string;
+  /** JSON files that a folder must hold. */
+  readonly files: readonly string[];
+  /** ONNX files, any one list of which will do; the first list that is there is taken. */
+  readonly models: readonly (readonly string[])[];
+}
+
+/** Where the files are: a folder whose files are known, or the hub, where only a request can tell. */
+export interface Source {
+  readonly path: string;
+  readonly local: boolean;
+  /** Folder of the ONNX files within `path`. */
+  readonly subfolder: string;
+  readonly precision: HubPrecision;
+  /** Which list of `Wanted.models` a folder holds; undefined on the hub. */
+  readonly models: number | undefined;
+}
+
+const SUFFIXES = { fp32: '', fp16: '_fp16', q8: '_quantized' } as const satisfies Record<HubPrecision, string>;
+const PRECISIONS = ['fp32', 'fp16', 'q8'] as const satisfies readonly HubPrecision[];
+
+/** Name of an ONNX file of a source, with its folder. */
+export function modelFile({ subfolder, precision }: Source, name: string): string {
+  return `${subfolder ? `${subfolder}/` : ''}${name}${SUFFIXES[precision]}.onnx`;
+}
+
+/**
+ * Finds where the files are, without the network.
+ * @throws UserError if it is neither a folder with the files nor a hub id
+ */
+export function findSource(wanted: Wanted, dirOrHubId: string, options: HubOptions): Source {
+  return isFolder(wanted, dirOrHubId)
+    ? readFolder(wanted, dirOrHubId, options)
+    : hubSource(wanted, dirOrHubId, options);
+}
+
+/** Whether something is there under this name. @throws UserError if it is a file */
+function isFolder({ where }: Wanted, path: string): boolean {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  if (stat !== undefined && !stat.isDirectory()) {
+    throw new UserError(where, `expected a folder or a hub id, got the file ${path}`);
+  }
+  return stat !== undefined;
+}
+
+function hubSource({ where, what, example }: Wanted, id: string, { precision = 'fp32' }: HubOptions): Source {
+  if (isAbsolute(id) || !/^\w[\w.-]*\/\w[\w.-]*$/.test(id)) {
+    throw new UserError(
+      where,
+      `there is no folder ${id}`,
+      `give the folder of ${what}, or a hub id such as ${example}`,
+    );
+  }
+  return { path: id, local: false, subfolder: 'onnx', precision, models: undefined };
+}
+
+/** Checks a folder before the slow import, so that what is missing is said at once and by its name. */
+function readFolder({ where, what, example, files, models }: Wanted, dir: string, { precision }: HubOptions): Source {
+  for (const file of files) {
+    if (!existsSync(join(dir, file))) {
+      throw new UserError(where, `no ${file} in ${dir}`, `${what}'s folder has the files of ${example} on the hub`);
+    }
+    try {
+      JSON.parse(readFileSync(join(dir, file), 'utf8'));
+    } catch (error) {
+      throw new UserError(where, `${join(dir, file)}: expected JSON (${reason(error)})`);
+    }
+  }
+  // `onnx/` is the layout of the hub; the exporter of Hugging Face Optimum leaves its files at the root.
+  for (const subfolder of ['onnx', '']) {
+    for (const candidate of precision === undefined ? PRECISIONS : [precision]) {
+      const has = (name: string) => existsSync(join(dir, subfolder, `${name}${SUFFIXES[candidate]}.onnx`));
+      const found = models.findIndex(names => names.every(has));
+      if (found >= 0) {
+        // An absolute path is never taken for a hub id, nor looked up in the library's own folder of models.
+        return { path: resolve(dir), local: true, subfolder, precision: candidate, models: found };
+      }
+    }
+  }
+  const end = `${SUFFIXES[precision ?? 'fp32']}.onnx`;
+  const lists = models.map(names => names.map(name => `onnx/${name}${end}`).join(' with '));
+  throw new UserError(
+    where,
+    `no ONNX model in ${dir} (looked for ${lists.join(', and for ')})`,
+    `export one with \`optimum-cli export onnx --model ${example.replace('Xenova/clip', 'openai/clip')} ${dir}\``,
+  );
+}
+
+/** @throws UserError saying how to install it */
+export async function importTransformers(where: string): Promise<Transformers> {
+  try {
+    return await import('@huggingface/transformers');
+  } catch (error) {
+    throw new UserError(
+      where,
+      `expected the optional package @huggingface/transformers (${reason(error)})`,
+      'npm install @huggingface/transformers',
+    );
+  }
+}
+
+export interface LoadOptions {
+  readonly local_files_only: boolean;
+  readonly subfolder: string;
+  readonly dtype: HubPrecision;
+  readonly session_options: { readonly logSeverityLevel: 4 };
+  readonly cache_dir?: string;
+  readonly progress_callback?: (event: {
+    readonly status: string;
+    readonly file?: string;
+    readonly loaded?: number;
+    readonly total?: number;
+  }) => void;
+}
+
+/** Reads one file of a source, or says in one line why it cannot. */
+export type LoadPart = <T>(file: string, read: (path: string, from: LoadOptions) => Promise<T>) => Promise<T>;
+
+export function partLoader(wanted: Wanted, source: Source, host: () => string, options: HubOptions): LoadPart {
+  return (file, read) =>
+    read(source.path, loadOptions(source, options)).catch(error => {
+      throw explain(wanted, error, { source, file, host: host() });
+    });
+}
+
+function loadOptions({ local, subfolder, precision }: Source, { cacheDir, onDownload }: HubOptions): LoadOptions {
+  return {
+    local_files_only: local,
+    subfolder,
+    dtype: precision,
+    session_options: { logSeverityLevel: 4 }, // the runtime would print its own account of an error that we report
+    cache_dir: cacheDir,
+    progress_callback:
+      local || onDownload === undefined
+        ? undefined
+        : ({ status, file = '', loaded = 0, total = 0 }) => {
+            if (status === 'progress') onDownload(file, loaded, total);
+          },
+  };
+}
+
+/** A failure to load, as one line that says what to do. The original error stays as its cause. */
+function explain(wanted: Wanted, error: unknown, at: { source: Source; file: string; host: string }): UserError {
+  const { where, what, example } = wanted;
+  const { source, file, host } = at;
+  const folder = `give a folder that holds the files of ${what}, such as those of ${example}`;
+  const again = 'it may be cut short: export or download it again';
+  const why = `(${reason(error)})`;
+  const wrapped = source.local
+    ? new UserError(where, `cannot load ${join(source.path, file)} ${why}`, again)
+    : isNotFound(error)
+      ? new UserError(where, `${host} gives no ${file} of ${source.path} ${why}`, folder)
+      : isNetwork(error)
+        ? new UserError(where, `cannot reach ${host} for ${file} of ${source.path} ${why}`, folder)
+        : new UserError(where, `cannot load ${file} of ${source.path} ${why}`, again);
+  wrapped.cause = error;
+  return wrapped;
+}
+
+/** The library exports no class for this; it is thrown for the statuses 401, 403 and 404. */
+export function isNotFound(error: unknown): boolean {
+  return error instanceof Error && error.name === 'ModelFileNotFoundError';
+}
+
+/** `fetch` throws a TypeError that keeps the reason (no such host, connection refused, cut off) as its cause. */
+function isNetwork(error: unknown): error is TypeError & { readonly cause: Error } {
+  return error instanceof TypeError && error.cause instanceof Error;
+}
+
+/** What went wrong, in one line. */
+export function reason(error: unknown): string {
+  const inner = isNetwork(error) ? error.cause : error;
+  const message = inner instanceof Error ? inner.message || String(Object(inner).code) : String(inner);
+  return message.replaceAll(/\s+/g, ' ').trim().slice(0, 300);
+}
+
+/** Kernels of sharp for PIL's numbers of resampling, as preprocessor_config.json has them. */
+const KERNELS: Readonly<Record<number, 'nearest' | 'lanczos3' | 'linear' | 'cubic'>> = {
+  0: 'nearest',
+  1: 'lanczos3',
+  2: 'linear',
+  3: 'cubic',
+};
+
+/**
+ * Pixels as the model wants them. The resizing is done here, because the library's (an affine transform) draws a dark
+ * frame round an enlarged picture and does not smooth a reduced one; after it the library finds nothing left to resize.
+ * @returns pixel_values, float32 [B, 3, S, S]
+ */
+export async function preprocess(
+  { processor, transformers }: { readonly processor: ImageProcessor; readonly transformers: Transformers },
+  pictures: readonly Picture[],
+): Promise<Record<string, HubTensor>> {
+  const images = await Promise.all(
+    pictures.map(async ({ width, height, data }) => {
+      const image = new transformers.RawImage(data, width, height, 3);
+      if (!processor.do_resize) return image;
+      const [toWidth, toHeight] = processor.get_resize_output_image_size(image, processor.size);
+      if (toWidth === width && toHeight === height) return image;
+      const resized = await sharp(data, { raw: { width, height, channels: 3 } })
+        .resize({ width: toWidth, height: toHeight, fit: 'fill', kernel: KERNELS[processor.resample] ?? 'cubic' })
+        .raw()
+        .toBuffer();
+      return new transformers.RawImage(new Uint8Array(resized), toWidth, toHeight, 3);
+    }),
+  );
+  const { pixel_values } = await processor(images);
+  return { pixel_values };
+}
+
+/** The rows of a [B, D] tensor. */
+export function rows(tensor: HubTensor): Float32Array[] {
+  const [count, width] = tensor.dims;
+  const data = Float32Array.from(tensor.to('float32').data as Float32Array); // `to` says only "some typed array"
+  return Array.from({ length: count }, (_, i) => data.subarray(i * width, (i + 1) * width));
+}

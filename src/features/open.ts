@@ -1,0 +1,35 @@
+/** @file Features by their name, as the command line has it. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { CaptionEncoder } from '../baselines/frozen.ts';
+import { UserError } from '../errors.ts';
+import { isTowersFolder, openTowers } from './contrastive.ts';
+import type { FeatureExtractor } from './extractor.ts';
+import type { HubOptions } from './hub.ts';
+import { openOnnx } from './onnx.ts';
+import { PixelFeatures } from './pixels.ts';
+import { RandomFeatures } from './random.ts';
+
+export interface FeatureOptions extends HubOptions {
+  /** Reads a caption tokenizer; only the folders of `tessera features` need it. */
+  readonly readCaptions: (path: string) => Promise<CaptionEncoder>;
+}
+
+/**
+ * Opens features; a backend must have been selected.
+ * @param name `pixels`, `random`, a folder made by `tessera features`, or a folder or hub id of an ONNX network
+ * @throws UserError if there is no such thing
+ */
+export async function openFeatures(name: string, options: FeatureOptions): Promise<FeatureExtractor> {
+  if (name === 'pixels') return new PixelFeatures();
+  if (name === 'random') return new RandomFeatures();
+  if (isTowersFolder(name)) return openTowers(name, await options.readCaptions(join(name, 'tokenizer.json')));
+  if (!existsSync(name) && !name.includes('/')) {
+    throw new UserError(
+      'features',
+      `expected pixels, random, a folder or a hub id, got "${name}"`,
+      `train features of your data with \`tessera features --data datasets/emoji --out features/emoji\``,
+    );
+  }
+  return openOnnx(name, options);
+}
