@@ -135,6 +135,11 @@ export class ReplayBuffer {
     return { rows, places };
   }
 
+  /** The first rows as they are, [count, width] row-major; a copy. */
+  first(count: number): Float32Array {
+    return this.#rows.slice(0, count * this.#width);
+  }
+
   /** Puts rows back to the places that `take` gave. */
   put(rows: Float32Array, places: Int32Array): void {
     places.forEach((place, i) => {

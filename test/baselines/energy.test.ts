@@ -64,7 +64,7 @@ describe('SGLD', () => {
       noise,
       normals: i => tf.tensor(random.fork('step', i).normals(chains)),
     });
-    const values = await end.data();
+    const values = (await end.data()) as Float32Array;
     const mean = values.reduce((sum, value) => sum + value, 0) / chains;
     return { mean, variance: values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (chains - 1) };
   }
@@ -134,6 +134,7 @@ describe('the replay buffer', () => {
       kept.rows.map(() => 99),
       kept.places,
     );
+    expect([...buffer.first(50)].filter(value => value === 99).length).toBe(2 * new Set(kept.places).size);
     const again = buffer.take(400, 0, new Random(3));
     const changed = new Set(kept.places);
     again.places.forEach((place, i) => {
