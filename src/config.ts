@@ -386,7 +386,7 @@ export function patchSizeOf(config: Pick<RunConfig, 'images' | 'patch'>): number
  * @throws UserError naming the fields
  */
 export function checkConfig(config: RunConfig): RunConfig {
-  const { images, patch, model, train } = config;
+  const { images, patch, model, text, train } = config;
   const factor = patchSizeOf(config);
   if (!Number.isInteger(Math.log2(factor)) || factor < patch.stem || !Number.isInteger(Math.log2(patch.stem))) {
     throw new UserError(
@@ -400,6 +400,13 @@ export function checkConfig(config: RunConfig): RunConfig {
       'config',
       `width ${model.width} / heads ${model.heads}: expected a multiple of 4 channels a head`,
       'e.g. --width 256 --heads 4',
+    );
+  }
+  if (text.width % text.heads !== 0) {
+    throw new UserError(
+      'config',
+      `text.width ${text.width} / text.heads ${text.heads}: expected whole channels a head`,
+      'e.g. --text.width 128 --text.heads 4',
     );
   }
   if (model.convKernel % 2 === 0) {
