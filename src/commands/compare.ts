@@ -1,0 +1,206 @@
+/**
+ * @file `tessera compare`: runs of any family beside one another, as one HTML page and the same as JSON. Reads what their
+ * trainings and evaluations have logged, paints the same captions with each, times it, and looks for training images among
+ * the samples. What a run lacks is left out and named; nothing of a run is changed but that missing metrics are added.
+ */
+import { existsSync, statSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { loadState, readSafetensors, writeAtomic } from '../checkpoint.ts';
+import { UserError } from '../errors.ts';
+import { readJsonLines } from '../jsonlines.ts';
+import { conclude } from '../report/conclusions.ts';
+import type { Report, RunReport } from '../report/contents.ts';
+import { aidsOf, groupNames, shortNames } from '../report/groups.ts';
+import { readHistory } from '../report/history.ts';
+import { renderPage } from '../report/page.ts';
+import { progressOf, verdictOf } from '../report/stability.ts';
+import { readRun, runPaths, type WeightKind } from '../runs.ts';
+import { type ComparedRun, openComparisonData, type PaintedRun, type PaintingRequest, paintRuns } from './paintings.ts';
+import { type Session, startEngine } from './session.ts';
+
+export interface CompareRequest extends PaintingRequest {
+  /** Folders. */
+  readonly runs: readonly string[];
+  /** The HTML file; the JSON file has its name with another ending. */
+  readonly out: string;
+  /** The data that all runs were trained on: real images, and what the samples are held against. */
+  readonly data?: string;
+  readonly format?: string;
+  /** Separated by |; by default those of held-out images. */
+  readonly captions?: string;
+}
+
+/** Writes the report and prints its findings. */
+export async function compareRuns(session: Session, request: CompareRequest): Promise<void> {
+  const { out, data, seed, weights } = request;
+  const json = jsonBeside(out);
+  const runs = await openRuns(request);
+  await checkSplits(runs);
+  const captions = request.captions?.split('|').map(caption => caption.trim());
+  const painting = data !== undefined || captions !== undefined;
+  const backend = painting ? await startEngine(session, request) : null;
+  const opened =
+    data === undefined ? undefined : await openComparisonData(session, { ...request, data }, runs[0].config);
+  for (const { folder, trained } of runs) {
+    if (painting && !trained)
+      session.reporter.message(`warning: ${folder} has no ${weights} weights; nothing is painted by it`);
+  }
+  const { painted, grid } = painting
+    ? await paintRuns(session, request, { runs, captions, data: opened })
+    : { painted: new Map<string, PaintedRun>(), grid: null };
+  const reports = await reportRuns(runs, weights, painted);
+  const report: Report = {
+    format: 'tessera-comparison-1',
+    made: new Date().toISOString(),
+    command: commandOf(request),
+    backend,
+    data: data ?? null,
+    imageSize: runs[0].config.images.imageSize,
+    seed,
+    runs: reports,
+    grid,
+    findings: conclude(reports),
+  };
+  await writeAtomic(json, `${JSON.stringify(report)}\n`);
+  await writeAtomic(out, renderPage(report));
+  for (const { text } of report.findings) session.print(text);
+  session.print(`${out}: ${runs.length} runs compared; the same as data in ${json}`);
+}
+
+/** Where the JSON goes. @throws UserError if the report cannot be written under that name */
+function jsonBeside(out: string): string {
+  if (existsSync(out) && statSync(out).isDirectory()) {
+    throw new UserError(
+      'compare: --out',
+      `expected a file, got the folder ${out}`,
+      `e.g. --out ${out.replace(/\/*$/, '')}/comparison.html`,
+    );
+  }
+  if (/\.json$/i.test(out)) {
+    throw new UserError('compare: --out', `expected an HTML file, got ${out}`, 'the JSON file is written beside it');
+  }
+  return `${out.replace(/\.html?$/i, '')}.json`;
+}
+
+async function openRuns({ runs: folders, weights }: CompareRequest): Promise<ComparedRun[]> {
+  if (folders.length === 0) {
+    throw new UserError(
+      'compare',
+      'expected at least one run, got none',
+      'e.g. tessera compare runs/a runs/b --out comparison.html',
+    );
+  }
+  const twice = folders.find((folder, i) => folders.some((other, j) => j < i && resolve(other) === resolve(folder)));
+  if (twice !== undefined) throw new UserError('compare', `${twice} is named twice`);
+  const configs = await Promise.all(folders.map(folder => readRun(folder, 'compare')));
+  const names = shortNames(folders);
+  return folders.map((folder, i) => {
+    const config = configs[i];
+    const paths = runPaths(folder);
+    const needed = [paths.weights[weights], config.family === 'transformer' ? paths.patch : paths.text, paths.captions];
+    return { folder, name: names[i], config, trained: needed.every(existsSync) };
+  });
+}
+
+/** Refuses runs that did not learn from the same images, or not at the same size. */
+async function checkSplits(runs: readonly ComparedRun[]): Promise<void> {
+  const [first, ...others] = runs;
+  const held = await heldOutIds(first);
+  for (const other of others) {
+    const [a, b] = [first.config.images, other.config.images];
+    if (a.imageSize !== b.imageSize) {
+      throw new UserError(
+        'compare',
+        `${first.folder} paints ${a.imageSize} x ${a.imageSize} pixels, ${other.folder} ${b.imageSize} x ${b.imageSize}`,
+        'compare runs that were trained with the same --image-size',
+      );
+    }
+    const ids = await heldOutIds(other);
+    const differ = held !== undefined && ids !== undefined && held !== ids;
+    if (a.validation !== b.validation || differ) {
+      const how = differ ? 'other images' : `${b.validation} of them, not ${a.validation}`;
+      throw new UserError(
+        'compare',
+        `the data splits differ: ${other.folder} held out ${how} than ${first.folder}, so that one is judged by what the other was trained on`.replace(
+          /(not [\d.]+) than (\S+),/,
+          '$1 as $2,',
+        ),
+        'compare runs that were trained on the same data with the same --validation',
+      );
+    }
+  }
+}
+
+/** The held-out items of a run that keeps its data as codes. */
+async function heldOutIds({ folder }: ComparedRun): Promise<string | undefined> {
+  const { heldOutCodes } = runPaths(folder);
+  return existsSync(heldOutCodes) ? (await readSafetensors(heldOutCodes)).metadata.ids : undefined;
+}
+
+async function reportRuns(
+  runs: readonly ComparedRun[],
+  weights: WeightKind,
+  painted: ReadonlyMap<string, PaintedRun>,
+): Promise<RunReport[]> {
+  const groups = groupNames(runs.map(({ config }) => config));
+  return Promise.all(
+    runs.map(async ({ folder, name, config }, i) => {
+      const history = readHistory(readJsonLines(runPaths(folder).metrics), config, weights);
+      const { stages, checks, metrics } = history;
+      const own = painted.get(name);
+      const all = await parametersOf(folder);
+      return {
+        run: folder,
+        name,
+        family: config.family,
+        group: groups[i],
+        seed: config.seed,
+        learningRate: config.train.lr,
+        weights,
+        step: stages.find(({ stage }) => stage === config.family)?.steps ?? 0,
+        steps: config.train.steps,
+        aids: aidsOf(config),
+        parameters: own?.parameters ?? null,
+        trainingOnly: own === undefined || all === undefined ? null : Math.max(0, all - own.parameters),
+        stages,
+        checks,
+        verdict: verdictOf(history, config),
+        progress: progressOf(stages, checks),
+        metrics,
+        sampling: own?.sampling ?? null,
+        nearest: own?.nearest ?? null,
+      };
+    }),
+  );
+}
+
+/** Numbers in all that was trained, discriminators and image towers included; undefined where the state is gone. */
+async function parametersOf(folder: string): Promise<number | undefined> {
+  const { patch, text, patchState, textState, modelState } = runPaths(folder);
+  const counts = await Promise.all(
+    [
+      [modelState, undefined],
+      [patchState, patch],
+      [textState, text],
+    ].map(([state, finished]) => countIn(state, finished)),
+  );
+  return counts[0] === undefined ? undefined : counts.reduce<number>((sum, count) => sum + (count ?? 0), 0);
+}
+
+/** Numbers in the weights of a saved state, or in a file where the state is not there. */
+async function countIn(state: string | undefined, finished: string | undefined): Promise<number | undefined> {
+  const saved = state === undefined ? undefined : await loadState(state);
+  const path = saved === undefined ? finished : join(saved.path, 'weights.safetensors');
+  if (path === undefined || !existsSync(path)) return undefined;
+  const { tensors } = await readSafetensors(path);
+  return [...tensors.values()].reduce((sum, { data }) => sum + data.length, 0);
+}
+
+/** The command that makes the report again. */
+function commandOf({ runs, out, data, captions, numImages, seed, weights }: CompareRequest): string {
+  const quoted = (text: string) => (/^[\w./:@%+=,-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
+  const given = data === undefined ? [] : ['--data', quoted(data)];
+  const wanted = captions === undefined ? [] : ['--captions', quoted(captions)];
+  const flags = ['--num-images', numImages, '--seed', seed, '--weights', weights, '--out', quoted(out)];
+  return ['tessera compare', ...runs.map(quoted), ...given, ...wanted, ...flags].join(' ');
+}

@@ -1,0 +1,257 @@
+/**
+ * @file The words of the conclusion, made from the numbers: every sentence here is a template, and which one is used is
+ * decided by counts and intervals alone. It names no winner whose interval overlaps another's, says what was not measured,
+ * and says where the claim that games are the unstable ones is not supported.
+ */
+import { wilson } from '../metrics/intervals.ts';
+import { type Finding, familyName, isGame, type RunReport } from './contents.ts';
+import { totalOf } from './history.ts';
+import { formatMeasured, leaderOf, measuredRows } from './measures.ts';
+import { formatAmount, formatCount, formatNumber, formatSeconds } from './numbers.ts';
+import { failureShares, hasFailed, type Share } from './stability.ts';
+
+type Runs = readonly RunReport[];
+
+/** All that the numbers of these runs say, in the order of the report. */
+export function conclude(runs: Runs): Finding[] {
+  return [
+    ...budget(runs),
+    ...quality(runs),
+    ...ceiling(runs),
+    ...stability(runs),
+    ...overfitting(runs),
+    ...memorised(runs),
+    ...cost(runs),
+  ];
+}
+
+/** Budgets within this share of each other count as equal. */
+const EQUAL = 0.1;
+
+function budget(runs: Runs): Finding[] {
+  if (runs.length < 2) return [];
+  const spans = [
+    spanOf(runs, 'wall time', run => totalOf(run.stages, 'seconds'), formatSeconds),
+    spanOf(
+      runs,
+      'training operations',
+      run => totalOf(run.stages, 'flops'),
+      flops => formatAmount(flops, 'FLOP'),
+    ),
+    spanOf(runs, 'images seen', run => totalOf(run.stages.slice(-1), 'images'), formatCount),
+    spanOf(runs, 'parameters for sampling', run => run.parameters, formatCount),
+  ];
+  const of = (kind: Span['kind']) => spans.filter(span => span.kind === kind);
+  const equal = of('equal').map(({ what }) => what);
+  const parts = [
+    equal.length > 0
+      ? `Equal to within ${100 * EQUAL} %: ${list(equal)}.`
+      : 'The runs are equal on no axis of the budget.',
+    ...of('different').map(({ what, text }) => `${capital(what)} ${verb(what)} from ${text}.`),
+    ...of('unknown').map(({ what, text }) => `${capital(what)}: not recorded for ${text}.`),
+  ];
+  if (equal.length === 0 || !equal.some(what => what !== 'parameters for sampling')) {
+    parts.push('A difference in quality below may be a difference in budget.');
+  }
+  return [{ topic: 'budget', text: parts.join(' ') }];
+}
+
+interface Span {
+  readonly kind: 'equal' | 'different' | 'unknown';
+  readonly what: string;
+  readonly text: string;
+}
+
+function spanOf(
+  runs: Runs,
+  what: string,
+  amount: (run: RunReport) => number | null,
+  format: (value: number) => string,
+): Span {
+  const known = runs.flatMap(run => {
+    const value = amount(run);
+    return value === null ? [] : [{ name: run.name, value }];
+  });
+  if (known.length < runs.length) {
+    const missing = runs.filter(run => amount(run) === null).map(({ name }) => name);
+    return { kind: 'unknown', what, text: list(missing) };
+  }
+  const sorted = known.sort((a, b) => a.value - b.value);
+  const [least, most] = [sorted[0], sorted[sorted.length - 1]];
+  const kind = most.value <= least.value * (1 + EQUAL) ? 'equal' : 'different';
+  return { kind, what, text: `${format(least.value)} (${least.name}) to ${format(most.value)} (${most.name})` };
+}
+
+/** One sentence for each metric that leads the report. */
+function quality(runs: Runs): Finding[] {
+  const rows = measuredRows(runs).filter(({ metric }) => /^(kid|coverage)$/.test(metric));
+  if (!rows.some(({ metric }) => metric === 'kid')) {
+    return [{ topic: 'quality', text: 'KID was not measured: nothing is said of which run paints best.' }];
+  }
+  const findings = rows.flatMap((row): Finding[] => {
+    const { metric, features, measure, samples } = row;
+    const leader = leaderOf(samples, measure);
+    if (leader === undefined) return [];
+    const by = `By ${metric === 'kid' ? 'KID' : metric}${features === null ? '' : ` (features ${features})`}`;
+    const first = samples.get(leader.name);
+    const shown = (value: number | null | undefined) => formatMeasured(value ?? Number.NaN, row);
+    const range = first?.low == null || first.high === null ? '' : ` [${shown(first.low)}, ${shown(first.high)}]`;
+    const value = `${shown(first?.value)}${range}${row.measure.scale === 1 ? '' : ' × 10⁻³'}`;
+    return [{ topic: 'quality', text: rankingOf(by, value, leader, samples.size) }];
+  });
+  const caution =
+    'These intervals are over samples of one trained network each; they do not tell what another seed of the same training would give.';
+  return rows.some(({ samples }) => samples.size > 1) ? [...findings, { topic: 'quality', text: caution }] : findings;
+}
+
+type Ranked = NonNullable<ReturnType<typeof leaderOf>>;
+
+function rankingOf(by: string, value: string, { name, tied, behind, clear, alike }: Ranked, measured: number): string {
+  if (measured === 1) return `${by}, ${name} scores ${value}; no other run was measured.`;
+  if (!alike) return `${by}, no order is claimed: the runs were measured on different numbers of images.`;
+  if (clear) return `${by}, ${name} is best with ${value}: its interval overlaps no other.`;
+  const rest = behind.length > 0 ? ` ${list(behind)} ${behind.length === 1 ? 'is' : 'are'} worse than ${name}.` : '';
+  return `${by}, the intervals of ${list([name, ...tied])} overlap: no order between them is claimed.${rest}`;
+}
+
+/** What the tokenizer alone costs, beside what real images score. */
+function ceiling(runs: Runs): Finding[] {
+  const row = measuredRows(runs).find(({ metric }) => metric === 'kid');
+  if (row === undefined || row.reconstructions.size === 0) return [];
+  const floor = row.floor?.value ?? null;
+  const beside = floor === null ? '' : ` where real images score ${formatMeasured(floor, row)}`;
+  const parts = [...row.reconstructions].flatMap(([name, { value }]) =>
+    value === null ? [] : [`${formatMeasured(value, row)} (${name})`],
+  );
+  if (parts.length === 0) return [];
+  const text = `Reconstructions by the tokenizer have a KID × 1,000 of ${list(parts)}${beside}: what it loses, the transformer cannot paint.`;
+  return [{ topic: 'ceiling', text }];
+}
+
+/** Who failed, how sure that is, and what it says of the claim. */
+function stability(runs: Runs): Finding[] {
+  const shares = failureShares(runs).filter(({ learningRate }) => learningRate === null);
+  const pooled = shares.sort((a, b) => b.failed - a.failed); // stable: those that failed come first
+  const counts = pooled.map((share, i) => countOf(share, runs, i === 0 || pooled[i - 1].failed > 0));
+  const texts = [`${counts.join('; ')}.`, ...certainty(pooled), claimOf(pooled)];
+  return [...texts.map(text => ({ topic: 'stability' as const, text })), ...unfinished(runs)];
+}
+
+/** 1 of 3 DCGAN runs collapsed (coverage rule, step 4,000); what 0 runs did is said once. */
+function countOf({ family, failed, trials, unchecked }: Share, runs: Runs, first: boolean): string {
+  const name = familyName(family);
+  const unjudged = `${unchecked} ${name} ${unchecked === 1 ? 'run was' : 'runs were'} not checked`;
+  if (trials === 0) return unjudged;
+  const own = runs.filter(run => run.family === family && hasFailed(run));
+  const kinds = [...new Set(own.map(({ verdict }) => verdict.kind))].sort().join(' or ');
+  const why = own.map(({ verdict: { rule, step } }) => `${rule}, step ${formatCount(step)}`);
+  const what = failed > 0 ? ` ${kinds} (${why.join('; ')})` : first ? ' collapsed or diverged' : '';
+  return `${failed} of ${trials} ${name} ${trials === 1 ? 'run' : 'runs'}${what}${unchecked > 0 ? `; ${unjudged}` : ''}`;
+}
+
+/** Wilson's intervals of the shares, those that are equal together. */
+function certainty(shares: readonly Share[]): string[] {
+  const byRange = new Map<string, string[]>();
+  for (const { family, trials, interval } of shares) {
+    if (trials === 0) continue;
+    const range = interval.map(end => formatNumber(100 * end, 2)).join(' to ');
+    byRange.set(range, [...(byRange.get(range) ?? []), familyName(family)]);
+  }
+  const parts = [...byRange].map(([range, names]) => `${range} % (${list(names)})`);
+  return parts.length === 0 ? [] : [`95 % intervals of the true share of failures: ${parts.join(', ')}.`];
+}
+
+/** What the counts say of the claim that games are unstable where likelihood and denoising are stable. */
+function claimOf(shares: readonly Share[]): string {
+  const claim = 'the claim that adversarial training is the unstable one';
+  const games = shares.filter(({ family }) => isGame(family));
+  const others = shares.filter(({ family }) => !isGame(family));
+  if (games.length === 0) return `No GAN was compared: these runs say nothing of ${claim}.`;
+  const judged = games.filter(({ trials }) => trials > 0);
+  if (judged.length === 0) return `No GAN's samples were checked in training: these runs say nothing of ${claim}.`;
+  const [a, b] = [failuresOf(games), failuresOf(others)];
+  if (a.failed === 0) {
+    const names = list(judged.map(({ family }) => familyName(family)));
+    const besides = b.failed > 0 ? ` ${b.failed} of ${b.trials} other runs failed.` : '';
+    return `No GAN run collapsed or diverged: ${claim} is not supported here. ${names} ${judged.length === 1 ? 'was' : 'were'} stable in ${a.trials} ${a.trials === 1 ? 'run' : 'runs'}.${besides}`;
+  }
+  const stable = judged.filter(({ failed }) => failed === 0).map(({ family }) => familyName(family));
+  const but = stable.length === 0 ? '' : ` That does not hold for ${list(stable)}, of which no run failed.`;
+  if (b.trials === 0) return `${capital(claim)} cannot be tested: only GANs were judged here.${but}`;
+  if (b.failed * a.trials >= a.failed * b.trials) {
+    return `Other families failed as often as the GANs (${b.failed} of ${b.trials} against ${a.failed} of ${a.trials}): ${claim} is not supported here.${but}`;
+  }
+  const [ofGames, ofOthers] = [wilson(a.failed, a.trials), wilson(b.failed, b.trials)];
+  const counts = `${a.failed} of ${a.trials} against ${b.failed} of ${b.trials}`;
+  const sure =
+    ofGames[0] > ofOthers[1]
+      ? 'the 95 % intervals do not overlap'
+      : 'but the 95 % intervals overlap: too few runs to tell it from chance';
+  return `GANs failed more often than the other families (${counts}), ${sure}.${but}`;
+}
+
+function failuresOf(shares: readonly Share[]): { readonly failed: number; readonly trials: number } {
+  return {
+    failed: shares.reduce((sum, { failed }) => sum + failed, 0),
+    trials: shares.reduce((sum, { trials }) => sum + trials, 0),
+  };
+}
+
+function unfinished(runs: Runs): Finding[] {
+  return runs
+    .filter(({ step, steps }) => step < steps)
+    .map(({ name, step, steps }) => ({
+      topic: 'stability',
+      text: `${name} stopped at step ${formatCount(step)} of ${formatCount(steps)}: what made it stop is not in its log.`,
+    }));
+}
+
+/** A validation loss this much above its lowest counts as over-fitting. */
+const OVERFIT = 1.02;
+
+function overfitting(runs: Runs): Finding[] {
+  return runs.flatMap(({ name, stages, family }): Finding[] => {
+    const curve = isGame(family) ? undefined : stages.at(-1)?.curves.val_loss;
+    const known = (curve ?? []).flatMap(({ step, value }) => (value === null ? [] : [{ step, value }]));
+    if (known.length < 3) return [];
+    const least = known.reduce((a, b) => (b.value < a.value ? b : a));
+    const last = known[known.length - 1];
+    if (!(least.value > 0 && last.value > OVERFIT * least.value)) return [];
+    const text = `${name} over-fits: its validation loss was lowest at step ${formatCount(least.step)} (${formatNumber(least.value)}) and ended at ${formatNumber(last.value)}. That is no instability, but it is a failure to generalise.`;
+    return [{ topic: 'overfitting', text }];
+  });
+}
+
+function memorised(runs: Runs): Finding[] {
+  const known = runs.flatMap(({ name, nearest }) =>
+    nearest?.ratio === null || nearest === null ? [] : [{ name, ...nearest, ratio: nearest.ratio }],
+  );
+  if (known.length === 0) return [];
+  const parts = known.map(({ name, ratio, samples }) => `${formatNumber(ratio, 2)} (${name}, ${samples} samples)`);
+  const text = `Median distance to the nearest training image over that of held-out images: ${list(parts)}. Near 1 samples are as new as held-out images, near 0 they are copies.`;
+  return [{ topic: 'memorisation', text }];
+}
+
+function cost(runs: Runs): Finding[] {
+  const known = runs.flatMap(({ name, sampling }) => (sampling === null ? [] : [{ name, ...sampling }]));
+  if (known.length < 2) return [];
+  const sorted = known.sort((a, b) => a.msPerImage - b.msPerImage);
+  const [fast, slow] = [sorted[0], sorted[sorted.length - 1]];
+  const of = ({ name, msPerImage, passes }: typeof fast) =>
+    `${name} (${formatNumber(msPerImage)} ms an image, ${formatCount(passes)} ${passes === 1 ? 'pass' : 'passes'})`;
+  const text = `Sampling is cheapest with ${of(fast)} and dearest with ${of(slow)}: a factor of ${formatNumber(slow.msPerImage / fast.msPerImage, 2)} on this machine.`;
+  return [{ topic: 'cost', text }];
+}
+
+/** a; a and b; a, b and c */
+export function list(names: readonly string[]): string {
+  return names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} and ${names[names.length - 1]}`;
+}
+
+function verb(what: string): string {
+  return what === 'wall time' ? 'goes' : 'go';
+}
+
+function capital(text: string): string {
+  return text.slice(0, 1).toUpperCase() + text.slice(1);
+}

@@ -1,0 +1,287 @@
+/** @file The parts of the page that are tables and pictures: budget, samples, metrics, stability, cost, nearest images. */
+import { type Embedded, familyName, isGame, type Measured, type Report, type RunReport } from './contents.ts';
+import { progressText } from './curves.ts';
+import { type Dot, dotChart, histogram } from './dotchart.ts';
+import { totalOf } from './history.ts';
+import { type Cell, type Html, html, image, table } from './markup.ts';
+import { formatMeasured, type MeasuredRow, measuredRows } from './measures.ts';
+import { formatAmount, formatCount, formatNumber, formatSeconds } from './numbers.ts';
+import { failureShares } from './stability.ts';
+
+type Runs = readonly RunReport[];
+
+/** A longer name may be broken into lines. */
+const LONG_NAME = 24;
+
+/** A run's name with its family's colour. */
+function nameOf({ name, family }: RunReport): Html {
+  const kind = name.length > LONG_NAME ? '' : 'nowrap';
+  return html`<span class="${kind}"><span class="swatch tone-${family}"></span>${name}</span>`;
+}
+
+const missing: Html = html`<span class="missing">not measured</span>`;
+
+/** Who was compared, on what budget. */
+export function budgetTable(runs: Runs): Html {
+  const preparing = [...new Set(runs.flatMap(({ stages }) => stages.slice(0, -1).map(({ stage }) => stage)))];
+  const stageNames: Readonly<Record<string, string>> = { patch: 'tokenizer', text: 'text encoder' };
+  const rows = runs.map((run): Cell[] => {
+    const main = run.stages.at(-1);
+    const total = totalOf(run.stages, 'seconds');
+    const parts = run.stages.map(
+      ({ stage, seconds }) => `${stageNames[stage] ?? familyName(run.family)} ${formatSeconds(seconds)}`,
+    );
+    return [
+      html`${nameOf(run)}<small>${run.group}</small>`,
+      html`${run.seed}<small class="nowrap">lr ${run.learningRate}</small>`,
+      run.parameters === null
+        ? missing
+        : html`${formatAmount(run.parameters)}${run.trainingOnly === null ? undefined : html`<small>+ ${formatAmount(run.trainingOnly)} in training</small>`}`,
+      html`${formatCount(run.step)}${run.step < run.steps ? html`<small class="bad">of ${formatCount(run.steps)}</small>` : undefined}`,
+      main?.images == null ? missing : formatAmount(main.images),
+      total === null && run.stages.every(({ seconds }) => seconds === null)
+        ? missing
+        : html`<span class="nowrap">${total === null ? 'partly measured' : formatSeconds(total)}</span>${run.stages.length > 1 ? html`<small>${parts.map(part => part.replaceAll(' ', '\u00a0')).join(' + ')}</small>` : undefined}`,
+      totalOf(run.stages, 'flops') === null
+        ? missing
+        : html`<span class="nowrap">${formatAmount(totalOf(run.stages, 'flops'), 'FLOP')}</span>`,
+      run.sampling === null ? missing : formatCount(run.sampling.passes),
+      run.sampling === null ? missing : formatNumber(run.sampling.msPerImage),
+      html`<small>${run.aids.join(', ')}</small>`,
+    ];
+  });
+  const unmeasured = runs.some(({ stages }) => stages.some(({ seconds, flops }) => seconds === null || flops === null));
+  return html`${table({
+    caption: html`Training times and operations are those of all stages${preparing.length > 0 ? `, ${preparing.map(stage => stageNames[stage]).join(' and ')} included` : ''}; operations are counted from the shapes, forward and backward.`,
+    head: [
+      'run',
+      'seed',
+      'parameters to sample',
+      'steps',
+      'images seen',
+      'training time',
+      'operations',
+      'passes an image',
+      'ms an image',
+      'help that is on',
+    ],
+    rows,
+  })}
+${unmeasured ? html`<p class="missing">Not measured: trained before times and operations were logged; train again with <code>tessera train</code> to have them.</p>` : undefined}`;
+}
+
+/** The same captions by every run, beside the images they were written for. */
+export function sampleTable({ grid, runs, imageSize }: Report): Html {
+  if (grid === null) {
+    return html`<p class="missing">Nothing was painted: give captions with <code>--captions 'red apple|blue heart'</code> or held-out images with <code>--data</code>.</p>`;
+  }
+  const shown = imageSize < 48 ? imageSize * 2 : Math.min(imageSize, 96);
+  const { real, reconstructions, painted, captions } = grid;
+  const cell = (pictures: readonly Embedded[], alt: (i: number) => string) =>
+    html`<div class="some">${pictures.map((picture, i) => image(picture, alt(i), shown))}</div>`;
+  const byName = (name: string) => runs.find(run => run.name === name);
+  const head: Cell[] = [
+    'caption',
+    ...(real === null ? [] : [html`<span class="anchor">real image</span>`]),
+    ...reconstructions.map(({ run }) => html`<span class="anchor">tokenizer of ${run}</span>`),
+    ...painted.map(({ run }) => {
+      const found = byName(run);
+      return found === undefined ? run : html`${nameOf(found)}<small>${found.group}</small>`;
+    }),
+  ];
+  const rows = captions.map((caption, i): Cell[] => [
+    caption,
+    ...(real === null ? [] : [cell([real[i]], () => `the real image: ${caption}`)]),
+    ...reconstructions.map(({ run, images }) => cell([images[i]], () => `reconstructed by ${run}: ${caption}`)),
+    ...painted.map(({ run, images }) => cell(images[i], n => `${run}, image ${n + 1}: ${caption}`)),
+  ]);
+  const what = grid.heldOut ? 'Captions of held-out images, which no run was trained on' : 'Captions given by hand';
+  const caption = `${what}; none was chosen for its result. Every run paints with the same seed.`;
+  return table({ caption, head, rows, kind: 'grid' });
+}
+
+/** All metrics, with what real images and the tokenizer alone score. */
+export function metricsTable(runs: Runs, data: string | null): Html {
+  const rows = measuredRows(runs);
+  const fill = runs.filter(({ metrics }) => !metrics.some(({ row }) => row === 'samples'));
+  const command = (run: RunReport) =>
+    `tessera eval --run ${run.run} --data ${data ?? 'DATA'} --metrics kid,prdc --num-images 256`;
+  const how = fill.map(
+    run => html`<p class="missing">${run.name}: not measured; <code>${command(run)}</code> fills it.</p>`,
+  );
+  if (rows.length === 0) return html`${how}`;
+  const tokenizers = runs.filter(({ name }) => rows.some(({ reconstructions }) => reconstructions.has(name)));
+  const body = rows.map((row): Cell[] => {
+    const { measure, features, floor, samples, reconstructions } = row;
+    const arrow = measure.better === null ? '' : measure.better === 'lower' ? ' ↓' : ' ↑';
+    const title = html`${measure.title}${arrow}<small>${[features, measure.note].filter(Boolean).join('; ')}</small>`;
+    return [
+      title,
+      ...runs.map(run => resultCell(samples.get(run.name), row, run)),
+      ...tokenizers.map(({ name }) => resultCell(reconstructions.get(name), row)),
+      ...(rows.some(other => other.floor !== null) ? [resultCell(floor ?? undefined, row)] : []),
+    ];
+  });
+  const counts = [...new Set(rows.flatMap(({ samples }) => [...samples.values()].flatMap(({ n }) => n ?? [])))].sort(
+    (a, b) => a - b,
+  );
+  const painted = counts.length === 0 ? '' : ` Painted images: ${counts.map(formatCount).join(', ')}.`;
+  return html`${table({
+    caption: `Intervals of 95 % in brackets. The best is marked only where its interval overlaps no other and all were measured alike.${painted}`,
+    head: [
+      'metric',
+      ...runs.map(run => html`${nameOf(run)}`),
+      ...tokenizers.map(({ name }) => html`<span class="anchor">tokenizer of ${name}</span>`),
+      ...(rows.some(({ floor }) => floor !== null) ? [html`<span class="anchor">real images</span>`] : []),
+    ],
+    rows: body,
+  })}
+${how}`;
+}
+
+function resultCell(found: Measured | undefined, row: MeasuredRow, run?: RunReport): Cell {
+  if (found === undefined || found.value === null) return html`<span class="missing">–</span>`;
+  const { low, high, value, step } = found;
+  const of = (shown: number) => formatMeasured(shown, row);
+  const range =
+    low === null || high === null ? undefined : html`<small class="nowrap">[${of(low)}, ${of(high)}]</small>`;
+  const old = run !== undefined && step !== null && step !== run.step;
+  const cell = html`<b>${of(value)}</b>${range}${old ? html`<small>at step ${formatCount(step)}</small>` : undefined}`;
+  return { cell, kind: run !== undefined && row.best === run.name ? 'best' : '' };
+}
+
+/** The leading metrics as dots with their intervals. */
+export function metricsCharts(runs: Runs): Html {
+  const rows = measuredRows(runs).filter(({ metric, samples }) => /^(kid|coverage)$/.test(metric) && samples.size > 0);
+  return html`<div class="charts">${rows.map(row => {
+    const { measure, samples, features, floor, reconstructions } = row;
+    const by = (value: number | null) => (value === null ? null : value * measure.scale);
+    const dot = (name: string, tone: string, { value, low, high }: Measured): Dot => {
+      const text = value === null ? '–' : formatMeasured(value, row);
+      return { name, tone, value: by(value), low: by(low), high: by(high), text };
+    };
+    const dots = [
+      ...runs.flatMap(({ name, family }) => {
+        const found = samples.get(name);
+        return found === undefined ? [] : [dot(name, family, found)];
+      }),
+      ...[...reconstructions].map(([name, found]) => dot(`tokenizer of ${name}`, 'real', found)),
+      ...(floor === null ? [] : [dot('real images', 'real', floor)]),
+    ];
+    const label = `${measure.title}${measure.better === null ? '' : ` (${measure.better} is better)`}`;
+    const title = `${label}${features === null ? '' : `, features ${features}`}`;
+    return html`<figure>${dotChart({ title, label, dots, width: 552 })}</figure>`;
+  })}</div>`;
+}
+
+const verdicts = { stable: 'stable', collapsed: 'collapsed', diverged: 'diverged', unchecked: 'not checked' } as const;
+
+/** What became of every run, and of how many. */
+export function stabilityPanel(runs: Runs): Html {
+  const rows = runs.map((run): Cell[] => {
+    const { kind, rule, step, checks, validations } = run.verdict;
+    const style = kind === 'stable' ? 'good' : kind === 'unchecked' ? 'missing' : 'bad';
+    const basis = [
+      checks > 0 ? `${checks} looks at samples` : '',
+      validations > 0 ? `${validations} validation losses` : '',
+    ];
+    return [
+      nameOf(run),
+      run.group,
+      `${run.learningRate}`,
+      html`<span class="${style}">${verdicts[kind]}</span>`,
+      rule === null ? '–' : `${rule}, step ${formatCount(step)}`,
+      basis.filter(Boolean).join(', ') || '–',
+      progressText(run),
+    ];
+  });
+  const shares = failureShares(runs);
+  const dots = shares
+    .filter(({ trials }) => trials > 0)
+    .map(({ family, learningRate, failed, trials, interval }) => ({
+      name: learningRate === null ? familyName(family) : `lr ${learningRate}`,
+      tone: family,
+      value: failed / trials,
+      low: interval[0],
+      high: interval[1],
+      text: `${failed} of ${trials}`,
+    }));
+  const label = 'share of runs that collapsed or diverged, with Wilson’s 95 % interval';
+  return html`${dots.length === 0 ? undefined : html`<div class="charts"><figure>${dotChart({ title: label, label, dots, range: [0, 1], width: 680 })}</figure></div>`}
+${table({
+  caption:
+    'Rules fixed before the training: a loss that is not finite; coverage of the samples below a tenth of that of real images, or KID above twice its best, at three checks in a row; samples nearer to each other than a fifth of what real images are; a validation loss worse than knowing nothing. Rank correlation: Spearman’s, of a loss with KID over the checks (how many); near 1 the loss tells quality.',
+  head: ['run', 'group', 'learning rate', 'verdict', 'rule that was broken', 'judged by', 'loss with KID'],
+  rows,
+})}`;
+}
+
+/** What an image costs to paint. */
+export function costTable(runs: Runs, backend: string | null): Html {
+  if (runs.every(({ sampling }) => sampling === null)) {
+    return html`<p class="missing">Not measured: nothing was painted. <code>tessera compare</code> with <code>--data</code> or <code>--captions</code> measures it.</p>`;
+  }
+  const rows = runs.map((run): Cell[] => {
+    const { sampling } = run;
+    if (sampling === null) return [nameOf(run), missing, missing, missing, missing];
+    const { passes, msPerImage, images } = sampling;
+    return [
+      nameOf(run),
+      formatCount(passes),
+      formatNumber(msPerImage),
+      formatNumber(1000 / msPerImage),
+      formatCount(images),
+    ];
+  });
+  return table({
+    caption: `Measured while painting in batches${backend === null ? '' : ` on ${backend}`}, one run at a time.`,
+    head: ['run', 'network passes an image', 'ms an image', 'images a second', 'images timed'],
+    rows,
+  });
+}
+
+/** Whether samples are copies: the nearest training images, and how near they are beside held-out images. */
+export function nearestPanel(runs: Runs, data: string | null): Html {
+  const known = runs.flatMap(run => (run.nearest === null ? [] : [{ run, nearest: run.nearest }]));
+  if (known.length === 0) {
+    return html`<p class="missing">Not measured: ${data === null ? html`give the training images with <code>--data</code>.` : 'no run was painted.'}</p>`;
+  }
+  const charts = known.map(({ run, nearest }) => {
+    const { sampleRatios, heldOutRatios, ratio, authentic } = nearest;
+    const facts = [
+      `ratio of medians ${ratio === null ? '–' : formatNumber(ratio, 2)}`,
+      ...(authentic === null ? [] : [`authentic ${formatNumber(100 * authentic, 3)} %`]),
+    ];
+    return html`<figure><figcaption class="tone-${run.family}">${run.name}: ${facts.join(', ')}</figcaption>${histogram(
+      {
+        title: `distances to the nearest training image, samples of ${run.name} and held-out images`,
+        label: 'distance over the median of held-out images',
+        tone: run.family,
+        name: 'samples',
+        values: sampleRatios,
+        beside: { name: 'held-out', values: heldOutRatios },
+        most: 2,
+      },
+    )}</figure>`;
+  });
+  const strips = known.map(({ run, nearest }) => {
+    const items = nearest.closest.map(
+      ({ caption, trained, distance, sample, image: real }) =>
+        html`<li>${image(sample, `sample of ${run.name}: ${caption}`, 60)}${image(real, `nearest training image: ${trained}`, 60)}${formatNumber(distance, 2)}</li>`,
+    );
+    return html`<h3>${nameOf(run)}</h3><ul class="strip">${items}</ul>`;
+  });
+  return html`<div class="charts">${charts}</div>
+<p>The ${known[0].nearest.closest.length} samples of each run that are nearest to a training image: the sample above, that image below, and their distance (root mean square over pixels in [0, 1]). Distances are between pixels: they find copies, not borrowed ideas.</p>
+${strips}`;
+}
+
+/** The warning that goes with every loss of a game. */
+export function lossWarning(runs: Runs): Html {
+  const games = runs.some(({ family }) => isGame(family));
+  return html`<p class="warning">Losses of different families are different quantities: they share no axis.${
+    games
+      ? ' And a GAN’s loss is no measure of progress: at its equilibrium, where samples cannot be told from real images, it equals its loss at the very start, where nobody has learnt anything.'
+      : ''
+  }</p>`;
+}
