@@ -202,6 +202,13 @@ export const commands: readonly Command[] = [
       numImages: z.number().int().positive().max(10000).default(4).describe('images of each caption'),
       seed: z.number().int().min(0).max(0xffffffff).default(0).describe('the same seed paints the same images'),
       ...samplingFlags,
+      steps: z
+        .number()
+        .int()
+        .positive()
+        .max(1000)
+        .optional()
+        .describe("diffusion: steps of sampling (default: the run's)"),
       outputsDir: folder('where the images go').default('outputs'),
       batchSize: z.number().int().positive().max(1024).default(16).describe('images painted at once'),
       weights: z.enum(weightKinds).default('ema').describe('averaged, best on validation, or last'),

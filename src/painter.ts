@@ -1,115 +1,72 @@
-/**
- * @file What all families have in common once they are trained: captions in, pictures out. Commands that do not care how
- * a picture comes about (evaluation, comparison, the grids of training) hold a `Painter`.
- */
-import type { BackendName } from './backends/index.ts';
+/** @file Opening a run of any family as what paints it. */
+import { existsSync } from 'node:fs';
+import { BpeTokenizer } from '../tokenizer/bpe.ts';
+import { type BackendName, selectBackend } from './backends/index.ts';
 import type { Precision } from './backends/native.ts';
-import { readSafetensors } from './checkpoint.ts';
-import type { Family, RunConfig } from './config.ts';
-import type { Picture } from './pictures.ts';
+import { readJson, readSafetensors } from './checkpoint.ts';
+import { UserError } from './errors.ts';
+import { loadTowers } from './features/towers.ts';
+import { type Painter, TransformerPainter } from './painting.ts';
 import { Tessera } from './pipeline.ts';
-import { runPaths, type WeightKind } from './runs.ts';
+import { captionEncoder, createRival } from './rivals.ts';
+import { fingerprint, readRun, runPaths, type WeightKind } from './runs.ts';
+import { namedValues } from './train.ts';
 
-/** Settings that are left out, or that the family does not have, are the run's own. */
-export interface PainterOptions {
-  readonly seed?: number;
-  /** Number of the first image of every caption: the seed's images of a caption are numbered. Default 0. */
-  readonly firstImage?: number;
-  /** Every image's number, [captions]. Default: from `firstImage` on, one more each time a caption comes again. */
-  readonly numbers?: readonly number[];
-  /** Of a transformer. */
-  readonly temperature?: number;
-  readonly topK?: number;
-  readonly topP?: number;
-  /** Of a transformer or a diffusion model. */
-  readonly cfgScale?: number;
-  /** Of a diffusion model. */
-  readonly steps?: number;
-  readonly onProgress?: (done: number, total: number) => void;
+export type { Painter, PainterOptions } from './painting.ts';
+
+export interface OpenOptions {
+  /** `ema` (default): averaged weights; `best`: the average at the best validation; `last`: as trained last. */
+  readonly weights?: WeightKind;
+  /** Where to compute; default `auto`. */
+  readonly backend?: BackendName;
+  readonly precision?: 'auto' | Precision;
 }
 
-/** A trained model of any family. */
-export interface Painter {
-  readonly run: string;
-  readonly config: RunConfig;
-  readonly family: Family;
-  readonly imageSize: number;
-  /** The training step of its weights. */
-  readonly step: number;
-  /** Numbers that painting needs. */
-  readonly parameters: number;
-  /** Passes through the network that one image takes. */
-  readonly passes: number;
-  /** How it paints by default, in words. */
-  readonly settings: string;
-  /** Paints one picture of each caption, in their order; '' is no caption. Image i of a seed is the same beside any others. */
-  paint(captions: readonly string[], options?: PainterOptions): Promise<Picture[]>;
-  dispose(): void;
-}
-
-/** See `PainterOptions.numbers`. */
-function imageNumbers(captions: readonly string[], { numbers, firstImage = 0 }: PainterOptions): readonly number[] {
-  if (numbers !== undefined) return numbers;
-  const next = new Map<string, number>();
-  return captions.map(caption => {
-    const number = next.get(caption) ?? firstImage;
-    next.set(caption, number + 1);
-    return number;
+/**
+ * Loads a run of any family.
+ * @throws UserError if something of it is missing, or its text encoder is not the one that it was trained with
+ */
+export async function openPainter(run: string, options: OpenOptions = {}): Promise<Painter> {
+  const { weights = 'ema', backend = 'auto', precision = 'auto' } = options;
+  const config = await readRun(run, 'load');
+  const paths = runPaths(run);
+  const path = paths.weights[weights];
+  if (config.family === 'transformer') {
+    const tessera = await Tessera.load(run, options);
+    return new TransformerPainter(tessera, Number((await readSafetensors(path)).metadata.step ?? 0));
+  }
+  for (const [file, stage] of [
+    [paths.captions, 'caption tokenizer'],
+    [paths.text, 'text encoder'],
+    [path, config.family],
+  ]) {
+    if (existsSync(file)) continue;
+    throw new UserError(
+      'load',
+      `the ${stage} of ${run} is not trained yet (no ${file})`,
+      `go on with \`tessera train --out ${run} --data ...\``,
+    );
+  }
+  await selectBackend(backend, { precision });
+  const { tensors, metadata } = await readSafetensors(path);
+  const found = await fingerprint(paths.text);
+  if (metadata.text_encoder !== undefined && metadata.text_encoder !== found) {
+    throw new UserError(
+      path,
+      `was trained with another text encoder: it needs the one with SHA-256 ${metadata.text_encoder.slice(0, 16)}..., ${paths.text} is ${found.slice(0, 16)}...`,
+      'put back the file that the run was trained with, or train again in another folder',
+    );
+  }
+  const captions = BpeTokenizer.fromJSON(
+    (await readJson(paths.captions)) as Parameters<typeof BpeTokenizer.fromJSON>[0],
+  );
+  const text = await loadTowers(paths.text);
+  const rival = createRival(config, {
+    folder: run,
+    encode: captionEncoder(text, captions),
+    step: Number(metadata.step ?? 0),
+    onDispose: () => text.dispose(),
   });
-}
-
-/** Paints code by code. */
-export class TransformerPainter implements Painter {
-  readonly family = 'transformer';
-  readonly run: string;
-  readonly config: RunConfig;
-  readonly imageSize: number;
-  readonly step: number;
-  readonly tessera: Tessera;
-
-  constructor(tessera: Tessera, step = 0) {
-    this.tessera = tessera;
-    this.run = tessera.folder;
-    this.config = tessera.config;
-    this.imageSize = tessera.imageSize;
-    this.step = step;
-  }
-
-  get parameters(): number {
-    return this.tessera.model.parameters.count() + this.tessera.patch.parameters.count();
-  }
-
-  get passes(): number {
-    return this.tessera.model.codes;
-  }
-
-  get settings(): string {
-    const { temperature, cfgScale } = this.config.sampling;
-    return `temperature ${temperature}, guidance ${cfgScale}`;
-  }
-
-  async paint(captions: readonly string[], options: PainterOptions = {}): Promise<Picture[]> {
-    const { seed, temperature, topK, topP, cfgScale, onProgress } = options;
-    const firstImage = imageNumbers(captions, options);
-    const request = { seed, temperature, topK, topP, cfgScale, onProgress, firstImage };
-    return [...(await this.tessera.paintFinished(captions, request))];
-  }
-
-  dispose(): void {
-    this.tessera.dispose();
-  }
-}
-
-/** Loads a run of any family. @throws UserError if something of it is missing */
-export async function openPainter(
-  run: string,
-  options: {
-    readonly weights?: WeightKind;
-    readonly backend?: BackendName;
-    readonly precision?: 'auto' | Precision;
-  } = {},
-): Promise<Painter> {
-  const { weights = 'ema' } = options;
-  const { metadata } = await readSafetensors(runPaths(run).weights[weights]);
-  return new TransformerPainter(await Tessera.load(run, options), Number(metadata.step ?? 0));
+  rival.load(namedValues(tensors), path);
+  return rival.painter;
 }

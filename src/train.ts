@@ -298,6 +298,7 @@ function report(state: LoopState, watcher: Watcher): void {
     `step ${state.step}: the loss or its gradient is not finite; step skipped (${state.skipped} in a row)`,
   );
   if (state.skipped >= MOST_SKIPPED) {
+    watcher.onLog?.({ step: state.step, nonfinite: state.skipped });
     throw new UserError(
       'train',
       `${MOST_SKIPPED} steps in a row had a loss or gradient that is not finite, the last at step ${state.step}`,

@@ -5,20 +5,25 @@ import { decodeImage } from '../../data/decode.ts';
 import { openDataset } from '../../data/index.ts';
 import { decodeAll } from '../../data/loader.ts';
 import { writeAtomic, writeJson } from '../checkpoint.ts';
-import type { ImagesConfig } from '../config.ts';
+import type { Family, ImagesConfig, RunConfig } from '../config.ts';
 import { UserError } from '../errors.ts';
+import { kebab } from '../flags.ts';
 import type { SamplingOptions } from '../generate.ts';
 import { type Cell, grid } from '../grid.ts';
 import { NearestImages } from '../nearest.ts';
+import { openPainter } from '../painter.ts';
+import { type Painter, TransformerPainter } from '../painting.ts';
 import { encodePng, type Picture } from '../pictures.ts';
-import { type Painting, Tessera } from '../pipeline.ts';
+import type { Painting, Tessera } from '../pipeline.ts';
 import { loadClip, rank } from '../rerank.ts';
-import { fingerprint, runPaths, type WeightKind } from '../runs.ts';
+import { fingerprint, readRun, runPaths, type WeightKind } from '../runs.ts';
 import { splitDataset } from './images.ts';
 import { type EngineFlags, type Session, startEngine } from './session.ts';
 
 export interface SampleRequest extends EngineFlags, SamplingOptions {
   readonly run: string;
+  /** Of a diffusion model. */
+  readonly steps?: number;
   readonly seed: number;
   readonly text: string;
   readonly numImages: number;
@@ -34,9 +39,6 @@ export interface SampleRequest extends EngineFlags, SamplingOptions {
   readonly nearest: boolean;
   readonly data?: string;
 }
-
-/** With every sampling setting decided: by the user, or else by the run. */
-type Settled = SampleRequest & Required<SamplingOptions>;
 
 /** A finished image and what belongs to it. */
 interface Sample {
@@ -72,6 +74,36 @@ function checkFlags({ bestOf, rerank, numImages, image, keepRows, mask, nearest,
   }
 }
 
+/** Which flags a family has no use for, and why. */
+const useless: Readonly<Record<Family, { readonly flags: readonly (keyof SampleRequest)[]; readonly why: string }>> = {
+  transformer: { flags: ['steps'], why: 'a transformer paints code by code' },
+  dcgan: gan('a generator paints the whole image in one pass'),
+  r3gan: gan('a generator paints the whole image in one pass'),
+  diffusion: {
+    flags: ['temperature', 'topK', 'topP', 'image', 'keepRows', 'mask', 'preview'],
+    why: 'a diffusion model denoises the whole image at once',
+  },
+};
+
+function gan(why: string) {
+  return {
+    flags: ['steps', 'temperature', 'topK', 'topP', 'cfgScale', 'image', 'keepRows', 'mask', 'preview'] as const,
+    why,
+  };
+}
+
+/** Refuses flags that a run's family cannot follow. */
+function checkFamily(request: SampleRequest, family: Family): void {
+  const { flags, why } = useless[family];
+  const stray = flags.find(flag => request[flag] !== undefined && request[flag] !== false);
+  if (stray === undefined) return;
+  throw new UserError(
+    'sample',
+    `--${kebab(stray)}: ${request.run} is a ${family} run; ${why}`,
+    'leave the flag out, or paint with a run of another family',
+  );
+}
+
 /** Side that images are reduced to before they are compared. */
 const COMPARED = 64;
 
@@ -82,44 +114,37 @@ export async function sampleRun(session: Session, request: SampleRequest): Promi
     .map(caption => caption.trim())
     .filter((caption, _, all) => caption !== '' || all.length === 1); // a | at the end asks for nothing
   checkFlags(request);
+  checkFamily(request, (await readRun(request.run, 'sample')).family);
   const backend = await startEngine(session, request);
-  const tessera = await Tessera.load(request.run, {
+  const painter = await openPainter(request.run, {
     weights: request.weights,
     backend: request.backend,
     precision: request.precision,
   });
-  const { temperature, topK, topP, cfgScale } = tessera.config.sampling;
-  const settled: Settled = {
-    ...request,
-    temperature: request.temperature ?? temperature,
-    topK: request.topK ?? topK,
-    topP: request.topP ?? topP,
-    cfgScale: request.cfgScale ?? cfgScale,
-  };
   const made = {
     run: request.run,
+    family: painter.family,
     weights: request.weights,
     weights_sha256: await fingerprint(runPaths(request.run).weights[request.weights]),
     backend,
-    ...settings(settled),
+    ...settings(request, painter.config),
   };
-  const given = await givenImage(tessera, request);
+  const given = painter instanceof TransformerPainter ? await givenImage(painter.tessera, request) : undefined;
   const ranker = request.rerank === undefined ? undefined : await openClip(session, request.rerank);
   const nearest =
     request.nearest && request.data !== undefined
-      ? await trainingImages(session, request.data, tessera.config.images)
+      ? await trainingImages(session, request.data, painter.config.images)
       : undefined;
   await mkdir(request.outputsDir, { recursive: true }); // before the painting, which may take long
   const folders = new Set<string>();
   const sheet: Cell[] = [];
   try {
     for (const caption of captions) {
-      if (tessera.encodeCaption(caption).cut) {
-        session.reporter.message(
-          `"${shortened(caption)}" is longer than ${tessera.config.model.captionLength} ids and was cut`,
-        );
+      const cut = painter.cutAt(caption);
+      if (cut !== undefined) {
+        session.reporter.message(`"${shortened(caption)}" is longer than ${cut} ids and was cut`);
       }
-      const painted = await paintCaption(session, tessera, settled, caption, given);
+      const painted = await paintCaption(session, painter, request, { caption, given });
       const samples = ranker === undefined ? painted : await rerank(ranker, caption, painted, request.numImages);
       const folder = join(request.outputsDir, folderName(caption, folders));
       await mkdir(folder, { recursive: true });
@@ -135,7 +160,7 @@ export async function sampleRun(session: Session, request: SampleRequest): Promi
       const cells = nearest === undefined ? samples.map(({ picture }) => ({ picture })) : withNearest(samples, nearest);
       await writeAtomic(
         join(folder, 'grid.png'),
-        await encodePng(await layOut(cells, caption, tessera, nearest !== undefined)),
+        await encodePng(await layOut(cells, caption, painter, nearest !== undefined)),
       );
       sheet.push(...samples.map(({ picture }) => ({ picture, label: caption || '(no caption)' })));
       session.print(`${folder}: ${samples.length} images, grid.png`);
@@ -144,7 +169,7 @@ export async function sampleRun(session: Session, request: SampleRequest): Promi
       const columns = request.numImages > 1 ? request.numImages : Math.min(6, sheet.length);
       const picture = await grid(sheet, {
         columns: Math.min(columns, 12),
-        cellScale: scaleOf(tessera),
+        cellScale: scaleOf(painter),
         title: 'Samples',
       });
       const path = join(request.outputsDir, 'grid.png');
@@ -153,19 +178,19 @@ export async function sampleRun(session: Session, request: SampleRequest): Promi
     }
   } finally {
     await ranker?.dispose();
-    tessera.dispose();
+    painter.dispose();
   }
 }
 
-function scaleOf(tessera: Tessera): number {
-  return Math.max(1, Math.round(128 / tessera.imageSize));
+function scaleOf({ imageSize }: Painter): number {
+  return Math.max(1, Math.round(128 / imageSize));
 }
 
-async function layOut(cells: readonly Cell[], caption: string, tessera: Tessera, compared: boolean): Promise<Picture> {
+async function layOut(cells: readonly Cell[], caption: string, painter: Painter, compared: boolean): Promise<Picture> {
   const columns = Math.min(cells.length, 8);
   return grid(cells, {
     columns,
-    cellScale: scaleOf(tessera),
+    cellScale: scaleOf(painter),
     title: caption === '' ? '(no caption)' : caption,
     note: compared ? 'each sample is followed by its nearest training image' : undefined,
   });
@@ -174,43 +199,67 @@ async function layOut(cells: readonly Cell[], caption: string, tessera: Tessera,
 /** Paints as many images as are wanted, in batches. */
 async function paintCaption(
   session: Session,
-  tessera: Tessera,
-  request: Settled,
-  caption: string,
-  given: GivenImage | undefined,
+  painter: Painter,
+  request: SampleRequest,
+  { caption, given }: { readonly caption: string; readonly given: GivenImage | undefined },
 ): Promise<Sample[]> {
   const { reporter } = session;
   const wanted = request.bestOf ?? request.numImages;
-  const { temperature, topK, topP, cfgScale, seed } = request;
   const samples: Sample[] = [];
-  const N = tessera.model.codes;
-  reporter.stage(caption === '' ? '(no caption)' : shortened(caption), { total: wanted * N, unit: 'tokens' });
+  const { passes } = painter;
+  const unit = painter.family === 'transformer' ? 'tokens' : 'images';
+  const each = unit === 'tokens' ? passes : 1;
+  reporter.stage(caption === '' ? '(no caption)' : shortened(caption), { total: wanted * each, unit });
   while (samples.length < wanted) {
     const first = samples.length;
     const images = Math.min(request.batchSize, wanted - first);
-    let last: Painting | undefined;
-    const options = {
-      temperature,
-      topK,
-      topP,
-      cfgScale,
-      seed,
-      images,
-      firstImage: first,
-      previews: request.preview,
-      ...given,
-    };
-    for await (const painting of tessera.paint(caption, options)) {
-      last = painting;
-      const done = first * N + painting.painted * images;
-      reporter.update({ step: done, amount: done });
-      if (request.preview) reporter.pictures(painting.pictures.map(picture => ({ picture })));
+    const part = { caption, first, images };
+    const onProgress = (done: number) => {
+      const step = first * each + done;
+      reporter.update({ step, amount: step });
       if (session.signal.aborted) throw new UserError('sample', 'stopped');
-    }
-    samples.push(...(last?.pictures ?? []).map((picture, i) => ({ picture, caption, index: first + i })));
+    };
+    const pictures =
+      painter instanceof TransformerPainter
+        ? await paintCodes(session, painter.tessera, request, { ...part, given, onProgress })
+        : await painter.paint(new Array<string>(images).fill(caption), {
+            ...options(request),
+            firstImage: first,
+            onProgress,
+          });
+    samples.push(...pictures.map((picture, i) => ({ picture, caption, index: first + i })));
   }
   reporter.done(`${samples.length} images`);
   return samples;
+}
+
+/** Code by code, with previews. */
+async function paintCodes(
+  session: Session,
+  tessera: Tessera,
+  request: SampleRequest,
+  part: {
+    readonly caption: string;
+    readonly first: number;
+    readonly images: number;
+    readonly given: GivenImage | undefined;
+    readonly onProgress: (codes: number) => void;
+  },
+): Promise<readonly Picture[]> {
+  const { caption, first, images, given, onProgress } = part;
+  const wanted = { ...options(request), images, firstImage: first, previews: request.preview, ...given };
+  let last: Painting | undefined;
+  for await (const painting of tessera.paint(caption, wanted)) {
+    last = painting;
+    if (request.preview) session.reporter.pictures(painting.pictures.map(picture => ({ picture })));
+    onProgress(painting.painted * images);
+  }
+  return last?.pictures ?? [];
+}
+
+/** What the user asked of the painting; the rest is the run's. */
+function options({ seed, temperature, topK, topP, cfgScale, steps }: SampleRequest) {
+  return { seed, temperature, topK, topP, cfgScale, steps };
 }
 
 async function openClip(session: Session, name: string): Promise<Awaited<ReturnType<typeof loadClip>>> {
@@ -352,8 +401,27 @@ function folderName(caption: string, made: Set<string>): string {
   return name;
 }
 
-function settings({ seed, temperature, topK, topP, cfgScale, image, keepRows, mask }: Settled): Facts {
-  return { seed, temperature, topK, topP, cfgScale, completed: image, keepRows, mask };
+/** How the images are made: by the user's settings, or else by the run's, as far as the family has them. */
+function settings(request: SampleRequest, { family, sampling, diffusion }: RunConfig): Facts {
+  const { seed, image, keepRows, mask } = request;
+  const { temperature, topK, topP, cfgScale } = request;
+  switch (family) {
+    case 'transformer': {
+      const drawn = {
+        temperature: temperature ?? sampling.temperature,
+        topK: topK ?? sampling.topK,
+        topP: topP ?? sampling.topP,
+      };
+      return { seed, ...drawn, cfgScale: cfgScale ?? sampling.cfgScale, completed: image, keepRows, mask };
+    }
+    case 'dcgan':
+    case 'r3gan':
+      return { seed };
+    case 'diffusion':
+      return { seed, cfgScale: cfgScale ?? sampling.cfgScale, steps: request.steps ?? diffusion.sampleSteps };
+    default:
+      return family satisfies never;
+  }
 }
 
 type Facts = Readonly<Record<string, string | number | undefined>>;

@@ -13,7 +13,7 @@ import { type CodeSet, readCodes, writeCodes } from '../../codes.ts';
 import { codebookSizeOf } from '../../config.ts';
 import { Dalle } from '../../dalle.ts';
 import { UserError } from '../../errors.ts';
-import { TransformerPainter } from '../../painter.ts';
+import { TransformerPainter } from '../../painting.ts';
 import { encodePng } from '../../pictures.ts';
 import { checkTokenizers, Tessera } from '../../pipeline.ts';
 import { Random } from '../../random.ts';
