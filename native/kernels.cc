@@ -74,6 +74,7 @@ const Kernel* kernelTable(int* count) {
       {"upsample2xGradient", upsample2xGradient},
       {"smoothDouble", smoothDouble},
       {"smoothFold", smoothFold},
+      {"shiftImages", shiftImages},
       {"linear", linear},
       {"linearInputGradient", linearInputGradient},
       {"linearWeightGradient", linearWeightGradient},

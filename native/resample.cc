@@ -1,6 +1,7 @@
-// Doubling an image smoothly, and the adjoint: along each axis a new pixel is 3/4 of the nearest old one and 1/4 of the
+// Images moved, and doubled smoothly, and the adjoint of that: along each axis a new pixel is 3/4 of the nearest old one and 1/4 of the
 // next nearest, which is the filter [1, 3, 3, 1]; beyond the border the outermost pixel goes on.
 #include <algorithm>
+#include <cstdlib>
 
 #include "kernels.h"
 
@@ -69,6 +70,26 @@ void smoothFold(const Args& args) {
     for (int64_t r = begin; r < end; r++) {
       Folded(dy + r / h * 4 * h * w * c, r % h, h, 2 * w * c).sum(scale, 2 * w * c, line);
       for (int64_t j = 0; j < w; j++) Folded(line, j, w, c).sum(1.0f, c, dx + (r * w + j) * c);
+    }
+  });
+}
+
+// Each image moved down and right; what comes in is zero. buffers x, shifts [B, 2] int32, y; numbers B, H, W, C
+void shiftImages(const Args& args) {
+  const int64_t h = args.integer(1), w = args.integer(2), c = args.integer(3);
+  const float* x = args.in(0);
+  const int32_t* shifts = args.as<int32_t>(1);
+  float* y = args.out(2);
+  parallelFor(args.integer(0) * h, grainOf(w, c), [&](int64_t begin, int64_t end, int) {
+    for (int64_t r = begin; r < end; r++) {
+      const int64_t image = r / h, line = r % h - shifts[2 * image];
+      const int64_t right = std::clamp<int64_t>(shifts[2 * image + 1], -w, w);
+      const int64_t kept = line < 0 || line >= h ? 0 : w - std::abs(right);
+      float* to = y + r * w * c;
+      std::fill_n(to, w * c, 0.0f);
+      if (kept == 0) continue;
+      const float* from = x + ((image * h + line) * w + std::max<int64_t>(0, -right)) * c;
+      std::copy_n(from, kept * c, to + std::max<int64_t>(0, right) * c);
     }
   });
 }

@@ -69,6 +69,30 @@ export function groupNorm(
   return y;
 }
 
+/**
+ * Batch norm (Ioffe & Szegedy 2015, arXiv:1502.03167) with the batch's own mean and variance by channel, then an
+ * activation: group norm of all images as one, with a group a channel.
+ * @param x [B, H, W, C]; @param gain [C]; @param bias [C]
+ * @returns y like x; moments [2, C], the mean and one over the standard deviation, of which no gradient is taken
+ * @throws ShapeError if gain or bias is not [C]
+ */
+export function batchNorm(
+  x: Tensor,
+  gain: Tensor,
+  bias: Tensor,
+  options: GroupNormOptions = {},
+): { readonly y: Tensor; readonly moments: Tensor } {
+  const { eps = 1e-5, activation = 'none' } = options;
+  const { B, H, W, C } = expectShape('batchNorm: x', x.shape, ['B', 'H', 'W', 'C']);
+  expectShape('batchNorm: gain', gain.shape, [C]);
+  expectShape('batchNorm: bias', bias.shape, [C]);
+  return tf.tidy(() => {
+    const all = tf.reshape(x, [1, B * H, W, C]);
+    const [y, moments] = run('GroupNorm', { x: all, gain, bias }, { eps, groups: C, activation });
+    return { y: tf.reshape(y, x.shape), moments: tf.reshape(moments, [2, C]) };
+  });
+}
+
 /** Rows and columns of x seen as a matrix. */
 function matrix(x: TensorInfo): [rows: number, C: number] {
   return [tf.util.sizeFromShape(x.shape.slice(0, -1)), x.shape[x.shape.length - 1]];

@@ -41,7 +41,7 @@ export interface Conv2dOptions {
 export class Conv2d {
   readonly weight: Variable; // [outputs, kernel, kernel, inputs]
   readonly bias: Variable;
-  private readonly stride: 1 | 2;
+  readonly stride: 1 | 2;
 
   constructor(parameters: Parameters, inputs: number, outputs: number, options: Conv2dOptions = {}) {
     const { kernel = 3, stride = 1 } = options;

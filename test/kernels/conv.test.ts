@@ -159,13 +159,13 @@ onEveryBackend('a transposed convolution is the adjoint of the convolution, and 
     // <T x, image> = <x, conv image> for every x, so the gradient by x is the convolution's defining sum.
     expectAllclose(await (gradients[0] as tf.Tensor).data(), naive(image, w, 2), { relative: 1e-4, absolute: 1e-4 });
     const through = naive(image, w, 2);
-    const inner = (await x.data()).reduce((sum, value, i) => sum + value * through[i], 0);
+    const inner = Array.from(await x.data()).reduce((sum, value, i) => sum + value * through[i], 0);
     expectAllclose(await loss.data(), [inner], { relative: 1e-4, absolute: 1e-4 });
     const dw = await (gradients[1] as tf.Tensor).data();
     for (const i of [0, Math.floor(w.size / 2), w.size - 1]) {
       const unit = tf.tensor(new Float32Array(w.size).fill(0).fill(1, i, i + 1), w.shape);
       const along = naive(image, unit, 2);
-      const derivative = (await x.data()).reduce((sum, value, at) => sum + value * along[at], 0);
+      const derivative = Array.from(await x.data()).reduce((sum, value, at) => sum + value * along[at], 0);
       expectAllclose([dw[i]], [derivative], { relative: 1e-4, absolute: 1e-4 });
       unit.dispose();
     }

@@ -1,7 +1,7 @@
 /** @file Norms against loops over rows, their gradients against tfjs and differences. */
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, test } from 'vitest';
-import { groupNorm, layerNorm, rmsNorm } from '../../src/kernels/norm.ts';
+import { batchNorm, groupNorm, layerNorm, rmsNorm } from '../../src/kernels/norm.ts';
 import { definedKernels, run } from '../../src/kernels/registry.ts';
 import { expectAllclose, normal, onEveryBackend, useNative } from '../support.ts';
 import { expectGradients, expectNoLeak, expectSameBits } from './gradients.ts';
@@ -174,3 +174,42 @@ test('shapes that do not fit are named', async () => {
     /gain: expected \[2, 4\]/,
   );
 });
+
+onEveryBackend(
+  'batch norm uses the mean and variance of each channel over all images, and tells them',
+  async backend => {
+    const x = tf.add(tf.mul(normal([3, 4, 5, 6], 1), 2), 3);
+    const [gain, bias] = [normal([6], 2), normal([6], 3)];
+    const xs = await x.data();
+    const { y, moments } = batchNorm(x, gain, bias);
+    const [gains, biases] = [await gain.data(), await bias.data()];
+    const expected = new Float64Array(xs.length);
+    const statistics: number[] = [];
+    for (let c = 0; c < 6; c++) {
+      const values = Array.from({ length: 60 }, (_, i) => xs[6 * i + c]);
+      const mean = values.reduce((a, b) => a + b, 0) / 60;
+      const deviation = Math.sqrt(values.reduce((a, b) => a + (b - mean) ** 2, 0) / 60 + 1e-5);
+      values.forEach((value, i) => {
+        expected[6 * i + c] = ((value - mean) / deviation) * gains[c] + biases[c];
+      });
+      statistics[c] = mean;
+      statistics[6 + c] = 1 / deviation;
+    }
+    expectAllclose(await y.data(), expected, { relative: 2e-5, absolute: 2e-5 });
+    expect(moments.shape).toEqual([2, 6]);
+    expectAllclose(await moments.data(), statistics, { relative: 1e-5 });
+    await expectGradients({
+      backend,
+      fused: (...[a, b, c]) => batchNorm(a, b, c, { activation: 'lrelu' }).y,
+      plain: (a, b, c) => {
+        const centered = tf.sub(a, tf.mean(a, [0, 1, 2]));
+        const scale = tf.rsqrt(tf.add(tf.mean(tf.square(centered), [0, 1, 2]), 1e-5));
+        const pre = tf.add(tf.mul(tf.mul(centered, scale), b), c);
+        return tf.add(tf.mul(pre, 0.2), tf.mul(tf.relu(pre), 0.8));
+      },
+      inputs: [x, gain, bias],
+      tolerance: { relative: 1e-3, absolute: 1e-4 },
+      step: 0,
+    });
+  },
+);
