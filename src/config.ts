@@ -147,15 +147,15 @@ export const textSchema = z.object({
   width: count.default(128).describe('channels of its transformer'),
   layers: count.default(2),
   heads: count.default(4),
-  imageWidth: count.default(48).describe('channels of its image tower at the finest stage'),
+  imageWidth: count.default(32).describe('channels of its image tower at the finest stage'),
 });
 
 /** How the text encoder is trained. */
 export const textTrainSchema = z.object({
-  steps: count.default(1000).describe('optimizer steps'),
+  steps: count.default(600).describe('optimizer steps'),
   batchSize: count.default(64).describe('pairs a step; the others of a batch are the wrong answers'),
-  optimizer: z.enum(optimizers).default('adamw').describe('as for the transformer'),
-  lr: positive.default(1e-3).describe('peak learning rate'),
+  optimizer: z.enum(optimizers).default('muon').describe('as for the transformer'),
+  lr: positive.default(4e-3).describe('peak learning rate'),
   warmup: fraction.default(0.05).describe('share of the steps in which the learning rate rises'),
   finalLr: fraction.default(0.05).describe('last learning rate as a share of the peak (cosine)'),
   beta1: belowOne.default(0.9),
@@ -163,7 +163,7 @@ export const textTrainSchema = z.object({
   weightDecay: z.number().min(0).default(0.1),
   clip: positive.default(1).describe('largest global norm of the gradient'),
   ema: belowOne.default(0.99).describe('decay of the averaged weights'),
-  crop: belowOne.default(0.15).describe('how far every image is shifted and zoomed anew, as a share of its side'),
+  crop: belowOne.default(0.1).describe('how far every image is shifted and zoomed anew, as a share of its side'),
   views: z.number().min(0).default(0).describe('weight of the loss between two crops of an image; 0 computes none'),
 });
 

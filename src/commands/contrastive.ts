@@ -72,6 +72,9 @@ export async function trainContrastive(
       },
     },
   });
+  if (task.cut.size > 0) {
+    session.reporter.message(`${task.cut.size} captions were longer than ${config.text.length} ids and cut`);
+  }
   model.dispose();
   return finished ? { model: await loadTowers(paths.text), note } : undefined;
 }

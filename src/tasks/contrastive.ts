@@ -25,7 +25,7 @@ export interface TrainingEncoder extends CaptionEncoder {
   encodeCaption(
     caption: string,
     options: { readonly length: number; readonly dropout?: number; readonly random?: Random },
-  ): { readonly ids: Int32Array; readonly count: number };
+  ): { readonly ids: Int32Array; readonly count: number; readonly cut: boolean };
 }
 
 /** Answers to choose from where retrieval is measured. */
@@ -38,6 +38,8 @@ export class ContrastiveTask implements Task {
   readonly imagesPerStep: number;
   /** Captions counted at their full length; batches of shorter ones cost less. */
   readonly flopsPerStep: number;
+  /** Captions that were too long for their positions, by text. */
+  readonly cut = new Set<string>();
   private readonly model: Contrastive;
   private readonly encoder: TrainingEncoder;
   private readonly stream: ImageStream;
@@ -63,9 +65,11 @@ export class ContrastiveTask implements Task {
     const { images: bytes, captions } = await this.stream.next();
     return random => {
       const words = random.fork('merges');
-      const padded = captions.map(caption =>
-        encoder.encodeCaption(caption, { length, dropout: options.bpeDropout, random: words }),
-      );
+      const padded = captions.map(caption => {
+        const encoded = encoder.encodeCaption(caption, { length, dropout: options.bpeDropout, random: words });
+        if (encoded.cut) this.cut.add(caption);
+        return encoded;
+      });
       const { ids, length: columns } = trimIds(padded);
       const crops = (label: string) => randomCrops(bytes, imageSize, { amount: crop, random: random.fork(label) });
       return model.loss(

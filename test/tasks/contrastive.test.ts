@@ -59,7 +59,7 @@ const encoder: TrainingEncoder = {
   encodeCaption(caption, { length, dropout = 0, random }) {
     const kept = caption.split(' ').filter(() => random === undefined || random.uniform() >= dropout);
     const ids = Int32Array.from({ length }, (_, i) => (i < kept.length ? words.indexOf(kept[i]) : words.length + i));
-    return { ids, count: Math.min(kept.length, length) };
+    return { ids, count: Math.min(kept.length, length), cut: kept.length > length };
   },
 };
 
