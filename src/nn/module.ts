@@ -86,11 +86,12 @@ export class Parameters {
 
   /**
    * Takes over the values of a checkpoint, all of them.
-   * @param where the file, for errors
+   * @param where the file, for errors; @param prefix of the names that the checkpoint has; the others stay as they are
    * @throws UserError naming the first parameter that is missing, left over or of another shape
    */
-  load(values: NamedValues, where: string): void {
-    for (const { name, variable } of this.list()) {
+  load(values: NamedValues, where: string, prefix = ''): void {
+    const wanted = this.list().filter(({ name }) => name.startsWith(prefix));
+    for (const { name, variable } of wanted) {
       const stored = values.get(name);
       if (stored === undefined) throw new UserError(where, `parameter ${name} is missing`, mismatch);
       if (stored.shape.join() !== variable.shape.join()) {
@@ -101,7 +102,7 @@ export class Parameters {
     for (const name of values.keys()) {
       if (!this.map.has(name)) throw new UserError(where, `parameter ${name} is not part of this model`, mismatch);
     }
-    for (const { name, variable } of this.list()) {
+    for (const { name, variable } of wanted) {
       const stored = values.get(name);
       if (stored === undefined) continue;
       const tensor = tf.tensor(stored.values.slice(), variable.shape);
