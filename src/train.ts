@@ -49,6 +49,13 @@ export interface Player {
   readonly updated?: () => void;
 }
 
+/** What a task has to remember beyond parameters. */
+export interface TaskState {
+  readonly arrays: ReadonlyMap<string, TensorData>;
+  /** Small, and fit for JSON. */
+  readonly values: unknown;
+}
+
 /** What the loop must know of a model and its data. */
 export interface Task {
   /** All that is saved and resumed. */
@@ -72,7 +79,7 @@ export interface Task {
    */
   evaluate(): Promise<Metrics & { readonly loss: number }>;
   /** State beyond parameters and optimizer: arrays, and small values that fit JSON. */
-  save?(): { readonly arrays: ReadonlyMap<string, TensorData>; readonly values: unknown };
+  save?(): TaskState | Promise<TaskState>;
   restore?(arrays: ReadonlyMap<string, TensorData>, values: unknown): void;
 }
 
@@ -358,7 +365,7 @@ async function save(
   watcher: Watcher,
 ): Promise<void> {
   const weights = await task.parameters.values();
-  const extra = task.save?.();
+  const extra = await task.save?.();
   // First what others read, then the state that calls it done: killed between the two, the steps since are made again.
   await watcher.onSave?.(weights, await averages(sides), state.step);
   const moments = await Promise.all(sides.map(({ optimizer }) => optimizer.state()));

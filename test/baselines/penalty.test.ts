@@ -85,7 +85,7 @@ test('gradients of penalties are the differences of penalties, away from kinks',
           ),
         );
         const v = inputGradient(images => judged(gan, images, text, {}).value, x);
-        const value = (await v.data()).reduce((sum: number, g: number) => sum + g * g, 0) / (2 * B);
+        const value = Array.from(await v.data()).reduce((sum, g) => sum + g * g, 0) / (2 * B);
         v.dispose();
         return value;
       };
