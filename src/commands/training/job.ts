@@ -37,6 +37,8 @@ export interface TrainRequest {
   readonly strict?: boolean;
   /** Captions of the sample grid; by default some of the data's, trained on and held out. */
   readonly sampleCaptions?: SampleCaptions;
+  /** Called whenever a state of the model is saved, with its weights on disk; its time is not the training's. */
+  readonly onSave?: (step: number) => Promise<void>;
   /** The command that goes on with it; default train. */
   readonly command?: string;
   /** Place of this command's stages among those of a longer job. */

@@ -119,6 +119,7 @@ async function modelStage(
         const described = { ...metadata, step: String(step) };
         await writeSafetensors(paths.weights.last, asTensors(rival.painting(weights)), described);
         await writeSafetensors(paths.weights.ema, asTensors(rival.painting(average)), described);
+        await job.request.onSave?.(step);
       },
     },
   });

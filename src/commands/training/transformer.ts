@@ -206,6 +206,7 @@ async function transformerStage(
         const described = { ...metadata, step: String(step) };
         await writeSafetensors(paths.weights.last, asTensors(weights), described);
         await writeSafetensors(paths.weights.ema, asTensors(average), described);
+        await job.request.onSave?.(step);
       },
     },
   });
