@@ -22,6 +22,8 @@ export interface Family {
 }
 
 const GAMMA = 0.1;
+/** The networks of Yadav et al. 2018 (figure 8) are wider than the study's. */
+const PAPER_WIDTH = 128;
 
 const lossNames: Readonly<Record<GanLoss, string>> = {
   minimax: 'minimax',
@@ -52,6 +54,7 @@ const ofThePaper: readonly Family[] = (
   pair(`tanh-${loss}`, `tanh nets, ${lossNames[loss]}`, {
     loss,
     bend: 'tanh',
+    width: PAPER_WIDTH,
     beta1,
     beta2: 0.999,
     ema: 0,

@@ -25,6 +25,8 @@ export interface GanSpec {
   readonly r2: number;
   /** Whether D is updated against G's look-ahead. */
   readonly predict: boolean;
+  /** Units of the hidden layers, where not the study's. */
+  readonly width?: number;
 }
 
 const LATENT = 2;
@@ -34,8 +36,8 @@ export function realPoints(lanes: Lanes, step: number, batch: number): tf.Tensor
   return lanes.draw('real', step, [batch, 2], random => ringPoints(random, batch).points);
 }
 
-export function makeGan(spec: GanSpec, { lanes, batch, width }: LearnerOptions): Learner {
-  const { loss, bend, beta1, beta2, ema, predict } = spec;
+export function makeGan(spec: GanSpec, { lanes, batch, width: usual }: LearnerOptions): Learner {
+  const { loss, bend, beta1, beta2, ema, predict, width = usual } = spec;
   const shape = { bend, start: bend === 'tanh' ? 'orthogonal' : 'he' } as const satisfies Partial<MlpSpec>;
   const start = (name: string, outputs: number) =>
     firstWeights(lanes, { sizes: [LATENT, width, width, outputs], ...shape }, name);

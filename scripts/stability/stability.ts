@@ -22,7 +22,7 @@ const flags = z.object({
     .describe('where results go, and what is gone on with')
     .meta({ title: 'folder' }),
   families: z.array(z.string()).min(1).optional().describe('only these (default: all)'),
-  steps: count.optional().describe('of every run (default: 4000; with --smoke 6)'),
+  steps: count.optional().describe('of every run (default 6000, with --smoke 6)'),
   seeds: z.array(z.number().int().min(0).max(0xffffffff)).min(1).optional().describe('default 0,1,2,3,4'),
   lrs: z.array(z.number().positive()).min(1).optional().describe('learning rates, default 1e-4,3e-4,1e-3,3e-3,1e-2'),
   smoke: z.boolean().default(false).describe('every stage in seconds, to see that all works'),
@@ -33,9 +33,9 @@ const flags = z.object({
 type Flags = z.output<typeof flags>;
 
 const FULL = {
-  steps: 4000,
+  steps: 6000,
   batch: 64,
-  width: 128,
+  width: 64,
   samples: 2000,
   lrs: [1e-4, 3e-4, 1e-3, 3e-3, 1e-2],
   seeds: [0, 1, 2, 3, 4],
@@ -67,7 +67,7 @@ async function ring(session: Session, values: Flags): Promise<void> {
     seeds: values.seeds ?? base.seeds,
   };
   session.reporter.message(
-    `computing on ${backend}: ${chosen.length} families, ${settings.lrs.length * settings.seeds.length} runs of ${settings.steps} steps each`,
+    `computing on ${backend}: ${chosen.length} ${chosen.length === 1 ? 'family' : 'families'}, ${settings.lrs.length * settings.seeds.length} runs of ${settings.steps} steps each`,
   );
   const complete = await runRing(session, { families: chosen, settings, out });
   session.print(join(out, 'README.md'));

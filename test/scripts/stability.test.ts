@@ -1,4 +1,5 @@
 /** @file Tier T1's judge, its statistics, the words made from its numbers, and the whole study in small. */
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -275,5 +276,19 @@ describe('the study', () => {
     stop.abort();
     expect(await runRing(session([], stop.signal), { families: chosen, settings, out })).toBe(false);
     expect(JSON.parse(readFileSync(join(out, 'results.json'), 'utf8')).families).toHaveLength(1);
+  });
+
+  test('is a program that names the families it knows', () => {
+    const program = (...argv: readonly string[]) =>
+      spawnSync(process.execPath, ['--import', 'tsx', join('scripts', 'stability', 'stability.ts'), ...argv], {
+        encoding: 'utf8',
+      });
+    const wrong = program('--families', 'tokens,wgan', '--out', out);
+    expect(wrong.status).toBe(2);
+    expect(wrong.stderr).toMatch(/stability: --families: expected some of tokens, .*, jem, got wgan/);
+    const small = program('--smoke', '--families', 'tokens', '--steps', '2', '--out', out);
+    expect(small.stderr).toContain('1 family, 4 runs of 2 steps each');
+    expect(small.status).toBe(0);
+    expect(small.stdout.trim()).toBe(join(out, 'ring', 'README.md'));
   });
 });
