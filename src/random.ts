@@ -17,7 +17,7 @@ function mulHigh(a: number, b: number): number {
   const bLow = b & 0xffff;
   const mid = aHigh * bLow + ((aLow * bLow) >>> 16);
   const mid2 = aLow * bHigh + (mid & 0xffff);
-  return (aHigh * bHigh + Math.floor(mid / 65536) + (mid2 - (mid2 % 65536)) / 65536) >>> 0;
+  return (aHigh * bHigh + Math.floor(mid / 65536) + Math.floor(mid2 / 65536)) >>> 0;
 }
 
 /**
@@ -122,7 +122,9 @@ export class Random {
 
   /** Fills and returns an array of independent normals with the given standard deviation. */
   normals(length: number, deviation = 1): Float32Array {
-    return Float32Array.from({ length }, () => deviation * this.normal());
+    const values = new Float32Array(length);
+    for (let i = 0; i < length; i++) values[i] = deviation * this.normal();
+    return values;
   }
 
   /** A random order of 0..n-1 (Fisher-Yates). */
