@@ -1,0 +1,82 @@
+/**
+ * @file How many steps fit a run's budget. Time is measured on the task's own first steps, through the very code that
+ * trains: a short run is trained in a folder of its own, and its log says how long its steps took.
+ */
+import { rm } from 'node:fs/promises';
+import type { Session } from '../../src/commands/session.ts';
+import { trainRun } from '../../src/commands/train.ts';
+import type { RunConfig } from '../../src/config.ts';
+import { readJsonLines } from '../../src/jsonlines.ts';
+import { runPaths } from '../../src/runs.ts';
+import { mergeConfig } from '../../src/schema.ts';
+import type { FirstStage } from './modes-families.ts';
+
+/** What a run may spend, its first stage included: seconds of training, or images seen. */
+export type Budget = { readonly seconds: number } | { readonly images: number };
+
+/** Seconds a step, by the name of the stage in the log. */
+export type StepSeconds = Readonly<Record<string, number>>;
+
+/** Long enough for two lines of the log, of which the first is not counted. */
+const PROBE = 30;
+
+/**
+ * Measures the steps of all stages of a config.
+ * @param options.folder of the short run; removed
+ * @param options.trained whether the folder has the first stage, which then keeps its steps and is not measured
+ * @returns undefined if it was stopped
+ */
+export async function measureSteps(
+  session: Session,
+  options: {
+    readonly config: RunConfig;
+    readonly data: string;
+    readonly folder: string;
+    readonly trained: boolean;
+  },
+): Promise<StepSeconds | undefined> {
+  const { config, data, folder, trained } = options;
+  const short = { steps: PROBE };
+  const rhythm = { evalEvery: PROBE, sampleEvery: PROBE, saveEvery: PROBE, logEvery: PROBE / 3 };
+  const first = trained ? {} : { patchTrain: short, textTrain: short };
+  const probe = mergeConfig(config, { ...first, train: { ...short, ...rhythm } });
+  // Merged from a config of its own schema, with numbers that it allows.
+  const request = { data, out: folder, config: probe as RunConfig, given: {} };
+  if (!(await trainRun(session, request))) return undefined;
+  const measured = stepSeconds(readJsonLines(runPaths(folder).metrics));
+  await rm(folder, { recursive: true });
+  return measured;
+}
+
+/** Seconds a step of every stage of a log: what passed between its first line with a time and its last. */
+export function stepSeconds(records: readonly unknown[]): StepSeconds {
+  const stages = new Map<string, { readonly step: number; readonly seconds: number }[]>();
+  for (const record of records) {
+    const { stage, step, seconds } = record as { stage?: string; step?: number; seconds?: number };
+    if (stage === undefined || step === undefined || seconds === undefined) continue;
+    stages.set(stage, [...(stages.get(stage) ?? []), { step, seconds }]);
+  }
+  const rates = [...stages].flatMap(([stage, lines]) => {
+    const [first, last] = [lines[0], lines[lines.length - 1]];
+    return last.step > first.step ? [[stage, (last.seconds - first.seconds) / (last.step - first.step)] as const] : [];
+  });
+  return Object.fromEntries(rates);
+}
+
+/** Fewest steps of any stage. */
+const FEWEST = 20;
+
+/** Steps that fit a share of a budget. @param each seconds a step, and images a step */
+export function stepsWithin(
+  budget: Budget,
+  share: number,
+  each: { readonly seconds: number; readonly images: number },
+): number {
+  const steps = 'seconds' in budget ? (budget.seconds * share) / each.seconds : (budget.images * share) / each.images;
+  return Math.max(FEWEST, Math.round(steps));
+}
+
+/** Images a step of a first stage. */
+export function firstBatch(config: RunConfig, first: FirstStage): number {
+  return first === 'patch' ? config.patchTrain.batchSize : config.textTrain.batchSize;
+}
