@@ -142,7 +142,7 @@ export type Family = (typeof families)[number];
 
 /** The text encoder of the rivals: a contrastive pair of towers, trained on the captions first and then frozen. */
 export const textSchema = z.object({
-  length: count.max(256).default(24).describe('caption ids it reads'),
+  length: count.max(256).default(32).describe('caption ids it reads'),
   dim: count.default(128).describe('features of a caption'),
   width: count.default(128).describe('channels of its transformer'),
   layers: count.default(2),
