@@ -6,6 +6,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { Contrastive } from './baselines/contrastive.ts';
 import { Diffusion, samplingPasses } from './baselines/diffusion.ts';
 import { type CaptionEncoder, encodeCaptions } from './baselines/frozen.ts';
+import { Gan } from './baselines/gan.ts';
 import type { Family, RunConfig } from './config.ts';
 import type { NamedValues } from './nn/module.ts';
 import { imageNumbers, type Painter, type PainterOptions } from './painting.ts';
@@ -13,6 +14,7 @@ import { fromFloats, type Picture } from './pictures.ts';
 import { Random } from './random.ts';
 import type { CaptionedBatch, CaptionedStream, EncodeCaptions } from './tasks/captioned.ts';
 import { DiffusionTask } from './tasks/diffusion.ts';
+import { GanTask } from './tasks/gan.ts';
 import type { Task, Weights } from './train.ts';
 
 /** A GAN or a diffusion model. */
@@ -62,14 +64,24 @@ export function createRival(config: RunConfig, surroundings: Surroundings): Riva
       };
     }
     case 'dcgan':
-    case 'r3gan':
-      throw new Error('createRival: not here yet');
+    case 'r3gan': {
+      const model = new Gan(config.gan, shape, random, config.family);
+      return {
+        painter: new RivalPainter(config, surroundings, new GanBrush(config, model)),
+        task: stream => new GanTask(model, stream, { batchSize, steps: config.train.steps, seed: config.seed }),
+        painting: weights => new Map([...weights].filter(([name]) => name.startsWith(GENERATOR))),
+        load: (values, where) => model.parameters.load(values, where, GENERATOR),
+      };
+    }
     case 'transformer':
       throw new Error('createRival: a transformer is no rival');
     default:
       return config.family satisfies never;
   }
 }
+
+/** Names of the weights that paint in a GAN. */
+const GENERATOR = 'generator.';
 
 /** How one kind of model paints. */
 interface Brush {
@@ -83,6 +95,39 @@ interface Brush {
     options: PainterOptions & { captioned: boolean },
   ): Promise<tf.Tensor>;
   dispose(): void;
+}
+
+/** In one pass of the generator. */
+class GanBrush implements Brush {
+  readonly passes = 1;
+  readonly settings = '';
+  readonly parameters: number;
+  private readonly latent: number;
+  private readonly model: Gan;
+
+  constructor(config: RunConfig, model: Gan) {
+    this.model = model;
+    this.latent = config.gan.latent;
+    this.parameters = model.countOf('generator');
+  }
+
+  async paint(text: Float32Array, randoms: readonly Random[]): Promise<tf.Tensor> {
+    const { latent } = this;
+    const z = new Float32Array(randoms.length * latent);
+    randoms.forEach((random, i) => {
+      z.set(random.normals(latent), i * latent);
+    });
+    return tf.tidy(() =>
+      this.model.generate(
+        tf.tensor2d(z, [randoms.length, latent]),
+        tf.tensor2d(text, [randoms.length, text.length / randoms.length]),
+      ),
+    );
+  }
+
+  dispose(): void {
+    this.model.dispose();
+  }
 }
 
 /** Step by step out of noise. */

@@ -136,7 +136,7 @@ function captionsOf({ captions }: { readonly captions: readonly string[] }): rea
 
 function describe({ val_loss: loss, check_kid: kid, check_coverage: coverage }: Metrics): string {
   const parts = [
-    ...(Number.isFinite(loss) ? [`held out ${loss.toFixed(3)}`] : []),
+    ...(Number.isFinite(loss) && loss !== kid ? [`held out ${loss.toFixed(3)}`] : []),
     ...(kid === undefined ? [] : [`KID ${kid.toFixed(3)}, coverage ${(100 * coverage).toFixed(0)}%`]),
   ];
   return parts.join(', ');

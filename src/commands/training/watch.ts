@@ -86,10 +86,14 @@ export async function openWatch(job: Job, stage: string, painter: Painter): Prom
   };
 }
 
-/** The task with the watch's measurements among its validations. */
+/** The task with the watch's measurements among its validations. Where it has no loss of its own, the best is by KID. */
 export function watched(task: Task, watch: SampleWatch | undefined): Task {
   if (watch === undefined) return task;
-  const evaluate = async () => ({ ...(await task.evaluate()), ...(await watch.check()) });
+  const evaluate = async () => {
+    const measured = await task.evaluate();
+    const checked = await watch.check();
+    return { ...measured, ...checked, loss: Number.isFinite(measured.loss) ? measured.loss : checked.check_kid };
+  };
   // A task may be a class: its methods stay on it.
   return Object.assign(Object.create(task) as Task, { evaluate });
 }
