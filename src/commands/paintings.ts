@@ -24,6 +24,8 @@ const HELD_OUT = 256;
 const COMPARED = 32;
 /** Samples shown beside their nearest training image. */
 const CLOSEST = 16;
+/** Most samples that are timed and looked through for training images. */
+const MEASURED = 128;
 /** Images painted at once. */
 const PIECE = 32;
 
@@ -38,7 +40,7 @@ export interface ComparedRun {
 
 /** How it is painted. */
 export interface PaintingRequest extends EngineFlags {
-  /** Images painted by each run to look for training images among them, and to measure time. */
+  /** Images painted by each run to be measured. */
   readonly numImages: number;
   readonly seed: number;
   readonly weights: WeightKind;
@@ -181,7 +183,7 @@ async function measure(
 ): Promise<PaintedRun> {
   const { data, numImages } = options;
   const captions = data?.heldOut.map(({ caption }) => caption) ?? options.captions;
-  const asked = Array.from({ length: numImages }, (_, i) => captions[i % captions.length]);
+  const asked = Array.from({ length: Math.min(numImages, MEASURED) }, (_, i) => captions[i % captions.length]);
   // Numbers far from those of the grid, whose captions may be the same.
   const numbers = asked.map((_, i) => 1000 + Math.floor(i / captions.length));
   const samples = await brush.paint(asked, numbers);

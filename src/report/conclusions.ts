@@ -132,7 +132,7 @@ function ceiling(runs: Runs): Finding[] {
 function stability(runs: Runs): Finding[] {
   const shares = failureShares(runs).filter(({ learningRate }) => learningRate === null);
   const pooled = shares.sort((a, b) => b.failed - a.failed); // stable: those that failed come first
-  const counts = pooled.map((share, i) => countOf(share, runs, i === 0 || pooled[i - 1].failed > 0));
+  const counts = pooled.map((share, i) => countOf(share, runs, i === 0));
   const texts = [`${counts.join('; ')}.`, ...certainty(pooled), claimOf(pooled)];
   return [...texts.map(text => ({ topic: 'stability' as const, text })), ...unfinished(runs)];
 }
@@ -210,33 +210,49 @@ function unfinished(runs: Runs): Finding[] {
 const OVERFIT = 1.02;
 
 function overfitting(runs: Runs): Finding[] {
-  return runs.flatMap(({ name, stages, family }): Finding[] => {
+  const found = runs.flatMap(({ name, stages, family }) => {
     const curve = isGame(family) ? undefined : stages.at(-1)?.curves.val_loss;
     const known = (curve ?? []).flatMap(({ step, value }) => (value === null ? [] : [{ step, value }]));
     if (known.length < 3) return [];
     const least = known.reduce((a, b) => (b.value < a.value ? b : a));
     const last = known[known.length - 1];
-    if (!(least.value > 0 && last.value > OVERFIT * least.value)) return [];
-    const text = `${name} over-fits: its validation loss was lowest at step ${formatCount(least.step)} (${formatNumber(least.value)}) and ended at ${formatNumber(last.value)}. That is no instability, but it is a failure to generalise.`;
-    return [{ topic: 'overfitting', text }];
+    const how = `from ${formatNumber(least.value)} at step ${formatCount(least.step)} to ${formatNumber(last.value)}`;
+    return least.value > 0 && last.value > OVERFIT * least.value ? [{ name, how }] : [];
   });
+  if (found.length === 0) return [];
+  const [each, who] = [found.map(({ name, how }) => `${how} (${name})`), list(found.map(({ name }) => name))];
+  const text = `${who} ${found.length === 1 ? 'over-fits' : 'over-fit'}: the loss on held-out images rose again, ${list(each)}. That is no instability, but it is a failure to generalise.`;
+  return [{ topic: 'overfitting', text }];
 }
+
+/** Ratios of more runs are told by their ends. */
+const MOST_RATIOS = 6;
 
 function memorised(runs: Runs): Finding[] {
   const known = runs.flatMap(({ name, nearest }) =>
     nearest?.ratio === null || nearest === null ? [] : [{ name, ...nearest, ratio: nearest.ratio }],
   );
   if (known.length === 0) return [];
-  const parts = known.map(({ name, ratio, samples }) => `${formatNumber(ratio, 2)} (${name}, ${samples} samples)`);
-  const text = `Median distance to the nearest training image over that of held-out images: ${list(parts)}. Near 1 samples are as new as held-out images, near 0 they are copies.`;
+  const ratios = known.map(({ name, ratio }) => ({ name, ratio })).sort((a, b) => a.ratio - b.ratio);
+  const tell = ({ name, ratio }: (typeof ratios)[number]) => `${formatNumber(ratio, 2)} (${name})`;
+  const [first, last] = [ratios[0], ratios[ratios.length - 1]];
+  const told = known.length > MOST_RATIOS ? `${tell(first)} to ${tell(last)}` : list(ratios.map(tell));
+  const text = `Median distance to the nearest training image over that of held-out images: ${told}. Near 1 samples are as new as held-out images, near 0 they are copies.`;
   return [{ topic: 'memorisation', text }];
 }
+
+/** Times that differ by less than this factor are called about the same. */
+const ALIKE = 1.5;
 
 function cost(runs: Runs): Finding[] {
   const known = runs.flatMap(({ name, sampling }) => (sampling === null ? [] : [{ name, ...sampling }]));
   if (known.length < 2) return [];
   const sorted = known.sort((a, b) => a.msPerImage - b.msPerImage);
   const [fast, slow] = [sorted[0], sorted[sorted.length - 1]];
+  if (slow.msPerImage < ALIKE * fast.msPerImage) {
+    const range = `${formatNumber(fast.msPerImage)} to ${formatNumber(slow.msPerImage)} ms an image`;
+    return [{ topic: 'cost', text: `Sampling costs about the same by every run: ${range} on this machine.` }];
+  }
   const of = ({ name, msPerImage, passes }: typeof fast) =>
     `${name} (${formatNumber(msPerImage)} ms an image, ${formatCount(passes)} ${passes === 1 ? 'pass' : 'passes'})`;
   const text = `Sampling is cheapest with ${of(fast)} and dearest with ${of(slow)}: a factor of ${formatNumber(slow.msPerImage / fast.msPerImage, 2)} on this machine.`;

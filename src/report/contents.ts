@@ -120,6 +120,8 @@ export interface Measured {
   readonly n: number | null;
   readonly reference: number | null;
   readonly seed: number | null;
+  /** Why there is no value, where the metric does not apply. */
+  readonly reason: string | null;
 }
 
 export interface Sampling {

@@ -195,7 +195,7 @@ function mean(values: readonly number[]): number {
 
 /** Rank correlations of losses with KID, in words. */
 export function progressText({ progress, family }: RunReport): string {
-  if (progress.length === 0) return '–';
+  if (progress.every(({ rho }) => rho === null)) return '–';
   return progress
     .map(({ loss, rho, n }) => {
       const name = isGame(family) ? loss.replace('_loss', '') : loss === 'val_loss' ? 'held out' : 'training';

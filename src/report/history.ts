@@ -167,6 +167,7 @@ function latest(lines: readonly Fields[], weights: string): Measured[] {
       n: numberOf(line.n),
       reference: numberOf(line.reference),
       seed: numberOf(line.seed),
+      reason: textOf((line.details as Fields | undefined)?.reason),
     });
   }
   return [...found.values()];

@@ -34,9 +34,15 @@ const measures: readonly (readonly [pattern: RegExp, measure: (name: string) => 
   [/^clip-?score$/, () => higher('CLIPScore', 'how well an image fits its caption')],
   [/^r-?precision$/, () => higher('R-precision', 'share of images whose own caption scores highest among others')],
   [/^caption-?accuracy$/, () => higher('caption accuracy', 'share of captions whose every claim the image keeps')],
+  [/^claim-?accuracy$/, () => higher('claim accuracy', 'share of the captions’ claims that images keep')],
   [/^nll$/, () => neither('negative log likelihood, nats', ownTokens)],
   [/^bits-?per-?dim$/, () => neither('bits per dimension', ownTokens)],
   [/^perplexity$/, () => neither('perplexity', ownTokens)],
+  [/^nearest-?ratio$/, () => neither('distance ratio', 'to the nearest training image, over that of held-out images')],
+  [
+    /^authentic$/,
+    () => neither('authentic', 'share of samples that are no nearer to a training image than its neighbour is'),
+  ],
   [/psnr/, () => neither('PSNR of the tokenizer, dB', 'of reconstructions: a ceiling, not a quality of samples')],
   [/ssim/, () => neither('SSIM of the tokenizer', 'of reconstructions: a ceiling, not a quality of samples')],
 ];
@@ -77,7 +83,10 @@ export function measuredRows(runs: readonly RunReport[]): MeasuredRow[] {
     const at = measures.findIndex(([pattern]) => pattern.test(metric));
     return at < 0 ? measures.length : at;
   };
+  const applies = ({ metric, features }: { metric: string; features: string | null }) =>
+    runs.some(run => run.metrics.some(m => m.metric === metric && m.features === features && m.value !== null));
   return [...keys.values()]
+    .filter(applies)
     .sort((a, b) => rank(a.metric) - rank(b.metric))
     .map(({ metric, features }) => {
       const of = (row: Measured['row']) =>

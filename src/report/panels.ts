@@ -36,7 +36,7 @@ export function budgetTable(runs: Runs): Html {
       html`${run.seed}<small class="nowrap">lr ${run.learningRate}</small>`,
       run.parameters === null
         ? missing
-        : html`${formatAmount(run.parameters)}${run.trainingOnly === null ? undefined : html`<small>+ ${formatAmount(run.trainingOnly)} in training</small>`}`,
+        : html`${formatAmount(run.parameters)}${run.trainingOnly === null || run.trainingOnly === 0 ? undefined : html`<small>+ ${formatAmount(run.trainingOnly)} in training</small>`}`,
       html`${formatCount(run.step)}${run.step < run.steps ? html`<small class="bad">of ${formatCount(run.steps)}</small>` : undefined}`,
       main?.images == null ? missing : formatAmount(main.images),
       total === null && run.stages.every(({ seconds }) => seconds === null)
@@ -104,8 +104,7 @@ export function sampleTable({ grid, runs, imageSize }: Report): Html {
 export function metricsTable(runs: Runs, data: string | null): Html {
   const rows = measuredRows(runs);
   const fill = runs.filter(({ metrics }) => !metrics.some(({ row }) => row === 'samples'));
-  const command = (run: RunReport) =>
-    `tessera eval --run ${run.run} --data ${data ?? 'DATA'} --metrics kid,prdc --num-images 256`;
+  const command = (run: RunReport) => `tessera eval --run ${run.run} --data ${data ?? 'DATA'} --num-images 256`;
   const how = fill.map(
     run => html`<p class="missing">${run.name}: not measured; <code>${command(run)}</code> fills it.</p>`,
   );
@@ -140,7 +139,9 @@ ${how}`;
 }
 
 function resultCell(found: Measured | undefined, row: MeasuredRow, run?: RunReport): Cell {
-  if (found === undefined || found.value === null) return html`<span class="missing">–</span>`;
+  if (found === undefined || found.value === null) {
+    return html`<span class="missing">–${found?.reason == null ? undefined : html`<small>${found.reason}</small>`}</span>`;
+  }
   const { low, high, value, step } = found;
   const of = (shown: number) => formatMeasured(shown, row);
   const range =
@@ -210,7 +211,7 @@ export function stabilityPanel(runs: Runs): Html {
   return html`${dots.length === 0 ? undefined : html`<div class="charts"><figure>${dotChart({ title: label, label, dots, range: [0, 1], width: 680 })}</figure></div>`}
 ${table({
   caption:
-    'Rules fixed before the training: a loss that is not finite; coverage of the samples below a tenth of that of real images, or KID above twice its best, at three checks in a row; samples nearer to each other than a fifth of what real images are; a validation loss worse than knowing nothing. Rank correlation: Spearman’s, of a loss with KID over the checks (how many); near 1 the loss tells quality.',
+    'Rules fixed before the training, judged where it ends: a loss that is not finite; coverage of the samples below a tenth of that of real images, or KID above twice its best, at three checks in a row; samples nearer to each other than a fifth of what real images are; a validation loss worse than knowing nothing. Rank correlation: Spearman’s, of a loss with KID over the checks (how many); near 1 the loss tells quality.',
   head: ['run', 'group', 'learning rate', 'verdict', 'rule that was broken', 'judged by', 'loss with KID'],
   rows,
 })}`;
