@@ -382,46 +382,99 @@ export function patchSizeOf(config: Pick<RunConfig, 'images' | 'patch'>): number
 }
 
 /**
- * Checks what no single field can: that the parts fit together.
+ * Checks what no single field can: that the parts of the run's family fit together.
  * @throws UserError naming the fields
  */
 export function checkConfig(config: RunConfig): RunConfig {
-  const { images, patch, model, text, train } = config;
+  const { family, train } = config;
+  if (train.batchSize % train.accumulate !== 0) {
+    refuse(`batchSize ${train.batchSize} is not a multiple of accumulate ${train.accumulate}`);
+  }
+  checkText(config);
+  switch (family) {
+    case 'transformer':
+      checkPatches(config);
+      checkTransformer(config);
+      break;
+    case 'dcgan':
+    case 'r3gan':
+      checkGan(config);
+      break;
+    case 'diffusion':
+      checkDiffusion(config);
+      break;
+    default:
+      family satisfies never;
+  }
+  return Object.freeze(config);
+}
+
+function refuse(problem: string, hint?: string): never {
+  throw new UserError('config', problem, hint);
+}
+
+function checkPatches(config: RunConfig): void {
+  const { images, patch } = config;
   const factor = patchSizeOf(config);
   if (!Number.isInteger(Math.log2(factor)) || factor < patch.stem || !Number.isInteger(Math.log2(patch.stem))) {
-    throw new UserError(
-      'config',
+    refuse(
       `imageSize ${images.imageSize} / grid ${patch.grid} = ${factor}, expected a power of two that is at least stem (${patch.stem})`,
       'e.g. --image-size 128 --grid 32, or --image-size 64 --grid 16',
     );
   }
+  const codes = codebookSizeOf(patch);
+  if (codes > MOST_CODES) {
+    refuse(`${codes} codes, expected at most ${MOST_CODES}`, 'shorten --levels, whose product is the number of codes');
+  }
+}
+
+function checkTransformer({ model }: RunConfig): void {
   if (model.width % model.heads !== 0 || (model.width / model.heads) % 4 !== 0) {
-    throw new UserError(
-      'config',
+    refuse(
       `width ${model.width} / heads ${model.heads}: expected a multiple of 4 channels a head`,
       'e.g. --width 256 --heads 4',
     );
   }
+  if (model.convKernel % 2 === 0) {
+    refuse(`convKernel ${model.convKernel}, expected an odd number`, 'e.g. --conv-kernel 11');
+  }
+}
+
+function checkText({ text }: RunConfig): void {
   if (text.width % text.heads !== 0) {
-    throw new UserError(
-      'config',
+    refuse(
       `text.width ${text.width} / text.heads ${text.heads}: expected whole channels a head`,
       'e.g. --text.width 128 --text.heads 4',
     );
   }
-  if (model.convKernel % 2 === 0) {
-    throw new UserError('config', `convKernel ${model.convKernel}, expected an odd number`, 'e.g. --conv-kernel 11');
+}
+
+function checkGan({ family, images: { imageSize } }: RunConfig): void {
+  if (imageSize < 8 || !Number.isInteger(Math.log2(imageSize))) {
+    refuse(`imageSize ${imageSize}, expected a power of two from 8 on for ${family}`, 'e.g. --image-size 64');
   }
-  const codes = codebookSizeOf(patch);
-  if (codes > MOST_CODES) {
-    throw new UserError(
-      'config',
-      `${codes} codes, expected at most ${MOST_CODES}`,
-      'shorten --levels, whose product is the number of codes',
+}
+
+/** Channels of a group in group norm, which the denoiser's widths are made of. */
+export const GROUP_CHANNELS = 8;
+
+function checkDiffusion({ images: { imageSize }, diffusion }: RunConfig): void {
+  const { stem, width, multipliers, sigmaMin, sigmaMax } = diffusion;
+  if (sigmaMin >= sigmaMax) {
+    refuse(`sigmaMin ${sigmaMin}, expected less than sigmaMax, which is ${sigmaMax}`, 'e.g. --sigma-min 0.002');
+  }
+  const folded = stem * 2 ** (multipliers.length - 1);
+  if (imageSize % folded !== 0) {
+    refuse(
+      `imageSize ${imageSize}, expected a multiple of ${folded}: stem ${stem}, halved ${multipliers.length - 1} times`,
+      'e.g. --image-size 64 --diffusion.stem 2 --multipliers 1,2,2',
     );
   }
-  if (train.batchSize % train.accumulate !== 0) {
-    throw new UserError('config', `batchSize ${train.batchSize} is not a multiple of accumulate ${train.accumulate}`);
+  const odd = multipliers.map(multiplier => width * multiplier).find(channels => channels % GROUP_CHANNELS !== 0);
+  if (odd !== undefined) {
+    refuse(
+      `diffusion.width times multipliers gives ${odd}, expected multiples of ${GROUP_CHANNELS} channels`,
+      'e.g. --diffusion.width 64',
+    );
   }
-  return Object.freeze(config);
 }

@@ -133,6 +133,31 @@ describe('what does not fit together is refused in one line, with a way out', ()
       input: { patch: { levels: [8, 8, 8, 8, 8, 8] } },
       says: /262144 codes, expected at most 65536/,
     },
+    {
+      name: 'pictures that the stages of diffusion do not halve',
+      input: {
+        family: 'diffusion',
+        images: { imageSize: 72 },
+        patch: { grid: 9 },
+        diffusion: { multipliers: [1, 2, 2, 2] },
+      },
+      says: /imageSize 72, expected a multiple of 16/,
+    },
+    {
+      name: 'channels that make no groups',
+      input: { family: 'diffusion', diffusion: { width: 12, multipliers: [2, 3] } },
+      says: /gives 36, expected multiples of 8 channels/,
+    },
+    {
+      name: 'noise that rises',
+      input: { family: 'diffusion', diffusion: { sigmaMin: 2, sigmaMax: 1 } },
+      says: /sigmaMin 2, expected less than sigmaMax, which is 1/,
+    },
+    {
+      name: 'pictures that a generator cannot double to',
+      input: { family: 'dcgan', images: { imageSize: 48 }, patch: { grid: 12 } },
+      says: /imageSize 48, expected a power of two from 8 on for dcgan/,
+    },
   ];
   for (const { name, input, says } of cases) {
     test(name, () => {

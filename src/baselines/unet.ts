@@ -10,7 +10,7 @@
  */
 import type { Tensor, Variable } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
-import type { DiffusionConfig } from '../config.ts';
+import { type DiffusionConfig, GROUP_CHANNELS } from '../config.ts';
 import { expectShape, ShapeError } from '../errors.ts';
 import { dropout } from '../kernels/activation.ts';
 import { attention } from '../kernels/attention.ts';
@@ -29,7 +29,7 @@ export interface PictureShape {
 }
 
 /** Channels of a group in group norm, and of an attention head. */
-const GROUP = 8;
+const GROUP = GROUP_CHANNELS;
 const HEAD = 32;
 /** Cosines and sines of the noise level each. */
 const FREQUENCIES = 32;
