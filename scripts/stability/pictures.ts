@@ -6,7 +6,7 @@ import { formatRate } from './conclude.ts';
 import { type FamilyResult, type Settings, summarise } from './results.ts';
 import { centre, MODES } from './ring.ts';
 
-const CELL = { width: 74, height: 34 };
+const CELL = { width: 74, height: 40 };
 const PANEL = 112;
 /** Panels show [-EDGE, EDGE]^2. */
 const EDGE = 1.6;
@@ -19,8 +19,8 @@ export async function stabilityMap(results: readonly FamilyResult[], settings: S
     for (const { successes, runs, near } of rates) {
       const picture = blank(CELL.width, CELL.height, shade(successes / runs));
       const lines = [
-        { text: `${successes}/${runs}`, face: { size: 14, bold: true }, top: 1 },
-        { text: near.toFixed(2), face: { size: 10 }, top: 18 },
+        { text: `${successes}/${runs}`, face: { size: 14, bold: true }, top: 3 },
+        { text: near.toFixed(2), face: { size: 10 }, top: 22 },
       ];
       for (const { text, face, top } of lines) {
         const wrapped = await letters.wrap(text, face, CELL.width, 1);

@@ -283,7 +283,7 @@ describe('the study', () => {
       spawnSync(process.execPath, ['--import', 'tsx', join('scripts', 'stability', 'stability.ts'), ...argv], {
         encoding: 'utf8',
       });
-    const wrong = program('--families', 'tokens,wgan', '--out', out);
+    const wrong = program('--tier', 'ring', '--families', 'tokens,wgan', '--out', out);
     expect(wrong.status).toBe(2);
     expect(wrong.stderr).toMatch(/stability: --families: expected some of tokens, .*, jem, got wgan/);
     const small = program('--smoke', '--families', 'tokens', '--steps', '2', '--out', out);
