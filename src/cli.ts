@@ -14,6 +14,7 @@ import { backendNames } from './backends/index.ts';
 import { buildNative } from './commands/build.ts';
 import { emojiData, inspectData, modesData, shapesData } from './commands/data.ts';
 import { doctor } from './commands/doctor.ts';
+import { defaultMetrics, evalRun } from './commands/eval.ts';
 import { featuresConfig, featuresFields, trainFeatures } from './commands/features.ts';
 import { reconstructImages } from './commands/reconstruct.ts';
 import { sampleRun } from './commands/sample.ts';
@@ -23,6 +24,7 @@ import { checkConfig, type Family, familyDefaults, presetNames, presets, runSche
 import { UserError } from './errors.ts';
 import { type CommandSpec, findCommand, parseFlags } from './flags.ts';
 import { formatCommands, formatHelp } from './help.ts';
+import { metricNames } from './metrics/registry.ts';
 import { weightKinds } from './runs.ts';
 import { mergeConfig, parseConfigText } from './schema.ts';
 import { Reporter } from './terminal/progress.ts';
@@ -268,6 +270,36 @@ export const commands: readonly Command[] = [
       const note = await trainFeatures(session, { data, out, format, strict: values.strict, given: wanted });
       if (note !== undefined) session.print(`${out}: ${note}`);
     },
+  }),
+  command({
+    name: 'eval',
+    summary: "measure a run's pictures against real ones",
+    examples: [
+      'tessera eval --run runs/emoji --data datasets/emoji --num-images 500',
+      'tessera eval --run runs/emoji --data datasets/emoji --metrics kid,clip-score --features features/emoji',
+    ],
+    aliases: { n: 'numImages' },
+    flags: z.object({
+      run: folder('a trained run').default('runs/demo'),
+      data: folder('the images that it was trained on'),
+      format: dataFormat,
+      metrics: z
+        .array(z.enum(metricNames))
+        .min(1)
+        .default([...defaultMetrics])
+        .describe('what to measure; cmmd, clip-score and r-precision need features that know captions or CLIP'),
+      features: z
+        .array(z.string())
+        .min(1)
+        .default(['random'])
+        .describe('pixels, random, folders of `tessera features`, or folders or hub ids of ONNX networks'),
+      numImages: z.number().int().positive().max(100000).default(256).describe('images painted of held-out captions'),
+      reference: z.number().int().positive().max(100000).default(1000).describe('training images to compare with'),
+      seed: z.number().int().min(0).max(0xffffffff).default(0).describe('the same seed measures the same images'),
+      weights: z.enum(weightKinds).default('ema').describe('averaged, best on validation, or last'),
+      ...engine,
+    }),
+    run: async (session, { values }) => void (await evalRun(session, values)),
   }),
   command({
     name: 'build-native',

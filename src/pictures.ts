@@ -82,6 +82,7 @@ export function resizeArea(picture: Picture, width: number, height: number): Pic
   if (!(Number.isInteger(width) && Number.isInteger(height) && width > 0 && height > 0)) {
     throw new RangeError(`resizeArea: expected whole sizes of at least 1, got ${width} x ${height}`);
   }
+  if (picture.width % width === 0 && picture.height % height === 0) return reduceWhole(picture, width, height);
   const columns = coverage(picture.width, width);
   const rows = coverage(picture.height, height);
   const data = new Uint8Array(width * height * 3);
@@ -97,6 +98,28 @@ export function resizeArea(picture: Picture, width: number, height: number): Pic
       }
       for (let c = 0; c < 3; c++) data[(y * width + x) * 3 + c] = Math.round(sum[c]);
     }
+  }
+  return { width, height, data };
+}
+
+/** `resizeArea` where every new pixel covers the same number of whole ones, which is the usual case and much quicker. */
+function reduceWhole(picture: Picture, width: number, height: number): Picture {
+  const [across, down] = [picture.width / width, picture.height / height];
+  const data = new Uint8Array(width * height * 3);
+  const sums = new Uint32Array(width * 3);
+  for (let y = 0; y < height; y++) {
+    sums.fill(0);
+    for (let row = y * down; row < (y + 1) * down; row++) {
+      let at = row * picture.width * 3;
+      for (let x = 0; x < width * 3; x += 3) {
+        for (let i = 0; i < across; i++, at += 3) {
+          sums[x] += picture.data[at];
+          sums[x + 1] += picture.data[at + 1];
+          sums[x + 2] += picture.data[at + 2];
+        }
+      }
+    }
+    for (let x = 0; x < width * 3; x++) data[y * width * 3 + x] = Math.round(sums[x] / (across * down));
   }
   return { width, height, data };
 }

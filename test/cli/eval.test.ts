@@ -1,0 +1,177 @@
+/** @file `tessera eval` on runs that know nothing: what it prints and logs, what does not apply, and bad input. */
+import { cpSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { readJsonLines } from '../../src/jsonlines.ts';
+import { writeClip } from '../clip-fixture.ts';
+import { hardlyTrained, temporaryFolder, tessera, writeConfig, writeDrawings } from './program.ts';
+
+const folder = temporaryFolder();
+const at = (...names: string[]) => join(folder, ...names);
+const [data, run, clip] = [at('shapes'), at('run'), at('clip')];
+const evaluate = (...flags: string[]) => tessera('eval', '--run', run, '--data', data, '--threads', '1', ...flags);
+
+interface Line {
+  readonly metric: string;
+  readonly row: string;
+  readonly features: string | null;
+  readonly value: number | null;
+  readonly low: number | null;
+  readonly high: number | null;
+  readonly [field: string]: unknown;
+}
+
+/** The results in a run's log. */
+function resultsOf(where: string): Line[] {
+  return (readJsonLines(join(where, 'metrics.jsonl')) as Line[]).filter(({ stage }) => stage === 'eval');
+}
+
+beforeAll(async () => {
+  await tessera('data', 'shapes', '--out', data, '--count', '90', '--size', '32', '--hold-out', '0');
+  const images = { ...hardlyTrained.images, validation: 0.3 };
+  const config = writeConfig(at('config.json'), { ...hardlyTrained, images, caption: { vocabSize: 300 } });
+  const { code, stderr } = await tessera('train', '--data', data, '--out', run, '--config', config, '--threads', '1');
+  expect(stderr).toContain('transformer: done');
+  expect(code).toBe(0);
+  writeClip(clip);
+}, 60_000);
+
+describe('an evaluation', () => {
+  const metrics = 'kid,prdc,fd,cmmd,clip-score,r-precision,caption-accuracy,nll,recon,nearest';
+  let lines: Line[] = [];
+  let table = '';
+
+  beforeAll(async () => {
+    const { code, stdout, stderr } = await evaluate('--metrics', metrics, '-n', '16', '--features', `pixels,${clip}`);
+    expect(stderr).toContain('painting: done');
+    expect(code).toBe(0);
+    lines = resultsOf(run);
+    table = stdout;
+  }, 60_000);
+
+  const find = (metric: string, row: string, features: string | null) =>
+    lines.find(line => line.metric === metric && line.row === row && line.features === features);
+
+  test('logs a line for every number with where it comes from', () => {
+    for (const line of lines) {
+      expect(line).toMatchObject({ stage: 'eval', run, step: 2, weights: 'ema', seed: 0 });
+      if (line.value === null) continue;
+      expect(line.n).toBe(16);
+      expect(line.low).toBeLessThanOrEqual(line.value + 1e-12);
+      expect(line.high).toBeGreaterThanOrEqual(line.value - 1e-12);
+    }
+    for (const features of ['pixels-8', `clip:${clip}`]) {
+      for (const metric of ['kid', 'coverage', 'precision', 'recall', 'density', 'fd', 'fd-blur-8', 'cmmd']) {
+        for (const row of ['samples', 'floor', 'reconstruction']) {
+          expect(find(metric, row, features)?.value, `${metric} ${row} ${features}`).toEqual(expect.any(Number));
+        }
+      }
+    }
+  });
+
+  test('finds a model that paints nothing far off, and real images near', () => {
+    for (const [metric, better] of [
+      ['kid', -1],
+      ['fd', -1],
+      ['coverage', 1],
+      ['recall', 1],
+    ] as const) {
+      const [samples, floor] = ['samples', 'floor'].map(row => Number(find(metric, row, 'pixels-8')?.value));
+      expect(better * (floor - samples), metric).toBeGreaterThan(0);
+    }
+    expect(find('caption-accuracy', 'floor', null)?.value).toBeGreaterThan(0.9);
+    expect(find('caption-accuracy', 'samples', null)?.value).toBe(0);
+    expect(find('nearest-ratio', 'floor', null)?.value).toBe(1);
+    expect(find('perplexity', 'samples', null)?.value).toBeCloseTo(
+      Math.exp(Number(find('nll', 'samples', null)?.value)),
+      9,
+    );
+    expect(find('psnr', 'reconstruction', null)?.value).toBeLessThan(20);
+  });
+
+  test('says why a number is missing, and never gives 0 for it', () => {
+    expect(find('clip-score', 'samples', 'pixels-8')).toMatchObject({
+      value: null,
+      details: { reason: 'these features know no captions' },
+    });
+    expect(find('clip-score', 'samples', `clip:${clip}`)?.value).toEqual(expect.any(Number));
+    expect(find('r-precision', 'floor', `clip:${clip}`)).toMatchObject({
+      value: null,
+      details: { reason: expect.stringMatching(/^needs more than 99 different captions, there are \d+$/) },
+    });
+    expect(table).toContain('n/a  clip-score: these features know no captions');
+  });
+
+  test('prints a table that leads with KID and coverage', () => {
+    const rows = table.split('\n');
+    expect(rows[0]).toBe(`${run}: step 2, ema weights, 16 images of held-out captions, seed 0`);
+    expect(rows[1].trim().split(/ {2,}/)).toEqual(['samples', 'real images', 'tokenizer']);
+    expect(rows[2]).toBe('features pixels-8');
+    expect(rows[3]).toMatch(/^ {2}kid x 1000 +\S+ \[\S+, \S+\] +\S+ \[\S+, \S+\] +\S+ \[\S+, \S+\]$/);
+    expect(rows[4]).toMatch(/^ {2}coverage /);
+  });
+
+  test('measures the same numbers again, and other ones with another seed', async () => {
+    const values = (from: readonly Line[]) =>
+      from.map(({ metric, row, value, low, high }) => ({ metric, row, value, low, high }));
+    const before = resultsOf(run).length;
+    await evaluate('--metrics', 'kid', '-n', '16', '--features', 'pixels');
+    const again = resultsOf(run).slice(before);
+    expect(values(again)).toEqual(values(lines.filter(line => line.metric === 'kid' && line.features === 'pixels-8')));
+    await evaluate('--metrics', 'kid', '-n', '16', '--features', 'pixels', '--seed', '1');
+    expect(resultsOf(run).at(-3)?.value).not.toBe(again[0].value);
+  });
+});
+
+test('a set too small to hold anything out is measured on what it was trained on, and says so', async () => {
+  const [small, other] = [at('drawings'), at('by-heart')];
+  await writeDrawings(small);
+  const config = writeConfig(at('small.json'), hardlyTrained);
+  await tessera('train', '--data', small, '--out', other, '--config', config, '--threads', '1');
+  const { code, stdout, stderr } = await tessera('eval', '--run', other, '--data', small, '-n', '12', '--threads', '1');
+  expect(code).toBe(0);
+  expect(stderr).toContain('no image is held out: the floor is made of training images');
+  expect(stdout).toContain('n/a  coverage: needs 12 real images on both sides, there are 8');
+  expect(stdout).toMatch(/n\/a {2}caption-accuracy: only captions of `tessera data shapes`/);
+}, 60_000);
+
+describe('bad input is refused in one line', () => {
+  const log = () => readFileSync(join(run, 'metrics.jsonl'), 'utf8');
+
+  test.each([
+    ['an unknown metric', ['--metrics', 'fid'], /--metrics: .*kid.*nearest.*fid/],
+    ['too few images', ['--metrics', 'prdc', '-n', '8'], /^eval: --num-images 8: prdc needs at least 12\n {2}hint/],
+    ['too few real ones', ['--metrics', 'kid', '--reference', '3'], /^eval: --reference 3: kid needs at least 4/],
+    [
+      'unknown features',
+      ['--features', 'inception', '-n', '4', '--metrics', 'kid'],
+      /^features: expected pixels, random/,
+    ],
+    ['no data', ['--data', '/nowhere', '-n', '4', '--metrics', 'kid'], /\/nowhere/],
+    ['no run', ['--run', '/nowhere'], /^eval: no run in \/nowhere/],
+  ])('%s', async (_, flags, message) => {
+    const before = log();
+    const { code, stdout, stderr } = await evaluate(...flags);
+    expect(code).toBe(2);
+    expect(stdout).toBe('');
+    expect(stderr).toMatch(message);
+    expect(log()).toBe(before);
+  });
+
+  test('a run that is not trained yet', async () => {
+    cpSync(run, at('untrained'), { recursive: true });
+    rmSync(at('untrained', 'ema.safetensors'));
+    const { code, stderr } = await tessera('eval', '--run', at('untrained'), '--data', data, '-n', '16');
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/the transformer of .* is not trained yet/);
+  });
+
+  test('features that are what the run is told its captions by', async () => {
+    mkdirSync(at('judge'));
+    for (const to of [at('judge'), run]) cpSync(join(run, 'patch.safetensors'), join(to, 'text.safetensors'));
+    const { code, stderr } = await evaluate('--features', at('judge'), '-n', '16');
+    rmSync(join(run, 'text.safetensors'));
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/^eval: the features .*judge are the text encoder that .* paints by\n {2}hint/);
+  });
+});
