@@ -133,7 +133,11 @@ interface Mistake {
 const mistakes: readonly Mistake[] = [
   // Commands and flags.
   { name: 'a command that is none', argv: ['sampel'], says: 'tessera: unknown command "sampel", did you mean sample?' },
-  { name: 'half a command', argv: ['data'], says: 'tessera data: expected one of emoji, shapes, inspect, got nothing' },
+  {
+    name: 'half a command',
+    argv: ['data'],
+    says: 'tessera data: expected one of emoji, shapes, modes, inspect, got nothing',
+  },
   {
     name: 'a flag that is none',
     argv: sample('--temprature', '1'),
@@ -429,6 +433,16 @@ const mistakes: readonly Mistake[] = [
     name: 'data where a file is',
     argv: ['data', 'shapes', '--out', image, '--count', '2'],
     says: /red-circle\.png.*: a part of the path is a file, not a folder/,
+  },
+  {
+    name: 'scenes without pictures',
+    argv: ['data', 'modes', '--out', fresh, '--per-mode', '0'],
+    says: 'data modes: --per-mode: expected a whole number above 0 and at most 1000, got 0',
+  },
+  {
+    name: 'scenes too small to be read back',
+    argv: ['data', 'modes', '--out', fresh, '--size', '8'],
+    says: 'data modes: --size: expected a whole number from 16 to 256, got 8',
   },
 ];
 
