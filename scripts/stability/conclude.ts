@@ -130,9 +130,10 @@ function aboutNumbers(summaries: readonly Summary[]): string[] {
     const failed = members.reduce((sum, { runs, successes }) => sum + runs - successes, 0);
     if (failed === 0) return [];
     const nonFinite = members.reduce((sum, summary) => sum + summary.nonFinite, 0);
+    const dropped = members.reduce((sum, summary) => sum + summary.dropped, 0);
     const fell = members.reduce((sum, summary) => sum + summary.fell, 0);
     return [
-      `Of the ${failed} failed runs of ${name}, ${nonFinite} met a number that is not finite, and ${fell} had all modes at an earlier look and lost some.`,
+      `Of the ${failed} failed runs of ${name}, ${nonFinite} met a number that is not finite, ${dropped} leave a mode out, and ${fell} held all modes at an earlier look and do not at the end; what fails without leaving a mode out is blurred.`,
     ];
   });
 }

@@ -19,6 +19,7 @@ export const settingsSchema = z.object({
 const judgementSchema = z.object({
   step: z.number(),
   modes: z.number(),
+  drawn: z.number(),
   near: z.number(),
   kl: z.number().nullable(),
 });
@@ -30,6 +31,7 @@ export const runSchema = z.object({
   /** Whether every number was finite at every look. */
   finite: z.boolean(),
   modes: z.number(),
+  drawn: z.number(),
   near: z.number(),
   kl: z.number().nullable(),
   history: z.array(judgementSchema),
@@ -77,8 +79,8 @@ export interface Summary extends Pick<FamilyResult, 'family' | 'label' | 'kind' 
   readonly band: Band | undefined;
   /** The rate with the most successes, and among those the most samples near a mode. */
   readonly best: AtRate;
-  /** Runs that end with less than half of the modes. */
-  readonly collapsed: number;
+  /** Runs that leave some mode out: it is the nearest to less than 1% of the samples. */
+  readonly dropped: number;
   /** Runs that had all modes at an earlier look, and not at the end. */
   readonly fell: number;
   readonly nonFinite: number;
@@ -117,7 +119,7 @@ export function summarise({ family, label, kind, gan, runs }: FamilyResult): Sum
     rates,
     band: widestBand(rates),
     best,
-    collapsed: runs.filter(run => run.modes < MODES / 2).length,
+    dropped: runs.filter(run => run.drawn < MODES).length,
     fell: runs.filter(run => run.modes < MODES && run.history.some(({ modes }) => modes === MODES)).length,
     nonFinite: runs.filter(run => !run.finite).length,
   };

@@ -37,8 +37,10 @@ export function ringPoints(
 export interface Judgement {
   /** All modes reached, and enough of the samples near one. */
   readonly success: boolean;
-  /** Modes that hold at least 1% of the samples, 0 to 8. */
+  /** Modes that hold at least 1% of the samples within three deviations, 0 to 8. */
   readonly modes: number;
+  /** Modes that are the nearest to at least 1% of the samples, however far: what is blurred has all, what collapsed not. */
+  readonly drawn: number;
   /** Share of the samples within three deviations of a mode. */
   readonly near: number;
   /** KL from the shares of the modes among the near samples to the uniform ones, in nats; null if no sample is near. */
@@ -49,6 +51,7 @@ export interface Judgement {
 /** @param points [count, 2] row-major */
 export function judge(points: ArrayLike<number>): Judgement {
   const counts = new Array<number>(MODES).fill(0);
+  const nearest = new Array<number>(MODES).fill(0);
   const total = points.length / 2;
   let finite = true;
   for (let i = 0; i < total; i++) {
@@ -59,13 +62,15 @@ export function judge(points: ArrayLike<number>): Judgement {
     }
     const turn = Math.round((Math.atan2(y, x) / (2 * Math.PI)) * MODES);
     const k = (turn + MODES) % MODES;
+    nearest[k]++;
     const [cx, cy] = centre(k);
     if (Math.hypot(x - cx, y - cy) <= NEAR) counts[k]++;
   }
   const close = counts.reduce((sum, count) => sum + count, 0);
-  const modes = counts.filter(count => count >= LEAST_SHARE * total).length;
+  const held = (each: readonly number[]) => each.filter(count => count >= LEAST_SHARE * total).length;
+  const [modes, drawn] = [held(counts), held(nearest)];
   const near = close / total;
   const shares = counts.map(count => count / close).filter(share => share > 0);
   const kl = close === 0 ? null : shares.reduce((sum, share) => sum + share * Math.log(share * MODES), 0);
-  return { success: finite && modes === MODES && near > LEAST_NEAR, modes, near, kl, finite };
+  return { success: finite && modes === MODES && near > LEAST_NEAR, modes, drawn, near, kl, finite };
 }

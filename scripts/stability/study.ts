@@ -100,10 +100,11 @@ export async function runFamily(
       made.dispose();
       const ofLane = (r: number) => values.subarray(r * count * 2, (r + 1) * count * 2);
       last = lanes.all.map(({ lr, seed }, r) => {
-        const { success, finite, modes, near, kl } = judge(ofLane(r));
-        histories[r].push({ step, modes, near, kl });
+        const { finite, ...judged } = judge(ofLane(r));
+        const { success, ...course } = judged;
+        histories[r].push({ step, ...course });
         const finiteSoFar = finite && (last[r]?.finite ?? true);
-        return { lr, seed, success, finite: finiteSoFar, modes, near, kl, history: histories[r] };
+        return { lr, seed, ...judged, finite: finiteSoFar, history: histories[r] };
       });
       points = lanes.all.flatMap(({ lr, seed }, r) =>
         seed === settings.seeds[0] ? [{ lr, xy: thousandths(ofLane(r).subarray(0, 2 * KEPT)) }] : [],

@@ -20,7 +20,7 @@ ${conclude(summaries)
 
 ## Table
 
-Successes of ${seeds.length} seeds, and the mean share of samples near a mode. *Octaves*: width of the band of rates with at least 80% successes and a share near the modes within 1.5 times of the best. *Best rate*: mean and deviation over seeds of the share near a mode where most runs succeed. *Collapsed*: fewer than 4 modes at the end. *Fell*: all modes at an earlier look, not at the end.
+Successes of ${seeds.length} seeds, and the mean share of samples near a mode. *Octaves*: width of the band of rates with at least 80% successes and a share near the modes within 1.5 times of the best. *Best rate*: mean and deviation over seeds of the share near a mode where most runs succeed. *Dropped*: a mode is left out at the end, being the nearest to less than 1% of the samples; other failures are blurred. *Fell*: all modes at an earlier look, not at the end.
 
 ${ringTable(summaries, settings)}
 
@@ -36,7 +36,7 @@ export function ringTable(summaries: readonly Summary[], { lrs }: Settings): str
     '95%',
     'octaves',
     'best rate',
-    'collapsed',
+    'dropped',
     'fell',
     'not finite',
   ];
@@ -47,7 +47,7 @@ export function ringTable(summaries: readonly Summary[], { lrs }: Settings): str
     summary.interval.map(value => value.toFixed(2)).join(' to '),
     summary.band === undefined ? 'none' : summary.band.octaves.toFixed(1),
     `${summary.best.near.toFixed(2)} ± ${summary.best.spread.toFixed(2)}`,
-    String(summary.collapsed),
+    String(summary.dropped),
     String(summary.fell),
     String(summary.nonFinite),
   ]);

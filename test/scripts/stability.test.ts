@@ -45,6 +45,12 @@ describe('the judge of the ring', () => {
     expect(half.kl).toBeCloseTo(Math.log(2), 12);
   });
 
+  test('tells what is blurred from what is left out', () => {
+    const blurred = Array.from({ length: 8 }, (_, k) => centre(k).map(value => 1.2 * value)).flat();
+    expect(judge(blurred)).toMatchObject({ modes: 0, drawn: 8, near: 0 });
+    expect(judge(blurred.slice(0, 10))).toMatchObject({ modes: 0, drawn: 5 });
+  });
+
   test('takes what is not finite for a failure', () => {
     const points = pointsOf([5, 5, 5, 5, 5, 5, 5, 5], 0);
     points[3] = Number.NaN;
@@ -80,8 +86,8 @@ function result(
       const success = seed < successes[i];
       const finite = success || failed.broken-- <= 0;
       const earlier = !success && failed.fell-- > 0 ? 8 : 2;
-      const end = { modes: success ? 8 : 3, near: success ? 0.8 : 0.1, kl: 0.1 };
-      return { lr, seed, success, finite, ...end, history: [{ step: 1, modes: earlier, near: 0.5, kl: 1 }] };
+      const end = { modes: success ? 8 : 3, drawn: success || seed === 4 ? 8 : 7, near: success ? 0.8 : 0.1, kl: 0.1 };
+      return { lr, seed, success, finite, ...end, history: [{ step: 1, modes: earlier, drawn: 8, near: 0.5, kl: 1 }] };
     }),
   );
   const settings = { steps: 10, batch: 8, width: 8, lrs, seeds: [0, 1, 2, 3, 4], samples: 100 };
@@ -95,7 +101,7 @@ const words = (...results: readonly FamilyResult[]) => conclude(results.map(summ
 describe('the summary of a family', () => {
   test('counts successes, bands, collapses, falls and broken runs', () => {
     const summary = summarise(result('x', [5, 4, 1], { broken: 2, fell: 3 }));
-    expect(summary).toMatchObject({ runs: 15, successes: 10, collapsed: 5, fell: 3, nonFinite: 2 });
+    expect(summary).toMatchObject({ runs: 15, successes: 10, dropped: 3, fell: 3, nonFinite: 2 });
     expect(summary.rates.map(rate => rate.successes)).toEqual([5, 4, 1]);
     expect(summary.rates[1].near).toBeCloseTo((4 * 0.8 + 0.1) / 5, 12);
     expect(summary.rates[1].spread).toBeCloseTo(0.7 / Math.sqrt(5), 12); // n - 1
@@ -202,9 +208,11 @@ describe('the words', () => {
       result('e', [5, 5, 2], { kind: 'denoising', broken: 2 }),
     );
     expect(text).toContain(
-      'Of the 10 failed runs of GANs, 0 met a number that is not finite, and 4 had all modes at an earlier look and lost some.',
+      'Of the 10 failed runs of GANs, 0 met a number that is not finite, 7 leave a mode out, and 4 held all modes at an earlier look and do not at the end;',
     );
-    expect(text).toContain('Of the 3 failed runs of the other families, 2 met a number that is not finite, and 0 had');
+    expect(text).toContain(
+      'Of the 3 failed runs of the other families, 2 met a number that is not finite, 2 leave a mode out, and 0 held',
+    );
     expect(words(result('tokens', [5, 5, 5]))).not.toContain('failed runs');
   });
 
