@@ -244,10 +244,9 @@ export class GanTask implements Task {
 
   private picturesOf(round: Round): Tensor {
     const { imageSize: S } = this.gan.shape;
-    return tf.tensor(
-      Float32Array.from(round.images, x => x / 127.5 - 1),
-      [this.sizeOf(round), S, S, 3],
-    );
+    const values = new Float32Array(round.images.length); // `from` with a function takes a hundred times as long
+    for (let i = 0; i < values.length; i++) values[i] = round.images[i] / 127.5 - 1;
+    return tf.tensor(values, [this.sizeOf(round), S, S, 3]);
   }
 
   async evaluate(): Promise<Metrics & { readonly loss: number }> {

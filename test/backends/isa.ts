@@ -15,6 +15,7 @@ import { conv2d, convTranspose2d, upsample2x } from '../../src/kernels/conv.ts';
 import { linearCrossEntropy } from '../../src/kernels/headloss.ts';
 import { linear } from '../../src/kernels/linear.ts';
 import { doubleSmoothly, halveSmoothly } from '../../src/kernels/resample.ts';
+import { shiftImages } from '../../src/kernels/shift.ts';
 import { Random } from '../../src/random.ts';
 import { batchOf, caption, configs, randomModel } from '../tiny-model.ts';
 
@@ -85,6 +86,7 @@ const operations: readonly Operation[] = [
   },
   { name: 'doubleSmoothly', shapes: [[2, 3, 5, 7]], apply: x => doubleSmoothly(x) },
   { name: 'halveSmoothly', shapes: [[2, 6, 4, 19]], apply: x => halveSmoothly(x) },
+  { name: 'shiftImages', shapes: [[2, 6, 4, 5]], apply: x => shiftImages(x, [1, -2, -3, 0]) },
   { name: 'leakySlope', shapes: [[5, 19]], apply: x => leakySlope(x, tf.sub(0.1, x)) },
   ...[8, 32, 80].map(D => ({
     name: `attention ${D}`,

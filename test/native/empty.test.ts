@@ -17,6 +17,7 @@ import { linear } from '../../src/kernels/linear.ts';
 import { groupNorm, layerNorm, rmsNorm } from '../../src/kernels/norm.ts';
 import { doubleSmoothly, halveSmoothly } from '../../src/kernels/resample.ts';
 import { splitHeads } from '../../src/kernels/rope.ts';
+import { shiftImages } from '../../src/kernels/shift.ts';
 import { Random } from '../../src/random.ts';
 import { useNative } from '../support.ts';
 
@@ -75,6 +76,7 @@ const operations: readonly Operation[] = [
   },
   { name: 'doubleSmoothly', shapes: [[0, 4, 4, 3]], apply: x => doubleSmoothly(x), unknownToCpu: true },
   { name: 'halveSmoothly', shapes: [[0, 4, 4, 3]], apply: x => halveSmoothly(x), unknownToCpu: true },
+  { name: 'shiftImages', shapes: [[0, 4, 4, 3]], apply: x => shiftImages(x, []), unknownToCpu: true },
   { name: 'leakySlope', shapes: [[0, 4]], apply: x => leakySlope(x, tf.neg(x)) },
   { name: 'patchify', shapes: [[0, 4, 4, 3]], apply: x => patchify(x, 2) },
   { name: 'unpatchify', shapes: [[0, 2, 2, 12]], apply: x => unpatchify(x, 2) },
