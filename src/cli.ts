@@ -12,6 +12,7 @@ import { emojiStyles } from '../data/emoji.ts';
 import { formatNames } from '../data/index.ts';
 import { backendNames } from './backends/index.ts';
 import { buildNative } from './commands/build.ts';
+import { compareRuns } from './commands/compare.ts';
 import { emojiData, inspectData, modesData, shapesData } from './commands/data.ts';
 import { doctor } from './commands/doctor.ts';
 import { defaultMetrics, evalRun } from './commands/eval.ts';
@@ -300,6 +301,34 @@ export const commands: readonly Command[] = [
       ...engine,
     }),
     run: async (session, { values }) => void (await evalRun(session, values)),
+  }),
+  command({
+    name: 'compare',
+    summary: 'put runs beside one another on one page',
+    examples: [
+      'tessera compare runs/tokens runs/dcgan runs/diffusion --data datasets/emoji --out comparison.html',
+      "tessera compare runs/a runs/b --captions 'red apple|blue heart'",
+    ],
+    aliases: { n: 'numImages' },
+    positionals: [{ name: 'RUN', description: 'runs of any family, trained on the same images', many: true }],
+    flags: z.object({
+      out: file('the page; the same content as JSON goes beside it').default('comparison.html'),
+      data: folder('the images that the runs were trained on, to paint held-out captions and to measure').optional(),
+      format: dataFormat,
+      captions: z.string().optional().describe('captions to paint, separated by | (default: those of held-out images)'),
+      metrics: z
+        .array(z.enum(metricNames))
+        .min(1)
+        .default([...defaultMetrics])
+        .describe('with --data: measured of runs that have no result of it yet'),
+      features: z.array(z.string()).min(1).default(['random']).describe('what the metrics look through, as for eval'),
+      numImages: z.number().int().positive().max(100000).default(256).describe('images painted by each run to measure'),
+      reference: z.number().int().positive().max(100000).default(1000).describe('training images to compare with'),
+      seed: z.number().int().min(0).max(0xffffffff).default(0).describe('the same seed paints the same images'),
+      weights: z.enum(weightKinds).default('ema').describe('averaged, best on validation, or last'),
+      ...engine,
+    }),
+    run: (session, { values, positionals }) => compareRuns(session, { ...values, runs: positionals }),
   }),
   command({
     name: 'build-native',

@@ -8,13 +8,15 @@ import { join, resolve } from 'node:path';
 import { loadState, readSafetensors, writeAtomic } from '../checkpoint.ts';
 import { UserError } from '../errors.ts';
 import { readJsonLines } from '../jsonlines.ts';
+import { metrics } from '../metrics/registry.ts';
 import { conclude } from '../report/conclusions.ts';
-import type { Report, RunReport } from '../report/contents.ts';
+import type { Report, RunReport, Stage } from '../report/contents.ts';
 import { aidsOf, groupNames, shortNames } from '../report/groups.ts';
 import { readHistory } from '../report/history.ts';
 import { renderPage } from '../report/page.ts';
 import { progressOf, verdictOf } from '../report/stability.ts';
 import { readRun, runPaths, type WeightKind } from '../runs.ts';
+import { evalRun } from './eval.ts';
 import { type ComparedRun, openComparisonData, type PaintedRun, type PaintingRequest, paintRuns } from './paintings.ts';
 import { type Session, startEngine } from './session.ts';
 
@@ -28,6 +30,11 @@ export interface CompareRequest extends PaintingRequest {
   readonly format?: string;
   /** Separated by |; by default those of held-out images. */
   readonly captions?: string;
+  /** What is measured of runs that have no result of it; needs `data`. */
+  readonly metrics: readonly string[];
+  /** What the metrics look through, and how many training images they compare with. */
+  readonly features: readonly string[];
+  readonly reference: number;
 }
 
 /** Writes the report and prints its findings. */
@@ -39,6 +46,7 @@ export async function compareRuns(session: Session, request: CompareRequest): Pr
   const captions = request.captions?.split('|').map(caption => caption.trim());
   const painting = data !== undefined || captions !== undefined;
   const backend = painting ? await startEngine(session, request) : null;
+  if (data !== undefined) for (const run of runs) await evaluateMissing(session, { ...request, data }, run);
   const opened =
     data === undefined ? undefined : await openComparisonData(session, { ...request, data }, runs[0].config);
   for (const { folder, trained } of runs) {
@@ -118,13 +126,12 @@ async function checkSplits(runs: readonly ComparedRun[]): Promise<void> {
     const ids = await heldOutIds(other);
     const differ = held !== undefined && ids !== undefined && held !== ids;
     if (a.validation !== b.validation || differ) {
-      const how = differ ? 'other images' : `${b.validation} of them, not ${a.validation}`;
+      const how = differ
+        ? `${other.folder} held out other images than ${first.folder}`
+        : `${other.folder} held out ${b.validation} of the images, ${first.folder} ${a.validation}`;
       throw new UserError(
         'compare',
-        `the data splits differ: ${other.folder} held out ${how} than ${first.folder}, so that one is judged by what the other was trained on`.replace(
-          /(not [\d.]+) than (\S+),/,
-          '$1 as $2,',
-        ),
+        `the data splits differ: ${how}: one would be judged by what the other was trained on`,
         'compare runs that were trained on the same data with the same --validation',
       );
     }
@@ -137,6 +144,43 @@ async function heldOutIds({ folder }: ComparedRun): Promise<string | undefined> 
   return existsSync(heldOutCodes) ? (await readSafetensors(heldOutCodes)).metadata.ids : undefined;
 }
 
+/** Evaluates what the run's log has no result of for these weights, if its network is there. */
+async function evaluateMissing(
+  session: Session,
+  request: CompareRequest & { readonly data: string },
+  { folder, trained, config }: ComparedRun,
+): Promise<void> {
+  if (!trained) return;
+  const { stages, metrics: known } = readHistory(readJsonLines(runPaths(folder).metrics), config, request.weights);
+  const step = stepOf(stages, config);
+  // Features are logged by a longer name, in which the one that was asked for is found.
+  const isKnown = (metric: string, features: string) =>
+    known.some(
+      result =>
+        result.metric === metric &&
+        result.row !== 'floor' &&
+        (result.step ?? step) >= step &&
+        (result.features === null || result.features.includes(features)),
+    );
+  const missing = new Map<string, string[]>();
+  for (const features of request.features) {
+    const names = request.metrics.filter(name => !(metrics.get(name)?.gives ?? [name]).some(m => isKnown(m, features)));
+    const key = names.join(', ');
+    if (names.length > 0) missing.set(key, [...(missing.get(key) ?? []), features]);
+  }
+  for (const [names, features] of missing) {
+    session.reporter.message(`${folder}: measuring ${names}`);
+    // Its table is not wanted here: the page has it.
+    const quiet = { ...session, print: () => undefined };
+    await evalRun(quiet, { ...request, run: folder, metrics: names.split(', '), features });
+  }
+}
+
+/** Steps of what paints. */
+function stepOf(stages: readonly Stage[], { family }: ComparedRun['config']): number {
+  return stages.find(({ stage }) => stage === family)?.steps ?? 0;
+}
+
 async function reportRuns(
   runs: readonly ComparedRun[],
   weights: WeightKind,
@@ -146,7 +190,7 @@ async function reportRuns(
   return Promise.all(
     runs.map(async ({ folder, name, config }, i) => {
       const history = readHistory(readJsonLines(runPaths(folder).metrics), config, weights);
-      const { stages, checks, metrics } = history;
+      const { stages, checks } = history;
       const own = painted.get(name);
       const all = await parametersOf(folder);
       return {
@@ -157,7 +201,7 @@ async function reportRuns(
         seed: config.seed,
         learningRate: config.train.lr,
         weights,
-        step: stages.find(({ stage }) => stage === config.family)?.steps ?? 0,
+        step: stepOf(stages, config),
         steps: config.train.steps,
         aids: aidsOf(config),
         parameters: own?.parameters ?? null,
@@ -166,7 +210,7 @@ async function reportRuns(
         checks,
         verdict: verdictOf(history, config),
         progress: progressOf(stages, checks),
-        metrics,
+        metrics: history.metrics,
         sampling: own?.sampling ?? null,
         nearest: own?.nearest ?? null,
       };
@@ -197,9 +241,11 @@ async function countIn(state: string | undefined, finished: string | undefined):
 }
 
 /** The command that makes the report again. */
-function commandOf({ runs, out, data, captions, numImages, seed, weights }: CompareRequest): string {
+function commandOf(request: CompareRequest): string {
+  const { runs, out, data, captions, numImages, metrics: names, features, reference, seed, weights } = request;
   const quoted = (text: string) => (/^[\w./:@%+=,-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
-  const given = data === undefined ? [] : ['--data', quoted(data)];
+  const measured = ['--metrics', names.join(','), '--features', quoted(features.join(',')), '--reference', reference];
+  const given = data === undefined ? [] : ['--data', quoted(data), ...(names.length === 0 ? [] : measured)];
   const wanted = captions === undefined ? [] : ['--captions', quoted(captions)];
   const flags = ['--num-images', numImages, '--seed', seed, '--weights', weights, '--out', quoted(out)];
   return ['tessera compare', ...runs.map(quoted), ...given, ...wanted, ...flags].join(' ');

@@ -45,13 +45,14 @@ export function qualityCurves(runs: Runs): Html {
     return html`<p class="missing">No run looked at its samples in training. <code>tessera train --check-samples 128</code> does, at every validation.</p>`;
   }
   const groups = groupsOf(checked);
-  const lines = (axis: Axis, value: 'kid' | 'coverage') => groups.map(group => lineOf(group, axis, value));
+  const lines = (axis: Axis, value: 'kid' | 'coverage') =>
+    groups.flatMap(group => [lineOf(group, axis, value), ...failedLines(group, axis, value)]);
   const without = runs.filter(({ checks }) => checks.length === 0).map(({ name }) => name);
   const several = groups.some(group => group.runs.length > 1);
   return html`${legend(groups)}
 <div class="charts">${charts('kid', 'KID × 1,000 of samples (lower is better)')}</div>
 <div class="charts">${charts('coverage', 'coverage over that of real images (higher is better)')}</div>
-<p class="soft">${several ? 'Bands reach from the lowest to the highest seed, lines are means. ' : ''}Time and operations include the stages before: tokenizer or text encoder. A cross marks where a run broke a rule.${
+<p class="soft">${several ? 'Bands reach from the lowest to the highest seed, lines are means, thin lines are runs that broke a rule. ' : ''}Time and operations include the stages before: tokenizer or text encoder. A cross marks where a run broke a rule.${
     without.length === 0 ? '' : ` Without checks, and so not shown: ${without.join(', ')}.`
   }</p>`;
 
@@ -60,7 +61,7 @@ export function qualityCurves(runs: Runs): Html {
       const { unit, label: below } = axisOf(checked, axis);
       const scaled = lines(axis, value).map(line => scaleX(line, unit.divisor));
       const ys = scaled.flatMap(({ points }) => points.flatMap(({ y }) => y ?? []));
-      const log = value === 'kid' && Math.min(...ys) > 0 && Math.max(...ys) > 15 * Math.min(...ys);
+      const log = value === 'kid' && Math.min(...ys) > 0 && Math.max(...ys) > 10 * Math.min(...ys);
       return html`<figure>${lineChart({
         title: `${label} against ${below}`,
         x: { label: below },
@@ -138,6 +139,15 @@ function lineOf({ name, tone, dash, runs }: Group, axis: Axis, value: 'kid' | 'c
     return x === null || y === null ? [] : [{ x, y, title: `${run}: ${verdict.kind} (${verdict.rule})` }];
   });
   return { name, tone, dash, points, band, crosses, dots: true };
+}
+
+/** Runs that failed, each by itself to its end, where their group's line is a mean. */
+function failedLines(group: Group, axis: Axis, value: 'kid' | 'coverage'): Line[] {
+  if (group.runs.length < 2) return [];
+  return group.runs.filter(hasFailed).map(run => {
+    const { crosses: _, dots: __, ...line } = lineOf({ ...group, runs: [run] }, axis, value);
+    return { ...line, name: run.name, thin: true };
+  });
 }
 
 function scaled(value: number | null, kind: 'kid' | 'coverage'): number | null {

@@ -20,6 +20,8 @@ export interface Line {
   readonly crosses?: readonly { readonly x: number; readonly y: number; readonly title: string }[];
   /** Whether every point is marked. */
   readonly dots?: boolean;
+  /** One run beside the line of its group. */
+  readonly thin?: boolean;
 }
 
 export interface LineChart {
@@ -119,7 +121,7 @@ function drawBand({ band = [], tone }: Line, frame: Frame): Html | undefined {
   return html`<polygon class="band tone-${tone}" points="${[...upper, ...lower].join(' ')}" />\n`;
 }
 
-function drawLine({ points, tone, dash = 0, dots, crosses = [], name }: Line, frame: Frame): Html {
+function drawLine({ points, tone, dash = 0, dots, thin, crosses = [], name }: Line, frame: Frame): Html {
   let path = '';
   let pen = 'M';
   for (const { x, y } of points) {
@@ -131,7 +133,7 @@ function drawLine({ points, tone, dash = 0, dots, crosses = [], name }: Line, fr
     pen = 'L';
   }
   const marks = points.flatMap(({ x, y }) => (y === null || dots !== true ? [] : [place(frame, x, y)]));
-  return html`<path class="line tone-${tone} dash-${dash}" d="${path}"><title>${name}</title></path>
+  return html`<path class="line tone-${tone} dash-${dash}${thin === true ? ' thin' : ''}" d="${path}"><title>${name}</title></path>
 ${marks.map(at => html`<circle class="dot tone-${tone}" cx="${px(at.x)}" cy="${px(at.y)}" r="2.4" />`)}${crosses.map(
   cross => {
     const { x, y } = place(frame, cross.x, cross.y);

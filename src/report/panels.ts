@@ -109,33 +109,44 @@ export function metricsTable(runs: Runs, data: string | null): Html {
     run => html`<p class="missing">${run.name}: not measured; <code>${command(run)}</code> fills it.</p>`,
   );
   if (rows.length === 0) return html`${how}`;
+  const counts = [...new Set(rows.flatMap(({ samples }) => [...samples.values()].flatMap(({ n }) => n ?? [])))];
+  const known = counts.filter(n => n > 0).sort((a, b) => a - b);
+  const painted = known.length === 0 ? '' : ` Painted images: ${known.map(formatCount).join(', ')}.`;
+  const caption = `Intervals of 95 % in brackets. The best is marked only where its interval overlaps no other and all were measured alike.${painted}`;
+  const tables = Array.from({ length: Math.ceil(runs.length / BESIDE) }, (_, i) =>
+    resultTable(
+      rows,
+      runs.slice(i * BESIDE, (i + 1) * BESIDE),
+      i === 0 ? caption : 'The same metrics of further runs.',
+    ),
+  );
+  return html`${tables}
+${how}`;
+}
+
+/** Runs beside one another in a table; more are in further tables. */
+const BESIDE = 6;
+
+function resultTable(rows: readonly MeasuredRow[], runs: Runs, caption: string): Html {
   const tokenizers = runs.filter(({ name }) => rows.some(({ reconstructions }) => reconstructions.has(name)));
+  const floored = rows.some(({ floor }) => floor !== null);
   const body = rows.map((row): Cell[] => {
     const { measure, features, floor, samples, reconstructions } = row;
     const arrow = measure.better === null ? '' : measure.better === 'lower' ? ' ↓' : ' ↑';
-    const title = html`${measure.title}${arrow}<small>${[features, measure.note].filter(Boolean).join('; ')}</small>`;
     return [
-      title,
+      html`${measure.title}${arrow}<small>${[features, measure.note].filter(Boolean).join('; ')}</small>`,
       ...runs.map(run => resultCell(samples.get(run.name), row, run)),
       ...tokenizers.map(({ name }) => resultCell(reconstructions.get(name), row)),
-      ...(rows.some(other => other.floor !== null) ? [resultCell(floor ?? undefined, row)] : []),
+      ...(floored ? [resultCell(floor ?? undefined, row)] : []),
     ];
   });
-  const counts = [...new Set(rows.flatMap(({ samples }) => [...samples.values()].flatMap(({ n }) => n ?? [])))].sort(
-    (a, b) => a - b,
-  );
-  const painted = counts.length === 0 ? '' : ` Painted images: ${counts.map(formatCount).join(', ')}.`;
-  return html`${table({
-    caption: `Intervals of 95 % in brackets. The best is marked only where its interval overlaps no other and all were measured alike.${painted}`,
-    head: [
-      'metric',
-      ...runs.map(run => html`${nameOf(run)}`),
-      ...tokenizers.map(({ name }) => html`<span class="anchor">tokenizer of ${name}</span>`),
-      ...(rows.some(({ floor }) => floor !== null) ? [html`<span class="anchor">real images</span>`] : []),
-    ],
-    rows: body,
-  })}
-${how}`;
+  const head: Cell[] = [
+    'metric',
+    ...runs.map(nameOf),
+    ...tokenizers.map(({ name }) => html`<span class="anchor">tokenizer of ${name}</span>`),
+    ...(floored ? [html`<span class="anchor">real images</span>`] : []),
+  ];
+  return table({ caption, head, rows: body });
 }
 
 function resultCell(found: Measured | undefined, row: MeasuredRow, run?: RunReport): Cell {

@@ -87,6 +87,7 @@ svg .axis { stroke: var(--soft); stroke-width: 1; }
 svg .edge { stroke: none; }
 svg .guide { stroke: var(--real); stroke-width: 1; stroke-dasharray: 2 3; }
 svg .line { fill: none; stroke: currentColor; stroke-width: 2; stroke-linejoin: round; stroke-linecap: round; }
+svg .thin { stroke-width: 1; }
 svg .dash-1 { stroke-dasharray: 7 4; stroke-linecap: butt; }
 svg .dash-2 { stroke-dasharray: 2 4; }
 svg .dash-3 { stroke-dasharray: 9 3 2 3; stroke-linecap: butt; }

@@ -157,7 +157,8 @@ test('a page of many seeds has one line a family, with a band', async () => {
   const charts = [...many.matchAll(/<svg class="chart"[^>]*aria-label="KID[^"]*against[^"]*"[\s\S]*?<\/svg>/g)];
   expect(charts).toHaveLength(3);
   for (const [chart] of charts) {
-    expect(chart.match(/<path class="line /g)).toHaveLength(4);
+    expect(chart.match(/<path class="line tone-\w+ dash-\d" /g)).toHaveLength(4);
+    expect(chart.match(/<path class="line [^"]* thin" /g)).toHaveLength(3); // those by themselves
     expect(chart.match(/<polygon class="band /g)).toHaveLength(4);
     expect(chart.match(/<path class="cross /g)).toHaveLength(3); // of the three runs that collapsed
   }
