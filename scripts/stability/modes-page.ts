@@ -1,5 +1,6 @@
 /** @file Tier T2 in Markdown and in pictures. */
 import { grid } from '../../src/grid.ts';
+import { deviation, mean } from '../../src/metrics/intervals.ts';
 import type { Picture } from '../../src/pictures.ts';
 import { formatRate } from './conclude.ts';
 import {
@@ -23,12 +24,13 @@ export function modesPage(
   },
 ): string {
   const { settings, references, pictures } = context;
-  const { budget, perMode, images } = settings;
+  const { budget, perMode, images, glance } = settings;
   const spent = 'seconds' in budget ? `${duration(budget.seconds)} of training` : `${budget.images} images seen`;
+  const familyCount = new Set(results.map(({ family }) => family)).size;
   const minutes = results.reduce((sum, { seconds, firstSeconds }) => sum + seconds + firstSeconds, 0) / 60;
   return `# A thousand captioned scenes
 
-${results.length} runs of ${new Set(results.map(({ family }) => family)).size} families on ${K} scenes of 32 x 32 pixels, ${perMode} pictures of each; every run may spend ${spent}, its first stage (patch tokenizer or text encoder, which runs of a kind share) included; ${minutes.toFixed(0)} minutes in all. A finished run paints ${images} pictures, all captions in turn, without guidance and at temperature 1, and a program reads them back: no learned judge. A run stands if its loss stays finite and it paints at least ${K / 2} of the scenes. Nothing restarts or skips.
+${plural(results.length, 'run', 'runs')} of ${plural(familyCount, 'family', 'families')} on ${K} scenes of 32 x 32 pixels, ${plural(perMode, 'picture', 'pictures')} of each; every run may spend ${spent}, its first stage (patch tokenizer or text encoder, which runs of a kind share) included; ${minutes.toFixed(0)} minutes in all. A finished run paints ${images} pictures, all captions in turn, without guidance and at temperature 1, and a program reads them back: no learned judge. A run stands if its loss stays finite and it paints at least ${K / 2} of the scenes. Nothing restarts or skips.
 
 ## What the numbers say
 
@@ -38,13 +40,13 @@ ${concludeModes(results, references)
 
 ## By learning rate
 
-Means over seeds. *Scenes*: different ones painted, whatever was asked for. *KL*: from even use of all scenes, over the pictures that show one; drawn evenly at random, as many pictures would have the *floor*; asked for evenly, a faithful model is below it. *None*: pictures that show no scene. *As asked*: pictures that show the scene of their caption.
+Means over seeds. *Scenes*: different ones painted, whatever was asked for. *KL*: from even use of all scenes, over the pictures that show one; drawn evenly at random, as many pictures would have the *floor*; asked for evenly, a faithful model is below it. *None*: pictures that show no scene. *As asked*: pictures that show the scene of their caption; then each attribute alone, none of which a rejected picture has. Of several seeds, the deviation of scenes follows them.
 
 ${rateTable(results, references)}
 
 ## Every run
 
-With 95% intervals of Wilson over its pictures.
+With 95% intervals of Wilson over its pictures. Looks before the last are at ${glance} pictures.
 
 ${runTable(results)}
 ${pictures.map(name => `\n![samples](${name})\n`).join('')}`;
@@ -103,14 +105,14 @@ function scoresOf({ results }: ModesSummary): Score[] {
 /** Means of what `rateTable` shows of scores. */
 function scoreCells(scores: readonly Score[]): string[] {
   if (scores.length === 0) return Array<string>(5 + attributeNames.length).fill('');
-  const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
   const share = (of: (score: Score) => number) => `${(100 * mean(scores.map(s => of(s) / s.images))).toFixed(0)}%`;
   const nats = (of: (score: Score) => number | null) => {
     const values = scores.map(of).filter(value => value !== null);
     return values.length === 0 ? '' : mean(values).toFixed(3);
   };
+  const hits = scores.map(({ hit }) => hit);
   return [
-    mean(scores.map(({ hit }) => hit)).toFixed(0),
+    hits.length === 1 ? String(hits[0]) : `${mean(hits).toFixed(0)} ± ${deviation(hits).toFixed(0)}`,
     nats(({ kl }) => kl),
     nats(klFloor),
     share(({ rejected }) => rejected),
@@ -122,6 +124,10 @@ function scoreCells(scores: readonly Score[]): string[] {
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
   return [line(head), line(head.map((_, i) => (i === 0 ? '---' : '---:'))), ...rows.map(line)].join('\n');
+}
+
+function plural(n: number, one: string, many: string): string {
+  return `${n} ${n === 1 ? one : many}`;
 }
 
 function duration(seconds: number): string {

@@ -145,9 +145,11 @@ class Study {
       await writeJson(path, plan);
     }
     const firstSteps = { [field]: { steps: plan.first[first] } };
-    // Of the model itself one step, which nobody looks at: the stage before it is what is wanted.
-    const brief = this.config(family, { ...firstSteps, train: { steps: 1 } });
-    if (!(await trainRun(session, { data, out: shared, config: brief, given: {} }))) return undefined;
+    if (!existsSync(runPaths(shared).weights.last)) {
+      // Of the model itself one step, which nobody looks at: the stage before it is what is wanted.
+      const brief = this.config(family, { ...firstSteps, train: { steps: 1 } });
+      if (!(await trainRun(session, { data, out: shared, config: brief, given: {} }))) return undefined;
+    }
     if (plan.steps[family.name] === undefined) {
       const { family: stage } = config;
       const seconds =
@@ -333,10 +335,10 @@ class Looks {
   }
 }
 
-/** The family with the study's own fields under the family's. */
+/** The family with the study's own fields over the family's. */
 function modesConfigured(family: ModesFamily, fields: ModesOptions['fields']): ModesFamily {
   // What the schema of the config takes apart again.
-  return { ...family, fields: mergeConfig(fields, family.fields) as ModesFamily['fields'] };
+  return { ...family, fields: mergeConfig(family.fields, fields) as ModesFamily['fields'] };
 }
 
 /** Takes a trained first stage over into another run, as its training would have left it there. */

@@ -174,7 +174,7 @@ describe('the study', () => {
     const options: ModesOptions = {
       families: modesFamilies.filter(({ name }) => name === 'transformer'),
       settings: { budget: { images: 60 }, perMode: 1, images: 24, checks: 2, glance: 8 },
-      ...{ seeds: [0], lrs: [1e-3, 2e-3], fields: tiny, backend: 'native', precision: 'fp32' },
+      ...{ seeds: [0], lrs: [2e-3, 1e30], fields: tiny, backend: 'native', precision: 'fp32' },
       ...{ data: join(folder, 'data'), runs: join(folder, 'runs'), out: join(folder, 'out') },
     };
     const stopped = new AbortController();
@@ -192,14 +192,16 @@ describe('the study', () => {
     expect(result.score).toEqual(result.checks[1].score);
     expect(JSON.parse(read('references.json'))).toMatchObject({ real: { images: 24, right: 24, hit: 24 } });
     const page = read('README.md');
-    expect(page).toContain('2 runs of 1 families');
+    expect(page).toContain('2 runs of 1 family on 1000 scenes of 32 x 32 pixels, 1 picture of each');
     expect(page).toContain('The oracle reads 100% (86 to 100) of real pictures');
-    for (const lr of ['1e-3', '2e-3']) expect(page).toContain(`| transformer on tokens | ${lr} | 0/1 |`);
+    for (const lr of ['2e-3', '1e30']) expect(page).toContain(`| transformer on tokens | ${lr} | 0/1 |`);
+    expect(JSON.parse(read('runs/transformer-lr1e30-seed0.json'))).toMatchObject({ finite: false });
+    expect(page).toContain('| transformer on tokens | 1e30 | 0 | not finite |');
     expect(existsSync(join(options.out, 'samples-transformer.png'))).toBe(true);
 
     lines.length = 0;
     expect(await runModes(session(new AbortController().signal), options)).toBe(true);
-    expect(lines.filter(line => /lr.e-3.*done before/.test(line))).toHaveLength(2);
+    expect(lines.filter(line => /lr(2e-3|1e30).*done before/.test(line))).toHaveLength(2);
     expect(read('README.md')).toBe(page);
     const other = { ...options, settings: { ...options.settings, budget: { images: 80 } } };
     await expect(runModes(session(new AbortController().signal), other)).rejects.toThrow(UserError);
