@@ -14,6 +14,7 @@ import { valueAndGradients } from '../../src/kernels/autodiff.ts';
 import { conv2d, convTranspose2d, upsample2x } from '../../src/kernels/conv.ts';
 import { linearCrossEntropy } from '../../src/kernels/headloss.ts';
 import { linear } from '../../src/kernels/linear.ts';
+import { groupNorm } from '../../src/kernels/norm.ts';
 import { doubleSmoothly, halveSmoothly } from '../../src/kernels/resample.ts';
 import { shiftImages } from '../../src/kernels/shift.ts';
 import { Random } from '../../src/random.ts';
@@ -88,6 +89,15 @@ const operations: readonly Operation[] = [
   { name: 'halveSmoothly', shapes: [[2, 6, 4, 19]], apply: x => halveSmoothly(x) },
   { name: 'shiftImages', shapes: [[2, 6, 4, 5]], apply: x => shiftImages(x, [1, -2, -3, 0]) },
   { name: 'leakySlope', shapes: [[5, 19]], apply: x => leakySlope(x, tf.sub(0.1, x)) },
+  ...(['none', 'silu'] as const).map(activation => ({
+    name: `groupNorm ${activation}`,
+    shapes: [
+      [2, 5, 3, 20],
+      [2, 20],
+      [2, 20],
+    ],
+    apply: (x: tf.Tensor, gain: tf.Tensor, bias: tf.Tensor) => groupNorm(x, gain, bias, 5, { activation }),
+  })),
   ...[8, 32, 80].map(D => ({
     name: `attention ${D}`,
     shapes: [
