@@ -277,7 +277,7 @@ export const commands: readonly Command[] = [
     summary: "measure a run's pictures against real ones",
     examples: [
       'tessera eval --run runs/emoji --data datasets/emoji --num-images 500',
-      'tessera eval --run runs/emoji --data datasets/emoji --metrics kid,clip-score --features features/emoji',
+      'tessera eval --run runs/emoji --data datasets/emoji --metrics clip-score --features features/emoji',
     ],
     aliases: { n: 'numImages' },
     flags: z.object({

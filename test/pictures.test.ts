@@ -85,6 +85,18 @@ describe('scaling and pasting', () => {
     expect(resizeArea(picture, 6, 2)).toEqual(resizeNearest(picture, 2));
   });
 
+  it('area averages whole pixels alike', () => {
+    const picture = noise(12, 6);
+    const small = resizeArea(picture, 4, 2);
+    for (let i = 0; i < small.data.length; i++) {
+      const [x, y, c] = [Math.floor(i / 3) % 4, Math.floor(i / 12), i % 3];
+      let sum = 0;
+      for (let k = 0; k < 9; k++) sum += picture.data[((3 * y + Math.floor(k / 3)) * 12 + 3 * x + (k % 3)) * 3 + c];
+      expect(small.data[i]).toBe(Math.round(sum / 9));
+    }
+    expect(resizeArea(picture, 12, 6)).toEqual(picture);
+  });
+
   it('fill and paste stay inside the picture', () => {
     const picture = blank(3, 2);
     paste(picture, blank(2, 2, RED), -1, 1);

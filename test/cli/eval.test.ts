@@ -1,5 +1,5 @@
 /** @file `tessera eval` on runs that know nothing: what it prints and logs, what does not apply, and bad input. */
-import { cpSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { readJsonLines } from '../../src/jsonlines.ts';
@@ -165,13 +165,45 @@ describe('bad input is refused in one line', () => {
     expect(code).toBe(2);
     expect(stderr).toMatch(/the transformer of .* is not trained yet/);
   });
+});
 
-  test('features that are what the run is told its captions by', async () => {
-    mkdirSync(at('judge'));
-    for (const to of [at('judge'), run]) cpSync(join(run, 'patch.safetensors'), join(to, 'text.safetensors'));
-    const { code, stderr } = await evaluate('--features', at('judge'), '-n', '16');
-    rmSync(join(run, 'text.safetensors'));
+describe('a rival', () => {
+  const [drawings, rival] = [at('few'), at('dcgan')];
+
+  beforeAll(async () => {
+    await writeDrawings(drawings, 16);
+    const config = writeConfig(at('dcgan.json'), {
+      family: 'dcgan',
+      images: { imageSize: 16, validation: 0, crops: 1 },
+      caption: { vocabSize: 300, bpeDropout: 0 },
+      text: { length: 8, dim: 16, width: 16, layers: 1, heads: 2, imageWidth: 8 },
+      textTrain: { steps: 2, batchSize: 4 },
+      gan: { latent: 8, width: 8 },
+      train: { steps: 2, batchSize: 4, checkSamples: 0 },
+    });
+    const flags = ['--data', drawings, '--out', rival, '--config', config, '--threads', '1'];
+    expect((await tessera('train', ...flags)).code).toBe(0);
+  }, 60_000);
+
+  const measure = (...flags: string[]) => tessera('eval', '--run', rival, '--data', drawings, '-n', '8', ...flags);
+
+  test('is measured alike, without what it does not have', async () => {
+    const { code, stdout } = await measure('--metrics', 'kid,nll,recon');
+    expect(code).toBe(0);
+    const lines = resultsOf(rival);
+    expect(lines.map(({ metric, row, value }) => [metric, row, typeof value])).toEqual([
+      ['kid', 'samples', 'number'],
+      ['kid', 'floor', 'number'],
+      ...['nll', 'perplexity', 'bits-per-dim'].map(metric => [metric, 'samples', 'object']),
+      ...['psnr', 'ssim'].map(metric => [metric, 'reconstruction', 'object']),
+    ]);
+    expect(stdout).toContain('n/a  nll: a GAN (dcgan) has no likelihood');
+    expect(stdout).toContain('n/a  psnr: dcgan has no tokenizer');
+  });
+
+  test('is not judged by the network that tells it what its captions say', async () => {
+    const { code, stderr } = await measure('--metrics', 'kid', '--features', rival);
     expect(code).toBe(2);
-    expect(stderr).toMatch(/^eval: the features .*judge are the text encoder that .* paints by\n {2}hint/);
+    expect(stderr).toMatch(/^eval: the features .*dcgan are the text encoder that .* paints by\n {2}hint/);
   });
 });
