@@ -21,16 +21,18 @@ export function modesPage(
     readonly settings: ModesSettings;
     readonly references: References | undefined;
     readonly pictures: readonly string[];
+    /** Labels of the families whose gradients are clipped. */
+    readonly clipped: readonly string[];
   },
 ): string {
-  const { settings, references, pictures } = context;
+  const { settings, references, pictures, clipped } = context;
   const { budget, perMode, images, glance } = settings;
   const spent = 'seconds' in budget ? `${duration(budget.seconds)} of training` : `${budget.images} images seen`;
   const familyCount = new Set(results.map(({ family }) => family)).size;
   const minutes = results.reduce((sum, { seconds, firstSeconds }) => sum + seconds + firstSeconds, 0) / 60;
   return `# A thousand captioned scenes
 
-${plural(results.length, 'run', 'runs')} of ${plural(familyCount, 'family', 'families')} on ${K} scenes of 32 x 32 pixels, ${plural(perMode, 'picture', 'pictures')} of each; every run may spend ${spent}, its first stage (patch tokenizer or text encoder, which runs of a kind share) included; ${minutes.toFixed(0)} minutes in all. A finished run paints ${images} pictures, all captions in turn, without guidance and at temperature 1, and a program reads them back: no learned judge. A run stands if its loss stays finite and it paints at least ${K / 2} of the scenes. Nothing restarts or skips.
+${plural(results.length, 'run', 'runs')} of ${plural(familyCount, 'family', 'families')} on ${K} scenes of 32 x 32 pixels, ${plural(perMode, 'picture', 'pictures')} of each; every run may spend ${spent}, its first stage (patch tokenizer or text encoder, which runs of a kind share) included; ${minutes.toFixed(0)} minutes in all. A finished run paints ${images} pictures, all captions in turn, without guidance and at temperature 1, and a program reads them back: no learned judge. A run stands if its loss stays finite and it paints at least ${K / 2} of the scenes. Nothing restarts; a step whose loss is not finite is skipped, and ten in a row end the run.${clipping(clipped)}
 
 ## What the numbers say
 
@@ -124,6 +126,11 @@ function scoreCells(scores: readonly Score[]): string[] {
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
   return [line(head), line(head.map((_, i) => (i === 0 ? '---' : '---:'))), ...rows.map(line)].join('\n');
+}
+
+/** What helps a training besides its loss has to be said. */
+function clipping(labels: readonly string[]): string {
+  return labels.length === 0 ? '' : ` Gradients are clipped in training: ${labels.join(', ')}.`;
 }
 
 function plural(n: number, one: string, many: string): string {

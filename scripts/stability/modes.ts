@@ -59,6 +59,9 @@ export interface ModesOptions {
 /** Pictures in a row of the sheet. */
 const SHOWN = 16;
 
+/** A norm that no gradient has. */
+const UNCLIPPED = 1e6;
+
 /** The seed of all painting. */
 const PAINTING = 3;
 
@@ -285,8 +288,9 @@ class Study {
       await writeAtomic(join(options.out, name), await encodePng(await sampleSheet(family.label, rows.flat())));
       pictures.push(name);
     }
-    const { settings } = options;
-    await writeAtomic(join(options.out, 'README.md'), modesPage(results, { settings, references, pictures }));
+    const { settings, families } = options;
+    const clipped = families.filter(family => this.config(family).train.clip < UNCLIPPED).map(({ label }) => label);
+    await writeAtomic(join(options.out, 'README.md'), modesPage(results, { settings, references, pictures, clipped }));
     await writeJson(join(options.out, 'results.json'), { settings, references, runs: results });
   }
 }

@@ -193,6 +193,7 @@ describe('the study', () => {
     expect(JSON.parse(read('references.json'))).toMatchObject({ real: { images: 24, right: 24, hit: 24 } });
     const page = read('README.md');
     expect(page).toContain('2 runs of 1 family on 1000 scenes of 32 x 32 pixels, 1 picture of each');
+    expect(page).toContain('Gradients are clipped in training: transformer on tokens.');
     expect(page).toContain('The oracle reads 100% (86 to 100) of real pictures');
     for (const lr of ['2e-3', '1e30']) expect(page).toContain(`| transformer on tokens | ${lr} | 0/1 |`);
     expect(JSON.parse(read('runs/transformer-lr1e30-seed0.json'))).toMatchObject({ finite: false });
