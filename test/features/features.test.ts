@@ -82,7 +82,7 @@ describe('the random network', () => {
   });
 
   test('sees each picture by itself, of any size, and leaves no tensors', async () => {
-    await selectBackend('cpu');
+    await selectBackend('wasm');
     const before = tf.memory().numTensors;
     const features = await openFeatures('random', options);
     await expectSameAlone(features, [drawing, noise(1, 40), resizeNearest(drawing, 2)]);
