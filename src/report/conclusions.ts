@@ -179,7 +179,7 @@ function claimOf(shares: readonly Share[]): string {
   const but = stable.length === 0 ? '' : ` That does not hold for ${list(stable)}, of which no run failed.`;
   if (b.trials === 0) return `${capital(claim)} cannot be tested: only GANs were judged here.${but}`;
   if (b.failed * a.trials >= a.failed * b.trials) {
-    return `Other families failed as often as the GANs (${b.failed} of ${b.trials} against ${a.failed} of ${a.trials}): ${claim} is not supported here.${but}`;
+    return `Other families failed as often as the GANs (${b.failed} of ${b.trials} against ${a.failed} of ${a.trials}): ${claim} is not supported here.${stable.length === 0 ? '' : ` No ${list(stable)} run failed.`}`;
   }
   const [ofGames, ofOthers] = [wilson(a.failed, a.trials), wilson(b.failed, b.trials)];
   const counts = `${a.failed} of ${a.trials} against ${b.failed} of ${b.trials}`;

@@ -111,7 +111,7 @@ ${columns}<text class="label" text-anchor="end" x="${px(right)}" y="${px(bottom 
 
 function drawGuide({ y, name }: { readonly y: number; readonly name: string }, frame: Frame): Html {
   const at = place(frame, frame.x.low, y).y;
-  return html`<line class="guide" x1="${px(frame.left)}" x2="${px(frame.right)}" y1="${px(at)}" y2="${px(at)}" /><text class="guided" x="${px(frame.left + 5)}" y="${px(at - 4)}">${name}</text>\n`;
+  return html`<line class="guide" x1="${px(frame.left)}" x2="${px(frame.right)}" y1="${px(at)}" y2="${px(at)}" /><text class="guided" x="${px(frame.left + 5)}" y="${px(at < frame.top + LINE_HEIGHT ? at + 13 : at - 4)}">${name}</text>\n`;
 }
 
 function drawBand({ band = [], tone }: Line, frame: Frame): Html | undefined {

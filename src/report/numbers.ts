@@ -42,11 +42,12 @@ export function formatSeconds(seconds: number | null | undefined): string {
   return rest === 0 ? `${minutes} min` : `${minutes} min ${rest} s`;
 }
 
-/** A large amount in the prefix that suits it: 31.9 M, 4.2 P. */
+/** A large whole amount in the prefix that suits it: 31.9 M, 4.2 P. */
 export function formatAmount(value: number | null | undefined, unit = ''): string {
   if (value === null || value === undefined) return NOT_MEASURED;
   const { divisor, prefix } = prefixFor(value);
-  return `${formatNumber(value / divisor, 3)} ${prefix}${unit}`.trimEnd();
+  const shown = prefix === '' ? formatCount(value) : formatNumber(value / divisor, 3);
+  return `${shown} ${prefix}${unit}`.trimEnd();
 }
 
 /** An axis or a column: what its values are divided by, and what that is called. */

@@ -146,7 +146,7 @@ function resultTable(rows: readonly MeasuredRow[], runs: Runs, caption: string):
     ...tokenizers.map(({ name }) => html`<span class="anchor">tokenizer of ${name}</span>`),
     ...(floored ? [html`<span class="anchor">real images</span>`] : []),
   ];
-  return table({ caption, head, rows: body });
+  return table({ caption, head, rows: body, kind: 'results' });
 }
 
 function resultCell(found: Measured | undefined, row: MeasuredRow, run?: RunReport): Cell {

@@ -61,6 +61,8 @@ th:last-child, td:last-child { padding-right: 0; }
 thead th { color: var(--soft); font-weight: 500; border-bottom: 1px solid var(--line); vertical-align: bottom; }
 tbody th { font-weight: 600; max-width: 17rem; }
 td small, th small { display: block; color: var(--soft); font-weight: 400; font-size: .9em; }
+table.results tbody th { min-width: 14rem; }
+table.results td small { max-width: 9rem; }
 td.best { background: var(--mark); box-shadow: -6px 0 0 var(--mark); }
 td.best b::after { content: " best"; font-weight: 500; font-size: .82em; color: var(--good); }
 .anchor { color: var(--soft); }
@@ -99,7 +101,7 @@ svg .bar { fill: currentColor; opacity: .75; }
 svg .outline { fill: none; stroke: var(--ink); stroke-width: 1.5; }
 .legend { list-style: none; display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; margin: .6rem 0 0; padding: 0; font-size: .88rem; }
 .legend svg { vertical-align: middle; margin-right: .4em; }
-img { image-rendering: pixelated; background: var(--raised); border-radius: 3px; display: block; }
+img { image-rendering: pixelated; background: var(--raised); border-radius: 3px; display: block; outline: 1px solid var(--grid); }
 table.grid th, table.grid td { border-bottom: 1px solid var(--grid); padding: .35rem .9rem .35rem 0; vertical-align: middle; }
 table.grid thead th { vertical-align: bottom; }
 table.grid tbody th { font-weight: 400; min-width: 7.5rem; max-width: 13rem; line-height: 1.3; overflow-wrap: anywhere; }

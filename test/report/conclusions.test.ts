@@ -71,6 +71,10 @@ describe('what is said of stability', () => {
     expect(text).toContain('2 of 2 diffusion runs collapsed (coverage rule, step 750; coverage rule, step 750)');
     expect(text).toContain('Other families failed as often as the GANs (2 of 2 against 2 of 2)');
     expect(text).toContain('is not supported here');
+    const mixed = stability(some('diffusion', 2, 2), some('dcgan', 2, 2), some('r3gan', 2));
+    expect(mixed).toContain('(2 of 2 against 2 of 4)');
+    expect(mixed).toContain('is not supported here. No R3GAN run failed.');
+    expect(mixed).not.toContain('That does not hold');
   });
 
   test('only others failed', () => {

@@ -49,6 +49,7 @@ describe('a number', () => {
       '2 h',
       '3 h 20 min',
     ]);
+    expect(formatAmount(96)).toBe('96');
     expect([999, 1000, 31.9e6, 4.2e15].map(value => formatAmount(value, 'FLOP'))).toEqual([
       '999 FLOP',
       '1.00 kFLOP',
