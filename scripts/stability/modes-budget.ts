@@ -23,7 +23,7 @@ const PROBE = 30;
 /**
  * Measures the steps of all stages of a config.
  * @param options.folder of the short run; removed
- * @param options.trained whether the folder has the first stage, which then keeps its steps and is not measured
+ * @param options.trained whether the folder has the first stage already, which then keeps its steps and is not measured
  * @returns undefined if it was stopped
  */
 export async function measureSteps(
@@ -32,10 +32,10 @@ export async function measureSteps(
     readonly config: RunConfig;
     readonly data: string;
     readonly folder: string;
-    readonly trained: boolean;
+    readonly trained?: boolean;
   },
 ): Promise<StepSeconds | undefined> {
-  const { config, data, folder, trained } = options;
+  const { config, data, folder, trained = false } = options;
   const short = { steps: PROBE };
   const rhythm = { evalEvery: PROBE, sampleEvery: PROBE, saveEvery: PROBE, logEvery: PROBE / 3 };
   const first = trained ? {} : { patchTrain: short, textTrain: short };
