@@ -36,7 +36,7 @@ import {
   throughTokenizer,
 } from './evaluation/pictures.ts';
 import { type EvalRecord, resultTable } from './evaluation/results.ts';
-import { type EngineFlags, type Session, startEngine } from './session.ts';
+import { downloads, type EngineFlags, type Session, startEngine } from './session.ts';
 
 export interface EvalRequest extends EngineFlags {
   readonly run: string;
@@ -145,17 +145,9 @@ async function expectOtherJudge({ run, features }: EvalRequest): Promise<void> {
 }
 
 async function openExtractor(session: Session, name: string): Promise<FeatureExtractor> {
-  let shown = '';
-  return openFeatures(name, {
-    cacheDir: session.cacheDir,
-    readCaptions: async path =>
-      BpeTokenizer.fromJSON((await readJson(path)) as Parameters<typeof BpeTokenizer.fromJSON>[0], path),
-    onDownload: (file, loaded, total) => {
-      if (file !== shown) session.reporter.stage(`downloading ${file}`, { unit: 'bytes' });
-      shown = file;
-      session.reporter.update({ step: loaded, total, amount: loaded });
-    },
-  });
+  const readCaptions = async (path: string) =>
+    BpeTokenizer.fromJSON((await readJson(path)) as Parameters<typeof BpeTokenizer.fromJSON>[0], path);
+  return openFeatures(name, { ...downloads(session), readCaptions });
 }
 
 interface Material {

@@ -18,7 +18,7 @@ import type { Painting, Tessera } from '../pipeline.ts';
 import { loadClip, rank } from '../rerank.ts';
 import { fingerprint, readRun, runPaths, type WeightKind } from '../runs.ts';
 import { splitDataset } from './images.ts';
-import { type EngineFlags, type Session, startEngine } from './session.ts';
+import { downloads, type EngineFlags, type Session, startEngine } from './session.ts';
 
 export interface SampleRequest extends EngineFlags, SamplingOptions {
   readonly run: string;
@@ -130,7 +130,7 @@ export async function sampleRun(session: Session, request: SampleRequest): Promi
     ...settings(request, painter.config),
   };
   const given = painter instanceof TransformerPainter ? await givenImage(painter.tessera, request) : undefined;
-  const ranker = request.rerank === undefined ? undefined : await openClip(session, request.rerank);
+  const ranker = request.rerank === undefined ? undefined : await loadClip(request.rerank, downloads(session));
   const nearest =
     request.nearest && request.data !== undefined
       ? await trainingImages(session, request.data, painter.config.images)
@@ -260,18 +260,6 @@ async function paintCodes(
 /** What the user asked of the painting; the rest is the run's. */
 function options({ seed, temperature, topK, topP, cfgScale, steps }: SampleRequest) {
   return { seed, temperature, topK, topP, cfgScale, steps };
-}
-
-async function openClip(session: Session, name: string): Promise<Awaited<ReturnType<typeof loadClip>>> {
-  let shown = '';
-  return loadClip(name, {
-    cacheDir: session.cacheDir,
-    onDownload: (file, loaded, total) => {
-      if (file !== shown) session.reporter.stage(`downloading ${file}`, { unit: 'bytes' });
-      shown = file;
-      session.reporter.update({ step: loaded, total, amount: loaded });
-    },
-  });
 }
 
 interface GivenImage {

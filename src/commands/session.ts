@@ -32,3 +32,17 @@ export async function startEngine(session: Session, flags: EngineFlags): Promise
     warn: (message, hint) => session.reporter.message(`warning: ${message}\n  hint: ${hint}`),
   });
 }
+
+/** Where networks of others are kept, and how their downloads are shown. */
+export function downloads({ cacheDir, reporter }: Session): {
+  readonly cacheDir: string;
+  readonly onDownload: (file: string, loaded: number, total: number) => void;
+} {
+  let shown = '';
+  const onDownload = (file: string, loaded: number, total: number) => {
+    if (file !== shown) reporter.stage(`downloading ${file}`, { unit: 'bytes' });
+    shown = file;
+    reporter.update({ step: loaded, total, amount: loaded });
+  };
+  return { cacheDir, onDownload };
+}
