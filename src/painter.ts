@@ -64,6 +64,7 @@ export async function openPainter(run: string, options: OpenOptions = {}): Promi
   const rival = createRival(config, {
     folder: run,
     encode: captionEncoder(text, captions),
+    encoderParameters: text.textCount(),
     step: Number(metadata.step ?? 0),
     onDispose: () => text.dispose(),
   });

@@ -31,6 +31,8 @@ interface Surroundings {
   readonly folder: string;
   /** The frozen text encoder. */
   readonly encode: EncodeCaptions;
+  /** Numbers of the encoder that painting needs. */
+  readonly encoderParameters?: number;
   /** The training step of the weights. */
   readonly step?: number;
   readonly onDispose?: () => void;
@@ -113,16 +115,19 @@ class GanBrush implements Brush {
 
   async paint(text: Float32Array, randoms: readonly Random[]): Promise<tf.Tensor> {
     const { latent } = this;
-    const z = new Float32Array(randoms.length * latent);
+    const n = randoms.length;
+    // A linear layer sums in another order where it has few rows: without the same number always, an image would differ
+    // in its last bit by how many are painted beside it.
+    const z = new Float32Array(PIECE * latent);
+    const captions = new Float32Array((PIECE * text.length) / n);
+    captions.set(text);
     randoms.forEach((random, i) => {
       z.set(random.normals(latent), i * latent);
     });
-    return tf.tidy(() =>
-      this.model.generate(
-        tf.tensor2d(z, [randoms.length, latent]),
-        tf.tensor2d(text, [randoms.length, text.length / randoms.length]),
-      ),
-    );
+    return tf.tidy(() => {
+      const all = this.model.generate(tf.tensor2d(z, [PIECE, latent]), tf.tensor2d(captions, [PIECE, text.length / n]));
+      return tf.slice(all, [0, 0, 0, 0], [n, -1, -1, -1]);
+    });
   }
 
   dispose(): void {
@@ -182,7 +187,7 @@ class RivalPainter implements Painter {
   }
 
   get parameters(): number {
-    return this.brush.parameters;
+    return this.brush.parameters + (this.surroundings.encoderParameters ?? 0);
   }
 
   get passes(): number {

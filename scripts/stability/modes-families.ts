@@ -13,9 +13,7 @@ import {
   runSchema,
 } from '../../src/config.ts';
 import { mergeConfig } from '../../src/schema.ts';
-
-/** What learns before the model itself, once for all runs of a kind. */
-export type FirstStage = 'patch' | 'text';
+import type { FirstStage } from '../stages.ts';
 
 export interface ModesFamily {
   readonly name: string;
@@ -72,7 +70,7 @@ export const modesFamilies: readonly ModesFamily[] = [
     kind: 'gan',
     first: 'text',
     firstShare: TEXT_SHARE,
-    fields: { family: 'r3gan', gan: { width: 48 } },
+    fields: { family: 'r3gan', gan: { width: 48, r1: 0.5, r2: 0.5 } },
   },
 ];
 

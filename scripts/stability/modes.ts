@@ -4,8 +4,8 @@
  * start knows that it is done, so an interrupted study goes on where it stood.
  */
 import { existsSync } from 'node:fs';
-import { cp, mkdir, readFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { mkdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { captionOf, drawMode, makeModes } from '../../data/modes.ts';
 import type { BackendName } from '../../src/backends/index.ts';
 import type { Precision } from '../../src/backends/native.ts';
@@ -22,9 +22,9 @@ import { Random } from '../../src/random.ts';
 import { runPaths } from '../../src/runs.ts';
 import { mergeConfig, show } from '../../src/schema.ts';
 import { loadPatchTokenizer } from '../../src/tasks/patch.ts';
+import { copyFirstStage, type FirstStage, firstBatch, measureSteps, secondsOf, stepsWithin } from '../stages.ts';
 import { formatRate } from './conclude.ts';
-import { firstBatch, measureSteps, stepsWithin } from './modes-budget.ts';
-import { type FirstStage, type ModesFamily, modesConfig, SIDE } from './modes-families.ts';
+import { type ModesFamily, modesConfig, SIDE } from './modes-families.ts';
 import { modesPage, sampleSheet } from './modes-page.ts';
 import {
   type ModesResult,
@@ -343,30 +343,6 @@ class Looks {
 function modesConfigured(family: ModesFamily, fields: ModesOptions['fields']): ModesFamily {
   // What the schema of the config takes apart again.
   return { ...family, fields: mergeConfig(family.fields, fields) as ModesFamily['fields'] };
-}
-
-/** Takes a trained first stage over into another run, as its training would have left it there. */
-async function copyFirstStage(first: FirstStage, from: string, to: string): Promise<void> {
-  const [source, target] = [runPaths(from), runPaths(to)];
-  const names = (['captions', ...PARTS[first]] as const).map(name => [source[name], target[name]] as const);
-  for (const [path, copy] of names) {
-    await mkdir(dirname(copy), { recursive: true });
-    await cp(path, copy, { recursive: true });
-  }
-}
-
-const PARTS = {
-  patch: ['patch', 'patchState', 'trainingCodes', 'heldOutCodes'],
-  text: ['text', 'textState'],
-} as const;
-
-/** Training time that a log gives a stage. */
-function secondsOf(metrics: string, stage: string): number {
-  const times = readJsonLines(metrics).flatMap(record => {
-    const { stage: its, seconds } = record as { stage?: string; seconds?: number };
-    return its === stage && seconds !== undefined ? [seconds] : [];
-  });
-  return times.at(-1) ?? 0;
 }
 
 /** @throws UserError if the run was trained or read under other settings */

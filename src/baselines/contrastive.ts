@@ -297,6 +297,12 @@ export class Contrastive {
     };
   }
 
+  /** Scalars of the text tower, which is all that conditioning needs. */
+  textCount(): number {
+    const tower = this.parameters.list().filter(({ name }) => name.startsWith('text.'));
+    return tower.reduce((sum, { variable }) => sum + variable.size, 0);
+  }
+
   /** Keeps the temperature within CLIP's bound; after every update. */
   async bound(): Promise<void> {
     const [value] = await this.logScale.data();

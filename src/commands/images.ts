@@ -140,11 +140,7 @@ export class DiskStream implements ImageStream {
   private readonly items: readonly Item[];
   private readonly options: ConstructorParameters<typeof Loader>[1];
 
-  constructor(
-    items: readonly Item[],
-    config: ImagesConfig,
-    options: StreamOptions,
-  ) {
+  constructor(items: readonly Item[], config: ImagesConfig, options: StreamOptions) {
     this.items = items;
     this.options = { size: config.imageSize, crop: cropOptions(config), ...options };
     this.loader = new Loader(items, this.options);

@@ -24,6 +24,13 @@ export interface ReconstructRequest extends EngineFlags {
 /** Writes originals above reconstructions and prints the PSNR. */
 export async function reconstructImages(session: Session, request: ReconstructRequest): Promise<void> {
   const config = await readRun(request.run, 'reconstruct');
+  if (config.family !== 'transformer') {
+    throw new UserError(
+      'reconstruct',
+      `${request.run} is a ${config.family} run, which has no patch tokenizer`,
+      'give the run of a transformer',
+    );
+  }
   const paths = runPaths(request.run);
   if (!existsSync(paths.patch)) {
     throw new UserError('reconstruct', `the patch tokenizer of ${request.run} is not trained yet (no ${paths.patch})`);

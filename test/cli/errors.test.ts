@@ -310,12 +310,12 @@ const mistakes: readonly Mistake[] = [
   {
     name: 'a run that is not there',
     argv: ['sample', '--run', at('none'), '--text', 'x'],
-    says: `load: no run in ${at('none')} (looked for config.json)`,
+    says: `sample: no run in ${at('none')} (looked for config.json)`,
   },
   {
     name: 'a folder that is no run',
     argv: ['sample', '--run', data, '--text', 'x'],
-    says: `load: no run in ${data} (looked for config.json)`,
+    says: `sample: no run in ${data} (looked for config.json)`,
   },
   {
     name: 'no run to reconstruct with',
@@ -466,7 +466,7 @@ describe('as a process', () => {
     const { code, stdout, stderr } = await startTessera(['sample', '--run', at('none'), '--text', 'x']);
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
     expect(stderr).toBe(
-      `load: no run in ${at('none')} (looked for config.json)\n  hint: train one with \`tessera train --data datasets/emoji --out ${at('none')}\`\n`,
+      `sample: no run in ${at('none')} (looked for config.json)\n  hint: train one with \`tessera train --data datasets/emoji --out ${at('none')}\`\n`,
     );
   });
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { drawMode, modeNumber, modes } from '../../data/modes.ts';
 import { type ModesOptions, runModes } from '../../scripts/stability/modes.ts';
-import { stepSeconds, stepsWithin } from '../../scripts/stability/modes-budget.ts';
+import { stepSeconds, stepsWithin } from '../../scripts/stages.ts';
 import { modesConfig, modesFamilies } from '../../scripts/stability/modes-families.ts';
 import { byFamily, byRate, type ModesResult, stands } from '../../scripts/stability/modes-results.ts';
 import { klFloor, scoreAnswers, scorePictures, wantedModes } from '../../scripts/stability/modes-score.ts';

@@ -1,15 +1,19 @@
 /**
- * @file How many steps fit a run's budget. Time is measured on the task's own first steps, through the very code that
- * trains: a short run is trained in a folder of its own, and its log says how long its steps took.
+ * @file The stages of runs that are compared: how many steps of each fit a budget, and taking over what one run has trained
+ * into another. Time is measured on the task's own first steps, through the very code that trains: a short run is trained
+ * in a folder of its own, and its log says how long its steps took.
  */
-import { rm } from 'node:fs/promises';
-import type { Session } from '../../src/commands/session.ts';
-import { trainRun } from '../../src/commands/train.ts';
-import type { RunConfig } from '../../src/config.ts';
-import { readJsonLines } from '../../src/jsonlines.ts';
-import { runPaths } from '../../src/runs.ts';
-import { mergeConfig } from '../../src/schema.ts';
-import type { FirstStage } from './modes-families.ts';
+import { cp, mkdir, rm, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { Session } from '../src/commands/session.ts';
+import { trainRun } from '../src/commands/train.ts';
+import type { RunConfig } from '../src/config.ts';
+import { readJsonLines } from '../src/jsonlines.ts';
+import { runPaths } from '../src/runs.ts';
+import { mergeConfig } from '../src/schema.ts';
+
+/** What learns before the model itself, once for all runs of a kind. */
+export type FirstStage = 'patch' | 'text';
 
 /** What a run may spend, its first stage included: seconds of training, or images seen. */
 export type Budget = { readonly seconds: number } | { readonly images: number };
@@ -39,7 +43,7 @@ export async function measureSteps(
   const short = { steps: PROBE };
   const rhythm = { evalEvery: PROBE, sampleEvery: PROBE, saveEvery: PROBE, logEvery: PROBE / 3 };
   const first = trained ? {} : { patchTrain: short, textTrain: short };
-  const probe = mergeConfig(config, { ...first, train: { ...short, ...rhythm } });
+  const probe = mergeConfig(config, { ...first, train: { ...short, ...rhythm, checkSamples: 0 } });
   // Merged from a config of its own schema, with numbers that it allows.
   const request = { data, out: folder, config: probe as RunConfig, given: {} };
   if (!(await trainRun(session, request))) return undefined;
@@ -79,4 +83,30 @@ export function stepsWithin(
 /** Images a step of a first stage. */
 export function firstBatch(config: RunConfig, first: FirstStage): number {
   return first === 'patch' ? config.patchTrain.batchSize : config.textTrain.batchSize;
+}
+
+/** Takes a trained first stage over into a new run, as its training would have left it there, its log included. */
+export async function copyFirstStage(first: FirstStage, from: string, to: string): Promise<void> {
+  const [source, target] = [runPaths(from), runPaths(to)];
+  const names = (['captions', ...PARTS[first]] as const).map(name => [source[name], target[name]] as const);
+  for (const [path, copy] of names) {
+    await mkdir(dirname(copy), { recursive: true });
+    await cp(path, copy, { recursive: true });
+  }
+  const records = readJsonLines(source.metrics).filter(record => (record as { stage?: string }).stage === first);
+  await writeFile(target.metrics, records.map(record => `${JSON.stringify(record)}\n`).join(''));
+}
+
+const PARTS = {
+  patch: ['patch', 'patchState', 'trainingCodes', 'heldOutCodes'],
+  text: ['text', 'textState'],
+} as const;
+
+/** Training time that a log gives a stage. */
+export function secondsOf(metrics: string, stage: string): number {
+  const times = readJsonLines(metrics).flatMap(record => {
+    const { stage: its, seconds } = record as { stage?: string; seconds?: number };
+    return its === stage && seconds !== undefined ? [seconds] : [];
+  });
+  return times.at(-1) ?? 0;
 }

@@ -1,0 +1,159 @@
+/**
+ * @file `npm run rivals`: trains every family on the same emoji for the same minutes on this machine, tokenizer or text
+ * encoder included, measures all of them by one network of features that none was trained with, and lays them out side by
+ * side. Interrupted, it goes on where it stood.
+ */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { makeEmoji } from '../data/emoji.ts';
+import { runProgram } from '../src/cli.ts';
+import { compareRuns } from '../src/commands/compare.ts';
+import { trainFeatures } from '../src/commands/features.ts';
+import { type Session, startEngine } from '../src/commands/session.ts';
+import { trainRun } from '../src/commands/train.ts';
+import {
+  checkConfig,
+  type Family,
+  families,
+  familyDefaults,
+  presets,
+  type RunConfig,
+  runSchema,
+} from '../src/config.ts';
+import { readRun, runPaths } from '../src/runs.ts';
+import { mergeConfig } from '../src/schema.ts';
+import { rhythm } from './budget.ts';
+import { copyFirstStage, type FirstStage, firstBatch, measureSteps, stepsWithin } from './stages.ts';
+
+const flags = z.object({
+  minutes: z
+    .number()
+    .positive()
+    .default(10)
+    .describe('training time of each family, its tokenizer or encoder included'),
+  families: z
+    .array(z.enum(families))
+    .min(1)
+    .default([...families])
+    .describe('which'),
+  out: z.string().default('runs/rivals').describe('where the runs and the report go').meta({ title: 'folder' }),
+  data: z.string().default('datasets/demo').describe('where the emoji are drawn').meta({ title: 'folder' }),
+  numImages: z.number().int().positive().default(1000).describe('samples that are measured'),
+  seed: z.number().int().min(0).default(0).describe('another seed trains other models'),
+});
+
+/** What is learned before the model itself, and its share of the minutes. */
+const FIRST: Readonly<Record<FirstStage, number>> = {
+  patch: 0.2, // as in the demo
+  text: 0.15,
+};
+
+function firstOf(family: Family): FirstStage {
+  return family === 'transformer' ? 'patch' : 'text';
+}
+
+/** Cheap first; `nll` and `recon` are the transformer's alone, and of the others the table says so. */
+const METRICS = ['kid', 'prdc', 'fd', 'clip-score', 'r-precision', 'nll', 'recon', 'nearest'];
+
+/** Samples that are painted and read at each validation, of every family alike. */
+const CHECKED = 128;
+
+/** A run of the comparison. */
+interface Entrant {
+  readonly family: Family;
+  readonly folder: string;
+  /** A run whose text encoder it takes over: the same steps from the same seed on the same data would give the same. */
+  readonly encoder?: string;
+}
+
+/** The config of an entrant, with as many steps as fit the minutes by this machine's speed; undefined if stopped. */
+async function fittedConfig(
+  session: Session,
+  { family, folder, encoder }: Entrant,
+  values: z.output<typeof flags>,
+): Promise<RunConfig | undefined> {
+  const { seed, data, minutes } = values;
+  const first = firstOf(family);
+  const stage = `${first}Train`;
+  const before = encoder === undefined ? {} : { [stage]: (await readRun(encoder, 'rivals')).textTrain };
+  const fields = { family, seed, ...before, train: { checkSamples: CHECKED } };
+  const config = checkConfig(runSchema.parse(mergeConfig(presets.tiny, familyDefaults[family], fields)));
+  const probe = `${folder}-probe`;
+  if (encoder !== undefined) await copyFirstStage(first, encoder, probe);
+  const each = await measureSteps(session, { config, data, folder: probe, trained: encoder !== undefined });
+  if (each === undefined) return undefined;
+  const budget = { seconds: minutes * 60 };
+  const images = { first: firstBatch(config, first), model: config.train.batchSize };
+  const fitted = {
+    train: rhythm(stepsWithin(budget, 1 - FIRST[first], { seconds: each[family], images: images.model })),
+    ...(encoder === undefined
+      ? { [stage]: { steps: stepsWithin(budget, FIRST[first], { seconds: each[first], images: images.first }) } }
+      : {}),
+  };
+  return checkConfig(runSchema.parse(mergeConfig(config, fitted)));
+}
+
+/** Trains an entrant, or goes on with it. @returns false if it was stopped */
+async function enter(session: Session, entrant: Entrant, values: z.output<typeof flags>): Promise<boolean> {
+  const { family, folder, encoder } = entrant;
+  const paths = runPaths(folder);
+  let config: RunConfig | undefined;
+  if (existsSync(paths.config)) config = await readRun(folder, 'rivals');
+  else {
+    config = await fittedConfig(session, entrant, values);
+    if (config !== undefined && encoder !== undefined) await copyFirstStage(firstOf(family), encoder, folder);
+  }
+  return config !== undefined && (await trainRun(session, { data: values.data, out: folder, config, given: {} }));
+}
+
+async function rivals(session: Session, values: z.output<typeof flags>): Promise<void> {
+  const { out, data, seed, numImages } = values;
+  const { reporter } = session;
+  const { imageSize } = presets.tiny.images;
+  reporter.stage('emoji', { unit: 'images' });
+  await makeEmoji({
+    out: data,
+    styles: ['noto'],
+    size: imageSize,
+    onProgress: (step, total) => reporter.update({ step, total, amount: step }),
+  });
+  const engine = { backend: 'auto', precision: 'auto' } as const;
+  const backend = await startEngine(session, engine);
+  reporter.message(`computing on ${backend}, ${values.minutes} minutes for each of ${values.families.join(', ')}`);
+
+  let encoder: string | undefined;
+  for (const family of values.families) {
+    const folder = join(out, family);
+    if (!(await enter(session, { family, folder, encoder: family === 'transformer' ? undefined : encoder }, values)))
+      return;
+    if (family !== 'transformer') encoder ??= folder;
+  }
+  // Another seed: nothing is judged by the network that conditions it.
+  const features = join(out, 'features');
+  const judge = { seed: seed + 1, images: { imageSize } };
+  if ((await trainFeatures(session, { data, out: features, given: judge })) === undefined) return;
+  await compareRuns(session, {
+    runs: values.families.map(family => join(out, family)),
+    out: join(out, 'comparison.html'),
+    data,
+    numImages,
+    metrics: METRICS,
+    features: [features],
+    reference: numImages,
+    seed: 0,
+    weights: 'ema',
+    ...engine,
+  });
+}
+
+await runProgram(
+  {
+    name: 'rivals',
+    summary: 'train every family for the same minutes on the same emoji, and compare them',
+    examples: ['npm run rivals', 'npm run rivals -- --minutes 2 --families transformer,r3gan'],
+    flags,
+    run: (session, { values }) => rivals(session, values),
+  },
+  process.argv.slice(2),
+);
