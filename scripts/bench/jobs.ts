@@ -10,9 +10,9 @@ import { Dalle } from '../../src/dalle.ts';
 import { generate } from '../../src/generate.ts';
 import { valueAndGradients } from '../../src/kernels/autodiff.ts';
 import type { Parameters } from '../../src/nn/module.ts';
+import { imagesToTensor } from '../../src/nn/pixels.ts';
 import { Optimizer, type OptimizerConfig } from '../../src/optim.ts';
 import { Random } from '../../src/random.ts';
-import { imagesToTensor } from '../../src/tasks/patch.ts';
 import { PatchTokenizer } from '../../tokenizer/patch.ts';
 import type { Shape } from './flags.ts';
 

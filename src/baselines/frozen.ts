@@ -3,6 +3,7 @@
  * depends on its caption or image alone, not on what else is encoded. Knows no words: ids come from a `CaptionEncoder`.
  */
 import * as tf from '@tensorflow/tfjs-core';
+import { imagesToTensor } from '../nn/pixels.ts';
 import type { Contrastive } from './contrastive.ts';
 
 /** What turns a caption into padded ids; `BpeTokenizer` does. */
@@ -37,13 +38,6 @@ export function trimIds(captions: readonly { readonly ids: Int32Array; readonly 
   return { ids, length };
 }
 
-/** Bytes [n, S, S, 3] as float32 in [0, 1]; owned by the caller. */
-export function bytesToImages(bytes: Uint8Array, size: number): tf.Tensor {
-  const values = new Float32Array(bytes.length);
-  for (let i = 0; i < bytes.length; i++) values[i] = bytes[i] / 255;
-  return tf.tensor(values, [bytes.length / (size * size * 3), size, size, 3]);
-}
-
 /**
  * Features of captions.
  * @param encoder of the model's own vocabulary
@@ -76,7 +70,7 @@ export async function encodeImages(
   const { imageSize } = model.sizes;
   const one = imageSize ** 2 * 3;
   return inPieces(bytes.length / one, model.config.dim, options, (from, to) =>
-    tf.tidy(() => model.image(bytesToImages(bytes.subarray(from * one, to * one), imageSize))),
+    tf.tidy(() => model.image(imagesToTensor(bytes.subarray(from * one, to * one), imageSize))),
   );
 }
 

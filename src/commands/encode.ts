@@ -3,7 +3,7 @@ import type { Item, Problem } from '../../data/index.ts';
 import type { PatchTokenizer } from '../../tokenizer/patch.ts';
 import type { CodeSet } from '../codes.ts';
 import type { RunConfig } from '../config.ts';
-import { imagesToTensor } from '../tasks/patch.ts';
+import { imagesToTensor } from '../nn/pixels.ts';
 import { type DecodedItems, decodeItems } from './images.ts';
 import type { Session } from './session.ts';
 

@@ -1,8 +1,8 @@
 /** @file Pictures through a patch tokenizer and back, and the sheet that shows originals above reconstructions. */
 import type { PatchTokenizer } from '../../tokenizer/patch.ts';
 import { stackRows } from '../grid.ts';
+import { imagesToTensor } from '../nn/pixels.ts';
 import { fromFloats, type Picture } from '../pictures.ts';
-import { imagesToTensor } from '../tasks/patch.ts';
 
 /** `count` of the images [n, S, S, 3], spread evenly over them. */
 export function spreadPictures(images: Uint8Array, size: number, count: number): Picture[] {

@@ -3,10 +3,10 @@
  * the denoising loss on held-out images, always at the same levels and with the same noise, so that evaluations can be
  * compared.
  */
-import type { Tensor } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import type { Diffusion } from '../baselines/diffusion.ts';
 import type { Parameters } from '../nn/module.ts';
+import { imagesToSignedTensor } from '../nn/pixels.ts';
 import { Random } from '../random.ts';
 import type { TensorData } from '../safetensors.ts';
 import type { Losses, Metrics, Task } from '../train.ts';
@@ -55,7 +55,7 @@ export class DiffusionTask implements Task {
     const { captionDrop } = this.model.config;
     const { textDim } = this.model.shape;
     return random => {
-      const pictures = toPictures(images, this.model.shape.imageSize);
+      const pictures = imagesToSignedTensor(images, this.model.shape.imageSize);
       const [B] = pictures.shape;
       const draws = random.fork('levels').normals(B);
       const dropping = random.fork('captions');
@@ -87,7 +87,7 @@ export class DiffusionTask implements Task {
       for (const shift of [0, LEVELS_APART]) {
         const which = Array.from({ length: to - from }, (_, i) => (from + i + shift) % QUANTILES.length);
         const losses = tf.tidy(() => {
-          const pictures = toPictures(pixels, S);
+          const pictures = imagesToSignedTensor(pixels, S);
           return this.model.losses(
             pictures,
             tf.tensor(new Random(0).fork(`evaluation/${shift}`, from).normals(pictures.size), pictures.shape),
@@ -119,11 +119,4 @@ export class DiffusionTask implements Task {
   restore(_: ReadonlyMap<string, TensorData>, values: unknown): void {
     this.stream.restore(values);
   }
-}
-
-/** Bytes [n, S, S, 3] as float32 in [-1, 1]. */
-function toPictures(bytes: Uint8Array, size: number): Tensor {
-  const values = new Float32Array(bytes.length);
-  for (let i = 0; i < bytes.length; i++) values[i] = bytes[i] / 127.5 - 1;
-  return tf.tensor(values, [bytes.length / (size * size * 3), size, size, 3]);
 }

@@ -12,6 +12,7 @@ import { type AugmentDraws, augment, drawAugmentation } from '../baselines/augme
 import type { Gan } from '../baselines/gan.ts';
 import { type Dual, dual, gradientPenalty, inputGradient } from '../baselines/penalty.ts';
 import type { Parameters } from '../nn/module.ts';
+import { imagesToSignedTensor } from '../nn/pixels.ts';
 import { Lookahead } from '../optim.ts';
 import { Random } from '../random.ts';
 import type { TensorData } from '../safetensors.ts';
@@ -243,10 +244,7 @@ export class GanTask implements Task {
   }
 
   private picturesOf(round: Round): Tensor {
-    const { imageSize: S } = this.gan.shape;
-    const values = new Float32Array(round.images.length); // `from` with a function takes a hundred times as long
-    for (let i = 0; i < values.length; i++) values[i] = round.images[i] / 127.5 - 1;
-    return tf.tensor(values, [this.sizeOf(round), S, S, 3]);
+    return imagesToSignedTensor(round.images, this.gan.shape.imageSize);
   }
 
   async evaluate(): Promise<Metrics & { readonly loss: number }> {

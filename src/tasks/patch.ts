@@ -9,6 +9,7 @@ import { measureQuality } from '../../tokenizer/quality.ts';
 import { readSafetensors, writeSafetensors } from '../checkpoint.ts';
 import type { PatchTrainConfig, RunConfig } from '../config.ts';
 import type { Parameters } from '../nn/module.ts';
+import { imagesToTensor } from '../nn/pixels.ts';
 import { Random } from '../random.ts';
 import type { TensorData } from '../safetensors.ts';
 import { type Losses, type Metrics, namedValues, type Task } from '../train.ts';
@@ -106,13 +107,6 @@ export class PatchTask implements Task {
     this.tokenizer.loadState(Object.fromEntries(state));
     this.stream.restore(values);
   }
-}
-
-/** Bytes [n, S, S, 3] as float32 in [0, 1]. */
-export function imagesToTensor(bytes: Uint8Array, size: number): Tensor {
-  const values = new Float32Array(bytes.length);
-  for (let i = 0; i < bytes.length; i++) values[i] = bytes[i] / 255;
-  return tf.tensor(values, [bytes.length / (size * size * 3), size, size, 3]);
 }
 
 const STATE = 'state.';

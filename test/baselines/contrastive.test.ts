@@ -6,10 +6,11 @@ import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, test } from 'vitest';
 import { selectBackend } from '../../src/backends/index.ts';
 import { Contrastive, equalCaptions, imageStages, infoNce } from '../../src/baselines/contrastive.ts';
-import { bytesToImages, type CaptionEncoder, encodeCaptions, encodeImages } from '../../src/baselines/frozen.ts';
+import { type CaptionEncoder, encodeCaptions, encodeImages } from '../../src/baselines/frozen.ts';
 import { textSchema } from '../../src/config.ts';
 import { ShapeError } from '../../src/errors.ts';
 import { valueAndGradients } from '../../src/kernels/autodiff.ts';
+import { imagesToTensor } from '../../src/nn/pixels.ts';
 import { Random } from '../../src/random.ts';
 import { expectNoLeak } from '../kernels/gradients.ts';
 import { expectAllclose, normal, onEveryBackend } from '../support.ts';
@@ -184,7 +185,7 @@ onEveryBackend('features depend on nothing but their own caption or image', asyn
     const S = sizes.imageSize;
     const bytes = Uint8Array.from({ length: 5 * S * S * 3 }, (_, i) => new Random(6, i).integer(256));
     const all = await encodeImages(model, bytes, { piece: 2, scaled: true });
-    const images = bytesToImages(bytes.subarray(3 * S * S * 3, 4 * S * S * 3), S);
+    const images = imagesToTensor(bytes.subarray(3 * S * S * 3, 4 * S * S * 3), S);
     const fourth = model.image(images);
     expectAllclose(
       all.subarray(18, 24),
