@@ -36,6 +36,7 @@ const flags = z.object({
     ),
   steps: count.optional().describe('ring: of every run (default 6000)'),
   minutes: z.number().positive().default(3).describe('modes: training time of every run, its first stage included'),
+  images: count.optional().describe('modes: images that every run sees, instead of minutes: alike on every machine'),
   perMode: count.default(10).describe('modes: pictures of every scene to train on'),
   numImages: count.default(4000).describe('modes: pictures that a finished run paints'),
   data: folder('datasets/modes', 'modes: where the scenes are drawn'),
@@ -106,14 +107,15 @@ async function ring(session: Session, values: Flags): Promise<boolean> {
 async function scenes(session: Session, values: Flags): Promise<boolean> {
   const members = chosen(modesFamilies, values);
   if (members.length === 0) return true;
-  const { backend, smoke, minutes, perMode, numImages, data, runs } = values;
+  const { backend, smoke, minutes, images, perMode, numImages, data, runs } = values;
+  const budget = images === undefined ? { seconds: minutes * 60 } : { images };
   const precision = 'auto';
   await startEngine(session, { backend, precision, threads: values.threads });
   return runModes(session, {
     families: members,
     settings: smoke
       ? { budget: { images: 60 }, perMode: 1, images: 24, checks: 2, glance: 8 }
-      : { budget: { seconds: minutes * 60 }, perMode, images: numImages, checks: 4, glance: 500 },
+      : { budget, perMode, images: numImages, checks: 4, glance: 500 },
     seeds: values.seeds ?? [0],
     lrs: values.lrs,
     factors: smoke ? [1] : [1 / 3, 1, 3],
