@@ -31,9 +31,12 @@ const flags = z.object({
     .array(z.number().positive())
     .min(1)
     .optional()
-    .describe(
-      "learning rates (default: ring 1e-4,3e-4,1e-3,3e-3,1e-2; modes a third, one and three times each family's own)",
-    ),
+    .describe("learning rates (default: ring 1e-4,3e-4,1e-3,3e-3,1e-2; modes each family's own, times --factors)"),
+  factors: z
+    .array(z.number().positive())
+    .min(1)
+    .default([1 / 3, 1, 3])
+    .describe("modes: learning rates over each family's own, where --lrs names none"),
   steps: count.optional().describe('ring: of every run (default 6000)'),
   minutes: z.number().positive().default(3).describe('modes: training time of every run, its first stage included'),
   images: count.optional().describe('modes: images that every run sees, instead of minutes: alike on every machine'),
@@ -118,7 +121,7 @@ async function scenes(session: Session, values: Flags): Promise<boolean> {
       : { budget, perMode, images: numImages, checks: 4, glance: 500 },
     seeds: values.seeds ?? [0],
     lrs: values.lrs,
-    factors: smoke ? [1] : [1 / 3, 1, 3],
+    factors: smoke ? [1] : values.factors,
     data,
     runs,
     out: join(values.out, 'modes'),
