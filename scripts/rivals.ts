@@ -12,15 +12,8 @@ import { compareRuns } from '../src/commands/compare.ts';
 import { trainFeatures } from '../src/commands/features.ts';
 import { type Session, startEngine } from '../src/commands/session.ts';
 import { trainRun } from '../src/commands/train.ts';
-import {
-  checkConfig,
-  type Family,
-  families,
-  familyDefaults,
-  presets,
-  type RunConfig,
-  runSchema,
-} from '../src/config.ts';
+import { checkConfig, type Family, families, type RunConfig, runSchema } from '../src/config.ts';
+import { familyDefaults, presets } from '../src/presets.ts';
 import { readRun, runPaths } from '../src/runs.ts';
 import { mergeConfig } from '../src/schema.ts';
 import { rhythm } from './budget.ts';

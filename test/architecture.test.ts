@@ -23,7 +23,11 @@ interface Room {
 }
 
 const rooms: readonly Room[] = [
-  { layer: 0, name: 'ground', files: ['src/errors.ts', 'src/random.ts', 'src/schema.ts', 'src/config.ts'] },
+  {
+    layer: 0,
+    name: 'ground',
+    files: ['src/errors.ts', 'src/random.ts', 'src/schema.ts', 'src/config.ts', 'src/presets.ts'],
+  },
   { layer: 1, name: 'backends', files: ['src/backends/'] },
   { layer: 2, name: 'kernels', files: ['src/kernels/'] },
   { layer: 3, name: 'nn', files: ['src/nn/'] },

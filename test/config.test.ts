@@ -1,15 +1,8 @@
 /** @file The hyperparameters: defaults and presets say what the paper and the README say, and parts that do not fit are refused. */
 import { describe, expect, test } from 'vitest';
-import {
-  checkConfig,
-  codebookSizeOf,
-  patchSizeOf,
-  presetNames,
-  presets,
-  type RunConfigInput,
-  runSchema,
-} from '../src/config.ts';
+import { checkConfig, codebookSizeOf, patchSizeOf, type RunConfigInput, runSchema } from '../src/config.ts';
 import { UserError } from '../src/errors.ts';
+import { presetNames, presets } from '../src/presets.ts';
 import { fieldsOf, mergeConfig, parseConfig } from '../src/schema.ts';
 
 const preset = (name: keyof typeof presets, more: RunConfigInput = {}) =>

@@ -5,10 +5,11 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, test } from 'vitest';
 import { selectBackend } from '../src/backends/index.ts';
-import { type ModelConfig, modelSchema, presets } from '../src/config.ts';
+import { type ModelConfig, modelSchema } from '../src/config.ts';
 import { Dalle, type SequenceBatch } from '../src/dalle.ts';
 import { valueAndGradients } from '../src/kernels/autodiff.ts';
 import { Optimizer } from '../src/optim.ts';
+import { presets } from '../src/presets.ts';
 import { Random } from '../src/random.ts';
 import { type PlainResult, plainRun } from './plain-dalle.ts';
 import { expectAllclose, onEveryBackend } from './support.ts';

@@ -1,6 +1,7 @@
 /** @file Small models and batches for tests: every parameter random, because heads that start at zero would hide mistakes. */
-import { type ModelConfig, modelSchema, presets } from '../src/config.ts';
+import { type ModelConfig, modelSchema } from '../src/config.ts';
 import { Dalle, type SequenceBatch, type Vocabulary } from '../src/dalle.ts';
+import { presets } from '../src/presets.ts';
 import { Random } from '../src/random.ts';
 import type { Weights } from './plain-dalle.ts';
 

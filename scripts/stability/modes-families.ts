@@ -4,14 +4,8 @@
  * the whole distribution is looked at; all paint with averaged weights. Widths make a step of every family about the same
  * work, 14 to 21 GFLOP: at as many parameters as the others a GAN's step would be several times theirs.
  */
-import {
-  checkConfig,
-  familyDefaults,
-  presets,
-  type RunConfig,
-  type RunConfigInput,
-  runSchema,
-} from '../../src/config.ts';
+import { checkConfig, type RunConfig, type RunConfigInput, runSchema } from '../../src/config.ts';
+import { familyDefaults, presets } from '../../src/presets.ts';
 import { mergeConfig } from '../../src/schema.ts';
 import type { FirstStage } from '../stages.ts';
 

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { commands } from '../../src/cli.ts';
+import { commands } from '../../src/commands/table.ts';
 import { runSchema } from '../../src/config.ts';
 import { findCommand, kebab, parseFlags } from '../../src/flags.ts';
 import { fieldsOf } from '../../src/schema.ts';

@@ -3,7 +3,8 @@
  * form that training and evaluation write them, and pictures to go with them.
  */
 import sharp from 'sharp';
-import { checkConfig, type Family, familyDefaults, presets, type RunConfig, runSchema } from '../../src/config.ts';
+import { checkConfig, type Family, type RunConfig, runSchema } from '../../src/config.ts';
+import { familyDefaults, presets } from '../../src/presets.ts';
 import { Random } from '../../src/random.ts';
 import { conclude } from '../../src/report/conclusions.ts';
 import type { Embedded, NearestTraining, Report, RunReport } from '../../src/report/contents.ts';
