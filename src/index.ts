@@ -3,6 +3,7 @@ export { type BackendName, selectBackend } from './backends/index.ts';
 export type { RunConfig } from './config.ts';
 export { ShapeError, UserError } from './errors.ts';
 export type { SamplingOptions } from './generate.ts';
+export { type OpenOptions, openPainter, type Painter, type PainterOptions } from './painter.ts';
 export { encodePng, type Picture, readPngText } from './pictures.ts';
 export { type LoadOptions, type Painting, type PaintOptions, Tessera } from './pipeline.ts';
 export type { WeightKind } from './runs.ts';
