@@ -27,6 +27,8 @@ export interface GridOptions {
   readonly note?: string;
   /** One a row, left of it. */
   readonly rowLabels?: readonly string[];
+  /** Widest that they may be, in pixels; what is longer is wrapped, then cut. Default 150. */
+  readonly rowLabelWidth?: number;
   /** One a column, above the first row. */
   readonly columnLabels?: readonly string[];
   /** Every pixel becomes a square of this side. */
@@ -51,7 +53,8 @@ export async function grid(cells: readonly Cell[], options: GridOptions): Promis
   const cellHeight = Math.max(...scaled.map(({ picture }) => picture.height));
   const rows = breakRows(scaled, options.columns, options.headings ?? []);
   const columns = Math.max(...rows.map(row => row.cells.length));
-  const rowLabels = await wrapAll(letters, options.rowLabels ?? [], ROW_LABEL, ROW_LABEL_WIDTH, cellHeight);
+  const { rowLabelWidth = ROW_LABEL_WIDTH } = options;
+  const rowLabels = await wrapAll(letters, options.rowLabels ?? [], ROW_LABEL, rowLabelWidth, cellHeight);
   const gutter = await widest(letters, rowLabels);
   const left = MARGIN + (gutter > 0 ? gutter + gap : 0);
   const inner = left - MARGIN + columns * cellWidth + (columns - 1) * gap;

@@ -35,6 +35,7 @@ export async function stabilityMap(results: readonly FamilyResult[], settings: S
     title: 'Eight Gaussians on a ring',
     note: `Successes of ${settings.seeds.length} seeds by learning rate after ${settings.steps} steps; below, the mean share of samples near a mode.`,
     rowLabels: results.map(({ label }) => label),
+    rowLabelWidth: 230,
     columnLabels: settings.lrs.map(formatRate),
   });
 }
@@ -48,6 +49,7 @@ export async function samplePanels(results: readonly FamilyResult[], settings: S
     title: 'Samples by learning rate',
     note: `The first seed's, after ${settings.steps} steps; circles are the modes.`,
     rowLabels: results.map(({ label }) => label),
+    rowLabelWidth: 230,
     columnLabels: settings.lrs.map(formatRate),
   });
 }
