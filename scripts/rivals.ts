@@ -7,9 +7,11 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { makeEmoji } from '../data/emoji.ts';
+import { openDataset } from '../data/index.ts';
 import { runProgram } from '../src/cli.ts';
 import { compareRuns } from '../src/commands/compare.ts';
 import { trainFeatures } from '../src/commands/features.ts';
+import { splitDataset } from '../src/commands/images.ts';
 import { type Session, startEngine } from '../src/commands/session.ts';
 import { trainRun } from '../src/commands/train.ts';
 import { checkConfig, type Family, families, type RunConfig, runSchema } from '../src/config.ts';
@@ -32,7 +34,12 @@ const flags = z.object({
     .describe('which'),
   out: z.string().default('runs/rivals').describe('where the runs and the report go').meta({ title: 'folder' }),
   data: z.string().default('datasets/demo').describe('where the emoji are drawn').meta({ title: 'folder' }),
-  numImages: z.number().int().positive().default(1000).describe('samples that are measured'),
+  numImages: z
+    .number()
+    .int()
+    .positive()
+    .optional()
+    .describe('samples that are measured; default: as many as there are held-out images, which they stand beside'),
   seed: z.number().int().min(0).default(0).describe('another seed trains other models'),
 });
 
@@ -51,6 +58,9 @@ const METRICS = ['kid', 'prdc', 'fd', 'clip-score', 'r-precision', 'nll', 'recon
 
 /** Samples that are painted and read at each validation, of every family alike. */
 const CHECKED = 128;
+
+/** Training images that samples are compared with. */
+const REFERENCE = 1000;
 
 /** A run of the comparison. */
 interface Entrant {
@@ -101,7 +111,7 @@ async function enter(session: Session, entrant: Entrant, values: z.output<typeof
 }
 
 async function rivals(session: Session, values: z.output<typeof flags>): Promise<void> {
-  const { out, data, seed, numImages } = values;
+  const { out, data, seed } = values;
   const { reporter } = session;
   const { imageSize } = presets.tiny.images;
   reporter.stage('emoji', { unit: 'images' });
@@ -126,6 +136,8 @@ async function rivals(session: Session, values: z.output<typeof flags>): Promise
   const features = join(out, 'features');
   const judge = { seed: seed + 1, images: { imageSize } };
   if ((await trainFeatures(session, { data, out: features, given: judge })) === undefined) return;
+  const { heldOut } = splitDataset(await openDataset(data, { check: false }), runSchema.parse(presets.tiny).images);
+  const numImages = values.numImages ?? heldOut.length;
   await compareRuns(session, {
     runs: values.families.map(family => join(out, family)),
     out: join(out, 'comparison.html'),
@@ -133,7 +145,7 @@ async function rivals(session: Session, values: z.output<typeof flags>): Promise
     numImages,
     metrics: METRICS,
     features: [features],
-    reference: numImages,
+    reference: REFERENCE,
     seed: 0,
     weights: 'ema',
     ...engine,

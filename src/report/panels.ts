@@ -128,7 +128,9 @@ ${how}`;
 const BESIDE = 6;
 
 function resultTable(rows: readonly MeasuredRow[], runs: Runs, caption: string): Html {
-  const tokenizers = runs.filter(({ name }) => rows.some(({ reconstructions }) => reconstructions.has(name)));
+  const tokenizers = runs.filter(({ name }) =>
+    rows.some(({ reconstructions }) => typeof reconstructions.get(name)?.value === 'number'),
+  );
   const floored = rows.some(({ floor }) => floor !== null);
   const body = rows.map((row): Cell[] => {
     const { measure, features, floor, samples, reconstructions } = row;
@@ -143,10 +145,27 @@ function resultTable(rows: readonly MeasuredRow[], runs: Runs, caption: string):
   const head: Cell[] = [
     'metric',
     ...runs.map(nameOf),
-    ...tokenizers.map(({ name }) => html`<span class="anchor">tokenizer of ${name}</span>`),
-    ...(floored ? [html`<span class="anchor">real images</span>`] : []),
+    ...tokenizers.map(
+      ({ name }) =>
+        html`<span class="anchor">tokenizer of ${name}${fewer(rows, row => row.reconstructions.get(name))}</span>`,
+    ),
+    ...(floored
+      ? [html`<span class="anchor">real images${fewer(rows, ({ floor }) => floor ?? undefined)}</span>`]
+      : []),
   ];
   return table({ caption, head, rows: body, kind: 'results' });
+}
+
+/** Says so where real images or reconstructions are not as many as the samples: coverage, recall and FD depend on it. */
+function fewer(rows: readonly MeasuredRow[], of: (row: MeasuredRow) => Measured | undefined): Html | undefined {
+  for (const row of rows) {
+    const counts = [...row.samples.values()].flatMap(({ n }) => n ?? []);
+    const own = of(row)?.n ?? null;
+    if (own !== null && counts.length > 0 && counts.every(n => n !== own)) {
+      return html`<small>${formatCount(own)} images, not ${formatCount(counts[0])}</small>`;
+    }
+  }
+  return undefined;
 }
 
 function resultCell(found: Measured | undefined, row: MeasuredRow, run?: RunReport): Cell {

@@ -114,12 +114,14 @@ export function hasFailed({ verdict }: Pick<RunReport, 'verdict'>): boolean {
 /** Rank correlation of each loss of the last stage with KID, over the checks. */
 export function progressOf(stages: readonly Stage[], checks: readonly Check[]): Progress[] {
   const curves = Object.entries(mainStage(stages)?.curves ?? {}).filter(([name]) => /(^|_)loss$/.test(name));
-  return curves.map(([loss, points]) => {
+  return curves.flatMap(([loss, points]) => {
     const pairs = checks.flatMap(({ step, kid }) => {
       const value = points.findLast(point => point.step <= step && point.value !== null)?.value ?? null;
       return kid === null || value === null ? [] : [[value, kid] as const];
     });
-    return { loss, rho: spearman(pairs), n: pairs.length };
+    // Where a family has no loss to validate by, KID stands for it, and says nothing about itself.
+    if (pairs.length > 0 && pairs.every(([value, kid]) => value === kid)) return [];
+    return [{ loss, rho: spearman(pairs), n: pairs.length }];
   });
 }
 

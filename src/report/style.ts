@@ -62,6 +62,7 @@ thead th { color: var(--soft); font-weight: 500; border-bottom: 1px solid var(--
 tbody th { font-weight: 600; max-width: 17rem; }
 td small, th small { display: block; color: var(--soft); font-weight: 400; font-size: .9em; }
 table.results tbody th { min-width: 14rem; }
+table.results tbody th small { overflow-wrap: anywhere; }
 table.results td small { max-width: 9rem; }
 td.best { background: var(--mark); box-shadow: -6px 0 0 var(--mark); }
 td.best b::after { content: " best"; font-weight: 500; font-size: .82em; color: var(--good); }

@@ -89,7 +89,7 @@ describe('the page', () => {
     expect(text.replaceAll('\u00a0', ' ')).toContain(
       'tokenizer 1 min 40 s + transformer 16 min 40 s 703 TFLOP 64 21.3',
     );
-    expect(text).toContain('R1 1, R2 1');
+    expect(text).toContain('R1 2, R2 2');
   });
 
   test('shows results with their intervals, floor and reconstruction, and why there is none', () => {
