@@ -24,6 +24,7 @@ export interface ContrastiveStage {
   /** One crop of every held-out item. */
   readonly heldOut: DecodedItems;
   readonly session: Session;
+  readonly loop: LoopConfig;
   /** What the caller watches too. */
   readonly watcher: Watcher;
   readonly log: (record: Metrics) => void;
@@ -55,7 +56,7 @@ export async function trainContrastive(
     },
   });
   let note = '';
-  const { finished } = await train(task, loopOf(config), {
+  const { finished } = await train(task, stage.loop, {
     folder: paths.textState,
     now: session.now,
     signal: session.signal,
@@ -77,20 +78,6 @@ export async function trainContrastive(
   }
   model.dispose();
   return finished ? { model: await loadTowers(paths.text), note } : undefined;
-}
-
-/** Checked ten times, as the patch tokenizer is. */
-function loopOf({ seed, textTrain }: ContrastiveStage['config']): LoopConfig {
-  const tenth = Math.max(1, Math.ceil(textTrain.steps / 10));
-  return {
-    ...textTrain,
-    accumulate: 1,
-    evalEvery: tenth,
-    sampleEvery: tenth,
-    saveEvery: tenth,
-    logEvery: 10,
-    seed,
-  };
 }
 
 function describe({ val_captionTop1: caption, val_imageTop1: image, val_candidates: candidates }: Metrics): string {

@@ -57,6 +57,7 @@ export async function textStage(
     stream: await job.stream({ batchSize }),
     heldOut,
     session,
+    loop: job.loop(config.textTrain),
     watcher: await job.watcher('text', paths.textState),
     log: record => job.log('text', record),
     sync: () => job.syncLog(),
