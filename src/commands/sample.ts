@@ -1,7 +1,6 @@
 /** @file `tessera sample`: paints captions into files, with completion, inpainting, reranking and nearest images. */
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { decodeImage } from '../../data/decode.ts';
 import { openDataset } from '../../data/index.ts';
 import { decodeAll } from '../../data/loader.ts';
 import { writeAtomic, writeJson } from '../checkpoint.ts';
@@ -17,10 +16,11 @@ import { encodePng, type Picture } from '../pictures.ts';
 import type { Painting, Tessera } from '../pipeline.ts';
 import { loadClip, rank } from '../rerank.ts';
 import { fingerprint, readRun, runPaths, type WeightKind } from '../runs.ts';
+import { type CompletionFlags, type GivenImage, givenImage } from './completion.ts';
 import { splitDataset } from './images.ts';
 import { downloads, type EngineFlags, type Session, startEngine } from './session.ts';
 
-export interface SampleRequest extends EngineFlags, SamplingOptions {
+export interface SampleRequest extends EngineFlags, SamplingOptions, CompletionFlags {
   readonly run: string;
   /** Of a diffusion model. */
   readonly steps?: number;
@@ -31,9 +31,6 @@ export interface SampleRequest extends EngineFlags, SamplingOptions {
   readonly outputsDir: string;
   readonly weights: WeightKind;
   readonly preview: boolean;
-  readonly image?: string;
-  readonly keepRows?: number;
-  readonly mask?: string;
   readonly rerank?: string;
   readonly bestOf?: number;
   readonly nearest: boolean;
@@ -260,58 +257,6 @@ async function paintCodes(
 /** What the user asked of the painting; the rest is the run's. */
 function options({ seed, temperature, topK, topP, cfgScale, steps }: SampleRequest) {
   return { seed, temperature, topK, topP, cfgScale, steps };
-}
-
-interface GivenImage {
-  readonly image: Picture;
-  readonly keep: readonly boolean[];
-}
-
-/** `--image` with `--keep-rows` or `--mask`: the picture in the run's size, and which patches stay. */
-async function givenImage(tessera: Tessera, request: SampleRequest): Promise<GivenImage | undefined> {
-  const { image, keepRows, mask } = request;
-  if (image === undefined) return undefined;
-  const size = tessera.imageSize;
-  const { grid: side } = tessera.config.patch;
-  const picture = { width: size, height: size, data: await readImage(image, size) };
-  if (keepRows !== undefined) {
-    if (keepRows >= side)
-      throw new UserError('sample', `--keep-rows ${keepRows}: expected fewer than the grid's ${side} rows`);
-    return { image: picture, keep: Array.from({ length: side * side }, (_, i) => i < keepRows * side) };
-  }
-  return { image: picture, keep: keptPatches(await readImage(mask as string, size), size, side) };
-}
-
-async function readImage(path: string, size: number): Promise<Uint8Array> {
-  let bytes: Uint8Array;
-  try {
-    bytes = await readFile(path);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException; // readFile throws nothing else
-    throw new UserError('sample', code === 'ENOENT' ? `no such file: ${path}` : `cannot read ${path} (${code})`);
-  }
-  try {
-    return await decodeImage(bytes, { size, crop: 'center' });
-  } catch (error) {
-    throw new UserError(
-      'sample',
-      `${path} is no readable image (${error instanceof Error ? error.message.split('\n')[0] : error})`,
-    );
-  }
-}
-
-/** A patch is painted anew where the mask is mostly white, and kept where it is mostly black. */
-function keptPatches(mask: Uint8Array, size: number, side: number): boolean[] {
-  const patch = size / side;
-  return Array.from({ length: side * side }, (_, i) => {
-    const left = (i % side) * patch;
-    const top = Math.floor(i / side) * patch;
-    let sum = 0;
-    for (let y = top; y < top + patch; y++) {
-      for (let x = left; x < left + patch; x++) sum += mask[(y * size + x) * 3];
-    }
-    return sum / (patch * patch) < 128;
-  });
 }
 
 async function rerank(
