@@ -1,15 +1,13 @@
 /** @file Opening a run of any family as what paints it. */
-import { existsSync } from 'node:fs';
 import { BpeTokenizer } from '../tokenizer/bpe.ts';
 import { type BackendName, selectBackend } from './backends/index.ts';
 import type { Precision } from './backends/native.ts';
 import { readJson, readSafetensors } from './checkpoint.ts';
-import { UserError } from './errors.ts';
 import { loadTowers } from './features/towers.ts';
 import { type Painter, TransformerPainter } from './painting.ts';
 import { Tessera } from './pipeline.ts';
 import { captionEncoder, createRival } from './rivals.ts';
-import { fingerprint, readRun, runPaths, type WeightKind } from './runs.ts';
+import { expectTrained, expectTrainedWith, readRun, runPaths, type WeightKind } from './runs.ts';
 import { namedValues } from './train.ts';
 
 export type { Painter, PainterOptions } from './painting.ts';
@@ -32,31 +30,16 @@ export async function openPainter(run: string, options: OpenOptions = {}): Promi
   const paths = runPaths(run);
   const path = paths.weights[weights];
   if (config.family === 'transformer') {
-    const tessera = await Tessera.load(run, options);
-    return new TransformerPainter(tessera, Number((await readSafetensors(path)).metadata.step ?? 0));
+    return new TransformerPainter(await Tessera.load(run, options));
   }
-  for (const [file, stage] of [
+  expectTrained(run, [
     [paths.captions, 'caption tokenizer'],
     [paths.text, 'text encoder'],
     [path, config.family],
-  ]) {
-    if (existsSync(file)) continue;
-    throw new UserError(
-      'load',
-      `the ${stage} of ${run} is not trained yet (no ${file})`,
-      `go on with \`tessera train --out ${run} --data ...\``,
-    );
-  }
+  ]);
   await selectBackend(backend, { precision });
   const { tensors, metadata } = await readSafetensors(path);
-  const found = await fingerprint(paths.text);
-  if (metadata.text_encoder !== undefined && metadata.text_encoder !== found) {
-    throw new UserError(
-      path,
-      `was trained with another text encoder: it needs the one with SHA-256 ${metadata.text_encoder.slice(0, 16)}..., ${paths.text} is ${found.slice(0, 16)}...`,
-      'put back the file that the run was trained with, or train again in another folder',
-    );
-  }
+  await expectTrainedWith(path, [['text encoder', paths.text, metadata.text_encoder]]);
   const captions = BpeTokenizer.fromJSON(
     (await readJson(paths.captions)) as Parameters<typeof BpeTokenizer.fromJSON>[0],
   );

@@ -48,7 +48,7 @@ export interface Painter {
 /** See `PainterOptions.numbers`. */
 export function imageNumbers(
   captions: readonly string[],
-  { numbers, firstImage = 0 }: PainterOptions,
+  { numbers, firstImage = 0 }: PainterOptions = {},
 ): readonly number[] {
   if (numbers !== undefined) return numbers;
   const next = new Map<string, number>();
@@ -68,12 +68,12 @@ export class TransformerPainter implements Painter {
   readonly step: number;
   readonly tessera: Tessera;
 
-  constructor(tessera: Tessera, step = 0) {
+  constructor(tessera: Tessera) {
     this.tessera = tessera;
     this.run = tessera.folder;
     this.config = tessera.config;
     this.imageSize = tessera.imageSize;
-    this.step = step;
+    this.step = tessera.step;
   }
 
   get parameters(): number {

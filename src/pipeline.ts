@@ -2,7 +2,6 @@
  * @file What a program holds: a trained run that paints captions. Joins the two tokenizers and the model; knows nothing
  * of data sets, flags or terminals.
  */
-import { existsSync } from 'node:fs';
 import * as tf from '@tensorflow/tfjs-core';
 import { BpeTokenizer } from '../tokenizer/bpe.ts';
 import type { PatchTokenizer } from '../tokenizer/patch.ts';
@@ -15,7 +14,7 @@ import { UserError } from './errors.ts';
 import { type GenerateRequest, generate, type SamplingOptions } from './generate.ts';
 import { fill, fromFloats, type Picture, toFloat } from './pictures.ts';
 import { Random } from './random.ts';
-import { fingerprint, type RunPaths, readRun, runPaths, type WeightKind } from './runs.ts';
+import { expectTrained, expectTrainedWith, type RunPaths, readRun, runPaths, type WeightKind } from './runs.ts';
 import type { SafetensorsFile } from './safetensors.ts';
 import { loadPatchTokenizer } from './tasks/patch.ts';
 import { namedValues } from './train.ts';
@@ -69,6 +68,8 @@ interface Parts {
   readonly captions: BpeTokenizer;
   readonly patch: PatchTokenizer;
   readonly model: Dalle;
+  /** The training step of the weights; 0 while they are being trained. */
+  readonly step?: number;
 }
 
 /** A trained run. */
@@ -78,6 +79,7 @@ export class Tessera {
   readonly captions: BpeTokenizer;
   readonly patch: PatchTokenizer;
   readonly model: Dalle;
+  readonly step: number;
 
   constructor(parts: Parts) {
     this.folder = parts.folder;
@@ -85,6 +87,7 @@ export class Tessera {
     this.captions = parts.captions;
     this.patch = parts.patch;
     this.model = parts.model;
+    this.step = parts.step ?? 0;
   }
 
   /**
@@ -96,28 +99,21 @@ export class Tessera {
     const { weights = 'ema', backend = 'auto', precision = 'auto' } = options;
     const config = await readRun(folder, 'load');
     const paths = runPaths(folder);
-    for (const [file, stage] of [
+    expectTrained(folder, [
       [paths.captions, 'caption tokenizer'],
       [paths.patch, 'patch tokenizer'],
       [paths.weights[weights], 'transformer'],
-    ]) {
-      if (existsSync(file)) continue;
-      throw new UserError(
-        'load',
-        `the ${stage} of ${folder} is not trained yet (no ${file})`,
-        `go on with \`tessera train --out ${folder} --data ...\``,
-      );
-    }
+    ]);
     await selectBackend(backend, { precision });
     const captions = BpeTokenizer.fromJSON(
       (await readJson(paths.captions)) as Parameters<typeof BpeTokenizer.fromJSON>[0],
     );
     const patch = await loadPatchTokenizer(config, paths.patch);
-    const { tensors } = await checkTokenizers(paths, weights);
+    const { tensors, metadata } = await checkTokenizers(paths, weights);
     const vocabulary = { caption: captions.vocabSize, image: codebookSizeOf(config.patch), grid: config.patch.grid };
     const model = new Dalle(config.model, vocabulary, new Random(config.seed));
     model.parameters.load(namedValues(tensors), paths.weights[weights]);
-    return new Tessera({ folder, config, captions, patch, model });
+    return new Tessera({ folder, config, captions, patch, model, step: Number(metadata.step ?? 0) });
   }
 
   /** Side of the images in pixels. */
@@ -244,17 +240,9 @@ function lastBefore(codes: Int32Array, first: number, index: number): number {
 export async function checkTokenizers(paths: RunPaths, weights: WeightKind): Promise<SafetensorsFile> {
   const path = paths.weights[weights];
   const file = await readSafetensors(path);
-  for (const [what, tokenizer, wanted] of [
+  await expectTrainedWith(path, [
     ['patch tokenizer', paths.patch, file.metadata.patch_tokenizer],
     ['caption tokenizer', paths.captions, file.metadata.caption_tokenizer],
-  ] as const) {
-    const found = await fingerprint(tokenizer);
-    if (wanted === undefined || wanted === found) continue;
-    throw new UserError(
-      path,
-      `was trained with another ${what}: it needs the one with SHA-256 ${wanted.slice(0, 16)}..., ${tokenizer} is ${found.slice(0, 16)}...`,
-      'put back the file that the run was trained with, or train again in another folder',
-    );
-  }
+  ]);
   return file;
 }

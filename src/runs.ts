@@ -136,3 +136,35 @@ export async function fingerprint(path: string): Promise<string> {
     .update(await readFile(path))
     .digest('hex');
 }
+
+/**
+ * Makes sure that what a run is loaded from is there.
+ * @param parts files, and the stages that leave them
+ * @throws UserError naming the first stage that is missing
+ */
+export function expectTrained(folder: string, parts: readonly (readonly [file: string, stage: string])[]): void {
+  for (const [file, stage] of parts) {
+    if (existsSync(file)) continue;
+    throw new UserError(
+      'load',
+      `the ${stage} of ${folder} is not trained yet (no ${file})`,
+      `go on with \`tessera train --out ${folder} --data ...\``,
+    );
+  }
+}
+
+/** A file beside a model's weights, and the fingerprint that they were trained with; undefined where they name none. */
+export type Companion = readonly [what: string, file: string, wanted: string | undefined];
+
+/** @throws UserError naming the first file that is not the one that the weights were trained with */
+export async function expectTrainedWith(weights: string, companions: readonly Companion[]): Promise<void> {
+  for (const [what, file, wanted] of companions) {
+    const found = await fingerprint(file);
+    if (wanted === undefined || wanted === found) continue;
+    throw new UserError(
+      weights,
+      `was trained with another ${what}: it needs the one with SHA-256 ${wanted.slice(0, 16)}..., ${file} is ${found.slice(0, 16)}...`,
+      'put back the file that the run was trained with, or train again in another folder',
+    );
+  }
+}

@@ -4,9 +4,6 @@
  */
 import type { Picture } from '../pictures.ts';
 
-/** Radii of the published comparison. */
-export const blurRadii = [0, 1, 2, 4, 8] as const;
-
 /** Weights beyond so many deviations are left out. */
 const REACH = 3;
 

@@ -2,7 +2,7 @@
  * @file The rivals from the command line: each trains, paints, refuses what it cannot follow, and ends, stopped and started
  * again, bit for bit where a run that was never stopped does.
  */
-import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -120,6 +120,30 @@ describe.each(rivals)('%s', family => {
     rmSync(join(folder, `${family}-straight`), { recursive: true });
   });
 });
+
+test('a text encoder that is not the one it was trained with is refused, in painting and in going on', async () => {
+  const swapped = join(folder, 'swapped');
+  cpSync(join(folder, 'dcgan'), swapped, { recursive: true });
+  cpSync(join(folder, 'r3gan', 'model.safetensors'), join(swapped, 'text.safetensors'));
+  const before = snapshot(swapped);
+  const says = /was trained with another text encoder: it needs the one with SHA-256 /;
+  const painted = await tessera('sample', '--run', swapped, '--text', 'red', '--outputs-dir', join(folder, 'fresh'));
+  expect(painted).toMatchObject({ code: 2 });
+  expect(painted.stderr).toMatch(says);
+  expect(snapshot(swapped)).toEqual(before);
+  cpSync(join(folder, 'r3gan', 'text.safetensors'), join(swapped, 'text.safetensors'));
+  writeFileSync(join(swapped, 'text.safetensors'), withOtherWeights(readFileSync(join(swapped, 'text.safetensors'))));
+  const resumed = await tessera('train', '--data', data, '--out', swapped, '--train.steps', '12', '--threads', '1');
+  expect(resumed).toMatchObject({ code: 2 });
+  expect(resumed.stderr).toMatch(says);
+});
+
+/** A file of tensors whose last number is another one. */
+function withOtherWeights(file: Uint8Array): Uint8Array {
+  const other = Uint8Array.from(file);
+  other[other.length - 4] ^= 1;
+  return other;
+}
 
 describe('mistakes', () => {
   const sample = (family: Rival, ...flags: string[]) => [

@@ -10,7 +10,7 @@ import { UserError } from '../../errors.ts';
 import type { Evidence } from '../../metrics/registry.ts';
 import { NearestImages } from '../../nearest.ts';
 import type { Painter } from '../../painter.ts';
-import { TransformerPainter } from '../../painting.ts';
+import { imageNumbers, TransformerPainter } from '../../painting.ts';
 import type { Picture } from '../../pictures.ts';
 import { Random } from '../../random.ts';
 import { DalleTask } from '../../tasks/dalle.ts';
@@ -102,12 +102,7 @@ export async function paintCaptions(
   { count, seed }: { readonly count: number; readonly seed: number },
 ): Promise<Captioned> {
   const wanted = Array.from({ length: count }, (_, i) => captions[i % captions.length]);
-  const next = new Map<string, number>();
-  const numbers = wanted.map(caption => {
-    const number = next.get(caption) ?? 0;
-    next.set(caption, number + 1);
-    return number;
-  });
+  const numbers = imageNumbers(wanted);
   session.reporter.stage('painting', { total: count, unit: 'images' });
   const pictures: Picture[] = [];
   for (let first = 0; first < count; first += AT_ONCE) {

@@ -5,12 +5,12 @@
 import { existsSync } from 'node:fs';
 import type { BpeTokenizer } from '../../../tokenizer/bpe.ts';
 import type { Contrastive } from '../../baselines/contrastive.ts';
-import { writeAtomic, writeSafetensors } from '../../checkpoint.ts';
+import { readSafetensors, writeAtomic, writeSafetensors } from '../../checkpoint.ts';
 import type { Family } from '../../config.ts';
 import { loadTowers } from '../../features/towers.ts';
 import { encodePng } from '../../pictures.ts';
 import { captionEncoder, createRival } from '../../rivals.ts';
-import { fingerprint } from '../../runs.ts';
+import { expectTrainedWith, fingerprint } from '../../runs.ts';
 import { CaptionFeatures, withFeatures } from '../../tasks/captioned.ts';
 import { asTensors, type Metrics, savedStep, train } from '../../train.ts';
 import { isTrained, trainContrastive } from '../contrastive.ts';
@@ -77,6 +77,10 @@ async function modelStage(
   if (existsSync(paths.weights.last) && (await savedStep(paths.modelState)) >= steps) {
     job.skip(family, 'done before');
     return true;
+  }
+  if (existsSync(paths.weights.last)) {
+    const { metadata } = await readSafetensors(paths.weights.last);
+    await expectTrainedWith(paths.weights.last, [['text encoder', paths.text, metadata.text_encoder]]);
   }
   job.begin(family, { total: steps, unit: 'images' });
   const { heldOut } = await job.images();
