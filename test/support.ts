@@ -1,8 +1,10 @@
 /** @file What tests share: one comparison with explicit tolerances, backends to run on, and numerical gradients. */
+import { existsSync } from 'node:fs';
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, test } from 'vitest';
 import { selectBackend } from '../src/backends/index.ts';
 import { activeNative, registerNative } from '../src/backends/native.ts';
+import { describeAdapter } from '../src/backends/webgpu/dawn.ts';
 import { Random } from '../src/random.ts';
 
 export interface Tolerance {
@@ -40,21 +42,36 @@ export function normal(shape: number[], seed: number, deviation = 1): tf.Tensor 
   return tf.tensor(new Random(seed).normals(tf.util.sizeFromShape(shape), deviation), shape);
 }
 
+/** SwiftShader, a GPU in software, as Debian's chromium package brings it. */
+const SWIFTSHADER = '/usr/lib/chromium/vk_swiftshader_icd.json';
+
+/**
+ * Why WebGPU cannot be tested here, or undefined. Where no driver has been chosen (VK_ICD_FILENAMES), SwiftShader is
+ * taken if it is there, so that every machine tests the same; TESSERA_TEST_GPU=1 takes the real GPU.
+ */
+export const noWebgpu: string | undefined = await (async () => {
+  if (process.env.TESSERA_TEST_GPU !== '1' && existsSync(SWIFTSHADER)) process.env.VK_ICD_FILENAMES ??= SWIFTSHADER;
+  try {
+    await describeAdapter();
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
+  }
+})();
+
 /**
  * The same test body on every backend that this machine has; the missing ones are skipped with the reason in their name.
- * On native, matrix products run in fp32 unless the test sets `precision`.
+ * Matrix products run in fp32 unless the test sets `precision`.
  */
 export function onEveryBackend(title: string, body: (backend: string) => Promise<void> | void): void {
-  const reason = registerNative();
+  const missing: Readonly<Record<string, string | undefined>> = { native: registerNative(), webgpu: noWebgpu };
   describe(title, () => {
-    for (const name of ['native', 'cpu', 'wasm'] as const) {
-      test.skipIf(name === 'native' && reason !== undefined)(
-        name === 'native' && reason !== undefined ? `${name} (skipped: ${reason})` : name,
-        async () => {
-          await selectBackend(name, { precision: 'fp32' });
-          await body(name);
-        },
-      );
+    for (const name of ['native', 'webgpu', 'cpu', 'wasm'] as const) {
+      const reason = missing[name];
+      test.skipIf(reason !== undefined)(reason !== undefined ? `${name} (skipped: ${reason})` : name, async () => {
+        await selectBackend(name, { precision: 'fp32' });
+        await body(name);
+      });
     }
   });
 }

@@ -8,8 +8,9 @@ import { UserError } from '../errors.ts';
 import { activeNative, type Precision, registerNative } from './native.ts';
 import { loadTensorflow } from './tensorflow.ts';
 import { activateWasm } from './wasm.ts';
+import { activateWebgpu } from './webgpu/webgpu.ts';
 
-export const backendNames = ['auto', 'native', 'wasm', 'cpu', 'tensorflow'] as const;
+export const backendNames = ['auto', 'webgpu', 'native', 'wasm', 'cpu', 'tensorflow'] as const;
 export type BackendName = (typeof backendNames)[number];
 
 const mendNative = 'install a C++ compiler (Debian, Ubuntu: apt-get install g++) and run `npx tessera build-native`';
@@ -35,6 +36,9 @@ export async function selectBackend(name: BackendName, options: BackendOptions =
       if (reason !== undefined) await settle(reason, options.warn);
       break;
     }
+    case 'webgpu':
+      await activateWebgpu();
+      break;
     case 'native': {
       const reason = await activateNative(options);
       if (reason !== undefined) throw new UserError('backend native', `no native addon (${reason})`, mendNative);

@@ -9,7 +9,7 @@ import { measurePeak, type Peak } from '../kernels/peak.ts';
 import type { Session } from './session.ts';
 
 /** Side of the matrices that are multiplied, by how fast a backend is expected to be. */
-const SIDE = { native: 1024, tensorflow: 1024, wasm: 512, cpu: 192 } as const;
+const SIDE = { webgpu: 1024, native: 1024, tensorflow: 1024, wasm: 512, cpu: 192 } as const;
 
 /** Prints one line a backend. */
 export async function doctor(session: Session): Promise<void> {

@@ -8,6 +8,7 @@ import type { NativeBackend } from '../backends/native.ts';
 import { expectShape, ShapeError } from '../errors.ts';
 import { philox } from '../random.ts';
 import { throughActivation } from './linear.ts';
+import { GELU_CUBIC, GELU_SCALE } from './pointwise.ts';
 import { defineKernel, run } from './registry.ts';
 
 /**
@@ -65,11 +66,8 @@ export function dropoutAdd(x: Tensor, residual: Tensor, options: DropoutOptions)
   return options.rate === 0 ? tf.add(x, residual) : run('DropoutAdd', { x, residual }, { ...options })[0];
 }
 
-const GELU_SLOPE = Math.sqrt(2 / Math.PI);
-const GELU_CUBIC = 0.044715;
-
 function geluTanh(x: Tensor): Tensor {
-  return tf.tanh(tf.mul(tf.add(x, tf.mul(tf.mul(tf.square(x), x), GELU_CUBIC)), GELU_SLOPE));
+  return tf.tanh(tf.mul(tf.add(x, tf.mul(tf.mul(tf.square(x), x), GELU_CUBIC)), GELU_SCALE));
 }
 
 /** d silu(x) / dx. */
@@ -140,7 +138,7 @@ defineKernel({
   name: 'GeluGrad',
   reference: ({ x, dy }) => {
     const t = geluTanh(x);
-    const inner = tf.mul(tf.add(tf.mul(tf.square(x), 3 * GELU_CUBIC), 1), GELU_SLOPE);
+    const inner = tf.mul(tf.add(tf.mul(tf.square(x), 3 * GELU_CUBIC), 1), GELU_SCALE);
     const bent = tf.mul(tf.mul(tf.mul(x, 0.5), tf.sub(1, tf.square(t))), inner);
     return [tf.mul(dy, tf.add(tf.mul(tf.add(t, 1), 0.5), bent))];
   },

@@ -7,7 +7,8 @@ import type { Tensor, TensorInfo } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import type { InputInfos, NativeBackend } from '../backends/native.ts';
 import { expectShape, ShapeError } from '../errors.ts';
-import { type Activation, activateReference, defineProduct, once, productFlags, throughActivation } from './linear.ts';
+import { defineProduct, once, productFlags, throughActivation } from './linear.ts';
+import { type Activation, activateReference } from './pointwise.ts';
 import { type Attributes, defineKernel, type Inputs, recording, run } from './registry.ts';
 
 const mostTaps = 64; // kMostTaps in native/conv.cc

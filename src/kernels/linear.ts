@@ -6,71 +6,19 @@
 import type { Tensor, TensorInfo } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import type { InputInfos, NativeBackend } from '../backends/native.ts';
+import type { GpuBackend } from '../backends/webgpu/webgpu.ts';
 import { expectShape, ShapeError } from '../errors.ts';
 import './matmul.ts'; // whoever multiplies by weights multiplies matrices too
+import { type Activation, activateReference, activationSlopeReference } from './pointwise.ts';
 import { type Attributes, defineKernel, type Gradients, type Inputs, recording, run } from './registry.ts';
-
-export type Activation = 'none' | 'gelu' | 'silu' | 'relu' | 'lrelu';
+import { linearWebgpu } from './wgsl/linear.ts';
 
 /** As numbered in native/gemm_vector.h. */
 const activationNumbers: Readonly<Record<Activation, number>> = { none: 0, gelu: 1, silu: 2, relu: 3, lrelu: 4 };
 
-/** Slope of lrelu below zero, as kLeak in native/gemm_vector.h. */
-export const LEAK = 0.2;
-
 /** The numbers that matrix kernels end with: which activation, and whether operands are rounded to bf16. */
 export function productFlags(attributes: Attributes, backend: NativeBackend): [number, number] {
   return [activationNumbers[attributes.activation as Activation], backend.precision === 'bf16' ? 1 : 0];
-}
-
-const geluScale = Math.sqrt(2 / Math.PI);
-const geluCubic = 0.044715;
-
-/** The activation as plain operations; gelu is the tanh form (Hendrycks and Gimpel 2016, arXiv:1606.08415). */
-export function activateReference(x: Tensor, activation: Activation): Tensor {
-  switch (activation) {
-    case 'none':
-      return x;
-    case 'relu':
-      return tf.relu(x);
-    case 'lrelu': // tfjs cannot differentiate its own leakyRelu twice
-      return tf.add(tf.mul(x, LEAK), tf.mul(tf.relu(x), 1 - LEAK));
-    case 'silu':
-      return tf.mul(x, tf.sigmoid(x));
-    case 'gelu': {
-      const u = tf.mul(tf.add(x, tf.mul(tf.mul(tf.square(x), x), geluCubic)), geluScale);
-      return tf.mul(tf.mul(x, 0.5), tf.add(tf.tanh(u), 1));
-    }
-    default:
-      activation satisfies never;
-      return x;
-  }
-}
-
-/** The derivative of the activation at the pre-activation x, as plain operations. */
-function activationSlopeReference(x: Tensor, activation: Activation): Tensor {
-  switch (activation) {
-    case 'none':
-      return tf.onesLike(x);
-    case 'relu':
-      return tf.step(x);
-    case 'lrelu':
-      return tf.add(tf.mul(tf.step(x), 1 - LEAK), LEAK);
-    case 'silu': {
-      const s = tf.sigmoid(x);
-      return tf.mul(s, tf.add(tf.mul(x, tf.sub(1, s)), 1));
-    }
-    case 'gelu': {
-      const square = tf.square(x);
-      const t = tf.tanh(tf.mul(tf.add(x, tf.mul(tf.mul(square, x), geluCubic)), geluScale));
-      const slope = tf.mul(tf.add(tf.mul(square, 3 * geluCubic), 1), geluScale); // du/dx
-      const half = tf.mul(tf.mul(x, tf.sub(1, tf.square(t))), slope);
-      return tf.mul(tf.add(tf.add(half, t), 1), 0.5);
-    }
-    default:
-      activation satisfies never;
-      return x;
-  }
 }
 
 /** dy times the activation's slope, where there was one. */
@@ -118,6 +66,8 @@ interface FusedProduct {
     backend: NativeBackend,
     keepPre: boolean,
   ) => TensorInfo[];
+  /** The WGSL kernel, likewise. */
+  readonly webgpu?: (inputs: InputInfos, attributes: Attributes, backend: GpuBackend, keepPre: boolean) => TensorInfo[];
   /** `saved.y1` is the pre-activation, absent where there is no activation. */
   readonly gradient: (dy: Tensor, saved: Inputs, attributes: Attributes) => Gradients;
 }
@@ -126,12 +76,13 @@ interface FusedProduct {
  * Defines a product twice: as `name`, with y alone, and as `nameActivation` for an activation on a tape, where the
  * pre-activation is a second output that is saved for the backward pass.
  */
-export function defineProduct(name: string, { reference, native, gradient }: FusedProduct): void {
+export function defineProduct(name: string, { reference, native, webgpu, gradient }: FusedProduct): void {
   for (const keepPre of [false, true]) {
     defineKernel({
       name: keepPre ? `${name}Activation` : name,
       reference: (inputs, attributes) => reference(inputs, attributes).slice(0, keepPre ? 2 : 1),
       native: (inputs, attributes, backend) => native(inputs, attributes, backend, keepPre),
+      webgpu: webgpu && ((inputs, attributes, backend) => webgpu(inputs, attributes, backend, keepPre)),
       gradient: {
         saveInputs: ['x', 'weight'],
         saveOutputs: [false, keepPre],
@@ -159,6 +110,7 @@ export function once(make: () => Tensor[]): () => Tensor[] {
 defineProduct('Linear', {
   reference: linearReference,
   native: linearNative,
+  webgpu: linearWebgpu,
   gradient: (dy, { x, weight, y1: pre }, attributes) => {
     const both = once(() => run('LinearWeightGradient', { dy, x, pre }, { ...attributes, units: weight.shape[0] }));
     const dx = () => run('LinearInputGradient', { dy, weight, pre }, attributes)[0];

@@ -7,8 +7,10 @@ import type { Tensor, TensorInfo } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import type { NativeBackend } from '../backends/native.ts';
 import { expectShape } from '../errors.ts';
-import { type Activation, activateReference, productFlags, throughActivation } from './linear.ts';
+import { productFlags, throughActivation } from './linear.ts';
+import { type Activation, activateReference } from './pointwise.ts';
 import { type Attributes, defineKernel, run } from './registry.ts';
+import { rmsNormWebgpu } from './wgsl/norm.ts';
 
 export const RMS_NORM_EPS = 1e-6;
 export const LAYER_NORM_EPS = 1e-5;
@@ -121,6 +123,7 @@ defineKernel({
     backend.call('rmsNorm', [x, gain, y], [...matrix(x), eps as number]);
     return [y];
   },
+  webgpu: rmsNormWebgpu,
   gradient: {
     saveInputs: ['x', 'gain'],
     run: ([dy], { x, gain }, { eps }) => {

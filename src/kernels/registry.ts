@@ -1,13 +1,14 @@
 /**
  * @file How a fused operation is defined: one name, one node on the tape, on every backend. Its `reference` is a
  * composition of plain tfjs operations that runs wherever a backend has no kernel of its own; `gradient` is written by
- * hand (tfjs cannot differentiate inside a gradient); `native` calls C++. Where gradients of gradients are being taken
+ * hand (tfjs cannot differentiate inside a gradient); `native` calls C++, `webgpu` sends WGSL. Where gradients of gradients are being taken
  * the plain composition is used, which tfjs can differentiate again.
  */
 import '@tensorflow/tfjs-layers'; // registers tfjs's own gradients; tfjs-core alone has none in Node
 import type { NamedAttrMap, NamedTensorMap, Tensor, TensorInfo } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { type InputInfos, NativeBackend } from '../backends/native.ts';
+import { GpuBackend } from '../backends/webgpu/webgpu.ts';
 
 export type Inputs = Readonly<Record<string, Tensor>>;
 export type Attributes = Readonly<Record<string, number | boolean | string>>;
@@ -20,6 +21,8 @@ export interface KernelDefinition {
   readonly reference: (inputs: Inputs, attributes: Attributes) => Tensor[];
   /** The C++ kernel: inputs are untracked, outputs come from `backend.output(...)`. */
   readonly native?: (inputs: InputInfos, attributes: Attributes, backend: NativeBackend) => TensorInfo[];
+  /** The WGSL kernels (src/kernels/wgsl), likewise. */
+  readonly webgpu?: (inputs: InputInfos, attributes: Attributes, backend: GpuBackend) => TensorInfo[];
   /**
    * Whether the outputs are made again for the backward pass instead of being kept for it (tape.ts). For one pass over
    * memory without products; `gradient.saveInputs` must name every input.
@@ -115,18 +118,24 @@ function keepRecipe({ name, gradient }: KernelDefinition, given: Inputs, attribu
 function ensureRegistered(definition: KernelDefinition): void {
   const backendName = tf.getBackend();
   if (tf.getKernel(definition.name, backendName)) return;
-  const backend = tf.backend();
-  const { native, reference } = definition;
   tf.registerKernel({
     kernelName: definition.name,
     backendName,
-    kernelFunc:
-      backend instanceof NativeBackend && native !== undefined
-        ? ({ inputs, attrs }) => native(inputs as InputInfos, attrs as Attributes, backend)
-        : // Kernel functions receive the tensors themselves; only their declared type is narrower.
-          ({ inputs, attrs }) =>
-            tf.tidy(() => reference(inputs as unknown as Inputs, attrs as Attributes)) as unknown as TensorInfo[],
+    kernelFunc: kernelFor(definition, tf.backend()),
   });
+}
+
+/** The backend's own kernel, or the composition of plain operations. */
+function kernelFor({ native, webgpu, reference }: KernelDefinition, backend: tf.KernelBackend): tf.KernelFunc {
+  if (backend instanceof NativeBackend && native !== undefined) {
+    return ({ inputs, attrs }) => native(inputs as InputInfos, attrs as Attributes, backend);
+  }
+  if (backend instanceof GpuBackend && webgpu !== undefined) {
+    return ({ inputs, attrs }) => webgpu(inputs as InputInfos, attrs as Attributes, backend);
+  }
+  // Kernel functions receive the tensors themselves; only their declared type is narrower.
+  return ({ inputs, attrs }) =>
+    tf.tidy(() => reference(inputs as unknown as Inputs, attrs as Attributes)) as unknown as TensorInfo[];
 }
 
 /** How many gradients are being recorded inside one another; more than one if a gradient of a gradient may be asked for. */

@@ -1,8 +1,9 @@
 /** @file The layers that models are made of: parameters plus one fused kernel each. */
 import type { Tensor, Variable } from '@tensorflow/tfjs-core';
 import { conv2d } from '../kernels/conv.ts';
-import { type Activation, linear } from '../kernels/linear.ts';
+import { linear } from '../kernels/linear.ts';
 import { groupNorm, layerNorm, rmsNorm } from '../kernels/norm.ts';
+import type { Activation } from '../kernels/pointwise.ts';
 import type { Parameters } from './module.ts';
 
 export interface LinearOptions {

@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, test } from 'vitest';
 import { valueAndGradients } from '../../src/kernels/autodiff.ts';
 import { conv2d, convTranspose2d, patchify, unpatchify, upsample2x } from '../../src/kernels/conv.ts';
-import { activateReference } from '../../src/kernels/linear.ts';
+import { activateReference } from '../../src/kernels/pointwise.ts';
 import { run } from '../../src/kernels/registry.ts';
 import { expectAllclose, normal, onEveryBackend, useNative } from '../support.ts';
 

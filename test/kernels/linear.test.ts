@@ -4,7 +4,8 @@ import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, test } from 'vitest';
 import { ShapeError } from '../../src/errors.ts';
 import { valueAndGradients } from '../../src/kernels/autodiff.ts';
-import { type Activation, activateReference, linear } from '../../src/kernels/linear.ts';
+import { linear } from '../../src/kernels/linear.ts';
+import { type Activation, activateReference } from '../../src/kernels/pointwise.ts';
 import { expectAllclose, normal, onEveryBackend, useNative } from '../support.ts';
 
 /** Rounds to bf16, ties to even. */
