@@ -6,6 +6,7 @@ import { conv2d, convTranspose2d, patchify, unpatchify, upsample2x } from '../..
 import { activateReference } from '../../src/kernels/pointwise.ts';
 import { run } from '../../src/kernels/registry.ts';
 import { expectAllclose, normal, onEveryBackend, useNative } from '../support.ts';
+import { expectSameBits } from './gradients.ts';
 
 /** The defining sum, in double precision. */
 async function naive(x: tf.Tensor, weight: tf.Tensor, stride: number): Promise<Float64Array> {
@@ -162,7 +163,10 @@ onEveryBackend('a transposed convolution is the adjoint of the convolution, and 
     }, [x, w]);
     expect(aux[0].shape).toEqual([...shape]);
     // <T x, image> = <x, conv image> for every x, so the gradient by x is the convolution's defining sum.
-    expectAllclose(await (gradients[0] as tf.Tensor).data(), await naive(image, w, 2), { relative: 1e-4, absolute: 1e-4 });
+    expectAllclose(await (gradients[0] as tf.Tensor).data(), await naive(image, w, 2), {
+      relative: 1e-4,
+      absolute: 1e-4,
+    });
     const through = await naive(image, w, 2);
     const inner = Array.from(await x.data()).reduce((sum, value, i) => sum + value * through[i], 0);
     expectAllclose(await loss.data(), [inner], { relative: 1e-4, absolute: 1e-4 });
@@ -195,6 +199,7 @@ onEveryBackend('upsample2x repeats pixels and its gradient sums them', async () 
   for (const shape of [
     [1, 1, 1, 1],
     [2, 3, 5, 17],
+    [2, 4, 8, 12],
   ]) {
     const x = normal(shape, 1);
     const [B, H, W, C] = shape;
@@ -223,6 +228,8 @@ onEveryBackend('patchify cuts images up and unpatchify puts them together', asyn
     [[1, 2, 2, 1], 2],
     [[2, 6, 9, 5], 3],
     [[1, 4, 4, 3], 1],
+    [[2, 4, 8, 3], 4],
+    [[1, 8, 16, 8], 2],
   ] as const) {
     const x = normal([...shape], 1);
     const [B, H, W, C] = shape;
@@ -246,6 +253,12 @@ onEveryBackend('patchify cuts images up and unpatchify puts them together', asyn
     expect(await (gradients[0] as tf.Tensor).data()).toEqual(await inverse.data());
     tf.dispose([x, cotangent, loss, back, inverse, ...aux, ...(gradients as tf.Tensor[])]);
   }
+});
+
+onEveryBackend('gradients of weights have the same bits twice', async () => {
+  const [x, dy] = [normal([3, 12, 12, 5], 1), normal([3, 12, 12, 9], 2)]; // more pixels than one part has
+  const attributes = { stride: 1, activation: 'silu', kernelHeight: 3, kernelWidth: 3 };
+  await expectSameBits(() => run('Conv2dWeightGradient', { dy, x, pre: dy }, attributes));
 });
 
 describe('conv2d on the native backend', () => {
