@@ -1,11 +1,12 @@
 /** @file Convolution, doubling and patches against naive loops and tfjs's own operations. */
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, test } from 'vitest';
+import { selectBackend } from '../../src/backends/index.ts';
 import { valueAndGradients } from '../../src/kernels/autodiff.ts';
 import { conv2d, convTranspose2d, patchify, unpatchify, upsample2x } from '../../src/kernels/conv.ts';
 import { activateReference } from '../../src/kernels/pointwise.ts';
 import { run } from '../../src/kernels/registry.ts';
-import { expectAllclose, normal, onEveryBackend, useNative } from '../support.ts';
+import { expectAllclose, normal, noWebgpu, onEveryBackend, useNative } from '../support.ts';
 import { expectSameBits } from './gradients.ts';
 
 /** The defining sum, in double precision. */
@@ -260,6 +261,22 @@ onEveryBackend('gradients of weights have the same bits twice', async () => {
   const attributes = { stride: 1, activation: 'silu', kernelHeight: 3, kernelWidth: 3 };
   await expectSameBits(() => run('Conv2dWeightGradient', { dy, x, pre: dy }, attributes));
 });
+
+test.skipIf(noWebgpu !== undefined)(
+  `a batch of nothing has gradients of zero on webgpu${noWebgpu === undefined ? '' : ` (skipped: ${noWebgpu})`}`,
+  async () => {
+    await selectBackend('webgpu', { precision: 'fp32' });
+    const [x, dy, weight] = [tf.tensor([], [0, 4, 4, 3]), tf.tensor([], [0, 4, 4, 2]), normal([2, 3, 3, 3], 1)];
+    const attributes = { stride: 1, activation: 'none' };
+    const kernel = { kernelHeight: 3, kernelWidth: 3 };
+    const [dW, db] = run('Conv2dWeightGradient', { dy, x, pre: undefined }, { ...attributes, ...kernel });
+    expectAllclose(await dW.data(), new Float32Array(54));
+    expectAllclose(await db.data(), [0, 0]);
+    const size = { height: 4, width: 4 };
+    expect(run('Conv2dInputGradient', { dy, weight, pre: undefined }, { ...attributes, ...size })[0].shape[0]).toBe(0);
+    expect(conv2d(x, weight).shape).toEqual([0, 4, 4, 2]);
+  },
+);
 
 describe('conv2d on the native backend', () => {
   test('stays near fp32 with bf16 operands', async () => {
