@@ -108,7 +108,9 @@ export class GpuBackend extends webgpu.WebGPUBackend {
     const bytes = 4 * tf.util.sizeFromShape(shape);
     const { maxBufferSize, maxStorageBufferBindingSize } = this.device.limits;
     if (bytes > Math.min(maxBufferSize, maxStorageBufferBindingSize)) throw tooLarge(shape, bytes);
-    return this.makeTensorInfo(shape, dtype);
+    // Nothing is ever sent for an empty tensor, which has no buffer: it is read from here.
+    const values = dtype === 'int32' ? new Int32Array(0) : new Float32Array(0);
+    return this.makeTensorInfo(shape, dtype, bytes === 0 ? values : undefined);
   }
 
   /** The buffer behind a tensor; uploads what is still on the CPU. */
