@@ -146,9 +146,7 @@ export function unitsProgram(product: Product, given: Units, large: boolean): Ke
       let subgroup = lane / subgroup_size;
       let block_row = subgroup / ${ACROSS}u * ${down * units.M}u;
       let block_column = subgroup % ${ACROSS}u * ${across * units.N}u;
-      ${lines(down, i =>
-        lines(across, j => `var sum_${i}_${j}: subgroup_matrix_result<f32, ${units.N}, ${units.M}>;`),
-      )}
+      ${lines(down, i => lines(across, j => `var sum_${i}_${j}: subgroup_matrix_result<f32, ${units.N}, ${units.M}>;`))}
       ${left.registers} ${right.registers} ${ends?.declare ?? ''}
       ${steps({
         depth,

@@ -45,39 +45,43 @@ function candidates({ summary }: GpuBackend): MatrixShape[] {
 
 type Case = (typeof CASES)[number];
 
-/** a b^T for the case, and |a| |b|^T where `sizes`. */
-function describeProduct({ M, N, K, batch, width }: Case, tensors: readonly tf.TensorInfo[], sizes: boolean): Product {
-  const [a, b, y] = tensors;
-  const element = width === 4 ? 'vec4f' : undefined;
-  const load = (name: string, rows: string, at: string) => {
-    const value = `${name}[(batch * u.${rows} * u.K + ${at})${width === 4 ? ' / 4u' : ''}]`;
-    return `return ${sizes ? `abs(${value})` : value};`;
-  };
-  return {
-    name: 'probe',
-    variant: `${sizes}`,
-    ...{ M, N, K, batch, storeWidth: width },
-    // One along k, the other across it.
-    a: { load: load('a', 'M', 'row * u.K + k'), fast: 'k', width },
-    b: { load: load('b', 'N', 'k * u.N + row'), fast: 'row', width },
-    bindings: [read('a', a, element), read('b', b, element), write('y', y, element)],
-    store: `y[((batch * u.M + row) * u.N + column)${width === 4 ? ' / 4u' : ''}] = value;`,
-  };
-}
-
 type Multiply = (backend: GpuBackend, product: Product) => void;
 
-async function compute(backend: GpuBackend, one: Case, by: Multiply, sizes = false): Promise<Float32Array> {
-  const { M, N, K, batch } = one;
-  const a = tf.tensor(numbers(batch * M * K, 1));
-  const b = tf.tensor(numbers(batch * N * K, 2));
-  const y = tf.engine().makeTensorFromTensorInfo(backend.output([batch, M, N]));
+/** a b for the case, one of them stored along k and the other across it, on the GPU. */
+async function compute(backend: GpuBackend, one: Case, by: Multiply): Promise<Float32Array> {
+  const { M, N, K, batch, width } = one;
+  const [a, b] = operands(one).map(values => tf.tensor1d(values));
+  const y = tf.engine().makeTensorFromTensorInfo(backend.output([batch * M * N]));
+  const element = width === 4 ? 'vec4f' : undefined;
+  const at = (index: string) => `[(${index})${width === 4 ? ' / 4u' : ''}]`;
   try {
-    by(backend, describeProduct(one, [a, b, y], sizes));
+    by(backend, {
+      ...{ name: 'probe', M, N, K, batch, storeWidth: width },
+      a: { load: `return a${at('(batch * u.M + row) * u.K + k')};`, fast: 'k', width },
+      b: { load: `return b${at('(batch * u.K + k) * u.N + row')};`, fast: 'row', width },
+      bindings: [read('a', a, element), read('b', b, element), write('y', y, element)],
+      store: `y${at('(batch * u.M + row) * u.N + column')} = value;`,
+    });
     return (await y.data()) as Float32Array;
   } finally {
     tf.dispose([a, b, y]);
   }
+}
+
+function operands({ M, N, K, batch }: Case): [Float32Array, Float32Array] {
+  return [numbers(batch * M * K, 1), numbers(batch * K * N, 2)];
+}
+
+/** Where results lie further apart than the rounding of operands explains, 2^-10 sum |a b|; -1 if nowhere. */
+function findWrong(one: Case, actual: Float32Array, expected: Float32Array): number {
+  const { M, N, K } = one;
+  const [a, b] = operands(one);
+  return actual.findIndex((value, i) => {
+    const [column, row, z] = [i % N, Math.floor(i / N) % M, Math.floor(i / (M * N))];
+    let size = 0;
+    for (let k = 0; k < K; k++) size += Math.abs(a[(z * M + row) * K + k] * b[(z * K + k) * N + column]);
+    return !(Math.abs(value - expected[i]) <= 2 ** -10 * size);
+  });
 }
 
 /** What is wrong with the units that the backend is set to, if anything. */
@@ -85,9 +89,8 @@ async function examine(backend: GpuBackend, reference: Multiply): Promise<string
   for (const one of CASES) {
     const exact: Multiply = (to, product) => reference(to, { ...product, precision: 'fp32' });
     const expected = await compute(backend, one, exact);
-    const sizes = await compute(backend, one, exact, true);
     const actual = await compute(backend, one, multiply);
-    const wrong = actual.findIndex((value, i) => !(Math.abs(value - expected[i]) <= 2 ** -10 * sizes[i]));
+    const wrong = findWrong(one, actual, expected);
     if (wrong >= 0) return `gave ${actual[wrong]} instead of ${expected[wrong]}`;
   }
   return undefined;
