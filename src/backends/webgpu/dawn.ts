@@ -9,6 +9,8 @@ export interface MatrixShape {
   readonly M: number;
   readonly N: number;
   readonly K: number;
+  /** Size of a subgroup to ask for; left out where there is only one. */
+  readonly lanes?: number;
 }
 
 /** What is known of an adapter before its device is used. */
