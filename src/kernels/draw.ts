@@ -100,9 +100,7 @@ export class GpuDraws {
   /** Makes room for the codes of `steps` draws, after which they are read. */
   begin(steps: number): void {
     this.history?.dispose();
-    this.history = tf.keep(
-      tf.engine().makeTensorFromTensorInfo(this.backend.output([steps, 2, this.images], 'int32')),
-    );
+    this.history = tf.keep(tf.engine().makeTensorFromTensorInfo(this.backend.output([steps, 2, this.images], 'int32')));
     this.place = 0;
   }
 

@@ -81,7 +81,8 @@ function tileOf(rows: number, { N }: Weight, ending: Ending): { tall: number; wi
   return { tall, wide: ending === 'swiglu' ? Math.max(2, wide) : wide };
 }
 
-const each = (count: number, line: (i: number) => string) => Array.from({ length: count }, (_, i) => line(i)).join('\n');
+const each = (count: number, line: (i: number) => string) =>
+  Array.from({ length: count }, (_, i) => line(i)).join('\n');
 
 /** Runs a projection; y is written, or added to. */
 export function project(backend: GpuBackend, projection: Projection): void {
@@ -191,8 +192,11 @@ function multiplyTile(kind: NormKind, tall: number, wide: number, gated: boolean
         ${layer ? 'let b = bias[k];' : ''}
         ${each(wide, c => `let read_${c} = widen(weight[w_${c} + k]);`)}
         ${each(wide, c => `let v_${c} = read_${c}${kind === 'plain' ? '' : ' * g'};`)}
-        ${each(tall, r => `{ let a = x[x_${r} + k]${layer ? ` - mean_${r}` : ''};
-          ${each(wide, c => `${names[r * wide + c]} += product(a, v_${c});`)} }`)}
+        ${each(
+          tall,
+          r => `{ let a = x[x_${r} + k]${layer ? ` - mean_${r}` : ''};
+          ${each(wide, c => `${names[r * wide + c]} += product(a, v_${c});`)} }`,
+        )}
         ${layer ? each(wide, c => `${names[tall * wide + c]} += product(b, read_${c});`) : ''}
       }
       ${each(rounds, round => {
