@@ -4,6 +4,7 @@
  */
 import { type BackendName, selectBackend } from '../backends/index.ts';
 import type { Precision } from '../backends/native.ts';
+import { shippedModel } from '../runs.ts';
 import type { Reporter } from '../terminal/progress.ts';
 
 export interface Session {
@@ -31,6 +32,14 @@ export async function startEngine(session: Session, flags: EngineFlags): Promise
     threads: flags.threads,
     warn: (message, hint) => session.reporter.message(`warning: ${message}\n  hint: ${hint}`),
   });
+}
+
+/** The run that was asked for, or the model that comes with the package, which is said. */
+export function runOrShipped(session: Session, run: string | undefined): string {
+  if (run !== undefined) return run;
+  const shipped = shippedModel();
+  session.reporter.message(`using the model that comes with Tessera (${shipped}); another: --run RUN`);
+  return shipped;
 }
 
 /** Where networks of others are kept, and how their downloads are shown. */
