@@ -3,14 +3,16 @@ import type { TensorInfo } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { f32, read, write } from '../../backends/webgpu/program.ts';
 import type { GpuBackend } from '../../backends/webgpu/webgpu.ts';
-import type { DropoutOptions } from '../activation.ts';
 import { PHILOX } from './philox.ts';
+
+/** Which elements to drop, as in kernels/activation.ts. */
+type Options = Readonly<Record<'rate' | 'seed' | 'stream', number>>;
 
 /** @param residual added afterwards, or undefined */
 export function dropoutWebgpu(
   x: TensorInfo,
   residual: TensorInfo | undefined,
-  { rate, seed, stream }: DropoutOptions,
+  { rate, seed, stream }: Options,
   backend: GpuBackend,
 ): TensorInfo[] {
   const y = backend.output(x.shape);
