@@ -10,6 +10,7 @@ import { expectShape } from '../errors.ts';
 import { productFlags, throughActivation } from './linear.ts';
 import { type Activation, activateReference } from './pointwise.ts';
 import { type Attributes, defineKernel, run } from './registry.ts';
+import { groupNormGradWebgpu, groupNormWebgpu } from './wgsl/groupnorm.ts';
 import { rowNormGradientWebgpu, rowNormWebgpu } from './wgsl/norm.ts';
 
 export const RMS_NORM_EPS = 1e-6;
@@ -223,6 +224,7 @@ defineKernel({
     backend.call('groupNorm', [x, gain, bias, y, moments], [B, H * W, C, G, attributes.eps as number, ...flags]);
     return [y, moments];
   },
+  webgpu: groupNormWebgpu,
   gradient: {
     saveInputs: ['x', 'gain', 'bias'],
     saveOutputs: [false, true],
@@ -256,4 +258,5 @@ defineKernel({
     backend.call('groupNormGradient', [x, gain, bias, moments, dy, dx, dGain, dBias], numbers);
     return [dx, dGain, dBias];
   },
+  webgpu: groupNormGradWebgpu,
 });

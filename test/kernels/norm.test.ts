@@ -51,6 +51,10 @@ onEveryBackend('group norm equals a loop over groups', async () => {
     [2, 7, 4, 64, 8],
     [1, 2, 3, 6, 6],
     [3, 5, 5, 96, 4],
+    // Few groups, large or wide ones, and ones of a single channel, are shared by several workgroups on a GPU.
+    [2, 40, 30, 20, 2],
+    [1, 3, 5, 600, 1],
+    [1, 75, 61, 3, 3],
   ]) {
     const [x, gain, bias] = [normal([B, H, W, C], 1, 2), normal([C], 2), normal([C], 3)];
     const [xs, gains, biases] = await Promise.all([x.data(), gain.data(), bias.data()]);
@@ -174,6 +178,10 @@ onEveryBackend('gradients of group norm with a gain for every image and an activ
     [[2, 4, 5, 64], 8, 'silu', false],
     [[2, 3, 3, 8], 2, 'none', true],
     [[2, 3, 3, 8], 2, 'gelu', true],
+    [[2, 40, 30, 20], 2, 'silu', true],
+    [[2, 40, 30, 20], 2, 'relu', false],
+    [[1, 3, 5, 600], 1, 'lrelu', false],
+    [[1, 75, 61, 3], 3, 'none', false],
   ] as const) {
     const gains = own ? [shape[0], shape[3]] : [shape[3]];
     await expectGradients({
@@ -182,6 +190,7 @@ onEveryBackend('gradients of group norm with a gain for every image and an activ
       plain: (x, gain, bias) =>
         definedKernels().get('GroupNorm')!.reference({ x, gain, bias }, { eps: 1e-5, groups, activation })[0],
       inputs: [normal([...shape], 1), normal([...gains], 2), normal([...gains], 3)],
+      ...(tf.util.sizeFromShape([...shape]) > 8000 ? { step: 0, tolerance: { relative: 1e-3, absolute: 1e-3 } } : {}),
     });
   }
 });
