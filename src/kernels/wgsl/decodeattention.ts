@@ -206,18 +206,11 @@ export function attendCached(backend: GpuBackend, attention: CachedAttention): v
       var part = V();
       var part_sum = 0.0;
       if (slot < SLOTS) {
-        for (var i = slot; i < min(${SIZE}u, count - start); i += SLOTS) {
-          let weight = weights[i];
-          if (weight != 0.0) { // what a mask hides is not read
-            let p = start + i;
-            part_sum += weight;
-            if (p < u.shared_length) {
-              part += weight * widen(shared_v[(shared_head * u.shared_length + p) * VECTORS + vector]);
-            } else {
-              part += weight * widen(own_v[(own_head * u.capacity + p - u.shared_length) * VECTORS + vector]);
-            }
-          }
-        }
+        var i = slot;
+        let last = min(${SIZE}u, count - start);
+        let last_shared = min(last, max(u.shared_length, start) - start);
+        ${mixValues('last_shared', p => `shared_v[(shared_head * u.shared_length + ${p}) * VECTORS + vector]`, mask !== undefined)}
+        ${mixValues('last', p => `own_v[(own_head * u.capacity + ${p} - u.shared_length) * VECTORS + vector]`, mask !== undefined)}
       }
       mixes[lane] = part;
       sums[lane] = part_sum;
@@ -243,6 +236,30 @@ export function attendCached(backend: GpuBackend, attention: CachedAttention): v
       }`,
   });
   if (split) joinChunks(backend, partial, mixed, shape, chunks);
+}
+
+/** Adds the weighted values up to position `last` of the chunk, of which `value` says where one lies. */
+function mixValues(last: string, value: (position: string) => string, masked: boolean): string {
+  // What a mask hides is not read. Where all is seen, several reads are under way before the first is used.
+  if (masked) {
+    return `for (; i < ${last}; i += SLOTS) {
+          let weight = weights[i];
+          if (weight != 0.0) {
+            part_sum += weight;
+            part += weight * widen(${value('start + i')});
+          }
+        }`;
+  }
+  const ahead = [0, 1, 2, 3];
+  return `for (; i + 3u * SLOTS < ${last}; i += 4u * SLOTS) {
+          ${ahead.map(n => `let v_${n} = ${value(`start + i + ${n}u * SLOTS`)};`).join('\n')}
+          ${ahead.map(n => `let w_${n} = weights[i + ${n}u * SLOTS];`).join('\n')}
+          ${ahead.map(n => `part_sum += w_${n}; part += w_${n} * widen(v_${n});`).join('\n')}
+        }
+        for (; i < ${last}; i += SLOTS) {
+          part_sum += weights[i];
+          part += weights[i] * widen(${value('start + i')});
+        }`;
 }
 
 function lanePart(vector: string, { lanes }: VectorFormat, i: number): string {

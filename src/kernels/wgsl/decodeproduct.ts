@@ -73,12 +73,24 @@ export function prepareWeight(
   return { tensor: copy, N, K, format };
 }
 
-/** Rows of a tile, and rows of W that a team multiplies with them. */
-function tileOf(rows: number, { N }: Weight, ending: Ending): { tall: number; wide: number } {
+/** A workgroup's part of a product; none of it changes the order of a sum. */
+interface Tile {
+  /** Rows of x. */
+  readonly tall: number;
+  /** Rows of W that a team multiplies with them. */
+  readonly wide: number;
+  /** Steps along K whose numbers are loaded before the first of them is used. */
+  readonly deep: number;
+}
+
+/**
+ * Few rows: as many workgroups as there may be and many loads under way, to read W with. Many: more products for each
+ * number that is loaded.
+ */
+function tileOf(rows: number, { N }: Weight, ending: Ending): Tile {
   const tall = rows === 1 ? 1 : rows === 2 ? 2 : rows <= 4 ? 4 : 8;
-  // Few rows: as many workgroups as there may be, to read W with. Many: more products for each number that is loaded.
-  const wide = tall === 8 ? 4 : N >= 2048 ? 2 : 1;
-  return { tall, wide: ending === 'swiglu' ? Math.max(2, wide) : wide };
+  const wide = rows > 16 ? 4 : N >= 2048 || ending === 'swiglu' ? 2 : 1;
+  return { tall, wide, deep: rows <= 2 ? 4 : rows <= 16 ? 2 : 1 };
 }
 
 const each = (count: number, line: (i: number) => string) =>
@@ -89,14 +101,15 @@ export function project(backend: GpuBackend, projection: Projection): void {
   const { name, x, rows, norm, weight, y, ending } = projection;
   const { format, N, K } = weight;
   const kind = norm === undefined ? 'plain' : norm.bias === undefined ? 'rms' : 'layer';
-  const { tall, wide } = tileOf(rows, weight, ending);
+  const tile = tileOf(rows, weight, ending);
+  const { tall, wide } = tile;
   const gated = ending === 'swiglu';
   const units = gated ? wide / 2 : wide; // results of a team and row
   const outputs = gated ? N / 2 : N;
   const element = vectorType(format);
   backend.dispatch({
     name,
-    variant: [kind, ending, tall, wide, format.lanes, format.half].join('/'),
+    variant: [kind, ending, tall, wide, tile.deep, format.lanes, format.half].join('/'),
     bindings: [
       read('x', x, element),
       read('weight', weight.tensor, storedType(format)),
@@ -125,7 +138,7 @@ export function project(backend: GpuBackend, projection: Projection): void {
       let row_first = group.y * ${tall}u;
       let unit_first = (group.x * ${TEAMS}u + team) * ${units}u;
       ${kind === 'plain' ? '' : findMoments(kind, tall)}
-      ${multiplyTile(kind, tall, wide, gated)}
+      ${multiplyTile(kind, tile, gated)}
       let r = lane / ${TEAMS * units}u;
       let t = (lane % ${TEAMS * units}u) / ${units}u;
       let c = lane % ${units}u;
@@ -174,7 +187,7 @@ function findMoments(kind: NormKind, tall: number): string {
  * Sums of the tile's products in `totals`, [(row, column of the team), team], before the scale. A layer norm's bias is one
  * row more: its product with W as it is.
  */
-function multiplyTile(kind: NormKind, tall: number, wide: number, gated: boolean): string {
+function multiplyTile(kind: NormKind, { tall, wide, deep }: Tile, gated: boolean): string {
   const layer = kind === 'layer';
   const names = Array.from({ length: (tall + (layer ? 1 : 0)) * wide }, (_, i) => `sum_${i}`);
   const rounds = Math.ceil(names.length / ROUND);
@@ -182,22 +195,37 @@ function multiplyTile(kind: NormKind, tall: number, wide: number, gated: boolean
     gated
       ? `min(unit_first + ${c >> 1}u, u.outputs - 1u)${c % 2 === 1 ? ' + u.outputs' : ''}`
       : `min(unit_first + ${c}u, u.outputs - 1u)`;
+  // One step along K: everything it reads, under names that end in `d`, and what is done with it.
+  const load = (k: string, d: string) => `
+        ${kind === 'plain' ? '' : `let gain${d}_k = gain[${k}];`}
+        ${layer ? `let bias${d}_k = bias[${k}];` : ''}
+        ${each(wide, c => `let w${d}_${c}_k = widen(weight[w_${c} + ${k}]);`)}
+        ${each(tall, r => `let x${d}_${r}_k = x[x_${r} + ${k}];`)}`;
+  const use = (d: string) => `
+        ${each(wide, c => `let v${d}_${c} = w${d}_${c}_k${kind === 'plain' ? '' : ` * gain${d}_k`};`)}
+        ${each(
+          tall,
+          r => `let a${d}_${r} = x${d}_${r}_k${layer ? ` - mean_${r}` : ''};
+          ${each(wide, c => `${names[r * wide + c]} += product(a${d}_${r}, v${d}_${c});`)}`,
+        )}
+        ${layer ? each(wide, c => `${names[tall * wide + c]} += product(bias${d}_k, w${d}_${c}_k);`) : ''}`;
   return `
       ${each(tall, r => `let x_${r} = min(row_first + ${r}u, u.rows - 1u) * u.length;`)}
       ${layer ? each(tall, r => `let mean_${r} = means[${r}];`) : ''}
       ${each(wide, c => `let w_${c} = (${weightRow(c)}) * u.length;`)}
       ${names.map(sum => `var ${sum} = 0.0;`).join(' ')}
-      for (var k = k_lane; k < u.length; k += ${LANES}u) {
-        ${kind === 'plain' ? '' : 'let g = gain[k];'}
-        ${layer ? 'let b = bias[k];' : ''}
-        ${each(wide, c => `let read_${c} = widen(weight[w_${c} + k]);`)}
-        ${each(wide, c => `let v_${c} = read_${c}${kind === 'plain' ? '' : ' * g'};`)}
-        ${each(
-          tall,
-          r => `{ let a = x[x_${r} + k]${layer ? ` - mean_${r}` : ''};
-          ${each(wide, c => `${names[r * wide + c]} += product(a, v_${c});`)} }`,
-        )}
-        ${layer ? each(wide, c => `${names[tall * wide + c]} += product(b, read_${c});`) : ''}
+      var k = k_lane;
+      ${
+        deep === 1
+          ? ''
+          : `for (; k + ${(deep - 1) * LANES}u < u.length; k += ${deep * LANES}u) {
+        ${each(deep, d => load(`k + ${d * LANES}u`, `_${d}`))}
+        ${each(deep, d => use(`_${d}`))}
+      }`
+      }
+      for (; k < u.length; k += ${LANES}u) {
+        ${load('k', '')}
+        ${use('')}
       }
       ${each(rounds, round => {
         const some = names.slice(round * ROUND, (round + 1) * ROUND);
