@@ -22,7 +22,6 @@ import {
   type Side,
   tiling,
   unroll,
-  wordsOf,
 } from './attentionproblem.ts';
 import {
   addWeighted,
@@ -60,14 +59,13 @@ export function summariseRows(
   const summary = backend.output([B, H, Tq, 2]);
   backend.dispatch({
     name: 'attentionDelta',
-    variant: `${D}`,
     bindings: [
       rowsOf(read('y', y), D),
       rowsOf(read('dy', dy), D),
       read('logsumexp', logsumexp),
       write('summary', summary, 'vec2f'),
     ],
-    uniforms: { rows, H, Tq },
+    uniforms: { rows, H, Tq, D, words: Math.ceil(D / 4) },
     size: DELTA_SIZE,
     groups: Math.ceil(rows / (DELTA_SIZE / DELTA_LANES)),
     declarations: () => `
@@ -78,7 +76,7 @@ export function summariseRows(
       let row = block * ${DELTA_SIZE / DELTA_LANES}u + lane / ${DELTA_LANES}u; // of y, [B, Tq, H]
       var sum = 0.0;
       if (row < u.rows) {
-        for (var c = lane % ${DELTA_LANES}u; c < ${wordsOf(D)}u; c += ${DELTA_LANES}u) {
+        for (var c = lane % ${DELTA_LANES}u; c < u.words; c += ${DELTA_LANES}u) {
           sum += dot(load_y(row, c), load_dy(row, c));
         }
       }
@@ -104,7 +102,7 @@ export function backwardRows(
   problem: Problem,
   backend: GpuBackend,
 ): void {
-  const { D, kind } = problem;
+  const { D } = problem;
   const ofKeys = side === 'keys';
   const layout = rowLayout(D);
   const block = largestBlock(
@@ -136,7 +134,7 @@ export function backwardRows(
     ${unroll(columns, c => {
       const about = ofKeys ? `about${c}` : `about${r}`;
       return `
-        s${r}${c} = select(0.0, exp2(s${r}${c} * SCALE - ${about}.x), (word & ${1 << c}u) != 0u);
+        s${r}${c} = select(0.0, exp2(s${r}${c} * u.scale - ${about}.x), (word & ${1 << c}u) != 0u);
         g${r}${c} = s${r}${c} * (g${r}${c} - ${about}.y);`;
     })}
     ${ofKeys ? putWeights('s', 'weights', r, block) : ''}
@@ -170,23 +168,22 @@ export function backwardRows(
     ${addWeighted(names[0], 'slopes', 'other0', block, layout)}`;
 
   const store = (name: string, r: number) => {
-    const factor = name === 'dv' ? '' : ` * ${float(1 / Math.sqrt(D))}`;
+    const factor = name === 'dv' ? '' : ' * u.root';
     return unroll(layout.perLane, i => `store_${name}(row, across + ${i * SIDE}u, ${name}${r}_${i}${factor});`);
   };
 
   backend.dispatch({
     name: ofKeys ? 'attentionGradKeys' : 'attentionGradQueries',
-    variant: `${D}/${kind}`,
+    variant: `${layout.perLane}`,
     bindings: [
       ...[read('q', q), read('k', k), read('v', v), read('dy', dy)].map(binding => rowsOf(binding, D)),
       ...names.map((name, i) => rowsOf(write(name, gradients[i]), D)),
       read('summary', summary, 'vec2f'),
-      ...maskBinding(problem),
+      maskBinding(problem),
     ],
     size: SIZE,
     ...tiling(problem, side, own),
     declarations: () => `
-      const SCALE = ${float(Math.LOG2E / Math.sqrt(D))};
       ${['own0', 'own1'].map(name => `var<workgroup> ${name}: array<vec4f, ${own * layout.stride}>;`).join('\n')}
       ${['other0', 'other1'].map(name => `var<workgroup> ${name}: array<vec4f, ${other * layout.stride}>;`).join('\n')}
       ${(ofKeys ? ['weights', 'slopes'] : ['slopes'])
@@ -194,7 +191,7 @@ export function backwardRows(
         .join('\n')}
       ${['q', 'k', 'v', 'dy'].map(name => rowLoad(name, D)).join('\n')}
       ${names.map(name => rowStore(name, D)).join('\n')}
-      ${maskFunctions(kind, side, own)}`,
+      ${maskFunctions(side, own)}`,
     body: () => `
       ${enterTile(side, own)}
       let down = lane / ${SIDE}u;
@@ -216,7 +213,7 @@ export function backwardRows(
             )
       }
       ${names.map(name => declareSums(name, block, layout)).join('\n')}
-      ${eachTile(kind, side, { own, other }, tile)}
+      ${eachTile(side, { own, other }, tile)}
       ${unroll(
         rows,
         r => `{

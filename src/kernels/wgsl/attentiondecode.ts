@@ -17,7 +17,6 @@ import {
   rowStore,
   rowsOf,
   tiling,
-  wordsOf,
 } from './attentionproblem.ts';
 import { maxWorkgroup, sumWorkgroup } from './reduce.ts';
 
@@ -30,35 +29,34 @@ export function decodeOne(
   problem: Problem,
   backend: GpuBackend,
 ): void {
-  const { B, H, D, kind } = problem;
-  const words = wordsOf(D);
-  const across = 2 ** Math.ceil(Math.log2(words)); // lanes of a slice
+  const { B, H, D } = problem;
+  const across = 2 ** Math.ceil(Math.log2(Math.ceil(D / 4))); // lanes of a slice
   const slices = SIZE / across;
   backend.dispatch({
     name: 'attentionDecode',
-    variant: `${D}/${kind}`,
+    variant: `${across}`,
     bindings: [
       ...[read('q', q), read('k', k), read('v', v), write('y', y)].map(binding => rowsOf(binding, D)),
       write('logsumexp', logsumexp),
-      ...maskBinding(problem),
+      maskBinding(problem),
     ],
     size: SIZE,
     uniforms: { ...tiling(problem, 'queries', 1).uniforms, heads: B * H },
     groups: B * H,
     declarations: () => `
-      var<workgroup> query: array<vec4f, ${words}>;
+      var<workgroup> query: array<vec4f, ${across}>;
       var<workgroup> weights: array<f32, ${SIZE}>;
       var<workgroup> parts: array<vec4f, ${SIZE}>;
       ${['q', 'k', 'v'].map(name => rowLoad(name, D)).join('\n')}
       ${rowStore('y', D)}
       ${maxWorkgroup(SIZE)}
       ${sumWorkgroup(SIZE)}
-      ${maskFunctions(kind, 'queries', 1)}`,
+      ${maskFunctions('queries', 1)}`,
     body: () => `
       if (block >= u.heads) { return; }
       let c = lane % ${across}u;
       let slice = lane / ${across}u;
-      if (lane < ${words}u) { query[lane] = load_q(block, lane); }
+      if (lane < u.words) { query[lane] = load_q(block, lane); }
       var largest = f32(${FLOOR});
       var total = 0.0;
       var sum = vec4f();
@@ -68,8 +66,8 @@ export function decodeOne(
         var score = f32(${HIDDEN});
         if (key < u.Tk && (seen(u.offset, key) & 1u) != 0u) {
           score = 0.0;
-          for (var d = 0u; d < ${words}u; d++) { score += dot(query[d], load_k(block * u.Tk + key, d)); }
-          score *= ${float(Math.LOG2E / Math.sqrt(D))};
+          for (var d = 0u; d < u.words; d++) { score += dot(query[d], load_k(block * u.Tk + key, d)); }
+          score *= u.scale;
         }
         let now = max(largest, max_workgroup(score, lane));
         let shrink = exp2(largest - now);
@@ -79,7 +77,7 @@ export function decodeOne(
         sum *= shrink;
         weights[lane] = weight;
         workgroupBarrier();
-        if (c < ${words}u) {
+        if (c < u.words) {
           let end = min(${SIZE}u, u.Tk - first);
           for (var i = slice; i < end; i += ${slices}u) { sum += weights[i] * load_v(block * u.Tk + first + i, c); }
         }

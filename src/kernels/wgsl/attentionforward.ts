@@ -48,7 +48,7 @@ export function forwardRows(
   problem: Problem,
   backend: GpuBackend,
 ): void {
-  const { D, kind } = problem;
+  const { D } = problem;
   const layout = rowLayout(D);
   const block = largestBlock(
     blocks,
@@ -58,13 +58,13 @@ export function forwardRows(
   const { rows, columns } = block;
   const [own, other] = [SIDE * rows, SIDE * columns];
   const others = { first: 'other_first', side: 'keys', count: other, interleave: columns } as const;
-  const part = (r: number, t: number | string) => `parts[(down + ${r * SIDE}u) * ${WEIGHTS_STRIDE}u + ${t}]`;
-  const eight = (r: number) => Array.from({ length: SIDE }, (_, t) => part(r, `${t}u`));
+  const part = (r: number, t: string) => `parts[(down + ${r * SIDE}u) * ${WEIGHTS_STRIDE}u + ${t}]`;
   const each = <T>(f: (c: number) => T) => Array.from({ length: columns }, (_, c) => f(c));
 
   /** Scores in units of log2 become weights; earlier sums shrink where the maximum grew. */
   const weigh = (r: number) => `{
-    let now = max(max_${r}, ${eight(r).reduce((a, b) => `max(${a}, ${b})`)});
+    var now = max_${r};
+    for (var t = 0u; t < ${SIDE}u; t++) { now = max(now, ${part(r, 't')}); }
     let shrink = exp2(max_${r} - now);
     max_${r} = now;
     ${each(c => `s${r}${c} = exp2(s${r}${c} - now);`).join('\n')}
@@ -82,7 +82,7 @@ export function forwardRows(
       rows,
       r => `{
         let word = seen(own_first + down + ${r * SIDE}u, other_first) >> (${columns}u * across);
-        ${each(c => `s${r}${c} = select(${HIDDEN}, s${r}${c} * SCALE, (word & ${1 << c}u) != 0u);`).join('\n')}
+        ${each(c => `s${r}${c} = select(${HIDDEN}, s${r}${c} * u.scale, (word & ${1 << c}u) != 0u);`).join('\n')}
         ${part(r, 'across')} = ${each(c => `s${r}${c}`).reduce((a, b) => `max(${a}, ${b})`)};
       }`,
     )}
@@ -95,7 +95,8 @@ export function forwardRows(
   const finish = (r: number) => `{
     let position = own_first + down + ${r * SIDE}u;
     if (${hasRow('queries', 'position')}) {
-      let total = ${eight(r).join(' + ')};
+      var total = 0.0;
+      for (var t = 0u; t < ${SIDE}u; t++) { total += ${part(r, 't')}; }
       if (across == 0u) { logsumexp[${rowAt('logsumexp', 'position')}] = (max_${r} + log2(total)) * ${float(Math.LN2)}; }
       let row = ${rowAt('y', 'position')};
       ${unroll(layout.perLane, i => `store_y(row, across + ${i * SIDE}u, o${r}_${i} / total);`)}
@@ -104,23 +105,22 @@ export function forwardRows(
 
   backend.dispatch({
     name: 'attention',
-    variant: `${D}/${kind}`,
+    variant: `${layout.perLane}`,
     bindings: [
       ...[read('q', q), read('k', k), read('v', v), write('y', y)].map(binding => rowsOf(binding, D)),
       write('logsumexp', logsumexp),
-      ...maskBinding(problem),
+      maskBinding(problem),
     ],
     size: SIZE,
     ...tiling(problem, 'queries', own),
     declarations: () => `
-      const SCALE = ${float(Math.LOG2E / Math.sqrt(D))};
       var<workgroup> own: array<vec4f, ${own * layout.stride}>;
       var<workgroup> other: array<vec4f, ${other * layout.stride}>;
       var<workgroup> weights: array<${scoresType(block)}, ${own * WEIGHTS_STRIDE}>;
       var<workgroup> parts: array<f32, ${own * WEIGHTS_STRIDE}>;
       ${['q', 'k', 'v'].map(name => rowLoad(name, D)).join('\n')}
       ${rowStore('y', D)}
-      ${maskFunctions(kind, 'queries', own)}`,
+      ${maskFunctions('queries', own)}`,
     body: () => `
       ${enterTile('queries', own)}
       let down = lane / ${SIDE}u;
@@ -128,7 +128,7 @@ export function forwardRows(
       ${stageRows('own', 'q', { first: 'own_first', side: 'queries', count: own }, layout)}
       ${unroll(rows, r => `var max_${r} = f32(${FLOOR}); var total_${r} = 0.0;`)}
       ${declareSums('o', block, layout)}
-      ${eachTile(kind, 'queries', { own, other }, tile)}
+      ${eachTile('queries', { own, other }, tile)}
       ${unroll(rows, r => `${part(r, 'across')} = total_${r};`)}
       workgroupBarrier();
       ${unroll(rows, finish)}`,

@@ -6,7 +6,7 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import type { InputInfos } from '../../backends/native.ts';
 import type { Binding, Uniforms } from '../../backends/webgpu/program.ts';
-import { read } from '../../backends/webgpu/program.ts';
+import { f32, read } from '../../backends/webgpu/program.ts';
 import type { GpuBackend } from '../../backends/webgpu/webgpu.ts';
 
 /** A mask as a matrix of bytes [T, T], row = query position, not 0 = may attend; `key` names it. */
@@ -15,8 +15,6 @@ export interface TableMask {
   readonly table: Uint8Array;
   readonly T: number;
 }
-
-export type MaskKind = 'none' | 'causal' | 'table';
 
 /** A table on the GPU, as bits: [query, key], then [key, query], then which squares of CELL x CELL have any bit. */
 interface PackedTable {
@@ -30,8 +28,9 @@ export interface Problem {
   readonly Tq: number;
   readonly Tk: number;
   readonly D: number;
-  readonly kind: MaskKind;
-  readonly packed: PackedTable | undefined;
+  readonly causal: boolean;
+  /** Empty if the mask is no table. */
+  readonly packed: PackedTable;
 }
 
 /** Whose rows a workgroup owns; the others are keys if it owns queries, and the other way round. */
@@ -65,7 +64,7 @@ function packedTable({ key, table, T }: TableMask, backend: GpuBackend): PackedT
 
 function packTable(table: Uint8Array, T: number): Int32Array {
   const { stride, mapAt, mapStride, length } = tableLayout(T);
-  const words = new Int32Array(length);
+  const words = new Int32Array(Math.max(1, length));
   const put = (row: number, column: number) => {
     words[row + (column >> 5)] |= 1 << (column & 31);
   };
@@ -89,59 +88,62 @@ function tableLayout(T: number): { stride: number; mapAt: number; mapStride: num
   return { stride, mapAt, mapStride, length: mapAt + cells * mapStride };
 }
 
-export function problemOf({ q, k }: InputInfos, table: TableMask | undefined, mask: string, backend: GpuBackend) {
+const noTable: TableMask = { key: '', table: new Uint8Array(1), T: 0 };
+
+export function problemOf(
+  { q, k }: InputInfos,
+  table: TableMask | undefined,
+  mask: string,
+  backend: GpuBackend,
+): Problem {
   const [B, H, Tq, D] = q.shape;
   const [, , Tk] = k.shape;
-  const kind: MaskKind = table !== undefined ? 'table' : mask === 'causal' ? 'causal' : 'none';
-  const packed = table === undefined ? undefined : packedTable(table, backend);
-  return { B, H, Tq, Tk, D, kind, packed } satisfies Problem;
+  return { B, H, Tq, Tk, D, causal: mask === 'causal', packed: packedTable(table ?? noTable, backend) };
 }
 
 export function isEmpty({ B, H, Tq, D }: Problem): boolean {
   return B * H * Tq * D === 0;
 }
 
-/** Words of four channels in a row. */
-export function wordsOf(D: number): number {
-  return Math.ceil(D / 4);
-}
-
-/** The last one has less where D is no multiple of four, and rows then start anywhere: they are read one by one. */
-function elementFor(D: number): string {
-  return D % 4 === 0 ? 'vec4f' : 'f32';
+/** Whether rows are whole words of four channels. Else they start anywhere, and are read and written one by one. */
+export function isWhole(D: number): boolean {
+  return D % 4 === 0;
 }
 
 /** Binds an array of rows of D channels, which `rowLoad` or `rowStore` make accessible. */
 export function rowsOf(binding: Binding, D: number): Binding {
-  return { ...binding, element: elementFor(D) };
+  return { ...binding, element: isWhole(D) ? 'vec4f' : 'f32' };
 }
 
-/** The mask's binding, none if there is no table. */
-export function maskBinding({ packed }: Problem): Binding[] {
-  return packed === undefined ? [] : [read('mask', packed.tensor, 'u32')];
+export function maskBinding({ packed }: Problem): Binding {
+  return read('mask', packed.tensor, 'u32');
 }
 
 /** Declares `fn load_NAME(row: u32, c: u32) -> vec4f`, word c of a row, zeros past its end. */
 export function rowLoad(name: string, D: number): string {
-  if (D % 4 === 0) return `fn load_${name}(row: u32, c: u32) -> vec4f { return ${name}[row * ${D / 4}u + c]; }`;
+  const words = isWhole(D)
+    ? `if (c < u.words) { word = ${name}[row * u.words + c]; }`
+    : `
+      for (var i = 0u; i < 4u; i++) {
+        if (4u * c + i < u.D) { word[i] = ${name}[row * u.D + 4u * c + i]; }
+      }`;
   return `
     fn load_${name}(row: u32, c: u32) -> vec4f {
       var word = vec4f();
-      for (var i = 0u; i < 4u; i++) {
-        if (4u * c + i < ${D}u) { word[i] = ${name}[row * ${D}u + 4u * c + i]; }
-      }
+      ${words}
       return word;
     }`;
 }
 
 /** Declares `fn store_NAME(row: u32, c: u32, word: vec4f)`, likewise; words past the row's end are dropped. */
 export function rowStore(name: string, D: number): string {
-  const whole = `if (c < ${wordsOf(D)}u) { ${name}[row * ${D / 4}u + c] = word; }`;
-  const parts = `
-    for (var i = 0u; i < 4u; i++) {
-      if (4u * c + i < ${D}u) { ${name}[row * ${D}u + 4u * c + i] = word[i]; }
-    }`;
-  return `fn store_${name}(row: u32, c: u32, word: vec4f) { ${D % 4 === 0 ? whole : parts} }`;
+  const words = isWhole(D)
+    ? `if (c < u.words) { ${name}[row * u.words + c] = word; }`
+    : `
+      for (var i = 0u; i < 4u; i++) {
+        if (4u * c + i < u.D) { ${name}[row * u.D + 4u * c + i] = word[i]; }
+      }`;
+  return `fn store_${name}(row: u32, c: u32, word: vec4f) { ${words} }`;
 }
 
 /** Where the row of a position is: y and dy are [B, Tq, H, D], everything else of queries or keys is [B, H, T, ...]. */
@@ -158,18 +160,27 @@ export function hasRow(side: Side, position: string): string {
 
 /** Workgroups and numbers for a kernel whose groups own tiles of `own` rows. */
 export function tiling(problem: Problem, side: Side, own: number): { uniforms: Uniforms; groups: number } {
-  const { B, H, Tq, Tk, packed } = problem;
+  const { B, H, Tq, Tk, D, causal, packed } = problem;
   const offset = Tk - Tq;
   const firstTile = side === 'queries' ? Math.floor(offset / own) : 0;
   const tiles = Math.ceil(Tk / own) - firstTile;
-  const uniforms = { blocks: B * H * tiles, tiles, first_tile: firstTile, H, Tq, Tk, offset };
   const groups = B * H * tiles;
-  if (packed === undefined) return { uniforms, groups };
   const { stride, mapAt, mapStride } = tableLayout(packed.T);
-  const maskAt = side === 'queries' ? 0 : packed.T * stride;
   return {
-    uniforms: { ...uniforms, mask_at: maskAt, mask_stride: stride, map_at: mapAt, map_stride: mapStride },
     groups,
+    uniforms: {
+      ...{ blocks: groups, tiles, first_tile: firstTile, H, Tq, Tk, D, offset },
+      words: Math.ceil(D / 4),
+      causal: causal ? 1 : 0,
+      /** 1 / sqrt(D), and the same for scores in units of log2. */
+      root: f32(1 / Math.sqrt(D)),
+      scale: f32(Math.LOG2E / Math.sqrt(D)),
+      table: packed.T > 0 ? 1 : 0,
+      mask_at: side === 'queries' ? 0 : packed.T * stride,
+      mask_stride: stride,
+      map_at: mapAt,
+      map_stride: mapStride,
+    },
   };
 }
 
@@ -188,61 +199,54 @@ export function enterTile(side: Side, own: number): string {
 }
 
 /** Goes through the tiles of the others that the mask leaves something of; `body` sees `other_first`. */
-export function eachTile(kind: MaskKind, side: Side, sizes: { own: number; other: number }, body: string): string {
+export function eachTile(side: Side, sizes: { own: number; other: number }, body: string): string {
   const { own, other } = sizes;
-  const causal = kind === 'causal';
-  const begin =
-    side === 'queries' ? '0u' : `${causal ? 'max(u.offset, own_first)' : 'u.offset'} / ${other}u * ${other}u`;
-  const end = side === 'queries' && causal ? `min(u.Tk, own_first + ${own}u)` : 'u.Tk';
+  const [begin, end] =
+    side === 'queries'
+      ? ['0u', `select(u.Tk, min(u.Tk, own_first + ${own}u), u.causal != 0u)`]
+      : [`select(u.offset, max(u.offset, own_first), u.causal != 0u) / ${other}u * ${other}u`, 'u.Tk'];
   return `
     let others_end = ${end};
     for (var other_first = ${begin}; other_first < others_end; other_first += ${other}u) {
-      ${kind === 'table' ? 'if (!tile_seen(own_first, other_first)) { continue; }' : ''}
+      if (!tile_seen(own_first, other_first)) { continue; }
       ${body}
     }`;
 }
 
 /**
  * Declares `fn seen(own: u32, first: u32) -> u32`: bit c tells whether the pair of `own` and `first` + c is one that the
- * mask and the ends of the sequence allow, for the bits of one aligned word of 32; and what `eachTile` needs.
+ * mask and the ends of the sequence allow, for the bits of one aligned word of 32; and what `eachTile` needs. The kind of
+ * mask is a number and not in the text: it costs next to nothing, and one kernel compiles instead of three.
  */
-export function maskFunctions(kind: MaskKind, side: Side, own: number): string {
-  const causal = kind === 'causal';
+export function maskFunctions(side: Side, own: number): string {
   const span =
     side === 'queries'
       ? `
-      let end = ${causal ? 'min(own + 1u, u.Tk)' : 'u.Tk'};
+      let end = select(u.Tk, min(own + 1u, u.Tk), u.causal != 0u);
       var word = below(end - min(end, first));`
       : `
-      let begin = ${causal ? 'max(own, u.offset)' : 'u.offset'};
+      let begin = select(u.offset, max(own, u.offset), u.causal != 0u);
       var word = below(u.Tk - min(u.Tk, first)) & ~below(begin - min(begin, first));`;
   const [row, column] = side === 'queries' ? ['cell', 'other_cell'] : ['other_cell', 'cell'];
-  const cells = Array.from(
-    { length: Math.max(1, own / CELL) },
-    (_, i) => `{
-      let cell = own_first / ${CELL}u + ${i}u;
-      if (cell * ${CELL}u < u.Tk) { any |= mask[u.map_at + ${row} * u.map_stride + ${column} / 32u] >> (${column} % 32u); }
-    }`,
-  );
-  const table = `
-    fn tile_seen(own_first: u32, other_first: u32) -> bool {
-      let other_cell = other_first / ${CELL}u;
-      var any = 0u;
-      ${cells.join('\n')}
-      return (any & 1u) != 0u;
-    }`;
   return `
     fn below(n: u32) -> u32 { return select((1u << (n & 31u)) - 1u, 0xffffffffu, n >= 32u); }
     fn seen(own: u32, first: u32) -> u32 {
       ${span}
-      ${
-        kind === 'table'
-          ? 'word &= mask[u.mask_at + min(own, u.Tk - 1u) * u.mask_stride + first / 32u] >> (first % 32u);'
-          : ''
+      if (u.table != 0u) {
+        word &= mask[u.mask_at + min(own, u.Tk - 1u) * u.mask_stride + first / 32u] >> (first % 32u);
       }
       return word;
     }
-    ${kind === 'table' ? table : ''}`;
+    fn tile_seen(own_first: u32, other_first: u32) -> bool {
+      if (u.table == 0u) { return true; }
+      let other_cell = other_first / ${CELL}u;
+      var any = 0u;
+      for (var at = own_first; at < min(own_first + ${own}u, u.Tk); at += ${CELL}u) {
+        let cell = at / ${CELL}u;
+        any |= mask[u.map_at + ${row} * u.map_stride + ${column} / 32u] >> (${column} % 32u);
+      }
+      return (any & 1u) != 0u;
+    }`;
 }
 
 /** Lines of text, one for each i below n. */

@@ -3,7 +3,7 @@
  * invocations, 8 x 8 of them, makes a small block of scores, then a small block of the sums, in registers. A tile of the
  * others lies interleaved, so that neighbours read neighbouring banks while each owns a few adjacent columns of scores.
  */
-import { hasRow, rowAt, type Side, unroll, wordsOf } from './attentionproblem.ts';
+import { hasRow, rowAt, type Side, unroll } from './attentionproblem.ts';
 
 /** Invocations: SIDE down the rows of the tile a group owns, SIDE across those of the others. */
 export const SIDE = 8;
@@ -15,19 +15,17 @@ export interface Block {
   readonly columns: 1 | 2 | 4;
 }
 
-/** Where rows of D channels lie in workgroup memory. */
+/** Where rows of D channels lie in workgroup memory: the same for all D up to the same multiple of 32. */
 export interface RowLayout {
-  /** Words with data. */
-  readonly words: number;
-  /** Words of an output row that an invocation sums: across, across + 8, ... */
+  /** Words that an invocation stages, or sums, of a row: across, across + 8, ... */
   readonly perLane: number;
   /** Words from row to row: odd, so that rows start in different banks. */
   readonly stride: number;
 }
 
 export function rowLayout(D: number): RowLayout {
-  const perLane = Math.ceil(wordsOf(D) / SIDE);
-  return { words: wordsOf(D), perLane, stride: perLane * SIDE + 1 };
+  const perLane = Math.ceil(D / (4 * SIDE));
+  return { perLane, stride: perLane * SIDE + 1 };
 }
 
 /** What a group may take of workgroup memory, in bytes. */
@@ -55,18 +53,18 @@ export function stageRows(
   tile: string,
   source: string,
   rows: { readonly first: string; readonly side: Side; readonly count: number; readonly interleave?: number },
-  { words, stride }: RowLayout,
+  { perLane, stride }: RowLayout,
 ): string {
   const { first, side, count, interleave = 1 } = rows;
   const row = interleave === 1 ? 'slot' : `${interleave}u * (slot % ${SIDE}u) + slot / ${SIDE}u`;
   return `
-    for (var e = lane; e < ${count * words}u; e += ${SIZE}u) {
-      let slot = e / ${words}u;
-      let c = e % ${words}u;
+    for (var slot = down; slot < ${count}u; slot += ${SIDE}u) {
       let position = ${first} + ${row};
-      var word = vec4f();
-      if (${hasRow(side, 'position')}) { word = load_${source}(${rowAt(source, 'position')}, c); }
-      ${tile}[slot * ${stride}u + c] = word;
+      for (var c = across; c < ${perLane * SIDE}u; c += ${SIDE}u) {
+        var word = vec4f();
+        if (${hasRow(side, 'position')}) { word = load_${source}(${rowAt(source, 'position')}, c); }
+        ${tile}[slot * ${stride}u + c] = word;
+      }
     }`;
 }
 
@@ -80,10 +78,10 @@ export function scoreBlock(
   { rows, columns }: Block,
   layout: RowLayout,
 ): string {
-  const { words, stride } = layout;
+  const { stride } = layout;
   return `
     ${unroll(rows, r => unroll(columns, c => `var ${name}${r}${c} = 0.0;`))}
-    for (var d = 0u; d < ${words}u; d++) {
+    for (var d = 0u; d < u.words; d++) {
       ${unroll(columns, c => `let y${c} = ${other}[(${c * SIDE}u + across) * ${stride}u + d];`)}
       ${unroll(
         rows,
