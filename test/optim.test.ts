@@ -218,14 +218,14 @@ onEveryBackend('goes on from its saved state bit for bit', async () => {
 
   const second = new Optimizer(resumed.list(), config);
   resumed.load(weights, 'test');
-  second.load(state, 4, 'test');
+  second.load(state, { updates: 4 }, 'test');
   for (let step = 4; step < 9; step++) await second.step(gradientsOf(step), 0.1);
   expect(await everything(resumed, second)).toEqual(await everything(straight, whole));
   expect(second.steps).toBe(9);
 
   state.delete('v.gain');
-  expect(() => second.load(state, 4, 'state/optimizer.safetensors')).toThrow(UserError);
-  expect(() => second.load(state, 4, 'state/optimizer.safetensors')).toThrow(
+  expect(() => second.load(state, { updates: 4 }, 'state/optimizer.safetensors')).toThrow(UserError);
+  expect(() => second.load(state, { updates: 4 }, 'state/optimizer.safetensors')).toThrow(
     'state/optimizer.safetensors: v.gain is missing',
   );
   for (const disposable of [whole, second, straight, resumed]) disposable.dispose();

@@ -58,7 +58,10 @@ export function adamwStep(slots: readonly AdamwSlot[], options: AdamwOptions): v
     }
   }
   const gpu = activeGpu();
-  if (gpu !== undefined) return webgpuStep(slots, options, gpu);
+  if (gpu !== undefined) {
+    webgpuStep(slots, options, gpu);
+    return;
+  }
   const backend = activeNative();
   if (backend === undefined) {
     for (const slot of slots) referenceStep(slot, options);

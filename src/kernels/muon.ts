@@ -54,7 +54,10 @@ export function muonStep(slots: readonly MuonSlot[], options: MuonOptions): void
     }
   }
   const gpu = activeGpu();
-  if (gpu !== undefined) return webgpuStep(slots, options, gpu);
+  if (gpu !== undefined) {
+    webgpuStep(slots, options, gpu);
+    return;
+  }
   const backend = activeNative();
   if (backend === undefined) {
     for (const slot of slots) referenceStep(slot, options);

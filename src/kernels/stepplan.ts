@@ -45,6 +45,10 @@ export class DeviceProgress {
     this.scale = scaling ? variableOf(tf.scalar(FIRST_SCALE)) : undefined;
   }
 
+  get scaling(): boolean {
+    return this.scale !== undefined;
+  }
+
   /** What a loss is multiplied by, as a gradient to begin with; owned by the caller. Undefined is 1. */
   initialGradient(): Tensor | undefined {
     return this.scale === undefined ? undefined : tf.clone(this.scale as Tensor);
