@@ -47,13 +47,10 @@ export function muonWebgpu(matrices: readonly MuonMatrix[], rules: MuonRules, ba
     followGradient(matrix, { ...rules, at, blocks, x: first, partials }, backend);
   });
   invertNorms({ partials, inverse, blocks, batch }, backend);
+  normalize({ x: first, inverse, count, batch }, backend);
   let [x, next] = [first, second];
   for (let iteration = 0; iteration < rules.iterations; iteration++) {
-    iterate(
-      { x, next, gram, polynomial, inverse: iteration === 0 ? inverse : undefined },
-      { ...rules, batch },
-      backend,
-    );
+    iterate({ x, next, gram, polynomial }, { ...rules, batch }, backend);
     [x, next] = [next, x];
   }
   matrices.forEach((matrix, at) => {
@@ -133,6 +130,24 @@ function invertNorms(
   });
 }
 
+/** Divides each matrix by its norm, so that no singular value is above 1. */
+function normalize(
+  tensors: { readonly x: TensorInfo; readonly inverse: TensorInfo; readonly count: number; readonly batch: number },
+  backend: GpuBackend,
+): void {
+  const { x, inverse, count, batch } = tensors;
+  backend.dispatch({
+    name: 'muonNormalize',
+    bindings: [update('x', x), read('inverse', inverse)],
+    uniforms: { count, all: count * batch },
+    size: SIZE,
+    groups: Math.ceil((count * batch) / SIZE),
+    body: () => `
+      let i = block * ${SIZE}u + lane;
+      if (i < u.all) { x[i] *= inverse[i / u.count]; }`,
+  });
+}
+
 /** next = a x + b (x xᵀ) x + c (x xᵀ)² x, or with the factors on the right where x has more rows than columns. */
 function iterate(
   tensors: {
@@ -140,29 +155,25 @@ function iterate(
     readonly next: TensorInfo;
     readonly gram: TensorInfo;
     readonly polynomial: TensorInfo;
-    /** Scales x in the first iteration. */
-    readonly inverse: TensorInfo | undefined;
   },
   { shape: [rows, columns], batch, polynomial: [a, b, c] }: MuonRules & { readonly batch: number },
   backend: GpuBackend,
 ): void {
-  const { x, next, gram, polynomial, inverse } = tensors;
+  const { x, next, gram, polynomial } = tensors;
   const tall = rows > columns;
   const [m, n] = tall ? [columns, rows] : [rows, columns];
-  const scale = inverse === undefined ? '' : '* inverse[batch]';
-  const variant = `${tall ? 'tall' : 'wide'}${inverse === undefined ? '' : ' first'}`;
-  const scaling = inverse === undefined ? [] : [read('inverse', inverse)];
+  const variant = tall ? 'tall' : 'wide';
   /** Rows of x as it is seen from its shorter side; its index along the longer one is `k`. */
   const shorter: Operand = tall
-    ? { load: `return x[(batch * u.K + k) * u.M + row] ${scale};`, fast: 'row' }
-    : { load: `return x[(batch * u.M + row) * u.K + k] ${scale};`, fast: 'k' };
+    ? { load: 'return x[(batch * u.K + k) * u.M + row];', fast: 'row' }
+    : { load: 'return x[(batch * u.M + row) * u.K + k];', fast: 'k' };
   multiply(backend, {
     name: 'muonGram',
     variant,
     ...{ M: m, N: m, K: n, batch },
     a: shorter,
     b: shorter,
-    bindings: [read('x', x), ...scaling, write('gram', gram)],
+    bindings: [read('x', x), write('gram', gram)],
     store: 'gram[(batch * u.M + row) * u.N + column] = value;',
   });
   // gram is symmetric to the bit, and so is its square: either index may be the row.
@@ -183,13 +194,13 @@ function iterate(
     variant,
     // [m, m] [m, n], or [n, m] [m, m]: rows and columns are those of x in memory.
     ...{ M: rows, N: columns, K: m, batch },
-    a: tall ? { load: `return x[(batch * u.M + row) * u.K + k] ${scale};`, fast: 'k' } : symmetric('polynomial'),
-    b: tall ? symmetric('polynomial') : { load: `return x[(batch * u.K + k) * u.N + row] ${scale};`, fast: 'row' },
-    bindings: [read('x', x), read('polynomial', polynomial), ...scaling, write('next', next)],
+    a: tall ? { load: 'return x[(batch * u.M + row) * u.K + k];', fast: 'k' } : symmetric('polynomial'),
+    b: tall ? symmetric('polynomial') : { load: 'return x[(batch * u.K + k) * u.N + row];', fast: 'row' },
+    bindings: [read('x', x), read('polynomial', polynomial), write('next', next)],
     uniforms: { a: f32(a) },
     store: `
       let at = (batch * u.M + row) * u.N + column;
-      next[at] = u.a * x[at] ${scale} + value;`,
+      next[at] = u.a * x[at] + value;`,
   });
 }
 
