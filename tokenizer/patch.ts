@@ -163,6 +163,11 @@ export class PatchTokenizer implements Tokenizer<Tensor, Tensor> {
     return 3 * (encode + decode) - first;
   }
 
+  /** Brings `state` up to date, which on a GPU is behind. */
+  async settle(): Promise<void> {
+    await this.quantizer.settle?.();
+  }
+
   /** What a resumed training needs besides the parameters. */
   state(): QuantizerState {
     return this.quantizer.state();

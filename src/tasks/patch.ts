@@ -94,7 +94,8 @@ export class PatchTask implements Task {
     return { loss: -psnr, psnr, usage, perplexity };
   }
 
-  save(): { arrays: ReadonlyMap<string, TensorData>; values: unknown } {
+  async save(): Promise<{ arrays: ReadonlyMap<string, TensorData>; values: unknown }> {
+    await this.tokenizer.settle();
     const state = Object.entries(this.tokenizer.state());
     const arrays = new Map<string, TensorData>(
       state.map(([name, data]) => [name, { dtype: 'F32', shape: [data.length], data }]),
@@ -118,6 +119,7 @@ export async function savePatchTokenizer(
   tokenizer: PatchTokenizer,
 ): Promise<void> {
   const tensors = new Map(weights);
+  await tokenizer.settle();
   for (const [name, data] of Object.entries(tokenizer.state())) {
     tensors.set(STATE + name, { dtype: 'F32', shape: [data.length], data });
   }
