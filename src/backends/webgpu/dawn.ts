@@ -131,7 +131,7 @@ function summarise(adapter: GPUAdapter): AdapterSummary {
       : [];
   const { subgroupMinSize: min, subgroupMaxSize: max } = info;
   return {
-    name: info.device === '' ? info.description : info.device,
+    name: (info.device || info.description).replace(/-+$/, ''), // brackets become hyphens
     vendor: info.vendor,
     architecture: info.architecture,
     driver: info.description,
