@@ -1,9 +1,10 @@
 /** @file Opening a run of any family as what paints it. */
 import { BpeTokenizer } from '../tokenizer/bpe.ts';
-import { type BackendName, selectBackend } from './backends/index.ts';
-import type { Precision } from './backends/native.ts';
+import type { BackendName } from './backends/index.ts';
+import type { PrecisionName } from './backends/precision.ts';
 import { readJson, readSafetensors } from './checkpoint.ts';
 import { loadTowers } from './features/towers.ts';
+import { startBackend } from './kernels/start.ts';
 import { type Painter, TransformerPainter } from './painting.ts';
 import { Tessera } from './pipeline.ts';
 import { captionEncoder, createRival } from './rivals.ts';
@@ -20,7 +21,7 @@ export interface OpenOptions {
   readonly weights?: WeightKind;
   /** Where to compute; default `auto`. */
   readonly backend?: BackendName;
-  readonly precision?: 'auto' | Precision;
+  readonly precision?: PrecisionName;
 }
 
 /**
@@ -40,7 +41,7 @@ export async function openPainter(run: string, options: OpenOptions = {}): Promi
     [paths.text, 'text encoder'],
     [path, config.family],
   ]);
-  await selectBackend(backend, { precision });
+  await startBackend(backend, { precision });
   const { tensors, metadata } = await readSafetensors(path);
   await expectTrainedWith(path, [['text encoder', paths.text, metadata.text_encoder]]);
   const captions = BpeTokenizer.fromJSON(

@@ -5,13 +5,14 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { BpeTokenizer } from '../tokenizer/bpe.ts';
 import type { PatchTokenizer } from '../tokenizer/patch.ts';
-import { type BackendName, selectBackend } from './backends/index.ts';
-import type { Precision } from './backends/native.ts';
+import type { BackendName } from './backends/index.ts';
+import type { PrecisionName } from './backends/precision.ts';
 import { readJson, readSafetensors } from './checkpoint.ts';
 import { codebookSizeOf, type RunConfig } from './config.ts';
 import { Dalle } from './dalle.ts';
 import { UserError } from './errors.ts';
 import { type GenerateRequest, generate, type SamplingOptions } from './generate.ts';
+import { startBackend } from './kernels/start.ts';
 import { fill, fromFloats, type Picture, toFloat } from './pictures.ts';
 import { Random } from './random.ts';
 import {
@@ -35,7 +36,7 @@ export interface LoadOptions {
   readonly weights?: WeightKind;
   /** Where to compute; default `auto`. */
   readonly backend?: BackendName;
-  readonly precision?: 'auto' | Precision;
+  readonly precision?: PrecisionName;
 }
 
 /** Sampling settings that are left out are the run's own (`sampling` in its config.json). */
@@ -116,7 +117,7 @@ export class Tessera {
       [paths.patch, 'patch tokenizer'],
       [paths.weights[weights], 'transformer'],
     ]);
-    await selectBackend(backend, { precision });
+    await startBackend(backend, { precision });
     const captions = BpeTokenizer.fromJSON(
       (await readJson(paths.captions)) as Parameters<typeof BpeTokenizer.fromJSON>[0],
     );

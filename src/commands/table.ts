@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { emojiStyles } from '../../data/emoji.ts';
 import { formatNames } from '../../data/index.ts';
 import { backendNames } from '../backends/index.ts';
+import { precisionNames } from '../backends/precision.ts';
 import { checkConfig, type Family, runSchema, samplingSchema } from '../config.ts';
 import { UserError } from '../errors.ts';
 import type { CommandSpec } from '../flags.ts';
@@ -44,11 +45,17 @@ export function command<S extends z.ZodObject>(definition: Command<S>): Command 
 }
 
 const engine = {
-  backend: z.enum(backendNames).default('auto').describe('where to compute'),
-  precision: z
-    .enum(['auto', 'fp32', 'bf16'])
+  backend: z
+    .enum(backendNames)
     .default('auto')
-    .describe('operands of matrix products; auto: bf16 where the processor has it'),
+    .describe('where to compute; auto: webgpu where there is a GPU, else native'),
+  precision: z
+    .enum(precisionNames)
+    .default('auto')
+    .describe(
+      'operands of matrix products; auto: bf16 where the processor has it, f16 where the matrix units of the GPU were ' +
+        'seen to work, else fp32',
+    ),
   threads: z.number().int().positive().max(64).optional().describe('threads of the native backend'),
 };
 
