@@ -63,6 +63,7 @@ export function createDecoder(model: Dalle, rows: number): Decoder {
   const native = activeNative();
   if (native !== undefined) return NativeDecoder.create(model, rows, native);
   const gpu = activeGpu();
+  // Heads of more channels than a workgroup has lanes are left to the model's own operations.
   if (gpu !== undefined && gpuDecoderLacks(model.network()) === undefined) {
     return new DeviceDecoder(model, gpu, new GpuDecoder(model.network(), rows, gpu));
   }
