@@ -63,6 +63,7 @@ export function createDecoder(model: Dalle, rows: number): Decoder {
   const native = activeNative();
   if (native !== undefined) return NativeDecoder.create(model, rows, native);
   const gpu = activeGpu();
+  // Heads of more channels than a workgroup has lanes are left to the model's own operations.
   if (gpu !== undefined && gpuDecoderLacks(model.network()) === undefined) {
     return new DeviceDecoder(model, gpu, new GpuDecoder(model.network(), rows, gpu));
   }
@@ -177,6 +178,15 @@ class NativeDecoder implements Decoder {
 /** Steps that may wait for the GPU before the host waits for it, in dispatches. */
 const MOST_WAITING = 2048;
 
+/** Code i of every row, of rows side by side. */
+function column(codes: Int32Array, rows: number, i: number): Tensor {
+  const n = codes.length / rows;
+  return tf.tensor1d(
+    Int32Array.from({ length: rows }, (_, row) => codes[row * n + i]),
+    'int32',
+  );
+}
+
 class DeviceDecoder implements Decoder {
   private readonly model: Dalle;
   private readonly backend: GpuBackend;
@@ -204,16 +214,11 @@ class DeviceDecoder implements Decoder {
   next(codes: Int32Array): Tensor {
     const { rows } = this;
     const n = codes.length / rows;
-    for (let i = 0; i < n; i++) {
-      const ids = tf.tensor1d(
-        Int32Array.from({ length: rows }, (_, row) => codes[row * n + i]),
-        'int32',
-      );
-      const logits = this.read(ids, { wanted: i === n - 1 });
-      ids.dispose();
-      if (logits !== undefined) return logits;
-    }
-    throw new RangeError('decode: expected at least one code of each row, got none');
+    if (n < 1) throw new RangeError('decode: expected at least one code of each row, got none');
+    return tf.tidy(() => {
+      for (let i = 0; i < n - 1; i++) this.read(column(codes, rows, i), { wanted: false });
+      return this.read(column(codes, rows, n - 1), { wanted: true }) as Tensor; // as they are wanted
+    });
   }
 
   /** @param ids int32, row i reads number i modulo their count; @param forced what all rows read in their stead */
