@@ -178,7 +178,8 @@ export class Dalle {
   private readonly imageHead: Linear;
   private readonly rotary: RotaryTables | undefined;
 
-  constructor(config: ModelConfig, vocabulary: Vocabulary, random: Random = new Random(0)) {
+  /** @param random where the initial weights come from; null: they will be loaded */
+  constructor(config: ModelConfig, vocabulary: Vocabulary, random: Random | null = new Random(0)) {
     const parameters = new Parameters(random);
     const { width, captionLength } = config;
     const { grid } = vocabulary;

@@ -14,7 +14,6 @@ import { UserError } from './errors.ts';
 import { type GenerateRequest, generate, type SamplingOptions } from './generate.ts';
 import { startBackend } from './kernels/start.ts';
 import { fill, fromFloats, type Picture, toFloat } from './pictures.ts';
-import { Random } from './random.ts';
 import {
   chooseWeights,
   expectTrained,
@@ -124,7 +123,7 @@ export class Tessera {
     const patch = await loadPatchTokenizer(config, paths.patch);
     const { tensors, metadata } = await checkTokenizers(paths, weights);
     const vocabulary = { caption: captions.vocabSize, image: codebookSizeOf(config.patch), grid: config.patch.grid };
-    const model = new Dalle(config.model, vocabulary, new Random(config.seed));
+    const model = new Dalle(config.model, vocabulary, null);
     model.parameters.load(namedValues(tensors), paths.weights[weights]);
     return new Tessera({ folder, config, captions, patch, model, step: Number(metadata.step ?? 0) });
   }

@@ -45,9 +45,9 @@ export class PatchTokenizer implements Tokenizer<Tensor, Tensor> {
 
   /**
    * @param imageSize pixels along each side; over `config.grid` a power of two, at least `config.stem`
-   * @param random where the initial weights come from
+   * @param random where the initial weights come from; null: they will be loaded
    */
-  constructor(config: PatchConfig, imageSize: number, random: Random) {
+  constructor(config: PatchConfig, imageSize: number, random: Random | null) {
     this.config = config;
     this.imageSize = imageSize;
     this.grid = config.grid;

@@ -10,7 +10,7 @@ import { readSafetensors, writeSafetensors } from '../checkpoint.ts';
 import type { PatchTrainConfig, RunConfig } from '../config.ts';
 import type { Parameters } from '../nn/module.ts';
 import { imagesToTensor } from '../nn/pixels.ts';
-import { Random } from '../random.ts';
+import type { Random } from '../random.ts';
 import type { TensorData } from '../safetensors.ts';
 import { type Losses, type Metrics, namedValues, type Task } from '../train.ts';
 import type { ImageStream } from './captioned.ts';
@@ -131,7 +131,7 @@ export async function loadPatchTokenizer(
   config: Pick<RunConfig, 'patch' | 'images'>,
   path: string,
 ): Promise<PatchTokenizer> {
-  const tokenizer = new PatchTokenizer(config.patch, config.images.imageSize, new Random(0));
+  const tokenizer = new PatchTokenizer(config.patch, config.images.imageSize, null);
   const values = new Map(namedValues((await readSafetensors(path)).tensors));
   const state: Record<string, Float32Array> = {};
   for (const [name, stored] of [...values]) {
