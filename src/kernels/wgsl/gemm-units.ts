@@ -1,11 +1,11 @@
 /**
  * @file The product of tiles on the matrix units, through WGSL's experimental subgroup matrices: operands are rounded to f16
  * on their way into workgroup memory, sums stay in f32 in the units' own layout and pass through workgroup memory to
- * `store`. For any shape [M, K] x [K, N] of units (16 x 16 x 16 on NVIDIA, 8 x 8 x 8 on Apple). Eight blocks, two down and
- * four across, make a tile; a subgroup makes a block. At 16 x 16 x 16 a tile is 128 x 128 with 32 k's at a time (64 x 64
- * where that gives too few workgroups): a block of 64 x 32 needs 6 loads for 8 multiplications, 31 KiB of workgroup memory
- * are used, and operands are read from global memory once for 128 rows or columns. Rows lie an odd number of 16 bytes
- * apart, so that the units read them without conflicts of banks.
+ * `store`. For any shape [M, K] x [K, N] of units (16 x 16 x 16 on NVIDIA, 8 x 8 x 8 on Apple) and any size of subgroups: 256
+ * invocations make 128 x 128 of the result (64 x 64 where that gives too few workgroups), each subgroup a block of it. On
+ * NVIDIA that is eight blocks of 64 x 32 and 32 k's at a time: 6 loads for 8 multiplications, 64 registers of sums, 31 KiB
+ * of workgroup memory, and every operand is read from global memory once for 128 rows or columns. Rows lie an odd number
+ * of 16 bytes apart, so that the units read them without conflicts of banks.
  */
 import type { Kernel, Product } from './gemm.ts';
 import { locate, rowSums, stage, steps } from './gemm-stage.ts';
@@ -19,55 +19,52 @@ export interface Units {
   readonly memory: number;
 }
 
-/** Blocks of a tile. */
-const DOWN = 2;
-const ACROSS = 4;
-const BLOCKS = DOWN * ACROSS;
+/** Invocations of a workgroup. */
+const SIZE = 256;
 /** How deep a tile is, at least. */
 const DEPTH = 32;
 /** Vectors of four f16 between rows. */
 const PADDING = 2;
-/** Invocations of a workgroup, at most. */
-const MOST = 256;
-/** Rows and columns of a block in units, at most: their sums are registers. */
-const MOST_UNITS = 4;
+
+const lines = (n: number, make: (i: number) => string) => Array.from({ length: n }, (_, i) => make(i)).join('\n');
 
 interface Plan {
-  /** Rows and columns of a block, in units. */
+  /** Blocks of a tile, one for each subgroup. */
+  readonly blocksDown: number;
+  readonly blocksAcross: number;
+  /** Units of a block. */
   readonly down: number;
   readonly across: number;
   readonly depth: number;
   /** Rows and columns of a tile. */
   readonly rows: number;
   readonly columns: number;
-  readonly size: number;
-  /** Size of a subgroup at which every subgroup has a block; they may be smaller, and some idle, but not larger. */
-  readonly lanes: number;
+  /** Workgroup memory that it needs. */
   readonly bytes: number;
 }
 
-const lines = (n: number, make: (i: number) => string) => Array.from({ length: n }, (_, i) => make(i)).join('\n');
-/** Whole units, and whole vectors. */
-const roundUp = (value: number, unit: number) => Math.ceil(value / unit) * unit;
-
-function plan({ units, lanes }: Units, large: boolean): Plan {
+/** A tile of about `side` rows and columns. */
+function plan({ units, lanes }: Units, side: 64 | 128): Plan {
   const { M, N, K } = units;
-  const down = Math.min(MOST_UNITS, Math.max(1, Math.floor((large ? 64 : 32) / M)));
-  const across = Math.min(MOST_UNITS, Math.max(1, Math.floor((large ? 32 : 16) / N)));
-  const depth = roundUp(DEPTH, K);
-  const [rows, columns] = [DOWN * down * M, ACROSS * across * N];
-  const most = units.lanes ?? lanes?.max ?? MOST;
-  const bytes =
-    2 * (Math.max(rows * (depth + 8), depth * (rows + 8)) + Math.max(columns * (depth + 8), depth * (columns + 8))) +
-    4 * BLOCKS * M * (N + 4);
-  return { down, across, depth, rows, columns, size: Math.min(MOST, BLOCKS * most), lanes: most, bytes };
+  // Subgroups may be smaller than planned for, and then some are idle, but not larger.
+  const doublings = Math.floor(Math.log2(SIZE / (units.lanes ?? lanes?.max ?? SIZE)));
+  const blocksDown = 2 ** Math.floor(doublings / 2);
+  const blocksAcross = 2 ** Math.ceil(doublings / 2);
+  const down = Math.max(1, Math.floor(side / blocksDown / M));
+  const across = Math.max(1, Math.floor(side / blocksAcross / N));
+  const depth = Math.ceil(DEPTH / K) * K;
+  const [rows, columns] = [blocksDown * down * M, blocksAcross * across * N];
+  const staged = (extent: number) => Math.max(extent * (depth + 4 * PADDING), depth * (extent + 4 * PADDING));
+  const bytes = 2 * (staged(rows) + staged(columns)) + 4 * blocksDown * blocksAcross * M * (N + 4);
+  return { blocksDown, blocksAcross, down, across, depth, rows, columns, bytes };
 }
 
 /** Why these units cannot be used, if so. */
 export function refuseUnits(units: Units): string | undefined {
-  const { lanes, bytes } = plan(units, false);
-  if (lanes * BLOCKS > MOST) return `subgroups of ${lanes} are too large`;
-  if (units.units.N % 4 !== 0 || units.units.M % 4 !== 0 || units.units.K % 4 !== 0) return 'units of odd sizes';
+  const { M, N, K, lanes = units.lanes?.max ?? 0 } = units.units;
+  if (lanes < 1 || lanes > SIZE) return `subgroups of ${lanes}`;
+  if ([M, N, K].some(size => size % 4 !== 0)) return 'sizes that are no multiples of 4';
+  const { bytes } = plan(units, 64);
   return bytes > units.memory ? `they need ${bytes} bytes of workgroup memory, there are ${units.memory}` : undefined;
 }
 
@@ -75,17 +72,18 @@ export function refuseUnits(units: Units): string | undefined {
 export function unitsProgram(product: Product, given: Units, large: boolean): Kernel {
   const { M, N, batch = 1, parts = 1, a, b, storeWidth = 1, storeRowSum } = product;
   const { units } = given;
-  const wide = plan(given, true);
-  const fits = large && wide.bytes <= given.memory;
-  const { down, across, depth, rows, columns, size } = fits ? wide : plan(given, false);
-  const common = { depth, size, padding: PADDING, element: 'f16', rows: 'order' } as const;
+  const wide = plan(given, 128);
+  const { blocksDown, blocksAcross, down, across, depth, rows, columns } =
+    large && wide.bytes <= given.memory ? wide : plan(given, 64);
+  const blocksOfTile = blocksDown * blocksAcross;
+  const common = { depth, size: SIZE, padding: PADDING, element: 'f16', rows: 'order' } as const;
   const left = stage({ ...common, name: 'a', operand: a, extent: rows });
   const right = stage({ ...common, name: 'b', operand: b, extent: columns });
   const tiles_across = Math.ceil(N / columns);
   const blocks = tiles_across * Math.ceil(M / rows) * batch * parts;
   // Where subgroups may be smaller than planned for, more of them than blocks are there.
   const whole = units.lanes !== undefined || given.lanes?.min === given.lanes?.max;
-  const inBlocks = (body: string) => (whole ? `{ ${body} }` : `if (subgroup < ${BLOCKS}u) { ${body} }`);
+  const inBlocks = (body: string) => (whole ? `{ ${body} }` : `if (subgroup < ${blocksOfTile}u) { ${body} }`);
   const scratch = units.N + 4;
   const stored =
     storeWidth === 4 ? 'vec4f(scratch[at], scratch[at + 1u], scratch[at + 2u], scratch[at + 3u])' : 'scratch[at]';
@@ -119,33 +117,33 @@ export function unitsProgram(product: Product, given: Units, large: boolean): Ke
       workgroupBarrier();
       ${inBlocks(`switch unit { ${sums} default: {} }`)}
       workgroupBarrier();
-      for (var e = lane; e < ${(BLOCKS * units.M * units.N) / storeWidth}u; e += ${size}u) {
+      for (var e = lane; e < ${(blocksOfTile * units.M * units.N) / storeWidth}u; e += ${SIZE}u) {
         let column_in = e % ${units.N / storeWidth}u * ${storeWidth}u;
         let line = e / ${units.N / storeWidth}u;
         let owner = line / ${units.M}u;
-        let row = a_first + line % ${units.M}u + (owner / ${ACROSS}u * ${down}u + unit / ${across}u) * ${units.M}u;
-        let column = b_first + column_in + (owner % ${ACROSS}u * ${across}u + unit % ${across}u) * ${units.N}u;
+        let row = a_first + line % ${units.M}u + (owner / ${blocksAcross}u * ${down}u + unit / ${across}u) * ${units.M}u;
+        let column = b_first + column_in + (owner % ${blocksAcross}u * ${across}u + unit % ${across}u) * ${units.N}u;
         let at = line * ${scratch}u + column_in;
         if (row < u.M && column < u.N) { put(row, column, batch, part, ${stored}); }
       }
     }`;
   return {
-    variant: `units${rows}x${columns}/${units.M}x${units.N}x${units.K}/${size}${whole}`,
-    size,
+    variant: `units${rows}x${columns}/${units.M}x${units.N}x${units.K}/${blocksOfTile}${whole}`,
+    size: SIZE,
     depth,
     groups: blocks,
     uniforms: { tiles_across, batches: batch, blocks },
     enable: ['f16', 'subgroups', 'chromium_experimental_subgroup_matrix'],
     subgroupSize: units.lanes,
     declarations: () => `${left.declare}\n${right.declare}
-      var<workgroup> scratch: array<f32, ${BLOCKS * units.M * scratch}>;`,
+      var<workgroup> scratch: array<f32, ${blocksOfTile * units.M * scratch}>;`,
     body: () => {
       const ends = storeRowSum === undefined ? undefined : rowSums(left, { ...common, extent: rows });
       return `
       ${locate(rows, columns)}
       let subgroup = lane / subgroup_size;
-      let block_row = subgroup / ${ACROSS}u * ${down * units.M}u;
-      let block_column = subgroup % ${ACROSS}u * ${across * units.N}u;
+      let block_row = subgroup / ${blocksAcross}u * ${down * units.M}u;
+      let block_column = subgroup % ${blocksAcross}u * ${across * units.N}u;
       ${lines(down, i => lines(across, j => `var sum_${i}_${j}: subgroup_matrix_result<f32, ${units.N}, ${units.M}>;`))}
       ${left.registers} ${right.registers} ${ends?.declare ?? ''}
       ${steps({
