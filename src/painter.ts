@@ -1,23 +1,27 @@
 /** @file Opening a run of any family as what paints it. */
 import { BpeTokenizer } from '../tokenizer/bpe.ts';
-import { type BackendName, selectBackend } from './backends/index.ts';
-import type { Precision } from './backends/native.ts';
+import type { BackendName } from './backends/index.ts';
+import type { PrecisionName } from './backends/precision.ts';
 import { readJson, readSafetensors } from './checkpoint.ts';
 import { loadTowers } from './features/towers.ts';
+import { startBackend } from './kernels/start.ts';
 import { type Painter, TransformerPainter } from './painting.ts';
 import { Tessera } from './pipeline.ts';
 import { captionEncoder, createRival } from './rivals.ts';
-import { expectTrained, expectTrainedWith, readRun, runPaths, type WeightKind } from './runs.ts';
+import { chooseWeights, expectTrained, expectTrainedWith, readRun, runPaths, type WeightKind } from './runs.ts';
 import { namedValues } from './train.ts';
 
 export type { Painter, PainterOptions } from './painting.ts';
 
 export interface OpenOptions {
-  /** `ema` (default): averaged weights; `best`: the average at the best validation; `last`: as trained last. */
+  /**
+   * `ema`: averaged weights; `best`: the average at the best validation; `last`: as trained last. Default `ema`, or the only
+   * ones that are there.
+   */
   readonly weights?: WeightKind;
   /** Where to compute; default `auto`. */
   readonly backend?: BackendName;
-  readonly precision?: 'auto' | Precision;
+  readonly precision?: PrecisionName;
 }
 
 /**
@@ -25,10 +29,10 @@ export interface OpenOptions {
  * @throws UserError if something of it is missing, or its text encoder is not the one that it was trained with
  */
 export async function openPainter(run: string, options: OpenOptions = {}): Promise<Painter> {
-  const { weights = 'ema', backend = 'auto', precision = 'auto' } = options;
+  const { backend = 'auto', precision = 'auto' } = options;
   const config = await readRun(run, 'load');
   const paths = runPaths(run);
-  const path = paths.weights[weights];
+  const path = paths.weights[chooseWeights(run, options.weights)];
   if (config.family === 'transformer') {
     return new TransformerPainter(await Tessera.load(run, options));
   }
@@ -37,7 +41,7 @@ export async function openPainter(run: string, options: OpenOptions = {}): Promi
     [paths.text, 'text encoder'],
     [path, config.family],
   ]);
-  await selectBackend(backend, { precision });
+  await startBackend(backend, { precision });
   const { tensors, metadata } = await readSafetensors(path);
   await expectTrainedWith(path, [['text encoder', paths.text, metadata.text_encoder]]);
   const captions = BpeTokenizer.fromJSON(

@@ -1,9 +1,11 @@
 /**
- * @file `npm run bench -- train|sample|tokenizer|roofline|precision`: how fast training and painting are beside a rival
+ * @file `npm run bench -- train|sample|tokenizer|roofline|precision|gpu`: how fast training and painting are beside a rival
  * and beside the machine's own peak, where the time goes, and what bf16 costs in quality.
  */
 import { runProgram } from '../../src/cli.ts';
 import { benchFlags, chooseMode } from './flags.ts';
+import { benchGpu } from './gpu.ts';
+import { workOnGpu } from './gpuwork.ts';
 import { benchPrecision } from './precision.ts';
 import { benchRoofline } from './roofline.ts';
 import { work } from './rounds.ts';
@@ -17,6 +19,7 @@ const benches = {
   tokenizer: benchTokenizer,
   roofline: benchRoofline,
   precision: benchPrecision,
+  gpu: benchGpu,
 };
 
 await runProgram(
@@ -28,6 +31,7 @@ await runProgram(
       'npm run bench -- train --lengths 320,640,1280,2560 --precision bf16',
       'npm run bench -- sample --batch 1,16 --rival torch_gpt.py --json',
       'npm run bench -- roofline --what tokenizer',
+      'npm run bench -- gpu --rival torch_gpt.py',
     ],
     positionals: [
       {
@@ -36,14 +40,14 @@ await runProgram(
           'train: steps of the transformer; sample: painting; tokenizer: steps of the patch tokenizer at 128 x 128 ' +
           'pixels; roofline: the time of each kernel, and how near it comes to the peak of multiply-adds or memory; ' +
           'precision: the same training in fp32 and bf16, on stripes that a caption determines, and how far the ' +
-          'losses are apart',
+          'losses are apart; gpu: training and painting on the GPU, and the time of every kernel of a step',
       },
     ],
     flags: benchFlags,
     run: async (session, { values, given, positionals }) => {
       const mode = chooseMode(positionals[0], Object.keys(given));
       if (values.worker === undefined) await benches[mode](session, values);
-      else await work(session, values.worker);
+      else await (mode === 'gpu' ? workOnGpu : work)(session, values.worker);
     },
   },
   process.argv.slice(2),

@@ -5,9 +5,12 @@ import { kebab } from '../../src/flags.ts';
 
 const count = z.number().int().positive();
 
+export const gpuModels = ['small', 'base'] as const;
+export const gpuParts = ['train', 'sample'] as const;
+
 /** Every flag of every mode; what depends on the mode has its default there. */
 export const benchFlags = z.object({
-  rival: z.string().optional().describe('train, sample: Python script to compare with').meta({ title: 'file' }),
+  rival: z.string().optional().describe('train, sample, gpu: Python script to compare with').meta({ title: 'file' }),
   python: z.string().default('/usr/bin/python3').describe('what runs the rival'),
   rounds: count.default(3).describe('processes of each, in turn; medians are printed'),
   precision: z
@@ -19,7 +22,10 @@ export const benchFlags = z.object({
     .array(count)
     .min(1)
     .optional()
-    .describe('sequences or images a step (default 4; tokenizer: 8; sample takes a list, default 1,16)'),
+    .describe(
+      'sequences or images a step (default 4; tokenizer: 8; sample takes a list, default 1,16; gpu: of painting, a list, ' +
+        'default 1,16,256)',
+    ),
   steps: count
     .optional()
     .describe('steps measured in a round, after some that warm up (default 5; sample: 128 codes; precision: 300)'),
@@ -45,6 +51,25 @@ export const benchFlags = z.object({
       'roofline: whose kernels are timed; bytes are those of all buffers of a call, each once (of tables and caches ' +
         'only the rows touched), so what stays in the caches can be above 100%',
     ),
+  models: z
+    .array(z.enum(gpuModels))
+    .min(1)
+    .default([...gpuModels])
+    .describe('gpu: presets to measure'),
+  parts: z
+    .array(z.enum(gpuParts))
+    .min(1)
+    .default([...gpuParts])
+    .describe('gpu: what to measure of them'),
+  mostBatch: count
+    .default(1024)
+    .describe('gpu: the batch of training is doubled until it is this, or memory or speed stops'),
+  peak: z
+    .number()
+    .positive()
+    .optional()
+    .describe('gpu: TFLOP/s in f16 that 100% stand for (default: known of some GPUs, else the product measured)'),
+  smoke: z.boolean().default(false).describe('gpu: tiny sizes, also on a GPU in software, to see that all of it runs'),
   json: z.boolean().default(false).describe('print one JSON object'),
   worker: z.string().optional().describe('measure this workload in this process (used by the rounds)'),
 });
@@ -61,6 +86,20 @@ export const modes = {
   tokenizer: rounds,
   roofline: ['what', 'precision', 'batch', 'steps', 'json', ...transformer],
   precision: ['batch', 'steps', 'json', ...transformer],
+  gpu: [
+    'rival',
+    'python',
+    'rounds',
+    'batch',
+    'steps',
+    'models',
+    'parts',
+    'mostBatch',
+    'peak',
+    'smoke',
+    'json',
+    'worker',
+  ],
 } as const satisfies Record<string, readonly (keyof BenchFlags)[]>;
 
 export type ModeName = keyof typeof modes;

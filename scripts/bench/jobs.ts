@@ -35,6 +35,8 @@ export interface Job {
   /** Steps that are not like the others: memory is fetched, a caption is read. */
   readonly warmUp: number;
   readonly step: () => Promise<void>;
+  /** Frees the model, where others follow it in the same process. */
+  readonly dispose?: () => void;
 }
 
 /** What a second is counted in. */
@@ -79,7 +81,7 @@ function randomIds(random: Random, count: number, below: number): Int32Array {
 function trainingJob({ shape, batch }: Sizes): Job {
   const model = createModel(shape);
   const random = new Random(1);
-  const { step } = createStep(model.parameters, modelOptimizer);
+  const { step, dispose } = createStep(model.parameters, modelOptimizer);
   // No caption has pads: every position is learned from, as in the rival.
   const sequences = {
     captions: randomIds(random, batch * shape.captionLength, shape.captionVocab),
@@ -91,6 +93,10 @@ function trainingJob({ shape, batch }: Sizes): Job {
     warmUp: 2,
     step: async () => {
       await step(() => model.loss(sequences, { random }).loss, 1e-4);
+    },
+    dispose: () => {
+      dispose();
+      model.dispose();
     },
   };
 }

@@ -17,6 +17,12 @@ export function formatTable(titles: readonly string[], rows: readonly (readonly 
   );
 }
 
+/** The same as Markdown. */
+export function markdownTable(titles: readonly string[], rows: readonly (readonly string[])[]): string[] {
+  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`.replaceAll(/\| {2}(?=\|)/g, '| ');
+  return [line(titles), `|${'---|'.repeat(titles.length)}`, ...rows.map(line)];
+}
+
 /** The value with as many values above it as below; between the two in the middle where their number is even. */
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);

@@ -53,7 +53,7 @@ interface Report {
 }
 
 /** Takes `steps` steps after the job's own warm-up. @returns milliseconds of each */
-async function timeSteps(job: Job, steps: number, now: () => number): Promise<number[]> {
+export async function timeSteps(job: Job, steps: number, now: () => number): Promise<number[]> {
   for (let i = 0; i < job.warmUp; i++) await job.step();
   const times: number[] = [];
   for (let i = 0; i < steps; i++) {
@@ -153,9 +153,17 @@ export function summarize(rounds: readonly Measured[]): Measured {
 }
 
 function measureOurs(mode: ModeName, workload: Workload): Report {
+  return runOurs(mode, workload, `tessera ${workload.precision}`) as Report; // what `work` printed
+}
+
+/** Runs this program as a process of its own that does what `work` says. @returns the JSON that it printed */
+export function runOurs(mode: ModeName, work: object, name: string): unknown {
   // The interpreter's own flags come first: from sources, they are what reads TypeScript.
-  const args = [...process.execArgv, process.argv[1], mode, '--worker', JSON.stringify(workload)];
-  return runJson(process.execPath, args, `tessera ${workload.precision}`) as Report; // what `work` printed
+  return runJson(
+    process.execPath,
+    [...process.execArgv, process.argv[1], mode, '--worker', JSON.stringify(work)],
+    name,
+  );
 }
 
 const rivalSays = z.object({
@@ -163,10 +171,17 @@ const rivalSays = z.object({
   ms_per_step: z.number().positive().optional(),
   s_per_step: z.number().positive().optional(),
   maxrss_mib: z.number().positive(),
+  /** On a GPU, of its memory. */
+  peak_gib: z.number().positive().optional(),
   gflops: z.number().optional(),
 });
 
-function measureRival({ job, shape, batch, steps, precision }: Workload, { rival = '', python }: BenchFlags): Measured {
+/** A round of the rival. @param extra flags of its own */
+export function measureRival(
+  { job, shape, batch, steps, precision }: Workload,
+  { rival = '', python }: Pick<BenchFlags, 'rival' | 'python'>,
+  extra: readonly string[] = [],
+): Measured {
   const sizes = {
     d: shape.width,
     layers: shape.layers,
@@ -179,14 +194,15 @@ function measureRival({ job, shape, batch, steps, precision }: Workload, { rival
     ...(job === 'sample' ? { sample: steps } : { steps }),
   };
   const args = Object.entries(sizes).flatMap(([name, value]) => [`--${name}`, String(value)]);
-  const said = runJson(python, [rival, ...args, ...(precision === 'bf16' ? ['--bf16'] : [])], rival);
+  const said = runJson(python, [rival, ...args, ...(precision === 'bf16' ? ['--bf16'] : []), ...extra], rival);
   const read = rivalSays.safeParse(said);
   const ms = read.data?.ms_per_step ?? 1000 * (read.data?.s_per_step ?? Number.NaN);
   if (!read.success || Number.isNaN(ms)) {
     const wanted = 'tokens_per_s, ms_per_step or s_per_step, and maxrss_mib';
     throw new UserError(`bench: ${rival}`, `expected a JSON line with ${wanted}, got ${JSON.stringify(said)}`);
   }
-  const { tokens_per_s: unitsPerSecond, maxrss_mib: peakMib, gflops } = read.data;
+  const { tokens_per_s: unitsPerSecond, maxrss_mib, peak_gib, gflops } = read.data;
+  const peakMib = peak_gib === undefined ? maxrss_mib : 1024 * peak_gib;
   return { unitsPerSecond, msPerStep: ms, peakMib, ...(gflops === undefined ? {} : { gflops }) };
 }
 

@@ -1,17 +1,19 @@
 /** @file `tessera doctor`: which backends work on this machine, how fast each multiplies, and how to get the others. */
 import { cpus, totalmem } from 'node:os';
 import * as tf from '@tensorflow/tfjs-core';
-import { backendNames, selectBackend } from '../backends/index.ts';
+import { backendNames } from '../backends/index.ts';
 import { activeNative, type Precision } from '../backends/native.ts';
 import { UserError } from '../errors.ts';
 import { linear } from '../kernels/linear.ts';
 import { measurePeak, type Peak } from '../kernels/peak.ts';
+import { startBackend } from '../kernels/start.ts';
+import { describeGpu } from './gpu.ts';
 import type { Session } from './session.ts';
 
 /** Side of the matrices that are multiplied, by how fast a backend is expected to be. */
-const SIDE = { webgpu: 1024, native: 1024, tensorflow: 1024, wasm: 512, cpu: 192 } as const;
+const SIDE = { native: 1024, tensorflow: 1024, wasm: 512, cpu: 192 } as const;
 
-/** Prints one line a backend. */
+/** Prints a line for each backend, and some more for a GPU. */
 export async function doctor(session: Session): Promise<void> {
   const [processor] = cpus();
   session.print(`node ${process.versions.node}, ${process.platform} ${process.arch}`);
@@ -22,7 +24,13 @@ export async function doctor(session: Session): Promise<void> {
   for (const name of backendNames) {
     if (name === 'auto') continue;
     try {
-      await selectBackend(name);
+      if (name === 'webgpu') {
+        const [first, ...rest] = await describeGpu(session);
+        session.print(`${name.padEnd(10)} works: ${first}`);
+        for (const line of rest) session.print(`${' '.repeat(11)}${line}`);
+        continue;
+      }
+      await startBackend(name);
       const native = activeNative();
       const speeds: string[] = [];
       const precisions: Precision[] = native?.supportsBf16 ? ['fp32', 'bf16'] : ['fp32'];
@@ -38,7 +46,7 @@ export async function doctor(session: Session): Promise<void> {
       session.print(`${name.padEnd(10)} ${error.message}\n${' '.repeat(11)}hint: ${error.hint ?? ''}`);
     }
   }
-  await selectBackend('auto');
+  await startBackend('auto');
   session.print(`--backend auto takes ${tf.getBackend()}`);
 }
 

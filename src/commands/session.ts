@@ -2,8 +2,10 @@
  * @file What every command needs of the outside world, put together once in cli.ts: a clock, a reporter, a backend, and a
  * signal that says when to stop.
  */
-import { type BackendName, selectBackend } from '../backends/index.ts';
-import type { Precision } from '../backends/native.ts';
+import type { BackendName } from '../backends/index.ts';
+import type { PrecisionName } from '../backends/precision.ts';
+import { startBackend } from '../kernels/start.ts';
+import { shippedModel } from '../runs.ts';
 import type { Reporter } from '../terminal/progress.ts';
 
 export interface Session {
@@ -20,17 +22,26 @@ export interface Session {
 
 export interface EngineFlags {
   readonly backend: BackendName;
-  readonly precision: 'auto' | Precision;
+  readonly precision: PrecisionName;
   readonly threads?: number;
 }
 
-/** Selects the backend, warning through the reporter where `auto` had to settle. */
-export async function startEngine(session: Session, flags: EngineFlags): Promise<string> {
-  return selectBackend(flags.backend, {
+/** Selects the backend; the reporter says which GPU computes, if one does, and warns where `auto` had to settle. */
+export async function startEngine({ reporter }: Session, flags: EngineFlags): Promise<string> {
+  return startBackend(flags.backend, {
     precision: flags.precision,
     threads: flags.threads,
-    warn: (message, hint) => session.reporter.message(`warning: ${message}\n  hint: ${hint}`),
+    warn: (message, hint) => reporter.message(`warning: ${message}\n  hint: ${hint}`),
+    tell: message => reporter.message(message),
   });
+}
+
+/** The run that was asked for, or the model that comes with the package, which is said. */
+export function runOrShipped(session: Session, run: string | undefined): string {
+  if (run !== undefined) return run;
+  const shipped = shippedModel();
+  session.reporter.message(`using the model that comes with Tessera (${shipped}); another: --run RUN`);
+  return shipped;
 }
 
 /** Where networks of others are kept, and how their downloads are shown. */

@@ -11,7 +11,7 @@ import { productFlags, throughActivation } from './linear.ts';
 import { type Activation, activateReference } from './pointwise.ts';
 import { type Attributes, defineKernel, run } from './registry.ts';
 import { groupNormGradWebgpu, groupNormWebgpu } from './wgsl/groupnorm.ts';
-import { rmsNormWebgpu } from './wgsl/norm.ts';
+import { rowNormGradientWebgpu, rowNormWebgpu } from './wgsl/norm.ts';
 
 export const RMS_NORM_EPS = 1e-6;
 export const LAYER_NORM_EPS = 1e-5;
@@ -124,7 +124,7 @@ defineKernel({
     backend.call('rmsNorm', [x, gain, y], [...matrix(x), eps as number]);
     return [y];
   },
-  webgpu: rmsNormWebgpu,
+  webgpu: rowNormWebgpu,
   gradient: {
     saveInputs: ['x', 'gain'],
     run: ([dy], { x, gain }, { eps }) => {
@@ -148,6 +148,7 @@ defineKernel({
     backend.call('rmsNormGradient', [x, gain, dy, dx, dGain], [...matrix(x), eps as number]);
     return [dx, dGain];
   },
+  webgpu: (inputs, attributes, backend) => rowNormGradientWebgpu(inputs, attributes, backend, false),
 });
 
 defineKernel({
@@ -159,6 +160,7 @@ defineKernel({
     backend.call('layerNorm', [x, gain, bias, y], [...matrix(x), eps as number]);
     return [y];
   },
+  webgpu: rowNormWebgpu,
   gradient: {
     saveInputs: ['x', 'gain', 'bias'],
     run: ([dy], { x, gain }, { eps }) => {
@@ -182,6 +184,7 @@ defineKernel({
     backend.call('layerNormGradient', [x, gain, dy, dx, dGain, dBias], [...matrix(x), eps as number]);
     return [dx, dGain, dBias];
   },
+  webgpu: (inputs, attributes, backend) => rowNormGradientWebgpu(inputs, attributes, backend, true),
 });
 
 /** [B, H, W, C] as [B, HW, G, C/G]. */

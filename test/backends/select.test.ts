@@ -42,7 +42,15 @@ describe('without the addon', () => {
     expect(await selectBackend('cpu')).toBe('cpu');
   });
 
-  test('bf16 is an error', async () => {
-    await expect(selectBackend('cpu', { precision: 'bf16' })).rejects.toThrow('the cpu backend has no bf16 here');
+  test('a precision that a backend does not have is an error that lists what it has', async () => {
+    await expect(selectBackend('cpu', { precision: 'bf16' })).rejects.toMatchObject({
+      message: 'precision: expected auto or fp32 on the cpu backend, got bf16',
+      hint: expect.stringContaining('bf16 is for --backend native'),
+    });
+    await expect(selectBackend('cpu', { precision: 'f16' })).rejects.toMatchObject({
+      message: 'precision: expected auto or fp32 on the cpu backend, got f16',
+      hint: expect.stringContaining('f16 is for --backend webgpu'),
+    });
+    expect(await selectBackend('cpu', { precision: 'fp32' })).toBe('cpu');
   });
 });

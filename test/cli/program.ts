@@ -26,10 +26,15 @@ export interface Outcome {
 /** The program as a process of its own. `onError` sees everything that it has written to stderr so far. */
 export function startTessera(
   argv: readonly string[],
-  options: { readonly cwd?: string; readonly onError?: (soFar: string, child: ChildProcess) => void } = {},
+  options: {
+    readonly cwd?: string;
+    readonly env?: Readonly<Record<string, string>>;
+    readonly onError?: (soFar: string, child: ChildProcess) => void;
+  } = {},
 ): Promise<Outcome> {
   const child = spawn(process.execPath, ['--import', 'tsx', join('src', 'cli.ts'), ...argv], {
     cwd: options.cwd ?? root,
+    env: { ...process.env, ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let stdout = '';

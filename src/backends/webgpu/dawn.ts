@@ -2,6 +2,7 @@
  * @file Dawn, the WebGPU of Chromium, from npm's `webgpu`: finds an adapter and opens a device with everything on it that
  * the kernels can use. It needs nothing of the system but the GPU's driver. Every way this can fail ends in one clear line.
  */
+import { existsSync, readdirSync } from 'node:fs';
 import { UserError } from '../../errors.ts';
 
 /** A shape in which the matrix units multiply: [M, K] x [K, N] of f16 into [M, N] of f32. */
@@ -9,6 +10,8 @@ export interface MatrixShape {
   readonly M: number;
   readonly N: number;
   readonly K: number;
+  /** Size of a subgroup to ask for; left out where there is only one. */
+  readonly lanes?: number;
 }
 
 /** What is known of an adapter before its device is used. */
@@ -33,9 +36,13 @@ export interface OpenedDevice {
 
 /**
  * What Dawn is asked for beyond the standard: matrix units are an experiment of it, and NVIDIA's f16 is behind two
- * toggles that only this driver stack has.
+ * toggles that only this driver stack has. Times would otherwise be rounded to 65 microseconds, which is longer than most
+ * kernels take.
  */
-const TOGGLES = 'enable-dawn-features=allow_unsafe_apis,vulkan_enable_f16_on_nvidia,use_vulkan_memory_model';
+const TOGGLES = [
+  'enable-dawn-features=allow_unsafe_apis,vulkan_enable_f16_on_nvidia,use_vulkan_memory_model',
+  'disable-dawn-features=timestamp_quantization',
+];
 
 const OPTIONAL_FEATURES = [
   'shader-f16',
@@ -46,6 +53,13 @@ const OPTIONAL_FEATURES = [
 ] as const;
 
 const install = 'install it with `npm install webgpu`, and the driver of your GPU';
+
+/** Inside a container NVIDIA's driver is there for CUDA alone unless more is asked for. */
+const mendDriver =
+  'install the driver of your GPU (on Linux also the Vulkan loader: apt-get install libvulkan1; in a container with an ' +
+  'NVIDIA card start it with NVIDIA_DRIVER_CAPABILITIES=all)';
+
+const instead = 'use --backend native';
 
 interface Dawn {
   readonly create: (options: string[]) => GPU;
@@ -63,14 +77,14 @@ async function loadDawn(): Promise<GPU> {
   } catch (error) {
     const [line] = (error instanceof Error ? error.message : String(error)).split('\n');
     const { code } = error as NodeJS.ErrnoException; // whatever was thrown may have one
-    throw new UserError(
-      'backend webgpu',
-      code === 'ERR_MODULE_NOT_FOUND' ? 'the package webgpu is not installed' : line,
-      install,
-    );
+    if (code === 'ERR_MODULE_NOT_FOUND') {
+      throw new UserError('backend webgpu', 'the package webgpu is not installed', install);
+    }
+    const place = `${process.platform} ${process.arch}`;
+    throw new UserError('backend webgpu', `the package webgpu does not load on ${place} (${line})`, instead);
   }
   Object.assign(globalThis, dawn.globals);
-  gpu = dawn.create([TOGGLES]);
+  gpu = dawn.create(TOGGLES);
   return gpu;
 }
 
@@ -91,7 +105,7 @@ function isSoftware(adapter: GPUAdapter): boolean {
   const { info } = adapter;
   return (
     info.isFallbackAdapter === true ||
-    /swiftshader|llvmpipe|lavapipe|software/i.test(`${info.device} ${info.description}`)
+    /swiftshader|llvmpipe|lavapipe|basic render|software/i.test(`${info.device} ${info.description}`)
   );
 }
 
@@ -119,7 +133,7 @@ function summarise(adapter: GPUAdapter): AdapterSummary {
       : [];
   const { subgroupMinSize: min, subgroupMaxSize: max } = info;
   return {
-    name: info.device === '' ? info.description : info.device,
+    name: (info.device || info.description).replace(/-+$/, ''), // brackets become hyphens
     vendor: info.vendor,
     architecture: info.architecture,
     driver: info.description,
@@ -134,16 +148,40 @@ function summarise(adapter: GPUAdapter): AdapterSummary {
 async function findAdapter(): Promise<GPUAdapter> {
   const adapter = await (await loadDawn()).requestAdapter({ powerPreference: 'high-performance' });
   if (adapter !== null) return adapter;
-  throw new UserError(
-    'backend webgpu',
-    'no GPU adapter was found',
-    'install the driver of your GPU (on Linux also its Vulkan loader: apt-get install libvulkan1)',
-  );
+  throw new UserError('backend webgpu', 'no GPU adapter was found', mendDriver);
 }
 
 /** @throws UserError if there is no adapter at all */
 export async function describeAdapter(): Promise<AdapterSummary> {
   return summarise(await findAdapter());
+}
+
+/** Whether Linux has a device that might be a GPU; other systems always have one to ask for. */
+function mayHaveGpu(): boolean {
+  if (process.platform !== 'linux') return true;
+  if (hasNvidia() || existsSync('/dev/dxg') || existsSync('/dev/kgsl-3d0') || existsSync('/dev/mali0')) return true;
+  return existsSync('/dev/dri') && readdirSync('/dev/dri').some(name => name.startsWith('renderD'));
+}
+
+function hasNvidia(): boolean {
+  return process.platform === 'linux' && existsSync('/dev/nvidiactl');
+}
+
+/**
+ * The GPU that `--backend auto` computes on, or why there is none. Quick and quiet where the machine has no GPU: Dawn,
+ * which complains on stderr of missing drivers, is not even loaded then.
+ * @returns `problem` only where a card for computing is there that cannot be used
+ */
+export async function findGpu(): Promise<{ readonly gpu?: AdapterSummary; readonly problem?: UserError }> {
+  if (!mayHaveGpu()) return {};
+  try {
+    const gpu = await describeAdapter();
+    if (!gpu.software) return { gpu };
+    return hasNvidia() ? { problem: new UserError('backend webgpu', 'no driver for the GPU', mendDriver) } : {};
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    return hasNvidia() ? { problem: error } : {};
+  }
 }
 
 /**

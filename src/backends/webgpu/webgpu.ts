@@ -1,14 +1,17 @@
 /**
  * @file The WebGPU backend: tfjs's own on a device that we open (dawn.ts), with kernels of ours beside its. Ours bind as
  * many outputs as they like, also in place; their numbers lie in one buffer that is written once a submission; a freed
- * buffer is used again at once, because commands run in order. Counts dispatches, times kernels, and turns a full or lost
- * GPU into an error that says what to do. Works on internals of tfjs-backend-webgpu 4.22.0, the pinned version.
+ * buffer is used again at once (buffers.ts), because commands run in order. Counts dispatches, times kernels, and turns a
+ * full or lost GPU into an error that says what to do (failures.ts). Works on internals of tfjs-backend-webgpu 4.22.0, the
+ * pinned version.
  */
 import * as webgpu from '@tensorflow/tfjs-backend-webgpu';
 import type { backend_util, TensorInfo } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { UserError } from '../../errors.ts';
+import { BufferPool } from './buffers.ts';
 import { type AdapterSummary, type MatrixShape, type OpenedDevice, openDevice, withNavigator } from './dawn.ts';
+import { FailureWatch, tooLarge } from './failures.ts';
 import { type Access, assemble, type Dispatch, programKey, uniformType } from './program.ts';
 import { KernelTimer, type KernelTimes } from './timer.ts';
 
@@ -18,9 +21,7 @@ interface Internals {
   computePassEncoder: GPUComputePassEncoder | null;
   commandQueueOwnedIds: { has(id: object): boolean; add(id: object): void };
   dispatchCountInPass: number;
-  tensorDataPendingDisposal: object[];
-  stagingPendingDisposal: GPUBuffer[];
-  uniformPendingDisposal: GPUBuffer[];
+  bufferManager: unknown;
 }
 
 interface Pipeline {
@@ -48,6 +49,10 @@ export class GpuBackend extends webgpu.WebGPUBackend {
   dispatches = 0;
   /** How the matrix units multiply, once checked (matrixunits.ts); undefined leaves products to plain fp32. */
   matrixUnits: MatrixShape | undefined;
+  /** Why there are none, once checked. */
+  noMatrixUnits: string | undefined;
+  private readonly watch: FailureWatch;
+  private readonly pool: BufferPool;
   private readonly pipelines = new Map<string, Pipeline>();
   private readonly bindGroups = new Map<string, GPUBindGroup>();
   private readonly bufferNumbers = new WeakMap<GPUBuffer, number>();
@@ -60,7 +65,6 @@ export class GpuBackend extends webgpu.WebGPUBackend {
   };
   private slot = 0;
   private buffersMade = 0;
-  private failure: UserError | undefined;
   private timer: KernelTimer | undefined;
 
   constructor({ device, info, summary }: OpenedDevice) {
@@ -72,43 +76,43 @@ export class GpuBackend extends webgpu.WebGPUBackend {
       size: SLOT_BYTES * SLOTS,
       usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST,
     });
-    device.addEventListener('uncapturederror', event => this.fail(event as GPUUncapturedErrorEvent));
-    void device.lost.then(({ reason, message }) => {
-      if (reason !== 'destroyed') this.failure ??= lostDevice(summary.name, message);
-    });
+    this.watch = new FailureWatch(device, summary.name, () => this.memory().numBytesAllocatedInGPU);
+    this.pool = new BufferPool(device, { watch: this.watch, flush: () => this.submitQueue() });
+    this.internals.bufferManager = this.pool;
   }
 
   private get internals(): Internals {
     return this as unknown as Internals; // private members of the parent
   }
 
-  private fail(event: GPUUncapturedErrorEvent): void {
-    event.preventDefault?.();
-    const { error } = event;
-    if (this.failure !== undefined) return;
-    if (error instanceof GPUOutOfMemoryError) this.failure = outOfMemory(this.memory().numBytesAllocatedInGPU);
-    else
-      this.failure = new UserError(
-        'webgpu',
-        error.message.trim(),
-        'this is a mistake in a kernel or a driver; --backend native does without',
-      );
-  }
-
-  /** Throws what went wrong on the GPU since the last look: it tells only when something is waited for. */
-  private check(): void {
-    const { failure } = this;
-    if (failure === undefined) return;
-    if (failure.hint?.startsWith('this is') === true) this.failure = undefined;
-    throw failure;
-  }
-
   /** A tensor of undefined content for a kernel to fill. */
   output(shape: number[], dtype: 'float32' | 'int32' = 'float32'): TensorInfo {
-    const bytes = 4 * tf.util.sizeFromShape(shape);
+    const nothing = tf.util.sizeFromShape(shape) === 0 ? tf.util.getTypedArrayFromDType(dtype, 0) : undefined;
+    return this.makeTensorInfo(shape, dtype, nothing as tf.TypedArray | undefined);
+  }
+
+  /** Bytes of the largest tensor that a kernel can read or write. */
+  get largestTensor(): number {
     const { maxBufferSize, maxStorageBufferBindingSize } = this.device.limits;
-    if (bytes > Math.min(maxBufferSize, maxStorageBufferBindingSize)) throw tooLarge(shape, bytes);
-    return this.makeTensorInfo(shape, dtype);
+    return Math.min(maxBufferSize, maxStorageBufferBindingSize);
+  }
+
+  /** The most bytes of the GPU that were taken at a time. */
+  get peakBytes(): number {
+    return this.pool.peakBytes;
+  }
+
+  override uploadToGPU(dataId: object): void {
+    const data = this.tensorMap.get(dataId);
+    if (data.resource !== undefined && data.resource !== null) return;
+    const size = tf.util.sizeFromShape(data.shape);
+    if (size === 0) {
+      // A kernel of tfjs may be given nothing to read, but it must be bound.
+      data.resource = this.pool.acquireBuffer(4, GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC);
+      return;
+    }
+    if (4 * size > this.largestTensor) throw tooLarge(data.shape, { bytes: 4 * size, most: this.largestTensor });
+    super.uploadToGPU(dataId);
   }
 
   /** The buffer behind a tensor; uploads what is still on the CPU. */
@@ -127,6 +131,8 @@ export class GpuBackend extends webgpu.WebGPUBackend {
     const { pipeline, layout } = this.pipelines.get(key) ?? this.compile(key, program);
     const internals = this.internals;
     const fields = Object.entries(uniforms);
+    // Before the numbers: taking memory may submit what was sent so far, and the numbers with it.
+    const buffers = bindings.map(({ tensor, access }) => this.bufferOf(tensor, access));
     if (this.slot === SLOTS) this.submitQueue();
     const offset = this.slot * SLOT_BYTES;
     if (fields.length > 0) {
@@ -136,7 +142,6 @@ export class GpuBackend extends webgpu.WebGPUBackend {
         this.uniformWords[uniformType(value)][offset / 4 + i] = plain;
       });
     }
-    const buffers = bindings.map(({ tensor, access }) => this.bufferOf(tensor, access));
     const group = this.bindGroup(key, layout, buffers, fields.length > 0);
 
     this.ensureCommandEncoderReady();
@@ -163,6 +168,8 @@ export class GpuBackend extends webgpu.WebGPUBackend {
 
   private compile(key: string, program: Dispatch): Pipeline {
     const { device } = this;
+    if (4 * Object.keys(program.uniforms ?? {}).length > SLOT_BYTES)
+      throw new Error(`webgpu: ${program.name}: too many numbers`);
     const entries: GPUBindGroupLayoutEntry[] = program.bindings.map(({ access }, binding) => ({
       binding,
       visibility: GPUShaderStage.COMPUTE,
@@ -207,12 +214,14 @@ export class GpuBackend extends webgpu.WebGPUBackend {
     return made;
   }
 
+  /** Sends the commands that are waiting, if there are any. */
   override submitQueue(): void {
     const internals = this.internals;
+    if (internals.commandEncoder === null) return;
     this.endComputePassEncoder();
     if (this.slot > 0) this.queue.writeBuffer(this.uniforms, 0, this.uniformBytes, 0, this.slot * SLOT_BYTES);
     this.slot = 0;
-    this.timer?.resolve(internals.commandEncoder as GPUCommandEncoder);
+    this.timer?.resolve(internals.commandEncoder);
     super.submitQueue();
     internals.commandQueueOwnedIds = owningNothing;
   }
@@ -261,68 +270,33 @@ export class GpuBackend extends webgpu.WebGPUBackend {
 
   /** Waits until the GPU has done everything that was sent. @throws UserError if something failed there */
   async finish(): Promise<void> {
-    if (this.internals.commandEncoder !== null) this.submitQueue();
-    await this.queue.onSubmittedWorkDone();
-    await new Promise(resolve => setImmediate(resolve)); // errors come as events
-    this.check();
+    this.submitQueue();
+    try {
+      await this.queue.onSubmittedWorkDone(); // also where the device is lost
+      await new Promise(resolve => setImmediate(resolve)); // of which it is told later
+    } catch (error) {
+      await this.watch.explain(error);
+    }
+    this.watch.check();
   }
 
   override async read(dataId: object): Promise<backend_util.BackendValues> {
-    this.check();
+    this.watch.check();
     try {
       const values = await super.read(dataId);
-      this.check();
+      this.watch.check();
       return values;
     } catch (error) {
-      await new Promise(resolve => setImmediate(resolve)); // what is behind it may come as an event
-      this.check();
-      throw error;
+      if (error instanceof UserError) throw error;
+      return this.watch.explain(error);
     }
   }
 
-  /** Frees the buffers that nobody uses. */
+  /** Frees the memory that nobody uses. */
   trim(): void {
-    const manager = this.bufferManager as unknown as {
-      freeBuffers: Map<string, GPUBuffer[]>;
-      numFreeBuffers: number;
-      numBytesAllocated: number;
-    };
     this.bindGroups.clear();
-    for (const buffers of manager.freeBuffers.values()) {
-      for (const buffer of buffers.splice(0)) {
-        manager.numFreeBuffers--;
-        manager.numBytesAllocated -= buffer.size;
-        buffer.destroy();
-      }
-    }
+    this.pool.trim();
   }
-}
-
-function mebibytes(bytes: number): string {
-  return `${Math.round(bytes / 2 ** 20).toLocaleString('en')} MiB`;
-}
-
-const smaller =
-  'use a smaller --batch-size, or --accumulate 2; what was saved last is whole, and the same command goes on from it';
-
-function outOfMemory(allocated: number): UserError {
-  return new UserError('webgpu', `the GPU is out of memory (${mebibytes(allocated)} were in use)`, smaller);
-}
-
-function tooLarge(shape: readonly number[], bytes: number): UserError {
-  return new UserError(
-    'webgpu',
-    `[${shape.join(', ')}] is ${mebibytes(bytes)}, more than one buffer of this GPU holds`,
-    smaller,
-  );
-}
-
-function lostDevice(name: string, message: string): UserError {
-  return new UserError(
-    'webgpu',
-    `lost ${name}: ${message.trim().split('\n')[0]}`,
-    'what was saved last is whole, and the same command goes on from it; a smaller --batch-size if it happens again',
-  );
 }
 
 /** The active backend if it is the WebGPU one. */
@@ -343,7 +317,9 @@ export async function activateWebgpu(): Promise<GpuBackend> {
     tf.env().set('WEBGPU_CPU_FORWARD', false); // small tensors stay where the others are
     tf.registerBackend('webgpu', () => backend);
   }
-  if (!(await tf.setBackend('webgpu')))
+  const backend = (await tf.setBackend('webgpu')) ? activeGpu() : undefined;
+  if (backend === undefined) {
     throw new UserError('backend webgpu', 'it registered but did not start', 'use --backend native');
-  return tf.backend() as GpuBackend;
+  }
+  return backend;
 }

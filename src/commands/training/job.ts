@@ -7,6 +7,7 @@ import { readFile } from 'node:fs/promises';
 import { type Dataset, type Item, openDataset } from '../../../data/index.ts';
 import { BpeTokenizer } from '../../../tokenizer/bpe.ts';
 import { activeNative } from '../../backends/native.ts';
+import { activeGpu } from '../../backends/webgpu/webgpu.ts';
 import { writeAtomic } from '../../checkpoint.ts';
 import type { PatchTrainConfig, RunConfig, TextTrainConfig, TrainConfig } from '../../config.ts';
 import { UserError } from '../../errors.ts';
@@ -159,6 +160,7 @@ export class Job {
   releaseImages(): void {
     this.decoded = undefined;
     activeNative()?.memoryPool.trim();
+    activeGpu()?.trim();
   }
 
   /** Training images with captions, from memory or from disk. */

@@ -10,10 +10,10 @@ import { read, write } from '../../backends/webgpu/program.ts';
 import type { GpuBackend } from '../../backends/webgpu/webgpu.ts';
 import type { Activation } from '../pointwise.ts';
 import { activate, slope } from './activation.ts';
-import { ENOUGH_GROUPS, partialColumnSums, sumParts } from './columnsums.ts';
 import { type Divisors, divisors, smallDivisor } from './divide.ts';
 import { fillZeros, mapElements } from './elements.ts';
 import { multiply } from './gemm.ts';
+import { ENOUGH_GROUPS, partialColumnSums, sumParts } from './partsums.ts';
 
 type Image = readonly [batch: number, height: number, width: number, channels: number];
 

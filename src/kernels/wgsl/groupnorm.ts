@@ -11,7 +11,7 @@ import type { GpuBackend } from '../../backends/webgpu/webgpu.ts';
 import type { Activation } from '../pointwise.ts';
 import type { Attributes } from '../registry.ts';
 import { activate, slope } from './activation.ts';
-import { LANES, partsOf, type Strips, stripsOf, sumDown, sumParts } from './columnsums.ts';
+import { LANES, partsOf, type Strips, stripsOf, sumDown, sumParts } from './partsums.ts';
 
 /** Groups that keep a GPU busy with a workgroup each, channels of a group that are worth reading, and a small group. */
 const ENOUGH = 128;
