@@ -2,10 +2,12 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, test } from 'vitest';
 import { selectBackend } from '../../src/backends/index.ts';
+import { activeGpu } from '../../src/backends/webgpu/webgpu.ts';
 import { valueAndGradients } from '../../src/kernels/autodiff.ts';
 import { conv2d, convTranspose2d, patchify, unpatchify, upsample2x } from '../../src/kernels/conv.ts';
 import { activateReference } from '../../src/kernels/pointwise.ts';
 import { run } from '../../src/kernels/registry.ts';
+import { probeMatrixUnits } from '../../src/kernels/wgsl/matrixunits.ts';
 import { expectAllclose, normal, noWebgpu, onEveryBackend, useNative } from '../support.ts';
 import { expectSameBits } from './gradients.ts';
 
@@ -65,8 +67,13 @@ onEveryBackend('conv2d equals the sum it stands for', async () => {
   }
 });
 
-onEveryBackend('conv2d has the gradients that the chain rule gives', async () => {
-  for (const [shape, O, kernel, stride] of shapes) {
+/** On a GPU in software every shape is a kernel to compile, a second each: enough for every way through them. */
+function shapesOn(backend: string): typeof shapes {
+  return backend === 'webgpu' ? shapes.filter((_, i) => i % 3 === 2 || [7, 10, 18].includes(i)) : shapes;
+}
+
+onEveryBackend('conv2d has the gradients that the chain rule gives', async backend => {
+  for (const [shape, O, kernel, stride] of shapesOn(backend)) {
     const x = normal(shape, 1);
     const w = normal([O, ...kernel, shape[3]], 2, 0.3);
     const b = normal([O], 3);
@@ -122,8 +129,8 @@ async function gradientsBySums(x: tf.Tensor, w: tf.Tensor, b: tf.Tensor, cotange
   return [dx, dw, db];
 }
 
-onEveryBackend('conv2d with lrelu has the gradients of the plain composition', async () => {
-  for (const [shape, O, kernel, stride] of shapes.slice(0, 9)) {
+onEveryBackend('conv2d with lrelu has the gradients of the plain composition', async backend => {
+  for (const [shape, O, kernel, stride] of shapesOn(backend).slice(0, backend === 'webgpu' ? 3 : 9)) {
     const x = normal(shape, 1);
     const w = normal([O, ...kernel, shape[3]], 2, 0.3);
     const b = normal([O], 3);
@@ -275,6 +282,35 @@ test.skipIf(noWebgpu !== undefined)(
     const size = { height: 4, width: 4 };
     expect(run('Conv2dInputGradient', { dy, weight, pre: undefined }, { ...attributes, ...size })[0].shape[0]).toBe(0);
     expect(conv2d(x, weight).shape).toEqual([0, 4, 4, 2]);
+  },
+);
+
+test.skipIf(noWebgpu !== undefined)(
+  `on webgpu it stays near fp32 with f16 operands on the matrix units${noWebgpu === undefined ? '' : ` (skipped: ${noWebgpu})`}`,
+  async context => {
+    await selectBackend('webgpu', { precision: 'fp32' });
+    const backend = activeGpu() as NonNullable<ReturnType<typeof activeGpu>>;
+    const { units, reason } = await probeMatrixUnits(backend);
+    if (units === undefined) return context.skip(reason);
+    const [x, weight, dy] = [normal([2, 13, 13, 68], 1), normal([72, 3, 3, 68], 2), normal([2, 7, 7, 72], 3)];
+    const attributes = { stride: 2, activation: 'none', height: 13, width: 13 } as const;
+    const kernel = { kernelHeight: 3, kernelWidth: 3 };
+    const all = () => [
+      conv2d(x, weight, { stride: 2 }),
+      ...run('Conv2dInputGradient', { dy, weight, pre: undefined }, attributes),
+      ...run('Conv2dWeightGradient', { dy, x, pre: undefined }, { ...attributes, ...kernel }),
+    ];
+    const exact = all();
+    Object.assign(backend, { matrixUnits: units, precision: 'f16' });
+    const rounded = all();
+    backend.precision = 'fp32';
+    for (let i = 0; i < exact.length; i++) {
+      const [a, b] = [await rounded[i].data(), await exact[i].data()];
+      const error = Math.hypot(...a.map((v, at) => v - b[at])) / Math.hypot(...b);
+      expect(error).toBeLessThan(2 ** -11);
+      expect(error).toBeGreaterThan(2 ** -18); // it did go through f16
+    }
+    tf.dispose([x, weight, dy, ...exact, ...rounded]);
   },
 );
 

@@ -50,6 +50,16 @@ export function elementOf(channels: 1 | 4): 'f32' | 'vec4f' {
   return channels === 4 ? 'vec4f' : 'f32';
 }
 
+/** Where element number `at` is in an array of `elementOf(channels)`. */
+export function index(at: string, channels: 1 | 4): string {
+  return channels === 4 ? `(${at}) / 4u` : at;
+}
+
+/** Declares NAME4, a function of one number for four. */
+export function byFour(name: string): string {
+  return `fn ${name}4(x: vec4f) -> vec4f { return vec4f(${name}(x.x), ${name}(x.y), ${name}(x.z), ${name}(x.w)); }`;
+}
+
 /** @returns the tensor, all zeros */
 export function fillZeros(backend: GpuBackend, output: TensorInfo): TensorInfo {
   mapElements(backend, { name: 'zeros', output, bindings: [], value: '0.0' });

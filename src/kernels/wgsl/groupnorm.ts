@@ -11,7 +11,8 @@ import type { GpuBackend } from '../../backends/webgpu/webgpu.ts';
 import type { Activation } from '../pointwise.ts';
 import type { Attributes } from '../registry.ts';
 import { activate, slope } from './activation.ts';
-import { LANES, partsOf, type Strips, stripsOf, sumDown, sumParts } from './partsums.ts';
+import { sumColumns } from './columnsums.ts';
+import { LANES, partsOf, type Strips, stripsOf, sumDown } from './strips.ts';
 
 /** Groups that keep a GPU busy with a workgroup each, channels of a group that are worth reading, and a small group. */
 const ENOUGH = 128;
@@ -219,12 +220,11 @@ export function groupNormGradWebgpu(inputs: InputInfos, attributes: Attributes, 
   const { B, groups, parts } = layout;
   const [dx, dGain, dBias] = [x, gain, gain].map(({ shape }) => backend.output([...shape]));
   if (x.shape.includes(0)) return [dx, dGain, dBias];
-  // By image and channel; where each image has a gain of its own that is the result.
-  const summed = gain.shape.length === 1 && B > 1;
-  const [gains, biases] = summed ? [1, 2].map(() => backend.output([B, x.shape[3]])) : [dGain, dBias];
+  // Sums by image and channel; where each image has a gain of its own they are the result.
+  const byImage = gain.shape.length === 1 && B > 1 ? backend.output([B, 2 * x.shape[3]]) : undefined;
   const given = [read('x', x), read('gain', gain), read('bias', bias), read('moments', moments), read('dy', dy)];
   const uniforms = { ...layout.uniforms, images: B };
-  const sums = [write('gains', gains), write('biases', biases)];
+  const sums = byImage === undefined ? [write('gains', dGain), write('biases', dBias)] : [write('by_image', byImage)];
   if (parts > 0) {
     const means = groupMeans(backend, inputs, activation, { layout, uniforms, sums });
     backend.dispatch({
@@ -254,22 +254,22 @@ export function groupNormGradWebgpu(inputs: InputInfos, attributes: Attributes, 
         ${pixelLoop('down', `${look} sum += vec2f(d, d * xhat);`)}
         let total = sum_down(sum, lane, u.across);
         let mine = lane < u.width; // the first lane of a channel speaks for it
-        if (mine) {
-          biases[image * u.channels + channel] = total.x;
-          gains[image * u.channels + channel] = total.y;
-        }
+        if (mine) { ${writeSums(sums)} }
         let means = sum_down(select(vec2f(), factor * total, mine), lane, 1u) / f32(u.pixels * u.width);
         ${pixelLoop('down', writeDx)}`,
     });
   }
-  if (summed) {
-    sumParts(backend, [
-      [gains, dGain],
-      [biases, dBias],
-    ]);
-    for (const { dataId } of [gains, biases]) backend.disposeData(dataId);
-  }
+  if (byImage !== undefined) sumColumns(backend, byImage, [dGain, dBias]);
   return [dx, dGain, dBias];
+}
+
+/** Puts away `total`, the sums of d and d xhat over a channel of an image: by themselves, or one row an image. */
+function writeSums(sums: readonly Binding[]): string {
+  return sums.length === 1
+    ? `by_image[2u * image * u.channels + channel] = total.y;
+       by_image[(2u * image + 1u) * u.channels + channel] = total.x;`
+    : `gains[image * u.channels + channel] = total.y;
+       biases[image * u.channels + channel] = total.x;`;
 }
 
 /** Fills `sums` and returns the means of g and g xhat over each group, [B, G, 2]. */
@@ -322,8 +322,7 @@ function groupMeans(
         }
         let total = sum_down(sum, lane, u.across);
         if (down == 0u && inside < u.width) {
-          biases[image * u.channels + channel] = total.x;
-          gains[image * u.channels + channel] = total.y;
+          ${writeSums(sums)}
           share += gain[image * u.own + channel] * total;
         }
       }
