@@ -47,10 +47,22 @@ function insideHeart(x: number, y: number): boolean {
   return down < 1 && across < 0.5 * (1 - down ** 1.55) ** 0.92;
 }
 
-/** Mass and centre of each shape in its unit box. */
-const MOMENTS = new Map(sceneShapes.map(shape => [shape, momentsOf(INSIDE[shape])]));
+interface Moments {
+  readonly mass: number;
+  readonly x: number;
+  readonly y: number;
+}
 
-function momentsOf(inside: (x: number, y: number) => boolean): { mass: number; x: number; y: number } {
+/** Mass and centre of each shape in its unit box, once they have been needed: they take tens of milliseconds. */
+const moments = new Map<SceneShape, Moments>();
+
+function momentsOf(shape: SceneShape): Moments {
+  const known = moments.get(shape) ?? measure(INSIDE[shape]);
+  moments.set(shape, known);
+  return known;
+}
+
+function measure(inside: (x: number, y: number) => boolean): Moments {
   const n = 256;
   let [mass, mx, my] = [0, 0, 0];
   for (let i = 0; i < n * n; i++) {
@@ -79,9 +91,9 @@ export function shapeFit(coverage: Float32Array, size: number): Fit {
   let best: Fit | undefined;
   let least = Number.POSITIVE_INFINITY;
   for (const shape of sceneShapes) {
-    const moments = MOMENTS.get(shape)!; // made for every shape above
-    const extent = Math.sqrt(mass / moments.mass);
-    const [x, y] = [mx - moments.x * extent, my - moments.y * extent];
+    const own = momentsOf(shape);
+    const extent = Math.sqrt(mass / own.mass);
+    const [x, y] = [mx - own.x * extent, my - own.y * extent];
     const drawn = shapeCoverage(shape, { x, y, extent }, size);
     for (const blur of BLURS) {
       const error = difference(coverage, blurred(drawn, size, blur * extent));

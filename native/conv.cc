@@ -1,6 +1,8 @@
 // The kernels behind src/kernels/conv.ts: convolutions as matrix products whose operands are gathered from the image
 // while they are packed (implicit im2col), or not packed at all, so that no matrix of patches is ever in memory. NHWC
 // images, weights [O, KH, KW, C], padding (K - 1) / 2 before.
+#include "conv.h"
+
 #include "gemm_driver.h"
 
 namespace tessera {

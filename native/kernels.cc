@@ -1,4 +1,5 @@
-// One translation unit for all kernels, so that each instruction set is one compiler call.
+// One translation unit for all kernels but convolutions: those take a compiler as long as all others together, and are
+// compiled at the same time.
 #include "kernels.h"
 
 #include "activation.cc"
@@ -6,7 +7,7 @@
 #include "attention.cc"
 #include "attention_backward.cc"
 #include "categorical.cc"
-#include "conv.cc"
+#include "conv.h"
 #include "decode.cc"
 #include "draw.cc"
 #include "elementwise.cc"

@@ -10,7 +10,7 @@
  */
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { build, compile, compiler, flagsOf, semantics, source, standard } from './native-flags.mjs';
+import { build, compile, compiler, flagsOf, kernelSources, semantics, source, standard } from './native-flags.mjs';
 
 const require = createRequire(import.meta.url);
 
@@ -39,25 +39,20 @@ function giveUp(message) {
 /** Compiles one .node file unless the one there was made from the same sources with the same flags. */
 function make(cxx, name, files, flags) {
   const include = join(dirname(require.resolve('node-api-headers/package.json')), 'include');
-  return compile(
-    cxx,
-    `${name}.node`,
-    files.map(file => join(source, file)),
-    [...common, ...flags.split(' ').filter(Boolean), `-I${include}`],
-  );
+  return compile(cxx, `${name}.node`, files, [...common, ...flags.split(' ').filter(Boolean), `-I${include}`]);
 }
 
 const cxx = compiler();
 if (cxx === null) giveUp('no C++ compiler found (looked for $CXX, c++, g++, clang++)');
 try {
-  await make(cxx, 'cpu', ['cpu.cc'], '');
+  await make(cxx, 'cpu', [join(source, 'cpu.cc')], '');
   const best = require(join(build, 'cpu.node')).instructionSet;
   const one = argv.includes('--isa') ? argv[argv.indexOf('--isa') + 1] : best;
   const wanted = argv.includes('--all') ? Object.keys(flagsOf) : [one];
   for (const isa of wanted) {
     if (!(isa in flagsOf)) giveUp(`unknown instruction set ${isa}, expected one of ${Object.keys(flagsOf).join(', ')}`);
     const flags = `-DTESSERA_ISA="${isa}" ${flagsOf[isa]}`.trim();
-    const result = await make(cxx, isa, ['addon.cc', 'kernels.cc', 'threads.cc'], flags);
+    const result = await make(cxx, isa, [...kernelSources, join(source, 'addon.cc')], flags);
     if (result !== 'up to date' || process.stdout.isTTY) console.log(`native ${isa}: ${result}`);
   }
 } catch (error) {

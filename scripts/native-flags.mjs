@@ -14,6 +14,9 @@ export const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 /** Where the sources lie. */
 export const source = join(root, 'native');
 
+/** Sources of the kernels and of their threads, the longest to compile first. */
+export const kernelSources = ['conv.cc', 'kernels.cc', 'threads.cc'].map(name => join(source, name));
+
 /** Where builds land. */
 export const build = join(source, 'build');
 
@@ -35,6 +38,7 @@ export const semantics = [
   '-Wall',
   '-Wextra',
   '-pthread',
+  '-Wno-unused-command-line-argument', // clang's word on flags that are for the linker or for the compiler alone
   '-fno-math-errno',
   '-fno-trapping-math',
   '-fassociative-math',
@@ -57,7 +61,8 @@ export function works(program) {
 }
 
 /**
- * Compiles into native/build/<name>, unless what is there was made by the same command from the same sources.
+ * Compiles into native/build/<name>, the sources side by side, unless what is there was made by the same command from the
+ * same sources.
  * @param files absolute paths; all of native/ counts as their source too
  * @returns what was done, in words
  */
@@ -68,23 +73,31 @@ export async function compile(cxx, name, files, flags) {
   const stamp = stampOf([cxx, ...flags, process.arch], files);
   if (existsSync(target) && existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp) return 'up to date';
   const temporary = `${target}.${process.pid}`;
+  const objects = files.map((_, i) => `${temporary}.${i}.o`);
   const started = performance.now();
-  const child = spawn(cxx, [...flags, `-I${source}`, ...files, '-o', temporary], {
-    stdio: ['ignore', 'inherit', 'pipe'],
-  });
+  try {
+    const parts = files.map((file, i) => call(cxx, [...flags, `-I${source}`, '-c', file, '-o', objects[i]]));
+    const failed = (await Promise.all(parts)).find(status => status !== 0);
+    const status = failed ?? (await call(cxx, [...flags, ...objects, '-o', temporary]));
+    if (status !== 0) throw new Error(`${cxx} failed on ${name} (exit ${status})`);
+    renameSync(temporary, target);
+  } finally {
+    for (const file of [...objects, temporary]) rmSync(file, { force: true });
+  }
+  writeFileSync(stampFile, stamp);
+  return `built in ${((performance.now() - started) / 1000).toFixed(1)} s`;
+}
+
+/** Runs the compiler; what it complains of is shown when it is done. @returns its exit status */
+async function call(cxx, args) {
+  const child = spawn(cxx, args, { stdio: ['ignore', 'inherit', 'pipe'] });
   let errors = '';
   child.stderr.on('data', chunk => {
     errors += chunk;
   });
   const status = await new Promise(resolve => child.on('close', resolve));
   if (errors) process.stderr.write(errors);
-  if (status !== 0) {
-    rmSync(temporary, { force: true });
-    throw new Error(`${cxx} failed on ${name} (exit ${status})`);
-  }
-  renameSync(temporary, target);
-  writeFileSync(stampFile, stamp);
-  return `built in ${((performance.now() - started) / 1000).toFixed(1)} s`;
+  return status;
 }
 
 // Of the words and the bytes, not of where they lie.

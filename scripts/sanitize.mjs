@@ -14,7 +14,7 @@ import { createRequire } from 'node:module';
 import { availableParallelism, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { build, compile, compiler, flagsOf, root, semantics, source, standard, works } from './native-flags.mjs';
+import { build, compile, compiler, flagsOf, kernelSources, root, semantics, standard, works } from './native-flags.mjs';
 
 const require = createRequire(import.meta.url);
 
@@ -24,8 +24,7 @@ const recorded = [
   ['decoder', 'generate', 'dalle', 'optim', 'tokenizer/patch'].map(name => `test/${name}.test.ts`).concat('test/nn'),
 ];
 
-const files = ['kernels.cc', 'threads.cc'].map(name => join(source, name));
-files.push(join(root, 'test', 'native', 'replay.cc'));
+const files = [...kernelSources, join(root, 'test', 'native', 'replay.cc')];
 
 const sanitized = ['-O1', '-g1', '-fno-omit-frame-pointer'];
 const address = [...sanitized, '-fsanitize=address,undefined,float-cast-overflow', '-fno-sanitize-recover=all'];

@@ -178,7 +178,8 @@ export class Dalle {
   private readonly imageHead: Linear;
   private readonly rotary: RotaryTables | undefined;
 
-  constructor(config: ModelConfig, vocabulary: Vocabulary, random: Random = new Random(0)) {
+  /** @param random where the initial weights come from; null: they will be loaded */
+  constructor(config: ModelConfig, vocabulary: Vocabulary, random: Random | null = new Random(0)) {
     const parameters = new Parameters(random);
     const { width, captionLength } = config;
     const { grid } = vocabulary;
@@ -298,7 +299,8 @@ export class Dalle {
   embed(captions: Tensor, codes: Tensor): Tensor {
     const [B] = captions.shape;
     const width = this.config.width;
-    const start = tf.tile(tf.reshape(this.start, [1, 1, width]), [B, 1, 1]);
+    // By look-up, because the gradient of tf.tile is an operation for every copy.
+    const start = embedding(tf.reshape(this.start, [1, width]), tf.zeros([B, 1], 'int32')); // [B, 1, C]
     let text = tf.concat([start, embedding(this.captionTable, captions)], 1); // [B, 1 + L, C]
     if (this.positions !== undefined) text = tf.add(text, this.positions.caption);
     if (codes.shape[1] === 0) return text;

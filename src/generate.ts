@@ -1,14 +1,15 @@
 /**
  * @file Painting: one code after another from the model's distribution, with a cache of keys and values, classifier-free
  * guidance, temperature, top-k and top-p. An image's draws come from a stream of its own, so that image i of a seed is the
- * same whatever is painted beside it.
+ * same whatever is painted beside it. Where the backend can draw where it reads (decoder.ts), codes come to the host in
+ * blocks; elsewhere one by one.
  */
 import { setImmediate as turnOfEventLoop } from 'node:timers/promises';
 import type { Tensor } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import type { Dalle } from './dalle.ts';
-import { createDecoder, type Decoder } from './decoder.ts';
-import { type DrawOptions, drawCodes } from './kernels/draw.ts';
+import { type CodeSampler, createDecoder, type Decoder, type SamplingPlan } from './decoder.ts';
+import { type Drawn, type DrawOptions, drawCodes } from './kernels/draw.ts';
 import { Random } from './random.ts';
 
 export interface SamplingOptions extends DrawOptions {
@@ -44,11 +45,10 @@ export async function* generate(
   model: Dalle,
   request: GenerateRequest,
 ): AsyncGenerator<UnfinishedImages, Float64Array> {
-  const { captions, imagesPerCaption = 1, firstImage = 0, seed = 0, cfgScale = 1, given } = request;
+  const { captions, imagesPerCaption = 1, firstImage = 0, seed = 0, given } = request;
   const N = model.codes;
   const images = captions.length * imagesPerCaption;
   const every = request.every ?? model.vocabulary.grid;
-  const guided = cfgScale !== 1;
   const numberOf = (i: number) => {
     const first = typeof firstImage === 'number' ? firstImage : firstImage[Math.floor(i / imagesPerCaption)];
     return first + (i % imagesPerCaption);
@@ -59,32 +59,83 @@ export async function* generate(
   const known = knownPrefix(given, N);
   if (given !== undefined) for (let i = 0; i < images; i++) codes.set(given.subarray(0, known), i * N);
 
-  let { logits, decoder } = start(model, request, known);
+  const forced = (place: number) => given?.[place] ?? -1;
+  const { logits, decoder } = start(model, request, known);
+  let sampler: CodeSampler | undefined;
   try {
-    for (let position = known; position < N; position++) {
-      await turnOfEventLoop(); // so that a signal, or a server's other work, is heard between two codes
-      const forced = given === undefined ? -1 : given[position];
-      if (forced >= 0) {
-        for (let i = 0; i < images; i++) codes[i * N + position] = forced;
-      } else {
-        // A number for every image, needed or not, so that settings do not shift its stream.
-        const u = Float64Array.from(randoms, random => random.uniform());
-        const drawn = await drawCodes(logits, u, request);
-        for (let i = 0; i < images; i++) {
-          codes[i * N + position] = drawn.codes[i];
-          logProbability[i] += drawn.logProbability[i];
+    const plan = { images, options: request, forced, numbers: numbersOf(randoms, known, N, forced) };
+    sampler = decoder.sampler?.(logits, plan) ?? samplerOnHost(decoder, logits, plan, N);
+    for (let from = known; from < N; ) {
+      const painted = Math.min(N, (Math.floor(from / every) + 1) * every);
+      const block = await sampler.paint(from, painted);
+      for (let i = 0; i < images; i++) {
+        for (let place = from; place < painted; place++) {
+          const at = (place - from) * images + i;
+          codes[i * N + place] = block.codes[at];
+          logProbability[i] += block.logProbability[at];
         }
       }
-      logits.dispose();
-      const painted = position + 1;
-      if (painted < N) logits = decoder.next(nextInputs(codes, position, N, guided));
-      if (painted === N || painted % every === 0) yield { codes: codes.slice(), painted };
+      from = painted;
+      yield { codes: codes.slice(), painted };
     }
     return logProbability;
   } finally {
-    if (!logits.isDisposed) logits.dispose();
+    if (sampler === undefined) logits.dispose();
+    sampler?.dispose();
     decoder.dispose();
   }
+}
+
+/**
+ * The numbers that decide the draws, [draws, images]: one of every image's stream for each place that is painted, needed
+ * or not, so that settings do not shift its stream.
+ */
+function numbersOf(
+  randoms: readonly Random[],
+  known: number,
+  N: number,
+  forced: (place: number) => number,
+): Float64Array {
+  let draws = 0;
+  for (let place = known; place < N; place++) if (forced(place) < 0) draws++;
+  const numbers = new Float64Array(draws * randoms.length);
+  randoms.forEach((random, i) => {
+    for (let draw = 0; draw < draws; draw++) numbers[draw * randoms.length + i] = random.uniform();
+  });
+  return numbers;
+}
+
+/** Draws on the host: each code's logits come here, and the code goes back. */
+function samplerOnHost(decoder: Decoder, first: Tensor, plan: SamplingPlan, N: number): CodeSampler {
+  const { images, options, forced, numbers } = plan;
+  let logits = first;
+  let draws = 0;
+  const paint = async (from: number, to: number): Promise<Drawn> => {
+    const codes = new Int32Array((to - from) * images);
+    const logProbability = new Float64Array((to - from) * images);
+    for (let place = from; place < to; place++) {
+      await turnOfEventLoop(); // so that a signal, or a server's other work, is heard between two codes
+      const now = codes.subarray((place - from) * images, (place - from + 1) * images);
+      const code = forced(place);
+      if (code >= 0) {
+        now.fill(code);
+      } else {
+        const drawn = await drawCodes(logits, numbers.subarray(draws * images, (draws + 1) * images), options);
+        now.set(drawn.codes);
+        logProbability.set(drawn.logProbability, (place - from) * images);
+        draws++;
+      }
+      logits.dispose();
+      // With guidance every image's twin reads the same code.
+      if (place + 1 < N)
+        logits = decoder.next(Int32Array.from({ length: decoder.rows }, (_, row) => now[row % images]));
+    }
+    return { codes, logProbability };
+  };
+  const dispose = () => {
+    if (!logits.isDisposed) logits.dispose();
+  };
+  return { paint, dispose };
 }
 
 /** How many codes are given from the start on without a gap; the last code is always left to the loop. */
@@ -117,10 +168,4 @@ function start(model: Dalle, request: GenerateRequest, known: number): { logits:
   const selected = tf.gather(logits, rows);
   logits.dispose();
   return { logits: selected, decoder };
-}
-
-/** The codes just painted, as the next input of every row: [images], or twice that with guidance. */
-function nextInputs(codes: Int32Array, position: number, N: number, guided: boolean): Int32Array {
-  const images = codes.length / N;
-  return Int32Array.from({ length: guided ? 2 * images : images }, (_, row) => codes[(row % images) * N + position]);
 }

@@ -7,4 +7,4 @@ export { startBackend as selectBackend } from './kernels/start.ts';
 export { type OpenOptions, openPainter, type Painter, type PainterOptions } from './painter.ts';
 export { encodePng, type Picture, readPngText } from './pictures.ts';
 export { type LoadOptions, type Painting, type PaintOptions, Tessera } from './pipeline.ts';
-export type { WeightKind } from './runs.ts';
+export { shippedModel, type WeightKind } from './runs.ts';

@@ -1,13 +1,15 @@
 /**
  * @file The optimizer: AdamW (Loshchilov and Hutter 2019), or Muon for the matrices inside and AdamW for the rest; clipping
  * by the global norm, warm-up and cosine decay, and an exponential moving average of the weights. All state is fp32 and can
- * be saved and restored exactly.
+ * be saved and restored exactly. On WebGPU a step is decided where it is taken, so that nothing has to be read back.
  */
 import type { Tensor } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
+import { activeGpu } from './backends/webgpu/webgpu.ts';
 import { UserError } from './errors.ts';
-import { type AdamwSlot, adamwStep, squaredNorm } from './kernels/adamw.ts';
+import { type AdamwOptions, type AdamwSlot, adamwStep, squaredNorm } from './kernels/adamw.ts';
 import { type MuonSlot, muonStep } from './kernels/muon.ts';
+import { DeviceProgress, type Progress } from './kernels/stepplan.ts';
 import type { NamedValues, Parameter } from './nn/module.ts';
 
 export interface OptimizerConfig {
@@ -48,10 +50,18 @@ const MUON_BETA = 0.95;
 export class Optimizer {
   private readonly config: OptimizerConfig;
   private readonly slots: readonly Slot[];
+  /** Where the device counts, as last read from it. */
   private taken = 0;
+  private readonly device: DeviceProgress | undefined;
 
-  constructor(parameters: readonly Parameter[], config: OptimizerConfig) {
+  /** @param options.lossScaling whether gradients are those of a scaled loss: see `initialGradient`; on webgpu only */
+  constructor(
+    parameters: readonly Parameter[],
+    config: OptimizerConfig,
+    options: { readonly lossScaling?: boolean } = {},
+  ) {
     this.config = config;
+    this.device = activeGpu() === undefined ? undefined : new DeviceProgress(options.lossScaling === true);
     this.slots = parameters.map(parameter => ({
       parameter,
       m: variableLike(parameter.variable),
@@ -60,9 +70,24 @@ export class Optimizer {
     }));
   }
 
-  /** Updates made so far; skipped ones do not count. */
+  /** Updates made so far; skipped ones do not count. After `stepOnDevice` only `progress` knows them. */
   get steps(): number {
     return this.taken;
+  }
+
+  /** Whether steps are decided on the device, which `stepOnDevice` leaves in peace. */
+  get onDevice(): boolean {
+    return this.device !== undefined;
+  }
+
+  /** Whether gradients are taken to be those of a scaled loss. */
+  get scaling(): boolean {
+    return this.device?.scaling === true;
+  }
+
+  /** What the backward pass of the next step starts from; the caller owns it. Undefined is 1, without loss scaling. */
+  initialGradient(): Tensor | undefined {
+    return this.device?.initialGradient();
   }
 
   /**
@@ -71,6 +96,13 @@ export class Optimizer {
    * @returns the gradient's norm before clipping; where it is not finite, nothing has been changed
    */
   async step(gradients: readonly (Tensor | null)[], lr: number): Promise<number> {
+    if (this.device !== undefined) {
+      const report = this.stepOnDevice(gradients, [], lr);
+      const [norm] = await report.data();
+      report.dispose();
+      if (Number.isFinite(norm)) this.taken++;
+      return norm;
+    }
     const { config } = this;
     const norm = Math.sqrt(await squaredNorm(gradients.filter(g => g !== null)));
     if (Number.isFinite(norm)) {
@@ -78,26 +110,42 @@ export class Optimizer {
       // Early averages would otherwise remember the random start.
       const emaDecay = Math.min(config.ema, (1 + this.taken) / (10 + this.taken));
       const clipScale = norm > config.clip ? config.clip / norm : 1;
-      const muon: MuonSlot[] = [];
-      const adam: AdamwSlot[] = [];
-      this.slots.forEach(({ parameter, m, v, ema }, i) => {
-        const gradient = gradients[i];
-        if (gradient === null) return;
-        const slot = {
-          value: parameter.variable,
-          gradient,
-          ema,
-          weightDecay: parameter.decay ? config.weightDecay : 0,
-        };
-        if (v === undefined) muon.push({ ...slot, momentum: m });
-        else adam.push({ ...slot, m, v });
-      });
-      const { beta1, beta2 } = config;
-      muonStep(muon, { lr, beta: MUON_BETA, clipScale, emaDecay });
-      adamwStep(adam, { lr, beta1, beta2, eps: EPSILON, step: this.taken, clipScale, emaDecay });
+      this.update(gradients, { lr, step: this.taken, clipScale, emaDecay });
     }
     for (const gradient of gradients) gradient?.dispose();
     return norm;
+  }
+
+  /**
+   * As `step`, for a device that is not to be waited for: it finds out by itself whether to go on.
+   * @param losses scalars; nothing is changed where one of them is not finite either
+   * @returns [norm, loss scale] of this step, owned by the caller: the norm without the scale and before clipping, or NaN
+   *   where nothing has been changed
+   */
+  stepOnDevice(gradients: readonly (Tensor | null)[], losses: readonly Tensor[], lr: number): Tensor {
+    const [device, backend] = [this.device, activeGpu()];
+    if (device === undefined || backend === undefined) throw new Error('Optimizer.stepOnDevice: not on a device');
+    const given = gradients.filter(g => g !== null);
+    const { plan, report } = device.decide(given, losses, this.config);
+    this.update(gradients, { lr, step: 1, plan }); // the device counts
+    backend.disposeData(plan.dataId);
+    for (const gradient of given) gradient.dispose();
+    return report;
+  }
+
+  private update(gradients: readonly (Tensor | null)[], options: Omit<AdamwOptions, 'beta1' | 'beta2' | 'eps'>): void {
+    const { beta1, beta2, weightDecay } = this.config;
+    const muon: MuonSlot[] = [];
+    const adam: AdamwSlot[] = [];
+    this.slots.forEach(({ parameter, m, v, ema }, i) => {
+      const gradient = gradients[i];
+      if (gradient === null) return;
+      const slot = { value: parameter.variable, gradient, ema, weightDecay: parameter.decay ? weightDecay : 0 };
+      if (v === undefined) muon.push({ ...slot, momentum: m });
+      else adam.push({ ...slot, m, v });
+    });
+    muonStep(muon, { beta: MUON_BETA, ...options });
+    adamwStep(adam, { beta1, beta2, eps: EPSILON, ...options });
   }
 
   /** Runs `body` with the averaged weights in the parameters' place. Without an average it runs as it is. */
@@ -120,7 +168,14 @@ export class Optimizer {
     return collect(this.slots.map(({ parameter, ema }) => [parameter.name, ema ?? parameter.variable]));
   }
 
-  /** Moments and average by name, for an exact resume; `steps` is saved beside them. */
+  /** How far it is, read from the device if need be; saved beside `state`. */
+  async progress(): Promise<Progress> {
+    const progress = (await this.device?.read()) ?? { updates: this.taken };
+    this.taken = progress.updates;
+    return progress;
+  }
+
+  /** Moments and average by name, for an exact resume. */
   async state(): Promise<Map<string, { shape: number[]; values: Float32Array }>> {
     return collect(
       this.slots.flatMap(({ parameter: { name }, m, v, ema }) => {
@@ -132,9 +187,10 @@ export class Optimizer {
     );
   }
 
-  /** Takes over what `state` gave. */
-  load(state: NamedValues, steps: number, where: string): void {
-    this.taken = steps;
+  /** Takes over what `state` and `progress` gave. */
+  load(state: NamedValues, progress: Progress, where: string): void {
+    this.taken = progress.updates;
+    this.device?.load(progress);
     for (const { parameter, m, v, ema } of this.slots) {
       const targets: [string, tf.Variable | undefined][] = [
         ['m', m],
@@ -155,6 +211,7 @@ export class Optimizer {
   }
 
   dispose(): void {
+    this.device?.dispose();
     for (const { m, v, ema } of this.slots) {
       m.dispose();
       v?.dispose();

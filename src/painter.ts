@@ -8,13 +8,16 @@ import { startBackend } from './kernels/start.ts';
 import { type Painter, TransformerPainter } from './painting.ts';
 import { Tessera } from './pipeline.ts';
 import { captionEncoder, createRival } from './rivals.ts';
-import { expectTrained, expectTrainedWith, readRun, runPaths, type WeightKind } from './runs.ts';
+import { chooseWeights, expectTrained, expectTrainedWith, readRun, runPaths, type WeightKind } from './runs.ts';
 import { namedValues } from './train.ts';
 
 export type { Painter, PainterOptions } from './painting.ts';
 
 export interface OpenOptions {
-  /** `ema` (default): averaged weights; `best`: the average at the best validation; `last`: as trained last. */
+  /**
+   * `ema`: averaged weights; `best`: the average at the best validation; `last`: as trained last. Default `ema`, or the only
+   * ones that are there.
+   */
   readonly weights?: WeightKind;
   /** Where to compute; default `auto`. */
   readonly backend?: BackendName;
@@ -26,10 +29,10 @@ export interface OpenOptions {
  * @throws UserError if something of it is missing, or its text encoder is not the one that it was trained with
  */
 export async function openPainter(run: string, options: OpenOptions = {}): Promise<Painter> {
-  const { weights = 'ema', backend = 'auto', precision = 'auto' } = options;
+  const { backend = 'auto', precision = 'auto' } = options;
   const config = await readRun(run, 'load');
   const paths = runPaths(run);
-  const path = paths.weights[weights];
+  const path = paths.weights[chooseWeights(run, options.weights)];
   if (config.family === 'transformer') {
     return new TransformerPainter(await Tessera.load(run, options));
   }

@@ -14,14 +14,24 @@ import { UserError } from './errors.ts';
 import { type GenerateRequest, generate, type SamplingOptions } from './generate.ts';
 import { startBackend } from './kernels/start.ts';
 import { fill, fromFloats, type Picture, toFloat } from './pictures.ts';
-import { Random } from './random.ts';
-import { expectTrained, expectTrainedWith, type RunPaths, readRun, runPaths, type WeightKind } from './runs.ts';
+import {
+  chooseWeights,
+  expectTrained,
+  expectTrainedWith,
+  type RunPaths,
+  readRun,
+  runPaths,
+  type WeightKind,
+} from './runs.ts';
 import type { SafetensorsFile } from './safetensors.ts';
 import { loadPatchTokenizer } from './tasks/patch.ts';
 import { namedValues } from './train.ts';
 
 export interface LoadOptions {
-  /** `ema` (default): averaged weights; `best`: the average at the lowest validation loss; `last`: as trained last. */
+  /**
+   * `ema`: averaged weights; `best`: the average at the lowest validation loss; `last`: as trained last. Default `ema`, or
+   * the only ones that are there.
+   */
   readonly weights?: WeightKind;
   /** Where to compute; default `auto`. */
   readonly backend?: BackendName;
@@ -93,12 +103,13 @@ export class Tessera {
 
   /**
    * Loads a run.
-   * @param folder as `tessera train --out` made it
+   * @param folder as `tessera train --out` or `tessera export` made it, or `shippedModel()`
    * @throws UserError if something is missing, or a tokenizer is not the one that the model was trained with
    */
   static async load(folder: string, options: LoadOptions = {}): Promise<Tessera> {
-    const { weights = 'ema', backend = 'auto', precision = 'auto' } = options;
+    const { backend = 'auto', precision = 'auto' } = options;
     const config = await readRun(folder, 'load');
+    const weights = chooseWeights(folder, options.weights);
     const paths = runPaths(folder);
     expectTrained(folder, [
       [paths.captions, 'caption tokenizer'],
@@ -112,7 +123,7 @@ export class Tessera {
     const patch = await loadPatchTokenizer(config, paths.patch);
     const { tensors, metadata } = await checkTokenizers(paths, weights);
     const vocabulary = { caption: captions.vocabSize, image: codebookSizeOf(config.patch), grid: config.patch.grid };
-    const model = new Dalle(config.model, vocabulary, new Random(config.seed));
+    const model = new Dalle(config.model, vocabulary, null);
     model.parameters.load(namedValues(tensors), paths.weights[weights]);
     return new Tessera({ folder, config, captions, patch, model, step: Number(metadata.step ?? 0) });
   }

@@ -17,6 +17,7 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { packageRoot } from './backends/addon.ts';
 import { isRunning, readJson, writeJson } from './checkpoint.ts';
 import { checkConfig, type RunConfig, runSchema } from './config.ts';
 import { UserError } from './errors.ts';
@@ -64,6 +65,32 @@ export function runPaths(folder: string): RunPaths {
 }
 
 /**
+ * The weights that a run is loaded with: those asked for, or else the averaged ones, or else the only ones that are there,
+ * which is how a run is exported.
+ */
+export function chooseWeights(folder: string, wanted?: WeightKind): WeightKind {
+  const { weights } = runPaths(folder);
+  const there = weightKinds.filter(kind => existsSync(weights[kind]));
+  return wanted ?? (there.length === 1 ? there[0] : 'ema');
+}
+
+/**
+ * The folder of the model that comes with the package: a run, to be loaded as any other.
+ * @throws UserError if this copy of the package has none
+ */
+export function shippedModel(): string {
+  const folder = join(packageRoot(), 'models', 'emoji');
+  if (!existsSync(runPaths(folder).config)) {
+    throw new UserError(
+      'load',
+      `no model came with this copy of tessera (looked for ${runPaths(folder).config})`,
+      'name a run: --run RUN; `tessera train --data datasets/emoji --out RUN` trains one',
+    );
+  }
+  return folder;
+}
+
+/**
  * The config of a run that must be there.
  * @param who the command, for the message
  * @throws UserError if the folder is no run
@@ -87,7 +114,7 @@ const changeable = /^(train|patchTrain|textTrain)\.(steps|evalEvery|sampleEvery|
  * Makes a run's folder, or goes on with the run that is there.
  * @param fresh the config of a new run; @param given what the user asked for by flag or file
  * @returns the config to train with, saved in the folder
- * @throws UserError if the run that is there was made with another value of a field that cannot change
+ * @throws UserError if the run that is there was made with another value of a field that cannot change, or was exported
  */
 export async function openRun(
   folder: string,
@@ -99,6 +126,13 @@ export async function openRun(
   let config = fresh;
   if (resumed) {
     const stored = await readRun(folder, 'train');
+    if (!existsSync(dirname(paths.modelState)) && weightKinds.some(kind => existsSync(paths.weights[kind]))) {
+      throw new UserError(
+        'train',
+        `the run in ${folder} was exported, without what its training goes on from`,
+        'go on with the run that it was exported from, or choose another --out',
+      );
+    }
     const before = flattenConfig(stored);
     for (const [field, value] of Object.entries(flattenConfig(given))) {
       if (changeable.test(field) || JSON.stringify(before[field]) === JSON.stringify(value)) continue;

@@ -7,47 +7,27 @@
 import { join } from 'node:path';
 import { setImmediate as turnOfEventLoop } from 'node:timers/promises';
 import type { Tensor } from '@tensorflow/tfjs-core';
-import * as tf from '@tensorflow/tfjs-core';
+import { activeGpu } from './backends/webgpu/webgpu.ts';
 import { loadState, readJson, readSafetensors, type SavedState, saveState } from './checkpoint.ts';
 import { UserError } from './errors.ts';
-import { valueAndGradients } from './kernels/autodiff.ts';
-import type { NamedValues, Parameter, Parameters } from './nn/module.ts';
+import type { Progress } from './kernels/stepplan.ts';
+import { addTo, emptyWindow, type Metrics, meanOf } from './measured.ts';
+import {
+  type BatchOf,
+  discard,
+  type Losses,
+  type Move,
+  outcomesOf,
+  type Player,
+  playRound,
+  type Side,
+} from './moves.ts';
+import type { NamedValues, Parameters } from './nn/module.ts';
 import { learningRate, Optimizer, type OptimizerConfig } from './optim.ts';
 import { Random } from './random.ts';
 import { encodeSafetensors, type TensorData, toFloat32 } from './safetensors.ts';
 
-/** Named numbers, as they go into metrics.jsonl. */
-export type Metrics = Readonly<Record<string, number>>;
-
-/** A forward pass: the loss to minimise and further scalars to report, by name. */
-export interface Losses {
-  readonly loss: Tensor;
-  readonly metrics: Readonly<Record<string, Tensor>>;
-}
-
-/**
- * Fetches the data of one part of a step.
- * @param part from 0 to accumulate - 1
- * @returns builds the losses; called once, inside a tidy, with the step's own randomness
- */
-export type BatchOf = (step: number, part: number) => Promise<(random: Random) => Losses>;
-
-/** One side of a game: parameters with a loss of their own. In every step the players move in turn. */
-export interface Player {
-  /** Goes before the names of its metrics. */
-  readonly name: string;
-  readonly parameters: readonly Parameter[];
-  /** Where its optimizer differs from the loop's. */
-  readonly optimizer?: Partial<OptimizerConfig>;
-  /** Its learning rate over the scheduled one; default 1. */
-  readonly lr?: number;
-  readonly batch: BatchOf;
-  /** Around its forward and backward pass, after its batch has been fetched, e.g. to move the opponent and back. */
-  readonly before?: () => void;
-  readonly after?: () => void;
-  /** After its parameters have moved. */
-  readonly updated?: () => void;
-}
+export type { BatchOf, Losses, Metrics, Player };
 
 /** What a task has to remember beyond parameters. */
 export interface TaskState {
@@ -122,6 +102,8 @@ export interface TrainResult {
 }
 
 const MOST_SKIPPED = 10;
+/** Steps that a GPU is sent before their outcomes are read at the latest: further ahead of it the CPU should not run. */
+const MOST_SENT = 64;
 
 /** What the loop itself must remember. */
 interface LoopState {
@@ -132,21 +114,15 @@ interface LoopState {
   seconds: number;
 }
 
-/** A player and what moves it. */
-interface Side {
-  readonly player: Player;
-  readonly variables: readonly Tensor[];
-  readonly optimizer: Optimizer;
-}
-
 /** The players of a task; a model that minimises one loss is a game of one. */
 function sidesOf(task: Task, config: LoopConfig): Side[] {
   const { players, batch, parameters } = task;
+  const lossScaling = activeGpu()?.precision === 'f16';
   const alone = batch === undefined ? [] : [{ name: '', parameters: parameters.list(), batch: batch.bind(task) }];
   return (players ?? alone).map((player: Player) => ({
     player,
     variables: player.parameters.map(({ variable }) => variable as Tensor),
-    optimizer: new Optimizer(player.parameters, { ...config, ...player.optimizer }),
+    optimizer: new Optimizer(player.parameters, { ...config, ...player.optimizer }, { lossScaling }),
   }));
 }
 
@@ -172,28 +148,47 @@ export async function train(
   const saved = await loadState(folder);
   if (saved === undefined) await task.begin?.(random.fork('begin')); // before the averages copy the weights
   const sides = sidesOf(task, config);
+  const sent: SentStep[] = [];
   try {
     if (saved !== undefined) {
       await resume(saved, task, sides, state);
       watcher.onMessage?.(`resumed at step ${state.step}`);
     }
     let window = emptyWindow(now());
+    let loss = Number.NaN;
     let savedAt = state.step;
+    /** Takes in what has become of the steps sent so far. */
+    const settle = async () => {
+      const outcomes = await outcomesOf(sent.flatMap(({ moves }) => moves));
+      let at = 0;
+      for (const { step, moves } of sent.splice(0)) {
+        const ofStep = outcomes.slice(at, at + moves.length);
+        at += moves.length;
+        const verdicts = ofStep.map(({ verdict }) => verdict);
+        if (verdicts.every(verdict => verdict === 'done')) {
+          state.skipped = 0;
+          addTo(window, Object.assign({}, ...ofStep.map(({ metrics }) => metrics)) as Metrics);
+        } else if (verdicts.includes('skipped')) {
+          state.skipped++;
+          report(step, state.skipped, watcher);
+        }
+      }
+      if (window.steps > 0) loss = shownLoss(sides, meanOf(window));
+    };
 
     while (state.step < config.steps && signal?.aborted !== true) {
       await turnOfEventLoop(); // a step awaits nothing else that lets signals and decoded images in
       const lr = learningRate(config, state.step);
       const started = now();
-      const { metrics, finite } = await oneStep(sides, config, random, state.step, lr);
-      state.step++;
-      state.skipped = finite ? 0 : state.skipped + 1;
-      if (finite) addTo(window, metrics);
-      else report(state, watcher);
-      await task.afterStep?.(state.step, random.fork('after', state.step));
+      const moves = await playRound(sides, { random, step: state.step, lr, accumulate: config.accumulate });
+      const step = ++state.step;
+      sent.push({ step, moves });
+      if (!sides.some(({ optimizer }) => optimizer.onDevice) || isLooked(step, config) || sent.length >= MOST_SENT) {
+        await settle();
+      }
+      await task.afterStep?.(step, random.fork('after', step));
       state.seconds += (now() - started) / 1000;
-      const { step } = state;
       const last = step === config.steps;
-      const loss = shownLoss(sides, meanOf(window));
       watcher.onStep?.({ step, steps: config.steps, loss, units: step * task.unitsPerStep });
       if (step % config.logEvery === 0 || last) {
         const rate = (window.steps * task.unitsPerStep * 1000) / Math.max(1e-9, now() - window.since);
@@ -207,11 +202,29 @@ export async function train(
         savedAt = step;
       }
     }
+    if (sent.length > 0) {
+      const started = now();
+      await settle();
+      state.seconds += (now() - started) / 1000;
+    }
     if (savedAt !== state.step) await save(folder, task, sides, state, watcher);
     return { step: state.step, finished: state.step >= config.steps, best: state.best };
   } finally {
+    discard(sent.flatMap(({ moves }) => moves));
     for (const { optimizer } of sides) optimizer.dispose();
   }
+}
+
+/** A step whose outcome has not been taken in yet. */
+interface SentStep {
+  readonly step: number;
+  readonly moves: readonly Move[];
+}
+
+/** Whether something after this step wants to know what has become of the steps so far. */
+function isLooked(step: number, config: LoopConfig): boolean {
+  const { logEvery, evalEvery, sampleEvery, saveEvery, steps } = config;
+  return step === steps || [logEvery, evalEvery, sampleEvery, saveEvery].some(every => step % every === 0);
 }
 
 /** The loss that a progress line shows: in a game the last player's, which is no measure of progress (README). */
@@ -229,86 +242,13 @@ function spent({ imagesPerStep, flopsPerStep }: Task, { step, seconds }: LoopSta
   };
 }
 
-/** Every player's move. A game goes on while all of it is finite: the next player sees what the last one has become. */
-async function oneStep(
-  sides: readonly Side[],
-  config: LoopConfig,
-  random: Random,
-  step: number,
-  lr: number,
-): Promise<{ metrics: Metrics; finite: boolean }> {
-  const all: Record<string, number> = {};
-  for (const side of sides) {
-    const { name, lr: factor = 1, updated } = side.player;
-    const { metrics, finite } = await move(side, config, { random, step, lr: lr * factor });
-    for (const [key, value] of Object.entries(metrics)) all[name === '' ? key : `${name}_${key}`] = value;
-    if (!finite) return { metrics: all, finite };
-    updated?.();
-  }
-  return { metrics: all, finite: true };
-}
-
-/** Forward, backward and update; where something is not finite, nothing is updated. */
-async function move(
-  { player, variables, optimizer }: Side,
-  config: LoopConfig,
-  { random, step, lr }: { readonly random: Random; readonly step: number; readonly lr: number },
-): Promise<{ metrics: Metrics; finite: boolean }> {
-  const total: Record<string, number> = {};
-  const stream = player.name === '' ? '' : `${player.name}/`;
-  let gradients: (Tensor | null)[] = variables.map(() => null);
-  for (let part = 0; part < config.accumulate; part++) {
-    const forward = await player.batch(step, part);
-    const partRandom = random.fork(`step/${stream}${part}`, step);
-    const names: string[] = [];
-    player.before?.();
-    const result = valueAndGradients(() => {
-      const { loss, metrics } = forward(partRandom);
-      names.push(...Object.keys(metrics));
-      // Each part counts for its share of the batch.
-      return { loss: tf.div(loss, config.accumulate), aux: Object.values(metrics) };
-    }, variables);
-    player.after?.();
-    total.loss = (total.loss ?? 0) + (await scalar(result.loss));
-    for (let i = 0; i < names.length; i++) {
-      total[names[i]] = (total[names[i]] ?? 0) + (await scalar(result.aux[i])) / config.accumulate;
-    }
-    gradients = part === 0 ? [...result.gradients] : accumulate(gradients, result.gradients);
-  }
-  if (!Number.isFinite(total.loss)) {
-    for (const gradient of gradients) gradient?.dispose();
-    return { metrics: { ...total, norm: Number.NaN }, finite: false };
-  }
-  const norm = await optimizer.step(gradients, lr);
-  return { metrics: { ...total, norm }, finite: Number.isFinite(norm) };
-}
-
-function accumulate(sums: readonly (Tensor | null)[], more: readonly (Tensor | null)[]): (Tensor | null)[] {
-  return sums.map((sum, i) => {
-    const next = more[i];
-    if (sum === null || next === null) return sum ?? next;
-    const result = tf.add(sum, next);
-    sum.dispose();
-    next.dispose();
-    return result;
-  });
-}
-
-async function scalar(tensor: Tensor): Promise<number> {
-  const [value] = await tensor.data();
-  tensor.dispose();
-  return value;
-}
-
-function report(state: LoopState, watcher: Watcher): void {
-  watcher.onMessage?.(
-    `step ${state.step}: the loss or its gradient is not finite; step skipped (${state.skipped} in a row)`,
-  );
-  if (state.skipped >= MOST_SKIPPED) {
-    watcher.onLog?.({ step: state.step, nonfinite: state.skipped });
+function report(step: number, skipped: number, watcher: Watcher): void {
+  watcher.onMessage?.(`step ${step}: the loss or its gradient is not finite; step skipped (${skipped} in a row)`);
+  if (skipped >= MOST_SKIPPED) {
+    watcher.onLog?.({ step, nonfinite: skipped });
     throw new UserError(
       'train',
-      `${MOST_SKIPPED} steps in a row had a loss or gradient that is not finite, the last at step ${state.step}`,
+      `${MOST_SKIPPED} steps in a row had a loss or gradient that is not finite, the last at step ${step}`,
       'the last saved state is whole: go on with --precision fp32, or train in another folder with a lower --lr',
     );
   }
@@ -338,25 +278,6 @@ async function evaluate(task: Task, sides: readonly Side[], state: LoopState, wa
   }
 }
 
-interface Window {
-  readonly sums: Record<string, number>;
-  readonly since: number;
-  steps: number;
-}
-
-function emptyWindow(since: number): Window {
-  return { sums: {}, since, steps: 0 };
-}
-
-function addTo(window: Window, metrics: Metrics): void {
-  window.steps++;
-  for (const [name, value] of Object.entries(metrics)) window.sums[name] = (window.sums[name] ?? 0) + value;
-}
-
-function meanOf(window: Window): Record<string, number> {
-  return Object.fromEntries(Object.entries(window.sums).map(([name, sum]) => [name, sum / window.steps]));
-}
-
 async function save(
   folder: string,
   task: Task,
@@ -369,6 +290,7 @@ async function save(
   // First what others read, then the state that calls it done: killed between the two, the steps since are made again.
   await watcher.onSave?.(weights, await averages(sides), state.step);
   const moments = await Promise.all(sides.map(({ optimizer }) => optimizer.state()));
+  const progress = await Promise.all(sides.map(({ optimizer }) => optimizer.progress()));
   await saveState(folder, {
     'weights.safetensors': encodeSafetensors(asTensors(weights)),
     'optimizer.safetensors': encodeSafetensors(asTensors(new Map(moments.flatMap(part => [...part])))),
@@ -376,7 +298,10 @@ async function save(
     'state.json': JSON.stringify({
       ...state,
       best: Number.isFinite(state.best) ? state.best : null,
-      updates: sides.map(({ optimizer }) => optimizer.steps),
+      updates: progress.map(({ updates }) => updates),
+      ...(sides.some(({ optimizer }) => optimizer.scaling) && {
+        lossScales: progress.map(({ lossScale }) => lossScale ?? null),
+      }),
       task: extra?.values ?? null,
     }),
   });
@@ -387,13 +312,16 @@ async function resume(saved: SavedState, task: Task, sides: readonly Side[], sta
   const stored = (await readJson(file('state.json'))) as Omit<LoopState, 'best'> & {
     best: number | null;
     updates: readonly number[];
+    /** Absent where losses are not scaled. */
+    lossScales?: readonly (Progress['lossScale'] | null)[];
     task: unknown;
   };
   const values = async (name: string) => namedValues((await readSafetensors(file(name))).tensors);
   task.parameters.load(await values('weights.safetensors'), file('weights.safetensors'));
   const moments = await values('optimizer.safetensors');
   sides.forEach(({ optimizer }, i) => {
-    optimizer.load(moments, stored.updates[i], file('optimizer.safetensors'));
+    const progress = { updates: stored.updates[i], lossScale: stored.lossScales?.[i] ?? undefined };
+    optimizer.load(moments, progress, file('optimizer.safetensors'));
   });
   task.restore?.((await readSafetensors(file('task.safetensors'))).tensors, stored.task);
   state.step = stored.step;

@@ -131,7 +131,7 @@ for (const { name, config } of variants) {
           values: key.startsWith('v.') ? draws.map(x => x * x + peak(wanted) ** 2) : draws,
         });
       }
-      optimizer.load(state, step - 1, 'test');
+      optimizer.load(state, { updates: step - 1 }, 'test');
       const norm = await optimizer.step(gradients, lr);
       const plainNorm = Math.sqrt(
         [...plain.gradients.values()].reduce((sum, g) => sum + g.reduce((s, x) => s + x * x, 0), 0),

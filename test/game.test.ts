@@ -53,13 +53,13 @@ const loop: LoopConfig = {
 };
 
 /** min over u, max over v of u . v + noise . u, with v looking ahead of u where asked. */
-function saddle(predict: boolean, seen: string[] = []): Task {
+function saddle(predict: boolean, seen?: string[]): Task {
   const parameters = new Parameters(new Random(5));
   const u = parameters.scope('u').normal('w', [3], 1);
   const v = parameters.scope('v').normal('w', [3], 1);
   const [uParameter, vParameter] = parameters.list();
   const ahead = new Lookahead([uParameter]);
-  const show = (who: string) => seen.push(`${who} ${[...u.dataSync(), ...v.dataSync()].join()}`);
+  const show = (who: string) => seen?.push(`${who} ${[...u.dataSync(), ...v.dataSync()].join()}`);
   const players: Player[] = [
     {
       name: 'V',

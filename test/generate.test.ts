@@ -4,12 +4,13 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, test } from 'vitest';
 import { selectBackend } from '../src/backends/index.ts';
+import { activeGpu, type GpuBackend } from '../src/backends/webgpu/webgpu.ts';
 import type { ModelConfig } from '../src/config.ts';
 import type { Dalle } from '../src/dalle.ts';
 import { type GenerateRequest, generate } from '../src/generate.ts';
 import { disposeKvCache } from '../src/kernels/attention.ts';
 import { Random } from '../src/random.ts';
-import { expectAllclose, onEveryBackend } from './support.ts';
+import { expectAllclose, noWebgpu, onEveryBackend } from './support.ts';
 import { caption, configs, randomModel, vocabulary } from './tiny-model.ts';
 
 const N = vocabulary.grid ** 2;
@@ -233,6 +234,63 @@ describe('painting', () => {
     expect(tf.memory().numTensors).toBe(before);
     for await (const { painted } of generate(model, { captions: [ids], every: 1 })) if (painted === 2) break;
     expect(tf.memory().numTensors).toBe(before);
+    model.dispose();
+  });
+});
+
+describe.skipIf(noWebgpu !== undefined)(`on webgpu${noWebgpu === undefined ? '' : ` (skipped: ${noWebgpu})`}`, () => {
+  const [ids, other] = captionsFor(configs.modern);
+  const settings = { imagesPerCaption: 2, seed: 5, cfgScale: 1.5, topK: 9, topP: 0.95, temperature: 0.8 };
+  const given = Int32Array.from([7, -1, -1, 4, 2, -1, -1, -1, 11]);
+  const requests: readonly GenerateRequest[] = [
+    { captions: [ids, other], temperature: 0 },
+    { captions: [ids, other], ...settings },
+    { captions: [ids], ...settings, given, every: 2 },
+  ];
+
+  test('paints what the cpu backend paints', async () => {
+    const paintOn = async (backend: 'cpu' | 'webgpu') => {
+      await selectBackend(backend);
+      const model = randomModel(configs.modern, 2);
+      const painted = [];
+      for (const request of requests) painted.push(await paint(model, request));
+      model.dispose();
+      return painted;
+    };
+    const [wanted, got] = [await paintOn('cpu'), await paintOn('webgpu')];
+    got.forEach(({ images, steps, logProbability }, i) => {
+      expect(images).toEqual(wanted[i].images);
+      expect(steps).toEqual(wanted[i].steps);
+      expectAllclose(logProbability, wanted[i].logProbability, { relative: 1e-4, absolute: 1e-4 });
+    });
+  });
+
+  test('reads back once a block, and takes no more memory for more images', async () => {
+    await selectBackend('webgpu');
+    const gpu = activeGpu() as GpuBackend;
+    const model = randomModel(configs.modern, 2);
+    const read = gpu.read.bind(gpu);
+    let reads = 0;
+    gpu.read = data => {
+      reads++;
+      return read(data);
+    };
+    try {
+      const all = async () => {
+        for (const request of requests) {
+          reads = 0;
+          const { steps } = await paint(model, request);
+          expect(reads).toBeLessThanOrEqual(steps.length);
+        }
+        return { tensors: tf.memory().numTensors, ...gpu.memory() };
+      };
+      await all();
+      const before = await all();
+      await all();
+      expect(await all()).toEqual(before);
+    } finally {
+      gpu.read = read;
+    }
     model.dispose();
   });
 });

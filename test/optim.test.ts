@@ -148,6 +148,22 @@ for (const [name, poison] of [
   });
 }
 
+onEveryBackend('a gradient that is not finite leaves what Muon updates untouched too', async () => {
+  const parameters = new Parameters(new Random(1));
+  parameters.normal('layers.0.weight', [6, 5], 1);
+  const optimizer = new Optimizer(parameters.list(), { ...config, optimizer: 'muon' });
+  await optimizer.step([tf.tensor(new Random(2).normals(30, 1), [6, 5])], 0.1);
+  const before = await everything(parameters, optimizer);
+  expect([...before.keys()].some(name => name.startsWith('v.'))).toBe(false);
+  const values = new Random(3).normals(30, 1);
+  values[7] = Number.NaN;
+  expect(await optimizer.step([tf.tensor(values, [6, 5])], 0.1)).toBeNaN();
+  expect(await everything(parameters, optimizer)).toEqual(before);
+  expect(optimizer.steps).toBe(1);
+  optimizer.dispose();
+  parameters.dispose();
+});
+
 onEveryBackend('a parameter without a gradient stays as it is', async () => {
   const parameters = someParameters();
   const optimizer = new Optimizer(parameters.list(), config);
@@ -218,14 +234,14 @@ onEveryBackend('goes on from its saved state bit for bit', async () => {
 
   const second = new Optimizer(resumed.list(), config);
   resumed.load(weights, 'test');
-  second.load(state, 4, 'test');
+  second.load(state, { updates: 4 }, 'test');
   for (let step = 4; step < 9; step++) await second.step(gradientsOf(step), 0.1);
   expect(await everything(resumed, second)).toEqual(await everything(straight, whole));
   expect(second.steps).toBe(9);
 
   state.delete('v.gain');
-  expect(() => second.load(state, 4, 'state/optimizer.safetensors')).toThrow(UserError);
-  expect(() => second.load(state, 4, 'state/optimizer.safetensors')).toThrow(
+  expect(() => second.load(state, { updates: 4 }, 'state/optimizer.safetensors')).toThrow(UserError);
+  expect(() => second.load(state, { updates: 4 }, 'state/optimizer.safetensors')).toThrow(
     'state/optimizer.safetensors: v.gain is missing',
   );
   for (const disposable of [whole, second, straight, resumed]) disposable.dispose();

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { checkConfig, type RunConfig, type RunConfigInput, runSchema } from '../src/config.ts';
 import { UserError } from '../src/errors.ts';
-import { fingerprint, lockRun, openRun, readRun, runPaths, weightKinds } from '../src/runs.ts';
+import { chooseWeights, fingerprint, lockRun, openRun, readRun, runPaths, weightKinds } from '../src/runs.ts';
 import { mergeConfig } from '../src/schema.ts';
 
 let folder: string;
@@ -128,6 +128,17 @@ test('all files of a run lie in its folder, each under a name of its own', () =>
   expect(new Set(files).size).toBe(files.length);
   for (const file of files) expect(file.startsWith(join('runs', 'demo'))).toBe(true);
   expect(Object.keys(weights).sort()).toEqual([...weightKinds].sort());
+});
+
+test('the weights of a run are the averaged ones, or the only ones there are, or those that were asked for', async () => {
+  const { weights } = runPaths(folder);
+  await mkdir(folder);
+  expect(chooseWeights(folder)).toBe('ema'); // for the message that there are none
+  await writeFile(weights.best, '');
+  expect(chooseWeights(folder)).toBe('best');
+  await writeFile(weights.last, '');
+  expect(chooseWeights(folder)).toBe('ema'); // which of two is not guessed
+  expect(chooseWeights(folder, 'last')).toBe('last');
 });
 
 test('a fingerprint is the SHA-256 of the file', async () => {

@@ -45,9 +45,9 @@ export class PatchTokenizer implements Tokenizer<Tensor, Tensor> {
 
   /**
    * @param imageSize pixels along each side; over `config.grid` a power of two, at least `config.stem`
-   * @param random where the initial weights come from
+   * @param random where the initial weights come from; null: they will be loaded
    */
-  constructor(config: PatchConfig, imageSize: number, random: Random) {
+  constructor(config: PatchConfig, imageSize: number, random: Random | null) {
     this.config = config;
     this.imageSize = imageSize;
     this.grid = config.grid;
@@ -161,6 +161,11 @@ export class PatchTokenizer implements Tokenizer<Tensor, Tensor> {
     const [finest] = stageWidths(config, imageSize / config.grid);
     const first = 2 * (imageSize / config.stem) ** 2 * 9 * 3 * config.stem ** 2 * finest;
     return 3 * (encode + decode) - first;
+  }
+
+  /** Brings `state` up to date, which on a GPU is behind. */
+  async settle(): Promise<void> {
+    await this.quantizer.settle?.();
   }
 
   /** What a resumed training needs besides the parameters. */

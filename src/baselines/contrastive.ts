@@ -304,9 +304,10 @@ export class Contrastive {
   }
 
   /** Keeps the temperature within CLIP's bound; after every update. */
-  async bound(): Promise<void> {
-    const [value] = await this.logScale.data();
-    if (value > MOST_SCALE) assignScalar(this.logScale, MOST_SCALE);
+  bound(): void {
+    const bounded = tf.minimum(this.logScale as Tensor, MOST_SCALE);
+    this.logScale.assign(bounded);
+    bounded.dispose();
   }
 
   /** Multiply-adds times two of one pair's forward and backward pass; a view of the image more with `views`. */

@@ -49,10 +49,16 @@ class BatchNorm {
     tf.tidy(() => {
       const [mean, inverse] = tf.unstack(moments);
       const variance = tf.sub(tf.reciprocal(tf.square(inverse)), EPS);
-      this.mean.assign(tf.add(tf.mul(this.mean, KEEP), tf.mul(mean, 1 - KEEP)));
-      this.variance.assign(tf.add(tf.mul(this.variance, KEEP), tf.mul(variance, 1 - KEEP)));
+      this.mean.assign(towards(this.mean, mean));
+      this.variance.assign(towards(this.variance, variance));
     });
   }
+}
+
+/** What is not finite is left out: on a GPU the statistics of a step that was skipped come here too. */
+function towards(running: Tensor, batch: Tensor): Tensor {
+  const usable = tf.where(tf.isFinite(batch), batch, running);
+  return tf.add(tf.mul(running, KEEP), tf.mul(usable, 1 - KEEP));
 }
 
 /** The stages whose outputs have a norm: all but the image itself. */

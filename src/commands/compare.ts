@@ -15,7 +15,7 @@ import { aidsOf, groupNames, shortNames } from '../report/groups.ts';
 import { readHistory } from '../report/history.ts';
 import { renderPage } from '../report/page.ts';
 import { progressOf, verdictOf } from '../report/stability.ts';
-import { readRun, runPaths, type WeightKind } from '../runs.ts';
+import { chooseWeights, readRun, runPaths, type WeightKind } from '../runs.ts';
 import { evalRun } from './eval.ts';
 import { type ComparedRun, openComparisonData, type PaintedRun, type PaintingRequest, paintRuns } from './paintings.ts';
 import { type Session, startEngine } from './session.ts';
@@ -35,11 +35,13 @@ export interface CompareRequest extends PaintingRequest {
   /** What the metrics look through, and how many training images they compare with. */
   readonly features: readonly string[];
   readonly reference: number;
+  /** Default: each run's averaged ones, or the only ones it has. */
+  readonly weights?: WeightKind;
 }
 
 /** Writes the report and prints its findings. */
 export async function compareRuns(session: Session, request: CompareRequest): Promise<void> {
-  const { out, data, seed, weights } = request;
+  const { out, data, seed } = request;
   const json = jsonBeside(out);
   const runs = await openRuns(request);
   await checkSplits(runs);
@@ -49,14 +51,14 @@ export async function compareRuns(session: Session, request: CompareRequest): Pr
   if (data !== undefined) for (const run of runs) await evaluateMissing(session, { ...request, data }, run);
   const opened =
     data === undefined ? undefined : await openComparisonData(session, { ...request, data }, runs[0].config);
-  for (const { folder, trained } of runs) {
+  for (const { folder, weights, trained } of runs) {
     if (painting && !trained)
       session.reporter.message(`warning: ${folder} has no ${weights} weights; nothing is painted by it`);
   }
   const { painted, grid } = painting
     ? await paintRuns(session, request, { runs, captions, data: opened })
     : { painted: new Map<string, PaintedRun>(), grid: null };
-  const reports = await reportRuns(runs, weights, painted);
+  const reports = await reportRuns(runs, painted);
   const report: Report = {
     format: 'tessera-comparison-1',
     made: new Date().toISOString(),
@@ -90,7 +92,7 @@ function jsonBeside(out: string): string {
   return `${out.replace(/\.html?$/i, '')}.json`;
 }
 
-async function openRuns({ runs: folders, weights }: CompareRequest): Promise<ComparedRun[]> {
+async function openRuns({ runs: folders, weights: wanted }: CompareRequest): Promise<ComparedRun[]> {
   if (folders.length === 0) {
     throw new UserError(
       'compare',
@@ -105,8 +107,9 @@ async function openRuns({ runs: folders, weights }: CompareRequest): Promise<Com
   return folders.map((folder, i) => {
     const config = configs[i];
     const paths = runPaths(folder);
+    const weights = chooseWeights(folder, wanted);
     const needed = [paths.weights[weights], config.family === 'transformer' ? paths.patch : paths.text, paths.captions];
-    return { folder, name: names[i], config, trained: needed.every(existsSync) };
+    return { folder, name: names[i], config, weights, trained: needed.every(existsSync) };
   });
 }
 
@@ -148,10 +151,10 @@ async function heldOutIds({ folder }: ComparedRun): Promise<string | undefined> 
 async function evaluateMissing(
   session: Session,
   request: CompareRequest & { readonly data: string },
-  { folder, trained, config }: ComparedRun,
+  { folder, weights, trained, config }: ComparedRun,
 ): Promise<void> {
   if (!trained) return;
-  const { stages, metrics: known } = readHistory(readJsonLines(runPaths(folder).metrics), config, request.weights);
+  const { stages, metrics: known } = readHistory(readJsonLines(runPaths(folder).metrics), config, weights);
   const step = stepOf(stages, config);
   // Features are logged by a longer name, in which the one that was asked for is found.
   const isKnown = (metric: string, features: string) =>
@@ -172,7 +175,7 @@ async function evaluateMissing(
     session.reporter.message(`${folder}: measuring ${names}`);
     // Its table is not wanted here: the page has it.
     const quiet = { ...session, print: () => undefined };
-    await evalRun(quiet, { ...request, run: folder, metrics: names.split(', '), features });
+    await evalRun(quiet, { ...request, run: folder, weights, metrics: names.split(', '), features });
   }
 }
 
@@ -183,12 +186,11 @@ function stepOf(stages: readonly Stage[], { family }: ComparedRun['config']): nu
 
 async function reportRuns(
   runs: readonly ComparedRun[],
-  weights: WeightKind,
   painted: ReadonlyMap<string, PaintedRun>,
 ): Promise<RunReport[]> {
   const groups = groupNames(runs.map(({ config }) => config));
   return Promise.all(
-    runs.map(async ({ folder, name, config }, i) => {
+    runs.map(async ({ folder, name, config, weights }, i) => {
       const history = readHistory(readJsonLines(runPaths(folder).metrics), config, weights);
       const { stages, checks } = history;
       const own = painted.get(name);
@@ -247,6 +249,7 @@ function commandOf(request: CompareRequest): string {
   const measured = ['--metrics', names.join(','), '--features', quoted(features.join(',')), '--reference', reference];
   const given = data === undefined ? [] : ['--data', quoted(data), ...(names.length === 0 ? [] : measured)];
   const wanted = captions === undefined ? [] : ['--captions', quoted(captions)];
-  const flags = ['--num-images', numImages, '--seed', seed, '--weights', weights, '--out', quoted(out)];
+  const chosen = weights === undefined ? [] : ['--weights', weights];
+  const flags = ['--num-images', numImages, '--seed', seed, ...chosen, '--out', quoted(out)];
   return ['tessera compare', ...runs.map(quoted), ...given, ...wanted, ...flags].join(' ');
 }

@@ -25,7 +25,7 @@ import {
 import { DISTRACTORS } from '../metrics/rprecision.ts';
 import { openPainter, type Painter } from '../painter.ts';
 import { Random } from '../random.ts';
-import { fingerprint, readRun, runPaths, type WeightKind } from '../runs.ts';
+import { chooseWeights, fingerprint, readRun, runPaths, type WeightKind } from '../runs.ts';
 import {
   type Captioned,
   checkCaptions,
@@ -49,7 +49,8 @@ export interface EvalRequest extends EngineFlags {
   /** `pixels`, `random`, folders of `tessera features`, folders or hub ids of ONNX networks. */
   readonly features: readonly string[];
   readonly seed: number;
-  readonly weights: WeightKind;
+  /** Default: the averaged ones, or the only ones there. */
+  readonly weights?: WeightKind;
 }
 
 /** What is measured unless something else is asked for: the rest needs features of a trained network, or time. */
@@ -63,7 +64,8 @@ export async function evalRun(session: Session, request: EvalRequest): Promise<r
   const config = await readRun(request.run, 'eval');
   await expectOtherJudge(request);
   await startEngine(session, request);
-  const { weights, backend, precision, seed, numImages } = request;
+  const { backend, precision, seed, numImages } = request;
+  const weights = chooseWeights(request.run, request.weights);
   const extractors: FeatureExtractor[] = [];
   let painter: Painter | undefined;
   const results: EvalRecord[] = [];
@@ -102,7 +104,7 @@ export async function evalRun(session: Session, request: EvalRequest): Promise<r
     for (const extractor of extractors) await extractor.dispose();
   }
   append(runPaths(request.run).metrics, results);
-  show(session, request, results);
+  show(session, { ...request, weights }, results);
   return results;
 }
 
@@ -291,7 +293,11 @@ function append(path: string, results: readonly EvalRecord[]): void {
   lines.close();
 }
 
-function show(session: Session, { run, weights, numImages, seed }: EvalRequest, results: readonly EvalRecord[]): void {
+function show(
+  session: Session,
+  { run, weights, numImages, seed }: EvalRequest & { readonly weights: WeightKind },
+  results: readonly EvalRecord[],
+): void {
   const step = results[0]?.step ?? 0;
   session.print(`${run}: step ${step}, ${weights} weights, ${numImages} images of held-out captions, seed ${seed}`);
   for (const line of resultTable(results)) session.print(line);

@@ -34,7 +34,8 @@ export interface ComparedRun {
   readonly folder: string;
   readonly name: string;
   readonly config: RunConfig;
-  /** Whether its network is there to paint with. */
+  /** The weights that it is painted with, and whether they are there. */
+  readonly weights: WeightKind;
   readonly trained: boolean;
 }
 
@@ -43,7 +44,6 @@ export interface PaintingRequest extends EngineFlags {
   /** Images painted by each run to be measured. */
   readonly numImages: number;
   readonly seed: number;
-  readonly weights: WeightKind;
 }
 
 /** The images of a data set that a comparison needs. */
@@ -107,7 +107,7 @@ export async function paintRuns(
   const painted = new Map<string, PaintedRun>();
   const images: { run: string; images: (readonly Embedded[])[] }[] = [];
   for (const run of runs) {
-    const painter = await openPainter(run.folder, request);
+    const painter = await openPainter(run.folder, { ...request, weights: run.weights });
     try {
       const inGrid = captions.flatMap(caption => Array.from({ length: count }, () => caption));
       const brush = new TimedBrush(session, painter, { ...request, name: run.name });

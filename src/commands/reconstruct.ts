@@ -11,10 +11,11 @@ import { encodePng, type Picture } from '../pictures.ts';
 import { readRun, runPaths } from '../runs.ts';
 import { loadPatchTokenizer } from '../tasks/patch.ts';
 import { reconstructionSheet, reconstructPictures } from './reconstructions.ts';
-import { type EngineFlags, type Session, startEngine } from './session.ts';
+import { type EngineFlags, runOrShipped, type Session, startEngine } from './session.ts';
 
 export interface ReconstructRequest extends EngineFlags {
-  readonly run: string;
+  /** Default: the model that comes with the package. */
+  readonly run?: string;
   /** Image files, folders of captioned images or other data sets. */
   readonly inputs: readonly string[];
   readonly out: string;
@@ -23,17 +24,18 @@ export interface ReconstructRequest extends EngineFlags {
 
 /** Writes originals above reconstructions and prints the PSNR. */
 export async function reconstructImages(session: Session, request: ReconstructRequest): Promise<void> {
-  const config = await readRun(request.run, 'reconstruct');
+  const run = runOrShipped(session, request.run);
+  const config = await readRun(run, 'reconstruct');
   if (config.family !== 'transformer') {
     throw new UserError(
       'reconstruct',
-      `${request.run} is a ${config.family} run, which has no patch tokenizer`,
+      `${run} is a ${config.family} run, which has no patch tokenizer`,
       'give the run of a transformer',
     );
   }
-  const paths = runPaths(request.run);
+  const paths = runPaths(run);
   if (!existsSync(paths.patch)) {
-    throw new UserError('reconstruct', `the patch tokenizer of ${request.run} is not trained yet (no ${paths.patch})`);
+    throw new UserError('reconstruct', `the patch tokenizer of ${run} is not trained yet (no ${paths.patch})`);
   }
   await startEngine(session, request);
   const tokenizer = await loadPatchTokenizer(config, paths.patch);

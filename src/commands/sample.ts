@@ -15,13 +15,14 @@ import { type Painter, TransformerPainter } from '../painting.ts';
 import { encodePng, type Picture } from '../pictures.ts';
 import type { Painting, Tessera } from '../pipeline.ts';
 import { loadClip, rank } from '../rerank.ts';
-import { fingerprint, readRun, runPaths, type WeightKind } from '../runs.ts';
+import { chooseWeights, fingerprint, readRun, runPaths, type WeightKind } from '../runs.ts';
 import { type CompletionFlags, type GivenImage, givenImage } from './completion.ts';
 import { splitDataset } from './images.ts';
-import { downloads, type EngineFlags, type Session, startEngine } from './session.ts';
+import { downloads, type EngineFlags, runOrShipped, type Session, startEngine } from './session.ts';
 
 export interface SampleRequest extends EngineFlags, SamplingOptions, CompletionFlags {
-  readonly run: string;
+  /** Default: the model that comes with the package. */
+  readonly run?: string;
   /** Of a diffusion model. */
   readonly steps?: number;
   readonly seed: number;
@@ -29,12 +30,18 @@ export interface SampleRequest extends EngineFlags, SamplingOptions, CompletionF
   readonly numImages: number;
   readonly batchSize: number;
   readonly outputsDir: string;
-  readonly weights: WeightKind;
+  /** Default: the averaged ones, or the only ones there. */
+  readonly weights?: WeightKind;
   readonly preview: boolean;
   readonly rerank?: string;
   readonly bestOf?: number;
   readonly nearest: boolean;
   readonly data?: string;
+}
+
+/** A request whose run is known. */
+interface Chosen extends SampleRequest {
+  readonly run: string;
 }
 
 /** A finished image and what belongs to it. */
@@ -90,7 +97,7 @@ function gan(why: string) {
 }
 
 /** Refuses flags that a run's family cannot follow. */
-function checkFamily(request: SampleRequest, family: Family): void {
+function checkFamily(request: Chosen, family: Family): void {
   const { flags, why } = useless[family];
   const stray = flags.find(flag => request[flag] !== undefined && request[flag] !== false);
   if (stray === undefined) return;
@@ -105,24 +112,26 @@ function checkFamily(request: SampleRequest, family: Family): void {
 const COMPARED = 64;
 
 /** Paints every caption of `text` (separated by |) and writes the images, a grid of each caption, and prints the paths. */
-export async function sampleRun(session: Session, request: SampleRequest): Promise<void> {
+export async function sampleRun(session: Session, asked: SampleRequest): Promise<void> {
+  checkFlags(asked);
+  const request = { ...asked, run: runOrShipped(session, asked.run) };
   const captions = request.text
     .split('|')
     .map(caption => caption.trim())
     .filter((caption, _, all) => caption !== '' || all.length === 1); // a | at the end asks for nothing
-  checkFlags(request);
   checkFamily(request, (await readRun(request.run, 'sample')).family);
   const backend = await startEngine(session, request);
+  const weights = chooseWeights(request.run, request.weights);
   const painter = await openPainter(request.run, {
-    weights: request.weights,
+    weights,
     backend: request.backend,
     precision: request.precision,
   });
   const made = {
-    run: request.run,
+    run: asked.run ?? 'models/emoji', // not where the package lies on this machine
     family: painter.family,
-    weights: request.weights,
-    weights_sha256: await fingerprint(runPaths(request.run).weights[request.weights]),
+    weights,
+    weights_sha256: await fingerprint(runPaths(request.run).weights[weights]),
     backend,
     ...settings(request, painter.config),
   };

@@ -5,6 +5,7 @@
 import type { BackendName } from '../backends/index.ts';
 import type { PrecisionName } from '../backends/precision.ts';
 import { startBackend } from '../kernels/start.ts';
+import { shippedModel } from '../runs.ts';
 import type { Reporter } from '../terminal/progress.ts';
 
 export interface Session {
@@ -33,6 +34,14 @@ export async function startEngine({ reporter }: Session, flags: EngineFlags): Pr
     warn: (message, hint) => reporter.message(`warning: ${message}\n  hint: ${hint}`),
     tell: message => reporter.message(message),
   });
+}
+
+/** The run that was asked for, or the model that comes with the package, which is said. */
+export function runOrShipped(session: Session, run: string | undefined): string {
+  if (run !== undefined) return run;
+  const shipped = shippedModel();
+  session.reporter.message(`using the model that comes with Tessera (${shipped}); another: --run RUN`);
+  return shipped;
 }
 
 /** Where networks of others are kept, and how their downloads are shown. */

@@ -19,6 +19,7 @@ import { compareRuns } from './compare.ts';
 import { emojiData, inspectData, modesData, shapesData } from './data.ts';
 import { doctor } from './doctor.ts';
 import { defaultMetrics, evalRun } from './eval.ts';
+import { exportRun, exportTypes } from './export.ts';
 import { featuresConfig, featuresFields, trainFeatures } from './features.ts';
 import { reconstructImages } from './reconstruct.ts';
 import { sampleRun } from './sample.ts';
@@ -60,6 +61,10 @@ const engine = {
 
 const folder = (description: string) => z.string().min(1).describe(description).meta({ title: 'folder' });
 const file = (description: string) => z.string().min(1).describe(description).meta({ title: 'file' });
+const weights = z
+  .enum(weightKinds)
+  .optional()
+  .describe('averaged, best on validation, or last (default: ema, or the only ones there)');
 const dataFormat = z
   .enum(['auto', ...formatNames])
   .default('auto')
@@ -202,12 +207,13 @@ export const commands: readonly Command[] = [
     name: 'sample',
     summary: 'paint captions',
     examples: [
+      "tessera sample --text 'red apple'",
       "tessera sample --run runs/demo --text 'red apple|blue heart' --num-images 8",
       "tessera sample --run runs/demo --text 'a cat' --image half.png --keep-rows 4",
     ],
     aliases: { n: 'numImages' },
     flags: z.object({
-      run: folder('a trained run').default('runs/demo'),
+      run: folder('a trained run (default: the model that comes with Tessera)').optional(),
       text: z.string().describe("captions, separated by |; '' paints without one"),
       numImages: z.number().int().positive().max(10000).default(4).describe('images of each caption'),
       seed: z.number().int().min(0).max(0xffffffff).default(0).describe('the same seed paints the same images'),
@@ -221,7 +227,7 @@ export const commands: readonly Command[] = [
         .describe("diffusion: steps of sampling (default: the run's)"),
       outputsDir: folder('where the images go').default('outputs'),
       batchSize: z.number().int().positive().max(1024).default(16).describe('images painted at once'),
-      weights: z.enum(weightKinds).default('ema').describe('averaged, best on validation, or last'),
+      weights,
       preview: z.boolean().default(false).describe('show the unfinished images in the terminal'),
       image: file('an image to complete').optional(),
       keepRows: z
@@ -250,7 +256,7 @@ export const commands: readonly Command[] = [
     examples: ['tessera reconstruct --run runs/demo photo.png datasets/emoji'],
     positionals: [{ name: 'INPUT', description: 'an image or a data set', many: true }],
     flags: z.object({
-      run: folder('a run with a trained patch tokenizer').default('runs/demo'),
+      run: folder('a run with a trained patch tokenizer (default: the model that comes with Tessera)').optional(),
       out: file('picture of originals above reconstructions').default('reconstructions.png'),
       numImages: z.number().int().positive().max(1000).default(16).describe('images taken from a data set'),
       ...engine,
@@ -304,7 +310,7 @@ export const commands: readonly Command[] = [
       numImages: z.number().int().positive().max(100000).default(256).describe('images painted of held-out captions'),
       reference: z.number().int().positive().max(100000).default(1000).describe('training images to compare with'),
       seed: z.number().int().min(0).max(0xffffffff).default(0).describe('the same seed measures the same images'),
-      weights: z.enum(weightKinds).default('ema').describe('averaged, best on validation, or last'),
+      weights,
       ...engine,
     }),
     run: async (session, { values }) => void (await evalRun(session, values)),
@@ -332,10 +338,23 @@ export const commands: readonly Command[] = [
       numImages: z.number().int().positive().max(100000).default(256).describe('images painted by each run to measure'),
       reference: z.number().int().positive().max(100000).default(1000).describe('training images to compare with'),
       seed: z.number().int().min(0).max(0xffffffff).default(0).describe('the same seed paints the same images'),
-      weights: z.enum(weightKinds).default('ema').describe('averaged, best on validation, or last'),
+      weights,
       ...engine,
     }),
     run: (session, { values, positionals }) => compareRuns(session, { ...values, runs: positionals }),
+  }),
+  command({
+    name: 'export',
+    summary: 'copy what of a run is needed to paint, at half the size',
+    examples: ['tessera export --run runs/emoji --out models/apples --attribution datasets/emoji/ATTRIBUTION.md'],
+    flags: z.object({
+      run: folder('a trained run'),
+      out: folder('the copy: a run that can be painted with, evaluated and compared'),
+      weights,
+      dtype: z.enum(exportTypes).default('bf16').describe('type of the weight matrices'),
+      attribution: file('whose art the run was trained on: copied as ATTRIBUTION.md').optional(),
+    }),
+    run: (session, { values }) => exportRun(session, values),
   }),
   command({
     name: 'build-native',

@@ -10,6 +10,8 @@ import { philox } from '../random.ts';
 import { throughActivation } from './linear.ts';
 import { GELU_CUBIC, GELU_SCALE } from './pointwise.ts';
 import { defineKernel, run } from './registry.ts';
+import { dropoutWebgpu } from './wgsl/dropout.ts';
+import { activationWebgpu, slopeWebgpu, swigluGradientWebgpu, swigluWebgpu } from './wgsl/elementwise.ts';
 
 /**
  * SwiGLU, silu(a) * b (Shazeer 2020, arXiv:2002.05202).
@@ -102,6 +104,7 @@ defineKernel({
     backend.call('swiglu', [x, y], [rows, H]);
     return [y];
   },
+  webgpu: ({ x }, _, backend) => swigluWebgpu(x, backend),
   gradient: {
     saveInputs: ['x'],
     run: ([dy], { x }) => ({ x: run('SwigluGrad', { x, dy: dy as Tensor })[0] }),
@@ -121,6 +124,7 @@ defineKernel({
     backend.call('swigluGradient', [x, dy, dx], [rows, H]);
     return [dx];
   },
+  webgpu: ({ x, dy }, _, backend) => swigluGradientWebgpu(x, dy, backend),
 });
 
 defineKernel({
@@ -128,6 +132,7 @@ defineKernel({
   cheap: true,
   reference: ({ x }) => [tf.mul(tf.mul(x, 0.5), tf.add(geluTanh(x), 1))],
   native: ({ x }, _, backend) => elementwise('gelu', [x], backend),
+  webgpu: ({ x }, _, backend) => activationWebgpu(x, 'gelu', backend),
   gradient: {
     saveInputs: ['x'],
     run: ([dy], { x }) => ({ x: run('GeluGrad', { x, dy: dy as Tensor })[0] }),
@@ -143,6 +148,7 @@ defineKernel({
     return [tf.mul(dy, tf.add(tf.mul(tf.add(t, 1), 0.5), bent))];
   },
   native: ({ x, dy }, _, backend) => elementwise('geluGradient', [x, dy], backend),
+  webgpu: ({ x, dy }, _, backend) => slopeWebgpu(x, dy, 'gelu', backend),
 });
 
 defineKernel({
@@ -150,6 +156,7 @@ defineKernel({
   cheap: true,
   reference: ({ x }) => [tf.mul(x, tf.sigmoid(x))],
   native: ({ x }, _, backend) => elementwise('silu', [x], backend),
+  webgpu: ({ x }, _, backend) => activationWebgpu(x, 'silu', backend),
   gradient: {
     saveInputs: ['x'],
     run: ([dy], { x }) => ({ x: run('SiluGrad', { x, dy: dy as Tensor })[0] }),
@@ -160,12 +167,14 @@ defineKernel({
   name: 'SiluGrad',
   reference: ({ x, dy }) => [tf.mul(dy, siluSlope(x))],
   native: ({ x, dy }, _, backend) => elementwise('siluGradient', [x, dy], backend),
+  webgpu: ({ x, dy }, _, backend) => slopeWebgpu(x, dy, 'silu', backend),
 });
 
 defineKernel({
   name: 'LeakySlope',
   reference: ({ t, y }) => [throughActivation({ dy: t, pre: y }, 'lrelu')],
   native: ({ t, y }, _, backend) => elementwise('leakySlope', [t, y], backend),
+  webgpu: ({ t, y }, _, backend) => slopeWebgpu(y, t, 'lrelu', backend),
   gradient: {
     saveInputs: ['y'],
     run: ([dy], { y }) => ({ t: () => leakySlope(dy as Tensor, y), y: () => tf.zerosLike(y) }),
@@ -205,6 +214,7 @@ defineKernel({
   name: 'Dropout',
   reference: ({ x }, attributes) => [tf.mul(x, dropoutMask(x.shape, dropoutOptions(attributes)))],
   native: ({ x }, attributes, backend) => nativeDropout(x, null, dropoutOptions(attributes), backend),
+  webgpu: ({ x }, attributes, backend) => dropoutWebgpu(x, undefined, dropoutOptions(attributes), backend),
   gradient: {
     saveInputs: [],
     run: ([dy], _, attributes) => ({ x: dropout(dy as Tensor, dropoutOptions(attributes)) }),
@@ -217,6 +227,7 @@ defineKernel({
     tf.add(residual, tf.mul(x, dropoutMask(x.shape, dropoutOptions(attributes)))),
   ],
   native: ({ x, residual }, attributes, backend) => nativeDropout(x, residual, dropoutOptions(attributes), backend),
+  webgpu: ({ x, residual }, attributes, backend) => dropoutWebgpu(x, residual, dropoutOptions(attributes), backend),
   gradient: {
     saveInputs: [],
     run: ([dy], _, attributes) => ({

@@ -2,10 +2,15 @@
  * @file AdamW (Loshchilov & Hutter 2017, arXiv:1711.05101) over all parameters at once, in place: one pass over memory
  * updates both moments, the parameter and its moving average. No gradient.
  */
-import type { Tensor, Variable } from '@tensorflow/tfjs-core';
+import type { Tensor, TensorInfo, Variable } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { activeNative, type NativeBackend } from '../backends/native.ts';
+import { activeGpu, type GpuBackend } from '../backends/webgpu/webgpu.ts';
 import { expectShape } from '../errors.ts';
+import { own, ownOnDevice } from './own.ts';
+import { knownPlan } from './stepplan.ts';
+import { adamwWebgpu } from './wgsl/adamw.ts';
+import { squaresWebgpu } from './wgsl/sums.ts';
 
 /** A call of the addon takes 32 buffers. */
 const SLOTS_A_CALL = 6;
@@ -37,6 +42,8 @@ export interface AdamwOptions {
   readonly clipScale?: number;
   /** ema = emaDecay * ema + (1 - emaDecay) * value, after the update. */
   readonly emaDecay?: number;
+  /** On webgpu, in the place of step, clipScale and emaDecay: what the device has decided (stepplan.ts). */
+  readonly plan?: TensorInfo;
 }
 
 /**
@@ -49,6 +56,11 @@ export function adamwStep(slots: readonly AdamwSlot[], options: AdamwOptions): v
     for (const other of [gradient, m, v, ...(ema === undefined ? [] : [ema])]) {
       expectShape(`adamwStep: ${value.name}`, other.shape, value.shape);
     }
+  }
+  const gpu = activeGpu();
+  if (gpu !== undefined) {
+    webgpuStep(slots, options, gpu);
+    return;
   }
   const backend = activeNative();
   if (backend === undefined) {
@@ -73,28 +85,14 @@ export async function squaredNorm(tensors: readonly Tensor[]): Promise<number> {
     }
     return total;
   }
-  const sums = tf.tidy(() => tf.stack(tensors.map(x => tf.sum(tf.square(x)))));
+  const gpu = activeGpu();
+  const sums =
+    gpu !== undefined
+      ? tf.engine().makeTensorFromTensorInfo(squaresWebgpu(tensors, gpu).partials)
+      : tf.tidy(() => tf.stack(tensors.map(x => tf.sum(tf.square(x)))));
   const values: ArrayLike<number> = await sums.data();
   sums.dispose();
   return Array.from(values).reduce((a, b) => a + b, 0);
-}
-
-/** Data that `own` has made and that nothing else can refer to but by the variable. */
-const owned = new WeakSet<object>();
-
-/**
- * Makes sure that writing into a variable's memory is seen by nobody else: not by a clone, and not by the array that the
- * variable was made of. Views of a variable (tf.slice) must not outlive the step.
- */
-export function own(variable: Variable, backend: NativeBackend): Variable {
-  if (owned.has(variable.dataId) && backend.refCount(variable.dataId) === 1) return variable;
-  const info = backend.output(variable.shape);
-  (backend.values(info) as Float32Array).set(backend.values(variable) as Float32Array);
-  const copy = tf.engine().makeTensorFromTensorInfo(info);
-  variable.assign(copy);
-  copy.dispose();
-  owned.add(variable.dataId);
-  return variable;
 }
 
 function nativeStep(slots: readonly AdamwSlot[], options: AdamwOptions, backend: NativeBackend): void {
@@ -105,6 +103,17 @@ function nativeStep(slots: readonly AdamwSlot[], options: AdamwOptions, backend:
   });
   const rates = slots.flatMap(({ weightDecay }) => [lr, weightDecay]);
   backend.call('adamw', buffers, [beta1, beta2, eps, step, clipScale, emaDecay, ...rates]);
+}
+
+function webgpuStep(slots: readonly AdamwSlot[], options: AdamwOptions, backend: GpuBackend): void {
+  const { beta1, beta2, step, clipScale = 1, emaDecay = 0 } = options;
+  const corrections = [1 / (1 - beta1 ** step), 1 / Math.sqrt(1 - beta2 ** step)] as const;
+  const plan = options.plan ?? knownPlan({ clipScale, emaDecay, corrections }, backend);
+  for (const { value, gradient, m, v, ema, weightDecay } of slots) {
+    for (const written of [value, m, v, ema]) if (written !== undefined) ownOnDevice(written, backend);
+    adamwWebgpu({ value, gradient, m, v, ema, plan }, { ...options, weightDecay }, backend);
+  }
+  if (options.plan === undefined) backend.disposeData(plan.dataId);
 }
 
 function referenceStep(slot: AdamwSlot, options: AdamwOptions): void {

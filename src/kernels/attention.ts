@@ -9,6 +9,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { NativeBackend } from '../backends/native.ts';
 import { expectShape, ShapeError } from '../errors.ts';
 import { defineKernel, run } from './registry.ts';
+import { attentionGradWebgpu, attentionWebgpu } from './wgsl/attention.ts';
 
 /**
  * Which key positions a query position may attend to. `table` is a matrix [T, T], row = query position, 1 = may attend,
@@ -25,6 +26,7 @@ export interface AttentionOptions {
 }
 
 interface MaskTable {
+  readonly key: string;
   readonly table: Uint8Array;
   /** Positions a side. */
   readonly T: number;
@@ -150,7 +152,7 @@ function maskAttribute(mask: AttentionMask, Tk: number): string {
       if (table[i * T + i] === 0)
         throw new ShapeError(`attention: mask ${key}: position ${i} may not attend to itself`);
     }
-    known = { table, T, ...transposeTable(table, T) };
+    known = { key, table, T, ...transposeTable(table, T) };
     tables.set(key, known);
   } else if (known.table !== table && Buffer.compare(known.table, table) !== 0) {
     throw new Error(`attention: two mask tables have the key ${key}`);
@@ -168,19 +170,20 @@ function transposeTable(table: Uint8Array, T: number): { transposed: Uint8Array;
   return { transposed, stride };
 }
 
-function tableOf(mask: string): MaskTable {
-  return tables.get(mask.slice('table:'.length)) as MaskTable; // registered by maskAttribute
+/** The table of a mask that is one. */
+function tableOf(mask: string): MaskTable | undefined {
+  return mask.startsWith('table:') ? tables.get(mask.slice('table:'.length)) : undefined; // registered by maskAttribute
 }
 
 /** 0 where a query may attend and -1e30 where not, [Tq, Tk]; null if there is no mask. */
 function maskBias(mask: string, Tq: number, Tk: number): Tensor | null {
   if (mask === 'none') return null;
   const bias = new Float32Array(Tq * Tk);
-  const known = mask === 'causal' ? null : tableOf(mask);
+  const known = tableOf(mask);
   for (let i = 0; i < Tq; i++) {
     const position = Tk - Tq + i;
     for (let j = 0; j < Tk; j++) {
-      const visible = known === null ? j <= position : known.table[position * known.T + j] !== 0;
+      const visible = known === undefined ? j <= position : known.table[position * known.T + j] !== 0;
       if (!visible) bias[i * Tk + j] = -1e30;
     }
   }
@@ -191,7 +194,7 @@ function maskBias(mask: string, Tq: number, Tk: number): Tensor | null {
 function nativeProblem(q: TensorInfo, k: TensorInfo, mask: string, backend: NativeBackend) {
   const [B, H, Tq, D] = q.shape;
   const [, , Tk] = k.shape;
-  const known = mask.startsWith('table:') ? tableOf(mask) : undefined;
+  const known = tableOf(mask);
   const kind = known !== undefined ? 2 : mask === 'causal' ? 1 : 0;
   const precision = backend.precision === 'bf16' ? 1 : 0;
   return { table: known?.transposed ?? null, numbers: [B, H, Tq, Tk, D, Tk, kind, known?.stride ?? 0, precision] };
@@ -223,6 +226,7 @@ defineKernel({
     backend.call('attention', [q, k, v, table, y, logsumexp], numbers);
     return [y, logsumexp];
   },
+  webgpu: (inputs, { mask }, backend) => attentionWebgpu(inputs, mask as string, tableOf(mask as string), backend),
   gradient: {
     saveInputs: ['q', 'k', 'v'],
     saveOutputs: [true, true],
@@ -251,4 +255,5 @@ defineKernel({
     backend.call('attentionGradient', [q, k, v, table, y, logsumexp, dy, ...gradients], numbers);
     return gradients;
   },
+  webgpu: (inputs, { mask }, backend) => attentionGradWebgpu(inputs, mask as string, tableOf(mask as string), backend),
 });

@@ -70,15 +70,20 @@ function relevant(tape: Tape, variables: readonly Tensor[], loss: Tensor) {
  * Evaluates a loss and its gradients.
  * @param forward builds the loss (a scalar) and any further tensors to return; runs in a tidy
  * @param variables what to differentiate by
+ * @param initial the loss's own gradient, a scalar, for gradients of a multiple of the loss; disposed. Default 1
  * @returns loss, aux and gradients, all owned by the caller
  */
-export function valueAndGradients(forward: () => Forward, variables: readonly Tensor[]): ValueAndGradients {
+export function valueAndGradients(
+  forward: () => Forward,
+  variables: readonly Tensor[],
+  initial?: Tensor,
+): ValueAndGradients {
   const engine = tf.engine();
   const { result, tape } = record(forward);
   const { loss, aux = [] } = result;
   const { nodes, fromVariables } = relevant(tape, variables, loss);
   const kept = new Set(variables.map(v => v.id));
-  const total = new Map<number, Tensor>([[loss.id, tf.onesLike(loss)]]);
+  const total = new Map<number, Tensor>([[loss.id, initial ?? tf.onesLike(loss)]]);
 
   for (const node of nodes) {
     const dys = node.outputs.map(output => total.get(output.id) ?? null);

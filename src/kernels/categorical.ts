@@ -8,6 +8,12 @@ import * as tf from '@tensorflow/tfjs-core';
 import { expectShape } from '../errors.ts';
 import { philox } from '../random.ts';
 import { defineKernel, run } from './registry.ts';
+import {
+  gumbelSoftmaxGradientWebgpu,
+  gumbelSoftmaxWebgpu,
+  klToUniformGradientWebgpu,
+  klToUniformWebgpu,
+} from './wgsl/categorical.ts';
 
 export interface GumbelOptions {
   readonly temperature: number;
@@ -60,6 +66,7 @@ defineKernel({
     backend.call('gumbelSoftmax', [logits, y], numbers);
     return [y];
   },
+  webgpu: gumbelSoftmaxWebgpu,
   gradient: {
     saveInputs: [],
     saveOutputs: [true],
@@ -79,6 +86,7 @@ defineKernel({
     backend.call('gumbelSoftmaxGradient', [y, dy, dx], [...y.shape, temperature as number]);
     return [dx];
   },
+  webgpu: gumbelSoftmaxGradientWebgpu,
 });
 
 defineKernel({
@@ -92,6 +100,7 @@ defineKernel({
     backend.call('klToUniform', [logits, kl], logits.shape);
     return [kl];
   },
+  webgpu: (inputs, _, backend) => klToUniformWebgpu(inputs, backend),
   gradient: {
     saveInputs: ['logits'],
     run: ([dy], { logits }) => ({ logits: run('KlToUniformGradient', { logits, dy: dy as Tensor })[0] }),
@@ -112,4 +121,5 @@ defineKernel({
     backend.call('klToUniformGradient', [logits, dy, dx], logits.shape);
     return [dx];
   },
+  webgpu: (inputs, _, backend) => klToUniformGradientWebgpu(inputs, backend),
 });

@@ -10,6 +10,8 @@ import { expectShape, ShapeError } from '../errors.ts';
 import { defineProduct, once, productFlags, throughActivation } from './linear.ts';
 import { type Activation, activateReference } from './pointwise.ts';
 import { type Attributes, defineKernel, type Inputs, recording, run } from './registry.ts';
+import { convInputGradientWebgpu, convWebgpu, convWeightGradientWebgpu } from './wgsl/conv.ts';
+import { patchifyWebgpu, unpatchifyWebgpu, upsample2xGradientWebgpu, upsample2xWebgpu } from './wgsl/grid.ts';
 
 const mostTaps = 64; // kMostTaps in native/conv.cc
 
@@ -36,6 +38,11 @@ function sizesOf(xShape: readonly number[], weightShape: readonly number[], stri
 /** The numbers that every convolution kernel starts with. */
 function numbersOf({ x, weight, stride }: Sizes, attributes: Attributes, backend: NativeBackend): number[] {
   return [...x, weight[0], weight[1], weight[2], stride, ...productFlags(attributes, backend)];
+}
+
+/** What the WGSL kernels are told. */
+function convolution(sizes: Sizes, { activation }: Attributes) {
+  return { ...sizes, activation: activation as Activation };
 }
 
 /** Pixels before the image that a kernel of that size reaches. */
@@ -116,6 +123,10 @@ function convNative(inputs: InputInfos, attributes: Attributes, backend: NativeB
 defineProduct('Conv2d', {
   reference: convReference,
   native: convNative,
+  webgpu: (inputs, attributes, backend, keepPre) => {
+    const sizes = sizesOf(inputs.x.shape, inputs.weight.shape, attributes.stride as number);
+    return convWebgpu(inputs, convolution(sizes, attributes), backend, keepPre);
+  },
   gradient: (dy, { x, weight, y1: pre }, attributes) => {
     const kernel = { kernelHeight: weight.shape[1] as number, kernelWidth: weight.shape[2] as number };
     const both = once(() => run('Conv2dWeightGradient', { dy, x, pre }, { ...attributes, ...kernel }));
@@ -144,6 +155,10 @@ defineKernel({
     const dx = backend.output([...sizes.x]);
     backend.call('conv2dInputGradient', [dy, weight, pre, dx], numbersOf(sizes, attributes, backend));
     return [dx];
+  },
+  webgpu: (inputs, attributes, backend) => {
+    const sizes = sizesFromGradient(inputs.dy, inputs.weight, attributes);
+    return convInputGradientWebgpu(inputs, convolution(sizes, attributes), backend);
   },
   // Of a transposed convolution, which has no activation.
   gradient: {
@@ -179,6 +194,11 @@ defineKernel({
     const db = backend.output([shape[0]]);
     backend.call('conv2dWeightGradient', [dy, x, pre, dW, db], numbersOf(sizes, attributes, backend));
     return [dW, db];
+  },
+  webgpu: (inputs, attributes, backend) => {
+    const { dy, x } = inputs;
+    const sizes = sizesOf(x.shape, weightShape(dy, x, attributes), attributes.stride as number);
+    return convWeightGradientWebgpu(inputs, convolution(sizes, attributes), backend);
   },
 });
 
@@ -247,6 +267,7 @@ defineKernel({
     backend.call('upsample2x', [x, y], [B, H, W, C]);
     return [y];
   },
+  webgpu: upsample2xWebgpu,
   gradient: { saveInputs: [], run: ([dy]) => ({ x: () => run('Upsample2xGradient', { dy: dy as Tensor })[0] }) },
 });
 
@@ -263,6 +284,7 @@ defineKernel({
     backend.call('upsample2xGradient', [dy, dx], [B, H2 / 2, W2 / 2, C]);
     return [dx];
   },
+  webgpu: upsample2xGradientWebgpu,
 });
 
 /**
@@ -290,6 +312,7 @@ defineKernel({
     backend.call('patchify', [x, y], [B, H, W, C, size]);
     return [y];
   },
+  webgpu: patchifyWebgpu,
   gradient: {
     saveInputs: [],
     run: ([dy], _, { p }) => ({ x: () => run('Unpatchify', { x: dy as Tensor }, { p })[0] }),
@@ -312,6 +335,7 @@ defineKernel({
     backend.call('unpatchify', [x, y], [...shape, size]);
     return [y];
   },
+  webgpu: unpatchifyWebgpu,
   gradient: { saveInputs: [], run: ([dy], _, { p }) => ({ x: () => run('Patchify', { x: dy as Tensor }, { p })[0] }) },
 });
 

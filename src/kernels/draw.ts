@@ -1,11 +1,14 @@
 /**
  * @file Drawing codes from logits: classifier-free guidance (Ho and Salimans 2022, arXiv:2207.12598, section 3.2),
  * temperature, top-k (Fan et al. 2018, arXiv:1805.04833) and top-p (Holtzman et al. 2020, arXiv:1904.09751). C++:
- * native/draw.cc.
+ * native/draw.cc; WGSL: wgsl/draw.ts.
  */
-import type { Tensor } from '@tensorflow/tfjs-core';
+import type { Tensor, TensorInfo } from '@tensorflow/tfjs-core';
+import * as tf from '@tensorflow/tfjs-core';
 import { activeNative } from '../backends/native.ts';
+import { activeGpu, type GpuBackend } from '../backends/webgpu/webgpu.ts';
 import { expectShape } from '../errors.ts';
+import { drawNumbers, drawOnGpu, drawScratch, readHistory } from './wgsl/draw.ts';
 
 export interface DrawOptions {
   /** Divides the logits; 0 takes the likeliest code. Default 1. */
@@ -43,6 +46,15 @@ export async function drawCodes(logits: Tensor, u: Float64Array, options: DrawOp
     backend.call('drawCodes', buffers, [images, K, cfgScale, temperature, most, topP]);
     return drawn;
   }
+  const gpu = activeGpu();
+  if (gpu !== undefined) {
+    const onGpu = new GpuDraws(gpu, { images, K }, u, options);
+    onGpu.begin(1);
+    onGpu.draw(logits);
+    const read = await onGpu.read();
+    onGpu.dispose();
+    return read;
+  }
   const values = (await logits.data()) as Float32Array;
   for (let i = 0; i < images; i++) {
     const row = values.slice(i * K, (i + 1) * K);
@@ -52,6 +64,72 @@ export async function drawCodes(logits: Tensor, u: Float64Array, options: DrawOp
     drawn.logProbability[i] = logProbability;
   }
   return drawn;
+}
+
+/** Draws on the GPU, whose codes stay there until some steps' are read at once. */
+export class GpuDraws {
+  /** int32 [images], the codes drawn last. */
+  readonly ids: Tensor;
+  private readonly backend: GpuBackend;
+  private readonly images: number;
+  private readonly K: number;
+  private readonly options: DrawOptions;
+  private readonly scratch: Tensor;
+  private readonly numbers: Tensor;
+  private history: Tensor | undefined;
+  private at = 0;
+  private place = 0;
+
+  /** @param u [draws, images], numbers in [0, 1) that decide the draws to come */
+  constructor(
+    backend: GpuBackend,
+    { images, K }: { readonly images: number; readonly K: number },
+    u: Float64Array,
+    options: DrawOptions,
+  ) {
+    const keep = (info: TensorInfo) => tf.keep(tf.engine().makeTensorFromTensorInfo(info));
+    this.backend = backend;
+    this.images = images;
+    this.K = K;
+    this.options = options;
+    this.ids = keep(backend.output([images], 'int32'));
+    this.scratch = keep(drawScratch(backend, images, K));
+    this.numbers = tf.keep(tf.tensor(drawNumbers(u), [u.length / images, images]));
+  }
+
+  /** Makes room for the codes of `steps` draws, after which they are read. */
+  begin(steps: number): void {
+    this.history?.dispose();
+    this.history = tf.keep(tf.engine().makeTensorFromTensorInfo(this.backend.output([steps, 2, this.images], 'int32')));
+    this.place = 0;
+  }
+
+  /** @param logits as for `drawCodes` */
+  draw(logits: TensorInfo): void {
+    const { backend, images, K, ids, scratch } = this;
+    const { temperature = 1, topK = 0, topP = 1, cfgScale = 1 } = this.options;
+    drawOnGpu(backend, {
+      ...{ logits, images, K, ids, scratch, temperature, topP, cfgScale },
+      most: topK > 0 ? Math.min(topK, K) : K,
+      numbers: this.numbers,
+      at: this.at++,
+      history: this.history as Tensor, // begun before the first draw
+      place: this.place++,
+    });
+  }
+
+  /** What has been drawn since `begin`, [steps, images]. */
+  async read(): Promise<Drawn> {
+    const { history, images } = this;
+    return readHistory((await (history as Tensor).data()) as Int32Array, images);
+  }
+
+  dispose(): void {
+    this.ids.dispose();
+    this.scratch.dispose();
+    this.numbers.dispose();
+    this.history?.dispose();
+  }
 }
 
 /** Overwrites the captioned logits with the guided ones. */

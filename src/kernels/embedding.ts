@@ -4,6 +4,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { type NativeBackend, overrideNative } from '../backends/native.ts';
 import { expectShape, ShapeError } from '../errors.ts';
 import { defineKernel, run } from './registry.ts';
+import { gatherRows as gatherRowsWebgpu, sumRows as sumRowsWebgpu } from './wgsl/embedding.ts';
 
 /**
  * Looks ids up in a table.
@@ -27,6 +28,7 @@ defineKernel({
   name: 'Embedding',
   reference: ({ table, ids }) => [tf.gather(table, ids as tf.Tensor1D)],
   native: ({ table, ids }, _, backend) => [gatherRows(table, ids, backend)],
+  webgpu: ({ table, ids }, _, backend) => [gatherRowsWebgpu(table, ids, backend)],
   gradient: {
     saveInputs: ['table', 'ids'],
     run: ([dy], { table, ids }) => ({
@@ -50,6 +52,7 @@ defineKernel({
     return [sum];
   },
   native: ({ ids, dy }, { V }, backend) => [sumRows(ids, dy, V as number, backend)],
+  webgpu: ({ ids, dy }, { V }, backend) => [sumRowsWebgpu(ids, dy, V as number, backend)],
 });
 
 /** Rows of a matrix (or of an array of higher rank seen as one). */

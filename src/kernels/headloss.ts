@@ -10,6 +10,8 @@ import type { InputInfos, NativeBackend } from '../backends/native.ts';
 import { expectShape, ShapeError } from '../errors.ts';
 import './matmul.ts';
 import { type Attributes, defineKernel, type Inputs, recording, run } from './registry.ts';
+import { scaleWebgpu } from './wgsl/elementwise.ts';
+import { headLossWebgpu } from './wgsl/headloss.ts';
 
 /**
  * Cross-entropy of the logits hidden weightT, in nats: scale times the sum over the rows that count of
@@ -79,6 +81,7 @@ defineKernel({
   name: 'LinearCrossEntropy',
   reference: (inputs, attributes) => [lossReference(inputs, attributes).loss],
   native: (inputs, attributes, backend) => lossNative(inputs, attributes, backend, [backend.output([])]),
+  webgpu: (inputs, attributes, backend) => headLossWebgpu(inputs, attributes, backend, { gradients: false }),
 });
 
 defineKernel({
@@ -98,6 +101,7 @@ defineKernel({
     const outputs = [backend.output([]), backend.output(hidden.shape), backend.output(weight.shape)];
     return lossNative(inputs, attributes, backend, outputs);
   },
+  webgpu: (inputs, attributes, backend) => headLossWebgpu(inputs, attributes, backend, { gradients: true }),
   gradient: {
     saveInputs: [],
     saveOutputs: [false, true, true],
@@ -121,4 +125,5 @@ defineKernel({
     if (value !== 1) backend.call('scale', [y], [value]);
     return [{ dataId: y.dataId, shape: y.shape, dtype: y.dtype }];
   },
+  webgpu: ({ x, factor }, _, backend) => scaleWebgpu(x, factor, backend),
 });

@@ -11,7 +11,7 @@ import { expectShape, ShapeError } from '../errors.ts';
 import './matmul.ts'; // whoever multiplies by weights multiplies matrices too
 import { type Activation, activateReference, activationSlopeReference } from './pointwise.ts';
 import { type Attributes, defineKernel, type Gradients, type Inputs, recording, run } from './registry.ts';
-import { linearWebgpu } from './wgsl/linear.ts';
+import { linearInputGradientWebgpu, linearWebgpu, linearWeightGradientWebgpu } from './wgsl/linear.ts';
 
 /** As numbered in native/gemm_vector.h. */
 const activationNumbers: Readonly<Record<Activation, number>> = { none: 0, gelu: 1, silu: 2, relu: 3, lrelu: 4 };
@@ -131,6 +131,7 @@ defineKernel({
     backend.call('linearInputGradient', [dy, weight, pre, dx], [M, N, K, ...productFlags(attributes, backend)]);
     return [dx];
   },
+  webgpu: linearInputGradientWebgpu,
 });
 
 defineKernel({
@@ -148,6 +149,7 @@ defineKernel({
     backend.call('linearWeightGradient', [dy, x, pre, dW, db], [M, N, K, ...productFlags(attributes, backend)]);
     return [dW, db];
   },
+  webgpu: linearWeightGradientWebgpu,
 });
 
 /**

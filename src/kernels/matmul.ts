@@ -1,11 +1,12 @@
 /**
  * @file tfjs's own matrix products, `tf.matMul` and `tf.fused.matMul`, on the native backend's packed products: any
  * batch, broadcast or not, either side transposed. What is left to tfjs: other types than float32, and activations
- * other than relu. C++: native/matmul.cc.
+ * other than relu. C++: native/matmul.cc. On webgpu likewise (wgsl/matmul.ts).
  */
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { type NativeBackend, overrideNative } from '../backends/native.ts';
+import { overrideMatMul } from './wgsl/matmul.ts';
 
 /** For each batch entry of the output, which entry of an operand it reads, when that is neither its own nor the first. */
 function batchIndices(own: readonly number[], whole: readonly number[]): Int32Array | null {
@@ -87,3 +88,5 @@ overrideNative('_FusedMatMul', (inputs, { transposeA, transposeB, activation }, 
     backend,
   );
 });
+
+overrideMatMul();

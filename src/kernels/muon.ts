@@ -1,13 +1,16 @@
 /**
  * @file Muon (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon): momentum whose matrix is replaced by the
  * nearest one with orthonormal rows or columns, so that a step moves every direction of the gradient alike, not only the
- * strongest. In place on the native backend.
+ * strongest. In place on the native backend and on WebGPU, where matrices of one shape are multiplied side by side.
  */
-import type { Tensor, Variable } from '@tensorflow/tfjs-core';
+import type { Tensor, TensorInfo, Variable } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { activeNative, type NativeBackend } from '../backends/native.ts';
+import { activeGpu, type GpuBackend } from '../backends/webgpu/webgpu.ts';
 import { expectShape } from '../errors.ts';
-import { own } from './adamw.ts';
+import { own, ownOnDevice } from './own.ts';
+import { knownPlan } from './stepplan.ts';
+import { muonWebgpu } from './wgsl/muon.ts';
 
 export interface MuonSlot {
   /** [rows, ...]: all axes but the first are taken as columns, so a filter bank is a matrix too. */
@@ -27,12 +30,16 @@ export interface MuonOptions {
   /** Multiplies every gradient; default 1. */
   readonly clipScale?: number;
   readonly emaDecay?: number;
+  /** On webgpu, in the place of clipScale and emaDecay: what the device has decided (stepplan.ts). */
+  readonly plan?: TensorInfo;
 }
 
 /** The quintic A x + B x³ + C x⁵ drives singular values in (0, 1] to about 1 (0.7 to 1.2) in five steps. */
 const [A, B, C] = [3.4445, -4.775, 2.0315];
 const ITERATIONS = 5;
 const SLOTS_A_CALL = 8;
+/** Elements of matrices that are orthogonalized side by side; three times as much is needed for a while. */
+const BATCH_ELEMENTS = 2 ** 26;
 
 /**
  * One update of every matrix: m = beta m + g; value -= lr (s orthogonalize(g + beta m) + weightDecay value), where
@@ -45,6 +52,11 @@ export function muonStep(slots: readonly MuonSlot[], options: MuonOptions): void
     for (const other of [gradient, momentum, ...(ema === undefined ? [] : [ema])]) {
       expectShape('muonStep: slot', other.shape, value.shape);
     }
+  }
+  const gpu = activeGpu();
+  if (gpu !== undefined) {
+    webgpuStep(slots, options, gpu);
+    return;
   }
   const backend = activeNative();
   if (backend === undefined) {
@@ -94,6 +106,29 @@ function nativeStep(slots: readonly MuonSlot[], options: MuonOptions, backend: N
   });
   const precision = backend.precision === 'bf16' ? 1 : 0;
   backend.call('muon', buffers, [precision, beta, clipScale, emaDecay, ...numbers]);
+}
+
+function webgpuStep(slots: readonly MuonSlot[], options: MuonOptions, backend: GpuBackend): void {
+  const { lr, beta, clipScale = 1, emaDecay = 0 } = options;
+  const plan = options.plan ?? knownPlan({ clipScale, emaDecay }, backend);
+  for (const { value, momentum, ema } of slots) {
+    for (const written of [value, momentum, ema]) if (written !== undefined) ownOnDevice(written, backend);
+  }
+  const byShape = new Map<string, MuonSlot[]>();
+  for (const slot of slots) {
+    const key = matrixShape(slot.value).join();
+    byShape.set(key, [...(byShape.get(key) ?? []), slot]);
+  }
+  for (const alike of byShape.values()) {
+    const shape = matrixShape(alike[0].value);
+    const most = Math.max(1, Math.floor(BATCH_ELEMENTS / (shape[0] * shape[1])));
+    const rules = { beta, stepSize: stepSize(lr, shape), iterations: ITERATIONS, polynomial: [A, B, C] } as const;
+    for (let i = 0; i < alike.length; i += most) {
+      const matrices = alike.slice(i, i + most).map(slot => ({ ...slot, keep: 1 - lr * slot.weightDecay }));
+      muonWebgpu(matrices, { shape, plan, ...rules }, backend);
+    }
+  }
+  if (options.plan === undefined) backend.disposeData(plan.dataId);
 }
 
 function referenceStep(slot: MuonSlot, { lr, beta, clipScale = 1, emaDecay = 0 }: MuonOptions): void {

@@ -10,7 +10,8 @@ import { expectShape } from '../errors.ts';
 import { productFlags, throughActivation } from './linear.ts';
 import { type Activation, activateReference } from './pointwise.ts';
 import { type Attributes, defineKernel, run } from './registry.ts';
-import { rmsNormWebgpu } from './wgsl/norm.ts';
+import { groupNormGradWebgpu, groupNormWebgpu } from './wgsl/groupnorm.ts';
+import { rowNormGradientWebgpu, rowNormWebgpu } from './wgsl/norm.ts';
 
 export const RMS_NORM_EPS = 1e-6;
 export const LAYER_NORM_EPS = 1e-5;
@@ -123,7 +124,7 @@ defineKernel({
     backend.call('rmsNorm', [x, gain, y], [...matrix(x), eps as number]);
     return [y];
   },
-  webgpu: rmsNormWebgpu,
+  webgpu: rowNormWebgpu,
   gradient: {
     saveInputs: ['x', 'gain'],
     run: ([dy], { x, gain }, { eps }) => {
@@ -147,6 +148,7 @@ defineKernel({
     backend.call('rmsNormGradient', [x, gain, dy, dx, dGain], [...matrix(x), eps as number]);
     return [dx, dGain];
   },
+  webgpu: (inputs, attributes, backend) => rowNormGradientWebgpu(inputs, attributes, backend, false),
 });
 
 defineKernel({
@@ -158,6 +160,7 @@ defineKernel({
     backend.call('layerNorm', [x, gain, bias, y], [...matrix(x), eps as number]);
     return [y];
   },
+  webgpu: rowNormWebgpu,
   gradient: {
     saveInputs: ['x', 'gain', 'bias'],
     run: ([dy], { x, gain }, { eps }) => {
@@ -181,6 +184,7 @@ defineKernel({
     backend.call('layerNormGradient', [x, gain, dy, dx, dGain, dBias], [...matrix(x), eps as number]);
     return [dx, dGain, dBias];
   },
+  webgpu: (inputs, attributes, backend) => rowNormGradientWebgpu(inputs, attributes, backend, true),
 });
 
 /** [B, H, W, C] as [B, HW, G, C/G]. */
@@ -220,6 +224,7 @@ defineKernel({
     backend.call('groupNorm', [x, gain, bias, y, moments], [B, H * W, C, G, attributes.eps as number, ...flags]);
     return [y, moments];
   },
+  webgpu: groupNormWebgpu,
   gradient: {
     saveInputs: ['x', 'gain', 'bias'],
     saveOutputs: [false, true],
@@ -253,4 +258,5 @@ defineKernel({
     backend.call('groupNormGradient', [x, gain, bias, moments, dy, dx, dGain, dBias], numbers);
     return [dx, dGain, dBias];
   },
+  webgpu: groupNormGradWebgpu,
 });

@@ -6,6 +6,7 @@ import type { Tensor } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { expectShape } from '../errors.ts';
 import { defineKernel, run } from './registry.ts';
+import { pixelLossesGradientWebgpu, pixelLossesWebgpu } from './wgsl/pixelloss.ts';
 
 /** Scalars, each a mean over what it counts. */
 export interface PixelLosses {
@@ -64,6 +65,7 @@ defineKernel({
     backend.call('pixelLosses', [output, images, ...outputs], output.shape);
     return outputs;
   },
+  webgpu: pixelLossesWebgpu,
   gradient: {
     saveInputs: ['output', 'images'],
     run: (dys, { output, images }) => {
@@ -98,4 +100,5 @@ defineKernel({
     backend.call('pixelLossesGradient', [output, images, dl1, dl2, dedges, dOutput], output.shape);
     return [dOutput];
   },
+  webgpu: pixelLossesGradientWebgpu,
 });

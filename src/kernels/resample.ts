@@ -7,6 +7,7 @@ import type { Tensor } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { expectShape, ShapeError } from '../errors.ts';
 import { defineKernel, run } from './registry.ts';
+import { smoothDoubleWebgpu, smoothFoldWebgpu } from './wgsl/resample.ts';
 
 /** All but the last, behind `first`. */
 function later(first: Tensor, x: Tensor): Tensor {
@@ -59,6 +60,7 @@ defineKernel({
     backend.call('smoothDouble', [x, y], [B, H, W, C, scale as number]);
     return [y];
   },
+  webgpu: smoothDoubleWebgpu,
   gradient: {
     saveInputs: [],
     run: ([dy], _, attributes) => ({ x: () => run('SmoothFold', { x: dy as Tensor }, attributes)[0] }),
@@ -79,6 +81,7 @@ defineKernel({
     backend.call('smoothFold', [x, y], [...y.shape, scale as number]);
     return [y];
   },
+  webgpu: smoothFoldWebgpu,
   gradient: {
     saveInputs: [],
     run: ([dy], _, attributes) => ({ x: () => run('SmoothDouble', { x: dy as Tensor }, attributes)[0] }),

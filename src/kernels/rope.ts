@@ -8,6 +8,7 @@ import type { Tensor, TensorInfo } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { expectShape, ShapeError } from '../errors.ts';
 import { type Attributes, defineKernel, type Gradients, run } from './registry.ts';
+import { splitHeadsGradientWebgpu, splitHeadsWebgpu } from './wgsl/rope.ts';
 
 export const QK_NORM_EPS = 1e-6;
 
@@ -126,6 +127,7 @@ function defineSplitHeads(norm: boolean, rotate: boolean): void {
       backend.call('splitHeads', [qkv, qGain, kGain, cos, sin, ...outputs], numbers);
       return outputs;
     },
+    webgpu: splitHeadsWebgpu,
     gradient: {
       saveInputs: ['qkv', ...gains, ...tables],
       run: (dys, saved, attributes) => {
@@ -170,6 +172,7 @@ function defineSplitHeads(norm: boolean, rotate: boolean): void {
       backend.call('splitHeadsGradient', buffers, numbersOf(qkv, attributes));
       return outputs;
     },
+    webgpu: splitHeadsGradientWebgpu,
   });
 }
 

@@ -3,6 +3,7 @@ import type { Tensor } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { expectShape } from '../errors.ts';
 import { type Attributes, defineKernel, run } from './registry.ts';
+import { shiftWebgpu } from './wgsl/shift.ts';
 
 /** How far each image moves down and right, [2 B]; `back` the other way. */
 function shiftsOf({ by, back }: Attributes): number[] {
@@ -36,6 +37,7 @@ defineKernel({
     backend.call('shiftImages', [x, Int32Array.from(shiftsOf(attributes)), y], [B, H, W, C]);
     return [y];
   },
+  webgpu: ({ x }, attributes, backend) => shiftWebgpu(x, shiftsOf(attributes), backend),
   gradient: {
     saveInputs: [],
     run: ([dy], _, { by, back }) => ({

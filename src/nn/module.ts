@@ -26,10 +26,11 @@ export interface ParameterOptions {
 /** All parameters of a model. Scopes share one map; every parameter draws from its own stream, named after it. */
 export class Parameters {
   private readonly map: Map<string, Parameter>;
-  private readonly random: Random;
+  private readonly random: Random | null;
   private readonly prefix: string;
 
-  constructor(random: Random, prefix = '', map: Map<string, Parameter> = new Map()) {
+  /** @param random null for a model whose values will be loaded: drawing them takes longer than reading them */
+  constructor(random: Random | null, prefix = '', map: Map<string, Parameter> = new Map()) {
     this.random = random;
     this.prefix = prefix;
     this.map = map;
@@ -43,7 +44,9 @@ export class Parameters {
   /** Normal with the given standard deviation. */
   normal(name: string, shape: number[], deviation: number, options: ParameterOptions = {}): tf.Variable {
     const full = this.prefix + name;
-    return this.add(full, this.random.fork(full).normals(tf.util.sizeFromShape(shape), deviation), shape, options);
+    const size = tf.util.sizeFromShape(shape);
+    const values = this.random?.fork(full).normals(size, deviation) ?? new Float32Array(size);
+    return this.add(full, values, shape, options);
   }
 
   zeros(name: string, shape: number[], options: ParameterOptions = {}): tf.Variable {

@@ -85,7 +85,7 @@ export class ContrastiveTask implements Task {
   }
 
   async afterStep(): Promise<void> {
-    await this.model.bound();
+    this.model.bound();
   }
 
   /** InfoNCE of held-out pairs in batches as in training, and the shares of first answers that are right. */

@@ -10,7 +10,7 @@ import { readSafetensors, writeSafetensors } from '../checkpoint.ts';
 import type { PatchTrainConfig, RunConfig } from '../config.ts';
 import type { Parameters } from '../nn/module.ts';
 import { imagesToTensor } from '../nn/pixels.ts';
-import { Random } from '../random.ts';
+import type { Random } from '../random.ts';
 import type { TensorData } from '../safetensors.ts';
 import { type Losses, type Metrics, namedValues, type Task } from '../train.ts';
 import type { ImageStream } from './captioned.ts';
@@ -94,7 +94,8 @@ export class PatchTask implements Task {
     return { loss: -psnr, psnr, usage, perplexity };
   }
 
-  save(): { arrays: ReadonlyMap<string, TensorData>; values: unknown } {
+  async save(): Promise<{ arrays: ReadonlyMap<string, TensorData>; values: unknown }> {
+    await this.tokenizer.settle();
     const state = Object.entries(this.tokenizer.state());
     const arrays = new Map<string, TensorData>(
       state.map(([name, data]) => [name, { dtype: 'F32', shape: [data.length], data }]),
@@ -118,6 +119,7 @@ export async function savePatchTokenizer(
   tokenizer: PatchTokenizer,
 ): Promise<void> {
   const tensors = new Map(weights);
+  await tokenizer.settle();
   for (const [name, data] of Object.entries(tokenizer.state())) {
     tensors.set(STATE + name, { dtype: 'F32', shape: [data.length], data });
   }
@@ -129,7 +131,7 @@ export async function loadPatchTokenizer(
   config: Pick<RunConfig, 'patch' | 'images'>,
   path: string,
 ): Promise<PatchTokenizer> {
-  const tokenizer = new PatchTokenizer(config.patch, config.images.imageSize, new Random(0));
+  const tokenizer = new PatchTokenizer(config.patch, config.images.imageSize, null);
   const values = new Map(namedValues((await readSafetensors(path)).tensors));
   const state: Record<string, Float32Array> = {};
   for (const [name, stored] of [...values]) {

@@ -238,7 +238,7 @@ describe('the towers', () => {
       [3, 3],
     ]) {
       logScale.assign(tf.scalar(before));
-      await model.bound();
+      model.bound();
       expectAllclose(await logScale.data(), [after]);
     }
     model.dispose();

@@ -93,6 +93,14 @@ describe('without the addon', () => {
     expect(existsSync(join(folder, 'none'))).toBe(false);
   });
 
+  test('a copy without a model says so where no run is named', async () => {
+    const { code, stderr } = await here('sample', '--text', 'red circle');
+    expect(stderr).toMatch(
+      /^load: no model came with this copy of tessera \(looked for .*config\.json\)\n {2}hint: name a run/,
+    );
+    expect(code).toBe(2);
+  });
+
   test('doctor names what works and how to get the rest', async () => {
     const { code, stdout, stderr } = await here('doctor');
     expect(stderr).not.toMatch(/^ +at /m);

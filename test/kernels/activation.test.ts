@@ -26,6 +26,7 @@ onEveryBackend('activations equal their formulas', async () => {
     [1, 1],
     [3, 17],
     [65, 64],
+    [5, 6],
     [2, 1000],
   ]) {
     const x = normal([rows, 2 * H], 1, 3);

@@ -79,12 +79,25 @@ onEveryBackend('copies and the arrays that variables were made of stay as they w
   expectAllclose(await value.data(), [0, 1, 2]);
 });
 
+onEveryBackend('a value read between two updates is not served again after the second', async () => {
+  const slot = slotOf([5], 1, false, 0);
+  const seen: number[][] = [];
+  for (let step = 1; step <= 3; step++) {
+    adamwStep([slot], { lr: 0.5, beta1: 0.9, beta2: 0.9, eps: 1e-8, step });
+    seen.push([...(await slot.value.data()), ...(await slot.m.data()), ...(await slot.v.data())]);
+  }
+  for (let i = 0; i < seen[0].length; i++) expect(new Set(seen.map(values => values[i])).size).toBe(3);
+  disposeSlot(slot);
+});
+
 onEveryBackend('the squared norm is the sum of squares', async () => {
-  const tensors = Array.from({ length: 40 }, (_, i) => normal([i * 97 + 1], i + 1));
+  // Fours and others, of one block and of several.
+  const tensors = [...Array.from({ length: 30 }, (_, i) => normal([i * 97 + 1], i + 1)), normal([8192], 50)];
+  tensors.push(normal([3, 8193], 51), normal([16, 2000], 52), tf.zeros([0]), normal([1], 53));
   let expected = 0;
   for (const x of tensors) for (const value of await x.data()) expected += value * value;
   await expectNoLeak(async () => {
-    expectAllclose([await squaredNorm(tensors)], [expected], { relative: 1e-6 });
+    expectAllclose([await squaredNorm(tensors)], [expected], { relative: 2e-6 });
     expect(await squaredNorm([])).toBe(0);
   });
   expect(await squaredNorm(tensors)).toBe(await squaredNorm(tensors));

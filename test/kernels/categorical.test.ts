@@ -11,6 +11,7 @@ const shapes = [
   [3, 17],
   [5, 65],
   [2, 130],
+  [2, 1100],
 ];
 
 onEveryBackend('a relaxed sample is the softmax of logits plus noise, and the noise is standard Gumbel', async () => {

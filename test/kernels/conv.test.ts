@@ -1,18 +1,22 @@
 /** @file Convolution, doubling and patches against naive loops and tfjs's own operations. */
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, test } from 'vitest';
+import { selectBackend } from '../../src/backends/index.ts';
+import { activeGpu } from '../../src/backends/webgpu/webgpu.ts';
 import { valueAndGradients } from '../../src/kernels/autodiff.ts';
 import { conv2d, convTranspose2d, patchify, unpatchify, upsample2x } from '../../src/kernels/conv.ts';
 import { activateReference } from '../../src/kernels/pointwise.ts';
 import { run } from '../../src/kernels/registry.ts';
-import { expectAllclose, normal, onEveryBackend, useNative } from '../support.ts';
+import { probeMatrixUnits } from '../../src/kernels/wgsl/matrixunits.ts';
+import { expectAllclose, normal, noWebgpu, onEveryBackend, useNative } from '../support.ts';
+import { expectSameBits } from './gradients.ts';
 
 /** The defining sum, in double precision. */
-function naive(x: tf.Tensor, weight: tf.Tensor, stride: number): Float64Array {
+async function naive(x: tf.Tensor, weight: tf.Tensor, stride: number): Promise<Float64Array> {
   const [B, H, W, C] = x.shape as [number, number, number, number];
   const [O, KH, KW] = weight.shape as [number, number, number, number];
   const [h, w] = [Math.ceil(H / stride), Math.ceil(W / stride)];
-  const [xs, ws] = [x.dataSync(), weight.dataSync()];
+  const [xs, ws] = [await x.data(), await weight.data()];
   const y = new Float64Array(B * h * w * O);
   for (let at = 0; at < y.length; at++) {
     const [o, j, i, b] = [at % O, Math.floor(at / O) % w, Math.floor(at / O / w) % h, Math.floor(at / O / w / h)];
@@ -46,6 +50,11 @@ const shapes: readonly [number[], number, [number, number], 1 | 2][] = [
   [[5, 16, 16, 18], 16, [3, 3], 1],
   [[1, 3, 5, 160], 12, [3, 3], 1],
   [[1, 2, 3, 290], 10, [3, 3], 1],
+  // Odd sides at stride 2 with every kind of kernel, and more channels and outputs than a tile of the product has.
+  [[1, 9, 11, 3], 5, [7, 7], 2],
+  [[2, 7, 5, 1], 3, [4, 4], 2],
+  [[1, 3, 5, 70], 66, [3, 2], 2],
+  [[1, 9, 6, 1], 1, [7, 7], 1],
 ];
 
 onEveryBackend('conv2d equals the sum it stands for', async () => {
@@ -53,13 +62,18 @@ onEveryBackend('conv2d equals the sum it stands for', async () => {
     const x = normal(shape, 1);
     const weight = normal([O, ...kernel, shape[3]], 2);
     const y = conv2d(x, weight, { stride });
-    expectAllclose(await y.data(), naive(x, weight, stride), { relative: 1e-5, absolute: 1e-4 });
+    expectAllclose(await y.data(), await naive(x, weight, stride), { relative: 1e-5, absolute: 1e-4 });
     tf.dispose([x, weight, y]);
   }
 });
 
-onEveryBackend('conv2d has the gradients that the chain rule gives', async () => {
-  for (const [shape, O, kernel, stride] of shapes) {
+/** On a GPU in software every shape is a kernel to compile, a second each: enough for every way through them. */
+function shapesOn(backend: string): typeof shapes {
+  return backend === 'webgpu' ? shapes.filter((_, i) => i % 3 === 2 || [7, 10, 18].includes(i)) : shapes;
+}
+
+onEveryBackend('conv2d has the gradients that the chain rule gives', async backend => {
+  for (const [shape, O, kernel, stride] of shapesOn(backend)) {
     const x = normal(shape, 1);
     const w = normal([O, ...kernel, shape[3]], 2, 0.3);
     const b = normal([O], 3);
@@ -73,7 +87,7 @@ onEveryBackend('conv2d has the gradients that the chain rule gives', async () =>
       [x, w, b, residual],
     );
     expect(tf.memory().numTensors - before).toBe(5);
-    const expected = gradientsBySums(x, w, b, cotangent, stride);
+    const expected = await gradientsBySums(x, w, b, cotangent, stride);
     for (let i = 0; i < 3; i++) {
       const ourGradient = ours.gradients[i] as tf.Tensor;
       expect(ourGradient.shape).toEqual([x, w, b][i].shape);
@@ -85,12 +99,12 @@ onEveryBackend('conv2d has the gradients that the chain rule gives', async () =>
 });
 
 /** dx, dW and db of sum(silu(conv(x, w) + b) * cotangent) by the sums that define them. */
-function gradientsBySums(x: tf.Tensor, w: tf.Tensor, b: tf.Tensor, cotangent: tf.Tensor, stride: number) {
+async function gradientsBySums(x: tf.Tensor, w: tf.Tensor, b: tf.Tensor, cotangent: tf.Tensor, stride: number) {
   const [, H, W, C] = x.shape as [number, number, number, number];
   const [O, KH, KW] = w.shape as [number, number, number, number];
   const [h, width] = [Math.ceil(H / stride), Math.ceil(W / stride)];
-  const [xs, ws, bs, ds] = [x.dataSync(), w.dataSync(), b.dataSync(), cotangent.dataSync()];
-  const pre = naive(x, w, stride);
+  const [xs, ws, bs, ds] = await Promise.all([x.data(), w.data(), b.data(), cotangent.data()]);
+  const pre = await naive(x, w, stride);
   const dx = new Float64Array(xs.length);
   const dw = new Float64Array(ws.length);
   const db = new Float64Array(O);
@@ -115,8 +129,8 @@ function gradientsBySums(x: tf.Tensor, w: tf.Tensor, b: tf.Tensor, cotangent: tf
   return [dx, dw, db];
 }
 
-onEveryBackend('conv2d with lrelu has the gradients of the plain composition', async () => {
-  for (const [shape, O, kernel, stride] of shapes.slice(0, 9)) {
+onEveryBackend('conv2d with lrelu has the gradients of the plain composition', async backend => {
+  for (const [shape, O, kernel, stride] of shapesOn(backend).slice(0, backend === 'webgpu' ? 3 : 9)) {
     const x = normal(shape, 1);
     const w = normal([O, ...kernel, shape[3]], 2, 0.3);
     const b = normal([O], 3);
@@ -157,14 +171,17 @@ onEveryBackend('a transposed convolution is the adjoint of the convolution, and 
     }, [x, w]);
     expect(aux[0].shape).toEqual([...shape]);
     // <T x, image> = <x, conv image> for every x, so the gradient by x is the convolution's defining sum.
-    expectAllclose(await (gradients[0] as tf.Tensor).data(), naive(image, w, 2), { relative: 1e-4, absolute: 1e-4 });
-    const through = naive(image, w, 2);
+    expectAllclose(await (gradients[0] as tf.Tensor).data(), await naive(image, w, 2), {
+      relative: 1e-4,
+      absolute: 1e-4,
+    });
+    const through = await naive(image, w, 2);
     const inner = Array.from(await x.data()).reduce((sum, value, i) => sum + value * through[i], 0);
     expectAllclose(await loss.data(), [inner], { relative: 1e-4, absolute: 1e-4 });
     const dw = await (gradients[1] as tf.Tensor).data();
     for (const i of [0, Math.floor(w.size / 2), w.size - 1]) {
       const unit = tf.tensor(new Float32Array(w.size).fill(0).fill(1, i, i + 1), w.shape);
-      const along = naive(image, unit, 2);
+      const along = await naive(image, unit, 2);
       const derivative = Array.from(await x.data()).reduce((sum, value, at) => sum + value * along[at], 0);
       expectAllclose([dw[i]], [derivative], { relative: 1e-4, absolute: 1e-4 });
       unit.dispose();
@@ -190,6 +207,7 @@ onEveryBackend('upsample2x repeats pixels and its gradient sums them', async () 
   for (const shape of [
     [1, 1, 1, 1],
     [2, 3, 5, 17],
+    [2, 4, 8, 12],
   ]) {
     const x = normal(shape, 1);
     const [B, H, W, C] = shape;
@@ -218,6 +236,8 @@ onEveryBackend('patchify cuts images up and unpatchify puts them together', asyn
     [[1, 2, 2, 1], 2],
     [[2, 6, 9, 5], 3],
     [[1, 4, 4, 3], 1],
+    [[2, 4, 8, 3], 4],
+    [[1, 8, 16, 8], 2],
   ] as const) {
     const x = normal([...shape], 1);
     const [B, H, W, C] = shape;
@@ -242,6 +262,57 @@ onEveryBackend('patchify cuts images up and unpatchify puts them together', asyn
     tf.dispose([x, cotangent, loss, back, inverse, ...aux, ...(gradients as tf.Tensor[])]);
   }
 });
+
+onEveryBackend('gradients of weights have the same bits twice', async () => {
+  const [x, dy] = [normal([3, 12, 12, 5], 1), normal([3, 12, 12, 9], 2)]; // more pixels than one part has
+  const attributes = { stride: 1, activation: 'silu', kernelHeight: 3, kernelWidth: 3 };
+  await expectSameBits(() => run('Conv2dWeightGradient', { dy, x, pre: dy }, attributes));
+});
+
+test.skipIf(noWebgpu !== undefined)(
+  `a batch of nothing has gradients of zero on webgpu${noWebgpu === undefined ? '' : ` (skipped: ${noWebgpu})`}`,
+  async () => {
+    await selectBackend('webgpu', { precision: 'fp32' });
+    const [x, dy, weight] = [tf.tensor([], [0, 4, 4, 3]), tf.tensor([], [0, 4, 4, 2]), normal([2, 3, 3, 3], 1)];
+    const attributes = { stride: 1, activation: 'none' };
+    const kernel = { kernelHeight: 3, kernelWidth: 3 };
+    const [dW, db] = run('Conv2dWeightGradient', { dy, x, pre: undefined }, { ...attributes, ...kernel });
+    expectAllclose(await dW.data(), new Float32Array(54));
+    expectAllclose(await db.data(), [0, 0]);
+    const size = { height: 4, width: 4 };
+    expect(run('Conv2dInputGradient', { dy, weight, pre: undefined }, { ...attributes, ...size })[0].shape[0]).toBe(0);
+    expect(conv2d(x, weight).shape).toEqual([0, 4, 4, 2]);
+  },
+);
+
+test.skipIf(noWebgpu !== undefined)(
+  `on webgpu it stays near fp32 with f16 operands on the matrix units${noWebgpu === undefined ? '' : ` (skipped: ${noWebgpu})`}`,
+  async context => {
+    await selectBackend('webgpu', { precision: 'fp32' });
+    const backend = activeGpu() as NonNullable<ReturnType<typeof activeGpu>>;
+    const { units, reason } = await probeMatrixUnits(backend);
+    if (units === undefined) return context.skip(reason);
+    const [x, weight, dy] = [normal([2, 13, 13, 68], 1), normal([72, 3, 3, 68], 2), normal([2, 7, 7, 72], 3)];
+    const attributes = { stride: 2, activation: 'none', height: 13, width: 13 } as const;
+    const kernel = { kernelHeight: 3, kernelWidth: 3 };
+    const all = () => [
+      conv2d(x, weight, { stride: 2 }),
+      ...run('Conv2dInputGradient', { dy, weight, pre: undefined }, attributes),
+      ...run('Conv2dWeightGradient', { dy, x, pre: undefined }, { ...attributes, ...kernel }),
+    ];
+    const exact = all();
+    Object.assign(backend, { matrixUnits: units, precision: 'f16' });
+    const rounded = all();
+    backend.precision = 'fp32';
+    for (let i = 0; i < exact.length; i++) {
+      const [a, b] = [await rounded[i].data(), await exact[i].data()];
+      const error = Math.hypot(...a.map((v, at) => v - b[at])) / Math.hypot(...b);
+      expect(error).toBeLessThan(2 ** -11);
+      expect(error).toBeGreaterThan(2 ** -18); // it did go through f16
+    }
+    tf.dispose([x, weight, dy, ...exact, ...rounded]);
+  },
+);
 
 describe('conv2d on the native backend', () => {
   test('stays near fp32 with bf16 operands', async () => {

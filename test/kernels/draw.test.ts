@@ -3,9 +3,11 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, test } from 'vitest';
-import { type DrawOptions, drawCode, drawCodes } from '../../src/kernels/draw.ts';
+import { selectBackend } from '../../src/backends/index.ts';
+import { activeGpu, type GpuBackend } from '../../src/backends/webgpu/webgpu.ts';
+import { type DrawOptions, drawCode, drawCodes, GpuDraws } from '../../src/kernels/draw.ts';
 import { Random } from '../../src/random.ts';
-import { expectAllclose, onEveryBackend } from '../support.ts';
+import { expectAllclose, noWebgpu, onEveryBackend } from '../support.ts';
 
 /** Counts of many draws. */
 function draws(logits: Float32Array, options: DrawOptions, count: number, seed = 1): number[] {
@@ -179,3 +181,105 @@ describe('drawCodes', () => {
     logits.dispose();
   });
 });
+
+describe.skipIf(noWebgpu !== undefined)(`on webgpu${noWebgpu === undefined ? '' : ` (skipped: ${noWebgpu})`}`, () => {
+  const logits = [1.5, -0.3, 0.8, 2.1, -1.2, 0.8, 0, 1.1];
+  const plain = [0.2, 0.1, -0.5, 1.4, 0.3, 0.9, -2, 1];
+  /** Evenly spread numbers draw each code as often as its probability says, but for one at either edge. */
+  const images = 64;
+  const numbers = Float64Array.from({ length: images }, (_, i) => (i + 0.5) / images);
+  const cases: readonly DrawOptions[] = [
+    {},
+    { temperature: 0.5, topK: 4 }, // cuts the tie of codes 2 and 5
+    { topP: 0.75, cfgScale: 2 },
+    { topK: 6, topP: 0.8, temperature: 1.3, cfgScale: 1.5 },
+  ];
+
+  test('counts and log-probabilities are those of the distribution', async () => {
+    await selectBackend('webgpu');
+    for (const options of cases) {
+      const { cfgScale = 1 } = options;
+      const rows = cfgScale === 1 ? [logits] : [logits, plain];
+      const guided = Float32Array.from(logits, (x, k) => (cfgScale === 1 ? x : plain[k] + cfgScale * (x - plain[k])));
+      // The reference's own distribution, from many more numbers.
+      const probabilities = new Map<number, number>();
+      for (let i = 0; i < 4096; i++) {
+        const { code, logProbability } = drawCode(guided, (i + 0.5) / 4096, options);
+        probabilities.set(code, Math.exp(logProbability));
+      }
+      const input = tf.tensor(rows.flatMap(row => new Array<number[]>(images).fill(row)));
+      const { codes, logProbability } = await drawCodes(input, numbers, options);
+      input.dispose();
+      const counts = new Map<number, number>();
+      codes.forEach((code, i) => {
+        counts.set(code, (counts.get(code) ?? 0) + 1);
+        expectAllclose([Math.exp(logProbability[i])], [probabilities.get(code) ?? 0], { relative: 1e-5 });
+      });
+      for (const [code, probability] of probabilities) {
+        expect(Math.abs((counts.get(code) ?? 0) - probability * images)).toBeLessThan(1.001);
+      }
+    }
+  });
+
+  test('is the reference, draw for draw, whatever the number of codes', async () => {
+    await selectBackend('webgpu');
+    for (const [K, options] of [
+      [1, {}],
+      [5, { topK: 3 }],
+      [256, { topP: 0.6 }],
+      [257, { topK: 100, topP: 0.9 }],
+      [8192, { topK: 500, topP: 0.95, temperature: 0.9 }],
+    ] as const) {
+      const rows = [new Random(K).normals(K, 2), new Random(K + 1).normals(K, 2)];
+      // Near the middle of what the code takes up, where rounding decides nothing.
+      const u = Float64Array.from(rows, row => middleOf(row, drawCode(row, 0.32, options).code, options));
+      const input = tf.tensor2d(
+        rows.flatMap(row => [...row]),
+        [2, K],
+      );
+      const { codes } = await drawCodes(input, u, options);
+      input.dispose();
+      expect([...codes]).toEqual(rows.map((row, i) => drawCode(row, u[i], options).code));
+    }
+  });
+
+  test('keeps the codes of several draws until they are read', async () => {
+    await selectBackend('webgpu');
+    const before = tf.memory().numTensors;
+    const u = Float64Array.from([0.1, 0.9, 0.5, 0.3, 0.7, 0.2]);
+    const draws = new GpuDraws(activeGpu() as GpuBackend, { images: 2, K: 8 }, u, {});
+    const input = tf.tensor([logits, plain]);
+    draws.begin(2);
+    draws.draw(input);
+    draws.draw(input);
+    const first = await draws.read();
+    draws.begin(1);
+    draws.draw(input);
+    const second = await draws.read();
+    const last = [...(await draws.ids.data())];
+    const wanted = Array.from(u, (x, i) => drawCode(Float32Array.from(i % 2 === 0 ? logits : plain), x));
+    expect([...first.codes, ...second.codes]).toEqual(wanted.map(({ code }) => code));
+    expectAllclose(
+      [...first.logProbability, ...second.logProbability],
+      wanted.map(({ logProbability }) => logProbability),
+    );
+    expect(last).toEqual([...second.codes]);
+    draws.dispose();
+    input.dispose();
+    expect(tf.memory().numTensors).toBe(before);
+  });
+});
+
+/** A number in the middle of those that draw the code. */
+function middleOf(logits: Float32Array, code: number, options: DrawOptions): number {
+  const edge = (side: (drawn: number) => boolean) => {
+    let [low, high] = [0, 1];
+    for (let i = 0; i < 40; i++) {
+      const middle = (low + high) / 2;
+      if (side(drawCode(logits, middle, options).code)) high = middle;
+      else low = middle;
+    }
+    return low;
+  };
+  return (edge(drawn => drawn >= code) + edge(drawn => drawn > code)) / 2;
+}

@@ -1,10 +1,11 @@
 /** @file Table look-up and its gradient against loops. */
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, test } from 'vitest';
+import { selectBackend } from '../../src/backends/index.ts';
 import { embedding } from '../../src/kernels/embedding.ts';
 import { run } from '../../src/kernels/registry.ts';
 import { Random } from '../../src/random.ts';
-import { expectAllclose, normal, onEveryBackend, useNative } from '../support.ts';
+import { expectAllclose, normal, noWebgpu, onEveryBackend, useNative } from '../support.ts';
 import { expectNoLeak, expectSameBits } from './gradients.ts';
 
 function someIds(N: number, V: number): number[] {
@@ -18,6 +19,9 @@ onEveryBackend('rows are looked up, and their gradients summed', async () => {
     [5, 3, [17]],
     [100, 65, [2, 33]],
     [33, 64, [2500]],
+    [3000, 6, [512]],
+    [1, 5, [1025]],
+    [7, 132, [513]],
   ] as const) {
     const N = tf.util.sizeFromShape([...shape]);
     const ids = someIds(N, V);
@@ -42,6 +46,20 @@ onEveryBackend('rows are looked up, and their gradients summed', async () => {
   }
 });
 
+onEveryBackend('ids may come from other operations, and rows that no id names have no gradient', async () => {
+  const ids = tf.minimum(tf.tensor1d([5, 2, 9, 2, 0], 'int32'), tf.scalar(4, 'int32'));
+  const weights = normal([5, 3], 1);
+  const values = await weights.data();
+  const row = (n: number) => Array.from(values.slice(3 * n, 3 * n + 3));
+  const plus = (a: number[], b: number[]) => a.map((x, i) => x + b[i]);
+  const gradient = tf.grad(x => tf.sum(tf.mul(embedding(x, ids), weights)))(normal([6, 3], 2));
+  const [none, expected] = [
+    [0, 0, 0],
+    [row(4), [0, 0, 0], plus(row(1), row(3)), [0, 0, 0], plus(row(0), row(2))],
+  ];
+  expectAllclose(await gradient.data(), [...expected.flat(), ...none]);
+});
+
 onEveryBackend('embedding leaves no tensors behind', async () => {
   const [table, ids] = [normal([4, 3], 1), tf.tensor2d([[0, 3]], [1, 2], 'int32')];
   await expectNoLeak(() => {
@@ -54,6 +72,16 @@ test('the gradient on native gives the same bits twice', async () => {
   await useNative();
   const ids = tf.tensor1d(someIds(3000, 40), 'int32');
   const dy = normal([3000, 64], 3);
+  await expectSameBits(() => run('EmbeddingGrad', { ids, dy }, { V: 40 }));
+});
+
+test.skipIf(noWebgpu !== undefined)('the gradient on webgpu gives the same bits twice', async () => {
+  await selectBackend('webgpu');
+  const ids = tf.tensor1d(
+    someIds(1500, 40).map(id => Math.min(id, 12)),
+    'int32',
+  );
+  const dy = normal([1500, 12], 3);
   await expectSameBits(() => run('EmbeddingGrad', { ids, dy }, { V: 40 }));
 });
 

@@ -3,13 +3,15 @@ import * as tf from '@tensorflow/tfjs-core';
 import { expect, test } from 'vitest';
 import { selectBackend } from '../../src/backends/index.ts';
 import { registerNative } from '../../src/backends/native.ts';
+import { activeGpu } from '../../src/backends/webgpu/webgpu.ts';
 import { ShapeError } from '../../src/errors.ts';
 import { valueAndGradients } from '../../src/kernels/autodiff.ts';
 import { linearCrossEntropy } from '../../src/kernels/headloss.ts';
 import { linear } from '../../src/kernels/linear.ts';
 import { definedKernels, run } from '../../src/kernels/registry.ts';
+import { headLossWebgpu } from '../../src/kernels/wgsl/headloss.ts';
 import { Random } from '../../src/random.ts';
-import { expectAllclose, normal, onEveryBackend, useNative } from '../support.ts';
+import { expectAllclose, normal, noWebgpu, onEveryBackend, useNative } from '../support.ts';
 import { expectGradients, expectNoLeak, expectSameBits } from './gradients.ts';
 
 const missing = registerNative();
@@ -151,6 +153,39 @@ onEveryBackend('gradients of linear cross-entropy', async backend => {
       });
     }
   }
+});
+
+onEveryBackend('targets may come from other operations', async () => {
+  const [M, C, V] = [9, 4, 10];
+  const [h, w] = [normal([M, C], 1), normal([V, C], 2)];
+  const targets = someTargets(M, V);
+  const problem = { hidden: await rowsOf(h), weight: await rowsOf(w), targets };
+  const expected = formula(plainLogits(problem), { ...problem, scale: 0.5, zLoss: 1e-2 });
+  const made = tf.sub(ids(targets.map(target => target + 3)), tf.scalar(3, 'int32'));
+  const options = { scale: 0.5, zLoss: 1e-2 };
+  const { loss, gradients } = valueAndGradients(() => ({ loss: linearCrossEntropy(h, w, made, options) }), [h, w]);
+  expectAllclose(await loss.data(), [expected.loss], { relative: 5e-6 });
+  expectAllclose(await (gradients[0] as tf.Tensor).data(), expected.dHidden, { relative: 1e-5, absolute: 1e-5 });
+  expectAllclose(await (gradients[1] as tf.Tensor).data(), expected.dWeight, { relative: 1e-5, absolute: 1e-5 });
+});
+
+test.skipIf(noWebgpu !== undefined)('on webgpu, several chunks, and what a target outside is', async () => {
+  await selectBackend('webgpu');
+  const backend = activeGpu();
+  if (backend === undefined) throw new Error('no webgpu backend');
+  const [M, C, V] = [200, 5, 7];
+  const [hidden, weight] = [normal([M, C], 1), normal([V, C], 2)];
+  const problem = { hidden: await rowsOf(hidden), weight: await rowsOf(weight), targets: someTargets(M, V) };
+  const expected = formula(plainLogits(problem), { ...problem, scale: 1 / M, zLoss: 1e-2 });
+  const inputs = { hidden, weight, targets: ids(problem.targets) };
+  // 160 rows that count, in chunks of 64, 64 and 32.
+  const outputs = headLossWebgpu(inputs, { scale: 1 / M, zLoss: 1e-2 }, backend, { gradients: true, mostLogits: 450 });
+  for (const [i, wanted] of [[expected.loss], expected.dHidden, expected.dWeight].entries()) {
+    const found = (await backend.read(outputs[i].dataId)) as Float32Array;
+    expectAllclose(found, wanted, { relative: 1e-5, absolute: 1e-5 * peak(wanted) });
+    backend.disposeData(outputs[i].dataId);
+  }
+  expect(() => linearCrossEntropy(hidden, weight, ids(Array(M).fill(V)), { scale: 1 })).toThrow(/got target 7/);
 });
 
 onEveryBackend('without any row that counts, loss and gradients are zero', async () => {

@@ -2,11 +2,14 @@
 import { createHash } from 'node:crypto';
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, test } from 'vitest';
+import { selectBackend } from '../../src/backends/index.ts';
+import { activeGpu } from '../../src/backends/webgpu/webgpu.ts';
 import { ShapeError } from '../../src/errors.ts';
 import { valueAndGradients } from '../../src/kernels/autodiff.ts';
 import { linear } from '../../src/kernels/linear.ts';
 import { type Activation, activateReference } from '../../src/kernels/pointwise.ts';
-import { expectAllclose, normal, onEveryBackend, useNative } from '../support.ts';
+import { probeMatrixUnits } from '../../src/kernels/wgsl/matrixunits.ts';
+import { expectAllclose, normal, noWebgpu, onEveryBackend, useNative } from '../support.ts';
 
 /** Rounds to bf16, ties to even. */
 function bf16(x: number): number {
@@ -92,6 +95,34 @@ onEveryBackend('linear has the gradients of the plain composition', async () => 
       }
       tf.dispose([ours.loss, ...(ours.gradients as tf.Tensor[]), ...theirs, x, w, b, residual, cotangent]);
     }
+  }
+});
+
+onEveryBackend('linear sums the gradients of a small weight over many rows', async () => {
+  // So many that a GPU sums them in parts.
+  for (const [M, N, K] of [
+    [1100, 20, 24],
+    [790, 3, 5],
+  ]) {
+    const x = normal([M, K], 1);
+    const w = normal([N, K], 2);
+    const b = normal([N], 3);
+    const cotangent = normal([M, N], 4);
+    const { loss, gradients } = valueAndGradients(
+      () => ({ loss: tf.sum(tf.mul(linear(x, w, { bias: b }), cotangent)) }),
+      [w, b],
+    );
+    const [xs, gs] = await Promise.all([x.data(), cotangent.data()]);
+    const [dW, db] = [new Float64Array(N * K), new Float64Array(N)];
+    for (let m = 0; m < M; m++) {
+      for (let n = 0; n < N; n++) {
+        db[n] += gs[m * N + n];
+        for (let k = 0; k < K; k++) dW[n * K + k] += gs[m * N + n] * xs[m * K + k];
+      }
+    }
+    expectAllclose(await (gradients[0] as tf.Tensor).data(), dW, { relative: 1e-5, absolute: 1e-4 });
+    expectAllclose(await (gradients[1] as tf.Tensor).data(), db, { relative: 1e-5, absolute: 1e-4 });
+    tf.dispose([x, w, b, cotangent, loss, ...(gradients as tf.Tensor[])]);
   }
 });
 
@@ -195,5 +226,52 @@ describe('linear on the native backend', () => {
     const x = tf.zeros([2, 3]);
     expect(() => linear(x, tf.zeros([4, 5]))).toThrow(ShapeError);
     expect(() => linear(x, tf.zeros([4, 3]), { bias: tf.zeros([3]) })).toThrow('linear: bias: expected [N]');
+  });
+});
+
+describe.skipIf(noWebgpu !== undefined)(`linear on webgpu ${noWebgpu ?? ''}`, () => {
+  test('rounds operands to f16 on the matrix units, and nothing else', async context => {
+    await selectBackend('webgpu');
+    const backend = activeGpu() as NonNullable<ReturnType<typeof activeGpu>>;
+    const { units, reason } = await probeMatrixUnits(backend);
+    if (units === undefined) return context.skip(reason);
+    const [M, N, K] = [65, 68, 72];
+    const [x, w, b, cotangent] = [normal([M, K], 1), normal([N, K], 2), normal([N], 3), normal([M, N], 4)];
+    backend.precision = 'f16';
+    try {
+      const { loss, aux, gradients } = valueAndGradients(() => {
+        const y = linear(x, w, { bias: b });
+        return { loss: tf.sum(tf.mul(y, cotangent)), aux: [y] };
+      }, [x, w, b]);
+      const values = async (t: tf.Tensor | null) => (await (t as tf.Tensor).data()) as Float32Array;
+      const [xs, ws, bs, gs] = await Promise.all([x, w, b, cotangent].map(values));
+      const turn = (a: Float32Array, columns: number) =>
+        Float32Array.from(a, (_, i) => a[(i % (a.length / columns)) * columns + Math.floor(i / (a.length / columns))]);
+      const expectWithin = (
+        actual: Float32Array,
+        left: Float32Array,
+        right: Float32Array,
+        inner: number,
+        bias = false,
+      ) => {
+        const [sum, size] = [multiply(left, right, inner), multiply(left.map(Math.abs), right.map(Math.abs), inner)];
+        const columns = right.length / inner;
+        const worst = sum.reduce(
+          (most, value, i) => Math.max(most, Math.abs(actual[i] - value - (bias ? bs[i % columns] : 0)) / size[i]),
+          0,
+        );
+        expect(worst).toBeLessThan(2 ** -10);
+        expect(worst).toBeGreaterThan(2 ** -18); // it did go through f16
+      };
+      expectWithin(await values(aux[0]), xs, ws, K, true);
+      expectWithin(await values(gradients[0]), gs, turn(ws, K), N);
+      expectWithin(await values(gradients[1]), turn(gs, N), turn(xs, K), M);
+      const ones = new Float32Array(M).fill(1);
+      expectWithin(await values(gradients[2]), turn(gs, N), ones, M);
+      tf.dispose([loss, ...aux, ...(gradients as tf.Tensor[])]);
+    } finally {
+      backend.precision = 'fp32';
+      tf.dispose([x, w, b, cotangent]);
+    }
   });
 });

@@ -44,6 +44,9 @@ onEveryBackend('orthogonalize brings every singular value near one', async () =>
   }
 });
 
+/** Some alike, to be multiplied side by side, and one of several tiles and blocks of a GPU. */
+const stepped = [...shapes, [33, 17], [70, 66], [7, 7]];
+
 /** Three steps from fixed values; returns weights, momenta and averages. */
 async function run(): Promise<number[]> {
   const variable = (initial: tf.Tensor) => {
@@ -51,13 +54,13 @@ async function run(): Promise<number[]> {
     initial.dispose();
     return result;
   };
-  const make = (seed: number) => shapes.map((shape, i) => variable(normal(shape, seed + i)));
+  const make = (seed: number) => stepped.map((shape, i) => variable(normal(shape, seed + i)));
   const [values, averages] = [make(1), make(1)];
-  const momenta = shapes.map(shape => variable(tf.zeros(shape)));
+  const momenta = stepped.map(shape => variable(tf.zeros(shape)));
   for (let step = 0; step < 3; step++) {
     const slots = values.map((value, i) => ({
       value,
-      gradient: normal(shapes[i], 100 + 10 * step + i),
+      gradient: normal(stepped[i], 100 + 20 * step + i),
       momentum: momenta[i],
       ema: averages[i],
       weightDecay: 0.1,

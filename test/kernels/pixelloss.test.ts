@@ -8,6 +8,7 @@ const shapes = [
   [2, 4, 5, 3],
   [1, 2, 2, 1],
   [3, 17, 33, 3],
+  [2, 32, 64, 4],
 ];
 
 /** l1, l2 and edges, by their definitions. */

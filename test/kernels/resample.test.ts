@@ -11,6 +11,7 @@ const shapes = [
   [2, 1, 5, 3],
   [2, 4, 2, 17],
   [3, 8, 8, 40],
+  [2, 5, 3, 12],
 ];
 
 /** Share of the old pixel i that the new pixel r takes, of `length` old ones. */

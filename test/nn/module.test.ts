@@ -70,6 +70,16 @@ describe('loading a checkpoint', () => {
     );
   });
 
+  test('needs no drawn values before', async () => {
+    await tf.setBackend('cpu');
+    const drawn = new Parameters(new Random(3));
+    const blank = new Parameters(null);
+    for (const parameters of [drawn, blank]) parameters.scope('a').normal('weight', [2, 3], 1);
+    expect(Array.from((await blank.values()).get('a.weight')!.values)).toEqual(new Array(6).fill(0));
+    blank.load(await drawn.values(), 'memory');
+    expect(await blank.values()).toEqual(await drawn.values());
+  });
+
   test('refuses the same name twice', () => {
     const parameters = twoLayers(1);
     expect(() => new Linear(parameters.scope('a'), 3, 2)).toThrow('parameter a.weight is defined twice');

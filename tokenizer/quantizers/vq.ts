@@ -7,6 +7,7 @@
  */
 import type { Tensor, Variable } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
+import { activeGpu } from '../../src/backends/webgpu/webgpu.ts';
 import { expectShape } from '../../src/errors.ts';
 import { detached } from '../../src/kernels/detached.ts';
 import { embedding } from '../../src/kernels/embedding.ts';
@@ -19,6 +20,8 @@ import type { Quantized, Quantizer, QuantizerState, TrainingMoment } from './qua
 const CHUNK = 1 << 22;
 /** Revival stops here: a code needs the rest of the training to settle, and averaged weights to follow it. */
 const REVIVE_UNTIL = 0.8;
+/** Steps between looks at what has been chosen where a look makes a GPU wait. */
+const LOOK_EVERY = 20;
 
 export class VqQuantizer implements Quantizer {
   readonly codebookSize: number;
@@ -27,6 +30,8 @@ export class VqQuantizer implements Quantizer {
   readonly codebook: Variable; // [K, D], not normalised
   /** Steps since each code was last chosen. */
   private idle: Float32Array;
+  /** Codes of the steps that `idle` does not know yet. */
+  private unseen: Tensor[] = [];
 
   constructor(codebookSize: number, codeDim: number, parameters: Parameters) {
     this.codebookSize = codebookSize;
@@ -75,8 +80,11 @@ export class VqQuantizer implements Quantizer {
   }
 
   async afterStep([codes, encoded]: readonly Tensor[], { progress, random, config }: TrainingMoment): Promise<void> {
-    for (let k = 0; k < this.idle.length; k++) this.idle[k]++;
-    for (const code of await codes.data()) this.idle[code] = 0;
+    this.unseen.push(tf.keep(tf.clone(codes)));
+    // By the number of the step, so that a resumed run looks when an unbroken one does.
+    const every = activeGpu() === undefined ? 1 : Math.min(LOOK_EVERY, config.reviveAfter);
+    if (Math.round(progress * config.steps) % every !== 0) return;
+    await this.settle();
     if (progress > REVIVE_UNTIL || !this.idle.some(steps => steps >= config.reviveAfter)) return;
     const [values, points] = await Promise.all([this.codebook.data(), encoded.data()]);
     const D = this.inputs;
@@ -93,6 +101,20 @@ export class VqQuantizer implements Quantizer {
     this.assign(table);
   }
 
+  async settle(): Promise<void> {
+    const steps = this.unseen.splice(0);
+    if (steps.length === 0) return;
+    const all = tf.tidy(() => tf.concat(steps.map(codes => tf.reshape(codes, [codes.size]))));
+    const chosen = await all.data();
+    let at = 0;
+    for (const { size } of steps) {
+      for (let k = 0; k < this.idle.length; k++) this.idle[k]++;
+      for (const code of chosen.subarray(at, at + size)) this.idle[code] = 0;
+      at += size;
+    }
+    tf.dispose([...steps, all]);
+  }
+
   state(): QuantizerState {
     return { idle: this.idle.slice() };
   }
@@ -101,6 +123,7 @@ export class VqQuantizer implements Quantizer {
     if (idle?.length !== this.codebookSize) {
       throw new Error(`vq: expected the idle times of ${this.codebookSize} codes, got ${idle?.length ?? 'none'}`);
     }
+    tf.dispose(this.unseen.splice(0));
     this.idle = Float32Array.from(idle);
   }
 

@@ -10,6 +10,8 @@ export interface MatrixShape {
   readonly M: number;
   readonly N: number;
   readonly K: number;
+  /** Size of a subgroup to ask for; left out where there is only one. */
+  readonly lanes?: number;
 }
 
 /** What is known of an adapter before its device is used. */
@@ -34,11 +36,12 @@ export interface OpenedDevice {
 
 /**
  * What Dawn is asked for beyond the standard: matrix units are an experiment of it, and NVIDIA's f16 is behind two
- * toggles that only this driver stack has. Times would otherwise be rounded to 65 microseconds, which is longer than most
- * kernels take.
+ * toggles that only this driver stack has. Workgroup memory is not zeroed, for kernels write what they read: that would cost
+ * a pass over it in every workgroup, and a second or more of compilation on software adapters. Times would otherwise be
+ * rounded to 65 microseconds, which is longer than most kernels take.
  */
 const TOGGLES = [
-  'enable-dawn-features=allow_unsafe_apis,vulkan_enable_f16_on_nvidia,use_vulkan_memory_model',
+  'enable-dawn-features=allow_unsafe_apis,vulkan_enable_f16_on_nvidia,use_vulkan_memory_model,disable_workgroup_init',
   'disable-dawn-features=timestamp_quantization',
 ];
 

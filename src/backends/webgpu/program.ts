@@ -42,6 +42,8 @@ export interface Dispatch {
   readonly body: () => string;
   /** WGSL extensions, e.g. `subgroups`, which adds `subgroup_lane` and `subgroup_size` to what the body sees. */
   readonly enable?: readonly string[];
+  /** Size of a subgroup to ask for, where the GPU has several and `subgroup-size-control`. */
+  readonly subgroupSize?: number;
 }
 
 export function read(name: string, tensor: TensorInfo, element?: string): Binding {
@@ -52,7 +54,7 @@ export function write(name: string, tensor: TensorInfo, element?: string): Bindi
   return { name, tensor, access: 'write', element };
 }
 
-/** A tensor that is overwritten: nobody else may hold its data (kernels/adamw.ts, `own`). */
+/** A tensor that is overwritten: nobody else may hold its data (kernels/own.ts). */
 export function update(name: string, tensor: TensorInfo, element?: string): Binding {
   return { name, tensor, access: 'update', element };
 }
@@ -65,10 +67,11 @@ export function uniformType(value: Uniforms[string]): UniformType {
 }
 
 /** One key, one pipeline. */
-export function programKey({ name, variant = '', bindings, uniforms = {}, size, enable = [] }: Dispatch): string {
+export function programKey(program: Dispatch): string {
+  const { name, variant = '', bindings, uniforms = {}, size, enable = [], subgroupSize = '' } = program;
   const bound = bindings.map(b => `${b.name}${b.access[0]}${b.element ?? b.tensor.dtype[0]}`).join();
   const numbers = Object.entries(uniforms).map(([key, value]) => key + uniformType(value)[0]);
-  return `${name}|${variant}|${bound}|${numbers.join()}|${size}|${enable.join()}`;
+  return `${name}|${variant}|${bound}|${numbers.join()}|${size}|${enable.join()}${subgroupSize}`;
 }
 
 function elementOf({ element, tensor }: Binding): string {
@@ -76,11 +79,13 @@ function elementOf({ element, tensor }: Binding): string {
 }
 
 /** The whole shader. */
-export function assemble({ bindings, uniforms = {}, size = 256, enable = [], declarations, body }: Dispatch): string {
+export function assemble(program: Dispatch): string {
+  const { bindings, uniforms = {}, size = 256, enable = [], subgroupSize, declarations, body } = program;
   const fields = Object.entries(uniforms).map(([name, value]) => `  ${name}: ${uniformType(value)},`);
   const subgroups = enable.includes('subgroups');
   return [
     ...enable.map(extension => `enable ${extension};`),
+    subgroupSize === undefined ? '' : 'enable subgroup_size_control;',
     // Subgroup operations below are in control flow that is uniform, which WGSL cannot always prove.
     ...(subgroups
       ? ['diagnostic(off, subgroup_uniformity);', 'diagnostic(off, chromium.subgroup_matrix_uniformity);']
@@ -93,7 +98,7 @@ export function assemble({ bindings, uniforms = {}, size = 256, enable = [], dec
       ? ['struct Uniforms {', ...fields, '}', `@group(0) @binding(${bindings.length}) var<uniform> u: Uniforms;`]
       : []),
     declarations?.() ?? '',
-    `@compute @workgroup_size(${size})`,
+    `@compute @workgroup_size(${size})${subgroupSize === undefined ? '' : ` @subgroup_size(${subgroupSize})`}`,
     'fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) group_counts: vec3u,',
     `  @builtin(local_invocation_index) lane: u32${
       subgroups

@@ -1,10 +1,18 @@
 /**
  * @file Matrix products on the GPU, of operands that are described rather than given: `load` says how an element is found
- * (transposed, a patch of an image, through an activation's slope), `store` what becomes of a result. Tiles of both
- * operands are staged in workgroup memory; every invocation sums a small block of the result in registers.
+ * (transposed, a patch of an image, through an activation's slope), `store` what becomes of a result. Three kernels make
+ * them, chosen by shape: tiles in fp32 (gemm-tiles.ts), tiles on the matrix units (gemm-units.ts: operands rounded to f16,
+ * sums in f32), and strips for few rows or few columns (gemm-strips.ts), which wait for memory and gain nothing by tiles.
+ *
+ * Bounds, for one result with sums of K terms a b: fp32 sums K terms one after another, so errs by at most K 2^-24 sum
+ * |a b|, in practice its square root. With f16 operands 2^-10 sum |a b| is added (2^-11 an operand), and 2^-25 (|a| + |b|) a
+ * term for what is below f16's normal range; beyond its range operands are clamped to 65,504. Sums have one fixed order.
  */
 import type { Binding, Dispatch, Uniforms } from '../../backends/webgpu/program.ts';
 import type { GpuBackend } from '../../backends/webgpu/webgpu.ts';
+import { stripsProgram } from './gemm-strips.ts';
+import { tilesProgram } from './gemm-tiles.ts';
+import { unitsProgram } from './gemm-units.ts';
 
 /** One side of a product: rows of the result for `a`, columns for `b`. */
 export interface Operand {
@@ -15,6 +23,11 @@ export interface Operand {
   readonly load: string;
   /** Which index moves through neighbouring memory. */
   readonly fast: 'k' | 'row';
+  /**
+   * 4 if `load` returns a vec4f: four neighbours along `fast`, whose extent is a multiple of 4, from the given index, which
+   * is one too. A quarter of the loads. Default 1.
+   */
+  readonly width?: 1 | 4;
 }
 
 export interface Product {
@@ -34,9 +47,16 @@ export interface Product {
    * each result (and part), in bounds.
    */
   readonly store: string;
+  /** 4 if `store` takes a vec4f: the results in columns `column` to `column + 3`; N must be a multiple of 4. Default 1. */
+  readonly storeWidth?: 1 | 4;
+  /**
+   * WGSL statements that put `value: f32`, the sum of a's row `row` over the k of `part`, for `batch` too: the gradient of a
+   * bias beside that of a weight. Only in products without `strips`.
+   */
+  readonly storeRowSum?: string;
   /**
    * K in so many parts of about the same length, each of which is stored by itself, for results too few to fill a GPU.
-   * Their sum is the caller's affair. Default 1.
+   * Their sum is the caller's affair (gemm-parts.ts). Default 1.
    */
   readonly parts?: number;
   readonly bindings: readonly Binding[];
@@ -44,88 +64,83 @@ export interface Product {
   readonly uniforms?: Uniforms;
   /** WGSL functions and constants that they use. */
   readonly functions?: string;
+  /** Keeps this product in fp32 where others go to the matrix units. */
+  readonly precision?: 'fp32';
 }
 
-/** Side of a tile of the result, and depth of what is staged at a time. */
-const TILE = 64;
-const DEPTH = 16;
-const SIZE = 256;
+/** Rows, or columns, up to which a product is made of strips. */
+const FEW = 16;
+/** As far as this if tiles would leave most of a GPU without work. */
+const FEW_OF_FEW = 64;
+/** Workgroups that give each of a large GPU's multiprocessors (132 on an H100) about half its fill. */
+export const FILL = 128;
 
-/** Stages one operand's tile: [DEPTH][TILE] of it, zeros beyond its edges. */
-function stage(name: 'a' | 'b', fast: 'k' | 'row', limit: string): string {
-  const [k, row] = fast === 'k' ? [`e % ${DEPTH}u`, `e / ${DEPTH}u`] : [`e / ${TILE}u`, `e % ${TILE}u`];
+/** Tiles of the result times parts and batch. */
+function workgroups({ M, N, batch = 1, parts = 1 }: Product, rows: number, columns: number): number {
+  return Math.ceil(M / rows) * Math.ceil(N / columns) * batch * parts;
+}
+
+function isStrips(product: Product): boolean {
+  const few = Math.min(product.M, product.N);
+  if (product.storeRowSum !== undefined) return false;
+  return few <= FEW || (few <= FEW_OF_FEW && workgroups(product, 64, 64) < FILL / 2);
+}
+
+/** The declarations of what the product brings along. */
+function closures({ a, b, store, storeWidth = 1, storeRowSum, functions = '' }: Product): string {
+  const type = (width: number) => (width === 4 ? 'vec4f' : 'f32');
   return `
-    for (var e = lane; e < ${TILE * DEPTH}u; e += ${SIZE}u) {
-      let k = ${k};
-      let row = ${row};
-      var value = 0.0;
-      if (${name}_first + row < ${limit} && k_first + k < k_end) {
-        value = load_${name}(${name}_first + row, k_first + k, batch);
-      }
-      tile_${name}[k * ${TILE}u + row] = value;
-    }`;
+    ${functions}
+    fn load_a(row: u32, k: u32, batch: u32) -> ${type(a.width ?? 1)} { ${a.load} }
+    fn load_b(row: u32, k: u32, batch: u32) -> ${type(b.width ?? 1)} { ${b.load} }
+    fn put(row: u32, column: u32, batch: u32, part: u32, value: ${type(storeWidth)}) { ${store} }
+    ${storeRowSum === undefined ? '' : `fn put_row_sum(row: u32, batch: u32, part: u32, value: f32) { ${storeRowSum} }`}`;
+}
+
+/** What one of the three kernels adds to the product. */
+export interface Kernel {
+  /** What its text depends on beyond the product. */
+  readonly variant: string;
+  readonly size: number;
+  readonly groups: number;
+  /** Parts of K start at its multiples. */
+  readonly depth: number;
+  readonly uniforms: Readonly<Record<string, number>>;
+  readonly declarations: () => string;
+  readonly body: () => string;
+  readonly enable?: readonly string[];
+  readonly subgroupSize?: number;
+}
+
+function choose(backend: GpuBackend, product: Product): Kernel {
+  if (isStrips(product)) return stripsProgram(product);
+  const { matrixUnits: units } = backend;
+  if (units !== undefined && backend.precision === 'f16' && product.precision !== 'fp32') {
+    const { summary, device } = backend;
+    const program = { units, lanes: summary.subgroups, memory: device.limits.maxComputeWorkgroupStorageSize };
+    return unitsProgram(product, program, workgroups(product, 128, 128) >= FILL);
+  }
+  return tilesProgram(product, workgroups(product, 128, 64) >= 2 * FILL);
 }
 
 /** Multiplies; the results are where `store` puts them. */
 export function multiply(backend: GpuBackend, product: Product): void {
-  const {
-    name,
-    variant = '',
-    M,
-    N,
-    K,
-    batch = 1,
-    a,
-    b,
-    store,
-    parts = 1,
-    bindings,
-    uniforms,
-    functions = '',
-  } = product;
+  const { name, variant = '', M, N, K, batch = 1, a, b, storeWidth = 1, parts = 1, bindings, uniforms } = product;
   if (M * N * batch === 0) return;
+  const kernel = choose(backend, product);
+  const part_length = Math.ceil(K / parts / kernel.depth) * kernel.depth;
+  const shape = `${a.fast}${a.width ?? 1}${b.fast}${b.width ?? 1}${storeWidth}${product.storeRowSum ? 'r' : ''}`;
   const program: Dispatch = {
     name,
-    variant: `${variant}/${a.fast}${b.fast}`,
+    variant: `${variant}/${shape}/${kernel.variant}`,
     bindings,
-    uniforms: { ...uniforms, M, N, K, parts, part_length: Math.ceil(K / parts) },
-    size: SIZE,
-    groups: [Math.ceil(N / TILE), Math.ceil(M / TILE), batch * parts],
-    declarations: () => `
-      ${functions}
-      fn load_a(row: u32, k: u32, batch: u32) -> f32 { ${a.load} }
-      fn load_b(row: u32, k: u32, batch: u32) -> f32 { ${b.load} }
-      fn put(row: u32, column: u32, batch: u32, part: u32, value: f32) { ${store} }
-      var<workgroup> tile_a: array<f32, ${TILE * DEPTH}>;
-      var<workgroup> tile_b: array<f32, ${TILE * DEPTH}>;`,
-    body: () => `
-      let batch = group.z / u.parts;
-      let part = group.z % u.parts;
-      let a_first = group.y * ${TILE}u;
-      let b_first = group.x * ${TILE}u;
-      let k_end = min(u.K, (part + 1u) * u.part_length);
-      let down = lane / 16u;
-      let across = lane % 16u;
-      var sums: array<vec4f, 4>;
-      for (var k_first = part * u.part_length; k_first < k_end; k_first += ${DEPTH}u) {
-        workgroupBarrier();
-        ${stage('a', a.fast, 'u.M')}
-        ${stage('b', b.fast, 'u.N')}
-        workgroupBarrier();
-        for (var k = 0u; k < ${DEPTH}u; k++) {
-          let i = k * ${TILE}u + down;
-          let j = k * ${TILE}u + across;
-          let right = vec4f(tile_b[j], tile_b[j + 16u], tile_b[j + 32u], tile_b[j + 48u]);
-          for (var r = 0u; r < 4u; r++) { sums[r] += tile_a[i + 16u * r] * right; }
-        }
-      }
-      for (var r = 0u; r < 4u; r++) {
-        for (var c = 0u; c < 4u; c++) {
-          let row = a_first + down + 16u * r;
-          let column = b_first + across + 16u * c;
-          if (row < u.M && column < u.N) { put(row, column, batch, part, sums[r][c]); }
-        }
-      }`,
+    uniforms: { ...uniforms, M, N, K, parts, part_length, ...kernel.uniforms },
+    size: kernel.size,
+    groups: kernel.groups,
+    enable: kernel.enable,
+    subgroupSize: kernel.subgroupSize,
+    declarations: () => closures(product) + kernel.declarations(),
+    body: kernel.body,
   };
   backend.dispatch(program);
 }

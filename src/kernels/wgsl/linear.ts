@@ -1,13 +1,28 @@
-/** @file The linear layer and its two gradients on the GPU. */
+/**
+ * @file The linear layer and its two gradients on the GPU. Operands and results are read and written by four wherever
+ * their rows allow it; the activation's slope is applied while dy is loaded; and the bias gradient is summed from the
+ * tiles that the weight gradient stages anyway, so that a backward pass is two dispatches, or three where a weight is so
+ * small that its gradient is summed in parts.
+ */
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import type { InputInfos } from '../../backends/native.ts';
-import { read, write } from '../../backends/webgpu/program.ts';
+import { type Binding, read, write } from '../../backends/webgpu/program.ts';
 import type { GpuBackend } from '../../backends/webgpu/webgpu.ts';
 import type { Activation } from '../pointwise.ts';
 import type { Attributes } from '../registry.ts';
-import { activate } from './activation.ts';
+import { activate, slope } from './activation.ts';
 import { multiply } from './gemm.ts';
+import { chooseParts, sumParts } from './gemm-parts.ts';
+
+/** By four if rows of this length can be. */
+const widthOf = (columns: number): 1 | 4 => (columns % 4 === 0 ? 4 : 1);
+const typeOf = (width: 1 | 4) => (width === 4 ? 'vec4f' : 'f32');
+const index = (at: string, width: 1 | 4) => (width === 4 ? `(${at}) / 4u` : at);
+
+/** A function of one number for vectors too, by the name of `name4`. */
+const byFour = (name: string) =>
+  `fn ${name}4(x: vec4f) -> vec4f { return vec4f(${name}(x.x), ${name}(x.y), ${name}(x.z), ${name}(x.w)); }`;
 
 export function linearWebgpu(
   inputs: InputInfos,
@@ -22,26 +37,114 @@ export function linearWebgpu(
   const outputs = [backend.output(shape), ...(keepPre ? [backend.output(shape)] : [])];
   const [y, pre] = outputs;
   const activation = attributes.activation as Activation;
+  const [width, storeWidth] = [widthOf(K), widthOf(N)];
+  const [operand, result] = [typeOf(width), typeOf(storeWidth)];
+  const act = storeWidth === 4 ? 'activate4' : 'activate';
   multiply(backend, {
     name: 'linear',
     variant: `${activation}`,
-    ...{ M, N, K },
-    a: { load: 'return x[row * u.K + k];', fast: 'k' },
-    b: { load: 'return weight[row * u.K + k];', fast: 'k' },
+    ...{ M, N, K, storeWidth },
+    a: { load: `return x[${index('row * u.K + k', width)}];`, fast: 'k', width },
+    b: { load: `return weight[${index('row * u.K + k', width)}];`, fast: 'k', width },
     bindings: [
-      read('x', x),
-      read('weight', weight),
-      write('y', y),
-      ...(pre === undefined ? [] : [write('pre', pre)]),
-      ...(bias === undefined ? [] : [read('bias', bias)]),
-      ...(residual === undefined ? [] : [read('residual', residual)]),
+      read('x', x, operand),
+      read('weight', weight, operand),
+      write('y', y, result),
+      ...(pre === undefined ? [] : [write('pre', pre, result)]),
+      ...(bias === undefined ? [] : [read('bias', bias, result)]),
+      ...(residual === undefined ? [] : [read('residual', residual, result)]),
     ],
-    functions: activate(activation),
+    functions: `${activate(activation)} ${byFour('activate')}`,
     store: `
-      let at = row * u.N + column;
-      let sum = value ${bias === undefined ? '' : '+ bias[column]'};
+      let at = ${index('row * u.N + column', storeWidth)};
+      let sum = value ${bias === undefined ? '' : `+ bias[${index('column', storeWidth)}]`};
       ${pre === undefined ? '' : 'pre[at] = sum;'}
-      y[at] = activate(sum) ${residual === undefined ? '' : '+ residual[at]'};`,
+      y[at] = ${act}(sum) ${residual === undefined ? '' : '+ residual[at]'};`,
   });
   return outputs;
+}
+
+/** The gradient before the activation, at an index of dy: what loads it, and what that needs. */
+function gradientOf({ dy, pre }: InputInfos, activation: Activation, width: 1 | 4) {
+  const bindings: Binding[] = [read('dy', dy, typeOf(width))];
+  if (pre === undefined) return { bindings, functions: '', load: (at: string) => `return dy[${index(at, width)}];` };
+  bindings.push(read('pre', pre, typeOf(width)));
+  return {
+    bindings,
+    functions: `${slope(activation)} ${byFour('slope')}`,
+    load: (at: string) => `let at = ${index(at, width)}; return dy[at] * ${width === 4 ? 'slope4' : 'slope'}(pre[at]);`,
+  };
+}
+
+/** dx = (dy act'(pre)) W: sums over the units. */
+export function linearInputGradientWebgpu(
+  inputs: InputInfos,
+  attributes: Attributes,
+  backend: GpuBackend,
+): TensorInfo[] {
+  const { dy, weight } = inputs;
+  const [units, columns] = weight.shape;
+  const dx = backend.output([...dy.shape.slice(0, -1), columns]);
+  const activation = attributes.activation as Activation;
+  const [along, across] = [widthOf(units), widthOf(columns)];
+  const gradient = gradientOf(inputs, activation, along);
+  multiply(backend, {
+    name: 'linearInputGradient',
+    variant: activation,
+    ...{ M: tf.util.sizeFromShape(dy.shape.slice(0, -1)), N: columns, K: units, storeWidth: across },
+    a: { load: gradient.load('row * u.K + k'), fast: 'k', width: along },
+    b: { load: `return weight[${index('k * u.N + row', across)}];`, fast: 'row', width: across },
+    bindings: [...gradient.bindings, read('weight', weight, typeOf(across)), write('dx', dx, typeOf(across))],
+    functions: gradient.functions,
+    store: `dx[${index('row * u.N + column', across)}] = value;`,
+  });
+  return [dx];
+}
+
+/** dW = (dy act'(pre))^T x and db, its sum: sums over the rows of x, in parts if there are few weights. */
+export function linearWeightGradientWebgpu(
+  inputs: InputInfos,
+  attributes: Attributes,
+  backend: GpuBackend,
+): TensorInfo[] {
+  const { dy, x } = inputs;
+  const units = attributes.units as number;
+  const columns = x.shape[x.shape.length - 1];
+  const rows = tf.util.sizeFromShape(dy.shape.slice(0, -1));
+  const activation = attributes.activation as Activation;
+  const [dW, db] = [backend.output([units, columns]), backend.output([units])];
+  const sizes = { M: units, N: columns, K: rows };
+  const parts = chooseParts(sizes);
+  // Parts hold the weights' sums, then the biases', and begin where a vector can.
+  const stride = Math.ceil((units * columns + units) / 4) * 4;
+  const partials = parts === 1 ? undefined : backend.output([parts, stride]);
+  const [down, across] = [widthOf(units), widthOf(columns)];
+  const gradient = gradientOf(inputs, activation, down);
+  const width = partials === undefined ? across : 1;
+  multiply(backend, {
+    name: 'linearWeightGradient',
+    variant: `${activation}${partials === undefined ? '' : ' in parts'}`,
+    ...{ ...sizes, parts, storeWidth: width },
+    a: { load: gradient.load('k * u.M + row'), fast: 'row', width: down },
+    b: { load: `return x[${index('k * u.N + row', across)}];`, fast: 'row', width: across },
+    bindings: [
+      ...gradient.bindings,
+      read('x', x, typeOf(across)),
+      ...(partials === undefined
+        ? [write('dW', dW, typeOf(width)), write('db', db)]
+        : [write('partials', partials, typeOf(width))]),
+    ],
+    uniforms: { stride },
+    functions: gradient.functions,
+    store:
+      partials === undefined
+        ? `dW[${index('row * u.N + column', width)}] = value;`
+        : `partials[part * u.stride + row * u.N + column] = value;`,
+    storeRowSum: partials === undefined ? 'db[row] = value;' : 'partials[part * u.stride + u.M * u.N + row] = value;',
+  });
+  if (partials !== undefined) {
+    sumParts(backend, partials, [dW, db], { parts, stride });
+    backend.disposeData(partials.dataId);
+  }
+  return [dW, db];
 }

@@ -3,10 +3,10 @@
 /**
  * Declares `fn sum_workgroup(value: f32, lane: u32) -> f32`, the sum over all invocations of a workgroup, in an order that
  * depends on nothing but `size`. Must be called by all of them.
- * @param size invocations, a power of two
+ * @param size invocations, a power of two; @param type of what is summed, for several sums at once
  */
-export function sumWorkgroup(size: number): string {
-  return reduceWorkgroup('sum', size, (a, b) => `${a} + ${b}`);
+export function sumWorkgroup(size: number, type: 'f32' | 'vec2f' = 'f32'): string {
+  return reduceWorkgroup('sum', size, (a, b) => `${a} + ${b}`, type);
 }
 
 /** Declares `fn max_workgroup(value: f32, lane: u32) -> f32`, likewise. */
@@ -14,10 +14,10 @@ export function maxWorkgroup(size: number): string {
   return reduceWorkgroup('max', size, (a, b) => `max(${a}, ${b})`);
 }
 
-function reduceWorkgroup(name: string, size: number, join: (a: string, b: string) => string): string {
+function reduceWorkgroup(name: string, size: number, join: (a: string, b: string) => string, type = 'f32'): string {
   return `
-    var<workgroup> ${name}_parts: array<f32, ${size}>;
-    fn ${name}_workgroup(value: f32, lane: u32) -> f32 {
+    var<workgroup> ${name}_parts: array<${type}, ${size}>;
+    fn ${name}_workgroup(value: ${type}, lane: u32) -> ${type} {
       workgroupBarrier();
       ${name}_parts[lane] = value;
       workgroupBarrier();

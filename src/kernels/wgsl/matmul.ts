@@ -1,0 +1,73 @@
+/** @file tfjs's own matrix products on the GPU's kernels for products (gemm.ts); what does not fit is left to tfjs. */
+import type { TensorInfo } from '@tensorflow/tfjs-core';
+import * as tf from '@tensorflow/tfjs-core';
+import type { InputInfos } from '../../backends/native.ts';
+import { read, write } from '../../backends/webgpu/program.ts';
+import type { GpuBackend } from '../../backends/webgpu/webgpu.ts';
+import { multiply, type Operand } from './gemm.ts';
+import { overrideStock } from './stock.ts';
+
+const sizeOf = (shape: readonly number[]) => tf.util.sizeFromShape([...shape]);
+
+/** One side: [batch, rows, K] or [batch, K, rows], where `step` is 0 for one matrix for all. */
+function operand(name: string, alongK: boolean, rows: number, K: number): Operand {
+  const width = (alongK ? K : rows) % 4 === 0 ? 4 : 1;
+  const at = `batch * u.step_${name} + ${alongK ? 'row * u.K + k' : `k * u.rows_${name} + row`}`;
+  return { fast: alongK ? 'k' : 'row', width, load: `return ${name}[(${at})${width === 4 ? ' / 4u' : ''}];` };
+}
+
+/** op(a) op(b) + bias through relu or nothing, or undefined where tfjs is to do it. */
+function matMul(
+  inputs: InputInfos,
+  attributes: Readonly<Record<string, unknown>>,
+  backend: GpuBackend,
+): TensorInfo | undefined {
+  const { a, b, bias } = inputs;
+  const { transposeA, transposeB, activation = 'linear' } = attributes;
+  if (a.dtype !== 'float32' || b.dtype !== 'float32' || (activation !== 'linear' && activation !== 'relu')) return;
+  const [batchA, batchB] = [a.shape.slice(0, -2), b.shape.slice(0, -2)];
+  const [K, rows] = transposeA === true ? a.shape.slice(-2) : a.shape.slice(-2).reverse();
+  const [N, inner] = transposeB === true ? b.shape.slice(-2) : b.shape.slice(-2).reverse();
+  const shape = tf.broadcast_util.assertAndGetBroadcastShape(batchA, batchB);
+  let [M, batch] = [rows, sizeOf(shape)];
+  const fits = (own: readonly number[]) => [1, batch].includes(sizeOf(own));
+  if (inner !== K || K * M * N * batch === 0 || !fits(batchA) || !fits(batchB)) return;
+  if (bias !== undefined && (sizeOf(bias.shape) !== N || bias.shape.at(-1) !== N)) return;
+  if (sizeOf(batchB) === 1 && sizeOf(batchA) === batch && transposeA !== true) {
+    // One right operand for all: the batch is more rows.
+    [M, batch] = [M * batch, 1];
+  }
+  const [sideA, sideB] = [operand('a', transposeA !== true, M, K), operand('b', transposeB === true, N, K)];
+  const storeWidth = N % 4 === 0 ? 4 : 1;
+  const type = (width: number | undefined) => (width === 4 ? 'vec4f' : 'f32');
+  const index = (at: string) => (storeWidth === 4 ? `(${at}) / 4u` : at);
+  const y = backend.output([...shape, rows, N]);
+  const sum = `value ${bias === undefined ? '' : `+ bias[${index('column')}]`}`;
+  multiply(backend, {
+    name: 'matMul',
+    variant: `${activation}`,
+    ...{ M, N, K, batch, storeWidth },
+    a: sideA,
+    b: sideB,
+    bindings: [
+      read('a', a, type(sideA.width)),
+      read('b', b, type(sideB.width)),
+      write('y', y, type(storeWidth)),
+      ...(bias === undefined ? [] : [read('bias', bias, type(storeWidth))]),
+    ],
+    uniforms: {
+      step_a: sizeOf(batchA) === 1 ? 0 : M * K,
+      step_b: sizeOf(batchB) === 1 ? 0 : N * K,
+      rows_a: M,
+      rows_b: N,
+    },
+    store: `y[${index('(batch * u.M + row) * u.N + column')}] =
+      ${activation === 'relu' ? `max(${sum}, ${type(storeWidth)}(0.0))` : sum};`,
+  });
+  return y;
+}
+
+/** Puts our product before tfjs's own. */
+export function overrideMatMul(): void {
+  for (const kernelName of ['BatchMatMul', '_FusedMatMul']) overrideStock(kernelName, matMul);
+}

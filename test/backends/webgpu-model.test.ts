@@ -1,0 +1,74 @@
+/**
+ * @file A training step of the whole model on WebGPU: loss and every gradient as on the CPU, without ever waiting for the
+ * GPU: this backend cannot in Node.
+ */
+import * as tf from '@tensorflow/tfjs-core';
+import { describe, expect, test } from 'vitest';
+import { selectBackend } from '../../src/backends/index.ts';
+import { registerNative } from '../../src/backends/native.ts';
+import type { ModelConfig } from '../../src/config.ts';
+import { valueAndGradients } from '../../src/kernels/autodiff.ts';
+import { Random } from '../../src/random.ts';
+import { expectAllclose, noWebgpu } from '../support.ts';
+import { batchOf, configs, randomModel } from '../tiny-model.ts';
+
+const plainBackend = registerNative() === undefined ? 'native' : 'cpu';
+
+interface Step {
+  readonly loss: Float32Array;
+  readonly gradients: ReadonlyMap<string, Float32Array>;
+}
+
+/** One forward and backward pass on the active backend. */
+async function stepOf(config: ModelConfig): Promise<Step> {
+  const model = randomModel(config);
+  const batch = batchOf([3, 5, 0, 4], config, { dropped: [0, 0, 0, 1] });
+  const parameters = model.parameters.list();
+  const { loss, gradients } = valueAndGradients(
+    () => ({ loss: model.loss(batch, { random: new Random(3) }).loss }),
+    parameters.map(({ variable }) => variable as tf.Tensor),
+  );
+  const read = async (x: tf.Tensor | null) => Float32Array.from(await (x as tf.Tensor).data());
+  const found = new Map<string, Float32Array>();
+  for (const [i, { name }] of parameters.entries()) found.set(name, await read(gradients[i]));
+  const result = { loss: await read(loss), gradients: found };
+  tf.dispose([loss, ...gradients] as tf.Tensor[]);
+  model.dispose();
+  return result;
+}
+
+const peak = (values: Float32Array) => values.reduce((a, b) => Math.max(a, Math.abs(b)), 0);
+
+const cases: readonly (readonly [name: string, config: ModelConfig])[] = [
+  ['the default choices', configs.modern],
+  ["the paper's choices", configs.dalle],
+].flatMap(([name, config]) => [
+  [`${name}`, config as ModelConfig] as const,
+  [`${name}, with dropout`, { ...(config as ModelConfig), dropout: 0.2 }] as const,
+]);
+
+describe(noWebgpu === undefined ? 'a training step on webgpu' : `(skipped: ${noWebgpu})`, () => {
+  for (const [name, config] of cases) {
+    test.skipIf(noWebgpu !== undefined)(`${name}: as on ${plainBackend}`, async () => {
+      await selectBackend(plainBackend, { precision: 'fp32' });
+      const expected = await stepOf(config);
+      await selectBackend('webgpu', { precision: 'fp32' });
+      const before = tf.memory().numTensors;
+      const found = await stepOf(config);
+      expect(tf.memory().numTensors).toBe(before);
+      expectAllclose(found.loss, expected.loss, { relative: 1e-5 });
+      for (const [parameter, wanted] of expected.gradients) {
+        const got = found.gradients.get(parameter) as Float32Array;
+        if (peak(wanted) === 0) throw new Error(`${parameter} has a zero gradient: the test would prove nothing`);
+        expectAllclose(got, wanted, { relative: 1e-4, absolute: 1e-5 * peak(wanted) });
+      }
+    });
+  }
+
+  test.skipIf(noWebgpu !== undefined)('the same bits twice', async () => {
+    await selectBackend('webgpu', { precision: 'fp32' });
+    const config = { ...configs.modern, dropout: 0.2 };
+    const [first, again] = [await stepOf(config), await stepOf(config)];
+    expect(again).toEqual(first);
+  });
+});
