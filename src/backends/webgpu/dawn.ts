@@ -67,6 +67,7 @@ interface Dawn {
   readonly globals: object;
 }
 
+/** Kept for good: Dawn crashes if it is collected while a result is on its way. */
 let gpu: GPU | undefined;
 
 /** Dawn's entry point; its classes and constants become globals, as tfjs expects them. */
