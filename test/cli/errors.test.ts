@@ -183,7 +183,7 @@ const mistakes: readonly Mistake[] = [
   {
     name: 'a backend that is none',
     argv: sample('--backend', 'cuda'),
-    says: /^sample: --backend: expected one of auto, native, .*, got "cuda"$/,
+    says: /^sample: --backend: expected one of auto, webgpu, native, .*, got "cuda"$/,
   },
   {
     name: 'no input',
