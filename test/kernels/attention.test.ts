@@ -39,6 +39,7 @@ const cases: readonly Case[] = [
   { B: 1, H: 1, Tq: 67, Tk: 67, D: 96, mask: causal },
   { B: 1, H: 1, Tq: 130, Tk: 130, D: 4, mask: bandMask(130, 20) },
   { B: 2, H: 1, Tq: 17, Tk: 65, D: 20, mask: bandMask(130, 20) },
+  { B: 1, H: 1, Tq: 9, Tk: 11, D: 200, mask: causal },
   { B: 1, H: 2, Tq: 1, Tk: 130, D: 20, mask: bandMask(130, 20) },
 ];
 
