@@ -106,7 +106,7 @@ export function isEmpty({ B, H, Tq, D }: Problem): boolean {
 }
 
 /** Whether rows are whole words of four channels. Else they start anywhere, and are read and written one by one. */
-export function isWhole(D: number): boolean {
+function isWhole(D: number): boolean {
   return D % 4 === 0;
 }
 
