@@ -7,7 +7,7 @@ export default defineConfig({
     setupFiles: process.env.TESSERA_RECORD === undefined ? [] : ['test/native/setup.ts'],
     pool: 'forks',
     maxWorkers: 1,
-    testTimeout: 120_000,
+    testTimeout: 240_000,
     hookTimeout: 120_000,
   },
 });

@@ -5,8 +5,7 @@
  */
 
 import { join } from 'node:path';
-import { asyncBufferFromFile, type FileMetaData, parquetMetadataAsync, parquetReadObjects } from 'hyparquet';
-import { compressors } from 'hyparquet-compressors';
+import type { FileMetaData } from 'hyparquet';
 import { UserError } from '../src/errors.ts';
 import { type Candidate, captionsFrom, type Format, type Problem } from './dataset.ts';
 import { firstLine, utf8 } from './files.ts';
@@ -58,6 +57,9 @@ function isParquet(path: string): boolean {
 }
 
 async function itemsOf(root: string, name: string, kept: RowGroups, problems: Problem[]): Promise<Candidate[]> {
+  // Loaded for those who have such files only.
+  const { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects } = await import('hyparquet');
+  const { compressors } = await import('hyparquet-compressors');
   const file = await asyncBufferFromFile(join(root, name));
   const metadata = await parquetMetadataAsync(file);
   const columns = topColumns(metadata);

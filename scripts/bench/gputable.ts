@@ -59,25 +59,16 @@ function cellsOf(line: Line): string[] {
     case 'train': {
       const batch = line.batch === undefined ? '' : `, batch ${line.batch}`;
       const precision = line.ours === undefined ? '' : `, ${line.precision}`;
-      return [
-        `\`${line.model}\`: training${batch}${precision}`,
-        speed(line.ours),
-        speed(line.rival),
-        ratio(line.ratio),
-      ];
+      return [`\`${line.model}\`: training${batch}${precision}`, ...speeds(line), ratio(line.ratio)];
     }
     case 'sample': {
       const images = line.batch === 1 ? '1 image' : `${line.batch} images at once`;
       return [`\`${line.model}\`: painting ${images}`, ...speeds(line), ratio(line.ratio)];
     }
     case 'memory': {
+      const sizes = [line.ours, line.rival].map(size => (size === undefined ? undefined : `${thousands(size)} MiB`));
       const over = line.ours === undefined || line.rival === undefined ? undefined : line.ours / line.rival;
-      return [
-        `\`${line.model}\`: most memory of that training`,
-        mebibytes(line.ours),
-        mebibytes(line.rival),
-        ratio(over),
-      ];
+      return [`\`${line.model}\`: most memory of that training`, ...pair(sizes), ratio(over)];
     }
     case 'dispatches':
       return [`\`${line.model}\`: dispatches of that step`, dispatches(line), '', ''];

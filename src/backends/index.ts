@@ -63,9 +63,8 @@ export async function selectBackend(name: BackendName, options: BackendOptions =
       await tf.setBackend('cpu');
       break;
     case 'tensorflow': {
-      const { name: found, gpu } = await loadTensorflow();
-      if (!gpu)
-        options.warn?.(`${found} computes on the CPU, no GPU was found`, 'see `tessera doctor` for what is faster');
+      const { name: found, slow } = await loadTensorflow();
+      if (slow !== undefined) options.warn?.(`${found} computes on the CPU: ${slow.why}`, slow.hint);
       break;
     }
     default:

@@ -53,9 +53,6 @@ export interface EvalRequest extends EngineFlags {
   readonly weights?: WeightKind;
 }
 
-/** What is measured unless something else is asked for: the rest needs features of a trained network, or time. */
-export const defaultMetrics = ['kid', 'prdc', 'fd', 'nll', 'recon', 'caption-accuracy', 'nearest'] as const;
-
 const REFERENCE = 1000;
 
 /** Prints a table, appends to the run's metrics.jsonl, and returns what was appended. */

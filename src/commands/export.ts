@@ -14,14 +14,13 @@ import { chooseWeights, readRun, runPaths, type WeightKind, weightKinds } from '
 import { type TensorData, toBfloat16, toFloat32 } from '../safetensors.ts';
 import type { Session } from './session.ts';
 
-export const exportTypes = ['bf16', 'f32'] as const;
-
 export interface ExportRequest {
   readonly run: string;
   readonly out: string;
   /** Default: the averaged ones, or the only ones there. */
   readonly weights?: WeightKind;
-  readonly dtype: (typeof exportTypes)[number];
+  /** Of the weight matrices. */
+  readonly dtype: 'bf16' | 'f32';
   /** A file that says whose art the run was trained on, e.g. the ATTRIBUTION.md of `tessera data emoji`. */
   readonly attribution?: string;
 }

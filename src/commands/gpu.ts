@@ -17,7 +17,7 @@ const wanted = [
 ] as const;
 
 /** Opens the GPU. @returns lines for the user @throws UserError if there is none */
-export async function describeGpu({ now }: Session): Promise<string[]> {
+export async function describeGpu({ now }: Pick<Session, 'now'>): Promise<string[]> {
   await startBackend('webgpu');
   const gpu = activeGpu();
   if (gpu === undefined) throw new Error('doctor: the webgpu backend is not active');

@@ -1,5 +1,6 @@
 /**
- * @file The command table: every command's flags, by the schemas that check them, and what it runs.
+ * @file The command table: every command's flags, by the schemas that check them, and what it runs, which is loaded when it
+ * is run: painting a caption must not wait for what draws reports.
  */
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
@@ -10,21 +11,12 @@ import { precisionNames } from '../backends/precision.ts';
 import { checkConfig, type Family, runSchema, samplingSchema } from '../config.ts';
 import { UserError } from '../errors.ts';
 import type { CommandSpec } from '../flags.ts';
-import { metricNames } from '../metrics/registry.ts';
+import { defaultMetrics, metricNames } from '../metrics/registry.ts';
 import { familyDefaults, presetNames, presets } from '../presets.ts';
 import { weightKinds } from '../runs.ts';
 import { mergeConfig, parseConfigText } from '../schema.ts';
-import { buildNative } from './build.ts';
-import { compareRuns } from './compare.ts';
-import { emojiData, inspectData, modesData, shapesData } from './data.ts';
-import { doctor } from './doctor.ts';
-import { defaultMetrics, evalRun } from './eval.ts';
-import { exportRun, exportTypes } from './export.ts';
-import { featuresConfig, featuresFields, trainFeatures } from './features.ts';
-import { reconstructImages } from './reconstruct.ts';
-import { sampleRun } from './sample.ts';
+import { featuresConfig, featuresFields } from './featuresconfig.ts';
 import { type Session, startEngine } from './session.ts';
-import { trainRun } from './train.ts';
 
 /** A command, and what it does with its parsed flags. */
 export interface Command<S extends z.ZodObject = z.ZodObject> extends CommandSpec<S> {
@@ -112,7 +104,7 @@ export const commands: readonly Command[] = [
       size: z.number().int().min(16).max(1024).default(128).describe('side of the images in pixels'),
       limit: z.number().int().positive().optional().describe('only so many drawings of each style'),
     }),
-    run: (session, { values }) => emojiData(session, values),
+    run: async (session, { values }) => (await import('./data.ts')).emojiData(session, values),
   }),
   command({
     name: 'data shapes',
@@ -130,7 +122,7 @@ export const commands: readonly Command[] = [
         .default(0.1)
         .describe('share of colour and shape pairs that training never shows'),
     }),
-    run: (session, { values }) => shapesData(session, values),
+    run: async (session, { values }) => (await import('./data.ts')).shapesData(session, values),
   }),
   command({
     name: 'data modes',
@@ -148,7 +140,7 @@ export const commands: readonly Command[] = [
       size: z.number().int().min(16).max(256).default(32).describe('side of the images in pixels'),
       seed: z.number().int().min(0).max(0xffffffff).default(1).describe('the same seed draws the same pictures'),
     }),
-    run: (session, { values }) => modesData(session, values),
+    run: async (session, { values }) => (await import('./data.ts')).modesData(session, values),
   }),
   command({
     name: 'data inspect',
@@ -160,7 +152,8 @@ export const commands: readonly Command[] = [
       strict,
       sheet: file('where the contact sheet goes').default('contact-sheet.png'),
     }),
-    run: (session, { values, positionals }) => inspectData(session, { ...values, path: positionals[0] }),
+    run: async (session, { values, positionals }) =>
+      (await import('./data.ts')).inspectData(session, { ...values, path: positionals[0] }),
   }),
   command({
     name: 'train',
@@ -196,6 +189,7 @@ export const commands: readonly Command[] = [
       // A config file may name the family too.
       const { family = 'transformer' } = wanted as { family?: Family };
       const config = checkConfig(runSchema.parse(mergeConfig(presets[values.preset], familyDefaults[family], wanted)));
+      const { trainRun } = await import('./train.ts');
       const backend = await startEngine(session, values);
       session.reporter.message(`computing on ${backend}`);
       const { data, out, format } = values;
@@ -248,7 +242,7 @@ export const commands: readonly Command[] = [
       data: folder('the training images, for --nearest').optional(),
       ...engine,
     }),
-    run: (session, { values }) => sampleRun(session, values),
+    run: async (session, { values }) => (await import('./sample.ts')).sampleRun(session, values),
   }),
   command({
     name: 'reconstruct',
@@ -261,7 +255,8 @@ export const commands: readonly Command[] = [
       numImages: z.number().int().positive().max(1000).default(16).describe('images taken from a data set'),
       ...engine,
     }),
-    run: (session, { values, positionals }) => reconstructImages(session, { ...values, inputs: positionals }),
+    run: async (session, { values, positionals }) =>
+      (await import('./reconstruct.ts')).reconstructImages(session, { ...values, inputs: positionals }),
   }),
   command({
     name: 'features',
@@ -279,6 +274,7 @@ export const commands: readonly Command[] = [
       const { data, out, format } = values;
       const wanted = Object.fromEntries(Object.entries(given).filter(([name]) => name in featuresFields));
       featuresConfig(wanted); // before anything is started
+      const { trainFeatures } = await import('./features.ts');
       const backend = await startEngine(session, values);
       session.reporter.message(`computing on ${backend}`);
       const note = await trainFeatures(session, { data, out, format, strict: values.strict, given: wanted });
@@ -313,7 +309,7 @@ export const commands: readonly Command[] = [
       weights,
       ...engine,
     }),
-    run: async (session, { values }) => void (await evalRun(session, values)),
+    run: async (session, { values }) => void (await (await import('./eval.ts')).evalRun(session, values)),
   }),
   command({
     name: 'compare',
@@ -341,7 +337,8 @@ export const commands: readonly Command[] = [
       weights,
       ...engine,
     }),
-    run: (session, { values, positionals }) => compareRuns(session, { ...values, runs: positionals }),
+    run: async (session, { values, positionals }) =>
+      (await import('./compare.ts')).compareRuns(session, { ...values, runs: positionals }),
   }),
   command({
     name: 'export',
@@ -351,10 +348,10 @@ export const commands: readonly Command[] = [
       run: folder('a trained run'),
       out: folder('the copy: a run that can be painted with, evaluated and compared'),
       weights,
-      dtype: z.enum(exportTypes).default('bf16').describe('type of the weight matrices'),
+      dtype: z.enum(['bf16', 'f32']).default('bf16').describe('type of the weight matrices'),
       attribution: file('whose art the run was trained on: copied as ATTRIBUTION.md').optional(),
     }),
-    run: (session, { values }) => exportRun(session, values),
+    run: async (session, { values }) => (await import('./export.ts')).exportRun(session, values),
   }),
   command({
     name: 'build-native',
@@ -366,14 +363,14 @@ export const commands: readonly Command[] = [
         .default(false)
         .describe('every instruction set of this architecture, not only the best one here'),
     }),
-    run: async (_, { values }) => buildNative(values),
+    run: async (_, { values }) => (await import('./build.ts')).buildNative(values),
   }),
   command({
     name: 'doctor',
     summary: 'say which backends work here and how fast they are',
     examples: ['tessera doctor'],
     flags: z.object({}),
-    run: session => doctor(session),
+    run: async session => (await import('./doctor.ts')).doctor(session),
   }),
 ];
 

@@ -2,11 +2,14 @@
  * @file tfjs's own operations on the native backend, where they show up between the fused ones: arithmetic with
  * broadcasting, functions of one number, sums, maxima, softmax, transposition, copies of blocks. Same results as tfjs's
  * cpu kernels up to rounding; whatever is unusual (other types, more axes, empty tensors) is left to those.
- * Import this file once; it exports nothing.
+ * On webgpu, sums of equal shapes. Import this file once; it exports nothing.
  */
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { type NativeBackend, overrideNative } from '../backends/native.ts';
+import { overrideAdd } from './wgsl/elementwise.ts';
+
+overrideAdd();
 
 const { sizeFromShape, parseAxisParam } = tf.util;
 

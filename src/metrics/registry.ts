@@ -87,6 +87,9 @@ export const metricNames = [
   'nearest',
 ] as const;
 
+/** What is measured unless something else is asked for: the rest needs features of a trained network, or time. */
+export const defaultMetrics = ['kid', 'prdc', 'fd', 'nll', 'recon', 'caption-accuracy', 'nearest'] as const;
+
 export const metrics: ReadonlyMap<string, MetricDefinition> = new Map<(typeof metricNames)[number], MetricDefinition>([
   ['kid', { needs: 'features', rows: all, least: 4, gives: ['kid'], measure: measureKid }],
   [

@@ -2,6 +2,8 @@
  * @file The optional TensorFlow backend, with a stand-in for the package (tfjs-node-gpu needs CUDA 11): what registers a
  * backend `tensorflow` is used, the model computes on it what it computes on cpu, and every way to fail is one line.
  */
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { MathBackendCPU } from '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
 import { afterEach, describe, expect, test } from 'vitest';
@@ -9,6 +11,7 @@ import '../../src/backends/index.ts';
 import { loadTensorflow } from '../../src/backends/tensorflow.ts';
 import { UserError } from '../../src/errors.ts';
 import { valueAndGradients } from '../../src/kernels/autodiff.ts';
+import { Optimizer } from '../../src/optim.ts';
 import { expectAllclose } from '../support.ts';
 import { batchOf, configs, randomModel } from '../tiny-model.ts';
 
@@ -25,7 +28,7 @@ function register(isUsingGpuDevice: boolean): void {
 }
 
 /** Imports only what is there; everything else fails as Node says it. */
-function importer(there: Readonly<Record<string, () => void>>): (name: string) => Promise<unknown> {
+function importer(there: Readonly<Record<string, () => unknown>>): (name: string) => Promise<unknown> {
   return async name => {
     if (name in there) return there[name]();
     throw Object.assign(new Error(`Cannot find package '${name}' imported from /somewhere/tensorflow.js\nmore`), {
@@ -55,7 +58,49 @@ describe('loading', () => {
   });
 
   test('settles for the package without', async () => {
-    expect(await loadTensorflow(importer({ [CPU]: () => register(false) }))).toEqual({ name: CPU, gpu: false });
+    expect(await loadTensorflow(importer({ [CPU]: () => register(false) }))).toEqual({
+      name: CPU,
+      gpu: false,
+      slow: { why: 'it is built without CUDA', hint: expect.stringContaining(`npm install ${GPU}`) },
+    });
+  });
+
+  test('names what is missing where the package for GPUs computes on the processor', async () => {
+    const load = importer({ [GPU]: () => tf.findBackendFactory('tensorflow') ?? register(false) });
+    const slow = async (there: (library: string) => boolean) => (await loadTensorflow(load, there)).slow;
+    expect(await slow(() => false)).toMatchObject({ why: 'there is no NVIDIA driver (libcuda.so.1)' });
+    expect(await slow(name => !/cudart|cudnn/.test(name))).toEqual({
+      why: 'these libraries are not found: libcudart.so.11.0, libcudnn.so.8',
+      hint: expect.stringContaining('CUDA 11.2 and cuDNN 8'),
+    });
+    expect(await slow(() => true)).toMatchObject({ why: 'TensorFlow found no GPU that it can use' });
+  });
+
+  test.skipIf(process.platform !== 'linux' || existsSync('/dev/nvidiactl'))(
+    'finds that there is no driver',
+    async () => {
+      const { slow } = await loadTensorflow(importer({ [GPU]: () => register(false) }));
+      expect(slow?.why).toContain('libcuda.so.1');
+    },
+  );
+
+  test('puts back what later versions of Node have removed before the package is imported', async () => {
+    const util = createRequire(import.meta.url)('node:util') as { isNullOrUndefined?: (x: unknown) => boolean };
+    const before = util.isNullOrUndefined;
+    util.isNullOrUndefined = undefined;
+    try {
+      const seen: unknown[] = [];
+      const load = importer({
+        [GPU]: () => {
+          seen.push(util.isNullOrUndefined?.(null), util.isNullOrUndefined?.(0));
+          register(true);
+        },
+      });
+      await loadTensorflow(load);
+      expect(seen).toEqual([true, false]);
+    } finally {
+      util.isNullOrUndefined = before;
+    }
   });
 
   test('names both packages where neither is installed, and how to get one', async () => {
@@ -86,21 +131,34 @@ describe('loading', () => {
   });
 });
 
-test('a training step on it has the losses and gradients of the cpu backend', async () => {
-  const step = async () => {
+test('a training on it has the losses, gradients and weights of the cpu backend', async () => {
+  const train = async () => {
     const model = randomModel(configs.modern);
     const batch = batchOf([3, 5], configs.modern);
     const variables = model.parameters.list().map(({ variable }) => variable as tf.Tensor);
-    const { loss, gradients } = valueAndGradients(() => ({ loss: model.loss(batch).loss, aux: [] }), variables);
-    const values = await Promise.all([loss, ...gradients].map(async t => [...((await t?.data()) ?? [])]));
-    tf.dispose([loss, ...gradients.filter(g => g !== null)]);
+    const optimizer = new Optimizer(model.parameters.list(), {
+      beta1: 0.9,
+      beta2: 0.95,
+      weightDecay: 0.1,
+      clip: 1,
+      ema: 0.9,
+    });
+    const seen: number[][] = [];
+    for (let step = 0; step < 2; step++) {
+      const { loss, gradients } = valueAndGradients(() => ({ loss: model.loss(batch).loss, aux: [] }), variables);
+      for (const t of [loss, ...gradients]) seen.push([...((await t?.data()) ?? [])]);
+      await optimizer.step(gradients, 1e-2);
+      loss.dispose();
+    }
+    for (const variable of variables) seen.push([...(await variable.data())]);
+    optimizer.dispose();
     model.dispose();
-    return values;
+    return seen;
   };
   await tf.setBackend('cpu');
-  const expected = await step();
-  await loadTensorflow(importer({ [GPU]: () => register(false) }));
-  const actual = await step();
+  const expected = await train();
+  await loadTensorflow(importer({ [GPU]: () => register(true) }));
+  const actual = await train();
   expect(tf.getBackend()).toBe('tensorflow');
   expect(actual.length).toBe(expected.length);
   expect(Math.max(...expected.flat().map(Math.abs))).toBeGreaterThan(0.1);

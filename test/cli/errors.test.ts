@@ -183,7 +183,7 @@ const mistakes: readonly Mistake[] = [
   {
     name: 'a backend that is none',
     argv: sample('--backend', 'cuda'),
-    says: /^sample: --backend: expected one of auto, native, .*, got "cuda"$/,
+    says: /^sample: --backend: expected one of auto, webgpu, native, .*, got "cuda"$/,
   },
   {
     name: 'no input',
@@ -240,7 +240,7 @@ const mistakes: readonly Mistake[] = [
   {
     name: 'bf16 where there is none',
     argv: sample('--precision', 'bf16', '--backend', 'cpu'),
-    says: 'precision bf16: the cpu backend has no bf16 here',
+    says: 'precision: expected auto or fp32 on the cpu backend, got bf16',
   },
   {
     name: 'TensorFlow that is not installed',

@@ -103,7 +103,8 @@ describe('without the addon', () => {
 
   test('doctor names what works and how to get the rest', async () => {
     const { code, stdout, stderr } = await here('doctor');
-    expect(stderr).not.toMatch(/^ +at /m);
+    // Where there is no driver Dawn warns by itself, with the place in its own sources: that is no stack of ours.
+    expect(stderr).not.toMatch(/^ +at .*(\.[jt]s|node:)/m);
     expect(stdout).toMatch(/native.*(never built|not)/);
     expect(stdout).toMatch(/wasm/);
     expect(stdout).toMatch(/hint: install a C\+\+ compiler/);

@@ -1,8 +1,8 @@
 /**
  * @file The program on a GPU, a software one: what is missing is one line with its mend, a GPU that is lost in the middle of
- * a training leaves what was saved last as it was, and `doctor` tells all there is to know.
+ * a training leaves what was saved last as it was. And on a stand-in for tfjs-node-gpu, a package as npm would install it.
  */
-import { cpSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { registerNative } from '../../src/backends/native.ts';
@@ -58,16 +58,60 @@ beforeAll(async () => {
   writeFileSync(losing, loseGpu);
 });
 
+/** The project with packages of its own: all that are there but Dawn, and what stands in for tfjs-node-gpu. */
+function copyProject(): string {
+  const copy = join(folder, 'project');
+  const link = (from: string, to: string, without: string) => {
+    mkdirSync(to, { recursive: true });
+    for (const name of readdirSync(from)) if (name !== without) symlinkSync(join(from, name), join(to, name));
+  };
+  link(join(root, 'node_modules'), join(copy, 'node_modules'), 'webgpu');
+  const scope = join(copy, 'node_modules', '@tensorflow');
+  unlinkSync(scope);
+  link(join(root, 'node_modules', '@tensorflow'), scope, 'tfjs-node-gpu');
+  const standIn = join(scope, 'tfjs-node-gpu');
+  mkdirSync(standIn);
+  writeFileSync(join(standIn, 'package.json'), '{"name": "@tensorflow/tfjs-node-gpu", "main": "index.js"}');
+  writeFileSync(
+    join(standIn, 'index.js'),
+    `const tf = require('@tensorflow/tfjs-core');
+     const { MathBackendCPU } = require('@tensorflow/tfjs-backend-cpu');
+     tf.registerBackend('tensorflow', () => Object.assign(new MathBackendCPU(), { isUsingGpuDevice: false }));
+     tf.copyRegisteredKernels('cpu', 'tensorflow');`,
+  );
+  for (const part of ['src', 'tokenizer', 'data', 'package.json', 'tsconfig.json']) {
+    cpSync(join(root, part), join(copy, part), { recursive: true });
+  }
+  return copy;
+}
+
+let copy: string;
+beforeAll(() => {
+  copy = copyProject();
+});
+
+test('a package that registers a backend "tensorflow" is trained on, and told of where it has no GPU', async () => {
+  const few = writeConfig(join(folder, 'few.json'), { ...small, train: { ...small.train, steps: 2 } });
+  const argv = [
+    'train',
+    '--data',
+    data,
+    '--out',
+    join(folder, 'tensorflow'),
+    '--config',
+    few,
+    '--backend',
+    'tensorflow',
+  ];
+  const { code, stderr } = await startTessera(argv, { cwd: copy });
+  expect(stderr).toMatch(/^warning: @tensorflow\/tfjs-node-gpu computes on the CPU: .+\n {2}hint: /m);
+  expect(stderr).toContain('computing on tensorflow');
+  expect(stderr).not.toMatch(/^ +at /m);
+  expect(code).toBe(0);
+}, 400_000);
+
 describe('what is missing is one line with its mend', () => {
   test('the package', async () => {
-    const copy = join(folder, 'project');
-    mkdirSync(join(copy, 'node_modules'), { recursive: true });
-    for (const part of ['src', 'tokenizer', 'data', 'package.json', 'tsconfig.json']) {
-      cpSync(join(root, part), join(copy, part), { recursive: true });
-    }
-    for (const name of readdirSync(join(root, 'node_modules'))) {
-      if (name !== 'webgpu') symlinkSync(join(root, 'node_modules', name), join(copy, 'node_modules', name));
-    }
     const { code, stderr } = await startTessera(train('none', '--backend', 'webgpu'), { cwd: copy });
     expect(stderr).toBe(
       'backend webgpu: the package webgpu is not installed\n' +

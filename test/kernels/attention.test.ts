@@ -10,37 +10,20 @@ import {
   gatherKvCache,
 } from '../../src/kernels/attention.ts';
 import { definedKernels, run } from '../../src/kernels/registry.ts';
-import { Random } from '../../src/random.ts';
 import { expectAllclose, normal, onEveryBackend, useNative } from '../support.ts';
+import {
+  attributeOf,
+  bandMask,
+  type Case,
+  causal,
+  columnMask,
+  inputsOf,
+  naive,
+  none,
+  randomMask,
+} from './attentioncases.ts';
 import { expectGradients, expectNoLeak, expectSameBits } from './gradients.ts';
 
-/** A causal mask whose image part sees only its own column: rows of text, then a grid. */
-function columnMask(text: number, width: number, T: number): AttentionMask {
-  const table = new Uint8Array(T * T);
-  for (let i = 0; i < T; i++) {
-    for (let j = 0; j <= i; j++) table[i * T + j] = j < text || (i - j) % width === 0 ? 1 : 0;
-  }
-  return { kind: 'table', table, key: `column ${text} ${width} ${T}` };
-}
-
-/** Entries at random, not causal: nothing about them can be guessed from the tiles around. */
-function randomMask(T: number, share: number): AttentionMask {
-  const random = new Random(5);
-  const table = Uint8Array.from({ length: T * T }, (_, i) => (i % (T + 1) === 0 || random.uniform() < share ? 1 : 0));
-  return { kind: 'table', table, key: `random ${T} ${share}` };
-}
-
-interface Case {
-  readonly B: number;
-  readonly H: number;
-  readonly Tq: number;
-  readonly Tk: number;
-  readonly D: number;
-  readonly mask: AttentionMask;
-}
-
-const causal: AttentionMask = { kind: 'causal' };
-const none: AttentionMask = { kind: 'none' };
 const cases: readonly Case[] = [
   { B: 1, H: 1, Tq: 1, Tk: 1, D: 1, mask: causal },
   { B: 2, H: 3, Tq: 5, Tk: 5, D: 3, mask: causal },
@@ -54,41 +37,11 @@ const cases: readonly Case[] = [
   { B: 1, H: 2, Tq: 150, Tk: 150, D: 16, mask: randomMask(150, 0.1) },
   { B: 1, H: 1, Tq: 150, Tk: 200, D: 128, mask: randomMask(200, 0.9) },
   { B: 1, H: 1, Tq: 67, Tk: 67, D: 96, mask: causal },
+  { B: 1, H: 1, Tq: 130, Tk: 130, D: 4, mask: bandMask(130, 20) },
+  { B: 2, H: 1, Tq: 17, Tk: 65, D: 20, mask: bandMask(130, 20) },
+  { B: 1, H: 1, Tq: 9, Tk: 11, D: 200, mask: causal },
+  { B: 1, H: 2, Tq: 1, Tk: 130, D: 20, mask: bandMask(130, 20) },
 ];
-
-function visible(mask: AttentionMask, position: number, j: number): boolean {
-  if (mask.kind === 'none') return true;
-  if (mask.kind === 'causal') return j <= position;
-  return mask.table[position * Math.sqrt(mask.table.length) + j] === 1;
-}
-
-/** One score, one exponential, one sum at a time, in double precision. */
-function naive(q: ArrayLike<number>, k: ArrayLike<number>, v: ArrayLike<number>, one: Case): Float64Array {
-  const { B, H, Tq, Tk, D, mask } = one;
-  const y = new Float64Array(B * Tq * H * D);
-  for (let bh = 0; bh < B * H; bh++) {
-    for (let i = 0; i < Tq; i++) {
-      const keys = [...Array(Tk).keys()].filter(j => visible(mask, Tk - Tq + i, j));
-      const scores = keys.map(j => {
-        let dot = 0;
-        for (let d = 0; d < D; d++) dot += q[(bh * Tq + i) * D + d] * k[(bh * Tk + j) * D + d];
-        return dot / Math.sqrt(D);
-      });
-      const largest = Math.max(...scores);
-      const weights = scores.map(s => Math.exp(s - largest));
-      const total = weights.reduce((a, b) => a + b, 0);
-      const at = (Math.floor(bh / H) * Tq + i) * H * D + (bh % H) * D;
-      keys.forEach((j, n) => {
-        for (let d = 0; d < D; d++) y[at + d] += (weights[n] / total) * v[(bh * Tk + j) * D + d];
-      });
-    }
-  }
-  return y;
-}
-
-function inputsOf({ B, H, Tq, Tk, D }: Case, deviation = 1): tf.Tensor[] {
-  return [normal([B, H, Tq, D], 1, deviation), normal([B, H, Tk, D], 2, deviation), normal([B, H, Tk, D], 3)];
-}
 
 onEveryBackend('attention equals a loop over pairs', async () => {
   for (const one of cases) {
@@ -113,9 +66,9 @@ onEveryBackend('gradients of attention', async backend => {
       backend,
       fused: (q, k, v) => attention(q, k, v, { mask: one.mask }),
       plain: (q, k, v) => {
-        const { mask } = one;
-        const attribute = mask.kind === 'table' ? `table:${mask.key}` : mask.kind;
-        return definedKernels().get('Attention')!.reference({ q, k, v }, { mask: attribute })[0];
+        return definedKernels()
+          .get('Attention')!
+          .reference({ q, k, v }, { mask: attributeOf(one.mask) })[0];
       },
       inputs: inputsOf(one),
       tolerance: { relative: 1e-3, absolute: 1e-4 },
@@ -208,7 +161,7 @@ test('bf16 operands stay within a hundredth of the size of the values', async ({
   for (const one of cases) {
     const [q, k, v] = inputsOf(one);
     const dy = normal([one.B, one.Tq, one.H * one.D], 9);
-    const attribute = one.mask.kind === 'table' ? `table:${one.mask.key}` : one.mask.kind;
+    const attribute = attributeOf(one.mask);
     backend.precision = 'fp32';
     const y = attention(q, k, v, { mask: one.mask });
     const [exact, logsumexp] = run('Attention', { q, k, v }, { mask: attribute });

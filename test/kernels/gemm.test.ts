@@ -145,31 +145,47 @@ describe('products on webgpu', () => {
     });
   }
 
-  test.skipIf(noWebgpu !== undefined)(`on the matrix units${missing}`, async context => {
-    const backend = await open();
-    const { units, reason } = await probeMatrixUnits(backend);
-    if (units === undefined) return context.skip(reason);
-    backend.precision = 'f16';
-    try {
-      for (const one of [...tiled, large[0]]) await expectProduct(backend, one, 2 ** -10);
-      // What f16 cannot hold becomes the largest that it can; the exact product is refused it.
-      const beyond = tf.fill([20, 20], 1e6);
-      const one = tf.eye(20);
-      for (const precision of [undefined, 'fp32'] as const) {
-        const y = backend.output([20, 20]);
-        multiply(backend, {
-          ...{ name: 'test', M: 20, N: 20, K: 20, precision },
-          a: matrix('a', 'M', { fast: 'k' }),
-          b: matrix('b', 'N', { fast: 'k' }),
-          bindings: [read('a', beyond), read('b', one), write('y', y), write('sums', backend.output([1]))],
-          store: 'y[row * u.N + column] = value;',
-          storeRowSum: 'if (row == u.M) { sums[0] = value; }',
-        });
-        const values = await tf.engine().makeTensorFromTensorInfo(y).data();
-        expect([...values].every(value => value === (precision === 'fp32' ? 1e6 : 65504))).toBe(true);
+  /** A test with operands in f16; skipped, with the reason, where they cannot be. */
+  function onUnits(title: string, body: (backend: GpuBackend) => Promise<void>): void {
+    test.skipIf(noWebgpu !== undefined)(`on the matrix units, ${title}${missing}`, async context => {
+      const backend = await open();
+      const { units, reason } = await probeMatrixUnits(backend);
+      if (units === undefined) return context.skip(reason);
+      backend.precision = 'f16';
+      try {
+        await body(backend);
+      } finally {
+        backend.precision = 'fp32';
       }
-    } finally {
-      backend.precision = 'fp32';
+    });
+  }
+
+  onUnits('loaded singly', async backend => {
+    for (const one of tiled.slice(0, 3)) await expectProduct(backend, one, 2 ** -10);
+  });
+
+  onUnits('loaded by four', async backend => {
+    for (const one of tiled.slice(3)) await expectProduct(backend, one, 2 ** -10);
+  });
+
+  onUnits('large tiles', async backend => {
+    await expectProduct(backend, large[0], 2 ** -10);
+  });
+
+  onUnits('what f16 cannot hold is the largest that it can, unless fp32 is asked for', async backend => {
+    const [beyond, one] = [tf.fill([20, 20], 1e6), tf.eye(20)];
+    for (const precision of [undefined, 'fp32'] as const) {
+      const [y, sums] = [backend.output([20, 20]), backend.output([20])];
+      multiply(backend, {
+        ...{ name: 'test', M: 20, N: 20, K: 20, precision },
+        a: matrix('a', 'M', { fast: 'k' }),
+        b: matrix('b', 'N', { fast: 'k' }),
+        bindings: [read('a', beyond), read('b', one), write('y', y), write('sums', sums)],
+        store: 'y[row * u.N + column] = value;',
+        storeRowSum: 'sums[row] = value;', // else it would be made of strips
+      });
+      const values = await tf.engine().makeTensorFromTensorInfo(y).data();
+      expect(new Set(values)).toEqual(new Set([precision === 'fp32' ? 1e6 : 65504]));
     }
   });
 });

@@ -247,17 +247,23 @@ describe.skipIf(noWebgpu !== undefined)(`linear on webgpu ${noWebgpu ?? ''}`, ()
       const [xs, ws, bs, gs] = await Promise.all([x, w, b, cotangent].map(values));
       const turn = (a: Float32Array, columns: number) =>
         Float32Array.from(a, (_, i) => a[(i % (a.length / columns)) * columns + Math.floor(i / (a.length / columns))]);
-      const expectWithin = (actual: Float32Array, left: Float32Array, right: Float32Array, inner: number, plus = 0) => {
+      const expectWithin = (
+        actual: Float32Array,
+        left: Float32Array,
+        right: Float32Array,
+        inner: number,
+        bias = false,
+      ) => {
         const [sum, size] = [multiply(left, right, inner), multiply(left.map(Math.abs), right.map(Math.abs), inner)];
         const columns = right.length / inner;
         const worst = sum.reduce(
-          (most, value, i) => Math.max(most, Math.abs(actual[i] - value - plus * bs[i % columns]) / size[i]),
+          (most, value, i) => Math.max(most, Math.abs(actual[i] - value - (bias ? bs[i % columns] : 0)) / size[i]),
           0,
         );
         expect(worst).toBeLessThan(2 ** -10);
         expect(worst).toBeGreaterThan(2 ** -18); // it did go through f16
       };
-      expectWithin(await values(aux[0]), xs, ws, K, 1);
+      expectWithin(await values(aux[0]), xs, ws, K, true);
       expectWithin(await values(gradients[0]), gs, turn(ws, K), N);
       expectWithin(await values(gradients[1]), turn(gs, N), turn(xs, K), M);
       const ones = new Float32Array(M).fill(1);

@@ -142,6 +142,6 @@ describe('the program', () => {
       expect(sample.what).toBe('sample');
       expect(sample.ours.kernels).toBeUndefined();
     },
-    600_000,
+    900_000,
   );
 });

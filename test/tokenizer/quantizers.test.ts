@@ -1,6 +1,6 @@
 /** @file The quantizers against the formulas of their papers, naive searches and numerical integrals. */
 import * as tf from '@tensorflow/tfjs-core';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { selectBackend } from '../../src/backends/index.ts';
 import { patchTrainSchema } from '../../src/config.ts';
 import { valueAndGradients } from '../../src/kernels/autodiff.ts';
@@ -21,7 +21,7 @@ import { FsqQuantizer } from '../../tokenizer/quantizers/fsq.ts';
 import { kMeans } from '../../tokenizer/quantizers/kmeans.ts';
 import type { TrainingMoment } from '../../tokenizer/quantizers/quantizer.ts';
 import { VqQuantizer } from '../../tokenizer/quantizers/vq.ts';
-import { expectAllclose, finiteDifferences, normal } from '../support.ts';
+import { expectAllclose, finiteDifferences, normal, noWebgpu } from '../support.ts';
 
 beforeAll(async () => {
   await selectBackend('cpu');
@@ -268,6 +268,36 @@ describe('vq', () => {
     expect(after.slice(0, 8)).toEqual(before.slice(0, 8));
     expect(after.slice(8)).toEqual(new Float32Array(11 * 8).fill(0.25));
   });
+
+  test.skipIf(noWebgpu !== undefined)(
+    'on webgpu it looks at the codes of many steps together, and knows as much',
+    async () => {
+      onTestFinished(async () => {
+        await selectBackend('cpu');
+      });
+      await selectBackend('webgpu');
+      const vq = makeVq(6);
+      const encoded = tf.tensor(unitRows(new Random(15).normals(2 * 8), 8), [1, 1, 2, 8]);
+      const before = (await vq.codebook.data()).slice();
+      const held = tf.memory().numTensors;
+      const short = { ...config, steps: 100, reviveAfter: 4 };
+      const at = (step: number) => ({ progress: step / 100, random: new Random(3), config: short });
+      for (let step = 1; step <= 7; step++) {
+        const codes = tf.tensor(step < 4 ? [0, 1] : [2, 3], [1, 1, 2], 'int32');
+        await vq.afterStep([codes, encoded], at(step));
+        codes.dispose();
+        // The look after the fourth step finds 4 and 5 idle; what has been idle since is for the next.
+        const now = await vq.codebook.data();
+        if (step < 4) expect(now).toEqual(before);
+        else expect(now.slice(0, 32)).toEqual(before.slice(0, 32));
+        if (step === 4) expect(now.slice(32)).not.toEqual(before.slice(32));
+      }
+      expect([...vq.state().idle]).toEqual([1, 1, 0, 0, 0, 0]);
+      await vq.settle();
+      expect([...vq.state().idle]).toEqual([4, 4, 0, 0, 3, 3]);
+      expect(tf.memory().numTensors).toBe(held);
+    },
+  );
 
   test('a loaded state goes on as the saved one', async () => {
     const [a, b] = [makeVq(12), makeVq(12)];

@@ -36,11 +36,12 @@ export interface OpenedDevice {
 
 /**
  * What Dawn is asked for beyond the standard: matrix units are an experiment of it, and NVIDIA's f16 is behind two
- * toggles that only this driver stack has. Times would otherwise be rounded to 65 microseconds, which is longer than most
- * kernels take.
+ * toggles that only this driver stack has. Workgroup memory is not zeroed, for kernels write what they read: that would cost
+ * a pass over it in every workgroup, and a second or more of compilation on software adapters. Times would otherwise be
+ * rounded to 65 microseconds, which is longer than most kernels take.
  */
 const TOGGLES = [
-  'enable-dawn-features=allow_unsafe_apis,vulkan_enable_f16_on_nvidia,use_vulkan_memory_model',
+  'enable-dawn-features=allow_unsafe_apis,vulkan_enable_f16_on_nvidia,use_vulkan_memory_model,disable_workgroup_init',
   'disable-dawn-features=timestamp_quantization',
 ];
 
@@ -66,6 +67,7 @@ interface Dawn {
   readonly globals: object;
 }
 
+/** Kept for good: Dawn crashes if it is collected while a result is on its way. */
 let gpu: GPU | undefined;
 
 /** Dawn's entry point; its classes and constants become globals, as tfjs expects them. */

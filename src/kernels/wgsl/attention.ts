@@ -5,6 +5,9 @@ import type { GpuBackend } from '../../backends/webgpu/webgpu.ts';
 import { backwardRows, summariseRows } from './attentionbackward.ts';
 import { decodeOne } from './attentiondecode.ts';
 import { forwardRows } from './attentionforward.ts';
+import { matrixPlan } from './attentionmatrix.ts';
+import { backwardMatrix } from './attentionmatrixbackward.ts';
+import { forwardMatrix } from './attentionmatrixforward.ts';
 import { isEmpty, problemOf, type TableMask } from './attentionproblem.ts';
 
 /** @param table the mask's, if it is one; @returns y [B, Tq, H * D] and logsumexp [B, H, Tq] */
@@ -17,7 +20,11 @@ export function attentionWebgpu(
   const problem = problemOf(inputs, table, mask, backend);
   const { B, H, Tq, D } = problem;
   const outputs = { y: backend.output([B, Tq, H * D]), logsumexp: backend.output([B, H, Tq]) };
-  if (!isEmpty(problem)) (Tq === 1 ? decodeOne : forwardRows)(inputs, outputs, problem, backend);
+  const plan = matrixPlan(D, backend, 1);
+  if (isEmpty(problem)) return [outputs.y, outputs.logsumexp];
+  if (Tq === 1) decodeOne(inputs, outputs, problem, backend);
+  else if (plan !== undefined) forwardMatrix(plan, inputs, outputs, problem, backend);
+  else forwardRows(inputs, outputs, problem, backend);
   return [outputs.y, outputs.logsumexp];
 }
 
@@ -33,8 +40,14 @@ export function attentionGradWebgpu(
   if (isEmpty(problem)) return [dq, dk, dv];
   const summary = summariseRows(inputs, problem, backend);
   const given = { ...inputs, summary };
-  backwardRows('keys', given, [dk, dv], problem, backend);
-  backwardRows('queries', given, [dq], problem, backend);
+  for (const [side, gradients] of [
+    ['keys', [dk, dv]],
+    ['queries', [dq]],
+  ] as const) {
+    const plan = matrixPlan(problem.D, backend, gradients.length);
+    if (plan !== undefined) backwardMatrix(plan, side, given, gradients, problem, backend);
+    else backwardRows(side, given, gradients, problem, backend);
+  }
   backend.disposeData(summary.dataId);
   return [dq, dk, dv];
 }

@@ -43,6 +43,7 @@ const blocks: readonly Block[] = [
   { rows: 4, columns: 2 },
   { rows: 2, columns: 2 },
   { rows: 2, columns: 1 },
+  { rows: 1, columns: 1 },
 ];
 
 /** Invocations that sum a row of dy * y. */

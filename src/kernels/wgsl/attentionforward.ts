@@ -39,6 +39,7 @@ const blocks: readonly Block[] = [
   { rows: 4, columns: 4 },
   { rows: 4, columns: 2 },
   { rows: 2, columns: 2 },
+  { rows: 1, columns: 1 },
 ];
 
 /** A group owns a tile of queries: keys, then the values of the same positions, pass through one tile. */

@@ -106,7 +106,7 @@ export function isEmpty({ B, H, Tq, D }: Problem): boolean {
 }
 
 /** Whether rows are whole words of four channels. Else they start anywhere, and are read and written one by one. */
-export function isWhole(D: number): boolean {
+function isWhole(D: number): boolean {
   return D % 4 === 0;
 }
 
@@ -226,7 +226,8 @@ export function maskFunctions(side: Side, own: number): string {
       var word = below(end - min(end, first));`
       : `
       let begin = select(u.offset, max(own, u.offset), u.causal != 0u);
-      var word = below(u.Tk - min(u.Tk, first)) & ~below(begin - min(begin, first));`;
+      var word = below(u.Tk - min(u.Tk, first)) & ~below(begin - min(begin, first));
+      word = select(0u, word, own < u.Tk);`;
   const [row, column] = side === 'queries' ? ['cell', 'other_cell'] : ['other_cell', 'cell'];
   return `
     fn below(n: u32) -> u32 { return select((1u << (n & 31u)) - 1u, 0xffffffffu, n >= 32u); }

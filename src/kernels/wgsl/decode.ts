@@ -15,6 +15,7 @@ import {
   type AttentionShape,
   attendCached,
   chunksOf,
+  joinCaches,
   MOST_VECTORS,
   maskWords,
   placeKeyValues,
@@ -225,24 +226,21 @@ export class GpuDecoder {
 
   /** Beginning and own positions in one cache, a row for each of these rows. */
   private joinCaches(): Beginning {
-    const { beginning, workspace, length, rows } = this;
+    const { backend, beginning, workspace, length, rows, network } = this;
+    const { H, D, format } = this.shape;
     const { k, v, rowOf, length: before } = beginning as Beginning; // `select` has looked
-    const { own } = workspace as Workspace; // more has been read than the beginning
-    const perPosition = storedWords(this.shape.format);
-    const join = (shared: Tensor, mine: Tensor, axis: 2 | 3, count: number) =>
-      tf.keep(
-        tf.tidy(() => {
-          const size = mine.shape.map((n, i) => (i === axis ? count : n));
-          const first = tf.gather(shared, tf.tensor1d(rowOf, 'int32'));
-          return tf.concat([first, tf.slice(mine, [0, 0, 0, 0], size)], axis);
-        }),
-      );
-    return {
-      k: k.map((shared, i) => join(shared, own.k[i], 3, (length - before) * perPosition)),
-      v: v.map((shared, i) => join(shared, own.v[i], 2, length - before)),
-      length,
-      rowOf: Int32Array.from({ length: rows }, (_, i) => i),
-    };
+    const { own, tables } = workspace as Workspace; // more has been read than the beginning
+    const vectors = D / format.lanes;
+    const words = storedWords(format);
+    const joined = this.makeCaches(length);
+    const size = { rows, before, length, capacity: network.positions - before };
+    network.layers.forEach((_, i) => {
+      const keys = { shared: k[i], own: own.k[i], rowOf: tables };
+      joinCaches(backend, keys, joined.k[i], { ...size, lines: H * vectors, words });
+      const values = { shared: v[i], own: own.v[i], rowOf: tables };
+      joinCaches(backend, values, joined.v[i], { ...size, lines: H, words: vectors * words });
+    });
+    return { ...joined, length, rowOf: rowOf.map((_, row) => row) };
   }
 
   /** Frees what has been read. */

@@ -107,6 +107,55 @@ export function placeKeyValues(
   });
 }
 
+/** Lines of a cache that grow with the positions: [rows, lines, positions * words]. */
+export interface CacheLines {
+  readonly rows: number;
+  readonly lines: number;
+  readonly words: number;
+  /** Positions in the shared cache, in both together, and most of the own one. */
+  readonly before: number;
+  readonly length: number;
+  readonly capacity: number;
+}
+
+/**
+ * Copies what a row shares and what it has of its own into one cache. Word by word: tfjs's own kernels take int32 through
+ * f32, which pairs of halves do not survive.
+ * @param rowOf int32 [rows], each row's row in the shared cache
+ */
+export function joinCaches(
+  backend: GpuBackend,
+  { shared, own, rowOf }: { readonly shared: TensorInfo; readonly own: TensorInfo; readonly rowOf: TensorInfo },
+  joined: TensorInfo,
+  { rows, lines, words, before, length, capacity }: CacheLines,
+): void {
+  const count = rows * lines * length * words;
+  backend.dispatch({
+    name: 'joinCaches',
+    bindings: [
+      read('shared_lines', shared, 'u32'),
+      read('own_lines', own, 'u32'),
+      read('rows', rowOf),
+      write('joined', joined, 'u32'),
+    ],
+    uniforms: { count, lines, before: before * words, length: length * words, capacity: capacity * words },
+    size: SIZE,
+    groups: Math.ceil(count / SIZE),
+    body: () => `
+      let i = block * ${SIZE}u + lane;
+      if (i < u.count) {
+        let j = i % u.length;
+        let line = i / u.length;
+        if (j < u.before) {
+          let row = u32(rows[line / u.lines]);
+          joined[i] = shared_lines[(row * u.lines + line % u.lines) * u.before + j];
+        } else {
+          joined[i] = own_lines[line * u.capacity + j - u.before];
+        }
+      }`,
+  });
+}
+
 /**
  * One chunk's result joined to those before it: `most` is the largest score so far, `sum` the weights' sum and `mix` the
  * weighted values, both relative to it.

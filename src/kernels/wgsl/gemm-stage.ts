@@ -120,12 +120,12 @@ export function rowSums(
   };
 }
 
-/** What both kernels begin with: which tile, which part of K. */
+/** What both kernels begin with: which tile, which part of K. Tiles come first, so that those at work share operands. */
 export const locate = (rows: number, columns: number) => `
   if (block >= u.blocks) { return; }
-  let tile = block / u.parts / u.batches;
-  let batch = (block / u.parts) % u.batches;
-  let part = block % u.parts;
+  let tile = block % u.tiles;
+  let part = block / u.tiles % u.parts;
+  let batch = block / u.tiles / u.parts;
   let a_first = tile / u.tiles_across * ${rows}u;
   let b_first = tile % u.tiles_across * ${columns}u;
   let k_first = part * u.part_length;

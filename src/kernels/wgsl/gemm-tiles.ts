@@ -56,7 +56,8 @@ export function tilesProgram(product: Product, large: boolean): Kernel {
     right: stage({ ...common, name: 'b', operand: b, extent: COLUMNS, rows: neighbours ? 'quarters' : 'spread' }),
   });
   const tiles_across = Math.ceil(N / COLUMNS);
-  const blocks = tiles_across * Math.ceil(M / rows) * batch * parts;
+  const tiles = tiles_across * Math.ceil(M / rows);
+  const blocks = tiles * batch * parts;
   const sums = Array.from({ length: rows / 16 }, (_, r) => `sum_${Math.floor(r / 4)}_${r % 4}`);
   const column = neighbours ? '4u * across + c' : `across + ${COLUMNS / 4}u * c`;
   // One place that stores, in loops, where `store` may be long: compilers unroll it if they think it worth while.
@@ -80,7 +81,7 @@ export function tilesProgram(product: Product, large: boolean): Kernel {
     size: SIZE,
     depth: DEPTH,
     groups: blocks,
-    uniforms: { tiles_across, batches: batch, blocks },
+    uniforms: { tiles_across, tiles, blocks },
     declarations: () => {
       const { left, right } = stages();
       return `${left.declare}\n${right.declare}`;

@@ -80,7 +80,8 @@ export function unitsProgram(product: Product, given: Units, large: boolean): Ke
   const left = stage({ ...common, name: 'a', operand: a, extent: rows });
   const right = stage({ ...common, name: 'b', operand: b, extent: columns });
   const tiles_across = Math.ceil(N / columns);
-  const blocks = tiles_across * Math.ceil(M / rows) * batch * parts;
+  const tiles = tiles_across * Math.ceil(M / rows);
+  const blocks = tiles * batch * parts;
   // Where subgroups may be smaller than planned for, more of them than blocks are there.
   const whole = units.lanes !== undefined || given.lanes?.min === given.lanes?.max;
   const inBlocks = (body: string) => (whole ? `{ ${body} }` : `if (subgroup < ${blocksOfTile}u) { ${body} }`);
@@ -132,7 +133,7 @@ export function unitsProgram(product: Product, given: Units, large: boolean): Ke
     size: SIZE,
     depth,
     groups: blocks,
-    uniforms: { tiles_across, batches: batch, blocks },
+    uniforms: { tiles_across, tiles, blocks },
     enable: ['f16', 'subgroups', 'chromium_experimental_subgroup_matrix'],
     subgroupSize: units.lanes,
     declarations: () => `${left.declare}\n${right.declare}

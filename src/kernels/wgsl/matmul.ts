@@ -3,8 +3,9 @@ import type { TensorInfo } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import type { InputInfos } from '../../backends/native.ts';
 import { read, write } from '../../backends/webgpu/program.ts';
-import { GpuBackend } from '../../backends/webgpu/webgpu.ts';
+import type { GpuBackend } from '../../backends/webgpu/webgpu.ts';
 import { multiply, type Operand } from './gemm.ts';
+import { overrideStock } from './stock.ts';
 
 const sizeOf = (shape: readonly number[]) => tf.util.sizeFromShape([...shape]);
 
@@ -16,7 +17,11 @@ function operand(name: string, alongK: boolean, rows: number, K: number): Operan
 }
 
 /** op(a) op(b) + bias through relu or nothing, or undefined where tfjs is to do it. */
-function matMul(inputs: InputInfos, attributes: Record<string, unknown>, backend: GpuBackend): TensorInfo | undefined {
+function matMul(
+  inputs: InputInfos,
+  attributes: Readonly<Record<string, unknown>>,
+  backend: GpuBackend,
+): TensorInfo | undefined {
   const { a, b, bias } = inputs;
   const { transposeA, transposeB, activation = 'linear' } = attributes;
   if (a.dtype !== 'float32' || b.dtype !== 'float32' || (activation !== 'linear' && activation !== 'relu')) return;
@@ -62,19 +67,7 @@ function matMul(inputs: InputInfos, attributes: Record<string, unknown>, backend
   return y;
 }
 
-/** Puts our product before tfjs's own, which stays for what ours leaves to it. */
+/** Puts our product before tfjs's own. */
 export function overrideMatMul(): void {
-  for (const kernelName of ['BatchMatMul', '_FusedMatMul']) {
-    const stock = tf.getKernel(kernelName, 'webgpu');
-    if (stock === undefined) continue;
-    tf.unregisterKernel(kernelName, 'webgpu');
-    tf.registerKernel({
-      ...stock,
-      kernelFunc: call => {
-        const { backend, inputs, attrs = {} } = call;
-        const ours = backend instanceof GpuBackend ? matMul(inputs as InputInfos, { ...attrs }, backend) : undefined;
-        return ours ?? stock.kernelFunc(call);
-      },
-    });
-  }
+  for (const kernelName of ['BatchMatMul', '_FusedMatMul']) overrideStock(kernelName, matMul);
 }
