@@ -72,12 +72,12 @@ function patches(convolution: Convolution): Divisors {
         let image = over_grid_height(line);
         let tap = over_channels(at);
         let tap_line = over_kernel_width(tap);
-        // Above and left of the image the numbers wrap around, to far beyond it.
+        // Above and left of the image the numbers wrap around, to far beyond it. No branches: all loads are under way at once.
         let y = (line - image * u.grid_height) * u.stride + tap_line - u.top;
         let x = (pixel - line * u.grid_width) * u.stride + tap - tap_line * u.kernel_width - u.left;
-        if (y >= u.height || x >= u.width) { return ${type}(0.0); }
+        let inside = y < u.height && x < u.width;
         let place = ((image * u.height + y) * u.width + x) * u.channels + at - tap * u.channels;
-        return pixels[${index('place', width)}];
+        return select(${type}(0.0), pixels[select(0u, ${index('place', width)}, inside)], inside);
       }`,
   };
 }
@@ -95,17 +95,17 @@ export function convWebgpu(
   if (isEmpty(shape)) return made;
   const [y, pre] = made;
   const { variant, uniforms, functions } = patches(convolution);
-  const [width, weightWidth, storeWidth] = [x.shape[3], patch, outputs].map(together);
+  const [width, storeWidth] = [together(x.shape[3]), together(outputs)];
   const result = elementOf(storeWidth);
   multiply(backend, {
     name: 'conv2d',
     variant: `${activation}/${variant}`,
     ...{ M: rows, N: outputs, K: patch, storeWidth },
     a: { load: 'return patch_at(row, k);', fast: 'k', width },
-    b: { load: `return weight[${index('row * u.K + k', weightWidth)}];`, fast: 'k', width: weightWidth },
+    b: { load: `return weight[${index('row * u.K + k', width)}];`, fast: 'k', width },
     bindings: [
       read('pixels', x, elementOf(width)),
-      read('weight', weight, elementOf(weightWidth)),
+      read('weight', weight, elementOf(width)),
       write('y', y, result),
       ...(pre === undefined ? [] : [write('pre', pre, result)]),
       ...(bias === undefined ? [] : [read('bias', bias, result)]),
@@ -207,9 +207,9 @@ export function convInputGradientWebgpu(
         let i = line - image * u.grid_height + ((parity.x + u.top) >> u.halve) - t_line;
         let j = row - line * u.grid_width + ((parity.y + u.left) >> u.halve) + t_line * u.across - t;
         let limits = vec4u(u.grid_height, u.grid_width, u.kernel_height, u.kernel_width);
-        if (any(vec4u(i, j, tap) >= limits)) { return ${elementOf(width)}(0.0); }
-        let place = ((image * u.grid_height + i) * u.grid_width + j) * u.outputs + k - t * u.outputs;
-        return ${g.at('place')};`,
+        let hits = all(vec4u(i, j, tap) < limits);
+        let place = select(0u, ((image * u.grid_height + i) * u.grid_width + j) * u.outputs + k - t * u.outputs, hits);
+        return select(${elementOf(width)}(0.0), ${g.at('place')}, hits);`,
       fast: 'k',
       width,
     },
@@ -217,8 +217,9 @@ export function convInputGradientWebgpu(
       load: `
         let t = over_outputs(k);
         let tap = tap_of(t, batch);
-        if (tap.x >= u.kernel_height || tap.y >= u.kernel_width) { return ${elementOf(storeWidth)}(0.0); }
-        let place = (((k - t * u.outputs) * u.kernel_height + tap.x) * u.kernel_width + tap.y) * u.N + row;
+        // Beyond the kernel any weight will do, for the other side is zero there.
+        let place = (((k - t * u.outputs) * u.kernel_height + min(tap.x, u.kernel_height - 1u)) * u.kernel_width
+          + min(tap.y, u.kernel_width - 1u)) * u.N + row;
         return weight[${index('place', storeWidth)}];`,
       fast: 'row',
       width: storeWidth,
