@@ -206,8 +206,9 @@ describe.skipIf(noWebgpu !== undefined)(`training on webgpu${because}`, () => {
     }
     expect(seen.get(500)?.reads).toBeLessThanOrEqual(50 + 1);
     expect(seen.get(500)?.tensors).toBe(seen.get(50)?.tensors);
-    expect(seen.get(250)?.bytes).toBe(seen.get(50)?.bytes);
-    expect(seen.get(500)?.bytes).toBe(seen.get(260)?.bytes); // the evaluation between them read a number alone
+    const bytes = (step: number) => (seen.get(step) as { bytes: number }).bytes;
+    expect(bytes(250)).toBeLessThanOrEqual(bytes(50)); // less, where the pool has let go of what nobody used for long
+    expect(bytes(500)).toBeLessThanOrEqual(bytes(260)); // the evaluation between them read a number alone
     const losses = records.flatMap(({ loss }) => (loss === undefined ? [] : [loss]));
     expect(losses.length).toBe(50);
     expect(losses[49]).toBeLessThan(0.01 * losses[0]);
