@@ -4,7 +4,8 @@ import { describe, expect, test } from 'vitest';
 import { selectBackend } from '../../src/backends/index.ts';
 import { read, write } from '../../src/backends/webgpu/program.ts';
 import { activeGpu, type GpuBackend } from '../../src/backends/webgpu/webgpu.ts';
-import { multiply, type Operand, type Product } from '../../src/kernels/wgsl/gemm.ts';
+import { multiply } from '../../src/kernels/wgsl/gemm.ts';
+import type { Operand, Product } from '../../src/kernels/wgsl/gemm-product.ts';
 import { probeMatrixUnits } from '../../src/kernels/wgsl/matrixunits.ts';
 import { normal, noWebgpu } from '../support.ts';
 

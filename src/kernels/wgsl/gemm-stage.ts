@@ -4,7 +4,7 @@
  * A vector lies along `fast` where the operand is loaded by four, otherwise across it, so that neighbouring invocations
  * read neighbouring addresses either way, and workgroup memory is only ever written by whole vectors.
  */
-import type { Operand } from './gemm.ts';
+import type { Operand } from './gemm-product.ts';
 
 export interface Stage {
   /** Along which index a vector lies: [row][k / 4] of them if along k, [k][row / 4] if along rows. */

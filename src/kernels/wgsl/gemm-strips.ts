@@ -5,7 +5,7 @@
  * added up in workgroup memory, in fixed order. With four or more of the few, an invocation has two of the many at a time
  * (four if they are loaded together), so that the few, which come from the cache, do not hold up the many.
  */
-import type { Kernel, Operand, Product } from './gemm.ts';
+import type { Kernel, Operand, Product } from './gemm-product.ts';
 
 const SIZE = 128;
 /** Invocations side by side along `fast` of the many. */

@@ -4,7 +4,7 @@
  * reads 12 vectors of workgroup memory, without conflicts or as broadcasts, for 128 multiply-adds, so the multipliers are
  * the limit; 15 KiB of workgroup memory and under 100 registers leave room for two workgroups or more on a multiprocessor.
  */
-import type { Kernel, Product } from './gemm.ts';
+import type { Kernel, Product } from './gemm-product.ts';
 import { locate, rowSums, type Stage, stage, steps } from './gemm-stage.ts';
 
 const SIZE = 256;

@@ -7,7 +7,7 @@
  * of workgroup memory, and every operand is read from global memory once for 128 rows or columns. Rows lie an odd number
  * of 16 bytes apart, so that the units read them without conflicts of banks.
  */
-import type { Kernel, Product } from './gemm.ts';
+import type { Kernel, Product } from './gemm-product.ts';
 import { locate, rowSums, stage, steps } from './gemm-stage.ts';
 
 export interface Units {

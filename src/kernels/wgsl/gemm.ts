@@ -8,65 +8,12 @@
  * |a b|, in practice its square root. With f16 operands 2^-10 sum |a b| is added (2^-11 an operand), and 2^-25 (|a| + |b|) a
  * term for what is below f16's normal range; beyond its range operands are clamped to 65,504. Sums have one fixed order.
  */
-import type { Binding, Dispatch, Uniforms } from '../../backends/webgpu/program.ts';
+import type { Dispatch } from '../../backends/webgpu/program.ts';
 import type { GpuBackend } from '../../backends/webgpu/webgpu.ts';
+import type { Kernel, Product } from './gemm-product.ts';
 import { stripsProgram } from './gemm-strips.ts';
 import { tilesProgram } from './gemm-tiles.ts';
 import { unitsProgram } from './gemm-units.ts';
-
-/** One side of a product: rows of the result for `a`, columns for `b`. */
-export interface Operand {
-  /**
-   * WGSL statements that return an f32 for `row: u32` (of a: below M, of b: below N), `k: u32` (below K) and
-   * `batch: u32`. Called with indices in bounds only.
-   */
-  readonly load: string;
-  /** Which index moves through neighbouring memory. */
-  readonly fast: 'k' | 'row';
-  /**
-   * 4 if `load` returns a vec4f: four neighbours along `fast`, whose extent is a multiple of 4, from the given index, which
-   * is one too. A quarter of the loads. Default 1.
-   */
-  readonly width?: 1 | 4;
-}
-
-export interface Product {
-  /** Names the kernel in profiles. */
-  readonly name: string;
-  /** Whatever `load`, `store` and `functions` depend on beyond bindings and uniforms' names. */
-  readonly variant?: string;
-  readonly M: number;
-  readonly N: number;
-  readonly K: number;
-  /** Products of the same shape side by side. Default 1. */
-  readonly batch?: number;
-  readonly a: Operand;
-  readonly b: Operand;
-  /**
-   * WGSL statements that put `value: f32` where it belongs, for `row`, `column`, `batch` and `part: u32`. Called once for
-   * each result (and part), in bounds.
-   */
-  readonly store: string;
-  /** 4 if `store` takes a vec4f: the results in columns `column` to `column + 3`; N must be a multiple of 4. Default 1. */
-  readonly storeWidth?: 1 | 4;
-  /**
-   * WGSL statements that put `value: f32`, the sum of a's row `row` over the k of `part`, for `batch` too: the gradient of a
-   * bias beside that of a weight. Only in products without `strips`.
-   */
-  readonly storeRowSum?: string;
-  /**
-   * K in so many parts of about the same length, each of which is stored by itself, for results too few to fill a GPU.
-   * Their sum is the caller's affair (gemm-parts.ts). Default 1.
-   */
-  readonly parts?: number;
-  readonly bindings: readonly Binding[];
-  /** Numbers for `load` and `store`, which see them as `u.name`; M, N and K are there anyway. */
-  readonly uniforms?: Uniforms;
-  /** WGSL functions and constants that they use. */
-  readonly functions?: string;
-  /** Keeps this product in fp32 where others go to the matrix units. */
-  readonly precision?: 'fp32';
-}
 
 /** Rows, or columns, up to which a product is made of strips. */
 const FEW = 16;
@@ -95,21 +42,6 @@ function closures({ a, b, store, storeWidth = 1, storeRowSum, functions = '' }: 
     fn load_b(row: u32, k: u32, batch: u32) -> ${type(b.width ?? 1)} { ${b.load} }
     fn put(row: u32, column: u32, batch: u32, part: u32, value: ${type(storeWidth)}) { ${store} }
     ${storeRowSum === undefined ? '' : `fn put_row_sum(row: u32, batch: u32, part: u32, value: f32) { ${storeRowSum} }`}`;
-}
-
-/** What one of the three kernels adds to the product. */
-export interface Kernel {
-  /** What its text depends on beyond the product. */
-  readonly variant: string;
-  readonly size: number;
-  readonly groups: number;
-  /** Parts of K start at its multiples. */
-  readonly depth: number;
-  readonly uniforms: Readonly<Record<string, number>>;
-  readonly declarations: () => string;
-  readonly body: () => string;
-  readonly enable?: readonly string[];
-  readonly subgroupSize?: number;
 }
 
 function choose(backend: GpuBackend, product: Product): Kernel {

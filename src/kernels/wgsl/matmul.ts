@@ -4,7 +4,8 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { InputInfos } from '../../backends/native.ts';
 import { read, write } from '../../backends/webgpu/program.ts';
 import type { GpuBackend } from '../../backends/webgpu/webgpu.ts';
-import { multiply, type Operand } from './gemm.ts';
+import { multiply } from './gemm.ts';
+import type { Operand } from './gemm-product.ts';
 import { overrideStock } from './stock.ts';
 
 const sizeOf = (shape: readonly number[]) => tf.util.sizeFromShape([...shape]);

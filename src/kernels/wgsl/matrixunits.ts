@@ -7,7 +7,8 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { MatrixShape } from '../../backends/webgpu/dawn.ts';
 import { read, write } from '../../backends/webgpu/program.ts';
 import type { GpuBackend } from '../../backends/webgpu/webgpu.ts';
-import { multiply, type Product } from './gemm.ts';
+import { multiply } from './gemm.ts';
+import type { Product } from './gemm-product.ts';
 import { refuseUnits } from './gemm-units.ts';
 
 export interface Probe {

@@ -6,7 +6,8 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { f32, read, update, write } from '../../backends/webgpu/program.ts';
 import type { GpuBackend } from '../../backends/webgpu/webgpu.ts';
-import { multiply, type Operand } from './gemm.ts';
+import { multiply } from './gemm.ts';
+import type { Operand } from './gemm-product.ts';
 import { sumWorkgroup } from './reduce.ts';
 
 const SIZE = 256;
