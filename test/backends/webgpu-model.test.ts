@@ -40,7 +40,7 @@ async function stepOf(config: ModelConfig): Promise<Step> {
 
 /** Losses of training on four batches in turn, on the active backend. */
 async function trainedLosses(steps: number): Promise<number[]> {
-  const config = configs.modern;
+  const config = { ...configs.modern, layers: 1 };
   const model = randomModel(config);
   const parameters = model.parameters.list();
   const optimizer = new Optimizer(parameters, { beta1: 0.9, beta2: 0.95, weightDecay: 0.05, clip: 1, ema: 0.99 });
@@ -52,7 +52,7 @@ async function trainedLosses(steps: number): Promise<number[]> {
       parameters.map(({ variable }) => variable as tf.Tensor),
     );
     losses.push(loss);
-    await optimizer.step(gradients, 3e-3);
+    await optimizer.step(gradients, 1e-3);
   }
   const values = await tf.stack(losses).data();
   tf.dispose(losses);
@@ -94,7 +94,7 @@ describe(noWebgpu === undefined ? 'a training step on webgpu' : `(skipped: ${noW
     const expected = await trainedLosses(200);
     await selectBackend('webgpu', { precision: 'fp32' });
     const found = await trainedLosses(200);
-    // Roundings differ, and training makes differences grow: by 1e-5 in the first steps, by some 1e-3 in the last.
+    // Roundings differ, and training makes differences grow.
     expectAllclose(found.slice(0, 20), expected.slice(0, 20), { relative: 1e-4 });
     expectAllclose(found, expected, { relative: 2e-2 });
     expect(expected[199]).toBeLessThan(0.7 * expected[0]);
