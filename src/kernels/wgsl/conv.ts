@@ -1,8 +1,9 @@
 /**
  * @file Convolutions on the GPU as matrix products (gemm.ts) that find the pixels of their patches while they stage them,
  * so that no matrix of patches is ever in memory. Channels are the fast index everywhere: neighbouring lanes read
- * neighbouring addresses, four values at a time where there are so many channels. What a strided input gradient needs is split by the parity of the pixel, of which only some taps
- * reach it; a weight gradient has few results and sums over all pixels, so parts of the pixels are summed side by side.
+ * neighbouring addresses, four values at a time where there are so many channels. What a strided input gradient needs is
+ * split by the parity of the pixel, of which only some taps reach it; a weight gradient has few results and sums over all
+ * pixels, so parts of the pixels are summed side by side.
  */
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import type { InputInfos } from '../../backends/native.ts';

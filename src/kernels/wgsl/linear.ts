@@ -12,17 +12,9 @@ import type { GpuBackend } from '../../backends/webgpu/webgpu.ts';
 import type { Activation } from '../pointwise.ts';
 import type { Attributes } from '../registry.ts';
 import { activate, slope } from './activation.ts';
+import { byFour, elementOf, index, together } from './elements.ts';
 import { multiply } from './gemm.ts';
 import { chooseParts, sumParts } from './gemm-parts.ts';
-
-/** By four if rows of this length can be. */
-const widthOf = (columns: number): 1 | 4 => (columns % 4 === 0 ? 4 : 1);
-const typeOf = (width: 1 | 4) => (width === 4 ? 'vec4f' : 'f32');
-const index = (at: string, width: 1 | 4) => (width === 4 ? `(${at}) / 4u` : at);
-
-/** A function of one number for vectors too, by the name of `name4`. */
-const byFour = (name: string) =>
-  `fn ${name}4(x: vec4f) -> vec4f { return vec4f(${name}(x.x), ${name}(x.y), ${name}(x.z), ${name}(x.w)); }`;
 
 export function linearWebgpu(
   inputs: InputInfos,
@@ -37,8 +29,8 @@ export function linearWebgpu(
   const outputs = [backend.output(shape), ...(keepPre ? [backend.output(shape)] : [])];
   const [y, pre] = outputs;
   const activation = attributes.activation as Activation;
-  const [width, storeWidth] = [widthOf(K), widthOf(N)];
-  const [operand, result] = [typeOf(width), typeOf(storeWidth)];
+  const [width, storeWidth] = [together(K), together(N)];
+  const [operand, result] = [elementOf(width), elementOf(storeWidth)];
   const act = storeWidth === 4 ? 'activate4' : 'activate';
   multiply(backend, {
     name: 'linear',
@@ -66,9 +58,9 @@ export function linearWebgpu(
 
 /** The gradient before the activation, at an index of dy: what loads it, and what that needs. */
 function gradientOf({ dy, pre }: InputInfos, activation: Activation, width: 1 | 4) {
-  const bindings: Binding[] = [read('dy', dy, typeOf(width))];
+  const bindings: Binding[] = [read('dy', dy, elementOf(width))];
   if (pre === undefined) return { bindings, functions: '', load: (at: string) => `return dy[${index(at, width)}];` };
-  bindings.push(read('pre', pre, typeOf(width)));
+  bindings.push(read('pre', pre, elementOf(width)));
   return {
     bindings,
     functions: `${slope(activation)} ${byFour('slope')}`,
@@ -86,7 +78,7 @@ export function linearInputGradientWebgpu(
   const [units, columns] = weight.shape;
   const dx = backend.output([...dy.shape.slice(0, -1), columns]);
   const activation = attributes.activation as Activation;
-  const [along, across] = [widthOf(units), widthOf(columns)];
+  const [along, across] = [together(units), together(columns)];
   const gradient = gradientOf(inputs, activation, along);
   multiply(backend, {
     name: 'linearInputGradient',
@@ -94,7 +86,7 @@ export function linearInputGradientWebgpu(
     ...{ M: tf.util.sizeFromShape(dy.shape.slice(0, -1)), N: columns, K: units, storeWidth: across },
     a: { load: gradient.load('row * u.K + k'), fast: 'k', width: along },
     b: { load: `return weight[${index('k * u.N + row', across)}];`, fast: 'row', width: across },
-    bindings: [...gradient.bindings, read('weight', weight, typeOf(across)), write('dx', dx, typeOf(across))],
+    bindings: [...gradient.bindings, read('weight', weight, elementOf(across)), write('dx', dx, elementOf(across))],
     functions: gradient.functions,
     store: `dx[${index('row * u.N + column', across)}] = value;`,
   });
@@ -118,7 +110,7 @@ export function linearWeightGradientWebgpu(
   // Parts hold the weights' sums, then the biases', and begin where a vector can.
   const stride = Math.ceil((units * columns + units) / 4) * 4;
   const partials = parts === 1 ? undefined : backend.output([parts, stride]);
-  const [down, across] = [widthOf(units), widthOf(columns)];
+  const [down, across] = [together(units), together(columns)];
   const gradient = gradientOf(inputs, activation, down);
   const width = partials === undefined ? across : 1;
   multiply(backend, {
@@ -129,10 +121,10 @@ export function linearWeightGradientWebgpu(
     b: { load: `return x[${index('k * u.N + row', across)}];`, fast: 'row', width: across },
     bindings: [
       ...gradient.bindings,
-      read('x', x, typeOf(across)),
+      read('x', x, elementOf(across)),
       ...(partials === undefined
-        ? [write('dW', dW, typeOf(width)), write('db', db)]
-        : [write('partials', partials, typeOf(width))]),
+        ? [write('dW', dW, elementOf(width)), write('db', db)]
+        : [write('partials', partials, elementOf(width))]),
     ],
     uniforms: { stride },
     functions: gradient.functions,

@@ -4,6 +4,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { InputInfos } from '../../backends/native.ts';
 import { read, write } from '../../backends/webgpu/program.ts';
 import type { GpuBackend } from '../../backends/webgpu/webgpu.ts';
+import { elementOf, index, together } from './elements.ts';
 import { multiply } from './gemm.ts';
 import type { Operand } from './gemm-product.ts';
 import { overrideStock } from './stock.ts';
@@ -12,9 +13,9 @@ const sizeOf = (shape: readonly number[]) => tf.util.sizeFromShape([...shape]);
 
 /** One side: [batch, rows, K] or [batch, K, rows], where `step` is 0 for one matrix for all. */
 function operand(name: string, alongK: boolean, rows: number, K: number): Operand {
-  const width = (alongK ? K : rows) % 4 === 0 ? 4 : 1;
+  const width = together(alongK ? K : rows);
   const at = `batch * u.step_${name} + ${alongK ? 'row * u.K + k' : `k * u.rows_${name} + row`}`;
-  return { fast: alongK ? 'k' : 'row', width, load: `return ${name}[(${at})${width === 4 ? ' / 4u' : ''}];` };
+  return { fast: alongK ? 'k' : 'row', width, load: `return ${name}[${index(at, width)}];` };
 }
 
 /** op(a) op(b) + bias through relu or nothing, or undefined where tfjs is to do it. */
@@ -39,11 +40,9 @@ function matMul(
     [M, batch] = [M * batch, 1];
   }
   const [sideA, sideB] = [operand('a', transposeA !== true, M, K), operand('b', transposeB === true, N, K)];
-  const storeWidth = N % 4 === 0 ? 4 : 1;
-  const type = (width: number | undefined) => (width === 4 ? 'vec4f' : 'f32');
-  const index = (at: string) => (storeWidth === 4 ? `(${at}) / 4u` : at);
+  const storeWidth = together(N);
   const y = backend.output([...shape, rows, N]);
-  const sum = `value ${bias === undefined ? '' : `+ bias[${index('column')}]`}`;
+  const sum = `value ${bias === undefined ? '' : `+ bias[${index('column', storeWidth)}]`}`;
   multiply(backend, {
     name: 'matMul',
     variant: `${activation}`,
@@ -51,10 +50,10 @@ function matMul(
     a: sideA,
     b: sideB,
     bindings: [
-      read('a', a, type(sideA.width)),
-      read('b', b, type(sideB.width)),
-      write('y', y, type(storeWidth)),
-      ...(bias === undefined ? [] : [read('bias', bias, type(storeWidth))]),
+      read('a', a, elementOf(sideA.width ?? 1)),
+      read('b', b, elementOf(sideB.width ?? 1)),
+      write('y', y, elementOf(storeWidth)),
+      ...(bias === undefined ? [] : [read('bias', bias, elementOf(storeWidth))]),
     ],
     uniforms: {
       step_a: sizeOf(batchA) === 1 ? 0 : M * K,
@@ -62,8 +61,8 @@ function matMul(
       rows_a: M,
       rows_b: N,
     },
-    store: `y[${index('(batch * u.M + row) * u.N + column')}] =
-      ${activation === 'relu' ? `max(${sum}, ${type(storeWidth)}(0.0))` : sum};`,
+    store: `y[${index('(batch * u.M + row) * u.N + column', storeWidth)}] =
+      ${activation === 'relu' ? `max(${sum}, ${elementOf(storeWidth)}(0.0))` : sum};`,
   });
   return y;
 }
