@@ -47,7 +47,10 @@ export function philox(counter: Uint32Array, key0: number, key1: number): void {
   counter[3] = c3;
 }
 
-/** 64 bits of FNV-1a over UTF-8, as two words: turns names into streams and items into split buckets. */
+/**
+ * A 64-bit hash of the UTF-8 bytes, as two words: turns names into streams and items into split buckets. The first word is
+ * FNV-1a of 32 bits; the second is a like product that the first is mixed into (not FNV-1a of 64 bits).
+ */
 export function hashString(text: string): readonly [number, number] {
   let a = 0x811c9dc5;
   let b = 0x050c5d1f;
@@ -61,6 +64,7 @@ export function hashString(text: string): readonly [number, number] {
 /** Where a generator stands; small enough for a JSON file. */
 export interface RandomState {
   readonly seed: number;
+  /** In [0, 2^53). */
   readonly stream: number;
   readonly counter: number;
 }
@@ -73,17 +77,21 @@ export class Random {
   private readonly block = new Uint32Array(4);
   private left = 0;
 
-  /** @param seed integer in [0, 2^32); @param stream which of the seed's independent streams, in [0, 2^32) */
+  /**
+   * @param seed integer in [0, 2^32)
+   * @param stream which of the seed's independent streams, an integer in [0, 2^53): its low 32 bits are the second word of
+   * the key, as in the kernels that draw, and its high bits the third word of the counter
+   */
   constructor(seed: number, stream = 0, counter = 0) {
     this.seed = seed >>> 0;
-    this.stream = stream >>> 0;
+    this.stream = stream;
     this.counter = counter;
   }
 
   /** An independent generator named by a label (and a number), e.g. `random.fork('dropout', step)`. */
   fork(label: string, index = 0): Random {
     const [a, b] = hashString(`${this.stream}/${label}/${index}`);
-    return new Random(this.seed, (a ^ b) >>> 0);
+    return new Random(this.seed, a + (b & 0x1fffff) * 2 ** 32);
   }
 
   /** Unsigned 32-bit integer. */
@@ -91,9 +99,9 @@ export class Random {
     if (this.left === 0) {
       this.block[0] = this.counter >>> 0;
       this.block[1] = Math.floor(this.counter / 2 ** 32);
-      this.block[2] = 0;
+      this.block[2] = Math.floor(this.stream / 2 ** 32);
       this.block[3] = 0;
-      philox(this.block, this.seed, this.stream);
+      philox(this.block, this.seed, this.stream >>> 0);
       this.counter++;
       this.left = 4;
     }
