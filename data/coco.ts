@@ -5,7 +5,7 @@
 
 import { open, readFile } from 'node:fs/promises';
 import { join, posix } from 'node:path';
-import { UserError } from '../src/errors.ts';
+import { UserError } from '../src/core/errors.ts';
 import { type Candidate, captionsFrom, type Format, type Problem } from './dataset.ts';
 import { firstLine, utf8 } from './files.ts';
 import { imageFile } from './images.ts';

@@ -3,7 +3,7 @@
  * one rule for splitting it. Knows no file format (see the readers beside it), no model and no tokenizer.
  */
 
-import { hashString, Random } from '../src/random.ts';
+import { hashString, Random } from '../src/core/random.ts';
 
 export type Split = 'train' | 'validation';
 

@@ -5,7 +5,7 @@
  */
 
 import sharp, { type Sharp } from 'sharp';
-import type { Random } from '../src/random.ts';
+import type { Random } from '../src/core/random.ts';
 
 /** A square window. In units of the image's short side, so that it means the same for every image. */
 export interface Crop {

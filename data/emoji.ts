@@ -13,7 +13,7 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import sharp from 'sharp';
-import { UserError } from '../src/errors.ts';
+import { UserError } from '../src/core/errors.ts';
 import { keyOf, otherPhraseOf, phraseOf, tonesOf, withStyle } from './emoji-names.ts';
 import { mapBounded, writeWhole } from './files.ts';
 

@@ -6,7 +6,7 @@
 import { stat } from 'node:fs/promises';
 import { basename, dirname, relative, resolve } from 'node:path';
 import sharp from 'sharp';
-import { UserError } from '../src/errors.ts';
+import { UserError } from '../src/core/errors.ts';
 import { coco } from './coco.ts';
 import type { Candidate, Dataset, Format, Item, Problem, Source } from './dataset.ts';
 import { firstLine, listFiles, mapBounded } from './files.ts';

@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto';
 import { createRequire } from 'node:module';
 import sharp, { type CreateText } from 'sharp';
-import { Random } from '../src/random.ts';
+import { Random } from '../src/core/random.ts';
 import { type Dataset, type Item, type Problem, splitOf } from './dataset.ts';
 import { decodeImage, LIMIT_PIXELS } from './decode.ts';
 import { firstLine, mapBounded } from './files.ts';

@@ -5,8 +5,8 @@
  */
 
 import { availableParallelism } from 'node:os';
-import { UserError } from '../src/errors.ts';
-import { Random } from '../src/random.ts';
+import { UserError } from '../src/core/errors.ts';
+import { Random } from '../src/core/random.ts';
 import type { Dataset, Item, Problem } from './dataset.ts';
 import { type CropOptions, cropFor, decodeImage } from './decode.ts';
 import { firstLine, mapBounded } from './files.ts';

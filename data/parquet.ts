@@ -6,7 +6,7 @@
 
 import { join } from 'node:path';
 import type { FileMetaData } from 'hyparquet';
-import { UserError } from '../src/errors.ts';
+import { UserError } from '../src/core/errors.ts';
 import { type Candidate, captionsFrom, type Format, type Problem } from './dataset.ts';
 import { firstLine, utf8 } from './files.ts';
 

@@ -8,7 +8,7 @@ import { createReadStream } from 'node:fs';
 import { basename, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { extract } from 'tar-stream';
-import { UserError } from '../src/errors.ts';
+import { UserError } from '../src/core/errors.ts';
 import { type Candidate, captionsFrom, type Format, type Problem } from './dataset.ts';
 import { firstLine, isImageName, readPiece, utf8 } from './files.ts';
 

@@ -3,13 +3,13 @@
  * number of steps of both trainings by it.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { checkConfig, codebookSizeOf, type RunConfig, runSchema } from '../src/config.ts';
-import { Dalle } from '../src/dalle.ts';
+import { checkConfig, codebookSizeOf, type RunConfig, runSchema } from '../src/config/run.ts';
+import { mergeConfig } from '../src/config/schema.ts';
+import { Random } from '../src/core/random.ts';
+import { Dalle } from '../src/families/transformer/dalle.ts';
 import { valueAndGradients } from '../src/kernels/autodiff.ts';
 import type { Parameters } from '../src/nn/module.ts';
-import { Optimizer } from '../src/optim.ts';
-import { Random } from '../src/random.ts';
-import { mergeConfig } from '../src/schema.ts';
+import { Optimizer } from '../src/training/optimizer.ts';
 import { PatchTokenizer } from '../tokenizer/patch.ts';
 
 /** Eight checks and four grids over the training, however long it is. */

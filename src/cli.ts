@@ -8,12 +8,12 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { z } from 'zod';
-import { type Command, command, commands } from './commands/table.ts';
-import { UserError } from './errors.ts';
-import { findCommand, parseFlags } from './flags.ts';
-import { formatCommands, formatHelp } from './help.ts';
-import { Reporter } from './terminal/progress.ts';
-import { canRedraw, colourSupport } from './terminal/support.ts';
+import { type Command, command, commands } from './cli/commands/table.ts';
+import { findCommand, parseFlags } from './cli/flags.ts';
+import { formatCommands, formatHelp } from './cli/help.ts';
+import { Reporter } from './cli/terminal/progress.ts';
+import { canRedraw, colourSupport } from './cli/terminal/support.ts';
+import { UserError } from './core/errors.ts';
 
 const about = 'train on captioned images, paint captions';
 

@@ -1,10 +1,11 @@
 /** @file What a program may import. */
-export type { BackendName } from './backends/index.ts';
-export type { RunConfig } from './config.ts';
-export { ShapeError, UserError } from './errors.ts';
-export type { SamplingOptions } from './generate.ts';
+
+export type { RunConfig } from './config/run.ts';
+export { ShapeError, UserError } from './core/errors.ts';
+export type { BackendName } from './device/backends.ts';
+export type { SamplingOptions } from './families/transformer/generate.ts';
+export { type LoadOptions, type Painting, type PaintOptions, Tessera } from './families/transformer/tessera.ts';
+export { encodePng, type Picture, readPngText } from './image/images.ts';
 export { startBackend as selectBackend } from './kernels/start.ts';
-export { type OpenOptions, openPainter, type Painter, type PainterOptions } from './painter.ts';
-export { encodePng, type Picture, readPngText } from './pictures.ts';
-export { type LoadOptions, type Painting, type PaintOptions, Tessera } from './pipeline.ts';
-export { shippedModel, type WeightKind } from './runs.ts';
+export { type OpenOptions, openPainter, type Painter, type PainterOptions } from './runs/painter.ts';
+export { shippedModel, type WeightKind } from './runs/run.ts';

@@ -1,7 +1,6 @@
 /**
- * @file The import rule, held by a table: every source file is in a layer, imports run downward or stay among the files
- * that may meet, nothing goes round in a circle, and the house's few rules about exports hold. A new file fails here until
- * it has been given a place.
+ * @file The import rule: a folder is a layer, imports run downward, nothing goes round in a circle, and the house's few
+ * rules about exports hold.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
@@ -11,83 +10,34 @@ import { describe, expect, test } from 'vitest';
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 
 /**
- * The layers from the ground up. `files` are paths or folders (ending in /); files of one room may import each other and
- * everything in a lower layer, but not another room of their own layer. Data knows no model and no tokenizer.
+ * The layers from the ground up: a folder is a layer. A file imports from its own folder and from those before it; two on
+ * one line do not know each other. Scripts and examples may import anything.
  */
-interface Room {
-  readonly layer: number;
-  readonly name: string;
-  readonly files: readonly string[];
-  /** Layers it may import from, where not all lower ones. */
-  readonly only?: readonly number[];
-}
-
-const rooms: readonly Room[] = [
-  {
-    layer: 0,
-    name: 'ground',
-    files: ['src/errors.ts', 'src/random.ts', 'src/schema.ts', 'src/config.ts', 'src/presets.ts'],
-  },
-  { layer: 1, name: 'backends', files: ['src/backends/'] },
-  { layer: 2, name: 'kernels', files: ['src/kernels/'] },
-  { layer: 3, name: 'nn', files: ['src/nn/'] },
-  { layer: 4, name: 'model', files: ['src/dalle.ts'] },
-  { layer: 4, name: 'baselines', files: ['src/baselines/'] },
-  { layer: 4, name: 'tokenizer', files: ['tokenizer/'] },
-  { layer: 4, name: 'data', files: ['data/'], only: [0] },
-  {
-    layer: 5,
-    name: 'training, painting and files',
-    files: [
-      'src/checkpoint.ts',
-      'src/codes.ts',
-      'src/decoder.ts',
-      'src/features/',
-      'src/generate.ts',
-      'src/grid.ts',
-      'src/jsonlines.ts',
-      'src/lettering.ts',
-      'src/measured.ts',
-      'src/metrics/',
-      'src/moves.ts',
-      'src/nearest.ts',
-      'src/optim.ts',
-      'src/pictures.ts',
-      'src/rerank.ts',
-      'src/safetensors.ts',
-      'src/train.ts',
-    ],
-  },
-  {
-    layer: 6,
-    name: 'pipeline',
-    files: [
-      'src/pipeline.ts',
-      'src/painter.ts',
-      'src/painting.ts',
-      'src/rivals.ts',
-      'src/index.ts',
-      'src/runs.ts',
-      'src/tasks/',
-      'src/report/',
-    ],
-  },
-  {
-    layer: 7,
-    name: 'command line',
-    files: ['src/cli.ts', 'src/flags.ts', 'src/help.ts', 'src/commands/', 'src/terminal/', 'scripts/'],
-  },
+const layers: readonly (readonly string[])[] = [
+  ['src/core'],
+  ['src/io'],
+  ['src/image'],
+  ['src/config'],
+  ['data', 'src/device'],
+  ['src/kernels'],
+  ['src/nn'],
+  ['tokenizer'],
+  ['src/training'],
+  ['src/families'],
+  ['src/features'],
+  ['src/metrics'],
+  ['src/report'],
+  ['src/runs'],
+  ['src/cli'],
 ];
+/** At the root of `src` stand only the entries, above all layers. */
+const entries = ['src/index.ts', 'src/cli.ts'];
 
-/** Folders that must not be seen from some rooms although they lie lower. */
-const unseen: readonly { readonly from: string; readonly target: string; readonly why: string }[] = [
-  { from: 'training, painting and files', target: 'tokenizer', why: 'sees ids and pixels only' },
-  { from: 'training, painting and files', target: 'data', why: 'sees ids and pixels only' },
-  { from: 'pipeline', target: 'data', why: 'data and model are joined by the command line alone' },
-];
-
-function roomOf(path: string): Room | undefined {
-  return rooms.find(({ files }) => files.some(file => (file.endsWith('/') ? path.startsWith(file) : path === file)));
+/** The layer of a file, from 0; entries and scripts stand above; undefined for a file without a place. */
+function layerOf(path: string): number | undefined {
+  if (entries.includes(path) || path.startsWith('scripts/') || path.startsWith('examples/')) return layers.length;
+  const layer = layers.findIndex(folders => folders.some(folder => path.startsWith(`${folder}/`)));
+  return layer === -1 ? undefined : layer;
 }
 
 function filesUnder(folder: string, extension: string): string[] {
@@ -118,17 +68,17 @@ function importsOf(path: string): string[] {
 
 const graph = new Map(sources.map(path => [path, importsOf(path)]));
 
+/** The folder that makes a file's layer. */
+function folderOf(path: string): string {
+  return layers.flat().find(folder => path.startsWith(`${folder}/`)) ?? 'entry';
+}
+
 /** Why an import breaks the rule, or undefined. */
 function objection(from: string, to: string): string | undefined {
-  const a = roomOf(from);
-  const b = roomOf(to);
-  if (a === undefined || b === undefined) return `${from} -> ${to}: not in the table`;
-  if (a === b) return undefined;
-  const edge = `${from} (L${a.layer} ${a.name}) -> ${to} (L${b.layer} ${b.name})`;
-  if (b.layer >= a.layer) return `${edge}: upward or sideways`;
-  if (a.only !== undefined && !a.only.includes(b.layer)) return `${edge}: may see L${a.only.join(', L')} only`;
-  const ban = unseen.find(({ from: name, target }) => name === a.name && target === b.name);
-  return ban === undefined ? undefined : `${edge}: ${ban.why}`;
+  const [a, b] = [layerOf(from), layerOf(to)];
+  if (a === undefined || b === undefined) return `${from} -> ${to}: not in a layer`;
+  if (a > b || folderOf(from) === folderOf(to)) return undefined;
+  return `${from} -> ${to}: ${a === b ? 'sideways' : 'upward'}`;
 }
 
 /** One circle of imports as a list of files, or undefined. */
@@ -157,16 +107,13 @@ function findCycle(): string[] | undefined {
 describe('the import rule', () => {
   test('the parser sees the imports there are', () => {
     expect(sources.length).toBeGreaterThan(50);
-    expect(graph.get('src/dalle.ts')).toEqual(expect.arrayContaining(['src/config.ts', 'src/nn/masks.ts']));
-    expect(graph.get('src/nn/masks.ts')).toEqual(['src/kernels/attention.ts']); // a type import
-    expect(graph.get('src/kernels/linear.ts')).toContain('src/kernels/matmul.ts'); // for its side effect
+    expect(graph.get('src/nn/masks.ts')).toEqual(['src/kernels/attention/attention.ts']); // a type import
+    expect(graph.get('src/kernels/linear/linear.ts')).toContain('src/kernels/matmul/matmul.ts'); // for its side effect
   });
 
-  test('every source file is in a layer, and every place in the table has a file', () => {
-    expect(sources.filter(path => roomOf(path) === undefined)).toEqual([]);
-    const places = rooms.flatMap(({ files }) => files);
-    const empty = places.filter(place => !sources.some(path => path === place || path.startsWith(place)));
-    expect(empty).toEqual([]);
+  test('every source file is in a layer, and every layer has a file', () => {
+    expect(sources.filter(path => layerOf(path) === undefined)).toEqual([]);
+    expect(layers.flat().filter(folder => !sources.some(path => path.startsWith(`${folder}/`)))).toEqual([]);
   });
 
   test('every relative import names a source file with its extension', () => {
@@ -184,12 +131,10 @@ describe('the import rule', () => {
   });
 
   test('the rule objects to what it should', () => {
-    expect(objection('src/kernels/norm.ts', 'src/nn/layers.ts')).toContain('upward');
-    expect(objection('src/dalle.ts', 'tokenizer/bpe.ts')).toContain('sideways');
-    expect(objection('data/loader.ts', 'src/kernels/norm.ts')).toContain('L0 only');
-    expect(objection('src/train.ts', 'tokenizer/patch.ts')).toContain('ids and pixels');
-    expect(objection('src/pipeline.ts', 'data/index.ts')).toContain('command line');
-    expect(objection('src/brandnew.ts', 'src/errors.ts')).toContain('not in the table');
+    expect(objection('src/kernels/norm/norm.ts', 'src/nn/layers.ts')).toContain('upward');
+    expect(objection('data/loader.ts', 'src/device/backends.ts')).toContain('sideways');
+    expect(objection('src/training/loop.ts', 'src/families/painter.ts')).toContain('upward');
+    expect(objection('src/brandnew.ts', 'src/core/errors.ts')).toContain('not in a layer');
     expect(objection('src/cli.ts', 'data/index.ts')).toBeUndefined();
   });
 
@@ -212,7 +157,7 @@ describe('every source file', () => {
 
   test('ends the process only in the command line', () => {
     const ending = offenders(text => /\bprocess\.exit\(/.test(withoutComments(text)));
-    expect(ending.filter(path => path !== 'src/cli.ts' && !path.startsWith('scripts/'))).toEqual([]);
+    expect(ending.filter(path => layerOf(path) !== layers.length)).toEqual([]);
   });
 
   test('reads neither environment nor arguments nor clocks below the command line', () => {
@@ -221,7 +166,7 @@ describe('every source file', () => {
         withoutComments(text),
       ),
     );
-    expect(reading.filter(path => roomOf(path)?.layer !== 7)).toEqual([]);
+    expect(reading.filter(path => (layerOf(path) ?? 0) < layers.length - 1)).toEqual([]);
   });
 });
 

@@ -2,10 +2,10 @@
 import { existsSync } from 'node:fs';
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, test } from 'vitest';
-import { selectBackend } from '../src/backends/index.ts';
-import { activeNative, registerNative } from '../src/backends/native.ts';
-import { describeAdapter } from '../src/backends/webgpu/dawn.ts';
-import { Random } from '../src/random.ts';
+import { Random } from '../src/core/random.ts';
+import { selectBackend } from '../src/device/backends.ts';
+import { activeNative, registerNative } from '../src/device/native/native.ts';
+import { describeAdapter } from '../src/device/webgpu/dawn.ts';
 
 export interface Tolerance {
   readonly relative?: number;

@@ -10,9 +10,9 @@
  * training; `autoencoderFlops` counts them from the config.
  */
 import type { Tensor } from '@tensorflow/tfjs-core';
-import type { PatchConfig } from '../src/config.ts';
-import { gelu } from '../src/kernels/activation.ts';
-import { patchify, unpatchify } from '../src/kernels/conv.ts';
+import type { PatchConfig } from '../src/config/run.ts';
+import { gelu } from '../src/kernels/activation/activation.ts';
+import { patchify, unpatchify } from '../src/kernels/conv/conv.ts';
 import { Conv2d, Linear } from '../src/nn/layers.ts';
 import type { Parameters } from '../src/nn/module.ts';
 

@@ -5,7 +5,7 @@
  * @see Ramesh et al. 2021, DALL·E, section 2.2 and appendix B.2 (arXiv:2102.12092)
  */
 import { createHash } from 'node:crypto';
-import type { Random } from '../src/random.ts';
+import type { Random } from '../src/core/random.ts';
 import { BYTE_CHARS, fromByteChars, splitWords, toByteChars } from './bytes.ts';
 import {
   type AddedToken,

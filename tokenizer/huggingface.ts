@@ -3,7 +3,7 @@
  * others made it. What such a file can ask for and we do not do is refused by name, never ignored.
  * @see https://huggingface.co/docs/tokenizers/components
  */
-import { UserError } from '../src/errors.ts';
+import { UserError } from '../src/core/errors.ts';
 import { CHAR_BYTES } from './bytes.ts';
 import type { Vocabulary } from './merges.ts';
 

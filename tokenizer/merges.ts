@@ -2,7 +2,7 @@
  * @file Byte-pair merges: learning them from counted words, and applying them to one word.
  * @see Sennrich et al. 2016 (arXiv:1508.07909); Provilkov et al. 2020, BPE-dropout (arXiv:1910.13267)
  */
-import type { Random } from '../src/random.ts';
+import type { Random } from '../src/core/random.ts';
 import { BYTE_CHARS } from './bytes.ts';
 import { Heap } from './heap.ts';
 

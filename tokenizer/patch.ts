@@ -5,11 +5,11 @@
  */
 import type { Tensor } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
-import { codebookSizeOf, type PatchConfig } from '../src/config.ts';
-import { expectShape } from '../src/errors.ts';
-import { pixelLosses } from '../src/kernels/pixelloss.ts';
+import { codebookSizeOf, type PatchConfig } from '../src/config/run.ts';
+import { expectShape } from '../src/core/errors.ts';
+import type { Random } from '../src/core/random.ts';
+import { pixelLosses } from '../src/kernels/pixelloss/pixelloss.ts';
 import { Parameters } from '../src/nn/module.ts';
-import type { Random } from '../src/random.ts';
 import { autoencoderFlops, Decoder, Encoder, stageWidths } from './autoencoder.ts';
 import type { Tokenizer } from './index.ts';
 import { logitLaplaceLoss, mapPixels, reconstructDvae } from './quantizers/dvae.ts';

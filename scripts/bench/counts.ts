@@ -2,7 +2,7 @@
  * @file What a kernel call has to do, from its numbers (each kernel's are listed above it in native/): floating-point
  * operations as the model needs them, so that work done twice to save memory counts once, and bytes, each buffer once.
  */
-import type { KernelCall, Precision } from '../../src/backends/native.ts';
+import type { KernelCall, Precision } from '../../src/device/native/native.ts';
 
 export interface Work {
   /** The sizes that matter most; calls of a kernel that agree in them are alike. */
@@ -49,7 +49,7 @@ function attention(products: number): Rule {
   };
 }
 
-/** As ITERATIONS in src/kernels/muon.ts. */
+/** As ITERATIONS in src/kernels/muon/muon.ts. */
 const MUON_ITERATIONS = 5;
 
 /** x xᵀ, its square, and that times x, for every matrix in every iteration. */

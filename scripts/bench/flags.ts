@@ -1,7 +1,7 @@
 /** @file The benchmark's flags, and which of them each mode takes. */
 import { z } from 'zod';
-import { UserError } from '../../src/errors.ts';
-import { kebab } from '../../src/flags.ts';
+import { kebab } from '../../src/cli/flags.ts';
+import { UserError } from '../../src/core/errors.ts';
 
 const count = z.number().int().positive();
 

@@ -2,11 +2,12 @@
  * @file What the processes of `npm run bench -- gpu` measure, each on a device of its own: what the GPU is, how far the batch
  * of a training can grow, a training with the time of its kernels, and painting. Each prints one JSON line.
  */
-import { precisionsHere } from '../../src/backends/index.ts';
-import { activeGpu, type GpuBackend } from '../../src/backends/webgpu/webgpu.ts';
-import type { Session } from '../../src/commands/session.ts';
-import { UserError } from '../../src/errors.ts';
-import { type GpuPeak, measureGpu } from '../../src/kernels/gpupeak.ts';
+
+import type { Session } from '../../src/cli/commands/session.ts';
+import { UserError } from '../../src/core/errors.ts';
+import { precisionsHere } from '../../src/device/backends.ts';
+import { activeGpu, type GpuBackend } from '../../src/device/webgpu/webgpu.ts';
+import { type GpuPeak, measureGpu } from '../../src/kernels/peak/gpupeak.ts';
 import { startBackend } from '../../src/kernels/start.ts';
 import type { Shape } from './flags.ts';
 import { createJob, type Job } from './jobs.ts';

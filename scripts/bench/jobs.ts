@@ -4,15 +4,15 @@
  * that is trained, heads on their own positions, half of the square of attention.
  */
 import type { Tensor } from '@tensorflow/tfjs-core';
-import type { Precision } from '../../src/backends/native.ts';
-import { modelSchema, patchSchema, patchTrainSchema } from '../../src/config.ts';
-import { Dalle } from '../../src/dalle.ts';
-import { generate } from '../../src/generate.ts';
+import { modelSchema, patchSchema, patchTrainSchema } from '../../src/config/run.ts';
+import { Random } from '../../src/core/random.ts';
+import type { Precision } from '../../src/device/native/native.ts';
+import { Dalle } from '../../src/families/transformer/dalle.ts';
+import { generate } from '../../src/families/transformer/generate.ts';
+import { imagesToTensor } from '../../src/image/pixels.ts';
 import { valueAndGradients } from '../../src/kernels/autodiff.ts';
 import type { Parameters } from '../../src/nn/module.ts';
-import { imagesToTensor } from '../../src/nn/pixels.ts';
-import { Optimizer, type OptimizerConfig } from '../../src/optim.ts';
-import { Random } from '../../src/random.ts';
+import { Optimizer, type OptimizerConfig } from '../../src/training/optimizer.ts';
 import { PatchTokenizer } from '../../tokenizer/patch.ts';
 import type { Shape } from './flags.ts';
 

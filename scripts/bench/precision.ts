@@ -5,13 +5,14 @@
  * The task can be learned: two words of a caption, a colour and a pattern, determine every code of its picture, but for one
  * code in ten, which is noise, so that the loss has a floor well above zero.
  */
-import type { Precision } from '../../src/backends/native.ts';
-import type { Session } from '../../src/commands/session.ts';
-import { trainSchema } from '../../src/config.ts';
-import type { SequenceBatch } from '../../src/dalle.ts';
-import { UserError } from '../../src/errors.ts';
-import { learningRate } from '../../src/optim.ts';
-import { Random } from '../../src/random.ts';
+
+import type { Session } from '../../src/cli/commands/session.ts';
+import { trainSchema } from '../../src/config/run.ts';
+import { UserError } from '../../src/core/errors.ts';
+import { Random } from '../../src/core/random.ts';
+import type { Precision } from '../../src/device/native/native.ts';
+import type { SequenceBatch } from '../../src/families/transformer/dalle.ts';
+import { learningRate } from '../../src/training/optimizer.ts';
 import { type BenchFlags, oneBatch, type Shape, shapeOf } from './flags.ts';
 import { createModel, createStep, modelOptimizer } from './jobs.ts';
 import { describeMachine, fixed, formatTable, percent } from './report.ts';

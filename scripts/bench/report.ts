@@ -1,6 +1,6 @@
 /** @file What the modes print: tables, medians and the machine's name. */
 import { cpus } from 'node:os';
-import type { Peak } from '../../src/kernels/peak.ts';
+import type { Peak } from '../../src/kernels/peak/peak.ts';
 
 /**
  * Columns side by side: the first to the left, numbers to the right, two spaces between.

@@ -2,10 +2,11 @@
  * @file `npm run bench -- roofline`: every kernel call of some steps timed in this process and set against the machine's
  * roof: its multiply-adds or its memory, whichever the kernel comes nearer to.
  */
-import type { KernelCall, KernelObserver, Precision } from '../../src/backends/native.ts';
-import type { Session } from '../../src/commands/session.ts';
-import { UserError } from '../../src/errors.ts';
-import { measurePeak, type Peak } from '../../src/kernels/peak.ts';
+
+import type { Session } from '../../src/cli/commands/session.ts';
+import { UserError } from '../../src/core/errors.ts';
+import type { KernelCall, KernelObserver, Precision } from '../../src/device/native/native.ts';
+import { measurePeak, type Peak } from '../../src/kernels/peak/peak.ts';
 import { countWork } from './counts.ts';
 import { type BenchFlags, oneBatch, shapeOf } from './flags.ts';
 import { createJob } from './jobs.ts';

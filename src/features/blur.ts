@@ -2,7 +2,7 @@
  * @file Gaussian blur, to compare pictures as seen from farther off: rows of metrics at radii 0, 1, 2, 4 and 8 say whether a model
  * fails at detail or at the whole (Ramesh et al. 2021, arXiv:2102.12092, figure 9).
  */
-import type { Picture } from '../pictures.ts';
+import type { Picture } from '../image/images.ts';
 
 /** Weights beyond so many deviations are left out. */
 const REACH = 3;

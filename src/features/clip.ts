@@ -2,8 +2,8 @@
  * @file A CLIP as ONNX: captions and pictures to rows of one space. Radford et al. 2021 (arXiv:2103.00020), figure 3.
  */
 
-import { UserError } from '../errors.ts';
-import type { Picture } from '../pictures.ts';
+import { UserError } from '../core/errors.ts';
+import type { Picture } from '../image/images.ts';
 import {
   findSource,
   type HubOptions,

@@ -6,11 +6,11 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Contrastive } from '../baselines/contrastive.ts';
-import { type CaptionEncoder, encodeCaptions, encodeImages } from '../baselines/frozen.ts';
-import { type Picture, resizeArea } from '../pictures.ts';
+import type { Contrastive } from '../families/contrastive/contrastive.ts';
+import { type CaptionEncoder, encodeCaptions, encodeImages } from '../families/contrastive/frozen.ts';
+import { loadTowers } from '../families/contrastive/towers.ts';
+import { type Picture, resizeArea } from '../image/images.ts';
 import type { FeatureExtractor } from './extractor.ts';
-import { loadTowers } from './towers.ts';
 
 const WEIGHTS = 'text.safetensors';
 

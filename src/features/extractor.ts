@@ -2,7 +2,7 @@
  * @file What metrics see pictures through: a function to rows of numbers, whose name goes into every result, so that nobody
  * takes one network's distance for another's.
  */
-import type { Picture } from '../pictures.ts';
+import type { Picture } from '../image/images.ts';
 
 export interface FeatureExtractor {
   /** Tells it from every other one, e.g. `pixels-8` or `contrastive:features/emoji@1a2b3c4d`. */

@@ -7,8 +7,8 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { isAbsolute, join, resolve } from 'node:path';
 import sharp from 'sharp';
-import { UserError } from '../errors.ts';
-import type { Picture } from '../pictures.ts';
+import { UserError } from '../core/errors.ts';
+import type { Picture } from '../image/images.ts';
 
 export type Transformers = typeof import('@huggingface/transformers');
 export type HubTensor = InstanceType<Transformers['Tensor']>;

@@ -3,8 +3,8 @@
  * into a row or into a row a patch, such as DINOv2 or Inception. Pictures are resized as the network's own settings say,
  * with one antialiased filter; how small pictures are enlarged decides much of what such features see.
  */
-import { UserError } from '../errors.ts';
-import type { Picture } from '../pictures.ts';
+import { UserError } from '../core/errors.ts';
+import type { Picture } from '../image/images.ts';
 import { loadClipTowers } from './clip.ts';
 import type { FeatureExtractor } from './extractor.ts';
 import {

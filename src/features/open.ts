@@ -1,8 +1,8 @@
 /** @file Features by their name, as the command line has it. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { CaptionEncoder } from '../baselines/frozen.ts';
-import { UserError } from '../errors.ts';
+import { UserError } from '../core/errors.ts';
+import type { CaptionEncoder } from '../families/contrastive/frozen.ts';
 import { isTowersFolder, openTowers } from './contrastive.ts';
 import type { FeatureExtractor } from './extractor.ts';
 import type { HubOptions } from './hub.ts';

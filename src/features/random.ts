@@ -5,10 +5,10 @@
  */
 import type { Tensor } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
+import { Random } from '../core/random.ts';
+import { type Picture, resizeArea } from '../image/images.ts';
 import { Conv2d } from '../nn/layers.ts';
 import { Parameters } from '../nn/module.ts';
-import { type Picture, resizeArea } from '../pictures.ts';
-import { Random } from '../random.ts';
 import type { FeatureExtractor } from './extractor.ts';
 
 /** Any change of these, or of how features are read off, makes other features: count the version up. */

@@ -1,9 +1,9 @@
 /** @file Sole ownership of a variable's memory, which whoever writes into it must have. */
 import type { Variable } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
-import type { NativeBackend } from '../backends/native.ts';
-import type { GpuBackend } from '../backends/webgpu/webgpu.ts';
-import { copyWebgpu } from './wgsl/adamw.ts';
+import type { NativeBackend } from '../device/native/native.ts';
+import type { GpuBackend } from '../device/webgpu/webgpu.ts';
+import { copyWebgpu } from './adamw/webgpu.ts';
 
 /** Data that `own` has made and that nothing else can refer to but by the variable. */
 const owned = new WeakSet<object>();

@@ -7,8 +7,8 @@
 import '@tensorflow/tfjs-layers'; // registers tfjs's own gradients; tfjs-core alone has none in Node
 import type { NamedAttrMap, NamedTensorMap, Tensor, TensorInfo } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
-import { type InputInfos, NativeBackend } from '../backends/native.ts';
-import { GpuBackend } from '../backends/webgpu/webgpu.ts';
+import { type InputInfos, NativeBackend } from '../device/native/native.ts';
+import { GpuBackend } from '../device/webgpu/webgpu.ts';
 
 export type Inputs = Readonly<Record<string, Tensor>>;
 export type Attributes = Readonly<Record<string, number | boolean | string>>;

@@ -2,8 +2,8 @@
  * @file Selects a backend as programs do it: one of backends/index.ts, whose products run on a GPU's matrix units where
  * these were seen to multiply as they should.
  */
-import { type BackendName, type BackendOptions, selectBackend } from '../backends/index.ts';
-import { probeMatrixUnits } from './wgsl/matrixunits.ts';
+import { type BackendName, type BackendOptions, selectBackend } from '../device/backends.ts';
+import { probeMatrixUnits } from './gemm/matrixunits.ts';
 
 /**
  * Makes a backend the active one.

@@ -8,7 +8,7 @@
  * distribution are about 1000 E[1 - k] (1/n + 1/m) apart, so read it beside a floor of the same sizes. Published numbers
  * use CLIP ViT-L/14 at 336 pixels and compare with no other features. Jayasumana et al. 2024 (arXiv:2401.09603).
  */
-import type { Random } from '../random.ts';
+import type { Random } from '../core/random.ts';
 import { type Interval, mean, subsampling } from './intervals.ts';
 import { type Matrix, squaredDistances, unitRows } from './matrix.ts';
 

@@ -12,7 +12,7 @@
  * learn anything, whose first samples are alike, is not called collapsed for it: what counts is where a run ends.
  */
 
-import type { Random } from '../random.ts';
+import type { Random } from '../core/random.ts';
 import { kernelDistance, kernelDistanceInterval } from './kid.ts';
 import { type Matrix, squaredDistances } from './matrix.ts';
 import { prdc } from './prdc.ts';

@@ -2,7 +2,7 @@
  * @file How sure a number is: Wilson's interval of a share, Fisher's exact test between two shares, the percentile
  * bootstrap of a statistic, and half-size subsampling for statistics that repeated rows would spoil.
  */
-import type { Random } from '../random.ts';
+import type { Random } from '../core/random.ts';
 
 /** [low, high] */
 export type Interval = readonly [low: number, high: number];

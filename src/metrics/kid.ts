@@ -7,7 +7,7 @@
  * Around 0 for two samples of one distribution, whatever their size; negative values are right and stay. It is what leads
  * the tables here. Binkowski et al. 2018 (arXiv:1801.01401).
  */
-import type { Random } from '../random.ts';
+import type { Random } from '../core/random.ts';
 import { deviation, type Interval, mean, subsampling } from './intervals.ts';
 import { type Matrix, product, takeRows } from './matrix.ts';
 

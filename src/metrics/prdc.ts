@@ -10,7 +10,7 @@
  * On the edge counts as inside. Coverage alone needs no balls round samples and is the steadiest for few of them.
  * Kynkäänniemi et al. 2019 (arXiv:1904.06991), Naeem et al. 2020 (arXiv:2002.09797).
  */
-import type { Random } from '../random.ts';
+import type { Random } from '../core/random.ts';
 import { around, halves, type Interval } from './intervals.ts';
 import { type Matrix, squaredDistances } from './matrix.ts';
 

@@ -2,7 +2,7 @@
  * @file How near a reconstruction is to its original, pixel by pixel: the peak signal-to-noise ratio and the structural
  * similarity index. What a patch tokenizer loses here no transformer behind it can win back.
  */
-import type { Picture } from '../pictures.ts';
+import type { Picture } from '../image/images.ts';
 
 /** Decibels of a copy, whose ratio would be infinite. */
 const COPY = 100;

@@ -2,9 +2,10 @@
  * @file The metrics by name: what each needs, for which rows it makes sense, and how it is measured from what it needs. They
  * see rows of features, pictures and numbers; where those come from is the caller's matter.
  */
-import { type Memorisation, memorisation, type NearestImages } from '../nearest.ts';
-import type { Picture } from '../pictures.ts';
-import type { Random } from '../random.ts';
+
+import type { Random } from '../core/random.ts';
+import type { Picture } from '../image/images.ts';
+import { type Memorisation, memorisation, type NearestImages } from '../image/nearest.ts';
 import { clipScores } from './clipscore.ts';
 import { clipDiscrepancyInterval } from './cmmd.ts';
 import { frechetDistance } from './frechet.ts';

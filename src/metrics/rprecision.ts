@@ -2,7 +2,7 @@
  * @file R-precision: for each picture, whether its own caption is the nearest by cosine among it and 99 other captions, drawn
  * at random from those that differ. Chance is 1 in 100. Xu et al. 2018, AttnGAN (arXiv:1711.10485), section 4.1.
  */
-import type { Random } from '../random.ts';
+import type { Random } from '../core/random.ts';
 import { type Matrix, unitRows } from './matrix.ts';
 
 export const DISTRACTORS = 99;

@@ -1,8 +1,8 @@
 /** @file The layers that models are made of: parameters plus one fused kernel each. */
 import type { Tensor, Variable } from '@tensorflow/tfjs-core';
-import { conv2d } from '../kernels/conv.ts';
-import { linear } from '../kernels/linear.ts';
-import { groupNorm, layerNorm, rmsNorm } from '../kernels/norm.ts';
+import { conv2d } from '../kernels/conv/conv.ts';
+import { linear } from '../kernels/linear/linear.ts';
+import { groupNorm, layerNorm, rmsNorm } from '../kernels/norm/norm.ts';
 import type { Activation } from '../kernels/pointwise.ts';
 import type { Parameters } from './module.ts';
 

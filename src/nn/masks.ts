@@ -4,7 +4,7 @@
  * last code is never an input, so there are captionLength + grid * grid positions. The caption is causal and every image
  * position sees all of it; the kinds differ in what an image position sees of the image.
  */
-import type { AttentionMask } from '../kernels/attention.ts';
+import type { AttentionMask } from '../kernels/attention/attention.ts';
 
 export const maskKinds = ['full', 'row', 'column', 'conv'] as const;
 export type MaskKind = (typeof maskKinds)[number];

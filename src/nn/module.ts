@@ -4,10 +4,10 @@
  * but maps over these names.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { UserError } from '../errors.ts';
-import '../kernels/elementwise.ts'; // faster versions of tfjs's own operations on the native backend
-import '../kernels/matmul.ts';
-import type { Random } from '../random.ts';
+import { UserError } from '../core/errors.ts';
+import '../kernels/elementwise/elementwise.ts'; // faster versions of tfjs's own operations on the native backend
+import '../kernels/matmul/matmul.ts';
+import type { Random } from '../core/random.ts';
 
 export interface Parameter {
   readonly name: string;

@@ -3,8 +3,8 @@
  * help that a training had. Knows no files.
  */
 import { basename } from 'node:path';
-import type { Family, RunConfig } from '../config.ts';
-import { flattenConfig } from '../schema.ts';
+import type { Family, RunConfig } from '../config/run.ts';
+import { flattenConfig } from '../config/schema.ts';
 import { familyName } from './contents.ts';
 
 /** Fields that do not change what is learnt, and those that make seeds of one another. */

@@ -3,7 +3,7 @@
  * they are: logs of older versions, of other families and of stopped runs lack things, which then are null here. Knows no
  * files.
  */
-import type { RunConfig } from '../config.ts';
+import type { RunConfig } from '../config/run.ts';
 import type { Check, Measured, Place, Point, Stage } from './contents.ts';
 
 /** What a run's log tells. */

@@ -1,8 +1,8 @@
 /** @file What `doctor` tells of a GPU, a software one: what it is, has and lacks, and how fast it is. */
 import { expect, test } from 'vitest';
-import { activeGpu } from '../../src/backends/webgpu/webgpu.ts';
-import { describeGpu } from '../../src/commands/gpu.ts';
-import { measureGpu } from '../../src/kernels/gpupeak.ts';
+import { describeGpu } from '../../src/cli/commands/gpu.ts';
+import { activeGpu } from '../../src/device/webgpu/webgpu.ts';
+import { measureGpu } from '../../src/kernels/peak/gpupeak.ts';
 import { noWebgpu } from '../support.ts';
 
 const skipped = noWebgpu === undefined ? '' : ` (skipped: ${noWebgpu})`;

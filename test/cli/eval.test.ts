@@ -2,8 +2,8 @@
 import { cpSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { readJsonLines } from '../../src/jsonlines.ts';
-import { writeClip } from '../clip-fixture.ts';
+import { readJsonLines } from '../../src/io/jsonlines.ts';
+import { writeClip } from '../features/clip-fixture.ts';
 import { hardlyTrained, temporaryFolder, tessera, writeConfig, writeDrawings } from './program.ts';
 
 const folder = temporaryFolder();

@@ -5,9 +5,9 @@
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import type { RunConfigInput } from '../../src/config.ts';
-import { readJsonLines } from '../../src/jsonlines.ts';
-import { decodePicture } from '../../src/pictures.ts';
+import type { RunConfigInput } from '../../src/config/run.ts';
+import { decodePicture } from '../../src/image/images.ts';
+import { readJsonLines } from '../../src/io/jsonlines.ts';
 import { hardlyTrained, root, startTessera, temporaryFolder, writeConfig, writeDrawings } from './program.ts';
 
 const folder = temporaryFolder();

@@ -2,9 +2,9 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { encodeCaptions } from '../../src/baselines/frozen.ts';
-import { loadTowers } from '../../src/features/towers.ts';
-import { readJsonLines } from '../../src/jsonlines.ts';
+import { encodeCaptions } from '../../src/families/contrastive/frozen.ts';
+import { loadTowers } from '../../src/families/contrastive/towers.ts';
+import { readJsonLines } from '../../src/io/jsonlines.ts';
 import { BpeTokenizer } from '../../tokenizer/bpe.ts';
 import { captions, type Outcome, temporaryFolder, tessera, writeDrawings } from './program.ts';
 

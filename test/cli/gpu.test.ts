@@ -5,8 +5,8 @@
 import { cpSync, mkdirSync, readdirSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { registerNative } from '../../src/backends/native.ts';
-import type { RunConfigInput } from '../../src/config.ts';
+import type { RunConfigInput } from '../../src/config/run.ts';
+import { registerNative } from '../../src/device/native/native.ts';
 import { noWebgpu } from '../support.ts';
 import { hardlyTrained, root, snapshot, startTessera, temporaryFolder, writeConfig, writeDrawings } from './program.ts';
 

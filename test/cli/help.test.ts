@@ -2,10 +2,10 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { commands } from '../../src/commands/table.ts';
-import { runSchema } from '../../src/config.ts';
-import { findCommand, kebab, parseFlags } from '../../src/flags.ts';
-import { fieldsOf } from '../../src/schema.ts';
+import { commands } from '../../src/cli/commands/table.ts';
+import { findCommand, kebab, parseFlags } from '../../src/cli/flags.ts';
+import { runSchema } from '../../src/config/run.ts';
+import { fieldsOf } from '../../src/config/schema.ts';
 import { root, startTessera, tessera } from './program.ts';
 
 /** A shell's words: quotes hold them together, `#` begins a comment. */

@@ -6,10 +6,10 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { decodePicture } from '../../src/image/images.ts';
 import { type Painting, type Picture, readPngText, Tessera } from '../../src/index.ts';
-import { readJsonLines } from '../../src/jsonlines.ts';
-import { decodePicture } from '../../src/pictures.ts';
-import { CLIP_WORDS, writeClip } from '../clip-fixture.ts';
+import { readJsonLines } from '../../src/io/jsonlines.ts';
+import { CLIP_WORDS, writeClip } from '../features/clip-fixture.ts';
 import {
   byHeart,
   captions,

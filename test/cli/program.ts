@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { afterAll, vi } from 'vitest';
 import { runTessera } from '../../src/cli.ts';
-import type { RunConfigInput } from '../../src/config.ts';
+import type { RunConfigInput } from '../../src/config/run.ts';
 
 export const root = fileURLToPath(new URL('../..', import.meta.url));
 

@@ -5,9 +5,9 @@
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { registerNative } from '../../src/backends/native.ts';
-import type { RunConfigInput } from '../../src/config.ts';
-import { readJsonLines } from '../../src/jsonlines.ts';
+import type { RunConfigInput } from '../../src/config/run.ts';
+import { registerNative } from '../../src/device/native/native.ts';
+import { readJsonLines } from '../../src/io/jsonlines.ts';
 import {
   type Outcome,
   snapshot,

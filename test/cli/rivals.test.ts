@@ -6,9 +6,9 @@ import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { registerNative } from '../../src/backends/native.ts';
-import type { RunConfigInput } from '../../src/config.ts';
-import { readJsonLines } from '../../src/jsonlines.ts';
+import type { RunConfigInput } from '../../src/config/run.ts';
+import { registerNative } from '../../src/device/native/native.ts';
+import { readJsonLines } from '../../src/io/jsonlines.ts';
 import { snapshot, startTessera, temporaryFolder, tessera, writeConfig, writeDrawings } from './program.ts';
 
 const missing = registerNative();

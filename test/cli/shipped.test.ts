@@ -6,9 +6,9 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { decodePicture, type Picture, readPngText } from '../../src/image/images.ts';
 import { shippedModel, Tessera } from '../../src/index.ts';
-import { decodePicture, type Picture, readPngText } from '../../src/pictures.ts';
-import { runPaths } from '../../src/runs.ts';
+import { runPaths } from '../../src/runs/run.ts';
 import { root, temporaryFolder, tessera } from './program.ts';
 
 const model = join(root, 'models', 'emoji');

@@ -3,7 +3,7 @@
 import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
 import { cropFor, decodeImage } from '../../data/decode.ts';
-import { Random } from '../../src/random.ts';
+import { Random } from '../../src/core/random.ts';
 import { plain } from './files.ts';
 
 /** The colour at a place given in fractions of the side. */

@@ -9,7 +9,7 @@ import { describe, expect, test } from 'vitest';
 import { openDataset, splitOf } from '../../data/index.ts';
 import { contactSheet, formatInspection, inspectDataset } from '../../data/inspect.ts';
 import { RowGroups } from '../../data/parquet.ts';
-import { UserError } from '../../src/errors.ts';
+import { UserError } from '../../src/core/errors.ts';
 import { folder, plain } from './files.ts';
 
 /** What a dataset says, small enough to compare. */

@@ -3,7 +3,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Item } from '../../data/index.ts';
 import { type Batch, decodeAll, Loader } from '../../data/loader.ts';
-import { UserError } from '../../src/errors.ts';
+import { UserError } from '../../src/core/errors.ts';
 import { plain } from './files.ts';
 
 /** Items 0..n-1, each of its own grey; those in `bad` cannot be decoded. */

@@ -3,7 +3,6 @@
 import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
 import { openDataset, splitOf } from '../../data/index.ts';
-import { checkScene } from '../../data/scene-check.ts';
 import {
   drawScene,
   heldOutCaptions,
@@ -14,8 +13,9 @@ import {
   sceneFor,
   sceneShapes,
 } from '../../data/shapes.ts';
-import { UserError } from '../../src/errors.ts';
-import { Random } from '../../src/random.ts';
+import { UserError } from '../../src/core/errors.ts';
+import { Random } from '../../src/core/random.ts';
+import { checkScene } from '../../src/metrics/judges/scenes.ts';
 import { folder } from './files.ts';
 
 const scenes = Array.from({ length: 80 }, (_, i) => sceneFor(new Random(11).fork('scene', i)));

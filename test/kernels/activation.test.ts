@@ -1,9 +1,9 @@
 /** @file Activations against their formulas, dropout against Philox words taken one by one. */
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, test } from 'vitest';
-import { dropout, dropoutAdd, gelu, leakySlope, silu, swiglu } from '../../src/kernels/activation.ts';
+import { philox } from '../../src/core/random.ts';
+import { dropout, dropoutAdd, gelu, leakySlope, silu, swiglu } from '../../src/kernels/activation/activation.ts';
 import { definedKernels } from '../../src/kernels/registry.ts';
-import { philox } from '../../src/random.ts';
 import { expectAllclose, normal, onEveryBackend, useNative } from '../support.ts';
 import { expectGradients, expectNoLeak } from './gradients.ts';
 

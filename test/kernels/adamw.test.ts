@@ -1,7 +1,7 @@
 /** @file AdamW against its formula in double precision; in-place writing must not be seen by anybody else. */
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, test } from 'vitest';
-import { type AdamwSlot, adamwStep, squaredNorm } from '../../src/kernels/adamw.ts';
+import { type AdamwSlot, adamwStep, squaredNorm } from '../../src/kernels/adamw/adamw.ts';
 import { expectAllclose, normal, onEveryBackend, useNative } from '../support.ts';
 import { expectNoLeak } from './gradients.ts';
 

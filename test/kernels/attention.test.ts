@@ -8,7 +8,7 @@ import {
   createKvCache,
   disposeKvCache,
   gatherKvCache,
-} from '../../src/kernels/attention.ts';
+} from '../../src/kernels/attention/attention.ts';
 import { definedKernels, run } from '../../src/kernels/registry.ts';
 import { expectAllclose, normal, onEveryBackend, useNative } from '../support.ts';
 import {

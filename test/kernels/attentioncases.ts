@@ -1,7 +1,7 @@
 /** @file Problems for attention, and what it is: a loop over pairs of positions in double precision, masks included. */
 import type * as tf from '@tensorflow/tfjs-core';
-import type { AttentionMask } from '../../src/kernels/attention.ts';
-import { Random } from '../../src/random.ts';
+import { Random } from '../../src/core/random.ts';
+import type { AttentionMask } from '../../src/kernels/attention/attention.ts';
 import { normal } from '../support.ts';
 
 /** A causal mask whose image part sees only its own column: rows of text, then a grid. */

@@ -1,9 +1,9 @@
 /** @file Attention on the GPU's matrix units against double precision, and the same bits twice from all its kernels. */
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, test } from 'vitest';
-import { selectBackend } from '../../src/backends/index.ts';
-import { activeGpu, type GpuBackend } from '../../src/backends/webgpu/webgpu.ts';
-import { attention } from '../../src/kernels/attention.ts';
+import { selectBackend } from '../../src/device/backends.ts';
+import { activeGpu, type GpuBackend } from '../../src/device/webgpu/webgpu.ts';
+import { attention } from '../../src/kernels/attention/attention.ts';
 import { run } from '../../src/kernels/registry.ts';
 import { normal, noWebgpu } from '../support.ts';
 import {

@@ -1,9 +1,9 @@
 /** @file Gumbel softmax and divergence from uniform against their definitions, on every backend. */
 import * as tf from '@tensorflow/tfjs-core';
 import { expect } from 'vitest';
+import { Random } from '../../src/core/random.ts';
 import { valueAndGradients } from '../../src/kernels/autodiff.ts';
-import { gumbelSoftmax, klToUniform } from '../../src/kernels/categorical.ts';
-import { Random } from '../../src/random.ts';
+import { gumbelSoftmax, klToUniform } from '../../src/kernels/categorical/categorical.ts';
 import { expectAllclose, finiteDifferences, normal, onEveryBackend } from '../support.ts';
 
 const shapes = [

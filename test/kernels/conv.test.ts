@@ -1,13 +1,13 @@
 /** @file Convolution, doubling and patches against naive loops and tfjs's own operations. */
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, test } from 'vitest';
-import { selectBackend } from '../../src/backends/index.ts';
-import { activeGpu } from '../../src/backends/webgpu/webgpu.ts';
+import { selectBackend } from '../../src/device/backends.ts';
+import { activeGpu } from '../../src/device/webgpu/webgpu.ts';
 import { valueAndGradients } from '../../src/kernels/autodiff.ts';
-import { conv2d, convTranspose2d, patchify, unpatchify, upsample2x } from '../../src/kernels/conv.ts';
+import { conv2d, convTranspose2d, patchify, unpatchify, upsample2x } from '../../src/kernels/conv/conv.ts';
+import { probeMatrixUnits } from '../../src/kernels/gemm/matrixunits.ts';
 import { activateReference } from '../../src/kernels/pointwise.ts';
 import { run } from '../../src/kernels/registry.ts';
-import { probeMatrixUnits } from '../../src/kernels/wgsl/matrixunits.ts';
 import { expectAllclose, normal, noWebgpu, onEveryBackend, useNative } from '../support.ts';
 import { expectSameBits } from './gradients.ts';
 

@@ -3,10 +3,10 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, test } from 'vitest';
-import { selectBackend } from '../../src/backends/index.ts';
-import { activeGpu, type GpuBackend } from '../../src/backends/webgpu/webgpu.ts';
-import { type DrawOptions, drawCode, drawCodes, GpuDraws } from '../../src/kernels/draw.ts';
-import { Random } from '../../src/random.ts';
+import { Random } from '../../src/core/random.ts';
+import { selectBackend } from '../../src/device/backends.ts';
+import { activeGpu, type GpuBackend } from '../../src/device/webgpu/webgpu.ts';
+import { type DrawOptions, drawCode, drawCodes, GpuDraws } from '../../src/kernels/draw/draw.ts';
 import { expectAllclose, noWebgpu, onEveryBackend } from '../support.ts';
 
 /** Counts of many draws. */

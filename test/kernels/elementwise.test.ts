@@ -1,10 +1,10 @@
 /** @file tfjs's own operations on the native backend give what its cpu backend gives. */
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, test } from 'vitest';
-import '../../src/kernels/elementwise.ts';
+import '../../src/kernels/elementwise/elementwise.ts';
 import '../../src/kernels/registry.ts';
-import { selectBackend } from '../../src/backends/index.ts';
-import { registerNative } from '../../src/backends/native.ts';
+import { selectBackend } from '../../src/device/backends.ts';
+import { registerNative } from '../../src/device/native/native.ts';
 import { expectAllclose, normal, type Tolerance, useNative } from '../support.ts';
 import { expectNoLeak, expectSameBits } from './gradients.ts';
 

@@ -1,10 +1,10 @@
 /** @file Table look-up and its gradient against loops. */
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, test } from 'vitest';
-import { selectBackend } from '../../src/backends/index.ts';
-import { embedding } from '../../src/kernels/embedding.ts';
+import { Random } from '../../src/core/random.ts';
+import { selectBackend } from '../../src/device/backends.ts';
+import { embedding } from '../../src/kernels/embedding/embedding.ts';
 import { run } from '../../src/kernels/registry.ts';
-import { Random } from '../../src/random.ts';
 import { expectAllclose, normal, noWebgpu, onEveryBackend, useNative } from '../support.ts';
 import { expectNoLeak, expectSameBits } from './gradients.ts';
 

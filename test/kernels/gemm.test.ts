@@ -1,12 +1,12 @@
 /** @file Matrix products in WGSL, in every way that operands can be described, against sums in double precision. */
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, test } from 'vitest';
-import { selectBackend } from '../../src/backends/index.ts';
-import { read, write } from '../../src/backends/webgpu/program.ts';
-import { activeGpu, type GpuBackend } from '../../src/backends/webgpu/webgpu.ts';
-import { multiply } from '../../src/kernels/wgsl/gemm.ts';
-import type { Operand, Product } from '../../src/kernels/wgsl/gemm-product.ts';
-import { probeMatrixUnits } from '../../src/kernels/wgsl/matrixunits.ts';
+import { selectBackend } from '../../src/device/backends.ts';
+import { read, write } from '../../src/device/webgpu/program.ts';
+import { activeGpu, type GpuBackend } from '../../src/device/webgpu/webgpu.ts';
+import { multiply } from '../../src/kernels/gemm/gemm.ts';
+import { probeMatrixUnits } from '../../src/kernels/gemm/matrixunits.ts';
+import type { Operand, Product } from '../../src/kernels/gemm/product.ts';
 import { normal, noWebgpu } from '../support.ts';
 
 interface Case {

@@ -1,6 +1,6 @@
 /** @file Gradients of a fused operation against tfjs's own of a plain composition (on cpu) and against differences. */
 import * as tf from '@tensorflow/tfjs-core';
-import { selectBackend } from '../../src/backends/index.ts';
+import { selectBackend } from '../../src/device/backends.ts';
 import { valueAndGradients } from '../../src/kernels/autodiff.ts';
 import { expectAllclose, finiteDifferences, normal, type Tolerance } from '../support.ts';
 

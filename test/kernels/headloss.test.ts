@@ -1,16 +1,16 @@
 /** @file Fused linear cross-entropy against its formula in double precision, and against separate operations. */
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, test } from 'vitest';
-import { selectBackend } from '../../src/backends/index.ts';
-import { registerNative } from '../../src/backends/native.ts';
-import { activeGpu } from '../../src/backends/webgpu/webgpu.ts';
-import { ShapeError } from '../../src/errors.ts';
+import { ShapeError } from '../../src/core/errors.ts';
+import { Random } from '../../src/core/random.ts';
+import { selectBackend } from '../../src/device/backends.ts';
+import { registerNative } from '../../src/device/native/native.ts';
+import { activeGpu } from '../../src/device/webgpu/webgpu.ts';
 import { valueAndGradients } from '../../src/kernels/autodiff.ts';
-import { linearCrossEntropy } from '../../src/kernels/headloss.ts';
-import { linear } from '../../src/kernels/linear.ts';
+import { linearCrossEntropy } from '../../src/kernels/headloss/headloss.ts';
+import { headLossWebgpu } from '../../src/kernels/headloss/webgpu.ts';
+import { linear } from '../../src/kernels/linear/linear.ts';
 import { definedKernels, run } from '../../src/kernels/registry.ts';
-import { headLossWebgpu } from '../../src/kernels/wgsl/headloss.ts';
-import { Random } from '../../src/random.ts';
 import { expectAllclose, normal, noWebgpu, onEveryBackend, useNative } from '../support.ts';
 import { expectGradients, expectNoLeak, expectSameBits } from './gradients.ts';
 

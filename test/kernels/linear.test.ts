@@ -2,13 +2,13 @@
 import { createHash } from 'node:crypto';
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, test } from 'vitest';
-import { selectBackend } from '../../src/backends/index.ts';
-import { activeGpu } from '../../src/backends/webgpu/webgpu.ts';
-import { ShapeError } from '../../src/errors.ts';
+import { ShapeError } from '../../src/core/errors.ts';
+import { selectBackend } from '../../src/device/backends.ts';
+import { activeGpu } from '../../src/device/webgpu/webgpu.ts';
 import { valueAndGradients } from '../../src/kernels/autodiff.ts';
-import { linear } from '../../src/kernels/linear.ts';
+import { probeMatrixUnits } from '../../src/kernels/gemm/matrixunits.ts';
+import { linear } from '../../src/kernels/linear/linear.ts';
 import { type Activation, activateReference } from '../../src/kernels/pointwise.ts';
-import { probeMatrixUnits } from '../../src/kernels/wgsl/matrixunits.ts';
 import { expectAllclose, normal, noWebgpu, onEveryBackend, useNative } from '../support.ts';
 
 /** Rounds to bf16, ties to even. */

@@ -1,9 +1,9 @@
 /** @file tf.matMul on the native backend, and on webgpu, against a naive loop. */
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, test } from 'vitest';
-import { selectBackend } from '../../src/backends/index.ts';
-import { activeGpu } from '../../src/backends/webgpu/webgpu.ts';
-import '../../src/kernels/matmul.ts';
+import { selectBackend } from '../../src/device/backends.ts';
+import { activeGpu } from '../../src/device/webgpu/webgpu.ts';
+import '../../src/kernels/matmul/matmul.ts';
 import { expectAllclose, normal, noWebgpu, useNative } from '../support.ts';
 
 /** op(a) op(b) for one pair of matrices, in double precision. */

@@ -1,7 +1,7 @@
 /** @file Muon's step: orthogonal by the singular values of the result, and the same on every backend. */
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, test } from 'vitest';
-import { muonStep, orthogonalize } from '../../src/kernels/muon.ts';
+import { muonStep, orthogonalize } from '../../src/kernels/muon/muon.ts';
 import { expectAllclose, normal, onEveryBackend, useNative } from '../support.ts';
 import '../../src/kernels/registry.ts';
 

@@ -1,7 +1,7 @@
 /** @file Norms against loops over rows, their gradients against tfjs and differences. */
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, test } from 'vitest';
-import { batchNorm, groupNorm, layerNorm, rmsNorm } from '../../src/kernels/norm.ts';
+import { batchNorm, groupNorm, layerNorm, rmsNorm } from '../../src/kernels/norm/norm.ts';
 import { definedKernels, run } from '../../src/kernels/registry.ts';
 import { expectAllclose, normal, onEveryBackend, useNative } from '../support.ts';
 import { expectGradients, expectNoLeak, expectSameBits } from './gradients.ts';

@@ -3,7 +3,7 @@
  * own sum, and every value that is read or copied arrives.
  */
 import { expect, test } from 'vitest';
-import { measurePeak } from '../../src/kernels/peak.ts';
+import { measurePeak } from '../../src/kernels/peak/peak.ts';
 import { useNative } from '../support.ts';
 
 /** What `measurePeak` takes a piece for. */

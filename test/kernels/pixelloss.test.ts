@@ -1,7 +1,7 @@
 /** @file The pixel losses against plain loops in double precision, their gradient against differences of those loops. */
 import * as tf from '@tensorflow/tfjs-core';
 import { valueAndGradients } from '../../src/kernels/autodiff.ts';
-import { pixelLosses } from '../../src/kernels/pixelloss.ts';
+import { pixelLosses } from '../../src/kernels/pixelloss/pixelloss.ts';
 import { expectAllclose, normal, onEveryBackend } from '../support.ts';
 
 const shapes = [

@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { expect } from 'vitest';
 import { definedKernels, run } from '../../src/kernels/registry.ts';
-import { doubleSmoothly, halveSmoothly } from '../../src/kernels/resample.ts';
+import { doubleSmoothly, halveSmoothly } from '../../src/kernels/resample/resample.ts';
 import { expectAllclose, normal, onEveryBackend } from '../support.ts';
 import { expectGradients } from './gradients.ts';
 

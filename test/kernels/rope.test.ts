@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, test } from 'vitest';
 import { definedKernels, run } from '../../src/kernels/registry.ts';
-import { splitHeads } from '../../src/kernels/rope.ts';
+import { splitHeads } from '../../src/kernels/rope/rope.ts';
 import { expectAllclose, normal, onEveryBackend, useNative } from '../support.ts';
 import { expectGradients, expectNoLeak, expectSameBits } from './gradients.ts';
 

@@ -1,9 +1,9 @@
 /** @file What the device decides about a step, against the formulas in double precision. */
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, test } from 'vitest';
-import { selectBackend } from '../../src/backends/index.ts';
-import { activeGpu } from '../../src/backends/webgpu/webgpu.ts';
-import { DeviceProgress, type StepRules } from '../../src/kernels/stepplan.ts';
+import { selectBackend } from '../../src/device/backends.ts';
+import { activeGpu } from '../../src/device/webgpu/webgpu.ts';
+import { DeviceProgress, type StepRules } from '../../src/kernels/stepplan/stepplan.ts';
 import { expectAllclose, normal, noWebgpu } from '../support.ts';
 
 const rules: StepRules = { beta1: 0.9, beta2: 0.999, clip: 1, ema: 0.99 };

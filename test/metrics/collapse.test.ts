@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { Random } from '../../src/core/random.ts';
 import {
   afterCheck,
   type CheckFloor,
@@ -11,7 +12,6 @@ import {
   unchecked,
 } from '../../src/metrics/collapse.ts';
 import { type Matrix, matrix, takeRows } from '../../src/metrics/matrix.ts';
-import { Random } from '../../src/random.ts';
 
 const floor: CheckFloor = { kid: 0.01, coverage: 0.96 };
 const well: SampleCheck = { kid: 0.1, coverage: 0.8, spread: 0.9 };

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { Random } from '../../src/core/random.ts';
 import { clipScores } from '../../src/metrics/clipscore.ts';
 import { clipDiscrepancy, clipDiscrepancyInterval } from '../../src/metrics/cmmd.ts';
 import { frechetDistance, frechetOfGaussians } from '../../src/metrics/frechet.ts';
@@ -7,7 +8,6 @@ import { type Matrix, matrix, squaredDistances, takeRows, transpose } from '../.
 import { expectedCoverage, prdc, prdcIntervals } from '../../src/metrics/prdc.ts';
 import { rPrecision } from '../../src/metrics/rprecision.ts';
 import { singularValues } from '../../src/metrics/singular.ts';
-import { Random } from '../../src/random.ts';
 import { expectAllclose } from '../support.ts';
 
 /** [n, d] of a function of the row's and the column's number, from 1. */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import { Random } from '../../src/core/random.ts';
 import { bootstrap, deviation, fisherExact, mean, quantile, subsampling, wilson } from '../../src/metrics/intervals.ts';
-import { Random } from '../../src/random.ts';
 import { expectAllclose } from '../support.ts';
 
 describe('the Wilson interval', () => {

@@ -1,11 +1,11 @@
 /** @file The metrics as they are reported: names, intervals that hold the truth as often as they say, and nothing by halves. */
 import { describe, expect, test } from 'vitest';
+import { Random } from '../../src/core/random.ts';
+import type { Picture } from '../../src/image/images.ts';
+import { NearestImages } from '../../src/image/nearest.ts';
 import { kernelDistance } from '../../src/metrics/kid.ts';
 import { type Matrix, matrix } from '../../src/metrics/matrix.ts';
 import { type Estimate, type Evidence, metricNames, metrics } from '../../src/metrics/registry.ts';
-import { NearestImages } from '../../src/nearest.ts';
-import type { Picture } from '../../src/pictures.ts';
-import { Random } from '../../src/random.ts';
 
 function measure(name: string, evidence: Evidence): Estimate[] {
   const metric = metrics.get(name);

@@ -4,21 +4,21 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, test } from 'vitest';
-import { selectBackend } from '../../src/backends/index.ts';
-import { registerNative } from '../../src/backends/native.ts';
-import { dropoutAdd, gelu, leakySlope, silu, swiglu } from '../../src/kernels/activation.ts';
-import { attention } from '../../src/kernels/attention.ts';
+import { Random } from '../../src/core/random.ts';
+import { selectBackend } from '../../src/device/backends.ts';
+import { registerNative } from '../../src/device/native/native.ts';
+import { dropoutAdd, gelu, leakySlope, silu, swiglu } from '../../src/kernels/activation/activation.ts';
+import { attention } from '../../src/kernels/attention/attention.ts';
 import { valueAndGradients } from '../../src/kernels/autodiff.ts';
-import { gumbelSoftmax, klToUniform } from '../../src/kernels/categorical.ts';
-import { conv2d, convTranspose2d, patchify, unpatchify, upsample2x } from '../../src/kernels/conv.ts';
-import { embedding } from '../../src/kernels/embedding.ts';
-import { linearCrossEntropy } from '../../src/kernels/headloss.ts';
-import { linear } from '../../src/kernels/linear.ts';
-import { groupNorm, layerNorm, rmsNorm } from '../../src/kernels/norm.ts';
-import { doubleSmoothly, halveSmoothly } from '../../src/kernels/resample.ts';
-import { splitHeads } from '../../src/kernels/rope.ts';
-import { shiftImages } from '../../src/kernels/shift.ts';
-import { Random } from '../../src/random.ts';
+import { gumbelSoftmax, klToUniform } from '../../src/kernels/categorical/categorical.ts';
+import { conv2d, convTranspose2d, patchify, unpatchify, upsample2x } from '../../src/kernels/conv/conv.ts';
+import { embedding } from '../../src/kernels/embedding/embedding.ts';
+import { linearCrossEntropy } from '../../src/kernels/headloss/headloss.ts';
+import { linear } from '../../src/kernels/linear/linear.ts';
+import { groupNorm, layerNorm, rmsNorm } from '../../src/kernels/norm/norm.ts';
+import { doubleSmoothly, halveSmoothly } from '../../src/kernels/resample/resample.ts';
+import { splitHeads } from '../../src/kernels/rope/rope.ts';
+import { shiftImages } from '../../src/kernels/shift/shift.ts';
 import { useNative } from '../support.ts';
 
 interface Operation {

@@ -10,7 +10,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TensorInfo } from '@tensorflow/tfjs-core';
-import { NativeBackend } from '../../src/backends/native.ts';
+import { NativeBackend } from '../../src/device/native/native.ts';
 import { DecoderRecorder, isDecoding } from './decoding.ts';
 import { type CallRecord, contentBytes, encode } from './format.ts';
 import { bytesOf, firstLike, type RunKernel, shapeOf, snapshot, withResult } from './snapshot.ts';

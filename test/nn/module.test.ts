@@ -1,10 +1,10 @@
 /** @file Parameters by name: PyTorch's names, streams of their own, loading that checks everything before it changes anything. */
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, test } from 'vitest';
-import { UserError } from '../../src/errors.ts';
+import { UserError } from '../../src/core/errors.ts';
+import { Random } from '../../src/core/random.ts';
 import { Conv2d, GroupNorm, Linear, Norm } from '../../src/nn/layers.ts';
 import { type NamedValues, Parameters } from '../../src/nn/module.ts';
-import { Random } from '../../src/random.ts';
 import { expectAllclose, normal, onEveryBackend } from '../support.ts';
 
 function twoLayers(seed: number, order: readonly ('a' | 'b')[] = ['a', 'b']): Parameters {

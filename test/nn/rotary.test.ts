@@ -4,9 +4,9 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { selectBackend } from '../../src/backends/index.ts';
+import { Random } from '../../src/core/random.ts';
+import { selectBackend } from '../../src/device/backends.ts';
 import { rotaryTables } from '../../src/nn/rotary.ts';
-import { Random } from '../../src/random.ts';
 import { expectAllclose } from '../support.ts';
 
 const shape = { captionLength: 5, grid: 4 };

@@ -3,15 +3,15 @@
  * form that training and evaluation write them, and pictures to go with them.
  */
 import sharp from 'sharp';
-import { checkConfig, type Family, type RunConfig, runSchema } from '../../src/config.ts';
-import { familyDefaults, presets } from '../../src/presets.ts';
-import { Random } from '../../src/random.ts';
+import { familyDefaults, presets } from '../../src/config/presets.ts';
+import { checkConfig, type Family, type RunConfig, runSchema } from '../../src/config/run.ts';
+import { mergeConfig } from '../../src/config/schema.ts';
+import { Random } from '../../src/core/random.ts';
 import { conclude } from '../../src/report/conclusions.ts';
 import type { Embedded, NearestTraining, Report, RunReport } from '../../src/report/contents.ts';
 import { aidsOf, groupNames } from '../../src/report/groups.ts';
 import { readHistory } from '../../src/report/history.ts';
 import { progressOf, verdictOf } from '../../src/report/stability.ts';
-import { mergeConfig } from '../../src/schema.ts';
 
 /** A config of a family, as `tessera train` would resolve it. */
 export function configOf(family: Family, given: Readonly<Record<string, unknown>> = {}): RunConfig {

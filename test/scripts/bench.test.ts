@@ -18,9 +18,9 @@ import { bestPeak, change, fixed, formatTable, median, percent } from '../../scr
 import { type Measured, type Row, ratiosOf, summarize } from '../../scripts/bench/rounds.ts';
 import { sampleRatios } from '../../scripts/bench/sample.ts';
 import { withDeviations } from '../../scripts/bench/train.ts';
-import { loadAddon } from '../../src/backends/addon.ts';
-import { UserError } from '../../src/errors.ts';
-import { Random } from '../../src/random.ts';
+import { UserError } from '../../src/core/errors.ts';
+import { Random } from '../../src/core/random.ts';
+import { loadAddon } from '../../src/device/native/addon.ts';
 import { root, temporaryFolder } from '../cli/program.ts';
 
 const folder = temporaryFolder();

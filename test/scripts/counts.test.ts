@@ -8,10 +8,10 @@ import { countWork } from '../../scripts/bench/counts.ts';
 import type { Shape } from '../../scripts/bench/flags.ts';
 import { createJob, createModel, type Workload } from '../../scripts/bench/jobs.ts';
 import { profileTable, Recorder } from '../../scripts/bench/roofline.ts';
-import { activeNative, type KernelCall } from '../../src/backends/native.ts';
-import { embedding } from '../../src/kernels/embedding.ts';
-import { linear } from '../../src/kernels/linear.ts';
-import { muonStep, orthogonalize } from '../../src/kernels/muon.ts';
+import { activeNative, type KernelCall } from '../../src/device/native/native.ts';
+import { embedding } from '../../src/kernels/embedding/embedding.ts';
+import { linear } from '../../src/kernels/linear/linear.ts';
+import { muonStep, orthogonalize } from '../../src/kernels/muon/muon.ts';
 import { normal, useNative } from '../support.ts';
 
 const shape: Shape = { width: 24, layers: 2, heads: 2, captionLength: 5, grid: 3, captionVocab: 11, imageVocab: 17 };

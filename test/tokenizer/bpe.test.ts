@@ -1,7 +1,7 @@
 /** @file The caption tokenizer, against the Hugging Face libraries: transformers.js live, the Rust one by its results. */
 import { PreTrainedTokenizer } from '@huggingface/transformers';
 import { describe, expect, it } from 'vitest';
-import { Random } from '../../src/random.ts';
+import { Random } from '../../src/core/random.ts';
 import { BpeTokenizer } from '../../tokenizer/bpe.ts';
 
 /** What the Rust library (tokenizers 0.23.2, BpeTrainer, min_frequency 2) learns from these captions. */

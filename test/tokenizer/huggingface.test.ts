@@ -1,7 +1,7 @@
 /** @file tokenizer.json files that others made: read as transformers.js reads them, or refused by name. */
 import { PreTrainedTokenizer } from '@huggingface/transformers';
 import { describe, expect, it } from 'vitest';
-import { UserError } from '../../src/errors.ts';
+import { UserError } from '../../src/core/errors.ts';
 import { BpeTokenizer } from '../../tokenizer/bpe.ts';
 
 const ours = JSON.parse(JSON.stringify(BpeTokenizer.train(['a red apple', 'two red apples', 'red red'])));

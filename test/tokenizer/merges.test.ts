@@ -1,6 +1,6 @@
 /** @file Learning and applying merges, against loops that count everything again at each step. */
 import { describe, expect, it } from 'vitest';
-import { Random } from '../../src/random.ts';
+import { Random } from '../../src/core/random.ts';
 import { BYTE_CHARS } from '../../tokenizer/bytes.ts';
 import { Heap } from '../../tokenizer/heap.ts';
 import { learnMerges, Merger, type Vocabulary } from '../../tokenizer/merges.ts';

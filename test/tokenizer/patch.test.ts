@@ -1,17 +1,17 @@
 /** @file The patch tokenizer: shapes, determinism, losses against plain loops, overfitting, saving and loading. */
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { selectBackend } from '../../src/backends/index.ts';
 import {
   type PatchConfig,
   type PatchTrainConfig,
   patchSchema,
   patchTrainSchema,
   quantizers,
-} from '../../src/config.ts';
-import { adamwStep, squaredNorm } from '../../src/kernels/adamw.ts';
+} from '../../src/config/run.ts';
+import { Random } from '../../src/core/random.ts';
+import { selectBackend } from '../../src/device/backends.ts';
+import { adamwStep, squaredNorm } from '../../src/kernels/adamw/adamw.ts';
 import { valueAndGradients } from '../../src/kernels/autodiff.ts';
-import { Random } from '../../src/random.ts';
 import { autoencoderFlops } from '../../tokenizer/autoencoder.ts';
 import { PatchTokenizer } from '../../tokenizer/patch.ts';
 import { measureQuality, QualityMeter } from '../../tokenizer/quality.ts';

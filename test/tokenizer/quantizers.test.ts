@@ -1,12 +1,12 @@
 /** @file The quantizers against the formulas of their papers, naive searches and numerical integrals. */
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { selectBackend } from '../../src/backends/index.ts';
-import { patchTrainSchema } from '../../src/config.ts';
+import { patchTrainSchema } from '../../src/config/run.ts';
+import { Random } from '../../src/core/random.ts';
+import { selectBackend } from '../../src/device/backends.ts';
 import { valueAndGradients } from '../../src/kernels/autodiff.ts';
-import { klToUniform } from '../../src/kernels/categorical.ts';
+import { klToUniform } from '../../src/kernels/categorical/categorical.ts';
 import { Parameters } from '../../src/nn/module.ts';
-import { Random } from '../../src/random.ts';
 import {
   cosine,
   DvaeQuantizer,

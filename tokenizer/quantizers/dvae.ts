@@ -5,11 +5,11 @@
  */
 import type { Tensor, Variable } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
-import type { PatchTrainConfig } from '../../src/config.ts';
-import { expectShape } from '../../src/errors.ts';
-import { gumbelSoftmax, klToUniform } from '../../src/kernels/categorical.ts';
+import type { PatchTrainConfig } from '../../src/config/run.ts';
+import { expectShape } from '../../src/core/errors.ts';
+import { gumbelSoftmax, klToUniform } from '../../src/kernels/categorical/categorical.ts';
 import { detached } from '../../src/kernels/detached.ts';
-import { embedding } from '../../src/kernels/embedding.ts';
+import { embedding } from '../../src/kernels/embedding/embedding.ts';
 import type { Parameters } from '../../src/nn/module.ts';
 import type { Quantized, Quantizer, QuantizerState, TrainingMoment } from './quantizer.ts';
 

@@ -5,7 +5,7 @@
  */
 import type { Tensor } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
-import { expectShape } from '../../src/errors.ts';
+import { expectShape } from '../../src/core/errors.ts';
 import { detached } from '../../src/kernels/detached.ts';
 import type { Quantized, Quantizer, QuantizerState } from './quantizer.ts';
 

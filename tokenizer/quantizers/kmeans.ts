@@ -2,7 +2,7 @@
  * @file Spherical k-means (Dhillon and Modha 2001) on unit vectors, for starting a codebook. Plain loops over typed
  * arrays: it runs once, on some thousand points.
  */
-import type { Random } from '../../src/random.ts';
+import type { Random } from '../../src/core/random.ts';
 
 export interface KMeansOptions {
   readonly clusters: number;

@@ -3,8 +3,8 @@
  * codes. Quantizers know nothing of images, networks or optimizers.
  */
 import type { Tensor } from '@tensorflow/tfjs-core';
-import type { PatchTrainConfig } from '../../src/config.ts';
-import type { Random } from '../../src/random.ts';
+import type { PatchTrainConfig } from '../../src/config/run.ts';
+import type { Random } from '../../src/core/random.ts';
 
 /** Where training stands. */
 export interface TrainingMoment {

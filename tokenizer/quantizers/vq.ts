@@ -7,12 +7,12 @@
  */
 import type { Tensor, Variable } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
-import { activeGpu } from '../../src/backends/webgpu/webgpu.ts';
-import { expectShape } from '../../src/errors.ts';
+import { expectShape } from '../../src/core/errors.ts';
+import type { Random } from '../../src/core/random.ts';
+import { activeGpu } from '../../src/device/webgpu/webgpu.ts';
 import { detached } from '../../src/kernels/detached.ts';
-import { embedding } from '../../src/kernels/embedding.ts';
+import { embedding } from '../../src/kernels/embedding/embedding.ts';
 import type { Parameters } from '../../src/nn/module.ts';
-import type { Random } from '../../src/random.ts';
 import { kMeans } from './kmeans.ts';
 import type { Quantized, Quantizer, QuantizerState, TrainingMoment } from './quantizer.ts';
 

@@ -4,8 +4,8 @@
  */
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
-import { read, write } from '../../backends/webgpu/program.ts';
-import type { GpuBackend } from '../../backends/webgpu/webgpu.ts';
+import { read, write } from '../../device/webgpu/program.ts';
+import type { GpuBackend } from '../../device/webgpu/webgpu.ts';
 
 /** Neighbouring columns of a workgroup, and runs of rows that it adds side by side. */
 const COLUMNS = 16;

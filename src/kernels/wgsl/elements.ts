@@ -1,7 +1,7 @@
 /** @file Kernels of one element an invocation, which neighbours read and write side by side. */
 import type { TensorInfo } from '@tensorflow/tfjs-core';
-import { type Binding, type Uniforms, write } from '../../backends/webgpu/program.ts';
-import type { GpuBackend } from '../../backends/webgpu/webgpu.ts';
+import { type Binding, type Uniforms, write } from '../../device/webgpu/program.ts';
+import type { GpuBackend } from '../../device/webgpu/webgpu.ts';
 
 const LANES = 256;
 

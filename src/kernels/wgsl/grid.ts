@@ -1,8 +1,8 @@
 /** @file The changes of an image's grid on the GPU: doubling by repetition, cutting into patches, putting together. */
 import type { TensorInfo } from '@tensorflow/tfjs-core';
-import type { InputInfos } from '../../backends/native.ts';
-import { read } from '../../backends/webgpu/program.ts';
-import type { GpuBackend } from '../../backends/webgpu/webgpu.ts';
+import type { InputInfos } from '../../device/native/native.ts';
+import { read } from '../../device/webgpu/program.ts';
+import type { GpuBackend } from '../../device/webgpu/webgpu.ts';
 import type { Attributes } from '../registry.ts';
 import { divisors } from './divide.ts';
 import { elementOf, mapElements, together } from './elements.ts';

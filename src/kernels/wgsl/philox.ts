@@ -1,4 +1,4 @@
-/** @file Philox4x32-10 in WGSL, the words of src/random.ts bit for bit (Salmon et al. 2011). */
+/** @file Philox4x32-10 in WGSL, the words of src/core/random.ts bit for bit (Salmon et al. 2011). */
 
 /**
  * Declares `fn philox(block: u32, key: vec2u) -> vec4u`, the four words of a block below 2^32. WGSL has no product of 64

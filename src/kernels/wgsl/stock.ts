@@ -1,8 +1,8 @@
 /** @file Kernels of ours before tfjs's own, for the operations of tfjs that a training step sends often. */
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
-import type { InputInfos } from '../../backends/native.ts';
-import { GpuBackend } from '../../backends/webgpu/webgpu.ts';
+import type { InputInfos } from '../../device/native/native.ts';
+import { GpuBackend } from '../../device/webgpu/webgpu.ts';
 
 /** Returns undefined where tfjs is to do it. */
 export type StockOverride = (

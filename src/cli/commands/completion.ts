@@ -1,0 +1,65 @@
+/** @file `--image` with `--keep-rows` or `--mask`: a picture to complete, in the run's size, and which patches stay. */
+import { readFile } from 'node:fs/promises';
+import { decodeImage } from '../../../data/decode.ts';
+import { UserError } from '../../core/errors.ts';
+import type { Tessera } from '../../families/transformer/tessera.ts';
+import type { Picture } from '../../image/images.ts';
+
+export interface CompletionFlags {
+  readonly image?: string;
+  readonly keepRows?: number;
+  readonly mask?: string;
+}
+
+/** An image to complete, and what of it stays. */
+export interface GivenImage {
+  readonly image: Picture;
+  readonly keep: readonly boolean[];
+}
+
+/** `--image` with `--keep-rows` or `--mask`: the picture in the run's size, and which patches stay. */
+export async function givenImage(tessera: Tessera, request: CompletionFlags): Promise<GivenImage | undefined> {
+  const { image, keepRows, mask } = request;
+  if (image === undefined) return undefined;
+  const size = tessera.imageSize;
+  const { grid: side } = tessera.config.patch;
+  const picture = { width: size, height: size, data: await readImage(image, size) };
+  if (keepRows !== undefined) {
+    if (keepRows >= side)
+      throw new UserError('sample', `--keep-rows ${keepRows}: expected fewer than the grid's ${side} rows`);
+    return { image: picture, keep: Array.from({ length: side * side }, (_, i) => i < keepRows * side) };
+  }
+  return { image: picture, keep: keptPatches(await readImage(mask as string, size), size, side) };
+}
+
+async function readImage(path: string, size: number): Promise<Uint8Array> {
+  let bytes: Uint8Array;
+  try {
+    bytes = await readFile(path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException; // readFile throws nothing else
+    throw new UserError('sample', code === 'ENOENT' ? `no such file: ${path}` : `cannot read ${path} (${code})`);
+  }
+  try {
+    return await decodeImage(bytes, { size, crop: 'center' });
+  } catch (error) {
+    throw new UserError(
+      'sample',
+      `${path} is no readable image (${error instanceof Error ? error.message.split('\n')[0] : error})`,
+    );
+  }
+}
+
+/** A patch is painted anew where the mask is mostly white, and kept where it is mostly black. */
+function keptPatches(mask: Uint8Array, size: number, side: number): boolean[] {
+  const patch = size / side;
+  return Array.from({ length: side * side }, (_, i) => {
+    const left = (i % side) * patch;
+    const top = Math.floor(i / side) * patch;
+    let sum = 0;
+    for (let y = top; y < top + patch; y++) {
+      for (let x = left; x < left + patch; x++) sum += mask[(y * size + x) * 3];
+    }
+    return sum / (patch * patch) < 128;
+  });
+}

@@ -1,0 +1,294 @@
+/**
+ * @file The command line's flags from a zod schema: argv to typed values, every mistake to one line. The flag of
+ * `model.width` is `--model.width`, or `--width` where no other field ends so. Printing help is help.ts; running commands
+ * is cli.ts.
+ */
+
+import type { z } from 'zod';
+import {
+  describeKind,
+  didYouMean,
+  explainIssue,
+  type Field,
+  fieldsOf,
+  isPlainObject,
+  type Kind,
+  mergeConfig,
+  nearest,
+  show,
+} from '../config/schema.ts';
+import { UserError } from '../core/errors.ts';
+
+/** One command. `flags` fields are camelCase and carry `.describe()`; `aliases` maps `n` or `lr` to a field's path. */
+export interface CommandSpec<S extends z.ZodObject = z.ZodObject> {
+  /** One word, or two: `train`, `data inspect`. */
+  readonly name: string;
+  readonly summary: string;
+  /** What follows `tessera <name>` in the usage line; made from the positionals when absent. */
+  readonly usage?: string;
+  readonly examples: readonly string[];
+  readonly flags: S;
+  readonly aliases?: Readonly<Record<string, string>>;
+  readonly positionals?: readonly Positional[];
+}
+
+/** A word without a flag, by its place. Optional ones come last. */
+export interface Positional {
+  readonly name: string;
+  readonly description: string;
+  readonly optional?: boolean;
+  /** Only for the last: may be given more than once. */
+  readonly many?: boolean;
+}
+
+/** Either the user asked for help, or the values are complete. */
+export type Parsed<S extends z.ZodObject> =
+  | { readonly help: true }
+  | {
+      readonly help: false;
+      /** Everything, with defaults. */
+      readonly values: z.output<S>;
+      /** Only what the user gave, nested as in the schema: what `mergeConfig` puts over a preset or a file. */
+      readonly given: Readonly<Record<string, unknown>>;
+      readonly positionals: readonly string[];
+    };
+
+/** A flag and every name it goes by. */
+export interface Flag {
+  readonly field: Field;
+  /** The name shown: the shortest unambiguous one, without its dashes. */
+  readonly name: string;
+  readonly aliases: readonly string[];
+}
+
+/**
+ * Parses the words after the command's name. A flag given twice counts the last time; a list collects.
+ * @throws UserError, one line: unknown or ambiguous flag, missing, malformed or out-of-range value, stray word
+ */
+export function parseFlags<S extends z.ZodObject>(command: CommandSpec<S>, argv: readonly string[]): Parsed<S> {
+  const { flags, find } = flagTable(command);
+  const given = new Map<Flag, { value: unknown; typed: unknown; as: string }>();
+  const positionals: string[] = [];
+  const words = [...argv];
+  let flagsEnded = false;
+
+  while (words.length > 0) {
+    const word = words.shift()!;
+    if (flagsEnded || !/^-./.test(word) || isNumber(word)) {
+      positionals.push(word);
+    } else if (word === '--') {
+      flagsEnded = true;
+    } else if (word === '-h' || word === '--help') {
+      return { help: true };
+    } else {
+      const { flag, as, text } = readFlag(word, words, find);
+      const { kind } = flag.field;
+      if (text === undefined) {
+        throw new UserError(`${command.name}: ${as}`, `expected ${describeKind(kind)}, got nothing`);
+      }
+      const value = coerce(kind, text);
+      const earlier = given.get(flag);
+      if (Array.isArray(value) && Array.isArray(earlier?.value)) {
+        given.set(flag, { value: [...earlier.value, ...value], typed: `${earlier.typed},${text}`, as });
+      } else {
+        given.set(flag, { value, typed: Array.isArray(value) ? text : value, as });
+      }
+    }
+  }
+  checkPositionals(command, positionals);
+
+  const nested = mergeConfig(...[...given].map(([flag, { value }]) => nest(flag.field.path, value)));
+  const result = command.flags.safeParse(nested);
+  if (result.success) return { help: false, values: result.data, given: nested, positionals };
+
+  // Wrong values before missing ones: the user typed the former.
+  const issues = result.error.issues;
+  const typed = issues.find(issue => [...given.keys()].some(flag => startsWith(issue.path, flag.field.path)));
+  const asTyped = mergeConfig(...[...given].map(([flag, entry]) => nest(flag.field.path, entry.typed)));
+  const { path, problem } = explainIssue(typed ?? issues[0], fieldsOf(command.flags).fields, asTyped);
+  const flag = flags.find(({ field }) => startsWith(path, field.path) && path.length === field.path.length);
+  const used = flag && given.get(flag);
+  const name = used?.as ?? flagName(flag, path);
+  const missing = flag !== undefined && used === undefined;
+  throw new UserError(
+    name === '' ? command.name : `${command.name}: ${name}`,
+    problem,
+    missing && command.examples.length > 0 ? `for example \`${command.examples[0]}\`` : undefined,
+  );
+}
+
+/**
+ * Finds the command that argv begins with; `data inspect` is looked for before `data`.
+ * @returns the command and the words after its name
+ * @throws UserError naming the nearest command
+ */
+export function findCommand<C extends { readonly name: string }>(
+  program: string,
+  commands: readonly C[],
+  argv: readonly string[],
+): { readonly command: C; readonly rest: readonly string[] } {
+  const byLength = [...commands].sort((a, b) => b.name.split(' ').length - a.name.split(' ').length);
+  for (const command of byLength) {
+    const words = command.name.split(' ');
+    if (words.every((word, i) => argv[i] === word)) return { command, rest: argv.slice(words.length) };
+  }
+  const names = commands.map(({ name }) => name);
+  const nested = names.filter(name => name.startsWith(`${argv[0]} `));
+  if (nested.length > 0 && (argv[1] === undefined || argv[1].startsWith('-'))) {
+    const rest = nested.map(name => name.slice(argv[0].length + 1));
+    throw new UserError(`${program} ${argv[0]}`, `expected one of ${rest.join(', ')}, got nothing`);
+  }
+  const asked = nested.length > 0 ? `${argv[0]} ${argv[1]}` : (argv[0] ?? '');
+  throw new UserError(
+    program,
+    `unknown command ${show(asked)}${didYouMean(nearest(asked, names))}`,
+    `\`${program} --help\` lists the commands`,
+  );
+}
+
+/** Every flag of a command, and the look-up by the name a user types. */
+export function flagTable(command: CommandSpec): {
+  readonly flags: readonly Flag[];
+  readonly find: (typed: string) => { readonly flag: Flag; readonly negated: boolean };
+} {
+  const { fields } = fieldsOf(command.flags);
+  const leaves = new Map<string, Field[]>();
+  for (const field of fields) {
+    const leaf = kebab(field.path[field.path.length - 1]);
+    leaves.set(leaf, [...(leaves.get(leaf) ?? []), field]);
+  }
+  const flags = fields.map((field): Flag => {
+    const leaf = kebab(field.path[field.path.length - 1]);
+    const dotted = field.path.map(kebab).join('.');
+    const aliases = Object.entries(command.aliases ?? {})
+      .filter(([, target]) => target === field.path.join('.'))
+      .map(([alias]) => alias);
+    return { field, name: leaves.get(leaf)?.length === 1 ? leaf : dotted, aliases };
+  });
+  const byName = new Map<string, Flag>();
+  for (const flag of flags) {
+    for (const name of [flag.name, flag.field.path.map(kebab).join('.'), ...flag.aliases]) byName.set(name, flag);
+  }
+  return { flags, find };
+
+  function find(typed: string): { flag: Flag; negated: boolean } {
+    const name = typed.split('.').map(kebab).join('.');
+    const flag = byName.get(name);
+    if (flag !== undefined) return { flag, negated: false };
+    const positive = byName.get(name.replace(/(^|\.)no-/, '$1'));
+    if (positive !== undefined && takesBoolean(positive.field.kind)) return { flag: positive, negated: true };
+    const owners = leaves.get(name) ?? [];
+    if (owners.length > 1) {
+      const full = owners.map(({ path }) => `--${path.map(kebab).join('.')}`);
+      throw new UserError(
+        `${command.name}: --${name}`,
+        `expected one of ${full.join(', ')}, got --${name}, which may be any of them`,
+      );
+    }
+    const dashes = typed.length === 1 ? '-' : '--';
+    const negatives = [...byName].filter(([, { field }]) => takesBoolean(field.kind)).map(([known]) => `no-${known}`);
+    const names = [...byName.keys(), ...negatives, 'help'].filter(known => known.length > 1);
+    const suggestion = nearest(name, names);
+    throw new UserError(
+      command.name,
+      `unknown flag ${dashes}${typed}${didYouMean(suggestion && `--${suggestion}`)}`,
+      suggestion ? undefined : `\`tessera ${command.name} --help\` lists the flags`,
+    );
+  }
+}
+
+/** `keepRows` to `keep-rows`. */
+export function kebab(name: string): string {
+  return name.replaceAll(/([a-z0-9])([A-Z])/g, '$1-$2').toLowerCase();
+}
+
+/** Takes one flag and, where it needs one, its value off the words. Undefined text: the flag stood alone. */
+function readFlag(
+  word: string,
+  words: string[],
+  find: ReturnType<typeof flagTable>['find'],
+): { flag: Flag; as: string; text: string | undefined } {
+  const equals = word.indexOf('=');
+  const typed = equals < 0 ? word : word.slice(0, equals);
+  const glued = /^-[a-zA-Z]\d/.test(typed); // -n8
+  const dashed = glued ? typed.slice(0, 2) : typed;
+  const { flag, negated } = find(dashed.replace(/^--?/, ''));
+  const as = dashed;
+  const inline = glued ? word.slice(2) : equals < 0 ? undefined : word.slice(equals + 1);
+  if (negated) return { flag, as, text: inline === undefined || inline === 'true' ? 'false' : 'true' };
+  if (inline !== undefined) return { flag, as, text: inline };
+
+  const next = words[0];
+  if (takesBoolean(flag.field.kind)) {
+    // A boolean takes a following word only if it can mean nothing else.
+    const takes = next !== undefined && coerce(flag.field.kind, next) !== next && !isNumber(next);
+    return { flag, as, text: takes ? words.shift() : 'true' };
+  }
+  const isValue = next !== undefined && (isNumber(next) || !/^(--.|-[a-zA-Z](\d|$)|--$)/.test(next));
+  return { flag, as, text: isValue ? words.shift() : undefined };
+}
+
+/** Text to what the schema expects where it can be read so; otherwise the text itself, for the schema to refuse. */
+function coerce(kind: Kind, text: string): unknown {
+  switch (kind.type) {
+    case 'number':
+      return isNumber(text) ? Number(text) : text;
+    case 'boolean':
+      return text === 'true' ? true : text === 'false' ? false : text;
+    case 'choice':
+      return kind.values.find(value => String(value) === text) ?? text;
+    case 'nothing':
+      return text === 'none' || text === 'null' ? null : text;
+    case 'list':
+      return text === '' ? [] : text.split(',').map(item => coerce(kind.items, item.trim()));
+    case 'either': {
+      const read = kind.options.map(option => coerce(option, text));
+      const fitting = read.findIndex(value => value !== text);
+      return fitting < 0 ? text : read[fitting];
+    }
+    case 'text':
+    case 'any':
+    case 'object':
+      return text;
+    default:
+      return kind satisfies never;
+  }
+}
+
+function checkPositionals(command: CommandSpec, words: readonly string[]): void {
+  const expected = command.positionals ?? [];
+  if (words.length > expected.length && expected.at(-1)?.many !== true) {
+    const stray = words[expected.length];
+    throw new UserError(command.name, `unexpected word ${show(stray)}`, 'put quotes around a value with spaces');
+  }
+  const absent = expected[words.length];
+  if (absent !== undefined && !absent.optional) {
+    throw new UserError(
+      command.name,
+      `expected ${absent.name} (${absent.description}), got nothing`,
+      command.examples.length > 0 ? `for example \`${command.examples[0]}\`` : undefined,
+    );
+  }
+}
+
+function flagName(flag: Flag | undefined, path: readonly string[]): string {
+  if (flag !== undefined) return `--${flag.name}`;
+  return path.length > 0 ? `--${path.map(kebab).join('.')}` : '';
+}
+
+function takesBoolean(kind: Kind): boolean {
+  return kind.type === 'boolean' || (kind.type === 'either' && kind.options.some(takesBoolean));
+}
+
+function nest(path: readonly string[], value: unknown): Record<string, unknown> {
+  const nested = path.reduceRight<unknown>((inner, key) => ({ [key]: inner }), value);
+  return isPlainObject(nested) ? nested : {};
+}
+
+function startsWith(path: readonly PropertyKey[], prefix: readonly string[]): boolean {
+  return prefix.every((key, i) => path[i] === key);
+}
+
+function isNumber(text: string): boolean {
+  return /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text);
+}

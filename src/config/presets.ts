@@ -1,0 +1,111 @@
+/**
+ * @file Starting points: presets by size, and what each family needs to differ from them. Nothing but partial configs.
+ */
+import type { Family, RunConfigInput } from './run.ts';
+
+/** Starting points; every field can still be set by flag or file. */
+export const presets = {
+  /** What the demo trains: an 8x8 grid of 64x64 pixels and short captions, made for minutes on two CPU cores. */
+  tiny: {
+    images: { imageSize: 64, crops: 1, cropAmount: 0.4, padCrops: true },
+    caption: { vocabSize: 2048, bpeDropout: 0 },
+    patch: { grid: 8, levels: [7, 5, 5, 5, 5], width: 32, maxWidth: 96, stem: 4 },
+    patchTrain: { steps: 2500, batchSize: 16, optimizer: 'muon', lr: 4e-3 },
+    model: { captionLength: 20, width: 256, layers: 6, heads: 4, dropout: 0 },
+    train: {
+      steps: 800,
+      batchSize: 32,
+      balance: 0.6,
+      optimizer: 'muon',
+      lr: 6e-3,
+      evalEvery: 100,
+      sampleEvery: 200,
+      saveEvery: 100,
+    },
+    sampling: { temperature: 0.4, cfgScale: 1 },
+  },
+  /** d 256, 6 layers: the full 256 + 1024 positions at the size of a laptop. */
+  small: { model: { width: 256, layers: 6, heads: 4 } },
+  /** d 768, 12 layers: for a GPU. */
+  base: { model: { width: 768, layers: 12, heads: 12 }, train: { lr: 3e-4 } },
+  /** The paper's choices (Ramesh et al. 2021) at the width of `small`. */
+  dalle: {
+    caption: { bpeDropout: 0.1 },
+    patch: { quantizer: 'dvae', codebookSize: 8192 },
+    patchTrain: { lr: 1e-3 },
+    model: {
+      mlp: 'gelu',
+      norm: 'layer',
+      qkNorm: false,
+      positions: 'learned',
+      attention: 'dalle',
+      dropout: 0,
+      captionDrop: 0,
+      zLoss: 0,
+    },
+    train: { beta2: 0.96, weightDecay: 0.045, clip: 4, ema: 0.99 },
+    // The paper samples at temperature 1 and predates guidance, which needs captions left out in training.
+    sampling: { cfgScale: 1 },
+  },
+} as const satisfies Record<string, Partial<Record<keyof RunConfigInput, object>>>;
+
+/**
+ * What a family needs to differ from the presets, whose training is the transformer's: no rival clips, decays or rises as
+ * it does. Published values at the size of `small` and `tiny`.
+ */
+export const familyDefaults = {
+  transformer: {},
+  /** Radford et al. 2016, with DiffAugment (Zhao et al. 2020) and an averaged generator. */
+  dcgan: {
+    train: {
+      batchSize: 32,
+      optimizer: 'adamw',
+      lr: 2e-4,
+      warmup: 0,
+      finalLr: 1,
+      beta1: 0.5,
+      beta2: 0.999,
+      weightDecay: 0,
+      clip: 1e9,
+      ema: 0.995,
+      checkSamples: 128,
+    },
+  },
+  /** Huang et al. 2024; the penalties' weight is theirs at 64 pixels, the learning rate that of narrower networks. */
+  r3gan: {
+    gan: { loss: 'relativistic', r1: 2, r2: 2, gammaEnd: 0.1 },
+    train: {
+      batchSize: 16,
+      optimizer: 'adamw',
+      lr: 1e-3,
+      warmup: 0,
+      finalLr: 0.25,
+      beta1: 0,
+      beta2: 0.99,
+      weightDecay: 0,
+      clip: 1e9,
+      ema: 0.995,
+      checkSamples: 128,
+    },
+  },
+  /** Karras et al. 2022. */
+  diffusion: {
+    train: {
+      batchSize: 32,
+      optimizer: 'adamw',
+      lr: 1e-3,
+      warmup: 0.02,
+      finalLr: 0.1,
+      beta1: 0.9,
+      beta2: 0.99,
+      weightDecay: 0,
+      clip: 1,
+      ema: 0.997,
+      checkSamples: 64,
+    },
+    sampling: { cfgScale: 2 },
+  },
+} as const satisfies Record<Family, Partial<Record<keyof RunConfigInput, object>>>;
+
+export type PresetName = keyof typeof presets;
+export const presetNames = Object.keys(presets) as readonly PresetName[];

@@ -1,0 +1,366 @@
+/**
+ * @file Reads zod schemas for people: which fields a schema has, what each expects in words, and one plain line for what
+ * is wrong with a value. Flags, help and config files share it, so they use the same words. It looks at a schema through
+ * zod's JSON Schema output, which is public and stable, and knows nothing of argv or of any particular setting.
+ */
+
+import { z } from 'zod';
+import { UserError } from '../core/errors.ts';
+
+/** What one field accepts. */
+export type Kind =
+  | { readonly type: 'number'; readonly whole: boolean; readonly bounds: Bounds }
+  | { readonly type: 'text'; readonly empty: boolean }
+  | { readonly type: 'boolean' | 'nothing' | 'object' | 'any' }
+  | { readonly type: 'choice'; readonly values: readonly (string | number | boolean | null)[] }
+  | { readonly type: 'list'; readonly items: Kind; readonly least: number; readonly most: number }
+  | { readonly type: 'either'; readonly options: readonly Kind[] };
+
+/** The range of a number. `above` and `below` are exclusive. */
+export interface Bounds {
+  readonly least?: number;
+  readonly most?: number;
+  readonly above?: number;
+  readonly below?: number;
+  readonly multipleOf?: number;
+}
+
+/** One setting: a leaf of a schema, reached by its path, e.g. `['model', 'width']`. */
+export interface Field {
+  readonly path: readonly string[];
+  readonly kind: Kind;
+  readonly description: string;
+  /** What help calls the value, from `.meta({ title })`. */
+  readonly title: string | undefined;
+  /** Undefined where the schema has no default. */
+  readonly default: unknown;
+  readonly required: boolean;
+}
+
+/** A group of settings: a nested object of the schema. */
+export interface Group {
+  readonly path: readonly string[];
+  readonly description: string;
+}
+
+/** The leaves and the nested objects of a schema, in the order they are declared. */
+export interface Fields {
+  readonly fields: readonly Field[];
+  readonly groups: readonly Group[];
+}
+
+/** Lists the fields of an object schema; a union of objects contributes the fields of every option. */
+export function fieldsOf(schema: z.ZodType): Fields {
+  const fields: Field[] = [];
+  const groups: Group[] = [];
+  visit(jsonSchema(schema), [], true, undefined);
+  return { fields, groups };
+
+  function visit(node: Json, path: readonly string[], required: boolean, inherited: unknown): void {
+    const fallback = inherited ?? node.default; // an outer default replaces the inner one
+    const objects = objectOptions(node);
+    if (objects.length === 0) {
+      addField({
+        path,
+        kind: kindOf(node),
+        description: node.description ?? '',
+        title: node.title,
+        default: fallback,
+        required: required && fallback === undefined,
+      });
+      return;
+    }
+    if (path.length > 0 && !groups.some(group => same(group.path, path))) {
+      groups.push({ path, description: node.description ?? '' });
+    }
+    for (const object of objects) {
+      for (const [key, child] of Object.entries(object.properties ?? {})) {
+        if (typeof child === 'boolean') continue;
+        const needed = required && fallback === undefined && (object.required ?? []).includes(key);
+        visit(child, [...path, key], needed, isPlainObject(fallback) ? fallback[key] : undefined);
+      }
+    }
+  }
+
+  /** The same path in two options of a union is one field that takes either. */
+  function addField(field: Field): void {
+    const at = fields.findIndex(known => same(known.path, field.path));
+    if (at < 0) fields.push(field);
+    else fields[at] = { ...fields[at], kind: either([fields[at].kind, field.kind]) };
+  }
+}
+
+/** What a field expects, in words that follow "expected": `a whole number from 1 to 16`, `one of fsq, vq or dvae`. */
+export function describeKind(kind: Kind): string {
+  switch (kind.type) {
+    case 'number':
+      return `a ${kind.whole ? 'whole ' : ''}number${describeBounds(kind.bounds)}`;
+    case 'text':
+      return kind.empty ? 'text' : 'text that is not empty';
+    case 'boolean':
+      return 'true or false';
+    case 'nothing':
+      return 'none';
+    case 'object':
+      return 'an object of settings';
+    case 'any':
+      return 'a value';
+    case 'choice':
+      return `${kind.values.length > 1 ? 'one of ' : ''}${join(kind.values.map(String))}`;
+    case 'list': {
+      const many = describeKind(kind.items).replace(/^an? (whole )?number/, '$1numbers');
+      const count = kind.least === kind.most ? `${kind.least} ` : kind.least > 0 ? `${kind.least} or more ` : '';
+      const upTo = kind.least !== kind.most && kind.most < Number.POSITIVE_INFINITY ? `, at most ${kind.most}` : '';
+      return `${count}comma-separated ${kind.items.type === 'text' ? 'words' : many}${upTo}`;
+    }
+    case 'either':
+      return join(kind.options.map(describeKind));
+    default:
+      return kind satisfies never;
+  }
+}
+
+/**
+ * Checks a value, typically a parsed JSON file, against a schema.
+ * @param where opens the message: the file's name, e.g. `config.json`
+ * @returns the value with defaults filled in
+ * @throws UserError with one line naming the first field that does not fit, or a field the schema does not know
+ */
+export function parseConfig<S extends z.ZodType>(schema: S, value: unknown, where: string): z.output<S> {
+  const { fields, groups } = fieldsOf(schema);
+  const stranger = unknownKey(value, fields, groups);
+  if (stranger !== undefined) {
+    const known = [...fields, ...groups].filter(({ path }) => path.length > 0).map(({ path }) => path.join('.'));
+    throw new UserError(where, `unknown field ${stranger}${didYouMean(nearest(stranger, known))}`);
+  }
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const { path, problem } = explainIssue(result.error.issues[0], fields, value);
+  throw new UserError(path.length > 0 ? `${where}: ${path.join('.')}` : where, problem);
+}
+
+/**
+ * As `parseConfig`, from the text of a JSON file.
+ * @throws UserError if the text is not JSON or does not fit the schema
+ */
+export function parseConfigText<S extends z.ZodType>(schema: S, text: string, where: string): z.output<S> {
+  return parseConfig(schema, parseJson(text, where), where);
+}
+
+/** Parses JSON. @throws UserError naming the file and, where the engine says it, the place. */
+export function parseJson(text: string, where: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new UserError(
+      where,
+      `expected JSON, got ${error instanceof Error ? oneLine(error.message) : 'something else'}`,
+    );
+  }
+}
+
+/** Puts settings over settings, deeply; later ones win, lists are replaced whole, `undefined` leaves what is there. */
+export function mergeConfig(
+  ...layers: readonly (Readonly<Record<string, unknown>> | undefined)[]
+): Record<string, unknown> {
+  const merged: Record<string, unknown> = {};
+  for (const layer of layers) {
+    for (const [key, value] of Object.entries(layer ?? {})) {
+      if (value === undefined) continue;
+      const below = merged[key];
+      if (isPlainObject(value)) merged[key] = mergeConfig(isPlainObject(below) ? below : {}, value);
+      else merged[key] = value;
+    }
+  }
+  return merged;
+}
+
+/** `{ model: { width: 8 } }` to `{ 'model.width': 8 }`. Lists stay whole. */
+export function flattenConfig(config: Readonly<Record<string, unknown>>, prefix = ''): Record<string, unknown> {
+  const flat: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(config)) {
+    if (isPlainObject(value)) Object.assign(flat, flattenConfig(value, `${prefix}${key}.`));
+    else flat[prefix + key] = value;
+  }
+  return flat;
+}
+
+/** The inverse of `flattenConfig`. */
+export function unflattenConfig(flat: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const layers = Object.entries(flat).map(([name, value]) =>
+    name.split('.').reduceRight<unknown>((inner, key) => ({ [key]: inner }), value),
+  );
+  return mergeConfig(...layers.filter(isPlainObject));
+}
+
+/**
+ * Turns zod's first issue into a path and one line, in this module's words rather than zod's.
+ * @param value the value that was checked, to say what was found
+ */
+export function explainIssue(
+  issue: z.core.$ZodIssue,
+  fields: readonly Field[],
+  value: unknown,
+): { readonly path: readonly string[]; readonly problem: string } {
+  const keys = issue.path.map(String);
+  const field = fields.find(({ path }) => path.length <= keys.length && path.every((key, i) => key === keys[i]));
+  if (issue.code === 'custom') return { path: field?.path ?? keys, problem: issue.message };
+  if (issue.code === 'unrecognized_keys') return { path: keys, problem: `unknown field ${issue.keys[0]}` };
+  const path = field?.path ?? keys;
+  const found = path.reduce<unknown>((inner, key) => (isPlainObject(inner) ? inner[key] : undefined), value);
+  return { path, problem: `expected ${describeKind(field?.kind ?? { type: 'object' })}, got ${show(found)}` };
+}
+
+/** A value as it reads in a message, cut to 60 characters. */
+export function show(value: unknown): string {
+  if (value === undefined) return 'nothing';
+  const text = typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? String(value));
+  return text.length > 60 ? `${text.slice(0, 57)}...` : text;
+}
+
+/**
+ * The candidate closest to a misspelt word by Damerau-Levenshtein distance (Damerau 1964; adjacent swaps count once), or
+ * the shortest one it begins; undefined if none is near: more than a third of the letters differ.
+ */
+export function nearest(word: string, candidates: readonly string[]): string | undefined {
+  let best: string | undefined;
+  let least = Math.max(1, Math.floor(word.length / 3)) + 1;
+  for (const candidate of candidates) {
+    const distance = editDistance(word, candidate);
+    if (distance < least) [best, least] = [candidate, distance];
+  }
+  if (best !== undefined || word.length < 3) return best;
+  const begun = candidates.filter(candidate => candidate.startsWith(word));
+  return begun.sort((a, b) => a.length - b.length)[0];
+}
+
+/** `, did you mean X?`, or nothing. */
+export function didYouMean(suggestion: string | undefined): string {
+  return suggestion === undefined ? '' : `, did you mean ${suggestion}?`;
+}
+
+/** True of objects that are neither null nor arrays. */
+export function isPlainObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+type Json = z.core.JSONSchema.JSONSchema;
+
+function jsonSchema(schema: z.ZodType): Json {
+  return z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any', reused: 'inline' });
+}
+
+function objectOptions(node: Json): readonly Json[] {
+  if (node.properties !== undefined) return [node];
+  const options = node.anyOf ?? node.oneOf ?? [];
+  return options.every(option => option.properties !== undefined) ? options : [];
+}
+
+function kindOf(node: Json): Kind {
+  const options = node.anyOf ?? node.oneOf;
+  if (options !== undefined) return either(options.map(kindOf));
+  if (Array.isArray(node.type)) return either(node.type.map(type => kindOf({ ...node, type })));
+  if (node.const !== undefined) return { type: 'choice', values: [node.const] };
+  if (node.enum !== undefined) return { type: 'choice', values: node.enum };
+  switch (node.type) {
+    case 'number':
+    case 'integer':
+      return { type: 'number', whole: node.type === 'integer', bounds: boundsOf(node) };
+    case 'string':
+      return { type: 'text', empty: (node.minLength ?? 0) === 0 };
+    case 'array': {
+      const items = node.prefixItems?.[0] ?? node.items;
+      const one: Kind = isPlainObject(items) ? kindOf(items) : { type: 'any' };
+      return { type: 'list', items: one, least: node.minItems ?? 0, most: node.maxItems ?? Number.POSITIVE_INFINITY };
+    }
+    case 'null':
+      return { type: 'nothing' };
+    case 'boolean':
+    case 'object':
+      return { type: node.type };
+    default:
+      return { type: 'any' };
+  }
+}
+
+function either(kinds: readonly Kind[]): Kind {
+  const flat = kinds.flatMap(kind => (kind.type === 'either' ? kind.options : [kind]));
+  const values = flat.flatMap(kind => (kind.type === 'choice' ? kind.values : []));
+  const choice: Kind[] = values.length > 0 ? [{ type: 'choice', values: [...new Set(values)] }] : [];
+  const others = flat.filter(kind => kind.type !== 'choice');
+  const distinct = others.filter((kind, i) => others.findIndex(k => describeKind(k) === describeKind(kind)) === i);
+  const all = [...choice, ...distinct];
+  return all.length === 1 ? all[0] : { type: 'either', options: all };
+}
+
+function boundsOf(node: Json): Bounds {
+  const safe = (bound: number | undefined): number | undefined =>
+    bound !== undefined && Math.abs(bound) < Number.MAX_SAFE_INTEGER ? bound : undefined;
+  const number = (bound: number | boolean | undefined): number | undefined =>
+    typeof bound === 'number' ? bound : undefined;
+  return {
+    least: safe(node.minimum),
+    most: safe(node.maximum),
+    above: number(node.exclusiveMinimum),
+    below: number(node.exclusiveMaximum),
+    multipleOf: node.multipleOf,
+  };
+}
+
+/** The range in words, with a space before it: ` from 1 to 4, divisible by 2`; empty where there is none. */
+export function describeBounds({ least, most, above, below, multipleOf }: Bounds): string {
+  const lower = least !== undefined ? `of at least ${least}` : above !== undefined ? `above ${above}` : '';
+  const upper = most !== undefined ? `at most ${most}` : below !== undefined ? `below ${below}` : '';
+  const range =
+    least !== undefined && most !== undefined
+      ? `from ${least} to ${most}`
+      : [lower, upper].filter(Boolean).join(' and ');
+  const step = multipleOf === undefined ? '' : `divisible by ${multipleOf}`;
+  return [range, step]
+    .filter(Boolean)
+    .map((text, i) => (i === 0 ? ` ${text}` : `, ${text}`))
+    .join('');
+}
+
+function unknownKey(
+  value: unknown,
+  fields: readonly Field[],
+  groups: readonly Group[],
+  path: readonly string[] = [],
+): string | undefined {
+  if (!isPlainObject(value)) return undefined;
+  if (path.length > 0 && !groups.some(group => same(group.path, path))) return undefined; // a leaf such as a record
+  for (const [key, inner] of Object.entries(value)) {
+    const here = [...path, key];
+    if (![...fields, ...groups].some(known => same(known.path, here))) return here.join('.');
+    const deeper = unknownKey(inner, fields, groups, here);
+    if (deeper !== undefined) return deeper;
+  }
+  return undefined;
+}
+
+function editDistance(a: string, b: string): number {
+  let older: number[] = [];
+  let above = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j++) {
+      row[j] = Math.min(above[j] + 1, row[j - 1] + 1, above[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1));
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) row[j] = Math.min(row[j], older[j - 2] + 1);
+    }
+    [older, above] = [above, row];
+  }
+  return above[b.length];
+}
+
+function same(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((key, i) => key === b[i]);
+}
+
+function join(words: readonly string[]): string {
+  return words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} or ${words[words.length - 1]}`;
+}
+
+function oneLine(text: string): string {
+  return text.replaceAll(/\s+/g, ' ').trim();
+}

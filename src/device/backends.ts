@@ -1,0 +1,150 @@
+/**
+ * @file Chooses the tfjs backend. `auto` takes a GPU where Dawn finds a real one, else the C++ addon, or WebAssembly where
+ * none could be built, with one warning that says how to mend it; every other name is an order, and a failure to follow
+ * it is an error.
+ */
+import '@tensorflow/tfjs-backend-cpu';
+import * as tf from '@tensorflow/tfjs-core';
+import { UserError } from '../core/errors.ts';
+import { activeNative, registerNative } from './native/native.ts';
+import { type PrecisionName, refusePrecision } from './precision.ts';
+import { loadTensorflow } from './tensorflow.ts';
+import { activateWasm } from './wasm.ts';
+import { findGpu, type MatrixShape } from './webgpu/dawn.ts';
+import { activateWebgpu, activeGpu, type GpuBackend } from './webgpu/webgpu.ts';
+
+export const backendNames = ['auto', 'webgpu', 'native', 'wasm', 'cpu', 'tensorflow'] as const;
+export type BackendName = (typeof backendNames)[number];
+
+const mendNative = 'install a C++ compiler (Debian, Ubuntu: apt-get install g++) and run `npx tessera build-native`';
+
+export interface BackendOptions {
+  /** Operands of matrix products; `auto` (default) is bf16 or f16 where the hardware multiplies them, else fp32. */
+  readonly precision?: PrecisionName;
+  /** Of the native backend. */
+  readonly threads?: number;
+  /** Called at most once, with a line for the user, when the backend is slower than it could be. */
+  readonly warn?: (message: string, hint: string) => void;
+  /** Called with a line that says which GPU computes, and how, if one does. */
+  readonly tell?: (message: string) => void;
+  /** Finds out whether a GPU's matrix units multiply as they should; without it products are fp32. */
+  readonly probe?: (gpu: GpuBackend) => Promise<{ readonly units?: MatrixShape; readonly reason?: string }>;
+}
+
+/**
+ * Makes a backend the active one.
+ * @returns the name of the backend that is active now
+ * @throws UserError if the backend asked for cannot be had, or the precision not on it
+ */
+export async function selectBackend(name: BackendName, options: BackendOptions = {}): Promise<string> {
+  checkVersion();
+  const { precision = 'auto' } = options;
+  switch (name) {
+    case 'auto': {
+      if (precision !== 'bf16' && (await tryGpu(options))) break;
+      const reason = await activateNative(options);
+      if (reason !== undefined) await settle(reason, options.warn);
+      break;
+    }
+    case 'webgpu':
+      await startGpu(options);
+      break;
+    case 'native': {
+      const reason = await activateNative(options);
+      if (reason !== undefined) throw new UserError('backend native', `no native addon (${reason})`, mendNative);
+      break;
+    }
+    case 'wasm': {
+      const reason = await activateWasm();
+      if (reason !== undefined) throw new UserError('backend wasm', reason, 'use --backend auto or --backend cpu');
+      break;
+    }
+    case 'cpu':
+      await tf.setBackend('cpu');
+      break;
+    case 'tensorflow': {
+      const { name: found, slow } = await loadTensorflow();
+      if (slow !== undefined) options.warn?.(`${found} computes on the CPU: ${slow.why}`, slow.hint);
+      break;
+    }
+    default:
+      name satisfies never;
+  }
+  const able = precisionsHere();
+  if (precision !== 'auto' && !able.includes(precision)) {
+    throw refusePrecision(precision, { backend: tf.getBackend(), able, why: activeGpu()?.noMatrixUnits });
+  }
+  await tf.ready();
+  return tf.getBackend();
+}
+
+/** What the active backend multiplies. */
+export function precisionsHere(): readonly PrecisionName[] {
+  if (activeNative()?.supportsBf16 === true) return ['fp32', 'bf16'];
+  return activeGpu()?.matrixUnits === undefined ? ['fp32'] : ['fp32', 'f16'];
+}
+
+/** Starts a GPU if there is a real one. */
+async function tryGpu(options: BackendOptions): Promise<boolean> {
+  const { gpu, problem } = await findGpu();
+  try {
+    if (problem !== undefined) throw problem;
+    if (gpu === undefined) return false;
+    await startGpu(options);
+    return true;
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    options.warn?.(`the GPU is not used: ${error.message}`, error.hint ?? 'see `tessera doctor`');
+    return false;
+  }
+}
+
+/** Makes the GPU the active backend, in the precision asked for where it has that. */
+async function startGpu({ precision = 'auto', warn, tell, probe }: BackendOptions): Promise<void> {
+  const gpu = await activateWebgpu();
+  const { name, driver, software } = gpu.summary;
+  const unknown = gpu.matrixUnits === undefined && gpu.noMatrixUnits === undefined;
+  if ((precision === 'auto' || precision === 'f16') && unknown && probe !== undefined) {
+    const { units, reason = 'they were not found' } = await probe(gpu);
+    gpu.matrixUnits = units;
+    gpu.noMatrixUnits = units === undefined ? reason : undefined;
+  }
+  const units = precision === 'auto' || precision === 'f16' ? gpu.matrixUnits : undefined;
+  gpu.precision = units === undefined ? 'fp32' : 'f16';
+  if (software) {
+    warn?.(`${name} is a GPU in software, for tests: every backend on the CPU is faster`, 'use --backend native');
+  }
+  const how = units === undefined ? 'fp32' : `f16 on its matrix units (${units.M} x ${units.N} x ${units.K})`;
+  const why = precision === 'auto' && gpu.noMatrixUnits !== undefined ? `, no matrix units: ${gpu.noMatrixUnits}` : '';
+  tell?.(`GPU: ${name}, ${driver}; products in ${how}${why}`);
+}
+
+/** Without the addon: WebAssembly, and where that does not start either, plain JavaScript. One warning tells all of it. */
+async function settle(noAddon: string, warn: BackendOptions['warn']): Promise<void> {
+  const noWasm = await activateWasm();
+  if (noWasm === undefined) {
+    warn?.(`no native addon (${noAddon}); using the slower wasm backend`, mendNative);
+    return;
+  }
+  await tf.setBackend('cpu');
+  warn?.(`no native addon (${noAddon}) and no wasm (${noWasm}); using the very slow cpu backend`, mendNative);
+}
+
+async function activateNative(options: BackendOptions): Promise<string | undefined> {
+  const reason = registerNative();
+  if (reason !== undefined) return reason;
+  const started = await tf.setBackend('native');
+  const backend = started ? activeNative() : undefined;
+  if (backend === undefined) return 'it registered but did not start';
+  const { precision = 'auto' } = options;
+  backend.precision = backend.supportsBf16 && (precision === 'auto' || precision === 'bf16') ? 'bf16' : 'fp32';
+  if (options.threads !== undefined) backend.setThreads(options.threads);
+  return undefined;
+}
+
+/** autodiff.ts and native.ts work on internals of this version. */
+function checkVersion(): void {
+  if (tf.version_core !== '4.22.0') {
+    throw new UserError('tfjs-core', `expected version 4.22.0, found ${tf.version_core}`, 'run `npm ci`');
+  }
+}

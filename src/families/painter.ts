@@ -1,0 +1,106 @@
+/**
+ * @file What all families have in common once they are trained: captions in, pictures out. Commands that do not care how
+ * a picture comes about (evaluation, comparison, the grids of training) hold a `Painter`.
+ */
+import type { Family, RunConfig } from '../config/run.ts';
+import type { Picture } from '../image/images.ts';
+import type { Tessera } from './transformer/tessera.ts';
+
+/** Settings that are left out, or that the family does not have, are the run's own. */
+export interface PainterOptions {
+  readonly seed?: number;
+  /** Number of the first image of every caption: the seed's images of a caption are numbered. Default 0. */
+  readonly firstImage?: number;
+  /** Every image's number, [captions]. Default: from `firstImage` on, one more each time a caption comes again. */
+  readonly numbers?: readonly number[];
+  /** Of a transformer. */
+  readonly temperature?: number;
+  readonly topK?: number;
+  readonly topP?: number;
+  /** Of a transformer or a diffusion model. */
+  readonly cfgScale?: number;
+  /** Of a diffusion model. */
+  readonly steps?: number;
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+/** A trained model of any family. */
+export interface Painter {
+  readonly run: string;
+  readonly config: RunConfig;
+  readonly family: Family;
+  readonly imageSize: number;
+  /** The training step of its weights. */
+  readonly step: number;
+  /** Numbers that painting needs. */
+  readonly parameters: number;
+  /** Passes through the network that one image takes. */
+  readonly passes: number;
+  /** How it paints by default, in words. */
+  readonly settings: string;
+  /** How many ids of a caption are read, if it has more; undefined if all are. */
+  cutAt(caption: string): number | undefined;
+  /** Paints one picture of each caption, in their order; '' is no caption. Image i of a seed is the same beside any others. */
+  paint(captions: readonly string[], options?: PainterOptions): Promise<Picture[]>;
+  dispose(): void;
+}
+
+/** See `PainterOptions.numbers`. */
+export function imageNumbers(
+  captions: readonly string[],
+  { numbers, firstImage = 0 }: PainterOptions = {},
+): readonly number[] {
+  if (numbers !== undefined) return numbers;
+  const next = new Map<string, number>();
+  return captions.map(caption => {
+    const number = next.get(caption) ?? firstImage;
+    next.set(caption, number + 1);
+    return number;
+  });
+}
+
+/** Paints code by code. */
+export class TransformerPainter implements Painter {
+  readonly family = 'transformer';
+  readonly run: string;
+  readonly config: RunConfig;
+  readonly imageSize: number;
+  readonly step: number;
+  readonly tessera: Tessera;
+
+  constructor(tessera: Tessera) {
+    this.tessera = tessera;
+    this.run = tessera.folder;
+    this.config = tessera.config;
+    this.imageSize = tessera.imageSize;
+    this.step = tessera.step;
+  }
+
+  get parameters(): number {
+    return this.tessera.model.parameters.count() + this.tessera.patch.parameters.count();
+  }
+
+  get passes(): number {
+    return this.tessera.model.codes;
+  }
+
+  get settings(): string {
+    const { temperature, cfgScale } = this.config.sampling;
+    return `temperature ${temperature}, guidance ${cfgScale}`;
+  }
+
+  cutAt(caption: string): number | undefined {
+    return this.tessera.encodeCaption(caption).cut ? this.config.model.captionLength : undefined;
+  }
+
+  async paint(captions: readonly string[], options: PainterOptions = {}): Promise<Picture[]> {
+    const { seed, temperature, topK, topP, cfgScale, onProgress } = options;
+    const firstImage = imageNumbers(captions, options);
+    const request = { seed, temperature, topK, topP, cfgScale, onProgress, firstImage };
+    return [...(await this.tessera.paintFinished(captions, request))];
+  }
+
+  dispose(): void {
+    this.tessera.dispose();
+  }
+}

@@ -1,0 +1,235 @@
+/**
+ * @file The rivals as the rest of the house sees them: what paints, what trains, and which of the weights painting needs.
+ * Captions reach them as features of the frozen text encoder.
+ */
+import * as tf from '@tensorflow/tfjs-core';
+import type { Family, RunConfig } from '../config/run.ts';
+import { Random } from '../core/random.ts';
+import { fromFloats, type Picture } from '../image/images.ts';
+import type { NamedValues } from '../nn/module.ts';
+import type { CaptionedBatch, CaptionedStream, EncodeCaptions } from '../training/captioned.ts';
+import type { Task, Weights } from '../training/loop.ts';
+import type { Contrastive } from './contrastive/contrastive.ts';
+import { type CaptionEncoder, encodeCaptions } from './contrastive/frozen.ts';
+import { Diffusion, samplingPasses } from './diffusion/diffusion.ts';
+import { DiffusionTask } from './diffusion/task.ts';
+import { Gan } from './gan/gan.ts';
+import { GanTask } from './gan/task.ts';
+import { imageNumbers, type Painter, type PainterOptions } from './painter.ts';
+
+/** A GAN or a diffusion model. */
+export interface Rival {
+  readonly painter: Painter;
+  task(stream: CaptionedStream, heldOut: CaptionedBatch): Task;
+  /** Those of all trained weights that painting needs. */
+  painting(weights: Weights): Weights;
+  /** Takes over what `painting` gave. @param where the file, for errors */
+  load(values: NamedValues, where: string): void;
+}
+
+interface Surroundings {
+  readonly folder: string;
+  /** The frozen text encoder. */
+  readonly encode: EncodeCaptions;
+  /** Numbers of the encoder that painting needs. */
+  readonly encoderParameters?: number;
+  /** The training step of the weights. */
+  readonly step?: number;
+  readonly onDispose?: () => void;
+}
+
+/** What a text encoder makes of captions; '' is a row of zeros. */
+export function captionEncoder(model: Contrastive, encoder: CaptionEncoder): EncodeCaptions {
+  const { dim } = model.config;
+  return async captions => {
+    const rows = await encodeCaptions(model, encoder, captions, { scaled: true });
+    captions.forEach((caption, i) => {
+      if (caption === '') rows.fill(0, i * dim, (i + 1) * dim);
+    });
+    return rows;
+  };
+}
+
+/** A rival with fresh weights, all of them drawn from the config's seed. */
+export function createRival(config: RunConfig, surroundings: Surroundings): Rival {
+  const random = new Random(config.seed).fork('model');
+  const shape = { imageSize: config.images.imageSize, textDim: config.text.dim };
+  const { batchSize } = config.train;
+  switch (config.family) {
+    case 'diffusion': {
+      const model = new Diffusion(config.diffusion, shape, random);
+      return {
+        painter: new RivalPainter(config, surroundings, new DiffusionBrush(config, model)),
+        task: (stream, heldOut) => new DiffusionTask(model, stream, heldOut, { batchSize }),
+        painting: weights => weights,
+        load: (values, where) => model.parameters.load(values, where),
+      };
+    }
+    case 'dcgan':
+    case 'r3gan': {
+      const model = new Gan(config.gan, shape, random, config.family);
+      return {
+        painter: new RivalPainter(config, surroundings, new GanBrush(config, model)),
+        task: stream => new GanTask(model, stream, { batchSize, steps: config.train.steps, seed: config.seed }),
+        painting: weights => new Map([...weights].filter(([name]) => name.startsWith(GENERATOR))),
+        load: (values, where) => model.parameters.load(values, where, GENERATOR),
+      };
+    }
+    case 'transformer':
+      throw new Error('createRival: a transformer is no rival');
+    default:
+      return config.family satisfies never;
+  }
+}
+
+/** Names of the weights that paint in a GAN. */
+const GENERATOR = 'generator.';
+
+/** How one kind of model paints. */
+interface Brush {
+  readonly parameters: number;
+  readonly passes: number;
+  readonly settings: string;
+  /** @param randoms one stream an image; @returns [n, S, S, 3] in [-1, 1], owned by the caller */
+  paint(
+    text: Float32Array,
+    randoms: readonly Random[],
+    options: PainterOptions & { captioned: boolean },
+  ): Promise<tf.Tensor>;
+  dispose(): void;
+}
+
+/** In one pass of the generator. */
+class GanBrush implements Brush {
+  readonly passes = 1;
+  readonly settings = '';
+  readonly parameters: number;
+  private readonly latent: number;
+  private readonly model: Gan;
+
+  constructor(config: RunConfig, model: Gan) {
+    this.model = model;
+    this.latent = config.gan.latent;
+    this.parameters = model.countOf('generator');
+  }
+
+  async paint(text: Float32Array, randoms: readonly Random[]): Promise<tf.Tensor> {
+    const { latent } = this;
+    const n = randoms.length;
+    // A linear layer sums in another order where it has few rows: without the same number always, an image would differ
+    // in its last bit by how many are painted beside it.
+    const z = new Float32Array(PIECE * latent);
+    const captions = new Float32Array((PIECE * text.length) / n);
+    captions.set(text);
+    randoms.forEach((random, i) => {
+      z.set(random.normals(latent), i * latent);
+    });
+    return tf.tidy(() => {
+      const all = this.model.generate(tf.tensor2d(z, [PIECE, latent]), tf.tensor2d(captions, [PIECE, text.length / n]));
+      return tf.slice(all, [0, 0, 0, 0], [n, -1, -1, -1]);
+    });
+  }
+
+  dispose(): void {
+    this.model.dispose();
+  }
+}
+
+/** Step by step out of noise. */
+class DiffusionBrush implements Brush {
+  readonly passes: number;
+  readonly settings: string;
+  readonly parameters: number;
+  private readonly cfgScale: number;
+  private readonly model: Diffusion;
+
+  constructor({ sampling, diffusion }: RunConfig, model: Diffusion) {
+    this.model = model;
+    this.cfgScale = sampling.cfgScale;
+    this.parameters = model.parameters.count();
+    this.passes = samplingPasses(diffusion.sampleSteps, sampling.cfgScale);
+    this.settings = `${diffusion.sampleSteps} steps, guidance ${sampling.cfgScale}`;
+  }
+
+  paint(
+    text: Float32Array,
+    randoms: readonly Random[],
+    { cfgScale = this.cfgScale, steps, captioned }: PainterOptions & { readonly captioned: boolean },
+  ): Promise<tf.Tensor> {
+    return this.model.sample({ text, randoms, steps, cfgScale: captioned ? cfgScale : 0 });
+  }
+
+  dispose(): void {
+    this.model.dispose();
+  }
+}
+
+/** Images painted at once. */
+const PIECE = 32;
+
+class RivalPainter implements Painter {
+  readonly family: Family;
+  readonly run: string;
+  readonly config: RunConfig;
+  readonly imageSize: number;
+  readonly step: number;
+  private readonly surroundings: Surroundings;
+  private readonly brush: Brush;
+
+  constructor(config: RunConfig, surroundings: Surroundings, brush: Brush) {
+    this.family = config.family;
+    this.run = surroundings.folder;
+    this.config = config;
+    this.imageSize = config.images.imageSize;
+    this.step = surroundings.step ?? 0;
+    this.surroundings = surroundings;
+    this.brush = brush;
+  }
+
+  get parameters(): number {
+    return this.brush.parameters + (this.surroundings.encoderParameters ?? 0);
+  }
+
+  get passes(): number {
+    return this.brush.passes;
+  }
+
+  get settings(): string {
+    return this.brush.settings;
+  }
+
+  cutAt(): undefined {
+    return undefined;
+  }
+
+  async paint(captions: readonly string[], options: PainterOptions = {}): Promise<Picture[]> {
+    const numbers = imageNumbers(captions, options);
+    const pictures = new Array<Picture>(captions.length);
+    let done = 0;
+    // Guidance is the same for all images of a pass, and without a caption there is none.
+    for (const captioned of [true, false]) {
+      const places = [...captions.keys()].filter(i => (captions[i] !== '') === captioned);
+      for (let first = 0; first < places.length; first += PIECE) {
+        const some = places.slice(first, first + PIECE);
+        const text = await this.surroundings.encode(some.map(i => captions[i]));
+        const randoms = some.map(i => new Random(options.seed ?? 0).fork(`image/${captions[i]}`, numbers[i]));
+        const painted = await this.brush.paint(text, randoms, { ...options, captioned });
+        const pixels = tf.tidy(() => tf.add(tf.mul(painted, 0.5), 0.5));
+        const values = (await pixels.data()) as Float32Array;
+        fromFloats(values, this.imageSize, this.imageSize).forEach((picture, i) => {
+          pictures[some[i]] = picture;
+        });
+        painted.dispose();
+        pixels.dispose();
+        done += some.length;
+        options.onProgress?.(done, captions.length);
+      }
+    }
+    return pictures;
+  }
+
+  dispose(): void {
+    this.brush.dispose();
+    this.surroundings.onDispose?.();
+  }
+}

@@ -1,0 +1,429 @@
+/**
+ * @file The model: a decoder-only transformer over one sequence of caption and image codes (Ramesh et al. 2021, "Zero-shot
+ * text-to-image generation", sections 2.2 and B). Everything from ids to logits and loss is in this file.
+ *
+ * Input positions are [start, caption 0 .. L-1, code 0 .. N-2], L + N in all; position p predicts the next one. The first
+ * L outputs are caption ids, the last N image codes, and each kind has a head of its own: exact, because no position
+ * ever has to choose between a word and a code, and cheaper. A caption shorter than L ends in pads, one learned id a
+ * position; only its first pad is something to predict (where the caption ends).
+ */
+import type { Tensor, Variable } from '@tensorflow/tfjs-core';
+import * as tf from '@tensorflow/tfjs-core';
+import type { ModelConfig } from '../../config/run.ts';
+import { Random } from '../../core/random.ts';
+import { dropout, dropoutAdd, gelu, swiglu } from '../../kernels/activation/activation.ts';
+import {
+  type AttentionMask,
+  attention,
+  attentionCached,
+  createKvCache,
+  type KvCache,
+} from '../../kernels/attention/attention.ts';
+import type { DecoderLayer, DecoderNetwork } from '../../kernels/decode/decode.ts';
+import { embedding } from '../../kernels/embedding/embedding.ts';
+import { linearCrossEntropy } from '../../kernels/headloss/headloss.ts';
+import { splitHeads } from '../../kernels/rope/rope.ts';
+import { Linear, Norm } from '../../nn/layers.ts';
+import { attentionMask, dalleMaskKind, sequenceLength } from '../../nn/masks.ts';
+import { Parameters } from '../../nn/module.ts';
+import { type RotaryTables, rotaryTables } from '../../nn/rotary.ts';
+
+/** What the model must know of its two tokenizers. */
+export interface Vocabulary {
+  /** Caption ids without the pads, which follow them: position i's pad is `caption + i`. */
+  readonly caption: number;
+  /** Image codes. */
+  readonly image: number;
+  /** Codes along each side of the image. */
+  readonly grid: number;
+}
+
+/** One batch as ids. */
+export interface SequenceBatch {
+  /** [B, L], padded. */
+  readonly captions: Int32Array;
+  /** [B, N]. */
+  readonly codes: Int32Array;
+  /** [B], 1 where the caption has been left out (all pads), whose caption loss does not count. */
+  readonly dropped?: Uint8Array;
+}
+
+/** An id for each row of the last layer, -1 where there is nothing to predict, and how many there are. */
+interface Targets {
+  readonly ids: Int32Array;
+  readonly count: number;
+}
+
+/** Dropout of one training step: every site of the network draws from a stream of its own. */
+interface Noise {
+  readonly rate: number;
+  readonly seed: number;
+  stream: number;
+}
+
+class Attention {
+  readonly qkv: Linear;
+  readonly output: Linear;
+  readonly qGain: Variable | undefined;
+  readonly kGain: Variable | undefined;
+  private readonly heads: number;
+
+  constructor(parameters: Parameters, config: ModelConfig) {
+    const { width, heads, layers } = config;
+    this.heads = heads;
+    this.qkv = new Linear(parameters.scope('qkv'), width, 3 * width, { bias: false });
+    // The residual stream adds up 2 * layers branches (Radford et al. 2019): each starts that much smaller.
+    this.output = new Linear(parameters.scope('output'), width, width, {
+      bias: false,
+      deviation: 1 / Math.sqrt(2 * layers * width),
+    });
+    this.qGain = config.qkNorm ? parameters.ones('q_norm.weight', [width / heads]) : undefined;
+    this.kGain = config.qkNorm ? parameters.ones('k_norm.weight', [width / heads]) : undefined;
+  }
+
+  /** @param x [B, T, C]; @returns [B, T, C], before the residual is added */
+  apply(x: Tensor, context: LayerContext, residual?: Tensor): Tensor {
+    const { heads, qGain, kGain } = this;
+    const { offset, rotary, mask, cache } = context;
+    const qkv = this.qkv.apply(x); // [B, T, 3C]
+    const [q, k, v] = splitHeads(qkv, { heads, offset, qGain, kGain, cos: rotary?.cos, sin: rotary?.sin }); // [B, H, T, D]
+    const mixed = cache === undefined ? attention(q, k, v, { mask }) : attentionCached(q, k, v, { mask, cache });
+    return this.output.apply(mixed, { residual }); // [B, T, C]
+  }
+}
+
+class Mlp {
+  readonly up: Linear;
+  readonly down: Linear;
+  private readonly gated: boolean;
+
+  constructor(parameters: Parameters, config: ModelConfig) {
+    const { width, layers } = config;
+    this.gated = config.mlp === 'swiglu';
+    const inner = config.mlpWidth ?? (this.gated ? Math.max(1, Math.round((width * 8) / 3 / 32)) * 32 : 4 * width);
+    this.up = new Linear(parameters.scope('up'), width, this.gated ? 2 * inner : inner, { bias: false });
+    this.down = new Linear(parameters.scope('down'), inner, width, {
+      bias: false,
+      deviation: 1 / Math.sqrt(2 * layers * inner),
+    });
+  }
+
+  apply(x: Tensor, residual?: Tensor): Tensor {
+    const inner = this.gated ? swiglu(this.up.apply(x)) : gelu(this.up.apply(x)); // [B, T, inner]
+    return this.down.apply(inner, { residual }); // [B, T, C]
+  }
+}
+
+interface LayerContext {
+  /** Position of the first row in the whole sequence. */
+  readonly offset: number;
+  readonly rotary: RotaryTables | undefined;
+  readonly mask: AttentionMask;
+  readonly cache?: KvCache;
+  readonly noise?: Noise;
+}
+
+class Layer {
+  private readonly norm1: Norm;
+  private readonly attention: Attention;
+  private readonly norm2: Norm;
+  private readonly mlp: Mlp;
+
+  constructor(parameters: Parameters, config: ModelConfig) {
+    this.norm1 = new Norm(parameters.scope('norm1'), config.width, config.norm);
+    this.attention = new Attention(parameters.scope('attention'), config);
+    this.norm2 = new Norm(parameters.scope('norm2'), config.width, config.norm);
+    this.mlp = new Mlp(parameters.scope('mlp'), config);
+  }
+
+  /** The parameters by the names that the fused decoder knows. */
+  weights(): Omit<DecoderLayer, 'mask'> {
+    const { norm1, norm2, attention, mlp } = this;
+    return {
+      norm1: norm1.weight,
+      bias1: norm1.bias,
+      qkv: attention.qkv.weight,
+      qGain: attention.qGain,
+      kGain: attention.kGain,
+      output: attention.output.weight,
+      norm2: norm2.weight,
+      bias2: norm2.bias,
+      up: mlp.up.weight,
+      down: mlp.down.weight,
+    };
+  }
+
+  apply(x: Tensor, context: LayerContext): Tensor {
+    const { noise } = context;
+    if (noise === undefined) {
+      const y = this.attention.apply(this.norm1.apply(x), context, x);
+      return this.mlp.apply(this.norm2.apply(y), y);
+    }
+    const y = dropoutAdd(this.attention.apply(this.norm1.apply(x), context), x, nextSite(noise));
+    return dropoutAdd(this.mlp.apply(this.norm2.apply(y)), y, nextSite(noise));
+  }
+}
+
+function nextSite(noise: Noise): { rate: number; seed: number; stream: number } {
+  return { rate: noise.rate, seed: noise.seed, stream: noise.stream++ };
+}
+
+/** DALL·E: caption ids and image codes to logits and loss. */
+export class Dalle {
+  readonly config: ModelConfig;
+  readonly vocabulary: Vocabulary;
+  readonly parameters: Parameters;
+  private readonly start: Variable; // [C]
+  private readonly captionTable: Variable; // [caption ids + L pads, C]
+  private readonly imageTable: Variable; // [codes, C]
+  private readonly positions: { caption: Variable; row: Variable; column: Variable } | undefined;
+  private readonly layers: readonly Layer[];
+  private readonly masks: readonly AttentionMask[];
+  private readonly norm: Norm;
+  private readonly captionHead: Linear;
+  private readonly imageHead: Linear;
+  private readonly rotary: RotaryTables | undefined;
+
+  /** @param random where the initial weights come from; null: they will be loaded */
+  constructor(config: ModelConfig, vocabulary: Vocabulary, random: Random | null = new Random(0)) {
+    const parameters = new Parameters(random);
+    const { width, captionLength } = config;
+    const { grid } = vocabulary;
+    const shape = { captionLength, grid };
+    const embed = { decay: false };
+    this.config = config;
+    this.vocabulary = vocabulary;
+    this.parameters = parameters;
+    this.start = parameters.normal('start', [width], 0.02, embed);
+    this.captionTable = parameters.normal(
+      'caption_embedding.weight',
+      [vocabulary.caption + captionLength, width],
+      0.02,
+      embed,
+    );
+    this.imageTable = parameters.normal('image_embedding.weight', [vocabulary.image, width], 0.02, embed);
+    if (config.positions !== 'rope') {
+      const scope = parameters.scope('position_embedding');
+      this.positions = {
+        caption: scope.normal('caption.weight', [captionLength + 1, width], 0.02, embed),
+        row: scope.normal('row.weight', [grid, width], 0.02, embed),
+        column: scope.normal('column.weight', [grid, width], 0.02, embed),
+      };
+    }
+    if (config.positions !== 'learned') this.rotary = rotaryTables(shape, width / config.heads);
+    const indices = Array.from({ length: config.layers }, (_, i) => i);
+    this.layers = indices.map(i => new Layer(parameters.scope(`layers.${i}`), config));
+    // One table a kind: a table is recognised by being the same array.
+    const kinds = indices.map(i => (config.attention === 'full' ? 'full' : dalleMaskKind(i, config.layers)));
+    const tables = new Map(kinds.map(kind => [kind, attentionMask(kind, shape, config.convKernel)]));
+    this.masks = kinds.map(kind => tables.get(kind) as AttentionMask); // every kind was just put in
+    this.norm = new Norm(parameters.scope('norm'), width, config.norm);
+    // Heads that start at zero predict every id alike: the first loss is ln(vocabulary), whatever the seed.
+    const zero = { bias: false, deviation: 0 };
+    this.captionHead = new Linear(parameters.scope('caption_head'), width, vocabulary.caption + captionLength, zero);
+    this.imageHead = new Linear(parameters.scope('image_head'), width, vocabulary.image, zero);
+  }
+
+  /** Input positions: captionLength + grid * grid. */
+  get length(): number {
+    return sequenceLength({ captionLength: this.config.captionLength, grid: this.vocabulary.grid });
+  }
+
+  /** Codes of an image: grid * grid. */
+  get codes(): number {
+    return this.vocabulary.grid ** 2;
+  }
+
+  /** Multiply-adds times two of one training step's forward and backward pass, per sequence; attention counted causal. */
+  flopsPerSequence(): number {
+    const { width, layers, captionLength } = this.config;
+    const T = this.length;
+    const blocks = this.parameters
+      .list()
+      .filter(({ name }) => name.startsWith('layers.') && !name.includes('norm'))
+      .reduce((sum, { variable }) => sum + variable.size, 0);
+    const heads =
+      width * ((this.vocabulary.caption + captionLength) * captionLength + this.vocabulary.image * this.codes);
+    return 6 * (blocks * T + heads + layers * T * T * width);
+  }
+
+  /**
+   * Mean losses of a batch, in nats: of the caption ids (those before and including the first pad) and of the codes, each
+   * normalised by its own count, and their weighted sum with the z-loss, which is what training minimises.
+   * @param noise where dropout draws from; absent for evaluation
+   */
+  loss(batch: SequenceBatch, noise?: { readonly random: Random }): { loss: Tensor; caption: Tensor; image: Tensor } {
+    const { captionLength: L, dropout: rate, captionWeight, zLoss } = this.config;
+    const N = this.codes;
+    const B = batch.codes.length / N;
+    const inputs = tf.tensor2d(dropLast(batch.codes, N), [B, N - 1], 'int32');
+    const captions = tf.tensor2d(batch.captions, [B, L], 'int32');
+    const site = noise === undefined || rate === 0 ? undefined : { rate, seed: noise.random.uint32(), stream: 0 };
+    const hidden = this.hidden(this.embed(captions, inputs), 0, undefined, site); // [B, L + N, C]
+    const rows = tf.reshape(hidden, [B * (L + N), this.config.width]);
+    const targets = this.targets(batch);
+    const mean = (head: Linear, { ids, count }: Targets) =>
+      linearCrossEntropy(rows, head.weight, tf.tensor1d(ids, 'int32'), {
+        scale: 1 / Math.max(1, count),
+        zLoss: noise === undefined ? 0 : zLoss,
+      });
+    const caption = mean(this.captionHead, targets.caption);
+    const image = mean(this.imageHead, targets.image);
+    const loss = tf.add(tf.mul(caption, captionWeight), tf.mul(image, 1 - captionWeight));
+    return { loss, caption, image };
+  }
+
+  /**
+   * What each position is to predict, by head: -1 where the other head predicts, and for the caption's where nothing is
+   * to be predicted, after the first pad and in left-out captions.
+   */
+  private targets({ captions, codes, dropped }: SequenceBatch): { caption: Targets; image: Targets } {
+    const { captionLength: L } = this.config;
+    const N = this.codes;
+    const B = codes.length / N;
+    const caption = new Int32Array(B * (L + N)).fill(-1);
+    const image = new Int32Array(B * (L + N)).fill(-1);
+    let count = 0;
+    for (let b = 0; b < B; b++) {
+      const first = b * (L + N);
+      image.set(codes.subarray(b * N, (b + 1) * N), first + L);
+      if (dropped?.[b] === 1) continue;
+      for (let i = 0; i < L; i++) {
+        const id = captions[b * L + i];
+        caption[first + i] = id;
+        count++;
+        if (id >= this.vocabulary.caption) break;
+      }
+    }
+    return { caption: { ids: caption, count }, image: { ids: image, count: codes.length } };
+  }
+
+  /**
+   * The start token, a caption and the codes after it as vectors.
+   * @param captions [B, L] int32; @param codes [B, n] int32, 0 <= n < N; @returns [B, 1 + L + n, C]
+   */
+  embed(captions: Tensor, codes: Tensor): Tensor {
+    const [B] = captions.shape;
+    const width = this.config.width;
+    // By look-up, because the gradient of tf.tile is an operation for every copy.
+    const start = embedding(tf.reshape(this.start, [1, width]), tf.zeros([B, 1], 'int32')); // [B, 1, C]
+    let text = tf.concat([start, embedding(this.captionTable, captions)], 1); // [B, 1 + L, C]
+    if (this.positions !== undefined) text = tf.add(text, this.positions.caption);
+    if (codes.shape[1] === 0) return text;
+    return tf.concat([text, this.embedCodes(codes, 0)], 1);
+  }
+
+  /** @param codes [B, n] int32, the image's codes from `first` on; @returns [B, n, C] */
+  private embedCodes(codes: Tensor, first: number): Tensor {
+    const x = embedding(this.imageTable, codes);
+    if (this.positions === undefined) return x;
+    const { grid } = this.vocabulary;
+    const n = codes.shape[1] as number;
+    const rows = tf.tensor1d(
+      Int32Array.from({ length: n }, (_, i) => Math.floor((first + i) / grid)),
+      'int32',
+    );
+    const columns = tf.tensor1d(
+      Int32Array.from({ length: n }, (_, i) => (first + i) % grid),
+      'int32',
+    );
+    return tf.add(x, tf.add(embedding(this.positions.row, rows), embedding(this.positions.column, columns)));
+  }
+
+  /**
+   * @param x [B, n, C], rows from position `offset` on; @param caches one a layer, extended in place
+   * @returns the normalised last layer, [B, n, C]
+   */
+  private hidden(x: Tensor, offset: number, caches?: readonly KvCache[], noise?: Noise): Tensor {
+    let h = noise === undefined ? x : dropout(x, nextSite(noise));
+    this.layers.forEach((layer, i) => {
+      const context = { offset, rotary: this.rotary, mask: this.masks[i], cache: caches?.[i], noise };
+      h = tf.tidy(() => layer.apply(h, context)); // a layer's last values are freed before the next one's are made
+    });
+    return this.norm.apply(h);
+  }
+
+  /** The network from vectors to the logits of codes, for the fused decoder. */
+  network(): DecoderNetwork {
+    return {
+      layers: this.layers.map((layer, i) => ({ ...layer.weights(), mask: this.masks[i] })),
+      heads: this.config.heads,
+      gated: this.config.mlp === 'swiglu',
+      positions: this.length,
+      norm: this.norm.weight,
+      bias: this.norm.bias,
+      head: this.imageHead.weight,
+      rotary: this.rotary,
+    };
+  }
+
+  /** The tables that a code's vector is the sum of: by code [codes, C], and by row and column of the grid [grid, C]. */
+  codeTables(): { readonly image: Tensor; readonly row?: Tensor; readonly column?: Tensor } {
+    return { image: this.imageTable, row: this.positions?.row, column: this.positions?.column };
+  }
+
+  /** Empty caches for `rows` sequences, one a layer; dispose with `disposeKvCache`. */
+  createCaches(rows: number): KvCache[] {
+    const { heads, width } = this.config;
+    return this.layers.map(() => createKvCache({ batch: rows, heads, length: this.length, headDim: width / heads }));
+  }
+
+  /**
+   * Reads the start token, the captions and the codes known so far, and fills the caches.
+   * @param captions [B, L] int32; @param codes [B, n] int32, 0 <= n < N
+   * @returns logits of code n, [B, codes]
+   */
+  prefill(captions: Tensor, codes: Tensor, caches: readonly KvCache[]): Tensor {
+    return tf.tidy(() => this.lastLogits(this.hidden(this.embed(captions, codes), 0, caches)));
+  }
+
+  /**
+   * Reads codes `first`, `first + 1`, ... after what the caches hold.
+   * @param codes [B, n] int32, n >= 1; @returns logits of code first + n, [B, codes]
+   */
+  step(codes: Tensor, first: number, caches: readonly KvCache[]): Tensor {
+    return tf.tidy(() => {
+      const x = this.embedCodes(codes, first);
+      return this.lastLogits(this.hidden(x, 1 + this.config.captionLength + first, caches));
+    });
+  }
+
+  private lastLogits(hidden: Tensor): Tensor {
+    const [B, n, C] = hidden.shape;
+    const last = n === 1 ? hidden : tf.slice(hidden, [0, n - 1, 0], [B, 1, C]);
+    return this.imageHead.apply(tf.reshape(last, [B, C])); // [B, codes]
+  }
+
+  /**
+   * Logits of every code without a cache, for tests and for scoring.
+   * @param captions [B, L] int32; @param codes [B, N] int32; @returns [B, N, codes]
+   */
+  logits(captions: Tensor, codes: Tensor): Tensor {
+    return tf.tidy(() => {
+      const { captionLength: L, width } = this.config;
+      const [B] = captions.shape;
+      const N = this.codes;
+      const hidden = this.hidden(this.embed(captions, tf.slice(codes, [0, 0], [B, N - 1])), 0);
+      return this.imageHead.apply(tf.slice(hidden, [0, L, 0], [B, N, width]));
+    });
+  }
+
+  /** The ids of no caption at all: pads only. */
+  emptyCaption(): Int32Array {
+    return Int32Array.from({ length: this.config.captionLength }, (_, i) => this.vocabulary.caption + i);
+  }
+
+  dispose(): void {
+    this.parameters.dispose();
+    this.rotary?.cos.dispose();
+    this.rotary?.sin.dispose();
+  }
+}
+
+/** [B, N] to [B, N - 1]. */
+function dropLast(codes: Int32Array, N: number): Int32Array {
+  const B = codes.length / N;
+  const result = new Int32Array(B * (N - 1));
+  for (let b = 0; b < B; b++) result.set(codes.subarray(b * N, b * N + N - 1), b * (N - 1));
+  return result;
+}

@@ -1,0 +1,291 @@
+/**
+ * @file Reading a sequence position by position, with what has been read kept in caches: on the native backend one fused
+ * call a step, on WebGPU a few dispatches a layer, elsewhere the model's own operations with a cache a layer. On WebGPU
+ * codes can also be drawn where they are read, so that the host waits once for many of them.
+ */
+import { setImmediate as turnOfEventLoop } from 'node:timers/promises';
+import type { Tensor } from '@tensorflow/tfjs-core';
+import * as tf from '@tensorflow/tfjs-core';
+import { activeNative, type NativeBackend } from '../../device/native/native.ts';
+import { activeGpu, type GpuBackend } from '../../device/webgpu/webgpu.ts';
+import { disposeKvCache, gatherKvCache, type KvCache } from '../../kernels/attention/attention.ts';
+import { FusedDecoder } from '../../kernels/decode/decode.ts';
+import { GpuDecoder, gpuDecoderLacks } from '../../kernels/decode/webgpu.ts';
+import { type Drawn, type DrawOptions, GpuDraws } from '../../kernels/draw/draw.ts';
+import type { Dalle } from './dalle.ts';
+
+/** Rows of caption and codes, all read as far. Tensors it returns belong to the caller. */
+export interface Decoder {
+  readonly rows: number;
+  /**
+   * Reads the start token, the captions and the codes known so far; comes first.
+   * @param captions [rows, L], padded; @param codes [rows, n], 0 <= n < N
+   * @returns logits of code n, [rows, codes]
+   */
+  start(captions: Int32Array, codes: Int32Array): Tensor;
+  /**
+   * Reads each row's next codes.
+   * @param codes [rows, n], n >= 1; @returns logits of the code after them, [rows, codes]
+   */
+  next(codes: Int32Array): Tensor;
+  /** A decoder whose row i has read what row rows[i] of this one has; this one stays as it is. */
+  select(rows: readonly number[]): Decoder;
+  /**
+   * Draws codes and reads them on without the host; only where the backend can.
+   * @param logits of the next code, taken over
+   */
+  sampler?(logits: Tensor, plan: SamplingPlan): CodeSampler;
+  dispose(): void;
+}
+
+/** What is to be painted: the rows are images and, with guidance, their uncaptioned twins after them. */
+export interface SamplingPlan {
+  readonly images: number;
+  readonly options: DrawOptions;
+  /** The code that every image has at a place; negative where one is to be drawn. */
+  readonly forced: (place: number) => number;
+  /** Numbers in [0, 1) that decide the draws, [draws, images], a row for each place that is not forced. */
+  readonly numbers: Float64Array;
+}
+
+/** Paints codes of all images, in order. */
+export interface CodeSampler {
+  /**
+   * Paints the codes from .. to - 1.
+   * @returns codes and their log-probabilities, [to - from, images]; forced ones have 0
+   */
+  paint(from: number, to: number): Promise<Drawn>;
+  dispose(): void;
+}
+
+/** A decoder of `rows` rows, with the model's weights as they are now. */
+export function createDecoder(model: Dalle, rows: number): Decoder {
+  const native = activeNative();
+  if (native !== undefined) return NativeDecoder.create(model, rows, native);
+  const gpu = activeGpu();
+  // Heads of more channels than a workgroup has lanes are left to the model's own operations.
+  if (gpu !== undefined && gpuDecoderLacks(model.network()) === undefined) {
+    return new DeviceDecoder(model, gpu, new GpuDecoder(model.network(), rows, gpu));
+  }
+  return new PlainDecoder(model, model.createCaches(rows), 0);
+}
+
+/** Rows side by side as a tensor [rows, n]. */
+function table(values: Int32Array, rows: number): Tensor {
+  return tf.tensor2d(values, [rows, values.length / rows], 'int32');
+}
+
+class PlainDecoder implements Decoder {
+  readonly rows: number;
+  private readonly model: Dalle;
+  private readonly caches: readonly KvCache[];
+  /** Codes read. */
+  private codes: number;
+
+  constructor(model: Dalle, caches: readonly KvCache[], codes: number) {
+    this.model = model;
+    this.caches = caches;
+    this.codes = codes;
+    this.rows = caches[0].k.shape[0] as number;
+  }
+
+  start(captions: Int32Array, codes: Int32Array): Tensor {
+    this.codes = codes.length / this.rows;
+    return tf.tidy(() => this.model.prefill(table(captions, this.rows), table(codes, this.rows), this.caches));
+  }
+
+  next(codes: Int32Array): Tensor {
+    const first = this.codes;
+    this.codes += codes.length / this.rows;
+    return tf.tidy(() => this.model.step(table(codes, this.rows), first, this.caches));
+  }
+
+  select(rows: readonly number[]): Decoder {
+    const caches = this.caches.map(cache => gatherKvCache(cache, rows));
+    return new PlainDecoder(this.model, caches, this.codes);
+  }
+
+  dispose(): void {
+    for (const cache of this.caches) disposeKvCache(cache);
+  }
+}
+
+class NativeDecoder implements Decoder {
+  private readonly model: Dalle;
+  private readonly backend: NativeBackend;
+  private readonly fused: FusedDecoder;
+
+  private constructor(model: Dalle, backend: NativeBackend, fused: FusedDecoder) {
+    this.model = model;
+    this.backend = backend;
+    this.fused = fused;
+  }
+
+  static create(model: Dalle, rows: number, backend: NativeBackend): NativeDecoder {
+    return new NativeDecoder(model, backend, new FusedDecoder(model.network(), rows, backend));
+  }
+
+  get rows(): number {
+    return this.fused.rows;
+  }
+
+  start(captions: Int32Array, codes: Int32Array): Tensor {
+    const { rows } = this;
+    return tf.tidy(() => {
+      const x = this.model.embed(table(captions, rows), table(codes, rows)); // [rows, n, C]
+      return this.fused.read(x, x.shape[1] as number) as Tensor;
+    });
+  }
+
+  next(codes: Int32Array): Tensor {
+    return this.fused.read(this.embed(codes), codes.length / this.rows) as Tensor;
+  }
+
+  select(rows: readonly number[]): Decoder {
+    return new NativeDecoder(this.model, this.backend, this.fused.select(rows));
+  }
+
+  dispose(): void {
+    this.fused.dispose();
+  }
+
+  /** As `Dalle.embed` does for codes, without an operation for each of its parts. */
+  private embed(codes: Int32Array): Float32Array {
+    const { image, row, column } = this.model.codeTables();
+    const { grid } = this.model.vocabulary;
+    const values = (t: Tensor | undefined) => t && (this.backend.values(t) as Float32Array);
+    const [codeRows, rowRows, columnRows] = [values(image) as Float32Array, values(row), values(column)];
+    const C = image.shape[1] as number;
+    const n = codes.length / this.rows;
+    const first = this.fused.length - 1 - this.model.config.captionLength;
+    const x = new Float32Array(codes.length * C);
+    codes.forEach((code, i) => {
+      const position = first + (i % n);
+      const to = i * C;
+      const from = code * C;
+      const down = Math.floor(position / grid) * C;
+      const across = (position % grid) * C;
+      for (let c = 0; c < C; c++) {
+        const added =
+          rowRows === undefined || columnRows === undefined ? 0 : rowRows[down + c] + columnRows[across + c];
+        x[to + c] = codeRows[from + c] + added;
+      }
+    });
+    return x;
+  }
+}
+
+/** Steps that may wait for the GPU before the host waits for it, in dispatches. */
+const MOST_WAITING = 2048;
+
+/** Code i of every row, of rows side by side. */
+function column(codes: Int32Array, rows: number, i: number): Tensor {
+  const n = codes.length / rows;
+  return tf.tensor1d(
+    Int32Array.from({ length: rows }, (_, row) => codes[row * n + i]),
+    'int32',
+  );
+}
+
+class DeviceDecoder implements Decoder {
+  private readonly model: Dalle;
+  private readonly backend: GpuBackend;
+  private readonly gpu: GpuDecoder;
+
+  constructor(model: Dalle, backend: GpuBackend, gpu: GpuDecoder) {
+    this.model = model;
+    this.backend = backend;
+    this.gpu = gpu;
+  }
+
+  get rows(): number {
+    return this.gpu.rows;
+  }
+
+  start(captions: Int32Array, codes: Int32Array): Tensor {
+    const { model, gpu, rows } = this;
+    const caches = model.createCaches(rows);
+    const logits = tf.tidy(() => model.prefill(table(captions, rows), table(codes, rows), caches));
+    gpu.begin(caches);
+    for (const cache of caches) disposeKvCache(cache);
+    return logits;
+  }
+
+  next(codes: Int32Array): Tensor {
+    const { rows } = this;
+    const n = codes.length / rows;
+    if (n < 1) throw new RangeError('decode: expected at least one code of each row, got none');
+    return tf.tidy(() => {
+      for (let i = 0; i < n - 1; i++) this.read(column(codes, rows, i), { wanted: false });
+      return this.read(column(codes, rows, n - 1), { wanted: true }) as Tensor; // as they are wanted
+    });
+  }
+
+  /** @param ids int32, row i reads number i modulo their count; @param forced what all rows read in their stead */
+  private read(ids: Tensor, { forced, wanted }: { forced?: number; wanted: boolean }): Tensor | undefined {
+    const { config, vocabulary } = this.model;
+    const place = this.gpu.length - 1 - config.captionLength;
+    const down = Math.floor(place / vocabulary.grid);
+    const across = place % vocabulary.grid;
+    return this.gpu.step({ ids, forced, ...this.model.codeTables(), down, across }, wanted);
+  }
+
+  select(rows: readonly number[]): DeviceDecoder {
+    return new DeviceDecoder(this.model, this.backend, this.gpu.select(rows));
+  }
+
+  sampler(first: Tensor, plan: SamplingPlan): CodeSampler {
+    const { backend, model } = this;
+    const { images, forced } = plan;
+    const draws = new GpuDraws(backend, { images, K: model.vocabulary.image }, plan.numbers, plan.options);
+    let logits: Tensor | undefined = first;
+    let waited = backend.dispatches;
+    const paint = async (from: number, to: number): Promise<Drawn> => {
+      const kept = Array.from({ length: to - from }, (_, i) => forced(from + i));
+      const drawn = kept.filter(code => code < 0).length;
+      if (drawn > 0) draws.begin(drawn);
+      for (let place = from; place < to; place++) {
+        await turnOfEventLoop();
+        if (backend.dispatches - waited > MOST_WAITING) {
+          await backend.finish();
+          waited = backend.dispatches;
+        }
+        const code = forced(place);
+        if (code < 0) draws.draw(logits as Tensor); // there are logits for every place that is not forced
+        logits?.dispose();
+        logits = undefined;
+        if (place + 1 < model.codes) {
+          logits = this.read(draws.ids, { forced: code < 0 ? undefined : code, wanted: forced(place + 1) < 0 });
+        }
+      }
+      return merge(kept, drawn > 0 ? await draws.read() : undefined, images);
+    };
+    const dispose = () => {
+      logits?.dispose();
+      draws.dispose();
+    };
+    return { paint, dispose };
+  }
+
+  dispose(): void {
+    this.gpu.dispose();
+  }
+}
+
+/** Drawn codes and forced ones in their order, [places, images]. */
+function merge(forced: readonly number[], drawn: Drawn | undefined, images: number): Drawn {
+  const codes = new Int32Array(forced.length * images);
+  const logProbability = new Float64Array(forced.length * images);
+  let from = 0;
+  forced.forEach((code, i) => {
+    const to = i * images;
+    if (code >= 0 || drawn === undefined) {
+      codes.fill(code, to, to + images);
+      return;
+    }
+    codes.set(drawn.codes.subarray(from, from + images), to);
+    logProbability.set(drawn.logProbability.subarray(from, from + images), to);
+    from += images;
+  });
+  return { codes, logProbability };
+}

@@ -1,0 +1,171 @@
+/**
+ * @file Painting: one code after another from the model's distribution, with a cache of keys and values, classifier-free
+ * guidance, temperature, top-k and top-p. An image's draws come from a stream of its own, so that image i of a seed is the
+ * same whatever is painted beside it. Where the backend can draw where it reads (decoder.ts), codes come to the host in
+ * blocks; elsewhere one by one.
+ */
+import { setImmediate as turnOfEventLoop } from 'node:timers/promises';
+import type { Tensor } from '@tensorflow/tfjs-core';
+import * as tf from '@tensorflow/tfjs-core';
+import { Random } from '../../core/random.ts';
+import { type Drawn, type DrawOptions, drawCodes } from '../../kernels/draw/draw.ts';
+import type { Dalle } from './dalle.ts';
+import { type CodeSampler, createDecoder, type Decoder, type SamplingPlan } from './decoder.ts';
+
+export interface SamplingOptions extends DrawOptions {
+  readonly seed?: number;
+}
+
+export interface GenerateRequest extends SamplingOptions {
+  /** One padded caption [L] each. */
+  readonly captions: readonly Int32Array[];
+  /** Images of each caption; they share one reading of it. Default 1. */
+  readonly imagesPerCaption?: number;
+  /** Number of the first image of each caption: image i + firstImage draws from stream i + firstImage. Default 0. */
+  readonly firstImage?: number | readonly number[];
+  /** Codes that are kept, [N], -1 where the model is to paint. */
+  readonly given?: Int32Array;
+  /** Codes painted between two yields. Default: one row of the grid. */
+  readonly every?: number;
+}
+
+/** The images so far: caption by caption, image by image. */
+export interface UnfinishedImages {
+  /** [images, N]; -1 where nothing has been painted yet. */
+  readonly codes: Int32Array;
+  /** Codes of each image that are there. */
+  readonly painted: number;
+}
+
+/**
+ * Paints images, yielding them as they grow; the last yield is the finished set.
+ * @returns the log-probability in nats of each image's painted codes under the distribution they were drawn from
+ */
+export async function* generate(
+  model: Dalle,
+  request: GenerateRequest,
+): AsyncGenerator<UnfinishedImages, Float64Array> {
+  const { captions, imagesPerCaption = 1, firstImage = 0, seed = 0, given } = request;
+  const N = model.codes;
+  const images = captions.length * imagesPerCaption;
+  const every = request.every ?? model.vocabulary.grid;
+  const numberOf = (i: number) => {
+    const first = typeof firstImage === 'number' ? firstImage : firstImage[Math.floor(i / imagesPerCaption)];
+    return first + (i % imagesPerCaption);
+  };
+  const randoms = Array.from({ length: images }, (_, i) => new Random(seed).fork('image', numberOf(i)));
+  const codes = new Int32Array(images * N).fill(-1);
+  const logProbability = new Float64Array(images);
+  const known = knownPrefix(given, N);
+  if (given !== undefined) for (let i = 0; i < images; i++) codes.set(given.subarray(0, known), i * N);
+
+  const forced = (place: number) => given?.[place] ?? -1;
+  const { logits, decoder } = start(model, request, known);
+  let sampler: CodeSampler | undefined;
+  try {
+    const plan = { images, options: request, forced, numbers: numbersOf(randoms, known, N, forced) };
+    sampler = decoder.sampler?.(logits, plan) ?? samplerOnHost(decoder, logits, plan, N);
+    for (let from = known; from < N; ) {
+      const painted = Math.min(N, (Math.floor(from / every) + 1) * every);
+      const block = await sampler.paint(from, painted);
+      for (let i = 0; i < images; i++) {
+        for (let place = from; place < painted; place++) {
+          const at = (place - from) * images + i;
+          codes[i * N + place] = block.codes[at];
+          logProbability[i] += block.logProbability[at];
+        }
+      }
+      from = painted;
+      yield { codes: codes.slice(), painted };
+    }
+    return logProbability;
+  } finally {
+    if (sampler === undefined) logits.dispose();
+    sampler?.dispose();
+    decoder.dispose();
+  }
+}
+
+/**
+ * The numbers that decide the draws, [draws, images]: one of every image's stream for each place that is painted, needed
+ * or not, so that settings do not shift its stream.
+ */
+function numbersOf(
+  randoms: readonly Random[],
+  known: number,
+  N: number,
+  forced: (place: number) => number,
+): Float64Array {
+  let draws = 0;
+  for (let place = known; place < N; place++) if (forced(place) < 0) draws++;
+  const numbers = new Float64Array(draws * randoms.length);
+  randoms.forEach((random, i) => {
+    for (let draw = 0; draw < draws; draw++) numbers[draw * randoms.length + i] = random.uniform();
+  });
+  return numbers;
+}
+
+/** Draws on the host: each code's logits come here, and the code goes back. */
+function samplerOnHost(decoder: Decoder, first: Tensor, plan: SamplingPlan, N: number): CodeSampler {
+  const { images, options, forced, numbers } = plan;
+  let logits = first;
+  let draws = 0;
+  const paint = async (from: number, to: number): Promise<Drawn> => {
+    const codes = new Int32Array((to - from) * images);
+    const logProbability = new Float64Array((to - from) * images);
+    for (let place = from; place < to; place++) {
+      await turnOfEventLoop(); // so that a signal, or a server's other work, is heard between two codes
+      const now = codes.subarray((place - from) * images, (place - from + 1) * images);
+      const code = forced(place);
+      if (code >= 0) {
+        now.fill(code);
+      } else {
+        const drawn = await drawCodes(logits, numbers.subarray(draws * images, (draws + 1) * images), options);
+        now.set(drawn.codes);
+        logProbability.set(drawn.logProbability, (place - from) * images);
+        draws++;
+      }
+      logits.dispose();
+      // With guidance every image's twin reads the same code.
+      if (place + 1 < N)
+        logits = decoder.next(Int32Array.from({ length: decoder.rows }, (_, row) => now[row % images]));
+    }
+    return { codes, logProbability };
+  };
+  const dispose = () => {
+    if (!logits.isDisposed) logits.dispose();
+  };
+  return { paint, dispose };
+}
+
+/** How many codes are given from the start on without a gap; the last code is always left to the loop. */
+function knownPrefix(given: Int32Array | undefined, N: number): number {
+  if (given === undefined) return 0;
+  let known = 0;
+  while (known < N - 1 && given[known] >= 0) known++;
+  return known;
+}
+
+/** Reads every caption once and gives each of its images, and its uncaptioned twin, a row of its own. */
+function start(model: Dalle, request: GenerateRequest, known: number): { logits: Tensor; decoder: Decoder } {
+  const { captions, imagesPerCaption = 1, cfgScale = 1, given } = request;
+  const guided = cfgScale !== 1;
+  const read = guided ? [...captions, model.emptyCaption()] : captions;
+  const L = model.config.captionLength;
+  const ids = new Int32Array(read.length * L);
+  read.forEach((caption, i) => {
+    ids.set(caption, i * L);
+  });
+  const before = new Int32Array(read.length * known);
+  if (given !== undefined) for (let i = 0; i < read.length; i++) before.set(given.subarray(0, known), i * known);
+  const shared = createDecoder(model, read.length);
+  const logits = shared.start(ids, before);
+
+  const rows = captions.flatMap((_, i) => new Array<number>(imagesPerCaption).fill(i));
+  if (guided) rows.push(...new Array<number>(rows.length).fill(captions.length));
+  const decoder = shared.select(rows);
+  shared.dispose();
+  const selected = tf.gather(logits, rows);
+  logits.dispose();
+  return { logits: selected, decoder };
+}

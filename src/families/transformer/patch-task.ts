@@ -1,0 +1,145 @@
+/**
+ * @file Training the patch tokenizer on images alone: what a step sees, and how well held-out images come back from
+ * their codes.
+ */
+import type { Tensor } from '@tensorflow/tfjs-core';
+import * as tf from '@tensorflow/tfjs-core';
+import { PatchTokenizer } from '../../../tokenizer/patch.ts';
+import { measureQuality } from '../../../tokenizer/quality.ts';
+import type { PatchTrainConfig, RunConfig } from '../../config/run.ts';
+import type { Random } from '../../core/random.ts';
+import { imagesToTensor } from '../../image/pixels.ts';
+import type { TensorData } from '../../io/safetensors.ts';
+import { readSafetensors, writeSafetensors } from '../../io/state.ts';
+import type { Parameters } from '../../nn/module.ts';
+import type { ImageStream } from '../../training/captioned.ts';
+import { type Losses, type Metrics, namedValues, type Task } from '../../training/loop.ts';
+
+export interface PatchTaskOptions {
+  readonly config: PatchTrainConfig;
+  readonly imageSize: number;
+  /** Held-out images [n, S, S, 3]. */
+  readonly heldOut: Uint8Array;
+}
+
+/** Images that a codebook starts from. */
+const START_IMAGES = 256;
+
+export class PatchTask implements Task {
+  readonly parameters: Parameters;
+  readonly unit = 'images';
+  readonly unitsPerStep: number;
+  readonly imagesPerStep: number;
+  readonly flopsPerStep: number;
+  private readonly tokenizer: PatchTokenizer;
+  private readonly stream: ImageStream;
+  private readonly options: PatchTaskOptions;
+  private observed: readonly Tensor[] = [];
+
+  constructor(tokenizer: PatchTokenizer, stream: ImageStream, options: PatchTaskOptions) {
+    this.tokenizer = tokenizer;
+    this.parameters = tokenizer.parameters;
+    this.stream = stream;
+    this.options = options;
+    const { batchSize } = options.config;
+    this.unitsPerStep = batchSize;
+    this.imagesPerStep = batchSize;
+    this.flopsPerStep = batchSize * tokenizer.flopsPerImage();
+  }
+
+  async batch(step: number): Promise<(random: Random) => Losses> {
+    const { config, imageSize } = this.options;
+    const { images: bytes } = await this.stream.next();
+    return random => {
+      const images = imagesToTensor(bytes, imageSize);
+      const { loss, metrics, observed } = this.tokenizer.loss(images, {
+        progress: step / config.steps,
+        random,
+        config,
+      });
+      this.observed = observed.map(t => tf.keep(t));
+      return { loss, metrics };
+    };
+  }
+
+  async begin(random: Random): Promise<void> {
+    if (this.tokenizer.quantizer.initialize === undefined) return; // nothing to start: decode nothing
+    const { imageSize } = this.options;
+    const batches: Uint8Array[] = [];
+    const wanted = Math.ceil(START_IMAGES / this.options.config.batchSize);
+    for (let i = 0; i < wanted; i++) batches.push((await this.stream.next()).images);
+    const images = imagesToTensor(Buffer.concat(batches), imageSize);
+    await this.tokenizer.beforeTraining(images, random);
+    images.dispose();
+  }
+
+  async afterStep(step: number, random: Random): Promise<void> {
+    const { config } = this.options;
+    await this.tokenizer.afterStep(this.observed, { progress: step / config.steps, random, config });
+    for (const tensor of this.observed) tensor.dispose();
+    this.observed = [];
+  }
+
+  async evaluate(): Promise<Metrics & { readonly loss: number }> {
+    const { heldOut, imageSize } = this.options;
+    const piece = 64 * imageSize * imageSize * 3;
+    const batches = function* () {
+      for (let from = 0; from < heldOut.length; from += piece) {
+        const images = imagesToTensor(heldOut.subarray(from, from + piece), imageSize);
+        yield images;
+        images.dispose();
+      }
+    };
+    const { psnr, usage, perplexity } = await measureQuality(this.tokenizer, batches());
+    return { loss: -psnr, psnr, usage, perplexity };
+  }
+
+  async save(): Promise<{ arrays: ReadonlyMap<string, TensorData>; values: unknown }> {
+    await this.tokenizer.settle();
+    const state = Object.entries(this.tokenizer.state());
+    const arrays = new Map<string, TensorData>(
+      state.map(([name, data]) => [name, { dtype: 'F32', shape: [data.length], data }]),
+    );
+    return { arrays, values: this.stream.state() };
+  }
+
+  restore(arrays: ReadonlyMap<string, TensorData>, values: unknown): void {
+    const state = [...arrays].map(([name, { data }]) => [name, data as Float32Array] as const);
+    this.tokenizer.loadState(Object.fromEntries(state));
+    this.stream.restore(values);
+  }
+}
+
+const STATE = 'state.';
+
+/** Writes a patch tokenizer: its weights by name, and what its quantizer remembers under `state.`. */
+export async function savePatchTokenizer(
+  path: string,
+  weights: Map<string, TensorData>,
+  tokenizer: PatchTokenizer,
+): Promise<void> {
+  const tensors = new Map(weights);
+  await tokenizer.settle();
+  for (const [name, data] of Object.entries(tokenizer.state())) {
+    tensors.set(STATE + name, { dtype: 'F32', shape: [data.length], data });
+  }
+  await writeSafetensors(path, tensors, { format: 'tessera patch tokenizer' });
+}
+
+/** Reads what `savePatchTokenizer` wrote. @throws UserError if the file does not fit the config */
+export async function loadPatchTokenizer(
+  config: Pick<RunConfig, 'patch' | 'images'>,
+  path: string,
+): Promise<PatchTokenizer> {
+  const tokenizer = new PatchTokenizer(config.patch, config.images.imageSize, null);
+  const values = new Map(namedValues((await readSafetensors(path)).tensors));
+  const state: Record<string, Float32Array> = {};
+  for (const [name, stored] of [...values]) {
+    if (!name.startsWith(STATE)) continue;
+    state[name.slice(STATE.length)] = stored.values;
+    values.delete(name);
+  }
+  tokenizer.parameters.load(values, path);
+  tokenizer.loadState(state);
+  return tokenizer;
+}

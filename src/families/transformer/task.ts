@@ -1,0 +1,199 @@
+/**
+ * @file Training the transformer on captions and codes: which sequences a step sees, what is left out for guidance, and
+ * the losses on held-out images. Which sequences those are depends only on the seed and the step's number.
+ */
+import * as tf from '@tensorflow/tfjs-core';
+import { Random } from '../../core/random.ts';
+import type { CodeSet } from '../../io/codes.ts';
+import type { Parameters } from '../../nn/module.ts';
+import type { Losses, Metrics, Task } from '../../training/loop.ts';
+import type { Dalle, SequenceBatch } from './dalle.ts';
+
+/** What is needed of a caption tokenizer. */
+export interface CaptionEncoder {
+  encodeCaption(
+    caption: string,
+    options: { readonly length: number; readonly dropout?: number; readonly random?: Random },
+  ): { readonly ids: Int32Array; readonly cut: boolean };
+}
+
+export interface CaptionedCodes {
+  readonly set: CodeSet;
+  /** The captions of each item of the set. */
+  readonly captions: readonly (readonly string[])[];
+}
+
+/**
+ * How often each item is drawn, relative to the others: (items of its subject) ^ -balance, where the subject is what the
+ * caption says before its first comma. 0 draws every item alike, 1 every subject, however many items it has.
+ */
+export function balancedWeights(captions: CaptionedCodes['captions'], balance: number): Float64Array {
+  const subjects = captions.map(([caption]) => caption.split(',')[0]);
+  const counts = new Map<string, number>();
+  for (const subject of subjects) counts.set(subject, (counts.get(subject) ?? 0) + 1);
+  return Float64Array.from(subjects, subject => (counts.get(subject) as number) ** -balance);
+}
+
+/**
+ * One epoch: as many draws as there are weights, in random order, by systematic sampling: an item comes up its share of
+ * them, rounded up or down; with equal weights every item exactly once.
+ */
+export function drawEpoch(weights: Float64Array, random: Random): Uint32Array {
+  const n = weights.length;
+  const total = weights.reduce((a, b) => a + b, 0);
+  const start = random.uniform();
+  const drawn = new Uint32Array(n);
+  let item = 0;
+  let sum = weights[0];
+  for (let k = 0; k < n; k++) {
+    while (item < n - 1 && sum * n <= (k + start) * total) sum += weights[++item];
+    drawn[k] = item;
+  }
+  return random.permutation(n).map(k => drawn[k]);
+}
+
+export interface DalleTaskOptions {
+  readonly batchSize: number;
+  readonly accumulate: number;
+  readonly bpeDropout: number;
+  /** See `balancedWeights`; default 0. */
+  readonly balance?: number;
+  readonly seed: number;
+  /** Pixels along a side, for bits per dimension. */
+  readonly imageSize: number;
+  /** Most held-out images that an evaluation looks at. */
+  readonly evaluateAtMost?: number;
+}
+
+export class DalleTask implements Task {
+  readonly parameters: Parameters;
+  readonly unit = 'tokens';
+  readonly unitsPerStep: number;
+  readonly imagesPerStep: number;
+  readonly flopsPerStep: number;
+  /** Captions that were too long for their positions, by text. */
+  readonly cut = new Set<string>();
+  private readonly model: Dalle;
+  private readonly encoder: CaptionEncoder;
+  private readonly training: CaptionedCodes;
+  private readonly heldOut: CaptionedCodes;
+  private readonly options: DalleTaskOptions;
+  private readonly random: Random;
+  private readonly weights: Float64Array;
+  private order: { readonly epoch: number; readonly items: Uint32Array } | undefined;
+
+  constructor(
+    model: Dalle,
+    encoder: CaptionEncoder,
+    data: { readonly training: CaptionedCodes; readonly heldOut: CaptionedCodes },
+    options: DalleTaskOptions,
+  ) {
+    this.model = model;
+    this.parameters = model.parameters;
+    this.encoder = encoder;
+    this.training = data.training;
+    this.heldOut = data.heldOut;
+    this.options = options;
+    this.random = new Random(options.seed).fork('data');
+    this.weights = balancedWeights(data.training.captions, options.balance ?? 0);
+    this.unitsPerStep = options.batchSize * model.length;
+    this.imagesPerStep = options.batchSize;
+    this.flopsPerStep = options.batchSize * model.flopsPerSequence();
+  }
+
+  async batch(step: number, part: number): Promise<(random: Random) => Losses> {
+    const { batchSize, accumulate, bpeDropout } = this.options;
+    const size = batchSize / accumulate;
+    const { captionDrop } = this.model.config;
+    const draw = this.random.fork(`batch/${part}`, step);
+    const { set, captions } = this.training;
+    const dropped = new Uint8Array(size);
+    const rows: { item: number; crop: number; ids: Int32Array }[] = [];
+    for (let i = 0; i < size; i++) {
+      const item = this.itemAt(step * batchSize + part * size + i);
+      const crop = draw.integer(set.crops);
+      const caption = captions[item][draw.integer(captions[item].length)];
+      dropped[i] = draw.uniform() < captionDrop ? 1 : 0;
+      const ids = dropped[i] === 1 ? this.model.emptyCaption() : this.encode(caption, bpeDropout, draw);
+      rows.push({ item, crop, ids });
+    }
+    const batch = this.collate(set, rows, dropped);
+    return random => {
+      const { loss, caption, image } = this.model.loss(batch, { random });
+      return { loss, metrics: { caption, image } };
+    };
+  }
+
+  /** The item at a place of the endless stream of epochs, each as long as the data and shuffled. */
+  private itemAt(place: number): number {
+    const n = this.training.set.ids.length;
+    const epoch = Math.floor(place / n);
+    if (this.order?.epoch !== epoch)
+      this.order = { epoch, items: drawEpoch(this.weights, this.random.fork('epoch', epoch)) };
+    return this.order.items[place % n];
+  }
+
+  private encode(caption: string, dropout: number, random?: Random): Int32Array {
+    const length = this.model.config.captionLength;
+    const { ids, cut } = this.encoder.encodeCaption(caption, { length, dropout, random });
+    if (cut) this.cut.add(caption);
+    return ids;
+  }
+
+  private collate(
+    set: CodeSet,
+    rows: readonly { readonly item: number; readonly crop: number; readonly ids: Int32Array }[],
+    dropped?: Uint8Array,
+  ): SequenceBatch {
+    const L = this.model.config.captionLength;
+    const N = set.length;
+    const captions = new Int32Array(rows.length * L);
+    const codes = new Int32Array(rows.length * N);
+    rows.forEach(({ item, crop, ids }, i) => {
+      captions.set(ids, i * L);
+      const from = (item * set.crops + crop) * N;
+      codes.set(set.codes.subarray(from, from + N), i * N);
+    });
+    return { captions, codes, dropped };
+  }
+
+  /**
+   * Mean nats per caption id and per code over held-out items, their first caption and middle crop. `loss` is that of
+   * the codes. `bits_per_dim` spreads the codes' bits over the pixels' three channels; what the patch tokenizer loses
+   * is not in it.
+   */
+  async evaluate(): Promise<Metrics & { readonly loss: number }> {
+    const { set, captions } = this.heldOut;
+    const { batchSize, accumulate, imageSize, evaluateAtMost = 512 } = this.options;
+    const count = Math.min(set.ids.length, evaluateAtMost);
+    const spread = (i: number) => Math.floor((i * set.ids.length) / count); // data often lies sorted
+    const size = Math.max(1, batchSize / accumulate);
+    // Nothing held out is no measurement, and never the best.
+    let caption = count === 0 ? Number.NaN : 0;
+    let image = caption;
+    for (let first = 0; first < count; first += size) {
+      const items = Array.from({ length: Math.min(size, count - first) }, (_, i) => spread(first + i));
+      const batch = this.collate(
+        set,
+        items.map(item => ({ item, crop: 0, ids: this.encode(captions[item][0], 0) })),
+      );
+      const losses = tf.tidy(() => {
+        const measured = this.model.loss(batch);
+        measured.loss.dispose();
+        return [measured.caption, measured.image];
+      });
+      const [captionLoss, imageLoss] = await Promise.all(losses.map(async t => (await t.data())[0]));
+      for (const t of losses) t.dispose();
+      caption += (captionLoss * items.length) / count;
+      image += (imageLoss * items.length) / count;
+    }
+    const bits = (image * set.length) / Math.LN2;
+    return {
+      loss: image,
+      caption,
+      image,
+      bits_per_dim: bits / (imageSize * imageSize * 3),
+      perplexity: Math.exp(image),
+    };
+  }
+}

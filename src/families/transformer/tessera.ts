@@ -1,0 +1,260 @@
+/**
+ * @file What a program holds: a trained run that paints captions. Joins the two tokenizers and the model; knows nothing
+ * of data sets, flags or terminals.
+ */
+import * as tf from '@tensorflow/tfjs-core';
+import { BpeTokenizer } from '../../../tokenizer/bpe.ts';
+import type { PatchTokenizer } from '../../../tokenizer/patch.ts';
+import { codebookSizeOf, type RunConfig } from '../../config/run.ts';
+import { UserError } from '../../core/errors.ts';
+import type { BackendName } from '../../device/backends.ts';
+import type { PrecisionName } from '../../device/precision.ts';
+import { fill, fromFloats, type Picture, toFloat } from '../../image/images.ts';
+import type { SafetensorsFile } from '../../io/safetensors.ts';
+import { readJson, readSafetensors } from '../../io/state.ts';
+import { startBackend } from '../../kernels/start.ts';
+import {
+  chooseWeights,
+  expectTrained,
+  expectTrainedWith,
+  type RunPaths,
+  readRun,
+  runPaths,
+  type WeightKind,
+} from '../../runs/run.ts';
+import { namedValues } from '../../training/loop.ts';
+import { Dalle } from './dalle.ts';
+import { type GenerateRequest, generate, type SamplingOptions } from './generate.ts';
+import { loadPatchTokenizer } from './patch-task.ts';
+
+export interface LoadOptions {
+  /**
+   * `ema`: averaged weights; `best`: the average at the lowest validation loss; `last`: as trained last. Default `ema`, or
+   * the only ones that are there.
+   */
+  readonly weights?: WeightKind;
+  /** Where to compute; default `auto`. */
+  readonly backend?: BackendName;
+  readonly precision?: PrecisionName;
+}
+
+/** Sampling settings that are left out are the run's own (`sampling` in its config.json). */
+export interface PaintOptions extends SamplingOptions {
+  /** Images of the caption, which share one reading of it. Default 1. */
+  readonly images?: number;
+  /** Number of the first image, so that more of a seed's images can be painted later. Default 0. */
+  readonly firstImage?: number;
+  /** Codes painted between two yields; default one row of the grid. */
+  readonly every?: number;
+  /** Whether unfinished images are decoded too; without, only the last yield has pictures. Default true. */
+  readonly previews?: boolean;
+  /** An image to complete, of the run's size: see `keep`. */
+  readonly image?: Picture;
+  /** Which patches of `image` are kept, [grid * grid] in raster order. Required with `image`. */
+  readonly keep?: readonly boolean[];
+}
+
+/** Images as far as they have been painted. */
+export interface Painting {
+  /** One picture an image; patches that are not painted yet are light grey. Empty where previews are off. */
+  readonly pictures: readonly Picture[];
+  /** [images, grid * grid], -1 where nothing has been painted. */
+  readonly codes: Int32Array;
+  /** Patches of each image that are there, of `total`. */
+  readonly painted: number;
+  readonly total: number;
+}
+
+/** As for `paint`, for several captions at once. */
+export interface PaintAllRequest extends Omit<GenerateRequest, 'captions'> {
+  readonly previews?: boolean;
+}
+
+/** Positions of all images together that are painted in one batch. */
+const CACHED_POSITIONS = 10240;
+
+interface Parts {
+  readonly folder: string;
+  readonly config: RunConfig;
+  readonly captions: BpeTokenizer;
+  readonly patch: PatchTokenizer;
+  readonly model: Dalle;
+  /** The training step of the weights; 0 while they are being trained. */
+  readonly step?: number;
+}
+
+/** A trained run. */
+export class Tessera {
+  readonly folder: string;
+  readonly config: RunConfig;
+  readonly captions: BpeTokenizer;
+  readonly patch: PatchTokenizer;
+  readonly model: Dalle;
+  readonly step: number;
+
+  constructor(parts: Parts) {
+    this.folder = parts.folder;
+    this.config = parts.config;
+    this.captions = parts.captions;
+    this.patch = parts.patch;
+    this.model = parts.model;
+    this.step = parts.step ?? 0;
+  }
+
+  /**
+   * Loads a run.
+   * @param folder as `tessera train --out` or `tessera export` made it, or `shippedModel()`
+   * @throws UserError if something is missing, or a tokenizer is not the one that the model was trained with
+   */
+  static async load(folder: string, options: LoadOptions = {}): Promise<Tessera> {
+    const { backend = 'auto', precision = 'auto' } = options;
+    const config = await readRun(folder, 'load');
+    const weights = chooseWeights(folder, options.weights);
+    const paths = runPaths(folder);
+    expectTrained(folder, [
+      [paths.captions, 'caption tokenizer'],
+      [paths.patch, 'patch tokenizer'],
+      [paths.weights[weights], 'transformer'],
+    ]);
+    await startBackend(backend, { precision });
+    const captions = BpeTokenizer.fromJSON(
+      (await readJson(paths.captions)) as Parameters<typeof BpeTokenizer.fromJSON>[0],
+    );
+    const patch = await loadPatchTokenizer(config, paths.patch);
+    const { tensors, metadata } = await checkTokenizers(paths, weights);
+    const vocabulary = { caption: captions.vocabSize, image: codebookSizeOf(config.patch), grid: config.patch.grid };
+    const model = new Dalle(config.model, vocabulary, null);
+    model.parameters.load(namedValues(tensors), paths.weights[weights]);
+    return new Tessera({ folder, config, captions, patch, model, step: Number(metadata.step ?? 0) });
+  }
+
+  /** Side of the images in pixels. */
+  get imageSize(): number {
+    return this.config.images.imageSize;
+  }
+
+  /** A caption's padded ids, and whether it was too long and has been cut. */
+  encodeCaption(caption: string): { readonly ids: Int32Array; readonly cut: boolean } {
+    return this.captions.encodeCaption(caption, { length: this.config.model.captionLength });
+  }
+
+  /**
+   * Paints a caption, yielding the images as they appear; the last yield is finished.
+   * @param caption any text; '' paints without a caption
+   */
+  async *paint(caption: string, options: PaintOptions = {}): AsyncGenerator<Painting, void> {
+    const { images = 1, image, keep, ...sampling } = options;
+    const given = image === undefined ? undefined : await this.givenCodes(image, keep);
+    yield* this.paintAll([caption], { ...sampling, imagesPerCaption: images, given });
+  }
+
+  /** Paints several captions in one batch; images come caption by caption. */
+  async *paintAll(captions: readonly string[], request: PaintAllRequest = {}): AsyncGenerator<Painting, void> {
+    const { previews = true, ...rest } = request;
+    const settings = { ...this.config.sampling, ...withoutUndefined(rest) };
+    const total = this.model.codes;
+    const ids = captions.map(caption => (caption === '' ? this.model.emptyCaption() : this.encodeCaption(caption).ids));
+    for await (const { codes, painted } of generate(this.model, { ...settings, captions: ids })) {
+      yield { codes, painted, total, pictures: previews || painted === total ? await this.decode(codes) : [] };
+    }
+  }
+
+  /** The finished pictures of several captions, painted some at a time so that the caches stay small. */
+  async paintFinished(
+    captions: readonly string[],
+    request: PaintAllRequest & { readonly onProgress?: (done: number, total: number) => void } = {},
+  ): Promise<readonly Picture[]> {
+    const { onProgress, firstImage, ...rest } = request;
+    const atOnce = Math.max(1, Math.floor(CACHED_POSITIONS / this.model.length));
+    const pictures: Picture[] = [];
+    for (let first = 0; first < captions.length; first += atOnce) {
+      const some = captions.slice(first, first + atOnce);
+      const numbers = typeof firstImage === 'object' ? firstImage.slice(first, first + atOnce) : firstImage;
+      for await (const painting of this.paintAll(some, { ...rest, firstImage: numbers, previews: false })) {
+        pictures.push(...painting.pictures);
+      }
+      onProgress?.(pictures.length, captions.length);
+    }
+    return pictures;
+  }
+
+  /** The codes of pictures of the run's size, [pictures, grid * grid]. */
+  async encode(pictures: readonly Picture[]): Promise<Int32Array> {
+    const S = this.imageSize;
+    const values = new Float32Array(pictures.length * S * S * 3);
+    pictures.forEach((picture, i) => {
+      if (picture.width !== S || picture.height !== S) {
+        throw new UserError('encode', `expected ${S} x ${S} pixels, got ${picture.width} x ${picture.height}`);
+      }
+      values.set(toFloat(picture), i * S * S * 3);
+    });
+    const images = tf.tensor(values, [pictures.length, S, S, 3]);
+    const codes = this.patch.encode(images);
+    const result = (await codes.data()) as Int32Array;
+    images.dispose();
+    codes.dispose();
+    return result;
+  }
+
+  /** Pictures of codes [n, grid * grid]; patches whose code is -1 are light grey. */
+  async decode(codes: Int32Array): Promise<Picture[]> {
+    const { grid } = this.config.patch;
+    const N = grid * grid;
+    const n = codes.length / N;
+    // A patch that is not there yet shows through its neighbours' convolutions as little as the code of its left one.
+    const filled = Int32Array.from(codes, (code, i) => (code >= 0 ? code : lastBefore(codes, i - (i % N), i)));
+    const ids = tf.tensor2d(filled, [n, N], 'int32');
+    const images = this.patch.decode(ids);
+    const pictures = fromFloats((await images.data()) as Float32Array, this.imageSize, this.imageSize);
+    ids.dispose();
+    images.dispose();
+    const side = this.imageSize / grid;
+    codes.forEach((code, i) => {
+      if (code >= 0) return;
+      const place = i % N;
+      const box = { left: (place % grid) * side, top: Math.floor(place / grid) * side, width: side, height: side };
+      fill(pictures[Math.floor(i / N)], box, UNPAINTED);
+    });
+    return pictures;
+  }
+
+  private async givenCodes(image: Picture, keep: readonly boolean[] | undefined): Promise<Int32Array> {
+    const codes = await this.encode([image]);
+    if (keep === undefined || keep.length !== codes.length) {
+      throw new UserError('paint', `keep: expected ${codes.length} patches, got ${keep?.length ?? 'none'}`);
+    }
+    return codes.map((code, i) => (keep[i] ? code : -1));
+  }
+
+  /** Frees the parameters. */
+  dispose(): void {
+    this.model.dispose();
+    this.patch.dispose();
+  }
+}
+
+function withoutUndefined<T extends object>(values: T): T {
+  // Only what is undefined is left out, so the type stays.
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as T;
+}
+
+const UNPAINTED = [235, 235, 235] as const;
+
+function lastBefore(codes: Int32Array, first: number, index: number): number {
+  for (let i = index - 1; i >= first; i--) if (codes[i] >= 0) return codes[i];
+  return 0;
+}
+
+/**
+ * Reads a run's weights and makes sure that the tokenizers beside them are those they were trained with.
+ * @throws UserError saying which one the weights need
+ */
+export async function checkTokenizers(paths: RunPaths, weights: WeightKind): Promise<SafetensorsFile> {
+  const path = paths.weights[weights];
+  const file = await readSafetensors(path);
+  await expectTrainedWith(path, [
+    ['patch tokenizer', paths.patch, file.metadata.patch_tokenizer],
+    ['caption tokenizer', paths.captions, file.metadata.caption_tokenizer],
+  ]);
+  return file;
+}

@@ -1,0 +1,259 @@
+/**
+ * @file Attention without a matrix of scores in memory: tiles of scores are made, exponentiated with a running maximum and
+ * summed into the output, and made again in the backward pass from the saved logsumexp (Dao et al. 2022, FlashAttention,
+ * Algorithms 2 and 4, arXiv:2205.14135). What may attend to what is one of three masks; tiles that a mask empties are
+ * never computed.
+ */
+import type { Tensor, TensorInfo } from '@tensorflow/tfjs-core';
+import * as tf from '@tensorflow/tfjs-core';
+import { expectShape, ShapeError } from '../../core/errors.ts';
+import type { NativeBackend } from '../../device/native/native.ts';
+import { defineKernel, run } from '../registry.ts';
+import { attentionGradWebgpu, attentionWebgpu } from './webgpu.ts';
+
+/**
+ * Which key positions a query position may attend to. `table` is a matrix [T, T], row = query position, 1 = may attend,
+ * the same for all heads; every position must at least attend to itself. `key` names it: one key, one table.
+ */
+export type AttentionMask =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'causal' }
+  | { readonly kind: 'table'; readonly table: Uint8Array; readonly key: string };
+
+export interface AttentionOptions {
+  /** Default: causal. */
+  readonly mask?: AttentionMask;
+}
+
+interface MaskTable {
+  readonly key: string;
+  readonly table: Uint8Array;
+  /** Positions a side. */
+  readonly T: number;
+  /** For C++: [key, query position], rows `stride` apart with room for a tile of queries past the end. */
+  readonly transposed: Uint8Array;
+  readonly stride: number;
+}
+
+/** Bytes past the end of a row of a transposed table: more than a tile of queries. */
+const TABLE_ROOM = 64;
+
+const tables = new Map<string, MaskTable>();
+
+/**
+ * Scaled dot-product attention, softmax(q kT / sqrt(D) + mask) v, heads merged on output.
+ * Queries are the last Tq of Tk positions, so one call serves training (Tq = Tk) and decoding.
+ * @param q [B, H, Tq, D]; @param k [B, H, Tk, D]; @param v [B, H, Tk, D], Tq <= Tk
+ * @returns [B, Tq, H * D]. Saves q, k, v, the output and one logsumexp per row for the backward pass.
+ * @throws ShapeError if B, H or D differ, Tq > Tk, or a mask's table is smaller than Tk
+ */
+export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOptions = {}): Tensor {
+  const bound = expectShape('attention: q', q.shape, ['B', 'H', 'Tq', 'D']);
+  expectShape('attention: k', k.shape, ['B', 'H', 'Tk', 'D'], bound);
+  expectShape('attention: v', v.shape, ['B', 'H', 'Tk', 'D'], bound);
+  const mask = maskAttribute(options.mask ?? { kind: 'causal' }, bound.Tk);
+  if (bound.Tq > bound.Tk) {
+    throw new ShapeError(`attention: expected no more queries than keys, got ${bound.Tq} and ${bound.Tk}`);
+  }
+  const [y, logsumexp] = run('Attention', { q, k, v }, { mask });
+  logsumexp.dispose();
+  return y;
+}
+
+/** Keys and values of the positions decoded so far, grown by `attentionCached`; the fused decoder has a cache of its own. */
+export interface KvCache {
+  /** Room for this many positions. */
+  readonly capacity: number;
+  /** Positions filled. */
+  length: number;
+  /** [B, H, length, D]. */
+  k: Tensor;
+  v: Tensor;
+}
+
+/**
+ * An empty cache; its tensors outlive tidy scopes and are freed by `disposeKvCache`.
+ * @param size B, H, most positions, D
+ */
+export function createKvCache(size: {
+  readonly batch: number;
+  readonly heads: number;
+  readonly length: number;
+  readonly headDim: number;
+}): KvCache {
+  const { batch, heads, length, headDim } = size;
+  const empty = () => tf.keep(tf.zeros([batch, heads, 0, headDim]));
+  return { capacity: length, length: 0, k: empty(), v: empty() };
+}
+
+/**
+ * A new cache whose row i is row rows[i] of the given one, which stays as it is: one prefill serves several images.
+ * @param rows numbers from 0 to B - 1, in any order, any of them more than once
+ * @returns [rows, H, length, D], freed by `disposeKvCache`
+ * @throws RangeError if a row is not in the cache
+ */
+export function gatherKvCache(cache: KvCache, rows: readonly number[]): KvCache {
+  const [B] = cache.k.shape;
+  if (!rows.every(row => Number.isInteger(row) && row >= 0 && row < B)) {
+    throw new RangeError(`gatherKvCache: expected rows from 0 to ${B - 1}, got [${rows.join(', ')}]`);
+  }
+  const gather = (x: Tensor) => tf.keep(tf.tidy(() => tf.gather(x, tf.tensor1d([...rows], 'int32'))));
+  return { capacity: cache.capacity, length: cache.length, k: gather(cache.k), v: gather(cache.v) };
+}
+
+/** Frees the cache's memory. */
+export function disposeKvCache(cache: KvCache): void {
+  cache.k.dispose();
+  cache.v.dispose();
+}
+
+/**
+ * Attention while decoding: appends n positions to the cache, then attends from them to all of it. No gradient.
+ * @param q [B, H, n, D]; @param k [B, H, n, D]; @param v [B, H, n, D]: the new positions
+ * @param cache appended to
+ * @returns [B, n, H * D]
+ * @throws ShapeError if the cache has no room or another shape
+ */
+export function attentionCached(
+  q: Tensor,
+  k: Tensor,
+  v: Tensor,
+  options: AttentionOptions & { readonly cache: KvCache },
+): Tensor {
+  const { cache } = options;
+  const bound = expectShape('attentionCached: q', q.shape, ['B', 'H', 'n', 'D']);
+  expectShape('attentionCached: k', k.shape, ['B', 'H', 'n', 'D'], bound);
+  expectShape('attentionCached: v', v.shape, ['B', 'H', 'n', 'D'], bound);
+  expectShape('attentionCached: cache', cache.k.shape, ['B', 'H', 'rows', 'D'], bound);
+  const total = cache.length + bound.n;
+  if (total > cache.capacity) {
+    throw new ShapeError(`attentionCached: expected at most ${cache.capacity} positions, got ${total}`);
+  }
+  const append = (old: Tensor, rows: Tensor) => {
+    const joined = tf.keep(total === bound.n ? tf.clone(rows) : tf.concat([old, rows], 2));
+    old.dispose();
+    return joined;
+  };
+  cache.length = total;
+  cache.k = append(cache.k, k);
+  cache.v = append(cache.v, v);
+  return attention(q, cache.k, cache.v, { mask: options.mask });
+}
+
+/** The mask as an attribute of the kernel; registers tables at their first use. */
+function maskAttribute(mask: AttentionMask, Tk: number): string {
+  if (mask.kind !== 'table') return mask.kind;
+  const { key, table } = mask;
+  let known = tables.get(key);
+  if (known === undefined) {
+    const T = Math.sqrt(table.length);
+    if (!Number.isInteger(T)) throw new ShapeError(`attention: expected a mask of T * T entries, got ${table.length}`);
+    for (let i = 0; i < T; i++) {
+      if (table[i * T + i] === 0)
+        throw new ShapeError(`attention: mask ${key}: position ${i} may not attend to itself`);
+    }
+    known = { key, table, T, ...transposeTable(table, T) };
+    tables.set(key, known);
+  } else if (known.table !== table && Buffer.compare(known.table, table) !== 0) {
+    throw new Error(`attention: two mask tables have the key ${key}`);
+  }
+  if (known.T < Tk) throw new ShapeError(`attention: expected a mask of ${Tk} positions or more, got ${known.T}`);
+  return `table:${key}`;
+}
+
+function transposeTable(table: Uint8Array, T: number): { transposed: Uint8Array; stride: number } {
+  const stride = T + TABLE_ROOM;
+  const transposed = new Uint8Array(T * stride);
+  for (let i = 0; i < T; i++) {
+    for (let j = 0; j < T; j++) transposed[j * stride + i] = table[i * T + j] === 0 ? 0 : 1;
+  }
+  return { transposed, stride };
+}
+
+/** The table of a mask that is one. */
+function tableOf(mask: string): MaskTable | undefined {
+  return mask.startsWith('table:') ? tables.get(mask.slice('table:'.length)) : undefined; // registered by maskAttribute
+}
+
+/** 0 where a query may attend and -1e30 where not, [Tq, Tk]; null if there is no mask. */
+function maskBias(mask: string, Tq: number, Tk: number): Tensor | null {
+  if (mask === 'none') return null;
+  const bias = new Float32Array(Tq * Tk);
+  const known = tableOf(mask);
+  for (let i = 0; i < Tq; i++) {
+    const position = Tk - Tq + i;
+    for (let j = 0; j < Tk; j++) {
+      const visible = known === undefined ? j <= position : known.table[position * known.T + j] !== 0;
+      if (!visible) bias[i * Tk + j] = -1e30;
+    }
+  }
+  return tf.tensor(bias, [Tq, Tk]);
+}
+
+/** What the C++ kernels need to know of shapes and mask: a buffer, and numbers in their order. */
+function nativeProblem(q: TensorInfo, k: TensorInfo, mask: string, backend: NativeBackend) {
+  const [B, H, Tq, D] = q.shape;
+  const [, , Tk] = k.shape;
+  const known = tableOf(mask);
+  const kind = known !== undefined ? 2 : mask === 'causal' ? 1 : 0;
+  const precision = backend.precision === 'bf16' ? 1 : 0;
+  return { table: known?.transposed ?? null, numbers: [B, H, Tq, Tk, D, Tk, kind, known?.stride ?? 0, precision] };
+}
+
+/** q kT / sqrt(D) + mask, [B, H, Tq, Tk]. */
+function maskedScores(q: Tensor, k: Tensor, mask: string): Tensor {
+  const [, , Tq, D] = q.shape;
+  const [, , Tk] = k.shape;
+  const scores = tf.mul(tf.matMul(q, k, false, true), 1 / Math.sqrt(D));
+  const bias = maskBias(mask, Tq, Tk);
+  return bias === null ? scores : tf.add(scores, bias);
+}
+
+defineKernel({
+  name: 'Attention',
+  reference: ({ q, k, v }, { mask }) => {
+    const [B, H, Tq, D] = q.shape;
+    const scores = maskedScores(q, k, mask as string);
+    const logsumexp = tf.logSumExp(scores, -1, true); // [B, H, Tq, 1]
+    const y = tf.matMul(tf.exp(tf.sub(scores, logsumexp)), v); // [B, H, Tq, D]
+    return [tf.reshape(tf.transpose(y, [0, 2, 1, 3]), [B, Tq, H * D]), tf.reshape(logsumexp, [B, H, Tq])];
+  },
+  native: ({ q, k, v }, { mask }, backend) => {
+    const [B, H, Tq, D] = q.shape;
+    const y = backend.output([B, Tq, H * D]);
+    const logsumexp = backend.output([B, H, Tq]);
+    const { table, numbers } = nativeProblem(q, k, mask as string, backend);
+    backend.call('attention', [q, k, v, table, y, logsumexp], numbers);
+    return [y, logsumexp];
+  },
+  webgpu: (inputs, { mask }, backend) => attentionWebgpu(inputs, mask as string, tableOf(mask as string), backend),
+  gradient: {
+    saveInputs: ['q', 'k', 'v'],
+    saveOutputs: [true, true],
+    run: ([dy], { q, k, v, y0, y1 }, { mask }) => {
+      const [dq, dk, dv] = run('AttentionGrad', { q, k, v, y: y0, logsumexp: y1, dy: dy as Tensor }, { mask });
+      return { q: dq, k: dk, v: dv };
+    },
+  },
+});
+
+defineKernel({
+  name: 'AttentionGrad',
+  reference: ({ q, k, v, y, logsumexp, dy }, { mask }) => {
+    const [B, H, Tq, D] = q.shape;
+    const split = (x: Tensor) => tf.transpose(tf.reshape(x, [B, Tq, H, D]), [0, 2, 1, 3]); // [B, H, Tq, D]
+    const dO = split(dy);
+    const p = tf.exp(tf.sub(maskedScores(q, k, mask as string), tf.expandDims(logsumexp, -1))); // [B, H, Tq, Tk]
+    const delta = tf.sum(tf.mul(dO, split(y)), -1, true);
+    const dp = tf.matMul(dO, v, false, true);
+    const ds = tf.mul(tf.mul(p, tf.sub(dp, delta)), 1 / Math.sqrt(D));
+    return [tf.matMul(ds, k), tf.matMul(ds, q, true, false), tf.matMul(p, dO, true, false)];
+  },
+  native: ({ q, k, v, y, logsumexp, dy }, { mask }, backend) => {
+    const gradients = [q, k, v].map(x => backend.output(x.shape));
+    const { table, numbers } = nativeProblem(q, k, mask as string, backend);
+    backend.call('attentionGradient', [q, k, v, table, y, logsumexp, dy, ...gradients], numbers);
+    return gradients;
+  },
+  webgpu: (inputs, { mask }, backend) => attentionGradWebgpu(inputs, mask as string, tableOf(mask as string), backend),
+});

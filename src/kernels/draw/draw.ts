@@ -1,0 +1,189 @@
+/**
+ * @file Drawing codes from logits: classifier-free guidance (Ho and Salimans 2022, arXiv:2207.12598, section 3.2),
+ * temperature, top-k (Fan et al. 2018, arXiv:1805.04833) and top-p (Holtzman et al. 2020, arXiv:1904.09751). C++:
+ * native/draw.cc; WGSL: wgsl/draw.ts.
+ */
+import type { Tensor, TensorInfo } from '@tensorflow/tfjs-core';
+import * as tf from '@tensorflow/tfjs-core';
+import { expectShape } from '../../core/errors.ts';
+import { activeNative } from '../../device/native/native.ts';
+import { activeGpu, type GpuBackend } from '../../device/webgpu/webgpu.ts';
+import { drawNumbers, drawOnGpu, drawScratch, readHistory } from './webgpu.ts';
+
+export interface DrawOptions {
+  /** Divides the logits; 0 takes the likeliest code. Default 1. */
+  readonly temperature?: number;
+  /** Keeps the k likeliest codes; 0 keeps all. Default 0. */
+  readonly topK?: number;
+  /** Keeps the likeliest codes that together have this probability. Default 1. */
+  readonly topP?: number;
+  /** Logits become uncaptioned + scale * (captioned - uncaptioned); 1 switches guidance off. Default 1. */
+  readonly cfgScale?: number;
+}
+
+export interface Drawn {
+  /** [images]. */
+  readonly codes: Int32Array;
+  /** [images], in nats, under the distribution that was drawn from. */
+  readonly logProbability: Float64Array;
+}
+
+/**
+ * Draws a code for each image.
+ * @param logits [images, codes]; with guidance [2 images, codes], the uncaptioned twins after the images
+ * @param u [images], numbers in [0, 1) that decide the draws
+ */
+export async function drawCodes(logits: Tensor, u: Float64Array, options: DrawOptions = {}): Promise<Drawn> {
+  const { temperature = 1, topK = 0, topP = 1, cfgScale = 1 } = options;
+  const images = u.length;
+  const guided = cfgScale !== 1;
+  const { K } = expectShape('drawCodes: logits', logits.shape, [guided ? 2 * images : images, 'K']);
+  const drawn = { codes: new Int32Array(images), logProbability: new Float64Array(images) };
+  const backend = activeNative();
+  if (backend !== undefined) {
+    const most = topK > 0 ? Math.min(topK, K) : K;
+    const buffers = [logits, u, drawn.codes, drawn.logProbability];
+    backend.call('drawCodes', buffers, [images, K, cfgScale, temperature, most, topP]);
+    return drawn;
+  }
+  const gpu = activeGpu();
+  if (gpu !== undefined) {
+    const onGpu = new GpuDraws(gpu, { images, K }, u, options);
+    onGpu.begin(1);
+    onGpu.draw(logits);
+    const read = await onGpu.read();
+    onGpu.dispose();
+    return read;
+  }
+  const values = (await logits.data()) as Float32Array;
+  for (let i = 0; i < images; i++) {
+    const row = values.slice(i * K, (i + 1) * K);
+    if (guided) guide(row, values.subarray((images + i) * K, (images + i + 1) * K), cfgScale);
+    const { code, logProbability } = drawCode(row, u[i], options);
+    drawn.codes[i] = code;
+    drawn.logProbability[i] = logProbability;
+  }
+  return drawn;
+}
+
+/** Draws on the GPU, whose codes stay there until some steps' are read at once. */
+export class GpuDraws {
+  /** int32 [images], the codes drawn last. */
+  readonly ids: Tensor;
+  private readonly backend: GpuBackend;
+  private readonly images: number;
+  private readonly K: number;
+  private readonly options: DrawOptions;
+  private readonly scratch: Tensor;
+  private readonly numbers: Tensor;
+  private history: Tensor | undefined;
+  private at = 0;
+  private place = 0;
+
+  /** @param u [draws, images], numbers in [0, 1) that decide the draws to come */
+  constructor(
+    backend: GpuBackend,
+    { images, K }: { readonly images: number; readonly K: number },
+    u: Float64Array,
+    options: DrawOptions,
+  ) {
+    const keep = (info: TensorInfo) => tf.keep(tf.engine().makeTensorFromTensorInfo(info));
+    this.backend = backend;
+    this.images = images;
+    this.K = K;
+    this.options = options;
+    this.ids = keep(backend.output([images], 'int32'));
+    this.scratch = keep(drawScratch(backend, images, K));
+    this.numbers = tf.keep(tf.tensor(drawNumbers(u), [u.length / images, images]));
+  }
+
+  /** Makes room for the codes of `steps` draws, after which they are read. */
+  begin(steps: number): void {
+    this.history?.dispose();
+    this.history = tf.keep(tf.engine().makeTensorFromTensorInfo(this.backend.output([steps, 2, this.images], 'int32')));
+    this.place = 0;
+  }
+
+  /** @param logits as for `drawCodes` */
+  draw(logits: TensorInfo): void {
+    const { backend, images, K, ids, scratch } = this;
+    const { temperature = 1, topK = 0, topP = 1, cfgScale = 1 } = this.options;
+    drawOnGpu(backend, {
+      ...{ logits, images, K, ids, scratch, temperature, topP, cfgScale },
+      most: topK > 0 ? Math.min(topK, K) : K,
+      numbers: this.numbers,
+      at: this.at++,
+      history: this.history as Tensor, // begun before the first draw
+      place: this.place++,
+    });
+  }
+
+  /** What has been drawn since `begin`, [steps, images]. */
+  async read(): Promise<Drawn> {
+    const { history, images } = this;
+    return readHistory((await (history as Tensor).data()) as Int32Array, images);
+  }
+
+  dispose(): void {
+    this.ids.dispose();
+    this.scratch.dispose();
+    this.numbers.dispose();
+    this.history?.dispose();
+  }
+}
+
+/** Overwrites the captioned logits with the guided ones. */
+function guide(captioned: Float32Array, uncaptioned: Float32Array, scale: number): void {
+  for (let k = 0; k < captioned.length; k++) {
+    captioned[k] = uncaptioned[k] + scale * (captioned[k] - uncaptioned[k]);
+  }
+}
+
+/**
+ * The reference: draws a code from softmax(logits / temperature), cut to the top k and then to the top p.
+ * @param logits [codes], left as they are; @param u a number in [0, 1)
+ * @returns the code, and its log-probability in the distribution that was drawn from
+ */
+export function drawCode(
+  logits: Float32Array,
+  u: number,
+  options: DrawOptions = {},
+): { readonly code: number; readonly logProbability: number } {
+  const { temperature = 1, topK = 0, topP = 1 } = options;
+  const K = logits.length;
+  let best = 0;
+  for (let k = 1; k < K; k++) if (logits[k] > logits[best]) best = k;
+  if (temperature === 0) return { code: best, logProbability: 0 };
+
+  const weights = new Float64Array(K);
+  const max = logits[best];
+  for (let k = 0; k < K; k++) weights[k] = Math.exp((logits[k] - max) / temperature);
+  if ((topK > 0 && topK < K) || topP < 1) truncate(weights, topK, topP);
+  let total = 0;
+  for (let k = 0; k < K; k++) total += weights[k];
+  let left = u * total;
+  let code = best;
+  for (let k = 0; k < K; k++) {
+    if (weights[k] === 0) continue;
+    code = k; // the last one that can be drawn, should rounding leave something over
+    left -= weights[k];
+    if (left < 0) break;
+  }
+  return { code, logProbability: Math.log(weights[code] / total) };
+}
+
+/** Sets to zero what top-k and top-p leave out; ties at the edge go to the smaller code. */
+function truncate(weights: Float64Array, topK: number, topP: number): void {
+  const order = Uint32Array.from(weights.keys()).sort((a, b) => weights[b] - weights[a] || a - b);
+  let kept = topK > 0 ? Math.min(topK, order.length) : order.length;
+  if (topP < 1) {
+    let total = 0;
+    for (let i = 0; i < kept; i++) total += weights[order[i]];
+    let sum = 0;
+    for (let i = 0; i < kept; i++) {
+      sum += weights[order[i]];
+      if (sum >= topP * total) kept = i + 1;
+    }
+  }
+  for (let i = kept; i < order.length; i++) weights[order[i]] = 0;
+}

@@ -1,0 +1,180 @@
+/** @file The pictures of an evaluation: real ones of both sides of the split, what the model paints, what its tokenizer makes. */
+
+import { type Item, openDataset } from '../../../data/index.ts';
+import { decodeAll } from '../../../data/loader.ts';
+import { modeOf } from '../../../data/modes.ts';
+import type { Session } from '../../cli/commands/session.ts';
+import type { RunConfig } from '../../config/run.ts';
+import { UserError } from '../../core/errors.ts';
+import { Random } from '../../core/random.ts';
+import { imageNumbers, TransformerPainter } from '../../families/painter.ts';
+import { DalleTask } from '../../families/transformer/task.ts';
+import type { Picture } from '../../image/images.ts';
+import { NearestImages } from '../../image/nearest.ts';
+import { checkMode } from '../../metrics/judges/modes.ts';
+import { checkScene } from '../../metrics/judges/scenes.ts';
+import type { Evidence } from '../../metrics/registry.ts';
+import { splitDataset } from '../images.ts';
+import type { Painter } from '../painter.ts';
+import { reconstructPictures } from '../reconstructions.ts';
+
+/** Real pictures with the first caption of each. */
+export interface Captioned {
+  readonly pictures: readonly Picture[];
+  readonly captions: readonly string[];
+}
+
+export interface RealPictures {
+  /** What all rows are compared with: training images. */
+  readonly reference: Captioned;
+  /** Every training image, small, to look for copies in. */
+  readonly train: NearestImages | undefined;
+  /** Images that were never trained on: they lend the captions that are painted, and stand in for samples in the floor. */
+  readonly heldOut: Captioned;
+  /** Whether there are such images at all; otherwise they are training images. */
+  readonly unseen: boolean;
+}
+
+/** Side that training images are reduced to before they are compared, as `tessera sample --nearest` does. */
+const COMPARED = 64;
+
+/** Reads the real pictures. @throws UserError if there are none */
+export async function readReal(
+  session: Session,
+  request: {
+    readonly data: string;
+    readonly format?: string;
+    readonly config: RunConfig;
+    readonly numImages: number;
+    readonly reference: number;
+    readonly seed: number;
+    readonly nearest: boolean;
+  },
+): Promise<RealPictures> {
+  const { data, format, config, seed } = request;
+  const size = config.images.imageSize;
+  const dataset = await openDataset(data, { format, check: false });
+  const { training, heldOut } = splitDataset(dataset, config.images);
+  const random = new Random(seed).fork('eval/items');
+  const some = (items: readonly Item[], count: number, label: string) =>
+    count >= items.length
+      ? items
+      : Array.from(random.fork(label).permutation(items.length).subarray(0, count), i => items[i]);
+  const read = async (title: string, items: readonly Item[], side: number) => {
+    session.reporter.stage(title, { total: items.length, unit: 'images' });
+    const { images, indices } = await decodeAll(items, {
+      size: side,
+      onProgress: step => session.reporter.update({ step, amount: step }),
+    });
+    if (session.signal.aborted) throw new UserError('eval', 'stopped');
+    if (indices.length === 0) throw new UserError('eval', `${data}: none of ${items.length} images can be decoded`);
+    session.reporter.done(`${indices.length} images`);
+    return { images, captions: Array.from(indices, i => items[i].captions[0]) };
+  };
+  const captioned = async (title: string, items: readonly Item[]): Promise<Captioned> => {
+    const { images, captions } = await read(title, items, size);
+    return { captions, pictures: captions.map((_, i) => pictureAt(images, size, i)) };
+  };
+  const small = Math.min(COMPARED, size);
+  return {
+    heldOut: await captioned('held-out images', some(heldOut, request.numImages, 'held-out')),
+    reference: await captioned('training images', some(training, request.reference, 'reference')),
+    train: request.nearest
+      ? new NearestImages((await read('all training images', training, small)).images, small)
+      : undefined,
+    unseen: heldOut !== training,
+  };
+}
+
+function pictureAt(images: Uint8Array, size: number, i: number): Picture {
+  const bytes = size * size * 3;
+  return { width: size, height: size, data: images.subarray(i * bytes, (i + 1) * bytes) };
+}
+
+/** Pictures that are painted between two looks at whether to stop. */
+const AT_ONCE = 64;
+
+/** Paints captions, again from the first one with new image numbers where there are fewer than pictures wanted. */
+export async function paintCaptions(
+  session: Session,
+  painter: Painter,
+  captions: readonly string[],
+  { count, seed }: { readonly count: number; readonly seed: number },
+): Promise<Captioned> {
+  const wanted = Array.from({ length: count }, (_, i) => captions[i % captions.length]);
+  const numbers = imageNumbers(wanted);
+  session.reporter.stage('painting', { total: count, unit: 'images' });
+  const pictures: Picture[] = [];
+  for (let first = 0; first < count; first += AT_ONCE) {
+    const last = first + AT_ONCE;
+    pictures.push(
+      ...(await painter.paint(wanted.slice(first, last), {
+        seed,
+        numbers: numbers.slice(first, last),
+        onProgress: done => session.reporter.update({ step: first + done, amount: first + done }),
+      })),
+    );
+    if (session.signal.aborted) throw new UserError('eval', 'stopped');
+  }
+  session.reporter.done(`${pictures.length} images`);
+  return { pictures, captions: wanted };
+}
+
+/** Pictures through the tokenizer of a transformer and back; undefined for a model that has none. */
+export async function throughTokenizer(
+  painter: Painter,
+  { pictures, captions }: Captioned,
+): Promise<Captioned | undefined> {
+  if (!(painter instanceof TransformerPainter)) return undefined;
+  const again: Picture[] = [];
+  for (let first = 0; first < pictures.length; first += AT_ONCE) {
+    again.push(...(await reconstructPictures(painter.tessera.patch, pictures.slice(first, first + AT_ONCE))));
+  }
+  return { pictures: again, captions };
+}
+
+/** What each picture keeps of its caption, where all captions are of data whose pictures can be read back. */
+export function checkCaptions({ pictures, captions }: Captioned): Evidence['checks'] {
+  const check = captions.every(caption => modeOf(caption) !== undefined) ? checkMode : checkScene;
+  try {
+    return pictures.map(({ data, width }, i) => check(data, width, captions[i]));
+  } catch (error) {
+    if (error instanceof Error && error.message.startsWith('check: not a caption')) return undefined;
+    throw error;
+  }
+}
+
+/** Groups of images that are resampled, at least where there are so many images; and most images of one. */
+const GROUPS = 64;
+const GROUP = 8;
+
+/** Mean nats a code of groups of images; undefined for a model without a likelihood. */
+export async function likelihoodOf(
+  session: Session,
+  painter: Painter,
+  { pictures, captions }: Captioned,
+): Promise<Evidence['likelihood']> {
+  if (!(painter instanceof TransformerPainter)) return undefined;
+  const { model, patch, imageSize } = painter.tessera;
+  const codes = model.codes;
+  session.reporter.stage('likelihood', { total: pictures.length, unit: 'images' });
+  const nats: number[] = [];
+  const groups = Math.max(Math.min(GROUPS, pictures.length), Math.ceil(pictures.length / GROUP));
+  for (let group = 0; group < groups; group++) {
+    const [first, end] = [group, group + 1].map(g => Math.floor((g * pictures.length) / groups)); // of nearly one size
+    const some = pictures.slice(first, end);
+    const ids = some.map((_, i) => String(first + i));
+    const held = {
+      set: { ids, crops: 1, length: codes, codes: Uint16Array.from(await painter.tessera.encode(some)) },
+      captions: captions.slice(first, end).map(caption => [caption]),
+    };
+    const encoder = { encodeCaption: (caption: string) => painter.tessera.encodeCaption(caption) };
+    const options = { batchSize: GROUP, accumulate: 1, bpeDropout: 0, seed: 0, imageSize };
+    const task = new DalleTask(model, encoder, { training: held, heldOut: held }, options);
+    nats.push((await task.evaluate()).image);
+    session.reporter.update({ step: end, amount: end });
+    if (session.signal.aborted) throw new UserError('eval', 'stopped');
+  }
+  session.reporter.done();
+  return { nats, codes, imageSize: patch.imageSize, images: pictures.length };
+}

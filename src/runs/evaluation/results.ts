@@ -1,0 +1,99 @@
+/** @file Results of an evaluation: a line of metrics.jsonl each, and the table that people read. */
+
+import { displayWidth } from '../../cli/terminal/text.ts';
+import type { MetricRow } from '../../metrics/registry.ts';
+
+/** One number, as it is appended to metrics.jsonl. */
+export interface EvalRecord {
+  readonly stage: 'eval';
+  readonly run: string;
+  /** Training step of the weights. */
+  readonly step: number;
+  readonly weights: string;
+  readonly metric: string;
+  /** null: does not apply; `details.reason` says why. */
+  readonly value: number | null;
+  readonly low: number | null;
+  readonly high: number | null;
+  readonly row: MetricRow;
+  readonly features: string | null;
+  /** Pictures of the row, and real ones that they were compared with. */
+  readonly n: number;
+  readonly reference: number;
+  readonly seed: number;
+  readonly details?: Readonly<Record<string, number | string>>;
+}
+
+/** How a metric is shown, where its own number is hard to read. */
+const shown: Readonly<Record<string, { readonly label: string; readonly scale: number }>> = {
+  kid: { label: 'kid x 1000', scale: 1000 },
+  nll: { label: 'nll, nats a code', scale: 1 },
+  psnr: { label: 'psnr, dB', scale: 1 },
+};
+
+/** What leads, whatever order it was asked for in. */
+const leading = ['kid', 'coverage'];
+
+const columns: readonly { readonly row: MetricRow; readonly title: string }[] = [
+  { row: 'samples', title: 'samples' },
+  { row: 'floor', title: 'real images' },
+  { row: 'reconstruction', title: 'tokenizer' },
+];
+
+/**
+ * Lines of a table, by features: samples with their 95 percent intervals, beside other real images in their place and
+ * those through the tokenizer.
+ */
+export function resultTable(records: readonly EvalRecord[]): string[] {
+  const present = columns.filter(({ row }) => records.some(record => record.row === row));
+  const groups = [...new Set(records.map(({ features }) => features))];
+  const head = ['', ...present.map(({ title }) => title)];
+  const body: string[][] = [];
+  const reasons: string[] = [];
+  for (const features of groups) {
+    body.push([features === null ? 'without features' : `features ${features}`]);
+    const own = records.filter(record => record.features === features);
+    const names = [...new Set(own.map(({ metric }) => metric))];
+    const rank = (name: string) => (leading.includes(name) ? leading.indexOf(name) : leading.length);
+    for (const name of names.sort((a, b) => rank(a) - rank(b))) {
+      const cells = present.map(({ row }) => {
+        const record = own.find(other => other.metric === name && other.row === row);
+        const reason = record?.details?.reason;
+        if (record?.value === null && reason !== undefined) reasons.push(`${name}: ${reason}`);
+        return record === undefined ? '' : cell(record);
+      });
+      body.push([`  ${shown[name]?.label ?? name}`, ...cells]);
+    }
+  }
+  const notes = [...new Set(reasons)].map(reason => `n/a  ${reason}`);
+  return [...aligned([head, ...body]), ...notes];
+}
+
+function cell({ metric, value, low, high }: EvalRecord): string {
+  if (value === null) return 'n/a';
+  const { scale = 1 } = shown[metric] ?? {};
+  if (low === null || high === null) return number(value * scale, value * scale);
+  const size = Math.max(Math.abs(value), Math.abs(high - low)) * scale;
+  return `${number(value * scale, size)} [${number(low * scale, size)}, ${number(high * scale, size)}]`;
+}
+
+/** As many digits as fit a number of that size. */
+function number(value: number, size: number): string {
+  const digits = size >= 100 ? 1 : size >= 10 ? 2 : size >= 0.05 ? 3 : 5;
+  const text = value.toFixed(digits);
+  return /^-0\.?0*$/.test(text) ? text.slice(1) : text;
+}
+
+function aligned(rows: readonly (readonly string[])[]): string[] {
+  const count = Math.max(...rows.map(row => row.length));
+  const widths = Array.from({ length: count }, (_, c) =>
+    // A heading alone on its line may be wider than what is below it.
+    Math.max(0, ...rows.filter(row => row.length > 1).map(row => displayWidth(row[c] ?? ''))),
+  );
+  return rows.map(row =>
+    row
+      .map((text, c) => (row.length === 1 ? text : text + ' '.repeat(Math.max(0, widths[c] - displayWidth(text)))))
+      .join('   ')
+      .trimEnd(),
+  );
+}

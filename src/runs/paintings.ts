@@ -1,0 +1,274 @@
+/**
+ * @file What a comparison paints: the same captions by every run beside the real images, and more samples, whose painting
+ * is timed and among which training images are looked for. Runs are opened one after another, so that only one is in memory.
+ */
+import { openDataset } from '../../data/index.ts';
+import { decodeAll } from '../../data/loader.ts';
+import type { EngineFlags, Session } from '../cli/commands/session.ts';
+import type { ImagesConfig, RunConfig } from '../config/run.ts';
+import { UserError } from '../core/errors.ts';
+import { loadPatchTokenizer } from '../families/transformer/patch-task.ts';
+import { encodePng, type Picture } from '../image/images.ts';
+import { type Memorisation, memorisation, NearestImages } from '../image/nearest.ts';
+import type { Embedded, NearestTraining, RunReport, SampleGrid } from '../report/contents.ts';
+import { splitDataset } from './images.ts';
+import { openPainter, type Painter } from './painter.ts';
+import { reconstructPictures } from './reconstructions.ts';
+import { runPaths, type WeightKind } from './run.ts';
+
+/** Rows of the grid of samples, where no captions are given. */
+const ROWS = 12;
+/** Most held-out images whose distance to training images is measured. */
+const HELD_OUT = 256;
+/** Side at which images are compared with training images. */
+const COMPARED = 32;
+/** Samples shown beside their nearest training image. */
+const CLOSEST = 16;
+/** Most samples that are timed and looked through for training images. */
+const MEASURED = 128;
+/** Images painted at once. */
+const PIECE = 32;
+
+/** A run that can be compared. */
+export interface ComparedRun {
+  readonly folder: string;
+  readonly name: string;
+  readonly config: RunConfig;
+  /** The weights that it is painted with, and whether they are there. */
+  readonly weights: WeightKind;
+  readonly trained: boolean;
+}
+
+/** How it is painted. */
+export interface PaintingRequest extends EngineFlags {
+  /** Images painted by each run to be measured. */
+  readonly numImages: number;
+  readonly seed: number;
+}
+
+/** The images of a data set that a comparison needs. */
+export interface ComparisonData {
+  readonly heldOut: readonly { readonly picture: Picture; readonly caption: string }[];
+  /** False where the data is too small to hold anything out. */
+  readonly isHeldOut: boolean;
+  readonly training: { readonly index: NearestImages; readonly captions: readonly string[] };
+}
+
+/** What painting with a run has shown. */
+export interface PaintedRun extends Pick<RunReport, 'sampling' | 'nearest'> {
+  readonly parameters: number;
+}
+
+/** Decodes the held-out images, and all training images small. */
+export async function openComparisonData(
+  session: Session,
+  { data, format }: { readonly data: string; readonly format?: string },
+  { images }: RunConfig,
+): Promise<ComparisonData> {
+  const { training, heldOut } = splitDataset(await openDataset(data, { format, check: false }), images);
+  const small = Math.min(COMPARED, images.imageSize);
+  session.reporter.stage('training images', { unit: 'images' });
+  const onProgress = (step: number, total: number) => session.reporter.update({ step, total, amount: step });
+  const references = await decodeAll(training, { size: small, onProgress });
+  const some = evenly(heldOut, HELD_OUT);
+  const held = await decodeAll(some, { size: images.imageSize });
+  session.reporter.done(`${references.indices.length} training images, ${held.indices.length} held-out ones`);
+  if (references.indices.length === 0 || held.indices.length === 0) {
+    throw new UserError('compare', `${data}: no image can be decoded`, `see \`tessera data inspect ${data}\``);
+  }
+  return {
+    heldOut: Array.from(held.indices, (item, i) => ({
+      picture: pictureAt(held.images, i, images),
+      caption: some[item].captions[0],
+    })),
+    isHeldOut: heldOut !== training,
+    training: {
+      index: new NearestImages(references.images, small),
+      captions: Array.from(references.indices, item => training[item].captions[0]),
+    },
+  };
+}
+
+/** Everything that the runs paint. */
+export async function paintRuns(
+  session: Session,
+  request: PaintingRequest,
+  wanted: {
+    readonly runs: readonly ComparedRun[];
+    readonly captions: readonly string[] | undefined;
+    readonly data: ComparisonData | undefined;
+  },
+): Promise<{ readonly painted: ReadonlyMap<string, PaintedRun>; readonly grid: SampleGrid | null }> {
+  const { captions: given, data } = wanted;
+  const runs = wanted.runs.filter(({ trained }) => trained);
+  const shown = given === undefined ? evenly(data?.heldOut ?? [], ROWS) : [];
+  const captions = given ?? shown.map(({ caption }) => caption);
+  const count = imagesPerCaption(runs.length);
+  const painted = new Map<string, PaintedRun>();
+  const images: { run: string; images: (readonly Embedded[])[] }[] = [];
+  for (const run of runs) {
+    const painter = await openPainter(run.folder, { ...request, weights: run.weights });
+    try {
+      const inGrid = captions.flatMap(caption => Array.from({ length: count }, () => caption));
+      const brush = new TimedBrush(session, painter, { ...request, name: run.name });
+      const pictures = await brush.paint(
+        inGrid,
+        inGrid.map((_, i) => i % count),
+      );
+      const embedded = await embedAll(pictures);
+      images.push({ run: run.name, images: captions.map((_, i) => embedded.slice(i * count, (i + 1) * count)) });
+      painted.set(run.name, await measure(brush, painter, { data, captions, numImages: request.numImages }));
+    } finally {
+      painter.dispose();
+    }
+  }
+  const real = given === undefined ? shown.map(({ picture }) => picture) : null;
+  return {
+    painted,
+    grid:
+      captions.length === 0
+        ? null
+        : {
+            captions,
+            heldOut: given === undefined && data?.isHeldOut === true,
+            real: real === null ? null : await embedAll(real),
+            reconstructions: real === null ? [] : await reconstructions(runs, real),
+            painted: images,
+          },
+  };
+}
+
+/** Paints and counts the time. */
+class TimedBrush {
+  private readonly session: Session;
+  private readonly painter: Painter;
+  private readonly options: { readonly seed: number; readonly name: string };
+  milliseconds = 0;
+
+  constructor(session: Session, painter: Painter, options: { readonly seed: number; readonly name: string }) {
+    this.session = session;
+    this.painter = painter;
+    this.options = options;
+  }
+
+  /** @param numbers of the images, one a caption */
+  async paint(captions: readonly string[], numbers: readonly number[]): Promise<Picture[]> {
+    const { session, painter } = this;
+    const { seed, name } = this.options;
+    const pictures: Picture[] = [];
+    session.reporter.stage(`painting with ${name}`, { total: captions.length, unit: 'images' });
+    this.milliseconds = 0;
+    for (let start = 0; start < captions.length; start += PIECE) {
+      if (session.signal.aborted) throw new UserError('compare', 'stopped');
+      const part = captions.slice(start, start + PIECE);
+      const began = session.now();
+      pictures.push(...(await painter.paint(part, { seed, numbers: numbers.slice(start, start + PIECE) })));
+      this.milliseconds += session.now() - began;
+      session.reporter.update({ step: pictures.length, amount: pictures.length });
+    }
+    session.reporter.done(`${pictures.length} images`);
+    return pictures;
+  }
+}
+
+/** More samples, of held-out captions one after another: the network is warm by now, and they are many. */
+async function measure(
+  brush: TimedBrush,
+  painter: Painter,
+  options: {
+    readonly data: ComparisonData | undefined;
+    readonly captions: readonly string[];
+    readonly numImages: number;
+  },
+): Promise<PaintedRun> {
+  const { data, numImages } = options;
+  const captions = data?.heldOut.map(({ caption }) => caption) ?? options.captions;
+  const asked = Array.from({ length: Math.min(numImages, MEASURED) }, (_, i) => captions[i % captions.length]);
+  // Numbers far from those of the grid, whose captions may be the same.
+  const numbers = asked.map((_, i) => 1000 + Math.floor(i / captions.length));
+  const samples = await brush.paint(asked, numbers);
+  return {
+    parameters: painter.parameters,
+    sampling: { passes: painter.passes, msPerImage: brush.milliseconds / samples.length, images: samples.length },
+    nearest: data === undefined ? null : await nearestOf(samples, asked, data),
+  };
+}
+
+async function nearestOf(
+  samples: readonly Picture[],
+  captions: readonly string[],
+  { training, heldOut }: ComparisonData,
+): Promise<NearestTraining> {
+  const found: Memorisation = memorisation(
+    samples,
+    training.index,
+    heldOut.map(({ picture }) => picture),
+  );
+  const closest = found.closest.slice(0, CLOSEST).map(async i => {
+    const { index, distance } = found.samples[i];
+    return {
+      caption: captions[i],
+      trained: training.captions[index],
+      distance,
+      sample: await embed(samples[i]),
+      image: await embed(training.index.reference(index)),
+    };
+  });
+  const finite = (value: number) => (Number.isFinite(value) ? value : null);
+  return {
+    samples: samples.length,
+    heldOut: heldOut.length,
+    training: training.index.count,
+    sampleMedian: found.sampleMedian,
+    heldOutMedian: found.heldOutMedian,
+    ratio: finite(found.ratio),
+    authentic: finite(found.authentic),
+    sampleRatios: [...found.ratios].filter(Number.isFinite),
+    heldOutRatios: found.heldOut.map(({ distance }) => distance / found.heldOutMedian).filter(Number.isFinite),
+    closest: await Promise.all(closest),
+  };
+}
+
+/** The images through the tokenizer of each transformer and back: runs that share one are shown once. */
+async function reconstructions(
+  runs: readonly ComparedRun[],
+  real: readonly Picture[],
+): Promise<SampleGrid['reconstructions']> {
+  const shown: { run: string; images: readonly Embedded[] }[] = [];
+  for (const { folder, name, config } of runs) {
+    if (config.family !== 'transformer') continue;
+    const tokenizer = await loadPatchTokenizer(config, runPaths(folder).patch);
+    try {
+      const images = await embedAll(await reconstructPictures(tokenizer, real));
+      const known = shown.some(other => other.images.every(({ uri }, i) => uri === images[i].uri));
+      if (!known) shown.push({ run: name, images });
+    } finally {
+      tokenizer.dispose();
+    }
+  }
+  return shown;
+}
+
+/** As many as fit beside one another. */
+function imagesPerCaption(runs: number): number {
+  return runs <= 2 ? 4 : runs <= 4 ? 2 : 1;
+}
+
+function evenly<T>(items: readonly T[], count: number): T[] {
+  const take = Math.min(count, items.length);
+  return Array.from({ length: take }, (_, i) => items[Math.floor((i * items.length) / take)]);
+}
+
+function pictureAt(images: Uint8Array, i: number, { imageSize }: ImagesConfig): Picture {
+  const bytes = imageSize ** 2 * 3;
+  return { width: imageSize, height: imageSize, data: images.subarray(i * bytes, (i + 1) * bytes) };
+}
+
+function embedAll(pictures: readonly Picture[]): Promise<Embedded[]> {
+  return Promise.all(pictures.map(embed));
+}
+
+async function embed(picture: Picture): Promise<Embedded> {
+  const png = Buffer.from(await encodePng(picture));
+  return { uri: `data:image/png;base64,${png.toString('base64')}`, width: picture.width, height: picture.height };
+}

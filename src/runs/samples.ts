@@ -1,0 +1,57 @@
+/** @file The grid of samples that training and the demo leave: captions that were trained on above captions never seen. */
+
+import type { Picture } from '../image/images.ts';
+import { type Cell, grid } from '../image/sheet.ts';
+import type { Painter } from './painter.ts';
+
+export interface SampleCaptions {
+  readonly trained: readonly string[];
+  readonly unseen: readonly string[];
+}
+
+/** Always the same draws, so that grids of one training can be compared. */
+const SEED = 1;
+
+/** Paints the captions and lays them out; also returns the pictures, unseen ones interleaved, for a terminal. */
+export async function drawSampleGrid(
+  painter: Painter,
+  captions: SampleCaptions,
+  options: { readonly note?: string; readonly columns?: number } = {},
+): Promise<{ readonly sheet: Picture; readonly painted: readonly Cell[] }> {
+  const { trained, unseen } = captions;
+  const all = [...trained, ...unseen];
+  const pictures = await painter.paint(all, { seed: SEED });
+  const cells = pictures.map((picture, i) => ({ picture, label: all[i] }));
+  const sheet = await grid(cells, {
+    columns: options.columns ?? 6,
+    cellScale: Math.max(1, Math.round(128 / painter.imageSize)),
+    title: 'Samples',
+    note: [options.note, painter.settings, `seed ${SEED}`].filter(Boolean).join(', '),
+    headings: [
+      ...(trained.length > 0 ? [{ before: 0, text: 'captions it was trained on' }] : []),
+      ...(unseen.length > 0 ? [{ before: trained.length, text: 'captions it has never seen' }] : []),
+    ],
+  });
+  const painted: Cell[] = [];
+  for (let i = 0; i < Math.max(trained.length, unseen.length); i++) {
+    if (i < trained.length) painted.push(cells[i]);
+    if (i < unseen.length) painted.push(cells[trained.length + i]);
+  }
+  return { sheet, painted };
+}
+
+/** The captions of each item of a side of the data. */
+type Captions = readonly (readonly string[])[];
+
+/** Some captions that were trained on and some that never were, spread over the data. */
+export function pickCaptions(training: Captions, heldOut: Captions): SampleCaptions {
+  const known = new Set(training.flat());
+  const some = (captions: readonly string[], count: number) =>
+    Array.from(
+      { length: Math.min(count, captions.length) },
+      (_, i) => captions[Math.floor((i * captions.length) / count)],
+    );
+  const first = (captions: Captions) => captions.map(([caption]) => caption);
+  const unseen = first(heldOut).filter(caption => !known.has(caption));
+  return { trained: some(first(training), 12), unseen: some(unseen, 12) };
+}

@@ -1,0 +1,230 @@
+/**
+ * @file What the stages of a training share: the data and its split, decoded images, the caption tokenizer, the log and
+ * the progress lines. Which stages there are is the families' matter (transformer.ts, rival.ts).
+ */
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { type Dataset, type Item, openDataset } from '../../../data/index.ts';
+import { BpeTokenizer } from '../../../tokenizer/bpe.ts';
+import type { Session } from '../../cli/commands/session.ts';
+import type { PatchTrainConfig, RunConfig, TextTrainConfig, TrainConfig } from '../../config/run.ts';
+import { UserError } from '../../core/errors.ts';
+import { activeNative } from '../../device/native/native.ts';
+import { activeGpu } from '../../device/webgpu/webgpu.ts';
+import { JsonLines, truncateAfter } from '../../io/jsonlines.ts';
+import { writeAtomic } from '../../io/state.ts';
+import type { ImageStream } from '../../training/captioned.ts';
+import { type LoopConfig, savedStep, type Watcher } from '../../training/loop.ts';
+import {
+  type DecodedItems,
+  DiskStream,
+  decodeItems,
+  fitsMemory,
+  MemoryStream,
+  type SplitItems,
+  splitDataset,
+} from '../images.ts';
+import { type RunPaths, runPaths } from '../run.ts';
+import type { SampleCaptions } from '../samples.ts';
+
+export interface TrainRequest {
+  readonly data: string;
+  readonly out: string;
+  /** The config of a new run. */
+  readonly config: RunConfig;
+  /** What the user asked for by flag or file: must agree with a run that is there. */
+  readonly given: Readonly<Record<string, unknown>>;
+  readonly format?: string;
+  readonly strict?: boolean;
+  /** Captions of the sample grid; by default some of the data's, trained on and held out. */
+  readonly sampleCaptions?: SampleCaptions;
+  /** Called whenever a state of the model is saved, with its weights on disk; its time is not the training's. */
+  readonly onSave?: (step: number) => Promise<void>;
+  /** The command that goes on with it; default train. */
+  readonly command?: string;
+  /** Place of this command's stages among those of a longer job. */
+  readonly stages?: { readonly before: number; readonly of: number };
+}
+
+/** Most held-out images that anything is measured on while training. */
+export const MEASURED = 1024;
+
+interface DecodedImages {
+  /** All crops of the training images; undefined where they do not fit the memory. */
+  readonly training: DecodedItems | undefined;
+  /** The middle crops of held-out images. */
+  readonly heldOut: DecodedItems;
+}
+
+export class Job {
+  readonly session: Session;
+  readonly request: TrainRequest;
+  readonly config: RunConfig;
+  readonly paths: RunPaths;
+  private readonly stages: readonly string[];
+  private dataset: Dataset | undefined;
+  private split: SplitItems | undefined;
+  private records: JsonLines | undefined;
+  private decoded: DecodedImages | undefined;
+
+  /** @param options.stages names of all stages, in order; @param options.dataset the data, where it is open already */
+  constructor(
+    session: Session,
+    request: TrainRequest,
+    options: { readonly config: RunConfig; readonly stages: readonly string[]; readonly dataset?: Dataset },
+  ) {
+    this.session = session;
+    this.request = request;
+    this.config = options.config;
+    this.stages = options.stages;
+    this.dataset = options.dataset;
+    this.paths = runPaths(request.out);
+  }
+
+  begin(stage: string, options: { readonly total?: number; readonly unit?: string } = {}): void {
+    this.session.reporter.stage(stage, { ...this.place(stage), ...options });
+  }
+
+  skip(stage: string, reason: string): void {
+    this.session.reporter.skip(stage, reason, this.place(stage));
+  }
+
+  /** Says how to go on. */
+  stopped(stage: string): undefined {
+    const { command = 'train', data, out } = this.request;
+    this.session.reporter.done('stopped; saved');
+    this.session.reporter.message(`${stage} stopped; go on with: tessera ${command} --data ${data} --out ${out}`);
+    return undefined;
+  }
+
+  private place(stage: string): { index: number; of: number } {
+    const { before, of } = this.request.stages ?? { before: 0, of: this.stages.length };
+    return { index: before + this.stages.indexOf(stage) + 1, of };
+  }
+
+  /** The items on both sides of the split; what could not be used is named at the first call. */
+  async items(): Promise<SplitItems> {
+    if (this.split !== undefined) return this.split;
+    const dataset = await this.open();
+    this.reportProblems(dataset.problems, dataset.items.length);
+    this.split = splitDataset(dataset, this.config.images);
+    return this.split;
+  }
+
+  async open(): Promise<Dataset> {
+    const { data, format, strict } = this.request;
+    this.dataset ??= await openDataset(data, { format, strict });
+    return this.dataset;
+  }
+
+  /** Names the items that were skipped; with `strict` the first stops the run. */
+  reportProblems(problems: Dataset['problems'], good: number): void {
+    if (problems.length === 0) return;
+    const { data, strict } = this.request;
+    if (strict === true) {
+      const more = problems.length > 1 ? ` (and ${problems.length - 1} more)` : '';
+      throw new UserError(
+        data,
+        `${problems[0].id}: ${problems[0].what}${more}`,
+        'mend or remove it, or leave out --strict to skip it',
+      );
+    }
+    const few = problems.slice(0, 3).map(({ id, what }) => `  ${id}: ${what}`);
+    const more = problems.length > few.length ? [`  ... see \`tessera data inspect ${data}\``] : [];
+    this.session.reporter.message([`${problems.length} items skipped, ${good} used:`, ...few, ...more].join('\n'));
+  }
+
+  /** The held-out images (middle crops) and, where they fit, all crops of the training images. */
+  async images(): Promise<DecodedImages> {
+    if (this.decoded !== undefined) return this.decoded;
+    const { images, seed } = this.config;
+    const { training, heldOut } = await this.items();
+    const onProgress = (step: number, total: number) => this.session.reporter.update({ step, total, note: 'decoding' });
+    const some = (items: readonly Item[]) =>
+      decodeItems(items.slice(0, MEASURED), images, { crops: 1, seed, onProgress });
+    const held = await some(heldOut);
+    const all = fitsMemory(training.length, images)
+      ? await decodeItems(training, images, { crops: images.crops, seed, onProgress })
+      : undefined;
+    // With nothing held out both sides are the same items.
+    const unique = (items: readonly { readonly id: string }[]) => new Set(items.map(({ id }) => id)).size;
+    const problems = new Map([...held.problems, ...(all?.problems ?? [])].map(problem => [problem.id, problem]));
+    this.reportProblems([...problems.values()], unique([...held.items, ...(all?.items ?? [])]));
+    if (all?.items.length === 0) throw new UserError('data', `none of ${training.length} images can be decoded`);
+    // Where nothing held out is sound, it is measured on what is trained on, as where nothing is held out.
+    this.decoded = { training: all, heldOut: held.items.length > 0 ? held : await some(training) };
+    return this.decoded;
+  }
+
+  /** Frees the decoded images, and the memory of tensors of other shapes than the next stage's. */
+  releaseImages(): void {
+    this.decoded = undefined;
+    activeNative()?.memoryPool.trim();
+    activeGpu()?.trim();
+  }
+
+  /** Training images with captions, from memory or from disk. */
+  async stream(options: { readonly batchSize: number; readonly balance?: number }): Promise<ImageStream> {
+    const { images, seed } = this.config;
+    const { training } = await this.images();
+    return training === undefined
+      ? new DiskStream((await this.items()).training, images, { ...options, seed })
+      : new MemoryStream(training, { ...options, seed });
+  }
+
+  /** Trains the caption tokenizer, or reads the one that is there. */
+  async captionStage(): Promise<BpeTokenizer> {
+    const { paths } = this;
+    if (existsSync(paths.captions)) {
+      this.skip('caption tokenizer', 'done before');
+      return BpeTokenizer.fromJSON(JSON.parse(await readFile(paths.captions, 'utf8')));
+    }
+    this.begin('caption tokenizer');
+    const { training } = await this.items();
+    const tokenizer = BpeTokenizer.train(
+      training.flatMap(({ captions }) => captions),
+      { vocabSize: this.config.caption.vocabSize },
+    );
+    await writeAtomic(paths.captions, JSON.stringify(tokenizer.toJSON()));
+    this.session.reporter.done(`${tokenizer.vocabSize} entries from ${training.length} items`);
+    return tokenizer;
+  }
+
+  /** The training loop's settings. Trainings without a rhythm of their own in the config are looked at ten times. */
+  loop(config: PatchTrainConfig | TextTrainConfig | TrainConfig): LoopConfig {
+    const rhythm = 'evalEvery' in config ? config : { ...tenths(config.steps), accumulate: 1 };
+    return { ...config, ...rhythm, seed: this.config.seed };
+  }
+
+  /** Opens metrics.jsonl for a stage, without the records that the resumed stage will write again. */
+  async watcher(stage: string, state: string): Promise<Watcher> {
+    const step = await savedStep(state);
+    this.records?.close();
+    await truncateAfter(this.paths.metrics, record => isAfter(record, stage, step));
+    this.records = new JsonLines(this.paths.metrics);
+    return { onMessage: message => this.session.reporter.message(message) };
+  }
+
+  log(stage: string, record: Readonly<Record<string, number | string>>): void {
+    this.records?.append({ stage, ...record });
+  }
+
+  /** Has what was logged on disk before the state that calls it done. */
+  syncLog(): void {
+    this.records?.sync();
+  }
+
+  close(): void {
+    this.records?.close();
+  }
+}
+
+function isAfter(record: unknown, stage: string, step: number): boolean {
+  const { stage: its, step: at } = record as { stage?: string; step?: number };
+  return its === stage && (at ?? 0) > step;
+}
+
+function tenths(steps: number): Pick<LoopConfig, 'evalEvery' | 'sampleEvery' | 'saveEvery' | 'logEvery'> {
+  const tenth = Math.max(1, Math.ceil(steps / 10));
+  return { evalEvery: tenth, sampleEvery: tenth, saveEvery: tenth, logEvery: 10 };
+}

@@ -1,0 +1,147 @@
+/**
+ * @file Watching a training for collapse: at every validation some held-out captions are painted, and what comes of it is
+ * compared with real images by rules that were fixed before any run (metrics/collapse.ts). A verdict is logged and said;
+ * nothing is done about it.
+ */
+
+import { Random } from '../../core/random.ts';
+import { RandomFeatures } from '../../features/random.ts';
+import type { Picture } from '../../image/images.ts';
+import { readJsonLines } from '../../io/jsonlines.ts';
+import {
+  afterCheck,
+  type Collapse,
+  type CollapseState,
+  checkFloor,
+  checkSamples,
+  judge,
+  unchecked,
+} from '../../metrics/collapse.ts';
+import { type Matrix, matrix } from '../../metrics/matrix.ts';
+import { type Metrics, savedStep, type Task } from '../../training/loop.ts';
+import type { Painter } from '../painter.ts';
+import type { Job } from './job.ts';
+
+/** Measures samples at every validation of a training. */
+export interface SampleWatch {
+  /** Paints with the weights as they are. @returns `check_kid`, `check_coverage`, `check_spread` */
+  check(): Promise<Metrics>;
+  /** Moves on by a record of the log, and says so when the verdict changes. */
+  log(record: Metrics): void;
+  dispose(): void;
+}
+
+/** Most real pictures that samples are compared with. */
+const REAL = 512;
+/** Fewest pictures on either side that say anything. */
+const FEWEST = 8;
+/** Guidance trades variety away; and a diffusion model is looked at in half of its usual steps. */
+const DISTRIBUTION = { cfgScale: 1, steps: 9 };
+/** Always the same draws, so that checks of one training can be compared. */
+const SEED = 2;
+
+const sayings: Readonly<Record<Collapse, string>> = {
+  nonfinite: 'the loss is not finite',
+  coverage: 'samples cover less than a tenth of what real images cover, three checks in a row',
+  regressed: 'samples are twice as far from real images as they were at best, three checks in a row',
+  spread: 'samples are less than a fifth as different from each other as real images are',
+};
+
+/** The watch over a training; undefined where the config wants none, or there are too few images. */
+export async function openWatch(job: Job, stage: string, painter: Painter): Promise<SampleWatch | undefined> {
+  const { checkSamples: count } = job.config.train;
+  const { training, heldOut } = await job.images();
+  const size = job.config.images.imageSize;
+  // Where the images do not fit the memory, there are held-out ones enough for both sides.
+  const reference = training ?? heldOut;
+  if (count < FEWEST || heldOut.items.length < FEWEST || reference.items.length < FEWEST) return undefined;
+  // Features that need no training and no download: they only have to notice what is gone.
+  const features = new RandomFeatures();
+  const rowsOf = async (pictures: readonly Picture[]) => matrix(await features.images(pictures), features.dimension);
+  const real = await rowsOf(picturesOf(heldOut.images, size, { count: REAL, crops: heldOut.crops }));
+  const others = await rowsOf(picturesOf(reference.images, size, { count, crops: reference.crops }));
+  const floor = checkFloor(real, others, new Random(SEED));
+  const captions = Array.from({ length: count }, (_, i) => heldOut.items[i % heldOut.items.length].captions[0]);
+  const judged = new Verdict(floor);
+  await replay(job, stage, judged);
+
+  return {
+    check: async () => {
+      const samples: Matrix = await rowsOf(await painter.paint(captions, { seed: SEED, ...DISTRIBUTION }));
+      const { kid, coverage, spread } = checkSamples(samples, real, floor);
+      return { check_kid: kid, check_coverage: coverage, check_spread: spread };
+    },
+    log: record => {
+      const changed = judged.add(record);
+      if (changed === undefined) return;
+      job.log(stage, { step: record.step, collapsed: changed });
+      job.session.reporter.message(
+        changed === 'none'
+          ? `step ${record.step}: samples are no longer collapsed`
+          : `step ${record.step}: collapsed (${changed}): ${sayings[changed]}`,
+      );
+    },
+    dispose: () => {
+      void features.dispose();
+    },
+  };
+}
+
+/** The task with the watch's measurements among its validations. Where it has no loss of its own, the best is by KID. */
+export function watched(task: Task, watch: SampleWatch | undefined): Task {
+  if (watch === undefined) return task;
+  const evaluate = async () => {
+    const measured = await task.evaluate();
+    const checked = await watch.check();
+    return { ...measured, ...checked, loss: Number.isFinite(measured.loss) ? measured.loss : checked.check_kid };
+  };
+  // A task may be a class: its methods stay on it.
+  return Object.assign(Object.create(task) as Task, { evaluate });
+}
+
+/** The state of the rules, and what was last said about it. */
+class Verdict {
+  private readonly floor: Parameters<typeof afterCheck>[2];
+  private state: CollapseState = unchecked;
+  private said: Collapse | 'none' = 'none';
+
+  constructor(floor: Parameters<typeof afterCheck>[2]) {
+    this.floor = floor;
+  }
+
+  /** @returns the verdict, if the record changes it */
+  add(record: Metrics): Collapse | 'none' | undefined {
+    const { check_kid: kid, check_coverage: coverage, check_spread: spread, nonfinite } = record;
+    if (nonfinite !== undefined) this.state = afterCheck(this.state, 'nonfinite', this.floor);
+    else if (kid !== undefined) this.state = afterCheck(this.state, { kid, coverage, spread }, this.floor);
+    else return undefined;
+    const verdict = judge(this.state) ?? 'none';
+    if (verdict === this.said) return undefined;
+    this.said = verdict;
+    return verdict;
+  }
+}
+
+/** Takes in what a resumed training has logged up to the step it goes on from. */
+async function replay(job: Job, stage: string, verdict: Verdict): Promise<void> {
+  const step = await savedStep(job.paths.modelState);
+  for (const record of readJsonLines(job.paths.metrics)) {
+    const known = record as Metrics & { readonly stage?: string };
+    if (known.stage === stage && known.step <= step) verdict.add(known);
+  }
+}
+
+/** Some pictures, spread over the data, the first crop of each. */
+function picturesOf(
+  images: Uint8Array,
+  size: number,
+  { count, crops }: { readonly count: number; readonly crops: number },
+): Picture[] {
+  const bytes = size * size * 3;
+  const items = images.length / (bytes * crops);
+  const wanted = Math.min(count, items);
+  return Array.from({ length: wanted }, (_, i) => {
+    const from = Math.floor((i * items) / wanted) * crops * bytes;
+    return { width: size, height: size, data: images.subarray(from, from + bytes) };
+  });
+}

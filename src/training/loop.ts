@@ -1,0 +1,351 @@
+/**
+ * @file One training loop for every model: a `Task` gives batches, losses and checks; the loop steps the optimizer (or,
+ * in a game, every player's optimizer in turn), measures, keeps the best on validation, saves, and resumes as if it had never stopped. A step's randomness and data
+ * depend only on the seed and the step's number (or on a cursor that the task saves), so that a killed and resumed run
+ * ends bit for bit where an unbroken one does. Knows nothing of captions, images or files but its own state.
+ */
+import { join } from 'node:path';
+import { setImmediate as turnOfEventLoop } from 'node:timers/promises';
+import type { Tensor } from '@tensorflow/tfjs-core';
+import { UserError } from '../core/errors.ts';
+import { Random } from '../core/random.ts';
+import { activeGpu } from '../device/webgpu/webgpu.ts';
+import { encodeSafetensors, type TensorData, toFloat32 } from '../io/safetensors.ts';
+import { loadState, readJson, readSafetensors, type SavedState, saveState } from '../io/state.ts';
+import type { Progress } from '../kernels/stepplan/stepplan.ts';
+import type { NamedValues, Parameters } from '../nn/module.ts';
+import { addTo, emptyWindow, type Metrics, meanOf } from './measured.ts';
+import {
+  type BatchOf,
+  discard,
+  type Losses,
+  type Move,
+  outcomesOf,
+  type Player,
+  playRound,
+  type Side,
+} from './moves.ts';
+import { learningRate, Optimizer, type OptimizerConfig } from './optimizer.ts';
+
+export type { BatchOf, Losses, Metrics, Player };
+
+/** What a task has to remember beyond parameters. */
+export interface TaskState {
+  readonly arrays: ReadonlyMap<string, TensorData>;
+  /** Small, and fit for JSON. */
+  readonly values: unknown;
+}
+
+/** What the loop must know of a model and its data. */
+export interface Task {
+  /** All that is saved and resumed. */
+  readonly parameters: Parameters;
+  /** What the rate counts, and how many of them a step has. */
+  readonly unit: 'tokens' | 'images';
+  readonly unitsPerStep: number;
+  /** Images shown in a step, and operations that its forward and backward passes need, for the log. */
+  readonly imagesPerStep?: number;
+  readonly flopsPerStep?: number;
+  /** Batches of a model that minimises one loss; left out by a game, which has `players`. */
+  readonly batch?: BatchOf;
+  readonly players?: readonly Player[];
+  /** Called once before the first step of a fresh run, not of a resumed one. */
+  begin?(random: Random): Promise<void>;
+  /** Called after every update, e.g. to revive unused codes. */
+  afterStep?(step: number, random: Random): Promise<void>;
+  /**
+   * Measures on held-out data with the weights as they are; the lowest `loss` is the best. In the log names get `val_`
+   * before them, unless they begin with `check_` (metrics/collapse.ts).
+   */
+  evaluate(): Promise<Metrics & { readonly loss: number }>;
+  /** State beyond parameters and optimizer: arrays, and small values that fit JSON. */
+  save?(): TaskState | Promise<TaskState>;
+  restore?(arrays: ReadonlyMap<string, TensorData>, values: unknown): void;
+}
+
+export interface LoopConfig extends OptimizerConfig {
+  readonly steps: number;
+  readonly accumulate: number;
+  readonly lr: number;
+  readonly warmup: number;
+  readonly finalLr: number;
+  readonly evalEvery: number;
+  readonly sampleEvery: number;
+  readonly saveEvery: number;
+  readonly logEvery: number;
+  readonly seed: number;
+}
+
+/** Weights worth keeping, as they are offered to the caller, who writes them. */
+export type Weights = Awaited<ReturnType<Parameters['values']>>;
+
+/** What the loop tells whoever watches. All of it optional. */
+export interface Watcher {
+  /** After every step: the mean loss since the last call of `onLog` and the units done so far. */
+  readonly onStep?: (progress: { step: number; steps: number; loss: number; units: number }) => void;
+  /** Every `logEvery` steps, and at evaluations: a record for metrics.jsonl. */
+  readonly onLog?: (record: Metrics) => void;
+  /** When to look at pictures; runs with the averaged weights in place. */
+  readonly onSample?: (step: number) => Promise<void>;
+  /** A better validation loss than any before: the averaged weights. */
+  readonly onBest?: (weights: Weights, metrics: Metrics) => Promise<void>;
+  /** With every saved state: the weights and their average. */
+  readonly onSave?: (weights: Weights, average: Weights, step: number) => Promise<void>;
+  /** Something worth a line: a resumed run, a skipped step. */
+  readonly onMessage?: (message: string) => void;
+}
+
+export interface TrainResult {
+  readonly step: number;
+  readonly finished: boolean;
+  readonly best: number;
+}
+
+const MOST_SKIPPED = 10;
+/** Steps that a GPU is sent before their outcomes are read at the latest: further ahead of it the CPU should not run. */
+const MOST_SENT = 64;
+
+/** What the loop itself must remember. */
+interface LoopState {
+  step: number;
+  best: number;
+  skipped: number;
+  /** Time spent in steps, those before a resume included. */
+  seconds: number;
+}
+
+/** The players of a task; a model that minimises one loss is a game of one. */
+function sidesOf(task: Task, config: LoopConfig): Side[] {
+  const { players, batch, parameters } = task;
+  const lossScaling = activeGpu()?.precision === 'f16';
+  const alone = batch === undefined ? [] : [{ name: '', parameters: parameters.list(), batch: batch.bind(task) }];
+  return (players ?? alone).map((player: Player) => ({
+    player,
+    variables: player.parameters.map(({ variable }) => variable as Tensor),
+    optimizer: new Optimizer(player.parameters, { ...config, ...player.optimizer }, { lossScaling }),
+  }));
+}
+
+/**
+ * Trains until `config.steps`, or until `signal` asks it to stop, which saves and returns.
+ * @param folder where the state is kept; a state that is there is resumed
+ * @param now milliseconds, for the logged rate
+ * @throws UserError after ten steps in a row whose loss or gradient was not finite
+ */
+export async function train(
+  task: Task,
+  config: LoopConfig,
+  options: {
+    readonly folder: string;
+    readonly watcher?: Watcher;
+    readonly signal?: AbortSignal;
+    readonly now: () => number;
+  },
+): Promise<TrainResult> {
+  const { folder, watcher = {}, signal, now } = options;
+  const random = new Random(config.seed);
+  const state: LoopState = { step: 0, best: Number.POSITIVE_INFINITY, skipped: 0, seconds: 0 };
+  const saved = await loadState(folder);
+  if (saved === undefined) await task.begin?.(random.fork('begin')); // before the averages copy the weights
+  const sides = sidesOf(task, config);
+  const sent: SentStep[] = [];
+  try {
+    if (saved !== undefined) {
+      await resume(saved, task, sides, state);
+      watcher.onMessage?.(`resumed at step ${state.step}`);
+    }
+    let window = emptyWindow(now());
+    let loss = Number.NaN;
+    let savedAt = state.step;
+    /** Takes in what has become of the steps sent so far. */
+    const settle = async () => {
+      const outcomes = await outcomesOf(sent.flatMap(({ moves }) => moves));
+      let at = 0;
+      for (const { step, moves } of sent.splice(0)) {
+        const ofStep = outcomes.slice(at, at + moves.length);
+        at += moves.length;
+        const verdicts = ofStep.map(({ verdict }) => verdict);
+        if (verdicts.every(verdict => verdict === 'done')) {
+          state.skipped = 0;
+          addTo(window, Object.assign({}, ...ofStep.map(({ metrics }) => metrics)) as Metrics);
+        } else if (verdicts.includes('skipped')) {
+          state.skipped++;
+          report(step, state.skipped, watcher);
+        }
+      }
+      if (window.steps > 0) loss = shownLoss(sides, meanOf(window));
+    };
+
+    while (state.step < config.steps && signal?.aborted !== true) {
+      await turnOfEventLoop(); // a step awaits nothing else that lets signals and decoded images in
+      const lr = learningRate(config, state.step);
+      const started = now();
+      const moves = await playRound(sides, { random, step: state.step, lr, accumulate: config.accumulate });
+      const step = ++state.step;
+      sent.push({ step, moves });
+      if (!sides.some(({ optimizer }) => optimizer.onDevice) || isLooked(step, config) || sent.length >= MOST_SENT) {
+        await settle();
+      }
+      await task.afterStep?.(step, random.fork('after', step));
+      state.seconds += (now() - started) / 1000;
+      const last = step === config.steps;
+      watcher.onStep?.({ step, steps: config.steps, loss, units: step * task.unitsPerStep });
+      if (step % config.logEvery === 0 || last) {
+        const rate = (window.steps * task.unitsPerStep * 1000) / Math.max(1e-9, now() - window.since);
+        watcher.onLog?.({ step, ...meanOf(window), lr, [`${task.unit}PerSecond`]: rate, ...spent(task, state) });
+        window = emptyWindow(now());
+      }
+      if (step % config.evalEvery === 0 || last) await evaluate(task, sides, state, watcher);
+      if (step % config.sampleEvery === 0 || last) await withAverages(sides, async () => watcher.onSample?.(step));
+      if (step % config.saveEvery === 0 || last) {
+        await save(folder, task, sides, state, watcher);
+        savedAt = step;
+      }
+    }
+    if (sent.length > 0) {
+      const started = now();
+      await settle();
+      state.seconds += (now() - started) / 1000;
+    }
+    if (savedAt !== state.step) await save(folder, task, sides, state, watcher);
+    return { step: state.step, finished: state.step >= config.steps, best: state.best };
+  } finally {
+    discard(sent.flatMap(({ moves }) => moves));
+    for (const { optimizer } of sides) optimizer.dispose();
+  }
+}
+
+/** A step whose outcome has not been taken in yet. */
+interface SentStep {
+  readonly step: number;
+  readonly moves: readonly Move[];
+}
+
+/** Whether something after this step wants to know what has become of the steps so far. */
+function isLooked(step: number, config: LoopConfig): boolean {
+  const { logEvery, evalEvery, sampleEvery, saveEvery, steps } = config;
+  return step === steps || [logEvery, evalEvery, sampleEvery, saveEvery].some(every => step % every === 0);
+}
+
+/** The loss that a progress line shows: in a game the last player's, which is no measure of progress (README). */
+function shownLoss(sides: readonly Side[], means: Metrics): number {
+  const { name } = sides[sides.length - 1].player;
+  return means[name === '' ? 'loss' : `${name}_loss`] ?? Number.NaN;
+}
+
+/** What the training has cost so far, on every axis by which models may be compared. */
+function spent({ imagesPerStep, flopsPerStep }: Task, { step, seconds }: LoopState): Metrics {
+  return {
+    seconds,
+    ...(imagesPerStep === undefined ? {} : { images: step * imagesPerStep }),
+    ...(flopsPerStep === undefined ? {} : { flops: step * flopsPerStep }),
+  };
+}
+
+function report(step: number, skipped: number, watcher: Watcher): void {
+  watcher.onMessage?.(`step ${step}: the loss or its gradient is not finite; step skipped (${skipped} in a row)`);
+  if (skipped >= MOST_SKIPPED) {
+    watcher.onLog?.({ step, nonfinite: skipped });
+    throw new UserError(
+      'train',
+      `${MOST_SKIPPED} steps in a row had a loss or gradient that is not finite, the last at step ${step}`,
+      'the last saved state is whole: go on with --precision fp32, or train in another folder with a lower --lr',
+    );
+  }
+}
+
+/** Runs `body` with every player's averaged weights in place. */
+function withAverages<T>(sides: readonly Side[], body: () => Promise<T>): Promise<T> {
+  const [first, ...others] = sides;
+  return first === undefined ? body() : first.optimizer.withAverage(() => withAverages(others, body));
+}
+
+/** The averaged weights of all players, in one map. */
+async function averages(sides: readonly Side[]): Promise<Weights> {
+  const parts = await Promise.all(sides.map(({ optimizer }) => optimizer.average()));
+  return new Map(parts.flatMap(part => [...part]));
+}
+
+async function evaluate(task: Task, sides: readonly Side[], state: LoopState, watcher: Watcher): Promise<void> {
+  const measured = await withAverages(sides, () => task.evaluate());
+  const prefixed = Object.fromEntries(
+    Object.entries(measured).map(([name, value]) => [name.startsWith('check_') ? name : `val_${name}`, value]),
+  );
+  watcher.onLog?.({ step: state.step, ...prefixed });
+  if (measured.loss < state.best) {
+    state.best = measured.loss;
+    await watcher.onBest?.(await averages(sides), { step: state.step, ...measured });
+  }
+}
+
+async function save(
+  folder: string,
+  task: Task,
+  sides: readonly Side[],
+  state: LoopState,
+  watcher: Watcher,
+): Promise<void> {
+  const weights = await task.parameters.values();
+  const extra = await task.save?.();
+  // First what others read, then the state that calls it done: killed between the two, the steps since are made again.
+  await watcher.onSave?.(weights, await averages(sides), state.step);
+  const moments = await Promise.all(sides.map(({ optimizer }) => optimizer.state()));
+  const progress = await Promise.all(sides.map(({ optimizer }) => optimizer.progress()));
+  await saveState(folder, {
+    'weights.safetensors': encodeSafetensors(asTensors(weights)),
+    'optimizer.safetensors': encodeSafetensors(asTensors(new Map(moments.flatMap(part => [...part])))),
+    'task.safetensors': encodeSafetensors(extra?.arrays ?? new Map()),
+    'state.json': JSON.stringify({
+      ...state,
+      best: Number.isFinite(state.best) ? state.best : null,
+      updates: progress.map(({ updates }) => updates),
+      ...(sides.some(({ optimizer }) => optimizer.scaling) && {
+        lossScales: progress.map(({ lossScale }) => lossScale ?? null),
+      }),
+      task: extra?.values ?? null,
+    }),
+  });
+}
+
+async function resume(saved: SavedState, task: Task, sides: readonly Side[], state: LoopState): Promise<void> {
+  const file = (name: string) => join(saved.path, name);
+  const stored = (await readJson(file('state.json'))) as Omit<LoopState, 'best'> & {
+    best: number | null;
+    updates: readonly number[];
+    /** Absent where losses are not scaled. */
+    lossScales?: readonly (Progress['lossScale'] | null)[];
+    task: unknown;
+  };
+  const values = async (name: string) => namedValues((await readSafetensors(file(name))).tensors);
+  task.parameters.load(await values('weights.safetensors'), file('weights.safetensors'));
+  const moments = await values('optimizer.safetensors');
+  sides.forEach(({ optimizer }, i) => {
+    const progress = { updates: stored.updates[i], lossScale: stored.lossScales?.[i] ?? undefined };
+    optimizer.load(moments, progress, file('optimizer.safetensors'));
+  });
+  task.restore?.((await readSafetensors(file('task.safetensors'))).tensors, stored.task);
+  state.step = stored.step;
+  state.skipped = stored.skipped;
+  state.seconds = stored.seconds;
+  state.best = stored.best ?? Number.POSITIVE_INFINITY;
+}
+
+/** The step that a run's folder would resume at; 0 where there is none. */
+export async function savedStep(folder: string): Promise<number> {
+  const saved = await loadState(folder);
+  return saved === undefined ? 0 : ((await readJson(join(saved.path, 'state.json'))) as LoopState).step;
+}
+
+/** Named float32 values as tensors of a safetensors file. */
+export function asTensors(weights: Weights): Map<string, TensorData> {
+  return new Map<string, TensorData>(
+    [...weights].map(([name, { shape, values }]) => [name, { dtype: 'F32', shape, data: values }]),
+  );
+}
+
+/** Tensors of a safetensors file as named float32 values. */
+export function namedValues(tensors: ReadonlyMap<string, TensorData>): NamedValues {
+  return new Map(
+    [...tensors].map(([name, tensor]) => [name, { shape: tensor.shape, values: toFloat32(tensor, name) }]),
+  );
+}

@@ -1,0 +1,196 @@
+/**
+ * @file One move of one player: forward and backward over the parts of a batch, and the update. Where the CPU computes, the
+ * numbers are looked at before the update; on a GPU the device decides by itself (kernels/stepplan.ts), and what it has
+ * measured is read later, for many moves at once.
+ */
+import type { Tensor } from '@tensorflow/tfjs-core';
+import * as tf from '@tensorflow/tfjs-core';
+import type { Random } from '../core/random.ts';
+import { valueAndGradients } from '../kernels/autodiff.ts';
+import type { Parameter } from '../nn/module.ts';
+import { type Metrics, readTogether } from './measured.ts';
+import type { Optimizer, OptimizerConfig } from './optimizer.ts';
+
+/** A forward pass: the loss to minimise and further scalars to report, by name. */
+export interface Losses {
+  readonly loss: Tensor;
+  readonly metrics: Readonly<Record<string, Tensor>>;
+}
+
+/**
+ * Fetches the data of one part of a step.
+ * @param part from 0 to accumulate - 1
+ * @returns builds the losses; called once, inside a tidy, with the step's own randomness
+ */
+export type BatchOf = (step: number, part: number) => Promise<(random: Random) => Losses>;
+
+/** One side of a game: parameters with a loss of their own. In every step the players move in turn. */
+export interface Player {
+  /** Goes before the names of its metrics. */
+  readonly name: string;
+  readonly parameters: readonly Parameter[];
+  /** Where its optimizer differs from the loop's. */
+  readonly optimizer?: Partial<OptimizerConfig>;
+  /** Its learning rate over the scheduled one; default 1. */
+  readonly lr?: number;
+  readonly batch: BatchOf;
+  /** Around its forward and backward pass, after its batch has been fetched, e.g. to move the opponent and back. */
+  readonly before?: () => void;
+  readonly after?: () => void;
+  /** After its parameters have moved; on a GPU also where its update was skipped, which nobody knows yet. */
+  readonly updated?: () => void;
+}
+
+/** A player and what moves it. */
+export interface Side {
+  readonly player: Player;
+  readonly variables: readonly Tensor[];
+  readonly optimizer: Optimizer;
+}
+
+/** Where in the training a move is made. */
+export interface Moment {
+  readonly random: Random;
+  readonly step: number;
+  readonly lr: number;
+  /** Parts of a batch. */
+  readonly accumulate: number;
+}
+
+/**
+ * What a move came to. `rescaled` is a gradient that was too large under its loss scale: nothing was changed but the scale,
+ * and that is nobody's fault until the scale is 1.
+ */
+export interface Outcome {
+  readonly metrics: Metrics;
+  readonly verdict: 'done' | 'skipped' | 'rescaled';
+}
+
+/** The scalars of one part, the loss first. */
+type Part = readonly (readonly [name: string, scalar: Tensor])[];
+
+/** A move whose outcome is still on the device. */
+interface Sent {
+  readonly player: Player;
+  readonly parts: readonly Part[];
+  /** [norm, loss scale] */
+  readonly report: Tensor;
+  readonly scaled: boolean;
+}
+
+export type Move = Outcome | Sent;
+
+/**
+ * Every player's move. Where outcomes are known at once, a game goes on while all of it is finite: the next player sees what
+ * the last one has become. On a GPU the round goes on in any case; who had no finite gradient has stayed where it was.
+ */
+export async function playRound(sides: readonly Side[], moment: Moment): Promise<readonly Move[]> {
+  const moves: Move[] = [];
+  for (const side of sides) {
+    const { lr = 1, updated } = side.player;
+    const made = await move(side, { ...moment, lr: moment.lr * lr });
+    moves.push(made);
+    if ('verdict' in made && made.verdict !== 'done') break;
+    updated?.();
+  }
+  return moves;
+}
+
+/** Forward, backward and update; where something is not finite, nothing is updated. */
+async function move({ player, variables, optimizer }: Side, moment: Moment): Promise<Move> {
+  const { random, step, lr, accumulate } = moment;
+  const stream = player.name === '' ? '' : `${player.name}/`;
+  const parts: Part[] = [];
+  let gradients: (Tensor | null)[] = variables.map(() => null);
+  for (let part = 0; part < accumulate; part++) {
+    const forward = await player.batch(step, part);
+    const partRandom = random.fork(`step/${stream}${part}`, step);
+    const names: string[] = [];
+    player.before?.();
+    const result = valueAndGradients(
+      () => {
+        const { loss, metrics } = forward(partRandom);
+        names.push(...Object.keys(metrics));
+        // Each part counts for its share of the batch.
+        return { loss: tf.div(loss, accumulate), aux: Object.values(metrics) };
+      },
+      variables,
+      optimizer.initialGradient(),
+    );
+    player.after?.();
+    parts.push([['loss', result.loss], ...names.map((name, i) => [name, result.aux[i]] as const)]);
+    gradients = part === 0 ? [...result.gradients] : sumOf(gradients, result.gradients);
+  }
+  if (optimizer.onDevice) {
+    const losses = parts.map(([[, loss]]) => loss);
+    const report = optimizer.stepOnDevice(gradients, losses, lr);
+    return { player, parts, report, scaled: optimizer.scaling };
+  }
+  const metrics = total(parts, await readTogether(scalarsOf(parts)));
+  if (!Number.isFinite(metrics.loss)) {
+    for (const gradient of gradients) gradient?.dispose();
+    return { metrics: named(player, { ...metrics, norm: Number.NaN }), verdict: 'skipped' };
+  }
+  const norm = await optimizer.step(gradients, lr);
+  const verdict = Number.isFinite(norm) ? 'done' : 'skipped';
+  return { metrics: named(player, { ...metrics, norm }), verdict };
+}
+
+function sumOf(sums: readonly (Tensor | null)[], more: readonly (Tensor | null)[]): (Tensor | null)[] {
+  return sums.map((sum, i) => {
+    const next = more[i];
+    if (sum === null || next === null) return sum ?? next;
+    const result = tf.add(sum, next);
+    sum.dispose();
+    next.dispose();
+    return result;
+  });
+}
+
+function scalarsOf(parts: readonly Part[]): Tensor[] {
+  return parts.flatMap(part => part.map(([, scalar]) => scalar));
+}
+
+/** Losses add up, since each is its share already; everything else is a mean over the parts. */
+function total(parts: readonly Part[], values: readonly number[]): Record<string, number> {
+  const sums: Record<string, number> = {};
+  let at = 0;
+  for (const part of parts) {
+    part.forEach(([name], i) => {
+      const value = values[at++];
+      sums[name] = (sums[name] ?? 0) + (i === 0 ? value : value / parts.length);
+    });
+  }
+  return sums;
+}
+
+function named({ name }: Player, metrics: Metrics): Metrics {
+  if (name === '') return metrics;
+  return Object.fromEntries(Object.entries(metrics).map(([key, value]) => [`${name}_${key}`, value]));
+}
+
+/** Outcomes of moves, in their order; what is still on the device is read in one go. */
+export async function outcomesOf(moves: readonly Move[]): Promise<readonly Outcome[]> {
+  const values = await readTogether(moves.flatMap(tensorsOf));
+  let at = 0;
+  return moves.map(move => {
+    if ('verdict' in move) return move;
+    const { player, parts, scaled } = move;
+    const from = at;
+    at += tensorsOf(move).length + 1; // the report has two numbers
+    const metrics = total(parts, values.slice(from, at - 2));
+    const [norm, scale] = values.slice(at - 2, at);
+    const all = named(player, { ...metrics, norm, ...(scaled ? { lossScale: scale } : {}) });
+    if (Number.isFinite(norm)) return { metrics: all, verdict: 'done' };
+    return { metrics: all, verdict: Number.isFinite(metrics.loss) && scale > 1 ? 'rescaled' : 'skipped' };
+  });
+}
+
+function tensorsOf(move: Move): Tensor[] {
+  return 'verdict' in move ? [] : [...scalarsOf(move.parts), move.report];
+}
+
+/** Gives up what moves have left on the device. */
+export function discard(moves: readonly Move[]): void {
+  for (const move of moves) tf.dispose(tensorsOf(move));
+}

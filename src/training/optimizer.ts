@@ -1,0 +1,332 @@
+/**
+ * @file The optimizer: AdamW (Loshchilov and Hutter 2019), or Muon for the matrices inside and AdamW for the rest; clipping
+ * by the global norm, warm-up and cosine decay, and an exponential moving average of the weights. All state is fp32 and can
+ * be saved and restored exactly. On WebGPU a step is decided where it is taken, so that nothing has to be read back.
+ */
+import type { Tensor } from '@tensorflow/tfjs-core';
+import * as tf from '@tensorflow/tfjs-core';
+import { UserError } from '../core/errors.ts';
+import { activeGpu } from '../device/webgpu/webgpu.ts';
+import { type AdamwOptions, type AdamwSlot, adamwStep, squaredNorm } from '../kernels/adamw/adamw.ts';
+import { type MuonSlot, muonStep } from '../kernels/muon/muon.ts';
+import { DeviceProgress, type Progress } from '../kernels/stepplan/stepplan.ts';
+import type { NamedValues, Parameter } from '../nn/module.ts';
+
+export interface OptimizerConfig {
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly weightDecay: number;
+  /** Largest global norm of the gradient. */
+  readonly clip: number;
+  /** Decay of the average; 0 keeps none. */
+  readonly ema: number;
+  /** Default adamw. */
+  readonly optimizer?: 'adamw' | 'muon';
+}
+
+/** Linear warm-up to the peak, then a cosine down to `finalLr` of it. `step` counts from 0. */
+export function learningRate(
+  schedule: { readonly lr: number; readonly warmup: number; readonly finalLr: number; readonly steps: number },
+  step: number,
+): number {
+  const { lr, warmup, finalLr, steps } = schedule;
+  const rising = Math.max(1, Math.round(warmup * steps));
+  if (step < rising) return (lr * (step + 1)) / rising;
+  const progress = Math.min(1, (step - rising) / Math.max(1, steps - rising));
+  return lr * (finalLr + (1 - finalLr) * 0.5 * (1 + Math.cos(Math.PI * progress)));
+}
+
+interface Slot {
+  readonly parameter: Parameter;
+  readonly m: tf.Variable;
+  /** Absent where Muon updates. */
+  readonly v: tf.Variable | undefined;
+  readonly ema: tf.Variable | undefined;
+}
+
+const EPSILON = 1e-8;
+const MUON_BETA = 0.95;
+
+export class Optimizer {
+  private readonly config: OptimizerConfig;
+  private readonly slots: readonly Slot[];
+  /** Where the device counts, as last read from it. */
+  private taken = 0;
+  private readonly device: DeviceProgress | undefined;
+
+  /** @param options.lossScaling whether gradients are those of a scaled loss: see `initialGradient`; on webgpu only */
+  constructor(
+    parameters: readonly Parameter[],
+    config: OptimizerConfig,
+    options: { readonly lossScaling?: boolean } = {},
+  ) {
+    this.config = config;
+    this.device = activeGpu() === undefined ? undefined : new DeviceProgress(options.lossScaling === true);
+    this.slots = parameters.map(parameter => ({
+      parameter,
+      m: variableLike(parameter.variable),
+      v: usesMuon(config, parameter) ? undefined : variableLike(parameter.variable),
+      ema: config.ema > 0 ? copyOf(parameter.variable) : undefined,
+    }));
+  }
+
+  /** Updates made so far; skipped ones do not count. After `stepOnDevice` only `progress` knows them. */
+  get steps(): number {
+    return this.taken;
+  }
+
+  /** Whether steps are decided on the device, which `stepOnDevice` leaves in peace. */
+  get onDevice(): boolean {
+    return this.device !== undefined;
+  }
+
+  /** Whether gradients are taken to be those of a scaled loss. */
+  get scaling(): boolean {
+    return this.device?.scaling === true;
+  }
+
+  /** What the backward pass of the next step starts from; the caller owns it. Undefined is 1, without loss scaling. */
+  initialGradient(): Tensor | undefined {
+    return this.device?.initialGradient();
+  }
+
+  /**
+   * One update of every parameter in place. The gradients are disposed.
+   * @param gradients in the order of the parameters; null leaves a parameter as it is
+   * @returns the gradient's norm before clipping; where it is not finite, nothing has been changed
+   */
+  async step(gradients: readonly (Tensor | null)[], lr: number): Promise<number> {
+    if (this.device !== undefined) {
+      const report = this.stepOnDevice(gradients, [], lr);
+      const [norm] = await report.data();
+      report.dispose();
+      if (Number.isFinite(norm)) this.taken++;
+      return norm;
+    }
+    const { config } = this;
+    const norm = Math.sqrt(await squaredNorm(gradients.filter(g => g !== null)));
+    if (Number.isFinite(norm)) {
+      this.taken++;
+      // Early averages would otherwise remember the random start.
+      const emaDecay = Math.min(config.ema, (1 + this.taken) / (10 + this.taken));
+      const clipScale = norm > config.clip ? config.clip / norm : 1;
+      this.update(gradients, { lr, step: this.taken, clipScale, emaDecay });
+    }
+    for (const gradient of gradients) gradient?.dispose();
+    return norm;
+  }
+
+  /**
+   * As `step`, for a device that is not to be waited for: it finds out by itself whether to go on.
+   * @param losses scalars; nothing is changed where one of them is not finite either
+   * @returns [norm, loss scale] of this step, owned by the caller: the norm without the scale and before clipping, or NaN
+   *   where nothing has been changed
+   */
+  stepOnDevice(gradients: readonly (Tensor | null)[], losses: readonly Tensor[], lr: number): Tensor {
+    const [device, backend] = [this.device, activeGpu()];
+    if (device === undefined || backend === undefined) throw new Error('Optimizer.stepOnDevice: not on a device');
+    const given = gradients.filter(g => g !== null);
+    const { plan, report } = device.decide(given, losses, this.config);
+    this.update(gradients, { lr, step: 1, plan }); // the device counts
+    backend.disposeData(plan.dataId);
+    for (const gradient of given) gradient.dispose();
+    return report;
+  }
+
+  private update(gradients: readonly (Tensor | null)[], options: Omit<AdamwOptions, 'beta1' | 'beta2' | 'eps'>): void {
+    const { beta1, beta2, weightDecay } = this.config;
+    const muon: MuonSlot[] = [];
+    const adam: AdamwSlot[] = [];
+    this.slots.forEach(({ parameter, m, v, ema }, i) => {
+      const gradient = gradients[i];
+      if (gradient === null) return;
+      const slot = { value: parameter.variable, gradient, ema, weightDecay: parameter.decay ? weightDecay : 0 };
+      if (v === undefined) muon.push({ ...slot, momentum: m });
+      else adam.push({ ...slot, m, v });
+    });
+    muonStep(muon, { beta: MUON_BETA, ...options });
+    adamwStep(adam, { beta1, beta2, eps: EPSILON, ...options });
+  }
+
+  /** Runs `body` with the averaged weights in the parameters' place. Without an average it runs as it is. */
+  async withAverage<T>(body: () => Promise<T>): Promise<T> {
+    if (this.config.ema === 0) return body();
+    const kept = this.slots.map(({ parameter }) => tf.clone(parameter.variable));
+    for (const { parameter, ema } of this.slots) if (ema !== undefined) parameter.variable.assign(ema as Tensor);
+    try {
+      return await body();
+    } finally {
+      this.slots.forEach(({ parameter }, i) => {
+        parameter.variable.assign(kept[i]);
+        kept[i].dispose();
+      });
+    }
+  }
+
+  /** Copies of the averaged weights, or of the weights where no average is kept. */
+  async average(): Promise<Map<string, { shape: number[]; values: Float32Array }>> {
+    return collect(this.slots.map(({ parameter, ema }) => [parameter.name, ema ?? parameter.variable]));
+  }
+
+  /** How far it is, read from the device if need be; saved beside `state`. */
+  async progress(): Promise<Progress> {
+    const progress = (await this.device?.read()) ?? { updates: this.taken };
+    this.taken = progress.updates;
+    return progress;
+  }
+
+  /** Moments and average by name, for an exact resume. */
+  async state(): Promise<Map<string, { shape: number[]; values: Float32Array }>> {
+    return collect(
+      this.slots.flatMap(({ parameter: { name }, m, v, ema }) => {
+        const entries: [string, Tensor][] = [[`m.${name}`, m]];
+        if (v !== undefined) entries.push([`v.${name}`, v]);
+        if (ema !== undefined) entries.push([`ema.${name}`, ema]);
+        return entries;
+      }),
+    );
+  }
+
+  /** Takes over what `state` and `progress` gave. */
+  load(state: NamedValues, progress: Progress, where: string): void {
+    this.taken = progress.updates;
+    this.device?.load(progress);
+    for (const { parameter, m, v, ema } of this.slots) {
+      const targets: [string, tf.Variable | undefined][] = [
+        ['m', m],
+        ['v', v],
+        ['ema', ema],
+      ];
+      for (const [kind, variable] of targets) {
+        if (variable === undefined) continue;
+        const key = `${kind}.${parameter.name}`;
+        const stored = state.get(key);
+        if (stored === undefined)
+          throw new UserError(where, `${key} is missing`, 'start the training anew in another folder');
+        const tensor = tf.tensor(stored.values.slice(), variable.shape);
+        variable.assign(tensor);
+        tensor.dispose();
+      }
+    }
+  }
+
+  dispose(): void {
+    this.device?.dispose();
+    for (const { m, v, ema } of this.slots) {
+      m.dispose();
+      v?.dispose();
+      ema?.dispose();
+    }
+  }
+}
+
+/** Muon is for the matrices inside; embeddings, heads, first and last layers and gains are AdamW's (Jordan et al. 2024). */
+function usesMuon(config: OptimizerConfig, { name, variable }: Parameter): boolean {
+  return config.optimizer === 'muon' && variable.rank >= 2 && /(^|\.)(layers|stages)\./.test(name);
+}
+
+function variableLike(variable: tf.Variable): tf.Variable {
+  const zeros = tf.tensor(new Float32Array(variable.size), variable.shape);
+  const result = tf.variable(zeros);
+  zeros.dispose();
+  return result;
+}
+
+function copyOf(variable: tf.Variable): tf.Variable {
+  // A clone would share memory with what it is meant to average.
+  const copy = tf.add(variable as Tensor, 0);
+  const result = tf.variable(copy);
+  copy.dispose();
+  return result;
+}
+
+async function collect(entries: readonly (readonly [string, Tensor])[]) {
+  const result = new Map<string, { shape: number[]; values: Float32Array }>();
+  for (const [name, variable] of entries) {
+    // Backends hand out their own memory, which the next update overwrites.
+    result.set(name, { shape: [...variable.shape], values: (await variable.data()).slice() as Float32Array });
+  }
+  return result;
+}
+
+/**
+ * The prediction method for saddle-point problems: while the opponent takes its step, a player stands where its last
+ * move would take it again, theta + (theta - theta_old); the displacement is that of the whole optimizer step. Before its
+ * first move it stands where it is.
+ * @see Yadav et al. 2018, Stabilizing adversarial nets with prediction methods, eq. 3 (arXiv:1705.07364)
+ */
+export class Lookahead {
+  private readonly slots: readonly { readonly parameter: Parameter; last: Tensor; displacement: Tensor | undefined }[];
+  private standing: Tensor[] = [];
+
+  constructor(parameters: readonly Parameter[]) {
+    this.slots = parameters.map(parameter => ({
+      parameter,
+      last: tf.add(parameter.variable as Tensor, 0),
+      displacement: undefined,
+    }));
+  }
+
+  /** To be called after each move of the parameters: remembers how far it took them. */
+  moved(): void {
+    for (const slot of this.slots) {
+      const variable = slot.parameter.variable as Tensor;
+      slot.displacement?.dispose();
+      slot.displacement = tf.sub(variable, slot.last);
+      slot.last.dispose();
+      slot.last = tf.add(variable, 0); // a clone would share memory with what the optimizer overwrites
+    }
+  }
+
+  /** Puts the parameters where the last move would take them again. */
+  apply(): void {
+    if (this.standing.length > 0) throw new Error('Lookahead.apply: restore() was not called');
+    this.standing = this.slots.map(({ parameter: { variable }, displacement }) => {
+      const here = tf.clone(variable);
+      if (displacement !== undefined) {
+        const ahead = tf.add(variable as Tensor, displacement);
+        variable.assign(ahead);
+        ahead.dispose();
+      }
+      return here;
+    });
+  }
+
+  /** Puts them back. */
+  restore(): void {
+    this.standing.forEach((here, i) => {
+      this.slots[i].parameter.variable.assign(here);
+      here.dispose();
+    });
+    this.standing = [];
+  }
+
+  /** The displacements by name, for an exact resume; empty before the first move. */
+  async state(): Promise<Map<string, { shape: number[]; values: Float32Array }>> {
+    return collect(
+      this.slots.flatMap(({ parameter: { name }, displacement }) =>
+        displacement === undefined ? [] : [[name, displacement] as const],
+      ),
+    );
+  }
+
+  /** Takes over what `state` gave; the parameters must have been restored before. */
+  load(state: NamedValues): void {
+    for (const slot of this.slots) {
+      const { name, variable } = slot.parameter;
+      const stored = state.get(name);
+      slot.displacement?.dispose();
+      slot.displacement = stored === undefined ? undefined : tf.tensor(stored.values.slice(), variable.shape);
+      slot.last.dispose();
+      slot.last = tf.add(variable as Tensor, 0);
+    }
+  }
+
+  dispose(): void {
+    this.restore();
+    for (const { last, displacement } of this.slots) {
+      last.dispose();
+      displacement?.dispose();
+    }
+  }
+}

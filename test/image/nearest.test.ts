@@ -1,0 +1,166 @@
+import { describe, expect, test } from 'vitest';
+import { Random } from '../../src/core/random.ts';
+import { blank, type Picture, resizeArea, resizeNearest } from '../../src/image/images.ts';
+import { memorisation, NearestImages } from '../../src/image/nearest.ts';
+
+function noise(random: Random, size: number, centre = 127, spread = 255): Picture {
+  const data = Uint8Array.from({ length: size * size * 3 }, () =>
+    Math.max(0, Math.min(255, centre + random.integer(spread + 1) - (spread >> 1))),
+  );
+  return { width: size, height: size, data };
+}
+
+/** Moves every byte by `step` towards the middle of the range, so that the root mean square is `step` exactly. */
+function disturb(picture: Picture, step: number): Picture {
+  return { ...picture, data: picture.data.map(byte => (byte < 128 ? byte + step : byte - step)) };
+}
+
+/** All bytes as one array, as a dataset would hand them over. */
+function stack(pictures: readonly Picture[]): Uint8Array {
+  return Uint8Array.from(pictures.flatMap(({ data }) => [...data]));
+}
+
+/** The definition: every distance, in floating point, and the first smallest. */
+function naive(picture: Picture, references: readonly Picture[]): { index: number; distance: number } {
+  const distances = references.map(({ data }) => {
+    const squares = [...data].map((byte, i) => ((byte - picture.data[i]) / 255) ** 2);
+    return Math.sqrt(squares.reduce((a, b) => a + b) / squares.length);
+  });
+  const distance = Math.min(...distances);
+  return { index: distances.indexOf(distance), distance };
+}
+
+describe('NearestImages', () => {
+  test('agrees with a naive search, whatever the size and however alike the references are', () => {
+    const random = new Random(3);
+    for (const size of [1, 2, 3, 5, 7, 8, 13, 16]) {
+      for (const spread of [1, 6, 255]) {
+        const references = Array.from({ length: 40 }, () => noise(random, size, 100, spread));
+        const nearest = new NearestImages(stack(references), size);
+        for (let i = 0; i < 12; i++) {
+          const query = noise(random, size, 100, spread);
+          const expected = naive(query, references);
+          const found = nearest.find(query);
+          expect(found.index).toBe(expected.index);
+          expect(found.distance).toBeCloseTo(expected.distance, 12);
+        }
+      }
+    }
+  });
+
+  test('finds exact copies at distance 0, and the neighbour of a reference when that is left out', () => {
+    const random = new Random(4);
+    const references = Array.from({ length: 30 }, () => noise(random, 9));
+    const nearest = new NearestImages(stack(references), 9);
+    expect(nearest.count).toBe(30);
+    references.forEach((reference, i) => {
+      expect(nearest.find(reference)).toEqual({ index: i, distance: 0 });
+      expect(nearest.reference(i).data).toEqual(reference.data);
+      const others = [...references.slice(0, i), ...references.slice(i + 1)];
+      const expected = naive(reference, others);
+      const found = nearest.find(reference, { except: i });
+      expect(found.index).toBe(expected.index + (expected.index >= i ? 1 : 0));
+      expect(found.distance).toBeCloseTo(expected.distance, 12);
+    });
+  });
+
+  test('finds the original of a disturbed copy at the distance it was disturbed by', () => {
+    const random = new Random(5);
+    const references = Array.from({ length: 50 }, () => noise(random, 8));
+    const nearest = new NearestImages(stack(references), 8);
+    for (const step of [1, 5, 20]) {
+      const found = nearest.find(disturb(references[17], step));
+      expect(found.index).toBe(17);
+      expect(found.distance).toBeCloseTo(step / 255, 12);
+    }
+  });
+
+  test('gives the first of equally near references, equal or not', () => {
+    const grey = (value: number) => blank(4, 4, [value, value, value]);
+    const nearest = new NearestImages(stack([grey(200), grey(90), grey(110), grey(90), grey(110)]), 4);
+    expect(nearest.find(grey(100))).toEqual({ index: 1, distance: 10 / 255 });
+    expect(nearest.find(grey(110)).index).toBe(2);
+    expect(nearest.find(grey(110), { except: 2 }).index).toBe(4);
+    // The second one has the same sum in every cell as the picture, so it is read before the first.
+    const changed = (changes: readonly (readonly [pixel: number, by: number])[]): Picture => {
+      const picture = grey8();
+      for (const [pixel, by] of changes) picture.data[pixel * 3] += by;
+      return picture;
+    };
+    const grey8 = () => blank(8, 8, [100, 100, 100]);
+    const one = changed([[0, 4]]);
+    const four = changed([
+      [0, 2],
+      [1, 2],
+      [8, -2],
+      [9, -2],
+    ]);
+    expect(new NearestImages(stack([one, four]), 8).find(grey8()).index).toBe(0);
+    expect(new NearestImages(stack([four, one]), 8).find(grey8()).index).toBe(0);
+    expect(new NearestImages(stack([one, four]), 8).find(grey8(), { except: 0 }).index).toBe(1);
+  });
+
+  test('puts black and white at distance 1', () => {
+    const white = new NearestImages(blank(5, 5).data, 5);
+    expect(white.find(blank(5, 5, [0, 0, 0]))).toEqual({ index: 0, distance: 1 });
+  });
+
+  test('reduces queries of any size', () => {
+    const random = new Random(6);
+    const large = Array.from({ length: 20 }, () => noise(random, 24));
+    const nearest = new NearestImages(stack(large.map(picture => resizeArea(picture, 8, 8))), 8);
+    expect(nearest.find(large[11])).toEqual({ index: 11, distance: 0 });
+    expect(nearest.find(resizeNearest(large[4], 2))).toEqual({ index: 4, distance: 0 });
+    expect(nearest.find(resizeArea(large[9], 8, 8))).toEqual({ index: 9, distance: 0 });
+  });
+
+  test('refuses bytes that are no whole pictures, and a search with nothing to find', () => {
+    expect(() => new NearestImages(new Uint8Array(100), 4)).toThrow(/expected \[n, 4, 4, 3\] bytes, got 100/);
+    expect(() => new NearestImages(new Uint8Array(0), 4)).toThrow(RangeError);
+    expect(() => new NearestImages(new Uint8Array(48), 4).find(blank(4, 4), { except: 0 })).toThrow(/left out/);
+  });
+});
+
+describe('memorisation', () => {
+  const random = new Random(7);
+  const images = Array.from({ length: 150 }, () => noise(random, 8));
+  const training = images.slice(0, 100);
+  const heldOut = images.slice(100, 125);
+  const train = new NearestImages(stack(training), 8);
+
+  test('gives copies a ratio near 0 and calls none authentic', () => {
+    const copies = [disturb(training[3], 2), training[60], disturb(training[8], 1)];
+    const result = memorisation(copies, train, heldOut);
+    expect(result.samples.map(({ index }) => index)).toEqual([3, 60, 8]);
+    expect(result.sampleMedian).toBeCloseTo(1 / 255, 12);
+    expect(result.ratio).toBeCloseTo(1 / 255 / result.heldOutMedian, 12);
+    expect(result.ratio).toBeLessThan(0.02);
+    expect(result.authentic).toBe(0);
+    expect(result.closest).toEqual([1, 2, 0]);
+  });
+
+  test('gives new images of the same kind a ratio near 1', () => {
+    const result = memorisation(images.slice(125), train, heldOut);
+    expect(result.ratio).toBeGreaterThan(0.95);
+    expect(result.ratio).toBeLessThan(1.05);
+    const found = heldOut.map(picture => naive(picture, training).distance).sort((a, b) => a - b);
+    expect(result.heldOutMedian).toBeCloseTo(found[12], 12);
+    expect(result.ratios[0]).toBeCloseTo(result.samples[0].distance / found[12], 12);
+  });
+
+  test('counts as authentic what is farther from its nearest training image than that is from the next', () => {
+    const grey = (value: number) => blank(2, 2, [value, value, value]);
+    const pair = new NearestImages(stack([grey(100), grey(110)]), 2); // neighbours at 10
+    const samples = [grey(95), grey(89), grey(121), grey(104)]; // at 5, 11, 11, 4
+    expect(memorisation(samples, pair, [grey(90), grey(120)]).authentic).toBe(0.5);
+    expect(memorisation([grey(1)], new NearestImages(stack([grey(0)]), 2), [grey(2)]).authentic).toBeNaN();
+    // The median of an even number is the mean of the middle two: (5 + 11) / 2 over 10.
+    expect(memorisation(samples, pair, [grey(90), grey(120)]).ratio).toBeCloseTo(0.8, 12);
+  });
+
+  test('does not call copies worse than held-out images that are copies themselves', () => {
+    expect(memorisation([training[0]], train, [training[1]]).ratio).toBe(1);
+    expect(memorisation([heldOut[0]], train, [training[1]]).ratio).toBe(Number.POSITIVE_INFINITY);
+    expect(() => memorisation([], train, heldOut)).toThrow(RangeError);
+  });
+});

@@ -1,0 +1,78 @@
+/** @file Codes on disk: what was written comes back, as views of one allocation, and only for the tokenizer that made it. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { UserError } from '../../src/core/errors.ts';
+import { Random } from '../../src/core/random.ts';
+import { type CodeSet, readCodes, writeCodes } from '../../src/io/codes.ts';
+import { readSafetensors, writeSafetensors } from '../../src/io/state.ts';
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'codes-'));
+});
+afterAll(() => {
+  rmSync(folder, { recursive: true });
+});
+
+function someCodes(): CodeSet {
+  const random = new Random(1);
+  const ids = ['noto/grinning face', 'with "quotes"\nand lines', 'ärger/猫 🐈', ''];
+  return {
+    ids,
+    crops: 3,
+    length: 16,
+    codes: Uint16Array.from({ length: ids.length * 3 * 16 }, (_, i) => (i < 2 ? 65535 * i : random.integer(65536))),
+  };
+}
+
+test('ids, shape and codes come back as they were', async () => {
+  const path = join(folder, 'a.safetensors');
+  const set = someCodes();
+  await writeCodes(path, set, 'abc');
+  expect(await readCodes(path, 'abc')).toEqual(set);
+});
+
+test('the codes are a view of the file, not a copy, and lie as any reader of safetensors finds them', async () => {
+  const path = join(folder, 'b.safetensors');
+  const set = someCodes();
+  await writeCodes(path, set, 'abc');
+  const { codes } = await readCodes(path, 'abc');
+  expect(codes.buffer.byteLength).toBeGreaterThan(codes.byteLength);
+  const { tensors } = await readSafetensors(path);
+  expect(tensors.get('codes')).toMatchObject({ dtype: 'U16', shape: [4, 3, 16] });
+});
+
+test('an empty set is a set', async () => {
+  const path = join(folder, 'empty.safetensors');
+  const set: CodeSet = { ids: [], crops: 4, length: 9, codes: new Uint16Array() };
+  await writeCodes(path, set, 'abc');
+  expect(await readCodes(path, 'abc')).toEqual(set);
+});
+
+test('another tokenizer, other content and a missing file are refused with the file and the mend', async () => {
+  const path = join(folder, 'c.safetensors');
+  await writeCodes(path, someCodes(), 'abc');
+  const refusal = async (name: string, tokenizer = 'abc') => {
+    const error = await readCodes(join(folder, name), tokenizer).catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(UserError);
+    return error as UserError;
+  };
+  const other = await refusal('c.safetensors', 'abd');
+  expect(other.message).toBe(`${path}: was made by another patch tokenizer`);
+  expect(other.hint).toContain(path);
+
+  await writeSafetensors(
+    join(folder, 'd.safetensors'),
+    new Map([['codes', { dtype: 'I32', shape: [1, 1, 1], data: Int32Array.of(1) }]]),
+    { tokenizer: 'abc' },
+  );
+  expect((await refusal('d.safetensors')).message).toContain('expected 16-bit codes');
+  await writeSafetensors(join(folder, 'e.safetensors'), new Map(), { tokenizer: 'abc' });
+  expect((await refusal('e.safetensors')).message).toContain('expected 16-bit codes');
+  await writeFile(join(folder, 'f.safetensors'), 'nonsense');
+  expect((await refusal('f.safetensors')).message).toContain('f.safetensors');
+  expect((await refusal('nowhere.safetensors')).message).toContain('expected a file, got none');
+});

@@ -1,0 +1,71 @@
+/** @file JSON lines with what kills and resumes do to them. */
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { JsonLines, readJsonLines, truncateAfter } from '../../src/io/jsonlines.ts';
+
+let folder: string;
+let path: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'jsonlines-'));
+  path = join(folder, 'run', 'metrics.jsonl');
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+function append(...records: object[]): void {
+  const lines = new JsonLines(path);
+  for (const record of records) lines.append(record);
+  lines.close();
+}
+
+it('reads what was appended, over several openings', () => {
+  expect(readJsonLines(path)).toEqual([]);
+  append({ step: 1, text: 'a\nb' }, { step: 2, loss: Number.NaN });
+  append({ step: 3 });
+  expect(readFileSync(path, 'utf8')).toBe('{"step":1,"text":"a\\nb"}\n{"step":2,"loss":null}\n{"step":3}\n');
+  expect(readJsonLines(path)).toEqual([{ step: 1, text: 'a\nb' }, { step: 2, loss: null }, { step: 3 }]);
+});
+
+it('drops a torn last line wherever it is torn, and appends after the whole ones', () => {
+  const torn = '{"step":12,"text":"é"}';
+  for (let length = 1; length < Buffer.byteLength(torn); length++) {
+    append({ step: 1 });
+    appendFileSync(path, Buffer.from(torn).subarray(0, length));
+    expect(readJsonLines(path)).toEqual([{ step: 1 }]);
+    append({ step: 2 });
+    expect(readFileSync(path, 'utf8')).toBe('{"step":1}\n{"step":2}\n');
+    rmSync(path);
+  }
+});
+
+it('keeps a last record that lacks only its line break', () => {
+  append({ step: 1 });
+  appendFileSync(path, '{"step":2}');
+  expect(readJsonLines(path)).toHaveLength(2);
+  append({ step: 3 });
+  expect(readFileSync(path, 'utf8')).toBe('{"step":1}\n{"step":2}\n{"step":3}\n');
+});
+
+it('names the line that is not a record', () => {
+  append({ step: 1 });
+  writeFileSync(path, '{"step":1}\nnonsense\n{"step":3}\n');
+  expect(() => readJsonLines(path)).toThrow(`${path}:2: expected one JSON record`);
+});
+
+it('drops the records after the resumed step, of the stage that resumes', async () => {
+  append(
+    { stage: 'patch', step: 9 },
+    { stage: 'model', step: 1 },
+    { stage: 'model', step: 2 },
+    { stage: 'model', step: 3 },
+  );
+  appendFileSync(path, '{"stage":"mod');
+  const isAfter = (record: unknown) => {
+    const { stage, step } = record as { stage: string; step: number };
+    return stage === 'model' && step > 1;
+  };
+  expect(await truncateAfter(path, isAfter)).toBe(2);
+  expect(readFileSync(path, 'utf8')).toBe('{"stage":"patch","step":9}\n{"stage":"model","step":1}\n');
+  expect(await truncateAfter(join(folder, 'none.jsonl'), isAfter)).toBe(0);
+});

@@ -1,0 +1,168 @@
+/** @file Runs on disk: a run is made once, gone on with by its own config, and refuses to become another. */
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { checkConfig, type RunConfig, type RunConfigInput, runSchema } from '../../src/config/run.ts';
+import { mergeConfig } from '../../src/config/schema.ts';
+import { UserError } from '../../src/core/errors.ts';
+import { chooseWeights, fingerprint, lockRun, openRun, readRun, runPaths, weightKinds } from '../../src/runs/run.ts';
+
+let folder: string;
+beforeEach(() => {
+  folder = join(mkdtempSync(join(tmpdir(), 'runs-')), 'demo');
+});
+afterEach(() => {
+  rmSync(join(folder, '..'), { recursive: true });
+});
+
+/** What the command line makes of a preset and flags. */
+function resolve(given: RunConfigInput = {}): RunConfig {
+  return checkConfig(runSchema.parse(mergeConfig({ model: { width: 64, heads: 2 } }, given)));
+}
+const open = (given: RunConfigInput = {}) => openRun(folder, resolve(given), given);
+const onDisk = () => JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8'));
+
+async function refusal(work: Promise<unknown>): Promise<UserError> {
+  const error = await work.catch((thrown: unknown) => thrown);
+  expect(error).toBeInstanceOf(UserError);
+  return error as UserError;
+}
+
+describe('openRun', () => {
+  test('makes the folder and keeps the whole resolved config in it', async () => {
+    const { config, resumed } = await open({ train: { steps: 5 } });
+    expect(resumed).toBe(false);
+    expect(config.model.width).toBe(64);
+    expect(onDisk()).toEqual(config);
+    expect(await readRun(folder, 'sample')).toEqual(config);
+  });
+
+  test('goes on with the config that is there, not with the defaults of today', async () => {
+    await open({ model: { layers: 3 }, train: { lr: 0.5 } });
+    const { config, resumed } = await openRun(folder, checkConfig(runSchema.parse({})), {});
+    expect(resumed).toBe(true);
+    expect(config.model).toMatchObject({ layers: 3, width: 64 });
+    expect(config.train.lr).toBe(0.5);
+  });
+
+  test('lets a resumed run be longer and be watched more closely, and remembers it', async () => {
+    await open();
+    const given = {
+      train: { steps: 77, evalEvery: 7, sampleEvery: 8, saveEvery: 9, logEvery: 2 },
+      patchTrain: { steps: 66 },
+    };
+    const { config } = await open(given);
+    expect(config.train).toMatchObject(given.train);
+    expect(config.patchTrain.steps).toBe(66);
+    expect(onDisk()).toEqual(config);
+    expect((await open()).config.train.steps).toBe(77);
+  });
+
+  test('accepts a value that it already has', async () => {
+    await open({ patch: { levels: [5, 5, 5] } });
+    expect((await open({ patch: { levels: [5, 5, 5] }, seed: 0 })).resumed).toBe(true);
+  });
+
+  const changes: readonly [string, RunConfigInput][] = [
+    ['model.width', { model: { width: 128 } }],
+    ['train.lr', { train: { lr: 1 } }],
+    ['train.batchSize', { train: { batchSize: 2 } }],
+    ['patch.levels', { patch: { levels: [4, 4] } }],
+    ['seed', { seed: 9 }],
+    ['images.validation', { images: { validation: 0.5 } }],
+  ];
+  for (const [field, given] of changes) {
+    test(`refuses another ${field}, naming both values, and leaves the run as it is`, async () => {
+      const { config } = await open();
+      const error = await refusal(open(given));
+      expect(error.message).toContain(`the run in ${folder} has ${field} `);
+      expect(error.message).toMatch(/ has .+, not .+/);
+      expect(error.hint).toContain('--out');
+      expect(onDisk()).toEqual(config);
+    });
+  }
+});
+
+describe('readRun', () => {
+  test('says what it looked for where there is no run, and how to get one', async () => {
+    const error = await refusal(readRun(folder, 'sample'));
+    expect(error.message).toBe(`sample: no run in ${folder} (looked for config.json)`);
+    expect(error.hint).toContain('tessera train');
+  });
+
+  test('refuses a config that is damaged, unknown or impossible, naming the file', async () => {
+    await mkdir(folder);
+    const path = join(folder, 'config.json');
+    for (const [text, says] of [
+      ['{"model":', 'expected JSON'],
+      ['{"model":{"colour":1}}', 'unknown field model.colour'],
+      ['{"model":{"width":"wide"}}', 'model.width'],
+      ['[]', 'config.json'],
+    ] as const) {
+      await writeFile(path, text);
+      const error = await refusal(readRun(folder, 'sample'));
+      expect(error.message).toContain(path);
+      expect(error.message).toContain(says);
+    }
+    await writeFile(path, '{"model":{"width":250}}');
+    expect((await refusal(readRun(folder, 'sample'))).message).toContain('width 250');
+  });
+
+  test('reads a config written before a field existed: the field has its default', async () => {
+    await open();
+    const config = onDisk();
+    delete config.model.zLoss;
+    await writeFile(join(folder, 'config.json'), JSON.stringify(config));
+    expect((await readRun(folder, 'sample')).model.zLoss).toBe(runSchema.parse({}).model.zLoss);
+  });
+});
+
+test('all files of a run lie in its folder, each under a name of its own', () => {
+  const { folder: root, weights, ...rest } = runPaths('runs/demo');
+  const files = [...Object.values(rest), ...Object.values(weights)];
+  expect(root).toBe('runs/demo');
+  expect(new Set(files).size).toBe(files.length);
+  for (const file of files) expect(file.startsWith(join('runs', 'demo'))).toBe(true);
+  expect(Object.keys(weights).sort()).toEqual([...weightKinds].sort());
+});
+
+test('the weights of a run are the averaged ones, or the only ones there are, or those that were asked for', async () => {
+  const { weights } = runPaths(folder);
+  await mkdir(folder);
+  expect(chooseWeights(folder)).toBe('ema'); // for the message that there are none
+  await writeFile(weights.best, '');
+  expect(chooseWeights(folder)).toBe('best');
+  await writeFile(weights.last, '');
+  expect(chooseWeights(folder)).toBe('ema'); // which of two is not guessed
+  expect(chooseWeights(folder, 'last')).toBe('last');
+});
+
+test('a fingerprint is the SHA-256 of the file', async () => {
+  await mkdir(folder);
+  const path = join(folder, 'tokenizer.json');
+  await writeFile(path, 'abc');
+  // FIPS 180-2, appendix B.1.
+  expect(await fingerprint(path)).toBe('ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad');
+  await writeFile(path, 'abd');
+  expect(await fingerprint(path)).toBe(createHash('sha256').update('abd').digest('hex'));
+});
+
+test('a run is trained by one process at a time; the lock of a dead one does not count', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'tessera-lock-'));
+  const other = spawn(process.execPath, ['-e', 'setTimeout(() => {}, 60000)']);
+  await mkdir(join(folder, 'state'));
+  await writeFile(join(folder, 'state', 'lock'), String(other.pid));
+  await expect(lockRun(folder)).rejects.toThrow(`is being trained by process ${other.pid}`);
+  const ended = new Promise(resolve => other.once('exit', resolve));
+  other.kill('SIGKILL');
+  await ended;
+  const unlock = await lockRun(folder);
+  expect(await readFile(join(folder, 'state', 'lock'), 'utf8')).toBe(String(process.pid));
+  await unlock();
+  expect(existsSync(join(folder, 'state', 'lock'))).toBe(false);
+  await rm(folder, { recursive: true });
+});
