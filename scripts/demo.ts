@@ -9,7 +9,6 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { makeEmoji } from '../data/emoji.ts';
 import { openDataset } from '../data/index.ts';
-import { type Session, startEngine } from '../src/cli/commands/session.ts';
 import { trainRun } from '../src/cli/commands/train.ts';
 import { runProgram } from '../src/cli.ts';
 import { presets } from '../src/config/presets.ts';
@@ -21,6 +20,7 @@ import { splitDataset } from '../src/runs/images.ts';
 import { openPainter } from '../src/runs/painter.ts';
 import { readRun, runPaths } from '../src/runs/run.ts';
 import { drawSampleGrid, type SampleCaptions } from '../src/runs/samples.ts';
+import { type Session, startEngine } from '../src/runs/session.ts';
 import { fitToBudget, rhythm } from './budget.ts';
 
 const flags = z.object({

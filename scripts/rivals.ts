@@ -10,7 +10,6 @@ import { makeEmoji } from '../data/emoji.ts';
 import { openDataset } from '../data/index.ts';
 import { compareRuns } from '../src/cli/commands/compare.ts';
 import { trainFeatures } from '../src/cli/commands/features.ts';
-import { type Session, startEngine } from '../src/cli/commands/session.ts';
 import { trainRun } from '../src/cli/commands/train.ts';
 import { runProgram } from '../src/cli.ts';
 import { familyDefaults, presets } from '../src/config/presets.ts';
@@ -18,6 +17,7 @@ import { checkConfig, type Family, families, type RunConfig, runSchema } from '.
 import { mergeConfig } from '../src/config/schema.ts';
 import { splitDataset } from '../src/runs/images.ts';
 import { readRun, runPaths } from '../src/runs/run.ts';
+import { type Session, startEngine } from '../src/runs/session.ts';
 import { rhythm } from './budget.ts';
 import { copyFirstStage, type FirstStage, firstBatch, measureSteps, stepsWithin } from './stages.ts';
 

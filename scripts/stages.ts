@@ -5,12 +5,12 @@
  */
 import { cp, mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import type { Session } from '../src/cli/commands/session.ts';
 import { trainRun } from '../src/cli/commands/train.ts';
 import type { RunConfig } from '../src/config/run.ts';
 import { mergeConfig } from '../src/config/schema.ts';
 import { readJsonLines } from '../src/io/jsonlines.ts';
 import { runPaths } from '../src/runs/run.ts';
+import type { Session } from '../src/runs/session.ts';
 
 /** What learns before the model itself, once for all runs of a kind. */
 export type FirstStage = 'patch' | 'text';

@@ -11,7 +11,7 @@ import type { z } from 'zod';
 import { type Command, command, commands } from './cli/commands/table.ts';
 import { findCommand, parseFlags } from './cli/flags.ts';
 import { formatCommands, formatHelp } from './cli/help.ts';
-import { Reporter } from './cli/terminal/progress.ts';
+import { TerminalReporter } from './cli/terminal/progress.ts';
 import { canRedraw, colourSupport } from './cli/terminal/support.ts';
 import { UserError } from './core/errors.ts';
 
@@ -49,7 +49,7 @@ async function runCommand(found: Command, argv: readonly string[]): Promise<void
   process.on('SIGINT', interrupt);
   process.on('SIGTERM', terminate);
   const isTTY = process.stderr.isTTY === true;
-  const reporter = new Reporter({
+  const reporter = new TerminalReporter({
     stream: process.stderr,
     isTTY: canRedraw(process.env, isTTY),
     colours: colourSupport(process.env, isTTY),

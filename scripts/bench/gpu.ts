@@ -3,9 +3,10 @@
  * painting, of the presets with all 256 + 1024 positions; beside PyTorch on the same GPU where a rival is given, ours and
  * its rounds in turn. Where there is no GPU the same table says "not measured".
  */
-import type { Session } from '../../src/cli/commands/session.ts';
+
 import { presets } from '../../src/config/presets.ts';
 import { UserError } from '../../src/core/errors.ts';
+import type { Session } from '../../src/runs/session.ts';
 import { type BenchFlags, type gpuModels, type Shape, shapeOf } from './flags.ts';
 import { knownPeak, type Roof } from './gpupeaks.ts';
 import { describeBench, kernelTable, type Line, notMeasured, resultTable } from './gputable.ts';

@@ -3,12 +3,12 @@
  * of a training can grow, a training with the time of its kernels, and painting. Each prints one JSON line.
  */
 
-import type { Session } from '../../src/cli/commands/session.ts';
 import { UserError } from '../../src/core/errors.ts';
 import { precisionsHere } from '../../src/device/backends.ts';
 import { activeGpu, type GpuBackend } from '../../src/device/webgpu/webgpu.ts';
 import { type GpuPeak, measureGpu } from '../../src/kernels/peak/gpupeak.ts';
 import { startBackend } from '../../src/kernels/start.ts';
+import type { Session } from '../../src/runs/session.ts';
 import type { Shape } from './flags.ts';
 import { createJob, type Job } from './jobs.ts';
 import { median } from './report.ts';

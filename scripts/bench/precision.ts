@@ -6,12 +6,12 @@
  * code in ten, which is noise, so that the loss has a floor well above zero.
  */
 
-import type { Session } from '../../src/cli/commands/session.ts';
 import { trainSchema } from '../../src/config/run.ts';
 import { UserError } from '../../src/core/errors.ts';
 import { Random } from '../../src/core/random.ts';
 import type { Precision } from '../../src/device/native/native.ts';
 import type { SequenceBatch } from '../../src/families/transformer/dalle.ts';
+import type { Session } from '../../src/runs/session.ts';
 import { learningRate } from '../../src/training/optimizer.ts';
 import { type BenchFlags, oneBatch, type Shape, shapeOf } from './flags.ts';
 import { createModel, createStep, modelOptimizer } from './jobs.ts';

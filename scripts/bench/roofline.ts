@@ -3,10 +3,10 @@
  * roof: its multiply-adds or its memory, whichever the kernel comes nearer to.
  */
 
-import type { Session } from '../../src/cli/commands/session.ts';
 import { UserError } from '../../src/core/errors.ts';
 import type { KernelCall, KernelObserver, Precision } from '../../src/device/native/native.ts';
 import { measurePeak, type Peak } from '../../src/kernels/peak/peak.ts';
+import type { Session } from '../../src/runs/session.ts';
 import { countWork } from './counts.ts';
 import { type BenchFlags, oneBatch, shapeOf } from './flags.ts';
 import { createJob } from './jobs.ts';

@@ -6,11 +6,11 @@
 import { spawnSync } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
-import type { Session } from '../../src/cli/commands/session.ts';
 import { UserError } from '../../src/core/errors.ts';
 import { selectBackend } from '../../src/device/backends.ts';
 import { activeNative, type NativeBackend, type Precision } from '../../src/device/native/native.ts';
 import { measurePeak, type Peak } from '../../src/kernels/peak/peak.ts';
+import type { Session } from '../../src/runs/session.ts';
 import type { BenchFlags, ModeName } from './flags.ts';
 import { createJob, type Job, unitOf, type Workload } from './jobs.ts';
 import { bestPeak, fixed, median } from './report.ts';

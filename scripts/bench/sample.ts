@@ -1,6 +1,7 @@
 /** @file `npm run bench -- sample`: painting code after code, one image or several at once. */
-import type { Session } from '../../src/cli/commands/session.ts';
+
 import { UserError } from '../../src/core/errors.ts';
+import type { Session } from '../../src/runs/session.ts';
 import { type BenchFlags, shapeOf } from './flags.ts';
 import { describeMachine, describeRounds, fixed, formatTable } from './report.ts';
 import { type Case, compare, type Row, ratiosOf } from './rounds.ts';

@@ -1,6 +1,7 @@
 /** @file `npm run bench -- tokenizer`: training steps of the patch tokenizer with its default settings. */
-import type { Session } from '../../src/cli/commands/session.ts';
+
 import { patchTrainSchema } from '../../src/config/run.ts';
+import type { Session } from '../../src/runs/session.ts';
 import { type BenchFlags, oneBatch, shapeOf } from './flags.ts';
 import { IMAGE_SIZE } from './jobs.ts';
 import { describeMachine, describePeak, describeRounds, fixed, formatTable, percent } from './report.ts';

@@ -1,5 +1,5 @@
 /** @file `npm run bench -- train`: training steps of the transformer, at one shape or at several lengths. */
-import type { Session } from '../../src/cli/commands/session.ts';
+import type { Session } from '../../src/runs/session.ts';
 import { type BenchFlags, oneBatch, type Shape, shapeOf, splitLength } from './flags.ts';
 import { change, describeMachine, describePeak, describeRounds, fixed, formatTable, percent } from './report.ts';
 import { type Case, type Comparison, compare, type Row, ratiosOf } from './rounds.ts';

@@ -7,7 +7,6 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { heldOutCaptions, makeShapes } from '../../data/shapes.ts';
-import { type Session, startEngine } from '../../src/cli/commands/session.ts';
 import { trainRun } from '../../src/cli/commands/train.ts';
 import { runProgram } from '../../src/cli.ts';
 import { presets } from '../../src/config/presets.ts';
@@ -19,6 +18,7 @@ import { grid } from '../../src/image/sheet.ts';
 import { writeAtomic, writeJson } from '../../src/io/state.ts';
 import { checkScene } from '../../src/metrics/judges/scenes.ts';
 import { readRun, runPaths } from '../../src/runs/run.ts';
+import { type Session, startEngine } from '../../src/runs/session.ts';
 import { fitToBudget } from '../budget.ts';
 
 const flags = z.object({

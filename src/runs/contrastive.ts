@@ -4,7 +4,6 @@
  */
 import { existsSync } from 'node:fs';
 import type { BpeTokenizer } from '../../tokenizer/bpe.ts';
-import type { Session } from '../cli/commands/session.ts';
 import type { RunConfig } from '../config/run.ts';
 import { Random } from '../core/random.ts';
 import { Contrastive } from '../families/contrastive/contrastive.ts';
@@ -14,6 +13,7 @@ import type { ImageStream } from '../training/captioned.ts';
 import { type LoopConfig, type Metrics, savedStep, train, type Watcher } from '../training/loop.ts';
 import type { DecodedItems } from './images.ts';
 import type { RunPaths } from './run.ts';
+import type { Session } from './session.ts';
 
 export interface ContrastiveStage {
   readonly config: Pick<RunConfig, 'seed' | 'images' | 'caption' | 'text' | 'textTrain'>;

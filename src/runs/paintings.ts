@@ -4,7 +4,6 @@
  */
 import { openDataset } from '../../data/index.ts';
 import { decodeAll } from '../../data/loader.ts';
-import type { EngineFlags, Session } from '../cli/commands/session.ts';
 import type { ImagesConfig, RunConfig } from '../config/run.ts';
 import { UserError } from '../core/errors.ts';
 import { loadPatchTokenizer } from '../families/transformer/patch-task.ts';
@@ -15,6 +14,7 @@ import { splitDataset } from './images.ts';
 import { openPainter, type Painter } from './painter.ts';
 import { reconstructPictures } from './reconstructions.ts';
 import { runPaths, type WeightKind } from './run.ts';
+import type { EngineFlags, Session } from './session.ts';
 
 /** Rows of the grid of samples, where no captions are given. */
 const ROWS = 12;

@@ -6,7 +6,7 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, write
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { type CompareRequest, compareRuns } from '../../src/cli/commands/compare.ts';
-import { Reporter } from '../../src/cli/terminal/progress.ts';
+import { TerminalReporter } from '../../src/cli/terminal/progress.ts';
 import { UserError } from '../../src/core/errors.ts';
 import { decodePicture } from '../../src/image/images.ts';
 import type { Report } from '../../src/report/contents.ts';
@@ -30,7 +30,7 @@ async function compare(runs: readonly string[], given: Partial<CompareRequest> =
   const printed: string[] = [];
   const sink = { write: () => true, columns: 80 };
   const now = () => performance.now();
-  const reporter = new Reporter({ stream: sink as never, isTTY: false, colours: 0 as never, now });
+  const reporter = new TerminalReporter({ stream: sink as never, isTTY: false, colours: 0 as never, now });
   const session = { reporter, now, signal: new AbortController().signal, cacheDir: at('cache') };
   const measured = { metrics: [], features: ['pixels'], reference: 8, numImages: 8 };
   const fixed = { out: at('report.html'), seed: 3, weights: 'ema', backend: 'auto', precision: 'auto' } as const;

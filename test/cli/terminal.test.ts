@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { halfBlockRow, halfBlocks } from '../../src/cli/terminal/halfblocks.ts';
-import { type Output, Reporter } from '../../src/cli/terminal/progress.ts';
+import { type Output, TerminalReporter } from '../../src/cli/terminal/progress.ts';
 import { canRedraw, colourSupport } from '../../src/cli/terminal/support.ts';
 import {
   cutToWidth,
@@ -81,7 +81,7 @@ function setUp(options: { isTTY?: boolean; columns?: number; rows?: number; colo
   const { isTTY = true, columns = 100, rows = 24, colours = 'none' } = options;
   const clock = { ms: 0 };
   const terminal = new Terminal(columns, rows);
-  const reporter = new Reporter({ stream: terminal, isTTY, colours, now: () => clock.ms });
+  const reporter = new TerminalReporter({ stream: terminal, isTTY, colours, now: () => clock.ms });
   return { clock, terminal, reporter };
 }
 

@@ -10,9 +10,9 @@ import { modesConfig, modesFamilies } from '../../scripts/studies/stability/mode
 import { byFamily, byRate, type ModesResult, stands } from '../../scripts/studies/stability/modes-results.ts';
 import { klFloor, scoreAnswers, scorePictures, wantedModes } from '../../scripts/studies/stability/modes-score.ts';
 import { concludeModes, percent } from '../../scripts/studies/stability/modes-words.ts';
-import type { Session } from '../../src/cli/commands/session.ts';
-import { Reporter } from '../../src/cli/terminal/progress.ts';
+import { TerminalReporter } from '../../src/cli/terminal/progress.ts';
 import { UserError } from '../../src/core/errors.ts';
+import type { Session } from '../../src/runs/session.ts';
 import { useNative } from '../support.ts';
 
 describe('the score', () => {
@@ -167,7 +167,7 @@ describe('the study', () => {
   test('trains, looks, writes, and goes on where it stood', async () => {
     await useNative();
     const lines: string[] = [];
-    const reporter = new Reporter({ stream: { write: text => lines.push(text) }, isTTY: false, now: () => 0 });
+    const reporter = new TerminalReporter({ stream: { write: text => lines.push(text) }, isTTY: false, now: () => 0 });
     const session = (signal: AbortSignal): Session => ({
       ...{ reporter, print: line => lines.push(line), now: () => performance.now(), signal, cacheDir: folder },
     });

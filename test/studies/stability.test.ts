@@ -10,7 +10,7 @@ import { families } from '../../scripts/studies/stability/families.ts';
 import { type FamilyResult, type RunResult, summarise, widestBand } from '../../scripts/studies/stability/results.ts';
 import { centre, judge, ringPoints } from '../../scripts/studies/stability/ring.ts';
 import { runRing } from '../../scripts/studies/stability/study.ts';
-import { Reporter } from '../../src/cli/terminal/progress.ts';
+import { TerminalReporter } from '../../src/cli/terminal/progress.ts';
 import { UserError } from '../../src/core/errors.ts';
 import { Random } from '../../src/core/random.ts';
 import { readPngText } from '../../src/image/images.ts';
@@ -234,7 +234,7 @@ describe('the study', () => {
 
   function session(lines: string[], signal = new AbortController().signal) {
     const stream = { write: (text: string) => lines.push(text) };
-    const reporter = new Reporter({ stream, isTTY: false, now: () => 0 });
+    const reporter = new TerminalReporter({ stream, isTTY: false, now: () => 0 });
     return { reporter, signal, now: () => 0, print: () => {}, cacheDir: '' };
   }
 

@@ -5,10 +5,10 @@
  */
 import { join } from 'node:path';
 import { z } from 'zod';
-import { type Session, startEngine } from '../../../src/cli/commands/session.ts';
 import { runProgram } from '../../../src/cli.ts';
 import { UserError } from '../../../src/core/errors.ts';
 import { backendNames } from '../../../src/device/backends.ts';
+import { type Session, startEngine } from '../../../src/runs/session.ts';
 import { families } from './families.ts';
 import { runModes } from './modes.ts';
 import { modesFamilies } from './modes-families.ts';

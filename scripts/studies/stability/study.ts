@@ -5,11 +5,11 @@
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Session } from '../../../src/cli/commands/session.ts';
 import { show } from '../../../src/config/schema.ts';
 import { UserError } from '../../../src/core/errors.ts';
 import { encodePng } from '../../../src/image/images.ts';
 import { readJson, writeAtomic, writeJson } from '../../../src/io/state.ts';
+import type { Session } from '../../../src/runs/session.ts';
 import type { Family } from './families.ts';
 import { Lanes } from './lanes.ts';
 import { samplePanels, stabilityMap } from './pictures.ts';

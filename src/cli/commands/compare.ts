@@ -23,8 +23,8 @@ import {
   paintRuns,
 } from '../../runs/paintings.ts';
 import { chooseWeights, readRun, runPaths, type WeightKind } from '../../runs/run.ts';
+import { type Session, startEngine } from '../../runs/session.ts';
 import { evalRun } from './eval.ts';
-import { type Session, startEngine } from './session.ts';
 
 export interface CompareRequest extends PaintingRequest {
   /** Folders. */

@@ -6,7 +6,7 @@ import { makeModes } from '../../../data/modes.ts';
 import { makeShapes } from '../../../data/shapes.ts';
 import { UserError } from '../../core/errors.ts';
 import { writeAtomic } from '../../io/state.ts';
-import type { Session } from './session.ts';
+import type { Session } from '../../runs/session.ts';
 
 /** Draws the emoji sets that are installed as npm packages. */
 export async function emojiData(

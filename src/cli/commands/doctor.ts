@@ -7,8 +7,8 @@ import { activeNative, type Precision } from '../../device/native/native.ts';
 import { linear } from '../../kernels/linear/linear.ts';
 import { measurePeak, type Peak } from '../../kernels/peak/peak.ts';
 import { startBackend } from '../../kernels/start.ts';
+import type { Session } from '../../runs/session.ts';
 import { describeGpu } from './gpu.ts';
-import type { Session } from './session.ts';
 
 /** Side of the matrices that are multiplied, by how fast a backend is expected to be. */
 const SIDE = { native: 1024, tensorflow: 1024, wasm: 512, cpu: 192 } as const;

@@ -36,7 +36,7 @@ import {
 import { type EvalRecord, resultTable } from '../../runs/evaluation/results.ts';
 import { openPainter, type Painter } from '../../runs/painter.ts';
 import { chooseWeights, fingerprint, readRun, runPaths, type WeightKind } from '../../runs/run.ts';
-import { downloads, type EngineFlags, type Session, startEngine } from './session.ts';
+import { downloads, type EngineFlags, type Session, startEngine } from '../../runs/session.ts';
 
 export interface EvalRequest extends EngineFlags {
   readonly run: string;

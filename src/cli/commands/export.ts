@@ -12,7 +12,7 @@ import { type TensorData, toBfloat16, toFloat32 } from '../../io/safetensors.ts'
 import { readSafetensors, writeAtomic, writeSafetensors } from '../../io/state.ts';
 import { openPainter } from '../../runs/painter.ts';
 import { chooseWeights, readRun, runPaths, type WeightKind, weightKinds } from '../../runs/run.ts';
-import type { Session } from './session.ts';
+import type { Session } from '../../runs/session.ts';
 
 export interface ExportRequest {
   readonly run: string;

@@ -7,10 +7,10 @@ import { existsSync } from 'node:fs';
 import { openDataset } from '../../../data/index.ts';
 import { splitDataset } from '../../runs/images.ts';
 import { lockRun, openRun, runPaths } from '../../runs/run.ts';
+import type { Session } from '../../runs/session.ts';
 import { Job } from '../../runs/training/job.ts';
 import { textStage } from '../../runs/training/rival.ts';
 import { featuresConfig } from './featuresconfig.ts';
-import type { Session } from './session.ts';
 
 const STAGES = ['caption tokenizer', 'text encoder'];
 

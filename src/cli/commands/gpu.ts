@@ -2,7 +2,7 @@
 import { activeGpu } from '../../device/webgpu/webgpu.ts';
 import { type GpuPeak, measureGpu } from '../../kernels/peak/gpupeak.ts';
 import { startBackend } from '../../kernels/start.ts';
-import type { Session } from './session.ts';
+import type { Session } from '../../runs/session.ts';
 
 /** Features that kernels use, and what is lost without them. */
 const wanted = [

@@ -11,7 +11,7 @@ import { mean } from '../../metrics/intervals.ts';
 import { psnr } from '../../metrics/reconstruct.ts';
 import { reconstructionSheet, reconstructPictures } from '../../runs/reconstructions.ts';
 import { readRun, runPaths } from '../../runs/run.ts';
-import { type EngineFlags, runOrShipped, type Session, startEngine } from './session.ts';
+import { type EngineFlags, runOrShipped, type Session, startEngine } from '../../runs/session.ts';
 
 export interface ReconstructRequest extends EngineFlags {
   /** Default: the model that comes with the package. */

@@ -16,9 +16,9 @@ import { splitDataset } from '../../runs/images.ts';
 import { openPainter } from '../../runs/painter.ts';
 import { loadClip, rank } from '../../runs/rerank.ts';
 import { chooseWeights, fingerprint, readRun, runPaths, type WeightKind } from '../../runs/run.ts';
+import { downloads, type EngineFlags, runOrShipped, type Session, startEngine } from '../../runs/session.ts';
 import { kebab } from '../flags.ts';
 import { type CompletionFlags, type GivenImage, givenImage } from './completion.ts';
-import { downloads, type EngineFlags, runOrShipped, type Session, startEngine } from './session.ts';
 
 export interface SampleRequest extends EngineFlags, SamplingOptions, CompletionFlags {
   /** Default: the model that comes with the package. */

@@ -14,9 +14,9 @@ import { backendNames } from '../../device/backends.ts';
 import { precisionNames } from '../../device/precision.ts';
 import { defaultMetrics, metricNames } from '../../metrics/registry.ts';
 import { weightKinds } from '../../runs/run.ts';
+import { type Session, startEngine } from '../../runs/session.ts';
 import type { CommandSpec } from '../flags.ts';
 import { featuresConfig, featuresFields } from './featuresconfig.ts';
-import { type Session, startEngine } from './session.ts';
 
 /** A command, and what it does with its parsed flags. */
 export interface Command<S extends z.ZodObject = z.ZodObject> extends CommandSpec<S> {

@@ -7,10 +7,10 @@ import { openDataset } from '../../../data/index.ts';
 import type { Family } from '../../config/run.ts';
 import { splitDataset } from '../../runs/images.ts';
 import { lockRun, openRun, runPaths } from '../../runs/run.ts';
+import type { Session } from '../../runs/session.ts';
 import { Job, type TrainRequest } from '../../runs/training/job.ts';
 import { rivalStages, trainRival } from '../../runs/training/rival.ts';
 import { trainTransformer, transformerStages } from '../../runs/training/transformer.ts';
-import type { Session } from './session.ts';
 
 export type { TrainRequest } from '../../runs/training/job.ts';
 

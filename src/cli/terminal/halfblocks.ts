@@ -4,14 +4,9 @@
  */
 
 import { type Picture, type Rgb, resizeArea } from '../../image/images.ts';
+import type { Labelled } from '../../runs/session.ts';
 import type { Colours } from './support.ts';
 import { cutToWidth, displayWidth } from './text.ts';
-
-/** A picture with a few words beneath. */
-export interface Labelled {
-  readonly picture: Picture;
-  readonly label?: string;
-}
 
 /**
  * Paints one picture, at most `columns` characters wide and never enlarged.

@@ -4,7 +4,8 @@
  * environment: both are passed in.
  */
 
-import { halfBlockRow, type Labelled } from './halfblocks.ts';
+import type { Labelled, Reporter, StageOptions, Update } from '../../runs/session.ts';
+import { halfBlockRow } from './halfblocks.ts';
 import type { Colours } from './support.ts';
 import { cutToWidth, displayWidth, formatCount, formatDuration, formatLoss, formatWhole } from './text.ts';
 
@@ -26,30 +27,8 @@ export interface ReporterOptions {
   readonly lineEveryMs?: number;
 }
 
-/** What `stage` announces. */
-export interface StageOptions {
-  /** Place among the stages, e.g. 2 of 5. */
-  readonly index?: number;
-  readonly of?: number;
-  /** Steps in all. */
-  readonly total?: number;
-  /** What `update` counts in `amount`: `tokens`, `images`; steps when absent. */
-  readonly unit?: string;
-}
-
-/** Where a stage stands. */
-export interface Update {
-  readonly step: number;
-  readonly total?: number;
-  readonly loss?: number;
-  /** Units done so far, counted like `step` from any start. */
-  readonly amount?: number;
-  /** A few words more, e.g. `26.1 dB`. */
-  readonly note?: string;
-}
-
-/** One stage at a time is under way; starting the next ends the one before. */
-export class Reporter {
+/** Progress on a terminal. One stage at a time is under way; starting the next ends the one before. */
+export class TerminalReporter implements Reporter {
   readonly #output: Output;
   readonly #live: boolean;
   readonly #colours: Colours;

@@ -3,7 +3,6 @@
 import { type Item, openDataset } from '../../../data/index.ts';
 import { decodeAll } from '../../../data/loader.ts';
 import { modeOf } from '../../../data/modes.ts';
-import type { Session } from '../../cli/commands/session.ts';
 import type { RunConfig } from '../../config/run.ts';
 import { UserError } from '../../core/errors.ts';
 import { Random } from '../../core/random.ts';
@@ -17,6 +16,7 @@ import type { Evidence } from '../../metrics/registry.ts';
 import { splitDataset } from '../images.ts';
 import type { Painter } from '../painter.ts';
 import { reconstructPictures } from '../reconstructions.ts';
+import type { Session } from '../session.ts';
 
 /** Real pictures with the first caption of each. */
 export interface Captioned {

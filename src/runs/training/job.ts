@@ -6,7 +6,6 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { type Dataset, type Item, openDataset } from '../../../data/index.ts';
 import { BpeTokenizer } from '../../../tokenizer/bpe.ts';
-import type { Session } from '../../cli/commands/session.ts';
 import type { PatchTrainConfig, RunConfig, TextTrainConfig, TrainConfig } from '../../config/run.ts';
 import { UserError } from '../../core/errors.ts';
 import { activeNative } from '../../device/native/native.ts';
@@ -26,6 +25,7 @@ import {
 } from '../images.ts';
 import { type RunPaths, runPaths } from '../run.ts';
 import type { SampleCaptions } from '../samples.ts';
+import type { Session } from '../session.ts';
 
 export interface TrainRequest {
   readonly data: string;

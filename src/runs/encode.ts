@@ -1,10 +1,10 @@
 /** @file A data set through the patch tokenizer: every crop of every item as codes. */
-import type { Item, Problem } from '../../../data/index.ts';
-import type { PatchTokenizer } from '../../../tokenizer/patch.ts';
-import type { RunConfig } from '../../config/run.ts';
-import { imagesToTensor } from '../../image/pixels.ts';
-import type { CodeSet } from '../../io/codes.ts';
-import { type DecodedItems, decodeItems } from '../../runs/images.ts';
+import type { Item, Problem } from '../../data/index.ts';
+import type { PatchTokenizer } from '../../tokenizer/patch.ts';
+import type { RunConfig } from '../config/run.ts';
+import { imagesToTensor } from '../image/pixels.ts';
+import type { CodeSet } from '../io/codes.ts';
+import { type DecodedItems, decodeItems } from './images.ts';
 import type { Session } from './session.ts';
 
 export interface EncodeOptions {
