@@ -5,11 +5,11 @@
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { type CompareRequest, compareRuns } from '../../src/cli/commands/compare.ts';
 import { TerminalReporter } from '../../src/cli/terminal/progress.ts';
 import { UserError } from '../../src/core/errors.ts';
 import { decodePicture } from '../../src/image/images.ts';
 import type { Report } from '../../src/report/contents.ts';
+import { type CompareRequest, compareRuns } from '../../src/runs/compare.ts';
 import {
   captions,
   hardlyTrained,
