@@ -7,7 +7,7 @@ import { dataInspect } from './commands/data-inspect.ts';
 import { dataModes } from './commands/data-modes.ts';
 import { dataShapes } from './commands/data-shapes.ts';
 import { doctor } from './commands/doctor.ts';
-import { evalCommand } from './commands/eval.ts';
+import { evaluate } from './commands/eval.ts';
 import { exportCommand } from './commands/export.ts';
 import { features } from './commands/features.ts';
 import { reconstruct } from './commands/reconstruct.ts';
@@ -23,7 +23,7 @@ export const commands: readonly Command[] = [
   sample,
   reconstruct,
   features,
-  evalCommand,
+  evaluate,
   compare,
   exportCommand,
   buildNative,

@@ -1,5 +1,5 @@
 /**
- * @file `tessera compare`: runs of any family beside one another, as one HTML page and the same as JSON. Reads what their
+ * @file Comparing runs: those of any family beside one another, as one HTML page and the same as JSON. Reads what their
  * trainings and evaluations have logged, paints the same captions with each, times it, and looks for training images among
  * the samples. What a run lacks is left out and named; nothing of a run is changed but that missing metrics are added.
  */
@@ -15,14 +15,22 @@ import { aidsOf, groupNames, shortNames } from '../report/groups.ts';
 import { readHistory } from '../report/history.ts';
 import { renderPage } from '../report/page.ts';
 import { progressOf, verdictOf } from '../report/stability.ts';
-import { evalRun } from './evaluate.ts';
-import { type ComparedRun, openComparisonData, type PaintedRun, type PaintingRequest, paintRuns } from './paintings.ts';
+import {
+  type ComparedRun,
+  openComparisonData,
+  type PaintedRun,
+  type PaintingRequest,
+  paintRuns,
+} from './comparison/paintings.ts';
+import { evaluateRun } from './evaluate.ts';
 import { chooseWeights, readRun, runPaths, type WeightKind } from './run.ts';
 import { type Session, startEngine } from './session.ts';
 
 export interface CompareRequest extends PaintingRequest {
   /** Folders. */
   readonly runs: readonly string[];
+  /** The time of the comparison, which the page and the JSON say. */
+  readonly made: Date;
   /** The HTML file; the JSON file has its name with another ending. */
   readonly out: string;
   /** The data that all runs were trained on: real images, and what the samples are held against. */
@@ -39,8 +47,17 @@ export interface CompareRequest extends PaintingRequest {
   readonly weights?: WeightKind;
 }
 
-/** Writes the report and prints its findings. */
-export async function compareRuns(session: Session, request: CompareRequest): Promise<void> {
+/** A comparison, and the JSON file that holds it; the page is where the request wants it. */
+export interface Comparison {
+  readonly report: Report;
+  readonly json: string;
+}
+
+/**
+ * Compares runs and writes the page and the JSON beside it.
+ * @throws UserError if the runs cannot be compared, or the page cannot be written under its name
+ */
+export async function compareRuns(session: Session, request: CompareRequest): Promise<Comparison> {
   const { out, data, seed } = request;
   const json = jsonBeside(out);
   const runs = await openRuns(request);
@@ -61,7 +78,7 @@ export async function compareRuns(session: Session, request: CompareRequest): Pr
   const reports = await reportRuns(runs, painted);
   const report: Report = {
     format: 'tessera-comparison-1',
-    made: new Date().toISOString(),
+    made: request.made.toISOString(),
     command: commandOf(request),
     backend,
     data: data ?? null,
@@ -73,8 +90,7 @@ export async function compareRuns(session: Session, request: CompareRequest): Pr
   };
   await writeAtomic(json, `${JSON.stringify(report)}\n`);
   await writeAtomic(out, renderPage(report));
-  for (const { text } of report.findings) session.print(text);
-  session.print(`${out}: ${runs.length} runs compared; the same as data in ${json}`);
+  return { report, json };
 }
 
 /** Where the JSON goes. @throws UserError if the report cannot be written under that name */
@@ -173,9 +189,7 @@ async function evaluateMissing(
   }
   for (const [names, features] of missing) {
     session.reporter.message(`${folder}: measuring ${names}`);
-    // Its table is not wanted here: the page has it.
-    const quiet = { ...session, print: () => undefined };
-    await evalRun(quiet, { ...request, run: folder, weights, metrics: names.split(', '), features });
+    await evaluateRun(session, { ...request, run: folder, weights, metrics: names.split(', '), features });
   }
 }
 

@@ -1,5 +1,5 @@
 /**
- * @file `tessera eval`: how good a run's pictures are, in numbers with intervals. Held-out captions are painted and compared with
+ * @file Evaluating a run: how good a run's pictures are, in numbers with intervals. Held-out captions are painted and compared with
  * training images, always beside other real images in their place (the floor: what a perfect model would score) and, for
  * a transformer, those images through its tokenizer (what its codes can hold at all).
  */
@@ -33,7 +33,7 @@ import {
   readReal,
   throughTokenizer,
 } from './evaluation/pictures.ts';
-import { type EvalRecord, resultTable } from './evaluation/results.ts';
+import type { EvalRecord } from './evaluation/record.ts';
 import { openPainter, type Painter } from './painter.ts';
 import { chooseWeights, fingerprint, readRun, runPaths, type WeightKind } from './run.ts';
 import { downloads, type EngineFlags, type Session, startEngine } from './session.ts';
@@ -55,8 +55,20 @@ export interface EvalRequest extends EngineFlags {
 
 const REFERENCE = 1000;
 
-/** Prints a table, appends to the run's metrics.jsonl, and returns what was appended. */
-export async function evalRun(session: Session, request: EvalRequest): Promise<readonly EvalRecord[]> {
+/** What was measured of a run. */
+export interface Evaluation {
+  /** Training step of the weights, and which they are. */
+  readonly step: number;
+  readonly weights: WeightKind;
+  /** As they were appended to the run's metrics.jsonl. */
+  readonly records: readonly EvalRecord[];
+}
+
+/**
+ * Measures a run and appends the results to its metrics.jsonl.
+ * @throws UserError if the run, the data or the features are not there, or a metric is unknown or would see too few images
+ */
+export async function evaluateRun(session: Session, request: EvalRequest): Promise<Evaluation> {
   const wanted = chooseMetrics(request);
   const config = await readRun(request.run, 'eval');
   await expectOtherJudge(request);
@@ -101,8 +113,7 @@ export async function evalRun(session: Session, request: EvalRequest): Promise<r
     for (const extractor of extractors) await extractor.dispose();
   }
   append(runPaths(request.run).metrics, results);
-  show(session, { ...request, weights }, results);
-  return results;
+  return { step: painter.step, weights, records: results };
 }
 
 type Wanted = ReadonlyMap<string, MetricDefinition>;
@@ -288,14 +299,4 @@ function append(path: string, results: readonly EvalRecord[]): void {
   const lines = new JsonLines(path);
   for (const result of results) lines.append(result);
   lines.close();
-}
-
-function show(
-  session: Session,
-  { run, weights, numImages, seed }: EvalRequest & { readonly weights: WeightKind },
-  results: readonly EvalRecord[],
-): void {
-  const step = results[0]?.step ?? 0;
-  session.print(`${run}: step ${step}, ${weights} weights, ${numImages} images of held-out captions, seed ${seed}`);
-  for (const line of resultTable(results)) session.print(line);
 }

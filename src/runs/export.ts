@@ -1,5 +1,5 @@
 /**
- * @file `tessera export`: what of a run is needed to paint, evaluate and compare it, in a folder of its own that is a run
+ * @file Exporting a run: what of a run is needed to paint, evaluate and compare it, in a folder of its own that is a run
  * like any other: config, tokenizers, one set of weights in half the bytes, the log. What goes on with its training and the
  * data as codes stay behind.
  */

@@ -1,5 +1,7 @@
-/** @file `tessera compare`: runs of any family beside one another, on one page. */
+/** @file `tessera compare`: runs of any family beside one another as a page, whose findings are printed. */
 import { z } from 'zod';
+import type { CompareRequest } from '../../runs/compare.ts';
+import type { Session } from '../../runs/session.ts';
 import { defineCommand } from '../command.ts';
 import { count, engineFlags, file, folder, formatFlag, seed, weights } from '../common-flags.ts';
 
@@ -32,6 +34,13 @@ export const compare = defineCommand({
       ...(await engineFlags()),
     });
   },
-  run: async (session, { values, positionals }) =>
-    (await import('../../runs/compare.ts')).compareRuns(session, { ...values, runs: positionals }),
+  run: (session, { values, positionals }) => compareCommand(session, { ...values, runs: positionals }),
 });
+
+/** Compares and prints the findings. */
+export async function compareCommand(session: Session, request: Omit<CompareRequest, 'made'>): Promise<void> {
+  const { compareRuns } = await import('../../runs/compare.ts');
+  const { report, json } = await compareRuns(session, { ...request, made: new Date() });
+  for (const { text } of report.findings) session.print(text);
+  session.print(`${request.out}: ${report.runs.length} runs compared; the same as data in ${json}`);
+}

@@ -1,9 +1,11 @@
-/** @file `tessera eval`: measures a run's pictures against real ones. */
+/** @file `tessera eval`: how good a run's pictures are, in numbers with intervals, as a table. */
 import { z } from 'zod';
+import type { EvalRequest } from '../../runs/evaluate.ts';
+import type { Session } from '../../runs/session.ts';
 import { defineCommand } from '../command.ts';
 import { count, engineFlags, folder, formatFlag, seed, weights } from '../common-flags.ts';
 
-export const evalCommand = defineCommand({
+export const evaluate = defineCommand({
   name: 'eval',
   summary: "measure a run's pictures against real ones",
   examples: [
@@ -34,7 +36,15 @@ export const evalCommand = defineCommand({
       ...(await engineFlags()),
     });
   },
-  run: async (session, { values }) => {
-    await (await import('../../runs/evaluate.ts')).evalRun(session, values);
-  },
+  run: (session, { values }) => evalCommand(session, values),
 });
+
+/** Evaluates and prints the table. */
+export async function evalCommand(session: Session, request: EvalRequest): Promise<void> {
+  const { evaluateRun } = await import('../../runs/evaluate.ts');
+  const { resultTable } = await import('../terminal/results.ts');
+  const { step, weights, records } = await evaluateRun(session, request);
+  const { run, numImages, seed } = request;
+  session.print(`${run}: step ${step}, ${weights} weights, ${numImages} images of held-out captions, seed ${seed}`);
+  for (const line of resultTable(records)) session.print(line);
+}
