@@ -8,8 +8,7 @@ import { type Dataset, type Item, openDataset } from '../../../data/index.ts';
 import { BpeTokenizer } from '../../../tokenizer/bpe.ts';
 import type { PatchTrainConfig, RunConfig, TextTrainConfig, TrainConfig } from '../../config/run.ts';
 import { UserError } from '../../core/errors.ts';
-import { activeNative } from '../../device/native/native.ts';
-import { activeGpu } from '../../device/webgpu/webgpu.ts';
+import { activeDevice } from '../../device/device.ts';
 import { JsonLines, truncateAfter } from '../../io/jsonlines.ts';
 import { writeAtomic } from '../../io/state.ts';
 import type { ImageStream } from '../../training/captioned.ts';
@@ -159,8 +158,7 @@ export class Job {
   /** Frees the decoded images, and the memory of tensors of other shapes than the next stage's. */
   releaseImages(): void {
     this.decoded = undefined;
-    activeNative()?.memoryPool.trim();
-    activeGpu()?.trim();
+    activeDevice().trim();
   }
 
   /** Training images with captions, from memory or from disk. */
