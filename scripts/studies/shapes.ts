@@ -7,7 +7,6 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { heldOutCaptions, makeShapes } from '../../data/shapes.ts';
-import { trainRun } from '../../src/cli/commands/train.ts';
 import { runProgram } from '../../src/cli.ts';
 import { presets } from '../../src/config/presets.ts';
 import { checkConfig, type RunConfig, runSchema } from '../../src/config/run.ts';
@@ -19,6 +18,7 @@ import { checkScene } from '../../src/metrics/judges/scenes.ts';
 import { openPainter } from '../../src/runs/painter.ts';
 import { readRun, runPaths } from '../../src/runs/run.ts';
 import { type Session, startEngine } from '../../src/runs/session.ts';
+import { trainRun } from '../../src/runs/train.ts';
 import { fitToBudget } from '../budget.ts';
 
 const flags = z.object({
@@ -64,7 +64,7 @@ async function shapes(session: Session, values: z.output<typeof flags>): Promise
   const config = existsSync(runPaths(out).config)
     ? await readRun(out, 'shapes')
     : await fitToBudget(shapesConfig(seed), { seconds: values.minutes * 60, patchShare: PATCH_SHARE, now });
-  if (!(await trainRun(session, { data, out, config, given: {}, stages: { before: 1, of: 6 } }))) return;
+  if (!(await trainRun(session, { data, out, config, stages: { before: 1, of: 6 } }))) return;
 
   reporter.stage('check', { index: 6, of: 6, total: wanted, unit: 'images' });
   const painter = await openPainter(out);
@@ -103,7 +103,7 @@ await runProgram(
     name: 'shapes',
     summary: 'train on scenes with exact captions and measure caption accuracy',
     examples: ['npm run shapes', 'npm run shapes -- --minutes 4 --out runs/shapes4'],
-    flags,
+    flags: () => flags,
     run: (session, { values }) => shapes(session, values),
   },
   process.argv.slice(2),

@@ -105,7 +105,7 @@ const operations: readonly Operation[] = [
       [2, 2, 37, D],
       [2, 2, 37, D],
     ],
-    apply: (q: tf.Tensor, k: tf.Tensor, v: tf.Tensor) => attention(q, k, v, { mask: { kind: 'causal' } }),
+    apply: (q: tf.Tensor, k: tf.Tensor, v: tf.Tensor) => attention(q, k, v, { mask: 'causal' }),
   })),
 ];
 
