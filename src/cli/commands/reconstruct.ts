@@ -8,7 +8,7 @@ import { loadPatchTokenizer } from '../../families/transformer/patch-task.ts';
 import { encodePng, type Picture } from '../../image/images.ts';
 import { writeAtomic } from '../../io/state.ts';
 import { mean } from '../../metrics/intervals.ts';
-import { psnr } from '../../metrics/reconstruct.ts';
+import { psnr } from '../../metrics/similarity.ts';
 import { reconstructionSheet, reconstructPictures } from '../../runs/reconstructions.ts';
 import { readRun, runPaths } from '../../runs/run.ts';
 import { type EngineFlags, runOrShipped, type Session, startEngine } from '../../runs/session.ts';

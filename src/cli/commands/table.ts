@@ -13,7 +13,8 @@ import { mergeConfig, parseConfigText } from '../../config/schema.ts';
 import { UserError } from '../../core/errors.ts';
 import { backendNames } from '../../device/backends.ts';
 import { precisionNames } from '../../device/precision.ts';
-import { defaultMetrics, metricNames } from '../../metrics/registry.ts';
+import '../../metrics/builtin.ts';
+import { allMetrics, defaultMetrics } from '../../metrics/define.ts';
 import { weightKinds } from '../../runs/run.ts';
 import { type Session, startEngine } from '../../runs/session.ts';
 import type { CommandSpec } from '../flags.ts';
@@ -293,11 +294,9 @@ export const commands: readonly Command[] = [
       run: folder('a trained run').default('runs/demo'),
       data: folder('the images that it was trained on'),
       format: dataFormat,
-      metrics: z
-        .array(z.enum(metricNames))
-        .min(1)
-        .default([...defaultMetrics])
-        .describe('what to measure; cmmd, clip-score and r-precision need features that know captions or CLIP'),
+      metrics: metricNames(
+        'what to measure; cmmd, clip-score and r-precision need features that know captions or CLIP',
+      ),
       features: z
         .array(z.string())
         .min(1)
@@ -325,11 +324,7 @@ export const commands: readonly Command[] = [
       data: folder('the images that the runs were trained on, to paint held-out captions and to measure').optional(),
       format: dataFormat,
       captions: z.string().optional().describe('captions to paint, separated by | (default: those of held-out images)'),
-      metrics: z
-        .array(z.enum(metricNames))
-        .min(1)
-        .default([...defaultMetrics])
-        .describe('with --data: measured of runs that have no result of it yet'),
+      metrics: metricNames('with --data: measured of runs that have no result of it yet'),
       features: z.array(z.string()).min(1).default(['random']).describe('what the metrics look through, as for eval'),
       numImages: z.number().int().positive().max(100000).default(256).describe('images painted by each run to measure'),
       reference: z.number().int().positive().max(100000).default(1000).describe('training images to compare with'),
@@ -373,6 +368,12 @@ export const commands: readonly Command[] = [
     run: async session => (await import('./doctor.ts')).doctor(session),
   }),
 ];
+
+/** Names of metrics, also of those that a program defines later: what is none is refused when it is run. */
+function metricNames(description: string) {
+  const name = z.string().meta({ title: [...allMetrics().keys()].join('|') });
+  return z.array(name).min(1).default(defaultMetrics).describe(description);
+}
 
 function readConfigFile(path: string): Record<string, unknown> {
   let text: string;
