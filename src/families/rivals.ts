@@ -5,7 +5,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Family, RunConfig } from '../config/run.ts';
 import { Random } from '../core/random.ts';
-import { fromFloats, type Picture } from '../image/images.ts';
+import type { Picture } from '../image/images.ts';
+import { signedToUnit, tensorToImages } from '../image/pixels.ts';
 import type { NamedValues } from '../nn/module.ts';
 import type { CaptionedBatch, CaptionedStream, EncodeCaptions } from '../training/captioned.ts';
 import type { Task, Weights } from '../training/loop.ts';
@@ -214,10 +215,10 @@ class RivalPainter implements Painter {
         const text = await this.surroundings.encode(some.map(i => captions[i]));
         const randoms = some.map(i => new Random(options.seed ?? 0).fork(`image/${captions[i]}`, numbers[i]));
         const painted = await this.brush.paint(text, randoms, { ...options, captioned });
-        const pixels = tf.tidy(() => tf.add(tf.mul(painted, 0.5), 0.5));
-        const values = (await pixels.data()) as Float32Array;
-        fromFloats(values, this.imageSize, this.imageSize).forEach((picture, i) => {
-          pictures[some[i]] = picture;
+        const pixels = tf.tidy(() => signedToUnit(painted));
+        const images = await tensorToImages(pixels);
+        some.forEach((place, i) => {
+          pictures[place] = images.at(i);
         });
         painted.dispose();
         pixels.dispose();

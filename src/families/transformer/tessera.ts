@@ -9,7 +9,8 @@ import { codebookSizeOf, type RunConfig } from '../../config/run.ts';
 import { UserError } from '../../core/errors.ts';
 import type { BackendName } from '../../device/backends.ts';
 import type { PrecisionName } from '../../device/precision.ts';
-import { fill, fromFloats, type Picture, toFloat } from '../../image/images.ts';
+import { fill, Images, type Picture } from '../../image/images.ts';
+import { imagesToTensor, tensorToImages } from '../../image/pixels.ts';
 import type { SafetensorsFile } from '../../io/safetensors.ts';
 import { readJson, readSafetensors } from '../../io/state.ts';
 import { startBackend } from '../../kernels/start.ts';
@@ -181,14 +182,12 @@ export class Tessera {
   /** The codes of pictures of the run's size, [pictures, grid * grid]. */
   async encode(pictures: readonly Picture[]): Promise<Int32Array> {
     const S = this.imageSize;
-    const values = new Float32Array(pictures.length * S * S * 3);
-    pictures.forEach((picture, i) => {
-      if (picture.width !== S || picture.height !== S) {
-        throw new UserError('encode', `expected ${S} x ${S} pixels, got ${picture.width} x ${picture.height}`);
+    for (const { width, height } of pictures) {
+      if (width !== S || height !== S) {
+        throw new UserError('encode', `expected ${S} x ${S} pixels, got ${width} x ${height}`);
       }
-      values.set(toFloat(picture), i * S * S * 3);
-    });
-    const images = tf.tensor(values, [pictures.length, S, S, 3]);
+    }
+    const images = imagesToTensor(Images.of(pictures));
     const codes = this.patch.encode(images);
     const result = (await codes.data()) as Int32Array;
     images.dispose();
@@ -205,7 +204,7 @@ export class Tessera {
     const filled = Int32Array.from(codes, (code, i) => (code >= 0 ? code : lastBefore(codes, i - (i % N), i)));
     const ids = tf.tensor2d(filled, [n, N], 'int32');
     const images = this.patch.decode(ids);
-    const pictures = fromFloats((await images.data()) as Float32Array, this.imageSize, this.imageSize);
+    const pictures = (await tensorToImages(images)).pictures();
     ids.dispose();
     images.dispose();
     const side = this.imageSize / grid;
