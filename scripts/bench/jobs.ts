@@ -8,7 +8,7 @@ import { modelSchema, patchSchema, patchTrainSchema } from '../../src/config/run
 import { Random } from '../../src/core/random.ts';
 import type { Precision } from '../../src/device/native/native.ts';
 import { Dalle } from '../../src/families/transformer/dalle.ts';
-import { generate } from '../../src/families/transformer/generate.ts';
+import { generate, imagesOfSeed } from '../../src/families/transformer/generate.ts';
 import { Images } from '../../src/image/images.ts';
 import { imagesToTensor } from '../../src/image/pixels.ts';
 import { valueAndGradients } from '../../src/kernels/autodiff.ts';
@@ -105,7 +105,11 @@ function trainingJob({ shape, batch }: Sizes): Job {
 function paintingJob({ shape, batch }: Sizes): Job {
   const model = createModel(shape);
   const caption = randomIds(new Random(1), shape.captionLength, shape.captionVocab);
-  const painting = generate(model, { captions: [caption], imagesPerCaption: batch, every: 1 });
+  const painting = generate(model, {
+    captions: [caption],
+    images: imagesOfSeed(1, { imagesPerCaption: batch }),
+    every: 1,
+  });
   return {
     units: batch,
     warmUp: 1, // reads the caption

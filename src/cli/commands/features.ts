@@ -1,57 +1,29 @@
-/**
- * @file `tessera features`: trains towers of captions and images on a data set, to judge models by where no pretrained
- * network is at hand. The folder is laid out as a run whose only trained part is its text encoder (runs.ts); it must not
- * be the text encoder that a judged model was conditioned by, so it is trained anew from a seed of its own.
- */
-import { existsSync } from 'node:fs';
-import { openDataset } from '../../../data/index.ts';
-import { splitDataset } from '../../runs/images.ts';
-import { lockRun, openRun, runPaths } from '../../runs/run.ts';
-import type { Session } from '../../runs/session.ts';
-import { Job } from '../../runs/training/job.ts';
-import { textStage } from '../../runs/training/rival.ts';
-import { featuresConfig } from './featuresconfig.ts';
+/** @file `tessera features`: trains towers of captions and images on a data set, to judge models by. */
+import { z } from 'zod';
+import { featuresFields } from '../../config/features.ts';
+import { defineCommand } from '../command.ts';
+import { dataFlags, engineFlags, folder } from '../common-flags.ts';
 
-const STAGES = ['caption tokenizer', 'text encoder'];
-
-export interface FeaturesRequest {
-  readonly data: string;
-  readonly out: string;
-  readonly format?: string;
-  readonly strict?: boolean;
-  /** What the user asked for, fields of `featuresFields`: must agree with a folder that is there. */
-  readonly given: Readonly<Record<string, unknown>>;
-}
-
-/**
- * Trains towers to their end, or goes on with those that are there.
- * @returns in words how well they retrieve; undefined if it was stopped before
- */
-export async function trainFeatures(session: Session, request: FeaturesRequest): Promise<string | undefined> {
-  const { data, out, format, strict, given } = request;
-  const fresh = featuresConfig(given);
-  // As for a run: where the data cannot be used, nothing is written.
-  const dataset = existsSync(runPaths(out).config) ? undefined : await openDataset(data, { format, strict });
-  if (dataset !== undefined) splitDataset(dataset, fresh.images);
-  const { config, resumed } = await openRun(out, fresh, given);
-  const job = new Job(
-    session,
-    { data, out, format, strict, config, given, command: 'features' },
-    {
-      config,
-      stages: STAGES,
-      dataset,
-    },
-  );
-  if (resumed) session.reporter.message(`${out}: going on with the features that are there`);
-  const unlock = await lockRun(out);
-  try {
-    const captions = await job.captionStage();
-    const trained = await textStage(job, captions);
-    trained?.model.dispose();
-    return trained?.note;
-  } finally {
-    job.close();
-    await unlock();
-  }
-}
+export const features = defineCommand({
+  name: 'features',
+  summary: "train a network of features on a data set's own captions, to judge models by",
+  examples: ['tessera features --data datasets/emoji --out features/emoji --image-size 64'],
+  flags: async () =>
+    z.object({
+      data: folder('captioned images: a folder, archive or index file'),
+      out: folder('the features: made, or gone on with if they are there'),
+      ...(await dataFlags()),
+      ...(await engineFlags()),
+    }),
+  settings: () => z.object(featuresFields),
+  run: async (session, { values, settings }) => {
+    const { data, out, format, strict } = values;
+    const { planFeatures, trainFeatures } = await import('../../runs/features.ts');
+    await planFeatures(out, settings); // what is wrong is said before anything is started
+    const { startEngine } = await import('../../runs/session.ts');
+    const backend = await startEngine(session, values);
+    session.reporter.message(`computing on ${backend}`);
+    const note = await trainFeatures(session, { data, out, format, strict, fields: settings });
+    if (note !== undefined) session.print(`${out}: ${note}`);
+  },
+});

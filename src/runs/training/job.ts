@@ -8,8 +8,7 @@ import { type Dataset, type Item, openDataset } from '../../../data/index.ts';
 import { BpeTokenizer } from '../../../tokenizer/bpe.ts';
 import type { PatchTrainConfig, RunConfig, TextTrainConfig, TrainConfig } from '../../config/run.ts';
 import { UserError } from '../../core/errors.ts';
-import { activeNative } from '../../device/native/native.ts';
-import { activeGpu } from '../../device/webgpu/webgpu.ts';
+import { activeDevice } from '../../device/device.ts';
 import { JsonLines, truncateAfter } from '../../io/jsonlines.ts';
 import { writeAtomic } from '../../io/state.ts';
 import type { ImageStream } from '../../training/captioned.ts';
@@ -30,10 +29,8 @@ import type { Session } from '../session.ts';
 export interface TrainRequest {
   readonly data: string;
   readonly out: string;
-  /** The config of a new run. */
+  /** As `planRun` makes it: must agree with a run that is there. */
   readonly config: RunConfig;
-  /** What the user asked for by flag or file: must agree with a run that is there. */
-  readonly given: Readonly<Record<string, unknown>>;
   readonly format?: string;
   readonly strict?: boolean;
   /** Captions of the sample grid; by default some of the data's, trained on and held out. */
@@ -71,11 +68,11 @@ export class Job {
   constructor(
     session: Session,
     request: TrainRequest,
-    options: { readonly config: RunConfig; readonly stages: readonly string[]; readonly dataset?: Dataset },
+    options: { readonly stages: readonly string[]; readonly dataset?: Dataset },
   ) {
     this.session = session;
     this.request = request;
-    this.config = options.config;
+    this.config = request.config;
     this.stages = options.stages;
     this.dataset = options.dataset;
     this.paths = runPaths(request.out);
@@ -159,8 +156,7 @@ export class Job {
   /** Frees the decoded images, and the memory of tensors of other shapes than the next stage's. */
   releaseImages(): void {
     this.decoded = undefined;
-    activeNative()?.memoryPool.trim();
-    activeGpu()?.trim();
+    activeDevice().trim();
   }
 
   /** Training images with captions, from memory or from disk. */

@@ -8,7 +8,7 @@ import {
   runSchema,
   textSchema,
   textTrainSchema,
-} from '../../config/run.ts';
+} from './run.ts';
 
 /** What of a run's config features have; the rest has no meaning here. */
 export const featuresFields = {

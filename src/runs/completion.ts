@@ -1,9 +1,9 @@
 /** @file `--image` with `--keep-rows` or `--mask`: a picture to complete, in the run's size, and which patches stay. */
 import { readFile } from 'node:fs/promises';
-import { UserError } from '../../core/errors.ts';
-import type { Tessera } from '../../families/transformer/tessera.ts';
-import { decodeImage } from '../../image/decode.ts';
-import type { Picture } from '../../image/images.ts';
+import { UserError } from '../core/errors.ts';
+import type { Tessera } from '../families/transformer/tessera.ts';
+import { decodeImage } from '../image/decode.ts';
+import type { Picture } from '../image/images.ts';
 
 export interface CompletionFlags {
   readonly image?: string;
