@@ -4,7 +4,7 @@
  */
 import type { Family, RunConfig } from '../config/run.ts';
 import type { Picture } from '../image/images.ts';
-import { type Batch, type Brush, type CallOptions, type Order, PaintQueue } from './queue.ts';
+import { type Batch, type BatchPainter, type CallOptions, type Order, PaintQueue } from './queue.ts';
 import type { Tessera } from './transformer/tessera.ts';
 
 /** How captions are painted. Settings that are left out, or that the family does not have, are the run's own. */
@@ -68,7 +68,7 @@ export function ordersOf(captions: readonly string[], options: PainterOptions = 
 const CACHED_POSITIONS = 10240;
 
 /** Paints code by code. */
-class TransformerBrush implements Brush {
+class TransformerBrush implements BatchPainter {
   readonly batchSize: number;
   private readonly tessera: Tessera;
 

@@ -1,7 +1,7 @@
 /**
  * @file The one loop that paints in batches. Every picture that is asked for is an order; orders of calls that wait at the
  * same time and want the same settings are painted beside each other. Which picture comes of an order does not depend on
- * its neighbours. Knows no family: what paints a batch is a `Brush`.
+ * its neighbours. Knows no family: what paints a batch is a `BatchPainter`.
  */
 import { UserError } from '../core/errors.ts';
 import type { Picture } from '../image/images.ts';
@@ -14,7 +14,7 @@ export interface Order {
 }
 
 /** How pictures are drawn. Settings that are left out are the run's own; those a family does not have are not read. */
-export interface BrushSettings {
+export interface PaintSettings {
   /** Of a transformer: divides the logits; 0 takes the likeliest code. */
   readonly temperature?: number;
   /** Of a transformer: draws among the k likeliest codes; 0: among all. */
@@ -39,7 +39,7 @@ export interface Completion {
 /** What is painted at once. */
 export interface Batch {
   readonly orders: readonly Order[];
-  readonly settings: BrushSettings;
+  readonly settings: PaintSettings;
   /** Takes unfinished pictures, one an order; absent where nobody looks at them. */
   readonly onUnfinished?: (pictures: readonly Picture[]) => void;
   /** To be called between two steps with the share that is done, in [0, 1]; throws once nobody waits for the batch. */
@@ -47,7 +47,7 @@ export interface Batch {
 }
 
 /** What paints a batch. */
-export interface Brush {
+export interface BatchPainter {
   /** Most pictures of one batch. */
   readonly batchSize: number;
   /** Captions of different kinds are never in one batch; by default all are of one kind. */
@@ -57,7 +57,7 @@ export interface Brush {
 }
 
 /** What a call wants besides its orders. */
-export interface CallOptions extends BrushSettings {
+export interface CallOptions extends PaintSettings {
   /** Most pictures of one batch, where it shall be less than what fits. */
   readonly batchSize?: number;
   /** Takes unfinished pictures of a batch; a call with it is painted in batches of its own. */
@@ -77,7 +77,7 @@ interface Place {
 /** A call that is not finished. */
 interface Call {
   readonly options: CallOptions;
-  readonly settings: BrushSettings;
+  readonly settings: PaintSettings;
   /** What waits, first come first, by what may be in one batch. */
   readonly waiting: Map<string, Place[]>;
   readonly pictures: Picture[];
@@ -96,7 +96,7 @@ class Unwanted extends Error {}
 
 /** Paints the orders of any number of calls, a batch at a time. */
 export class PaintQueue {
-  private readonly brush: Brush;
+  private readonly painter: BatchPainter;
   private readonly name: string;
   private readonly calls: Call[] = [];
   private running = false;
@@ -105,8 +105,8 @@ export class PaintQueue {
   private unique = 0;
 
   /** @param name of what paints, for errors */
-  constructor(brush: Brush, name: string) {
-    this.brush = brush;
+  constructor(painter: BatchPainter, name: string) {
+    this.painter = painter;
     this.name = name;
   }
 
@@ -157,13 +157,13 @@ export class PaintQueue {
 
   private enter(orders: readonly Order[], options: CallOptions, ends: Pick<Call, 'resolve' | 'reject'>): Call {
     const { temperature, topK, topP, cfgScale, steps, completion, batchSize } = options;
-    const settings: BrushSettings = { temperature, topK, topP, cfgScale, steps, completion };
+    const settings: PaintSettings = { temperature, topK, topP, cfgScale, steps, completion };
     // What only this call can share is told by a number of its own.
     const own = completion !== undefined || options.onUnfinished !== undefined ? ++this.unique : 0;
     const common = JSON.stringify([temperature, topK, topP, cfgScale, steps, batchSize, own]);
     const waiting = new Map<string, Place[]>();
     orders.forEach((order, place) => {
-      const key = `${this.brush.kindOf?.(order.caption) ?? ''}${common}`;
+      const key = `${this.painter.kindOf?.(order.caption) ?? ''}${common}`;
       const places = waiting.get(key);
       if (places === undefined) waiting.set(key, [{ order, place }]);
       else places.push({ order, place });
@@ -188,7 +188,7 @@ export class PaintQueue {
   private nextBatch(): Taken[] {
     const [first] = this.calls;
     const [key] = first.waiting.keys();
-    const most = Math.max(1, Math.min(first.options.batchSize ?? Number.POSITIVE_INFINITY, this.brush.batchSize));
+    const most = Math.max(1, Math.min(first.options.batchSize ?? Number.POSITIVE_INFINITY, this.painter.batchSize));
     const joined = this.calls.filter(call => call.waiting.has(key));
     const taken: Taken[] = [];
     while (taken.length < most) {
@@ -214,7 +214,7 @@ export class PaintQueue {
     const { onUnfinished } = first.options;
     try {
       const orders = taken.map(({ order }) => order);
-      const pictures = await this.brush.paint({ orders, settings: first.settings, onUnfinished, onStep });
+      const pictures = await this.painter.paint({ orders, settings: first.settings, onUnfinished, onStep });
       taken.forEach(({ call, place }, i) => {
         call.pictures[place] = pictures[i];
       });

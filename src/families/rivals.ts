@@ -17,7 +17,7 @@ import { DiffusionTask } from './diffusion/task.ts';
 import { Gan } from './gan/gan.ts';
 import { GanTask } from './gan/task.ts';
 import { ordersOf, type Painter, type PainterOptions } from './painter.ts';
-import { type Batch, type Brush, PaintQueue } from './queue.ts';
+import { type Batch, type BatchPainter, PaintQueue } from './queue.ts';
 
 /** A GAN or a diffusion model. */
 export interface Rival {
@@ -168,7 +168,7 @@ class DiffusionTechnique implements Technique {
 const BATCH = 32;
 
 /** Reads the captions, draws an image's numbers from a stream of its own, and turns what comes into pictures. */
-class RivalBrush implements Brush {
+class RivalBrush implements BatchPainter {
   readonly batchSize = BATCH;
   private readonly encode: EncodeCaptions;
   private readonly technique: Technique;

@@ -1,7 +1,7 @@
 /** @file The painting loop: which orders share a batch, that every call gets its own pictures, and how calls end. */
 import { describe, expect, test } from 'vitest';
 import { UserError } from '../../src/core/errors.ts';
-import { type Batch, type Brush, type Order, PaintQueue } from '../../src/families/queue.ts';
+import { type Batch, type BatchPainter, type Order, PaintQueue } from '../../src/families/queue.ts';
 import type { Picture } from '../../src/image/images.ts';
 
 /** A picture that says which order it is of. */
@@ -15,15 +15,15 @@ const ordersOf = (caption: string, count: number, seed = 0): Order[] =>
   Array.from({ length: count }, (_, number) => ({ caption, seed, number }));
 
 /** Paints in three steps, each of which waits until the test lets it go on. */
-class SlowBrush implements Brush {
+class SlowBrush implements BatchPainter {
   readonly batches: (readonly Order[])[] = [];
   readonly steps: number[] = [];
   readonly batchSize: number;
-  readonly kindOf: Brush['kindOf'];
+  readonly kindOf: BatchPainter['kindOf'];
   private goOn: (() => void)[] = [];
   private readonly free: boolean;
 
-  constructor(batchSize: number, options: { readonly kindOf?: Brush['kindOf']; readonly free?: boolean } = {}) {
+  constructor(batchSize: number, options: { readonly kindOf?: BatchPainter['kindOf']; readonly free?: boolean } = {}) {
     this.batchSize = batchSize;
     this.kindOf = options.kindOf;
     this.free = options.free ?? true;
@@ -187,7 +187,7 @@ describe('a call that is stopped', () => {
 
 describe('what cannot be painted', () => {
   test('ends the calls of its batch with its error, and the queue goes on', async () => {
-    const brush: Brush = {
+    const brush: BatchPainter = {
       batchSize: 1,
       paint: async ({ orders }) => {
         if (orders[0].caption === 'bad') throw new Error('broken');

@@ -24,7 +24,7 @@ import {
   type WeightKind,
 } from '../../runs/run.ts';
 import { namedValues } from '../../training/loop.ts';
-import type { BrushSettings, Completion, Order } from '../queue.ts';
+import type { Completion, Order, PaintSettings } from '../queue.ts';
 import { Dalle } from './dalle.ts';
 import { generate, type SamplingOptions } from './generate.ts';
 import { loadPatchTokenizer } from './patch-task.ts';
@@ -150,7 +150,7 @@ export class Tessera {
    */
   async *paintOrders(
     orders: readonly Order[],
-    request: BrushSettings & { readonly every?: number; readonly previews?: boolean } = {},
+    request: PaintSettings & { readonly every?: number; readonly previews?: boolean } = {},
   ): AsyncGenerator<Painting, void> {
     const { every, previews = false, completion } = request;
     const { temperature, topK, topP, cfgScale } = { ...this.config.sampling, ...withoutUndefined(request) };
