@@ -5,7 +5,7 @@
 import type { Random } from '../core/random.ts';
 import { defineMetric, type Estimate } from './define.ts';
 import { bootstrap, wilson } from './intervals.ts';
-import type { Judge } from './judges/judge.ts';
+import { findJudge } from './judges/judge.ts';
 
 defineMetric({
   name: 'caption-accuracy',
@@ -25,12 +25,12 @@ defineMetric({
   ],
   needs: ['pictures'],
   byDefault: true,
-  refuse: async ({ pictures: { captions } }) =>
-    (await judgeOf(captions)) === undefined
+  refuse: ({ pictures: { captions } }) =>
+    findJudge(captions) === undefined
       ? 'only captions of `tessera data shapes` and `tessera data modes` can be read back from pictures'
       : undefined,
-  measure: async ({ pictures: { pictures, captions } }, random) => {
-    const judge = await judgeOf(captions);
+  measure: ({ pictures: { pictures, captions } }, random) => {
+    const judge = findJudge(captions);
     if (judge === undefined) throw new Error('caption-accuracy: captions that cannot be read back');
     return accuracies(
       pictures.map(({ data, width }, i) => judge.check(data, width, captions[i])),
@@ -38,11 +38,6 @@ defineMetric({
     );
   },
 });
-
-/** Loaded when it is asked for: whoever only lists the metrics needs no judge. */
-async function judgeOf(captions: readonly string[]): Promise<Judge | undefined> {
-  return (await import('./judges/judge.ts')).findJudge(captions);
-}
 
 /** Captions kept whole, and claims kept of all claims. @param checks one a picture, at least one */
 export function accuracies(

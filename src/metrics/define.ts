@@ -98,7 +98,7 @@ export interface MetricDefinition<Need extends keyof Evidence = keyof Evidence> 
   /** Whether it is measured unless other metrics are asked for. */
   readonly byDefault?: boolean;
   /** Why it says nothing of a row although all it needs is there; undefined if it does. */
-  readonly refuse?: (evidence: Pick<Evidence, Need>) => string | undefined | Promise<string | undefined>;
+  readonly refuse?: (evidence: Pick<Evidence, Need>) => string | undefined;
   /** @param random the same for the same seed, metric and row */
   readonly measure: (
     evidence: Pick<Evidence, Need>,

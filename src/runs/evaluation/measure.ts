@@ -154,7 +154,7 @@ async function measureRow(metric: MetricDefinition, available: Available, { seed
   // A row that the model does not have is left out, but a metric of that row alone says why it gives nothing.
   const noPictures = evidence.pictures === undefined && looksAt(metric, row);
   if (!rowsOf(metric).includes(row) || (noPictures && rowsOf(metric).length > 1)) return [];
-  const reason = await refusalOf(metric, available);
+  const reason = refusalOf(metric, available);
   if (reason !== undefined) {
     const nothing = { value: null, low: null, high: null, n: 0, reference: 0, details: { reason } };
     return metric.gives.map(({ name }) => ({ metric: name, row, features, ...nothing }));
@@ -165,12 +165,12 @@ async function measureRow(metric: MetricDefinition, available: Available, { seed
 }
 
 /** Why a metric says nothing of a row; undefined if it does. */
-async function refusalOf(metric: MetricDefinition, { row, evidence, missing }: Available): Promise<string | undefined> {
+function refusalOf(metric: MetricDefinition, { row, evidence, missing }: Available): string | undefined {
   const { needs, least = 1, leastReal = 0, refuse } = metric;
   const absent = looksAt(metric, row) && evidence.pictures === undefined ? 'pictures' : undefined;
   const lacking = absent ?? needs.find(need => evidence[need] === undefined);
   if (lacking !== undefined) return missing[lacking] ?? 'there is nothing to measure';
-  const reason = await refuse?.(evidence as Evidence); // the same
+  const reason = refuse?.(evidence as Evidence); // the same
   if (reason !== undefined || !looksAt(metric, row)) return reason;
   const count = evidence.pictures?.pictures.length ?? 0;
   const real = leastReal > 0 ? (evidence.features?.real.rows ?? 0) : Number.POSITIVE_INFINITY;
