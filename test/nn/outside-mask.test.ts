@@ -10,7 +10,7 @@ import { Random } from '../../src/core/random.ts';
 import { selectBackend } from '../../src/device/backends.ts';
 import { Dalle } from '../../src/families/transformer/dalle.ts';
 import { createDecoder } from '../../src/families/transformer/decoder.ts';
-import { generate } from '../../src/families/transformer/generate.ts';
+import { generate, imagesOfSeed } from '../../src/families/transformer/generate.ts';
 import { valueAndGradients } from '../../src/kernels/autodiff.ts';
 import { column, conv, defineMask, type MaskRule, overImage, row } from '../../src/nn/masks.ts';
 import { Optimizer } from '../../src/training/optimizer.ts';
@@ -141,7 +141,8 @@ describe('a pattern of five tables from outside', () => {
     // A greedy painting is its own answer: every code is the likeliest after those before it.
     const captions = [batch.captions.subarray(0, 5), batch.captions.subarray(5, 10)];
     let painted: Int32Array = new Int32Array(0);
-    for await (const { codes } of generate(model, { captions, temperature: 0 })) painted = codes;
+    for await (const { codes } of generate(model, { captions, images: imagesOfSeed(2), temperature: 0 }))
+      painted = codes;
     const answers = await wholeLogits(model, batch.captions.slice(0, 10), painted);
     for (let i = 0; i < 2 * N; i++) {
       const row = answers.subarray(i * K, (i + 1) * K);
