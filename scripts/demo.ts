@@ -13,7 +13,7 @@ import { runProgram } from '../src/cli.ts';
 import { presets } from '../src/config/presets.ts';
 import { checkConfig, type RunConfig, runSchema } from '../src/config/run.ts';
 import { mergeConfig } from '../src/config/schema.ts';
-import { encodePng } from '../src/image/images.ts';
+import { encodePng } from '../src/image/png.ts';
 import { writeAtomic, writeJson } from '../src/io/state.ts';
 import { splitDataset } from '../src/runs/images.ts';
 import { openPainter } from '../src/runs/painter.ts';

@@ -2,6 +2,7 @@
  * @file What all families have in common once they are trained: captions in, pictures out. Commands that do not care how
  * a picture comes about (evaluation, comparison, the grids of training) hold a `Painter`.
  */
+import type { PatchTokenizer } from '../../tokenizer/patch.ts';
 import type { Family, RunConfig } from '../config/run.ts';
 import {
   checkOptions,
@@ -17,6 +18,7 @@ import { UserError } from '../core/errors.ts';
 import type { Picture } from '../image/images.ts';
 import { samplingChecks } from './checks.ts';
 import { type Batch, type BatchPainter, type CallOptions, type Order, PaintQueue } from './queue.ts';
+import { measureNats } from './transformer/likelihood.ts';
 import type { Tessera } from './transformer/tessera.ts';
 
 /** How captions are painted. Settings that are left out, or that the family does not have, are the run's own. */
@@ -51,8 +53,20 @@ export interface Painter {
    * @throws UserError once the painter was disposed of; the signal's reason once that is aborted
    */
   paint(captions: readonly string[], options?: PainterOptions): Promise<Picture[]>;
+  /** The tokenizer of a model that paints codes. */
+  readonly tokenizer?: PatchTokenizer;
+  /** The likelihood of pictures given their captions, of a model that has one. */
+  readonly likelihood?: Likelihood;
   /** Frees the model, after the batch that is under way. What waits is refused. */
   dispose(): void;
+}
+
+/** Measures how likely pictures are to a model. */
+export interface Likelihood {
+  /** Codes of a picture. */
+  readonly codes: number;
+  /** Mean nats a code over all of the pictures, given the caption of each; few enough for one pass. */
+  measureNats(pictures: readonly Picture[], captions: readonly string[]): Promise<number>;
 }
 
 /** See `PainterOptions.numbers`. */
@@ -150,6 +164,25 @@ export class TransformerPainter implements Painter {
 
   get passes(): number {
     return this.tessera.model.codes;
+  }
+
+  get tokenizer(): PatchTokenizer {
+    return this.tessera.patch;
+  }
+
+  get likelihood(): Likelihood {
+    const { model } = this.tessera;
+    return {
+      codes: model.codes,
+      measureNats: async (pictures, captions) => {
+        const ids = new Int32Array(captions.length * model.config.captionLength);
+        captions.forEach((caption, i) => {
+          ids.set(this.tessera.encodeCaption(caption).ids, i * model.config.captionLength);
+        });
+        const codes = await this.tessera.encode(pictures);
+        return (await measureNats(model, { captions: ids, codes })).image;
+      },
+    };
   }
 
   get settings(): string {

@@ -5,7 +5,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Family, RunConfig } from '../config/run.ts';
 import { Random } from '../core/random.ts';
-import { fromFloats, type Picture } from '../image/images.ts';
+import type { Picture } from '../image/images.ts';
+import { signedToUnit, tensorToImages } from '../image/pixels.ts';
 import type { NamedValues } from '../nn/module.ts';
 import type { CaptionedBatch, CaptionedStream, EncodeCaptions } from '../training/captioned.ts';
 import type { Task, Weights } from '../training/loop.ts';
@@ -169,12 +170,10 @@ const BATCH = 32;
 /** Reads the captions, draws an image's numbers from a stream of its own, and turns what comes into pictures. */
 class RivalBrush implements BatchPainter {
   readonly batchSize = BATCH;
-  private readonly imageSize: number;
   private readonly encode: EncodeCaptions;
   private readonly technique: Technique;
 
-  constructor(imageSize: number, { encode }: Surroundings, technique: Technique) {
-    this.imageSize = imageSize;
+  constructor({ encode }: Surroundings, technique: Technique) {
     this.encode = encode;
     this.technique = technique;
   }
@@ -189,11 +188,11 @@ class RivalBrush implements BatchPainter {
     const text = await this.encode(orders.map(({ caption }) => caption));
     const randoms = orders.map(({ caption, seed, number }) => new Random(seed).fork(`image/${caption}`, number));
     const painted = await this.technique.paint(text, randoms, batch);
-    const pixels = tf.tidy(() => tf.add(tf.mul(painted, 0.5), 0.5));
-    const values = (await pixels.data()) as Float32Array;
+    const pixels = tf.tidy(() => signedToUnit(painted));
+    const images = await tensorToImages(pixels);
     painted.dispose();
     pixels.dispose();
-    return fromFloats(values, this.imageSize, this.imageSize);
+    return images.pictures();
   }
 }
 
@@ -215,7 +214,7 @@ class RivalPainter implements Painter {
     this.step = surroundings.step ?? 0;
     this.surroundings = surroundings;
     this.technique = technique;
-    this.queue = new PaintQueue(new RivalBrush(this.imageSize, surroundings, technique), surroundings.folder);
+    this.queue = new PaintQueue(new RivalBrush(surroundings, technique), surroundings.folder);
   }
 
   get parameters(): number {

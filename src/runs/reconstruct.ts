@@ -1,14 +1,15 @@
 /** @file `tessera reconstruct`: images through a run's patch tokenizer and back, with the error in dB. */
 import { existsSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
-import { decodeImage } from '../../data/decode.ts';
 import { openDataset } from '../../data/index.ts';
 import { UserError } from '../core/errors.ts';
 import { loadPatchTokenizer } from '../families/transformer/patch-task.ts';
-import { encodePng, type Picture } from '../image/images.ts';
+import { decodeImage } from '../image/decode.ts';
+import type { Picture } from '../image/images.ts';
+import { encodePng } from '../image/png.ts';
 import { writeAtomic } from '../io/state.ts';
 import { mean } from '../metrics/intervals.ts';
-import { psnr } from '../metrics/reconstruct.ts';
+import { psnr } from '../metrics/similarity.ts';
 import { reconstructionSheet, reconstructPictures } from './reconstructions.ts';
 import { readRun, runPaths } from './run.ts';
 import { type EngineFlags, runOrShipped, type Session, startEngine } from './session.ts';
@@ -54,7 +55,7 @@ async function readPictures({ inputs, numImages }: ReconstructRequest, size: num
   const pictures: Picture[] = [];
   const add = async (bytes: Uint8Array, name: string) => {
     try {
-      pictures.push({ width: size, height: size, data: await decodeImage(bytes, { size, crop: 'center' }) });
+      pictures.push(await decodeImage(bytes, { size }));
     } catch (error) {
       const why = error instanceof Error ? error.message.split('\n')[0] : String(error);
       throw new UserError('reconstruct', `${name} is no readable image (${why})`);

@@ -9,8 +9,9 @@ import { UserError } from '../core/errors.ts';
 import { type Painter, TransformerPainter } from '../families/painter.ts';
 import type { SamplingOptions } from '../families/transformer/generate.ts';
 import type { Painting, Tessera } from '../families/transformer/tessera.ts';
-import { encodePng, type Picture } from '../image/images.ts';
+import type { Picture } from '../image/images.ts';
 import { NearestImages } from '../image/nearest.ts';
+import { encodePng } from '../image/png.ts';
 import { type Cell, grid } from '../image/sheet.ts';
 import { writeAtomic, writeJson } from '../io/state.ts';
 import { type CompletionFlags, type GivenImage, givenImage } from './completion.ts';
@@ -285,7 +286,6 @@ async function rerank(
 
 interface TrainingImages {
   readonly index: NearestImages;
-  readonly pictures: (i: number) => Picture;
   readonly names: readonly string[];
 }
 
@@ -300,15 +300,8 @@ async function trainingImages(session: Session, data: string, config: ImagesConf
   });
   session.reporter.done();
   if (indices.length === 0) throw new UserError('sample', `${data}: none of ${training.length} images can be decoded`);
-  const bytes = size * size * 3;
-  const pictureAt = (i: number): Picture => ({
-    width: size,
-    height: size,
-    data: images.subarray(i * bytes, (i + 1) * bytes),
-  });
   return {
-    index: new NearestImages(images, size),
-    pictures: pictureAt,
+    index: new NearestImages(images),
     names: Array.from(indices, i => training[i].captions[0]),
   };
 }
@@ -318,7 +311,7 @@ function withNearest(samples: readonly Sample[], training: TrainingImages): Cell
     const { index, distance } = training.index.find(picture);
     return [
       { picture, label: 'sample' },
-      { picture: training.pictures(index), label: `${training.names[index]} (${distance.toFixed(3)})` },
+      { picture: training.index.reference(index), label: `${training.names[index]} (${distance.toFixed(3)})` },
     ];
   });
 }

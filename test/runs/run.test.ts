@@ -20,6 +20,7 @@ import {
   readRun,
   runPaths,
   weightKinds,
+  withRun,
 } from '../../src/runs/run.ts';
 
 let folder: string;
@@ -208,6 +209,10 @@ test('a run is trained by one process at a time; the lock of a dead one does not
   await mkdir(join(folder, 'state'));
   await writeFile(join(folder, 'state', 'lock'), String(other.pid));
   await expect(lockRun(folder)).rejects.toThrow(`is being trained by process ${other.pid}`);
+  // Whoever is refused writes nothing.
+  const config = await planRun(folder, {});
+  await expect(withRun(folder, config, async () => undefined)).rejects.toThrow('is being trained');
+  expect(existsSync(join(folder, 'config.json'))).toBe(false);
   const ended = new Promise(resolve => other.once('exit', resolve));
   other.kill('SIGKILL');
   await ended;

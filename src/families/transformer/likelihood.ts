@@ -1,7 +1,7 @@
-/** @file How likely a model finds the codes of a picture under a caption, code by code. */
+/** @file How likely a transformer finds captions and codes: of whole batches, and code by code. */
 import { setImmediate as turnOfEventLoop } from 'node:timers/promises';
 import * as tf from '@tensorflow/tfjs-core';
-import type { Dalle } from './dalle.ts';
+import type { Dalle, SequenceBatch } from './dalle.ts';
 
 /**
  * Log-probabilities of given codes, each after those before it: log p(code i | caption, codes 0 .. i - 1).
@@ -38,4 +38,19 @@ function logSumExp(values: Float32Array): number {
   let sum = 0;
   for (const value of values) sum += Math.exp(value - most);
   return most + Math.log(sum);
+}
+
+/** Mean nats a caption id and a code, over all sequences of a batch. */
+export async function measureNats(
+  model: Dalle,
+  batch: SequenceBatch,
+): Promise<{ readonly caption: number; readonly image: number }> {
+  const losses = tf.tidy(() => {
+    const { loss, caption, image } = model.loss(batch);
+    loss.dispose();
+    return [caption, image];
+  });
+  const [caption, image] = await Promise.all(losses.map(async loss => (await loss.data())[0]));
+  for (const loss of losses) loss.dispose();
+  return { caption, image };
 }

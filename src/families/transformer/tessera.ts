@@ -20,7 +20,8 @@ import {
 import { UserError } from '../../core/errors.ts';
 import type { BackendName } from '../../device/backends.ts';
 import type { PrecisionName } from '../../device/precision.ts';
-import { fill, fromFloats, type Picture, toFloat } from '../../image/images.ts';
+import { fill, Images, type Picture } from '../../image/images.ts';
+import { imagesToTensor, tensorToImages } from '../../image/pixels.ts';
 import type { SafetensorsFile } from '../../io/safetensors.ts';
 import { readJson, readSafetensors } from '../../io/state.ts';
 import { startBackend } from '../../kernels/start.ts';
@@ -214,9 +215,7 @@ export class Tessera {
       const N = this.model.codes;
       const result = new Int32Array(pictures.length * N);
       await inPieces(pictures.length, piecesOf(S), async (from, to) => {
-        const values = new Float32Array((to - from) * S * S * 3);
-        for (let i = from; i < to; i++) values.set(toFloat(pictures[i]), (i - from) * S * S * 3);
-        const images = tf.tensor(values, [to - from, S, S, 3]);
+        const images = imagesToTensor(Images.of(pictures.slice(from, to)));
         const codes = this.patch.encode(images);
         result.set((await codes.data()) as Int32Array, from * N);
         images.dispose();
@@ -277,7 +276,7 @@ export class Tessera {
     const filled = Int32Array.from(codes, (code, i) => (code >= 0 ? code : lastBefore(codes, i - (i % N), i)));
     const ids = tf.tensor2d(filled, [codes.length / N, N], 'int32');
     const images = this.patch.decode(ids);
-    const pictures = fromFloats((await images.data()) as Float32Array, this.imageSize, this.imageSize);
+    const pictures = (await tensorToImages(images)).pictures();
     ids.dispose();
     images.dispose();
     const side = this.imageSize / grid;
