@@ -9,7 +9,6 @@ import { z } from 'zod';
 import { makeEmoji } from '../data/emoji.ts';
 import { openDataset } from '../data/index.ts';
 import { compareCommand } from '../src/cli/commands/compare.ts';
-import { trainRun } from '../src/cli/commands/train.ts';
 import { runProgram } from '../src/cli.ts';
 import { familyDefaults, presets } from '../src/config/presets.ts';
 import { checkConfig, type Family, families, type RunConfig, runSchema } from '../src/config/run.ts';
@@ -18,6 +17,7 @@ import { trainFeatures } from '../src/runs/features.ts';
 import { splitDataset } from '../src/runs/images.ts';
 import { readRun, runPaths } from '../src/runs/run.ts';
 import { type Session, startEngine } from '../src/runs/session.ts';
+import { trainRun } from '../src/runs/train.ts';
 import { rhythm } from './budget.ts';
 import { copyFirstStage, type FirstStage, firstBatch, measureSteps, stepsWithin } from './stages.ts';
 
@@ -107,7 +107,7 @@ async function enter(session: Session, entrant: Entrant, values: z.output<typeof
     config = await fittedConfig(session, entrant, values);
     if (config !== undefined && encoder !== undefined) await copyFirstStage(firstOf(family), encoder, folder);
   }
-  return config !== undefined && (await trainRun(session, { data: values.data, out: folder, config, given: {} }));
+  return config !== undefined && (await trainRun(session, { data: values.data, out: folder, config }));
 }
 
 async function rivals(session: Session, values: z.output<typeof flags>): Promise<void> {
@@ -135,7 +135,7 @@ async function rivals(session: Session, values: z.output<typeof flags>): Promise
   // Another seed: nothing is judged by the network that conditions it.
   const features = join(out, 'features');
   const judge = { seed: seed + 1, images: { imageSize } };
-  if ((await trainFeatures(session, { data, out: features, given: judge })) === undefined) return;
+  if ((await trainFeatures(session, { data, out: features, fields: judge })) === undefined) return;
   const { heldOut } = splitDataset(await openDataset(data, { check: false }), runSchema.parse(presets.tiny).images);
   const numImages = values.numImages ?? heldOut.length;
   await compareCommand(session, {
@@ -157,7 +157,7 @@ await runProgram(
     name: 'rivals',
     summary: 'train every family for the same minutes on the same emoji, and compare them',
     examples: ['npm run rivals', 'npm run rivals -- --minutes 2 --families transformer,r3gan'],
-    flags,
+    flags: () => flags,
     run: (session, { values }) => rivals(session, values),
   },
   process.argv.slice(2),

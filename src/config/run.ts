@@ -5,6 +5,7 @@
  */
 import { z } from 'zod';
 import { UserError } from '../core/errors.ts';
+import { OpenNames } from './names.ts';
 
 const fraction = z.number().min(0).max(1);
 const belowOne = z.number().min(0).lt(1);
@@ -80,7 +81,8 @@ export const patchTrainSchema = z.object({
   temperatureSteps: fraction.default(0.05).describe('dvae: share of the steps in which it falls from 1 (cosine)'),
 });
 
-export const attentionPatterns = ['full', 'dalle'] as const;
+/** Patterns of attention masks; src/nn/masks.ts gives them their meaning, and `defineMask` adds more. */
+export const attentionPatterns = new OpenNames(['full', 'dalle']);
 
 /** The transformer. */
 export const modelSchema = z.object({
@@ -96,8 +98,8 @@ export const modelSchema = z.object({
     .enum(['rope', 'learned', 'both'])
     .default('both')
     .describe('rotary, or added embeddings of position, row and column'),
-  attention: z
-    .enum(attentionPatterns)
+  attention: attentionPatterns
+    .schema()
     .default('full')
     .describe("full causal, or DALL·E's row, column, row, row ... convolution"),
   convKernel: count.default(11).describe("side of the convolutional mask of DALL·E's last layer"),

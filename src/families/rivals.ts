@@ -5,7 +5,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Family, RunConfig } from '../config/run.ts';
 import { Random } from '../core/random.ts';
-import { fromFloats, type Picture } from '../image/images.ts';
+import type { Picture } from '../image/images.ts';
+import { signedToUnit, tensorToImages } from '../image/pixels.ts';
 import type { NamedValues } from '../nn/module.ts';
 import type { CaptionedBatch, CaptionedStream, EncodeCaptions } from '../training/captioned.ts';
 import type { Task, Weights } from '../training/loop.ts';
@@ -15,7 +16,8 @@ import { Diffusion, samplingPasses } from './diffusion/diffusion.ts';
 import { DiffusionTask } from './diffusion/task.ts';
 import { Gan } from './gan/gan.ts';
 import { GanTask } from './gan/task.ts';
-import { imageNumbers, type Painter, type PainterOptions } from './painter.ts';
+import { ordersOf, type Painter, type PainterOptions } from './painter.ts';
+import { type Batch, type BatchPainter, PaintQueue } from './queue.ts';
 
 /** A GAN or a diffusion model. */
 export interface Rival {
@@ -59,7 +61,7 @@ export function createRival(config: RunConfig, surroundings: Surroundings): Riva
     case 'diffusion': {
       const model = new Diffusion(config.diffusion, shape, random);
       return {
-        painter: new RivalPainter(config, surroundings, new DiffusionBrush(config, model)),
+        painter: new RivalPainter(config, surroundings, new DiffusionTechnique(config, model)),
         task: (stream, heldOut) => new DiffusionTask(model, stream, heldOut, { batchSize }),
         painting: weights => weights,
         load: (values, where) => model.parameters.load(values, where),
@@ -69,7 +71,7 @@ export function createRival(config: RunConfig, surroundings: Surroundings): Riva
     case 'r3gan': {
       const model = new Gan(config.gan, shape, random, config.family);
       return {
-        painter: new RivalPainter(config, surroundings, new GanBrush(config, model)),
+        painter: new RivalPainter(config, surroundings, new GanTechnique(config, model)),
         task: stream => new GanTask(model, stream, { batchSize, steps: config.train.steps, seed: config.seed }),
         painting: weights => new Map([...weights].filter(([name]) => name.startsWith(GENERATOR))),
         load: (values, where) => model.parameters.load(values, where, GENERATOR),
@@ -86,21 +88,20 @@ export function createRival(config: RunConfig, surroundings: Surroundings): Riva
 const GENERATOR = 'generator.';
 
 /** How one kind of model paints. */
-interface Brush {
+interface Technique {
   readonly parameters: number;
   readonly passes: number;
   readonly settings: string;
-  /** @param randoms one stream an image; @returns [n, S, S, 3] in [-1, 1], owned by the caller */
-  paint(
-    text: Float32Array,
-    randoms: readonly Random[],
-    options: PainterOptions & { captioned: boolean },
-  ): Promise<tf.Tensor>;
+  /**
+   * @param text of each image's caption, [n, dim]; @param randoms one stream an image
+   * @param batch of n orders, all with a caption or all without; @returns [n, S, S, 3] in [-1, 1], owned by the caller
+   */
+  paint(text: Float32Array, randoms: readonly Random[], batch: Batch): Promise<tf.Tensor>;
   dispose(): void;
 }
 
 /** In one pass of the generator. */
-class GanBrush implements Brush {
+class GanTechnique implements Technique {
   readonly passes = 1;
   readonly settings = '';
   readonly parameters: number;
@@ -118,14 +119,14 @@ class GanBrush implements Brush {
     const n = randoms.length;
     // A linear layer sums in another order where it has few rows: without the same number always, an image would differ
     // in its last bit by how many are painted beside it.
-    const z = new Float32Array(PIECE * latent);
-    const captions = new Float32Array((PIECE * text.length) / n);
+    const z = new Float32Array(BATCH * latent);
+    const captions = new Float32Array((BATCH * text.length) / n);
     captions.set(text);
     randoms.forEach((random, i) => {
       z.set(random.normals(latent), i * latent);
     });
     return tf.tidy(() => {
-      const all = this.model.generate(tf.tensor2d(z, [PIECE, latent]), tf.tensor2d(captions, [PIECE, text.length / n]));
+      const all = this.model.generate(tf.tensor2d(z, [BATCH, latent]), tf.tensor2d(captions, [BATCH, text.length / n]));
       return tf.slice(all, [0, 0, 0, 0], [n, -1, -1, -1]);
     });
   }
@@ -136,7 +137,7 @@ class GanBrush implements Brush {
 }
 
 /** Step by step out of noise. */
-class DiffusionBrush implements Brush {
+class DiffusionTechnique implements Technique {
   readonly passes: number;
   readonly settings: string;
   readonly parameters: number;
@@ -151,12 +152,11 @@ class DiffusionBrush implements Brush {
     this.settings = `${diffusion.sampleSteps} steps, guidance ${sampling.cfgScale}`;
   }
 
-  paint(
-    text: Float32Array,
-    randoms: readonly Random[],
-    { cfgScale = this.cfgScale, steps, captioned }: PainterOptions & { readonly captioned: boolean },
-  ): Promise<tf.Tensor> {
-    return this.model.sample({ text, randoms, steps, cfgScale: captioned ? cfgScale : 0 });
+  paint(text: Float32Array, randoms: readonly Random[], { orders, settings, onStep }: Batch): Promise<tf.Tensor> {
+    const { cfgScale = this.cfgScale, steps } = settings;
+    const captioned = orders[0].caption !== '';
+    const onProgress = (done: number, total: number) => onStep(done / total);
+    return this.model.sample({ text, randoms, steps, cfgScale: captioned ? cfgScale : 0, onProgress });
   }
 
   dispose(): void {
@@ -164,8 +164,37 @@ class DiffusionBrush implements Brush {
   }
 }
 
-/** Images painted at once. */
-const PIECE = 32;
+/** Most images painted at once. */
+const BATCH = 32;
+
+/** Reads the captions, draws an image's numbers from a stream of its own, and turns what comes into pictures. */
+class RivalBrush implements BatchPainter {
+  readonly batchSize = BATCH;
+  private readonly encode: EncodeCaptions;
+  private readonly technique: Technique;
+
+  constructor({ encode }: Surroundings, technique: Technique) {
+    this.encode = encode;
+    this.technique = technique;
+  }
+
+  /** Guidance is the same for all images of a pass, and without a caption there is none. */
+  kindOf(caption: string): string {
+    return caption === '' ? 'uncaptioned' : 'captioned';
+  }
+
+  async paint(batch: Batch): Promise<readonly Picture[]> {
+    const { orders } = batch;
+    const text = await this.encode(orders.map(({ caption }) => caption));
+    const randoms = orders.map(({ caption, seed, number }) => new Random(seed).fork(`image/${caption}`, number));
+    const painted = await this.technique.paint(text, randoms, batch);
+    const pixels = tf.tidy(() => signedToUnit(painted));
+    const images = await tensorToImages(pixels);
+    painted.dispose();
+    pixels.dispose();
+    return images.pictures();
+  }
+}
 
 class RivalPainter implements Painter {
   readonly family: Family;
@@ -174,62 +203,44 @@ class RivalPainter implements Painter {
   readonly imageSize: number;
   readonly step: number;
   private readonly surroundings: Surroundings;
-  private readonly brush: Brush;
+  private readonly technique: Technique;
+  private readonly queue: PaintQueue;
 
-  constructor(config: RunConfig, surroundings: Surroundings, brush: Brush) {
+  constructor(config: RunConfig, surroundings: Surroundings, technique: Technique) {
     this.family = config.family;
     this.run = surroundings.folder;
     this.config = config;
     this.imageSize = config.images.imageSize;
     this.step = surroundings.step ?? 0;
     this.surroundings = surroundings;
-    this.brush = brush;
+    this.technique = technique;
+    this.queue = new PaintQueue(new RivalBrush(surroundings, technique), surroundings.folder);
   }
 
   get parameters(): number {
-    return this.brush.parameters + (this.surroundings.encoderParameters ?? 0);
+    return this.technique.parameters + (this.surroundings.encoderParameters ?? 0);
   }
 
   get passes(): number {
-    return this.brush.passes;
+    return this.technique.passes;
   }
 
   get settings(): string {
-    return this.brush.settings;
+    return this.technique.settings;
   }
 
   cutAt(): undefined {
     return undefined;
   }
 
-  async paint(captions: readonly string[], options: PainterOptions = {}): Promise<Picture[]> {
-    const numbers = imageNumbers(captions, options);
-    const pictures = new Array<Picture>(captions.length);
-    let done = 0;
-    // Guidance is the same for all images of a pass, and without a caption there is none.
-    for (const captioned of [true, false]) {
-      const places = [...captions.keys()].filter(i => (captions[i] !== '') === captioned);
-      for (let first = 0; first < places.length; first += PIECE) {
-        const some = places.slice(first, first + PIECE);
-        const text = await this.surroundings.encode(some.map(i => captions[i]));
-        const randoms = some.map(i => new Random(options.seed ?? 0).fork(`image/${captions[i]}`, numbers[i]));
-        const painted = await this.brush.paint(text, randoms, { ...options, captioned });
-        const pixels = tf.tidy(() => tf.add(tf.mul(painted, 0.5), 0.5));
-        const values = (await pixels.data()) as Float32Array;
-        fromFloats(values, this.imageSize, this.imageSize).forEach((picture, i) => {
-          pictures[some[i]] = picture;
-        });
-        painted.dispose();
-        pixels.dispose();
-        done += some.length;
-        options.onProgress?.(done, captions.length);
-      }
-    }
-    return pictures;
+  paint(captions: readonly string[], options: PainterOptions = {}): Promise<Picture[]> {
+    return this.queue.paint(ordersOf(captions, options), options);
   }
 
   dispose(): void {
-    this.brush.dispose();
-    this.surroundings.onDispose?.();
+    this.queue.close(() => {
+      this.technique.dispose();
+      this.surroundings.onDispose?.();
+    });
   }
 }

@@ -17,8 +17,9 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { askedValues, type RunSettings, resolveConfig } from '../config/resolve.ts';
 import { checkConfig, type RunConfig, runSchema } from '../config/run.ts';
-import { flattenConfig, mergeConfig, parseConfig } from '../config/schema.ts';
+import { flattenConfig, mergeConfig, parseConfig, unflattenConfig } from '../config/schema.ts';
 import { UserError } from '../core/errors.ts';
 import { packageRoot } from '../device/native/addon.ts';
 import { isRunning, readJson, writeJson } from '../io/state.ts';
@@ -111,41 +112,94 @@ export async function readRun(folder: string, who: string): Promise<RunConfig> {
 const changeable = /^(train|patchTrain|textTrain)\.(steps|evalEvery|sampleEvery|saveEvery|logEvery)$/;
 
 /**
- * Makes a run's folder, or goes on with the run that is there.
- * @param fresh the config of a new run; @param given what the user asked for by flag or file
- * @returns the config to train with, saved in the folder
+ * The config that a run is to be trained with: a new one, or that of the run that is there with what may change of it.
+ * Writes nothing.
+ * @param make makes the config of a new run
  * @throws UserError if the run that is there was made with another value of a field that cannot change, or was exported
  */
-export async function openRun(
+export async function planRun(
   folder: string,
-  fresh: RunConfig,
-  given: Readonly<Record<string, unknown>>,
-): Promise<{ readonly config: RunConfig; readonly resumed: boolean }> {
+  settings: RunSettings,
+  make: (settings: RunSettings) => RunConfig = resolveConfig,
+): Promise<RunConfig> {
+  if (!existsSync(runPaths(folder).config)) return make(settings);
+  const stored = await readTrainable(folder);
+  const before = flattenConfig(stored);
+  const changed: Record<string, unknown> = {};
+  for (const { field, value, preset } of askedValues(settings, stored.family)) {
+    if (changeable.test(field)) {
+      if (preset === undefined) changed[field] = value; // a preset is where a run starts, not how long it goes on
+    } else {
+      expectSame(folder, { field, before: before[field], now: value, whose: preset && ` of preset ${preset}` });
+    }
+  }
+  return checkConfig(parseConfig(runSchema, mergeConfig(stored, unflattenConfig(changed)), runPaths(folder).config));
+}
+
+/**
+ * Makes a run's folder or takes the one that is there, keeps its config in it, and does work on it, while other processes
+ * are kept from it.
+ * @param config as `planRun` makes it
+ * @throws UserError if the run is being trained, or is there with another value of a field that cannot change
+ */
+export async function withRun<T>(
+  folder: string,
+  config: RunConfig,
+  work: (run: { readonly resumed: boolean }) => Promise<T>,
+): Promise<T> {
+  await mkdir(folder, { recursive: true });
+  const unlock = await lockRun(folder);
+  try {
+    return await work(await openRun(folder, config));
+  } finally {
+    await unlock();
+  }
+}
+
+/**
+ * Keeps a planned config in the run's folder. To be called by whoever holds the run's lock.
+ * @returns whether the run was there before
+ * @throws UserError if it is there with another value of a field that cannot change
+ */
+export async function openRun(folder: string, config: RunConfig): Promise<{ readonly resumed: boolean }> {
   const paths = runPaths(folder);
   const resumed = existsSync(paths.config);
-  let config = fresh;
   if (resumed) {
-    const stored = await readRun(folder, 'train');
-    if (!existsSync(dirname(paths.modelState)) && weightKinds.some(kind => existsSync(paths.weights[kind]))) {
-      throw new UserError(
-        'train',
-        `the run in ${folder} was exported, without what its training goes on from`,
-        'go on with the run that it was exported from, or choose another --out',
-      );
+    const before = flattenConfig(await readTrainable(folder));
+    for (const [field, now] of Object.entries(flattenConfig(config))) {
+      if (!changeable.test(field)) expectSame(folder, { field, before: before[field], now });
     }
-    const before = flattenConfig(stored);
-    for (const [field, value] of Object.entries(flattenConfig(given))) {
-      if (changeable.test(field) || JSON.stringify(before[field]) === JSON.stringify(value)) continue;
-      throw new UserError(
-        'train',
-        `the run in ${folder} has ${field} ${JSON.stringify(before[field])}, not ${JSON.stringify(value)}`,
-        'leave the flag out to go on with it, or choose another --out',
-      );
-    }
-    config = checkConfig(parseConfig(runSchema, mergeConfig(stored, given), paths.config));
   }
   await writeJson(paths.config, config);
-  return { config, resumed };
+  return { resumed };
+}
+
+/** The config of a run that training can go on with. @throws UserError if there is none, or it was exported */
+async function readTrainable(folder: string): Promise<RunConfig> {
+  const paths = runPaths(folder);
+  const stored = await readRun(folder, 'train');
+  if (!existsSync(dirname(paths.modelState)) && weightKinds.some(kind => existsSync(paths.weights[kind]))) {
+    throw new UserError(
+      'train',
+      `the run in ${folder} was exported, without what its training goes on from`,
+      'go on with the run that it was exported from, or choose another --out',
+    );
+  }
+  return stored;
+}
+
+function expectSame(
+  folder: string,
+  asked: { readonly field: string; readonly before: unknown; readonly now: unknown; readonly whose?: string },
+): void {
+  const { field, whose = '' } = asked;
+  const [before, now] = [JSON.stringify(asked.before), JSON.stringify(asked.now)];
+  if (before === now) return;
+  throw new UserError(
+    'train',
+    `the run in ${folder} has ${field} ${before}, not ${now}${whose}`,
+    'leave the flag out to go on with it, or choose another --out',
+  );
 }
 
 /**

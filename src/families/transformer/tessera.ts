@@ -9,7 +9,8 @@ import { codebookSizeOf, type RunConfig } from '../../config/run.ts';
 import { UserError } from '../../core/errors.ts';
 import type { BackendName } from '../../device/backends.ts';
 import type { PrecisionName } from '../../device/precision.ts';
-import { fill, fromFloats, type Picture, toFloat } from '../../image/images.ts';
+import { fill, Images, type Picture } from '../../image/images.ts';
+import { imagesToTensor, tensorToImages } from '../../image/pixels.ts';
 import type { SafetensorsFile } from '../../io/safetensors.ts';
 import { readJson, readSafetensors } from '../../io/state.ts';
 import { startBackend } from '../../kernels/start.ts';
@@ -23,8 +24,9 @@ import {
   type WeightKind,
 } from '../../runs/run.ts';
 import { namedValues } from '../../training/loop.ts';
+import type { Completion, Order, PaintSettings } from '../queue.ts';
 import { Dalle } from './dalle.ts';
-import { type GenerateRequest, generate, type SamplingOptions } from './generate.ts';
+import { generate, type SamplingOptions } from './generate.ts';
 import { loadPatchTokenizer } from './patch-task.ts';
 
 export interface LoadOptions {
@@ -64,14 +66,6 @@ export interface Painting {
   readonly painted: number;
   readonly total: number;
 }
-
-/** As for `paint`, for several captions at once. */
-export interface PaintAllRequest extends Omit<GenerateRequest, 'captions'> {
-  readonly previews?: boolean;
-}
-
-/** Positions of all images together that are painted in one batch. */
-const CACHED_POSITIONS = 10240;
 
 interface Parts {
   readonly folder: string;
@@ -143,52 +137,46 @@ export class Tessera {
    * @param caption any text; '' paints without a caption
    */
   async *paint(caption: string, options: PaintOptions = {}): AsyncGenerator<Painting, void> {
-    const { images = 1, image, keep, ...sampling } = options;
-    const given = image === undefined ? undefined : await this.givenCodes(image, keep);
-    yield* this.paintAll([caption], { ...sampling, imagesPerCaption: images, given });
+    const { images = 1, firstImage = 0, seed = 0, image, keep, previews = true, ...settings } = options;
+    const orders = Array.from({ length: images }, (_, i) => ({ caption, seed, number: firstImage + i }));
+    const completion = image === undefined ? undefined : { image, keep: keep ?? [] };
+    yield* this.paintOrders(orders, { ...settings, previews, completion });
   }
 
-  /** Paints several captions in one batch; images come caption by caption. */
-  async *paintAll(captions: readonly string[], request: PaintAllRequest = {}): AsyncGenerator<Painting, void> {
-    const { previews = true, ...rest } = request;
-    const settings = { ...this.config.sampling, ...withoutUndefined(rest) };
+  /**
+   * Paints any pictures at once, yielding them as they appear; the last yield is finished. Captions that come again are
+   * read once.
+   * @param request.previews whether unfinished pictures are decoded too; default false
+   */
+  async *paintOrders(
+    orders: readonly Order[],
+    request: PaintSettings & { readonly every?: number; readonly previews?: boolean } = {},
+  ): AsyncGenerator<Painting, void> {
+    const { every, previews = false, completion } = request;
+    const { temperature, topK, topP, cfgScale } = { ...this.config.sampling, ...withoutUndefined(request) };
+    const texts = [...new Set(orders.map(({ caption }) => caption))];
+    const places = new Map(texts.map((caption, i) => [caption, i]));
+    const generated = generate(this.model, {
+      ...{ temperature, topK, topP, cfgScale, every },
+      captions: texts.map(caption => (caption === '' ? this.model.emptyCaption() : this.encodeCaption(caption).ids)),
+      images: orders.map(({ caption, seed, number }) => ({ caption: places.get(caption) as number, seed, number })),
+      given: completion === undefined ? undefined : await this.givenCodes(completion),
+    });
     const total = this.model.codes;
-    const ids = captions.map(caption => (caption === '' ? this.model.emptyCaption() : this.encodeCaption(caption).ids));
-    for await (const { codes, painted } of generate(this.model, { ...settings, captions: ids })) {
+    for await (const { codes, painted } of generated) {
       yield { codes, painted, total, pictures: previews || painted === total ? await this.decode(codes) : [] };
     }
-  }
-
-  /** The finished pictures of several captions, painted some at a time so that the caches stay small. */
-  async paintFinished(
-    captions: readonly string[],
-    request: PaintAllRequest & { readonly onProgress?: (done: number, total: number) => void } = {},
-  ): Promise<readonly Picture[]> {
-    const { onProgress, firstImage, ...rest } = request;
-    const atOnce = Math.max(1, Math.floor(CACHED_POSITIONS / this.model.length));
-    const pictures: Picture[] = [];
-    for (let first = 0; first < captions.length; first += atOnce) {
-      const some = captions.slice(first, first + atOnce);
-      const numbers = typeof firstImage === 'object' ? firstImage.slice(first, first + atOnce) : firstImage;
-      for await (const painting of this.paintAll(some, { ...rest, firstImage: numbers, previews: false })) {
-        pictures.push(...painting.pictures);
-      }
-      onProgress?.(pictures.length, captions.length);
-    }
-    return pictures;
   }
 
   /** The codes of pictures of the run's size, [pictures, grid * grid]. */
   async encode(pictures: readonly Picture[]): Promise<Int32Array> {
     const S = this.imageSize;
-    const values = new Float32Array(pictures.length * S * S * 3);
-    pictures.forEach((picture, i) => {
-      if (picture.width !== S || picture.height !== S) {
-        throw new UserError('encode', `expected ${S} x ${S} pixels, got ${picture.width} x ${picture.height}`);
+    for (const { width, height } of pictures) {
+      if (width !== S || height !== S) {
+        throw new UserError('encode', `expected ${S} x ${S} pixels, got ${width} x ${height}`);
       }
-      values.set(toFloat(picture), i * S * S * 3);
-    });
-    const images = tf.tensor(values, [pictures.length, S, S, 3]);
+    }
+    const images = imagesToTensor(Images.of(pictures));
     const codes = this.patch.encode(images);
     const result = (await codes.data()) as Int32Array;
     images.dispose();
@@ -205,7 +193,7 @@ export class Tessera {
     const filled = Int32Array.from(codes, (code, i) => (code >= 0 ? code : lastBefore(codes, i - (i % N), i)));
     const ids = tf.tensor2d(filled, [n, N], 'int32');
     const images = this.patch.decode(ids);
-    const pictures = fromFloats((await images.data()) as Float32Array, this.imageSize, this.imageSize);
+    const pictures = (await tensorToImages(images)).pictures();
     ids.dispose();
     images.dispose();
     const side = this.imageSize / grid;
@@ -218,10 +206,10 @@ export class Tessera {
     return pictures;
   }
 
-  private async givenCodes(image: Picture, keep: readonly boolean[] | undefined): Promise<Int32Array> {
+  private async givenCodes({ image, keep }: Completion): Promise<Int32Array> {
     const codes = await this.encode([image]);
-    if (keep === undefined || keep.length !== codes.length) {
-      throw new UserError('paint', `keep: expected ${codes.length} patches, got ${keep?.length ?? 'none'}`);
+    if (keep.length !== codes.length) {
+      throw new UserError('paint', `keep: expected ${codes.length} patches, got ${keep.length || 'none'}`);
     }
     return codes.map((code, i) => (keep[i] ? code : -1));
   }

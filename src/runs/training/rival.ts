@@ -8,7 +8,7 @@ import type { Family } from '../../config/run.ts';
 import type { Contrastive } from '../../families/contrastive/contrastive.ts';
 import { loadTowers } from '../../families/contrastive/towers.ts';
 import { captionEncoder, createRival } from '../../families/rivals.ts';
-import { encodePng } from '../../image/images.ts';
+import { encodePng } from '../../image/png.ts';
 import { readSafetensors, writeAtomic, writeSafetensors } from '../../io/state.ts';
 import { CaptionFeatures, withFeatures } from '../../training/captioned.ts';
 import { asTensors, type Metrics, savedStep, train } from '../../training/loop.ts';

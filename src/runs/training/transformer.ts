@@ -16,13 +16,14 @@ import { Dalle } from '../../families/transformer/dalle.ts';
 import { loadPatchTokenizer, PatchTask, savePatchTokenizer } from '../../families/transformer/patch-task.ts';
 import { type CaptionedCodes, DalleTask } from '../../families/transformer/task.ts';
 import { checkTokenizers, Tessera } from '../../families/transformer/tessera.ts';
-import { encodePng } from '../../image/images.ts';
+import { spreadPlaces } from '../../image/images.ts';
+import { encodePng } from '../../image/png.ts';
 import { type CodeSet, readCodes, writeCodes } from '../../io/codes.ts';
 import { writeAtomic, writeSafetensors } from '../../io/state.ts';
 import { asTensors, savedStep, train } from '../../training/loop.ts';
 import { encodeItems } from '../encode.ts';
 import type { DecodedItems } from '../images.ts';
-import { reconstructionSheet, reconstructPictures, spreadPictures } from '../reconstructions.ts';
+import { reconstructionSheet, reconstructPictures } from '../reconstructions.ts';
 import { fingerprint } from '../run.ts';
 import { drawSampleGrid, pickCaptions } from '../samples.ts';
 import { type Job, MEASURED } from './job.ts';
@@ -63,10 +64,9 @@ async function patchStage(job: Job): Promise<PatchTokenizer | undefined> {
   const { heldOut } = await job.images();
   const task = new PatchTask(tokenizer, await job.stream({ batchSize }), {
     config: config.patchTrain,
-    imageSize: config.images.imageSize,
     heldOut: heldOut.images,
   });
-  const shown = spreadPictures(heldOut.images, config.images.imageSize, SHOWN);
+  const shown = spreadPlaces(heldOut.images.count, SHOWN).map(i => heldOut.images.at(i));
   let psnr = '';
   const result = await train(task, job.loop(config.patchTrain), {
     folder: paths.patchState,

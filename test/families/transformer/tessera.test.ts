@@ -4,7 +4,8 @@ import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { UserError } from '../../../src/core/errors.ts';
 import { type Painting, type PaintOptions, Tessera } from '../../../src/families/transformer/tessera.ts';
-import { blank, decodePicture } from '../../../src/image/images.ts';
+import { decodePicture } from '../../../src/image/decode.ts';
+import { blank } from '../../../src/image/images.ts';
 import { draw, hardlyTrained, temporaryFolder, tessera, writeConfig, writeDrawings } from '../../cli/program.ts';
 
 const folder = temporaryFolder();
