@@ -25,7 +25,8 @@ export async function paintFrames(run: string, options: AppearingOptions): Promi
   const tessera = await Tessera.load(run);
   const frames: Picture[] = [];
   try {
-    for await (const { pictures } of tessera.paintAll(captions, { seed, every })) {
+    const orders = captions.map(caption => ({ caption, seed, number: 0 }));
+    for await (const { pictures } of tessera.paintOrders(orders, { every, previews: true })) {
       const cells = pictures.map((picture, i) => ({ picture, label: captions[i] }));
       frames.push(await grid(cells, { columns: captions.length }));
     }

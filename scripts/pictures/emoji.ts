@@ -45,7 +45,7 @@ export async function paintEmoji(run: string, data: string): Promise<EmojiPictur
     const { sheet: samples } = await drawSampleGrid(painter, captions, { note });
 
     const { images, indices } = await decodeAll(training, { size: SIDE });
-    const index = new NearestImages(images, SIDE);
+    const index = new NearestImages(images);
     const asked = [...COMPARED.trained, ...COMPARED.unseen];
     const painted = await painter.paint(asked, { seed: 1 });
     const cells = painted.flatMap((picture, i): Cell[] => {

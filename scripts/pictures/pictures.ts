@@ -65,7 +65,7 @@ await runProgram(
           'appearing: the moving picture of the README; emoji: what the shipped model paints, and the nearest',
       },
     ],
-    flags,
+    flags: () => flags,
     run: async (session, { values, positionals: [which] }) => {
       if (which !== 'appearing' && which !== 'emoji') {
         throw new UserError('pictures', `expected appearing or emoji, got ${which}`);
