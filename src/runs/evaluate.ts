@@ -11,8 +11,8 @@ import { blur } from '../features/blur.ts';
 import { isTowersFolder, towersFingerprint } from '../features/contrastive.ts';
 import type { FeatureExtractor } from '../features/extractor.ts';
 import { openFeatures } from '../features/open.ts';
+import { readJson } from '../io/files.ts';
 import { JsonLines } from '../io/jsonlines.ts';
-import { readJson } from '../io/state.ts';
 import { type Matrix, matrix } from '../metrics/matrix.ts';
 import {
   type Estimate,
