@@ -10,7 +10,8 @@ import { writeAtomic } from '../io/atomic.ts';
 import { readSafetensors } from '../io/files.ts';
 import { readJsonLines } from '../io/jsonlines.ts';
 import { loadState } from '../io/state.ts';
-import { metrics } from '../metrics/registry.ts';
+import '../metrics/builtin.ts';
+import { findMetrics, type MetricDefinition } from '../metrics/define.ts';
 import { conclude } from '../report/conclusions.ts';
 import type { Report, RunReport, Stage } from '../report/contents.ts';
 import { aidsOf, groupNames, shortNames } from '../report/groups.ts';
@@ -61,13 +62,14 @@ export interface Comparison {
  */
 export async function compareRuns(session: Session, request: CompareRequest): Promise<Comparison> {
   const { out, data, seed } = request;
+  const metrics = findMetrics(request.metrics, 'compare: --metrics');
   const json = jsonBeside(out);
   const runs = await openRuns(request);
   await checkSplits(runs);
   const captions = request.captions?.split('|').map(caption => caption.trim());
   const painting = data !== undefined || captions !== undefined;
   const backend = painting ? await startEngine(session, request) : null;
-  if (data !== undefined) for (const run of runs) await evaluateMissing(session, { ...request, data }, run);
+  if (data !== undefined) for (const run of runs) await evaluateMissing(session, { ...request, data, metrics }, run);
   const opened =
     data === undefined ? undefined : await openComparisonData(session, { ...request, data }, runs[0].config);
   for (const { folder, weights, trained } of runs) {
@@ -168,7 +170,13 @@ async function heldOutIds({ folder }: ComparedRun): Promise<string | undefined> 
 /** Evaluates what the run's log has no result of for these weights, if its network is there. */
 async function evaluateMissing(
   session: Session,
-  request: CompareRequest & { readonly data: string },
+  {
+    metrics,
+    ...request
+  }: Omit<CompareRequest, 'metrics'> & {
+    readonly data: string;
+    readonly metrics: readonly MetricDefinition[];
+  },
   { folder, weights, trained, config }: ComparedRun,
 ): Promise<void> {
   if (!trained) return;
@@ -185,9 +193,9 @@ async function evaluateMissing(
     );
   const missing = new Map<string, string[]>();
   for (const features of request.features) {
-    const names = request.metrics.filter(name => !(metrics.get(name)?.gives ?? [name]).some(m => isKnown(m, features)));
-    const key = names.join(', ');
-    if (names.length > 0) missing.set(key, [...(missing.get(key) ?? []), features]);
+    const lacking = metrics.filter(({ gives }) => !gives.some(({ name }) => isKnown(name, features)));
+    const key = lacking.map(({ name }) => name).join(', ');
+    if (lacking.length > 0) missing.set(key, [...(missing.get(key) ?? []), features]);
   }
   for (const [names, features] of missing) {
     session.reporter.message(`${folder}: measuring ${names}`);

@@ -9,7 +9,7 @@ import type { Picture } from '../image/images.ts';
 import { encodePng } from '../image/png.ts';
 import { writeAtomic } from '../io/atomic.ts';
 import { mean } from '../metrics/intervals.ts';
-import { psnr } from '../metrics/reconstruct.ts';
+import { psnr } from '../metrics/similarity.ts';
 import { reconstructionSheet, reconstructPictures } from './reconstructions.ts';
 import { readRun, runPaths } from './run.ts';
 import { type EngineFlags, runOrShipped, type Session, startEngine } from './session.ts';
