@@ -4,7 +4,19 @@
  */
 import type { PatchTokenizer } from '../../tokenizer/patch.ts';
 import type { Family, RunConfig } from '../config/run.ts';
+import {
+  checkOptions,
+  checkValue,
+  functionCheck,
+  listCheck,
+  objectCheck,
+  signalCheck,
+  textCheck,
+  wholeCheck,
+} from '../core/checks.ts';
+import { UserError } from '../core/errors.ts';
 import type { Picture } from '../image/images.ts';
+import { samplingChecks } from './checks.ts';
 import { type Batch, type BatchPainter, type CallOptions, type Order, PaintQueue } from './queue.ts';
 import { measureNats } from './transformer/likelihood.ts';
 import type { Tessera } from './transformer/tessera.ts';
@@ -71,8 +83,30 @@ export function imageNumbers(
   });
 }
 
-/** The pictures that a call of `paint` asks for. */
+const captionsCheck = listCheck('captions', textCheck);
+
+const optionChecks = {
+  ...samplingChecks,
+  firstImage: wholeCheck({ least: 0 }),
+  numbers: listCheck('numbers', wholeCheck({ least: 0 })),
+  batchSize: wholeCheck({ least: 1 }),
+  steps: wholeCheck({ least: 1, most: 1000 }),
+  completion: objectCheck,
+  onUnfinished: functionCheck,
+  onProgress: functionCheck,
+  signal: signalCheck,
+};
+
+/**
+ * The pictures that a call of `paint` asks for.
+ * @throws UserError naming the first argument that does not fit
+ */
 export function ordersOf(captions: readonly string[], options: PainterOptions = {}): Order[] {
+  checkValue('paint: captions', captions, captionsCheck);
+  checkOptions('paint', options, optionChecks);
+  if (options.numbers !== undefined && options.numbers.length !== captions.length) {
+    throw new UserError('paint: numbers', `expected one a caption, ${captions.length}, got ${options.numbers.length}`);
+  }
   const { seed = 0 } = options;
   const numbers = imageNumbers(captions, options);
   return captions.map((caption, i) => ({ caption, seed, number: numbers[i] }));
@@ -160,7 +194,7 @@ export class TransformerPainter implements Painter {
     return this.tessera.encodeCaption(caption).cut ? this.config.model.captionLength : undefined;
   }
 
-  paint(captions: readonly string[], options: PainterOptions = {}): Promise<Picture[]> {
+  async paint(captions: readonly string[], options: PainterOptions = {}): Promise<Picture[]> {
     return this.queue.paint(ordersOf(captions, options), options);
   }
 
