@@ -22,8 +22,8 @@ import type { BackendName } from '../../device/backends.ts';
 import type { PrecisionName } from '../../device/precision.ts';
 import { fill, Images, type Picture } from '../../image/images.ts';
 import { imagesToTensor, tensorToImages } from '../../image/pixels.ts';
+import { readJson, readSafetensors } from '../../io/files.ts';
 import type { SafetensorsFile } from '../../io/safetensors.ts';
-import { readJson, readSafetensors } from '../../io/state.ts';
 import { startBackend } from '../../kernels/start.ts';
 import {
   chooseWeights,
