@@ -6,7 +6,7 @@ import sharp from 'sharp';
 import { Tessera } from '../../src/families/transformer/tessera.ts';
 import type { Picture } from '../../src/image/images.ts';
 import { grid } from '../../src/image/sheet.ts';
-import { writeAtomic } from '../../src/io/state.ts';
+import { writeAtomic } from '../../src/io/atomic.ts';
 
 export interface AppearingOptions {
   readonly captions: readonly string[];

@@ -5,7 +5,7 @@ import sharp from 'sharp';
 import { z } from 'zod';
 import { runProgram } from '../../src/cli.ts';
 import { UserError } from '../../src/core/errors.ts';
-import { writeAtomic } from '../../src/io/state.ts';
+import { writeAtomic } from '../../src/io/atomic.ts';
 import { shippedModel } from '../../src/runs/run.ts';
 import type { Session } from '../../src/runs/session.ts';
 import { paintFrames, writeAnimation } from './appearing.ts';

@@ -13,7 +13,8 @@ import { checkConfig, type RunConfig, runSchema } from '../../src/config/run.ts'
 import { mergeConfig } from '../../src/config/schema.ts';
 import { encodePng } from '../../src/image/png.ts';
 import { grid } from '../../src/image/sheet.ts';
-import { writeAtomic, writeJson } from '../../src/io/state.ts';
+import { writeAtomic } from '../../src/io/atomic.ts';
+import { writeJson } from '../../src/io/files.ts';
 import { SceneJudge } from '../../src/metrics/judges/scenes.ts';
 import { openPainter } from '../../src/runs/painter.ts';
 import { readRun, runPaths } from '../../src/runs/run.ts';

@@ -6,8 +6,10 @@
 import { existsSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { UserError } from '../core/errors.ts';
+import { writeAtomic } from '../io/atomic.ts';
+import { readSafetensors } from '../io/files.ts';
 import { readJsonLines } from '../io/jsonlines.ts';
-import { loadState, readSafetensors, writeAtomic } from '../io/state.ts';
+import { loadState } from '../io/state.ts';
 import '../metrics/builtin.ts';
 import { findMetrics, type MetricDefinition } from '../metrics/define.ts';
 import { conclude } from '../report/conclusions.ts';

@@ -7,9 +7,10 @@ import { existsSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { UserError } from '../core/errors.ts';
+import { writeAtomic } from '../io/atomic.ts';
+import { readSafetensors, writeSafetensors } from '../io/files.ts';
 import { readJsonLines } from '../io/jsonlines.ts';
 import { type TensorData, toBfloat16, toFloat32 } from '../io/safetensors.ts';
-import { readSafetensors, writeAtomic, writeSafetensors } from '../io/state.ts';
 import { openPainter } from './painter.ts';
 import { chooseWeights, readRun, runPaths, type WeightKind, weightKinds } from './run.ts';
 

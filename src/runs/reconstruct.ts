@@ -7,7 +7,7 @@ import { loadPatchTokenizer } from '../families/transformer/patch-task.ts';
 import { decodeImage } from '../image/decode.ts';
 import type { Picture } from '../image/images.ts';
 import { encodePng } from '../image/png.ts';
-import { writeAtomic } from '../io/state.ts';
+import { writeAtomic } from '../io/atomic.ts';
 import { mean } from '../metrics/intervals.ts';
 import { psnr } from '../metrics/similarity.ts';
 import { reconstructionSheet, reconstructPictures } from './reconstructions.ts';

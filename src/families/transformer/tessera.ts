@@ -19,8 +19,8 @@ import { UserError } from '../../core/errors.ts';
 import type { BackendName } from '../../device/backends.ts';
 import type { PrecisionName } from '../../device/precision.ts';
 import type { Picture } from '../../image/images.ts';
+import { readJson, readSafetensors } from '../../io/files.ts';
 import type { SafetensorsFile } from '../../io/safetensors.ts';
-import { readJson, readSafetensors } from '../../io/state.ts';
 import { startBackend } from '../../kernels/start.ts';
 import {
   chooseWeights,
