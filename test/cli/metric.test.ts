@@ -59,7 +59,7 @@ test('it is measured where a run has no result of it, and shown on the page', as
 });
 
 test('help lists it while it is there', async () => {
-  expect((await tessera('eval', '--help')).stdout).toContain(`|${name}`);
+  expect((await tessera('eval', '--help')).stdout).toMatch(/--metrics <[^>]*\bcolourfulness\b/);
 });
 
 test('taken out, it is refused, and its results are shown by their name', async () => {
