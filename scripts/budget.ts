@@ -3,7 +3,9 @@
  * number of steps of both trainings by it.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { checkConfig, codebookSizeOf, type RunConfig, runSchema } from '../src/config/run.ts';
+import { checkConfig, runSchema } from '../src/families/config.ts';
+import { codebookSizeOf } from '../src/config/patch.ts';
+import type { RunConfig } from '../src/config/run.ts';
 import { mergeConfig } from '../src/config/schema.ts';
 import { Random } from '../src/core/random.ts';
 import { Dalle } from '../src/families/transformer/dalle.ts';

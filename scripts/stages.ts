@@ -9,7 +9,7 @@ import { trainRun } from '../src/cli/commands/train.ts';
 import type { RunConfig } from '../src/config/run.ts';
 import { mergeConfig } from '../src/config/schema.ts';
 import { readJsonLines } from '../src/io/jsonlines.ts';
-import { runPaths } from '../src/runs/run.ts';
+import { runPaths } from '../src/io/runfolder.ts';
 import type { Session } from '../src/runs/session.ts';
 
 /** What learns before the model itself, once for all runs of a kind. */

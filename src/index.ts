@@ -8,4 +8,5 @@ export { type LoadOptions, type Painting, type PaintOptions, Tessera } from './f
 export { encodePng, type Picture, readPngText } from './image/images.ts';
 export { startBackend as selectBackend } from './kernels/start.ts';
 export { type OpenOptions, openPainter, type Painter, type PainterOptions } from './runs/painter.ts';
-export { shippedModel, type WeightKind } from './runs/run.ts';
+export { shippedModel } from './runs/run.ts';
+export type { WeightKind } from './io/runfolder.ts';

@@ -10,14 +10,16 @@ import { heldOutCaptions, makeShapes } from '../../data/shapes.ts';
 import { trainRun } from '../../src/cli/commands/train.ts';
 import { runProgram } from '../../src/cli.ts';
 import { presets } from '../../src/config/presets.ts';
-import { checkConfig, type RunConfig, runSchema } from '../../src/config/run.ts';
+import { checkConfig, runSchema } from '../../src/families/config.ts';
+import type { RunConfig } from '../../src/config/run.ts';
 import { mergeConfig } from '../../src/config/schema.ts';
 import { Tessera } from '../../src/families/transformer/tessera.ts';
 import { encodePng, type Picture } from '../../src/image/images.ts';
 import { grid } from '../../src/image/sheet.ts';
 import { writeAtomic, writeJson } from '../../src/io/state.ts';
 import { checkScene } from '../../src/metrics/judges/scenes.ts';
-import { readRun, runPaths } from '../../src/runs/run.ts';
+import { readRun } from '../../src/families/config.ts';
+import { runPaths } from '../../src/io/runfolder.ts';
 import { type Session, startEngine } from '../../src/runs/session.ts';
 import { fitToBudget } from '../budget.ts';
 

@@ -2,7 +2,7 @@
  * @file What a comparison says, as plain data: everything that the page shows and the JSON holds, and nothing else. null
  * always means that something was not measured; the page then says so, and never shows 0 in its place.
  */
-import type { Family } from '../config/run.ts';
+import type { Family } from '../families/family.ts';
 
 /** A comparison of runs. */
 export interface Report {

@@ -2,7 +2,7 @@
  * @file The curves of a comparison: quality of samples against every axis of the budget, and losses, each on an axis of its
  * own. Runs that differ in their seed alone are one line with a band from the lowest to the highest.
  */
-import type { Family } from '../config/run.ts';
+import type { Family } from '../families/family.ts';
 import { type Check, isGame, type RunReport } from './contents.ts';
 import { mainStage } from './history.ts';
 import { type Line, legend, lineChart } from './linechart.ts';

@@ -3,7 +3,8 @@
  * help that a training had. Knows no files.
  */
 import { basename } from 'node:path';
-import type { Family, RunConfig } from '../config/run.ts';
+import type { Family } from '../families/family.ts';
+import type { RunConfig } from '../config/run.ts';
 import { flattenConfig } from '../config/schema.ts';
 import { familyName } from './contents.ts';
 

@@ -3,7 +3,8 @@
  * samples gone (the training marks these itself, `collapsed` in its log); a validation loss above that of a model that has
  * learnt nothing. And the shares of runs that failed, with Wilson's intervals. A loss of a GAN is no verdict.
  */
-import { codebookSizeOf, type RunConfig } from '../config/run.ts';
+import { codebookSizeOf } from '../config/patch.ts';
+import type { RunConfig } from '../config/run.ts';
 import { type Interval, wilson } from '../metrics/intervals.ts';
 import type { Check, Progress, RunReport, Stage, Verdict } from './contents.ts';
 import { type History, type Mark, mainStage } from './history.ts';

@@ -12,7 +12,7 @@ import { loadTowers, saveTowers } from '../families/contrastive/towers.ts';
 import type { ImageStream } from '../training/captioned.ts';
 import { type LoopConfig, type Metrics, savedStep, train, type Watcher } from '../training/loop.ts';
 import type { DecodedItems } from './images.ts';
-import type { RunPaths } from './run.ts';
+import type { RunPaths } from '../io/runfolder.ts';
 import type { Session } from './session.ts';
 
 export interface ContrastiveStage {

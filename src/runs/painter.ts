@@ -9,7 +9,8 @@ import { Tessera } from '../families/transformer/tessera.ts';
 import { readJson, readSafetensors } from '../io/state.ts';
 import { startBackend } from '../kernels/start.ts';
 import { namedValues } from '../training/loop.ts';
-import { chooseWeights, expectTrained, expectTrainedWith, readRun, runPaths, type WeightKind } from './run.ts';
+import { chooseWeights, expectTrained, expectTrainedWith, runPaths, type WeightKind } from '../io/runfolder.ts';
+import { readRun } from '../families/config.ts';
 
 export type { Painter, PainterOptions } from '../families/painter.ts';
 

@@ -13,7 +13,7 @@ import type { Embedded, NearestTraining, RunReport, SampleGrid } from '../report
 import { splitDataset } from './images.ts';
 import { openPainter, type Painter } from './painter.ts';
 import { reconstructPictures } from './reconstructions.ts';
-import { runPaths, type WeightKind } from './run.ts';
+import { runPaths, type WeightKind } from '../io/runfolder.ts';
 import type { EngineFlags, Session } from './session.ts';
 
 /** Rows of the grid of samples, where no captions are given. */

@@ -9,7 +9,7 @@ import { Tessera } from '../../src/families/transformer/tessera.ts';
 import { readJsonLines } from '../../src/io/jsonlines.ts';
 import { type TensorData, toFloat32 } from '../../src/io/safetensors.ts';
 import { readSafetensors, writeSafetensors } from '../../src/io/state.ts';
-import { fingerprint } from '../../src/runs/run.ts';
+import { fingerprint } from '../../src/io/runfolder.ts';
 import { hardlyTrained, snapshot, temporaryFolder, tessera, writeConfig, writeDrawings } from './program.ts';
 
 const folder = temporaryFolder();

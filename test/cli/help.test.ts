@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { commands } from '../../src/cli/commands/table.ts';
 import { findCommand, kebab, parseFlags } from '../../src/cli/flags.ts';
-import { runSchema } from '../../src/config/run.ts';
+import { runSchema } from '../../src/families/config.ts';
 import { fieldsOf } from '../../src/config/schema.ts';
 import { root, startTessera, tessera } from './program.ts';
 

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { decodePicture, type Picture, readPngText } from '../../src/image/images.ts';
 import { shippedModel, Tessera } from '../../src/index.ts';
-import { runPaths } from '../../src/runs/run.ts';
+import { runPaths } from '../../src/io/runfolder.ts';
 import { root, temporaryFolder, tessera } from './program.ts';
 
 const model = join(root, 'models', 'emoji');

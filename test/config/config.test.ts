@@ -1,7 +1,9 @@
 /** @file The hyperparameters: defaults and presets say what the paper and the README say, and parts that do not fit are refused. */
 import { describe, expect, test } from 'vitest';
 import { presetNames, presets } from '../../src/config/presets.ts';
-import { checkConfig, codebookSizeOf, patchSizeOf, type RunConfigInput, runSchema } from '../../src/config/run.ts';
+import { checkConfig, runSchema } from '../../src/families/config.ts';
+import { codebookSizeOf, patchSizeOf } from '../../src/config/patch.ts';
+import type { RunConfigInput } from '../../src/config/run.ts';
 import { fieldsOf, mergeConfig, parseConfig } from '../../src/config/schema.ts';
 import { UserError } from '../../src/core/errors.ts';
 

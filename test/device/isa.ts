@@ -4,7 +4,7 @@
  */
 import '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
-import type { ModelConfig } from '../../src/config/run.ts';
+import type { ModelConfig } from '../../src/families/transformer/config.ts';
 import { Random } from '../../src/core/random.ts';
 import type { InstructionSet } from '../../src/device/native/addon.ts';
 import { registerNative } from '../../src/device/native/native.ts';

@@ -4,7 +4,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, test } from 'vitest';
-import type { ModelConfig } from '../../src/config/run.ts';
+import type { ModelConfig } from '../../src/families/transformer/config.ts';
 import { Random } from '../../src/core/random.ts';
 import { selectBackend } from '../../src/device/backends.ts';
 import { registerNative } from '../../src/device/native/native.ts';

@@ -1,6 +1,6 @@
 /** @file Verdicts on trainings by the rules that were fixed before, and shares of runs that failed. */
 import { describe, expect, test } from 'vitest';
-import type { Family } from '../../src/config/run.ts';
+import type { Family } from '../../src/families/family.ts';
 import { groupNames, shortNames } from '../../src/report/groups.ts';
 import { readHistory } from '../../src/report/history.ts';
 import { failureShares, progressOf, spearman, verdictOf } from '../../src/report/stability.ts';

@@ -4,7 +4,9 @@
  */
 import sharp from 'sharp';
 import { familyDefaults, presets } from '../../src/config/presets.ts';
-import { checkConfig, type Family, type RunConfig, runSchema } from '../../src/config/run.ts';
+import { checkConfig, runSchema } from '../../src/families/config.ts';
+import type { Family } from '../../src/families/family.ts';
+import type { RunConfig } from '../../src/config/run.ts';
 import { mergeConfig } from '../../src/config/schema.ts';
 import { Random } from '../../src/core/random.ts';
 import { conclude } from '../../src/report/conclusions.ts';

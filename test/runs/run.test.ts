@@ -6,10 +6,13 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { checkConfig, type RunConfig, type RunConfigInput, runSchema } from '../../src/config/run.ts';
+import { checkConfig, runSchema } from '../../src/families/config.ts';
+import type { RunConfig, RunConfigInput } from '../../src/config/run.ts';
 import { mergeConfig } from '../../src/config/schema.ts';
 import { UserError } from '../../src/core/errors.ts';
-import { chooseWeights, fingerprint, lockRun, openRun, readRun, runPaths, weightKinds } from '../../src/runs/run.ts';
+import { chooseWeights, fingerprint, runPaths, weightKinds } from '../../src/io/runfolder.ts';
+import { lockRun, openRun } from '../../src/runs/run.ts';
+import { readRun } from '../../src/families/config.ts';
 
 let folder: string;
 beforeEach(() => {

@@ -6,7 +6,8 @@
  */
 
 import { familyDefaults, presets } from '../../../src/config/presets.ts';
-import { checkConfig, type RunConfig, type RunConfigInput, runSchema } from '../../../src/config/run.ts';
+import { checkConfig, runSchema } from '../../../src/families/config.ts';
+import type { RunConfig, RunConfigInput } from '../../../src/config/run.ts';
 import { mergeConfig } from '../../../src/config/schema.ts';
 import type { FirstStage } from '../../stages.ts';
 

@@ -20,7 +20,7 @@ import { readJsonLines } from '../../../src/io/jsonlines.ts';
 import { readJson, writeAtomic, writeJson } from '../../../src/io/state.ts';
 import { openPainter } from '../../../src/runs/painter.ts';
 import { reconstructPictures } from '../../../src/runs/reconstructions.ts';
-import { runPaths } from '../../../src/runs/run.ts';
+import { runPaths } from '../../../src/io/runfolder.ts';
 import type { Session } from '../../../src/runs/session.ts';
 import { copyFirstStage, type FirstStage, firstBatch, measureSteps, secondsOf, stepsWithin } from '../../stages.ts';
 import { formatRate } from './conclude.ts';

@@ -22,7 +22,8 @@ import {
   type PaintingRequest,
   paintRuns,
 } from '../../runs/paintings.ts';
-import { chooseWeights, readRun, runPaths, type WeightKind } from '../../runs/run.ts';
+import { chooseWeights, runPaths, type WeightKind } from '../../io/runfolder.ts';
+import { readRun } from '../../families/config.ts';
 import { type Session, startEngine } from '../../runs/session.ts';
 import { evalRun } from './eval.ts';
 

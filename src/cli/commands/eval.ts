@@ -35,7 +35,8 @@ import {
 } from '../../runs/evaluation/pictures.ts';
 import { type EvalRecord, resultTable } from '../../runs/evaluation/results.ts';
 import { openPainter, type Painter } from '../../runs/painter.ts';
-import { chooseWeights, fingerprint, readRun, runPaths, type WeightKind } from '../../runs/run.ts';
+import { chooseWeights, fingerprint, runPaths, type WeightKind } from '../../io/runfolder.ts';
+import { readRun } from '../../families/config.ts';
 import { downloads, type EngineFlags, type Session, startEngine } from '../../runs/session.ts';
 
 export interface EvalRequest extends EngineFlags {

@@ -11,7 +11,8 @@ import { readJsonLines } from '../../io/jsonlines.ts';
 import { type TensorData, toBfloat16, toFloat32 } from '../../io/safetensors.ts';
 import { readSafetensors, writeAtomic, writeSafetensors } from '../../io/state.ts';
 import { openPainter } from '../../runs/painter.ts';
-import { chooseWeights, readRun, runPaths, type WeightKind, weightKinds } from '../../runs/run.ts';
+import { chooseWeights, runPaths, type WeightKind, weightKinds } from '../../io/runfolder.ts';
+import { readRun } from '../../families/config.ts';
 import type { Session } from '../../runs/session.ts';
 
 export interface ExportRequest {

@@ -6,7 +6,8 @@
 import { existsSync } from 'node:fs';
 import { openDataset } from '../../../data/index.ts';
 import { splitDataset } from '../../runs/images.ts';
-import { lockRun, openRun, runPaths } from '../../runs/run.ts';
+import { lockRun, openRun } from '../../runs/run.ts';
+import { runPaths } from '../../io/runfolder.ts';
 import type { Session } from '../../runs/session.ts';
 import { Job } from '../../runs/training/job.ts';
 import { textStage } from '../../runs/training/rival.ts';

@@ -10,7 +10,8 @@ import { writeAtomic } from '../../io/state.ts';
 import { mean } from '../../metrics/intervals.ts';
 import { psnr } from '../../metrics/reconstruct.ts';
 import { reconstructionSheet, reconstructPictures } from '../../runs/reconstructions.ts';
-import { readRun, runPaths } from '../../runs/run.ts';
+import { readRun } from '../../families/config.ts';
+import { runPaths } from '../../io/runfolder.ts';
 import { type EngineFlags, runOrShipped, type Session, startEngine } from '../../runs/session.ts';
 
 export interface ReconstructRequest extends EngineFlags {

@@ -4,9 +4,10 @@
  */
 import { existsSync } from 'node:fs';
 import { openDataset } from '../../../data/index.ts';
-import type { Family } from '../../config/run.ts';
+import type { Family } from '../../families/family.ts';
 import { splitDataset } from '../../runs/images.ts';
-import { lockRun, openRun, runPaths } from '../../runs/run.ts';
+import { lockRun, openRun } from '../../runs/run.ts';
+import { runPaths } from '../../io/runfolder.ts';
 import type { Session } from '../../runs/session.ts';
 import { Job, type TrainRequest } from '../../runs/training/job.ts';
 import { rivalStages, trainRival } from '../../runs/training/rival.ts';

@@ -6,7 +6,7 @@
  */
 import type { Tensor, Variable } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
-import type { TextConfig } from '../../config/run.ts';
+import type { TextConfig } from './config.ts';
 import { expectShape } from '../../core/errors.ts';
 import type { Random } from '../../core/random.ts';
 import { swiglu } from '../../kernels/activation/activation.ts';

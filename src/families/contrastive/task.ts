@@ -3,7 +3,7 @@
  * held-out images find their captions among others, and captions their images.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import type { TextTrainConfig } from '../../config/run.ts';
+import type { TextTrainConfig } from './config.ts';
 import { Random } from '../../core/random.ts';
 import type { TensorData } from '../../io/safetensors.ts';
 import type { Parameters } from '../../nn/module.ts';

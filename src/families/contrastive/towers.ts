@@ -3,7 +3,7 @@
  * that `text.safetensors` can be opened wherever it lies. Knows not what trained them.
  */
 
-import { type TextConfig, textSchema } from '../../config/run.ts';
+import { type TextConfig, textSchema } from './config.ts';
 import { UserError } from '../../core/errors.ts';
 import { Random } from '../../core/random.ts';
 import { readSafetensors, writeSafetensors } from '../../io/state.ts';

@@ -5,7 +5,7 @@
  */
 import type { Tensor } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
-import type { DiffusionConfig } from '../../config/run.ts';
+import type { DiffusionConfig } from './config.ts';
 import { expectShape } from '../../core/errors.ts';
 import type { Random } from '../../core/random.ts';
 import { Parameters } from '../../nn/module.ts';

@@ -10,7 +10,7 @@
  */
 import type { Tensor, Variable } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
-import { type DiffusionConfig, GROUP_CHANNELS } from '../../config/run.ts';
+import { type DiffusionConfig, GROUP_CHANNELS } from './config.ts';
 import { expectShape, ShapeError } from '../../core/errors.ts';
 import type { Random } from '../../core/random.ts';
 import { dropout } from '../../kernels/activation/activation.ts';

@@ -7,7 +7,7 @@
  */
 import type { Tensor, Variable } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
-import type { GanConfig } from '../../config/run.ts';
+import type { GanConfig } from './config.ts';
 import { expectShape } from '../../core/errors.ts';
 import type { Random } from '../../core/random.ts';
 import { linear } from '../../kernels/linear/linear.ts';

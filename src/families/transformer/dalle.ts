@@ -9,7 +9,7 @@
  */
 import type { Tensor, Variable } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
-import type { ModelConfig } from '../../config/run.ts';
+import type { ModelConfig } from './config.ts';
 import { Random } from '../../core/random.ts';
 import { dropout, dropoutAdd, gelu, swiglu } from '../../kernels/activation/activation.ts';
 import {

@@ -5,7 +5,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { BpeTokenizer } from '../../../tokenizer/bpe.ts';
 import type { PatchTokenizer } from '../../../tokenizer/patch.ts';
-import { codebookSizeOf, type RunConfig } from '../../config/run.ts';
+import { codebookSizeOf } from '../../config/patch.ts';
+import type { RunConfig } from '../../config/run.ts';
 import { UserError } from '../../core/errors.ts';
 import type { BackendName } from '../../device/backends.ts';
 import type { PrecisionName } from '../../device/precision.ts';
@@ -13,15 +14,8 @@ import { fill, fromFloats, type Picture, toFloat } from '../../image/images.ts';
 import type { SafetensorsFile } from '../../io/safetensors.ts';
 import { readJson, readSafetensors } from '../../io/state.ts';
 import { startBackend } from '../../kernels/start.ts';
-import {
-  chooseWeights,
-  expectTrained,
-  expectTrainedWith,
-  type RunPaths,
-  readRun,
-  runPaths,
-  type WeightKind,
-} from '../../runs/run.ts';
+import { chooseWeights, expectTrained, expectTrainedWith, type RunPaths, runPaths, type WeightKind } from '../../io/runfolder.ts';
+import { readRun } from '../config.ts';
 import { namedValues } from '../../training/loop.ts';
 import { Dalle } from './dalle.ts';
 import { type GenerateRequest, generate, type SamplingOptions } from './generate.ts';

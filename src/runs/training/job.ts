@@ -6,7 +6,9 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { type Dataset, type Item, openDataset } from '../../../data/index.ts';
 import { BpeTokenizer } from '../../../tokenizer/bpe.ts';
-import type { PatchTrainConfig, RunConfig, TextTrainConfig, TrainConfig } from '../../config/run.ts';
+import type { PatchTrainConfig } from '../../config/patch.ts';
+import type { RunConfig, TrainConfig } from '../../config/run.ts';
+import type { TextTrainConfig } from '../../families/contrastive/config.ts';
 import { UserError } from '../../core/errors.ts';
 import { activeNative } from '../../device/native/native.ts';
 import { activeGpu } from '../../device/webgpu/webgpu.ts';
@@ -23,7 +25,7 @@ import {
   type SplitItems,
   splitDataset,
 } from '../images.ts';
-import { type RunPaths, runPaths } from '../run.ts';
+import { type RunPaths, runPaths } from '../../io/runfolder.ts';
 import type { SampleCaptions } from '../samples.ts';
 import type { Session } from '../session.ts';
 

@@ -4,7 +4,7 @@
  */
 import { existsSync } from 'node:fs';
 import type { BpeTokenizer } from '../../../tokenizer/bpe.ts';
-import type { Family } from '../../config/run.ts';
+import type { Family } from '../../families/family.ts';
 import type { Contrastive } from '../../families/contrastive/contrastive.ts';
 import { loadTowers } from '../../families/contrastive/towers.ts';
 import { captionEncoder, createRival } from '../../families/rivals.ts';
@@ -13,7 +13,7 @@ import { readSafetensors, writeAtomic, writeSafetensors } from '../../io/state.t
 import { CaptionFeatures, withFeatures } from '../../training/captioned.ts';
 import { asTensors, type Metrics, savedStep, train } from '../../training/loop.ts';
 import { isTrained, trainContrastive } from '../contrastive.ts';
-import { expectTrainedWith, fingerprint } from '../run.ts';
+import { expectTrainedWith, fingerprint } from '../../io/runfolder.ts';
 import { drawSampleGrid, pickCaptions } from '../samples.ts';
 import type { Job } from './job.ts';
 import { openWatch, watched } from './watch.ts';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { afterEach, expect, test } from 'vitest';
-import type { DiffusionConfig } from '../../../src/config/run.ts';
+import type { DiffusionConfig } from '../../../src/families/diffusion/config.ts';
 import { Random } from '../../../src/core/random.ts';
 import { DiffusionTask } from '../../../src/families/diffusion/task.ts';
 import type { CaptionedBatch, CaptionedStream } from '../../../src/training/captioned.ts';

@@ -1,6 +1,6 @@
 /** @file A diffusion model small enough for every backend, with no weight at zero. */
 import * as tf from '@tensorflow/tfjs-core';
-import { type DiffusionConfig, diffusionSchema } from '../../../src/config/run.ts';
+import { type DiffusionConfig, diffusionSchema } from '../../../src/families/diffusion/config.ts';
 import { Random } from '../../../src/core/random.ts';
 import { Diffusion } from '../../../src/families/diffusion/diffusion.ts';
 

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { afterEach, describe, expect, test } from 'vitest';
-import { type GanConfig, type GanLoss, ganLosses } from '../../../src/config/run.ts';
+import { type GanConfig, type GanLoss, ganLosses } from '../../../src/families/gan/config.ts';
 import { UserError } from '../../../src/core/errors.ts';
 import { Random } from '../../../src/core/random.ts';
 import { selectBackend } from '../../../src/device/backends.ts';

@@ -1,6 +1,6 @@
 /** @file Small GANs for tests: every parameter random, because branches that start at zero would hide mistakes. */
 
-import { type GanConfig, ganSchema } from '../../../src/config/run.ts';
+import { type GanConfig, ganSchema } from '../../../src/families/gan/config.ts';
 import { Random } from '../../../src/core/random.ts';
 import { Gan, type GanKind } from '../../../src/families/gan/gan.ts';
 

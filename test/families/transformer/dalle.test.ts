@@ -5,7 +5,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, test } from 'vitest';
 import { presets } from '../../../src/config/presets.ts';
-import { type ModelConfig, modelSchema } from '../../../src/config/run.ts';
+import { type ModelConfig, modelSchema } from '../../../src/families/transformer/config.ts';
 import { Random } from '../../../src/core/random.ts';
 import { selectBackend } from '../../../src/device/backends.ts';
 import { Dalle, type SequenceBatch } from '../../../src/families/transformer/dalle.ts';

@@ -1,0 +1,53 @@
+/** @file A diffusion model as a model of its family: painting step by step out of noise, and training. */
+import type { Tensor } from '@tensorflow/tfjs-core';
+import type { RunConfig } from '../../config/run.ts';
+import { Random } from '../../core/random.ts';
+import type { Making, Model } from '../family.ts';
+import type { PainterOptions } from '../painter.ts';
+import { type Brush, featuredData, WholeImagePainter } from '../wholeimage.ts';
+import { Diffusion, samplingPasses } from './diffusion.ts';
+import { DiffusionTask } from './task.ts';
+
+/** A denoiser with fresh weights, or with weights to be loaded. */
+export function createDiffusion(making: Making<'text'>): Model {
+  const { config, parts, random } = making;
+  const shape = { imageSize: config.images.imageSize, textDim: parts.text.dim };
+  const model = new Diffusion(config.diffusion, shape, random ?? new Random(config.seed).fork('model'));
+  return {
+    painter: new WholeImagePainter(making, new DiffusionBrush(config, model)),
+    task: async data => {
+      const { stream, heldOut } = await featuredData(making, data);
+      return new DiffusionTask(model, stream, heldOut, { batchSize: config.train.batchSize });
+    },
+    load: (values, where) => model.parameters.load(values, where),
+    dispose: () => model.dispose(),
+  };
+}
+
+class DiffusionBrush implements Brush {
+  readonly passes: number;
+  readonly settings: string;
+  readonly parameters: number;
+  private readonly cfgScale: number;
+  private readonly model: Diffusion;
+
+  constructor({ sampling, diffusion }: RunConfig, model: Diffusion) {
+    this.model = model;
+    this.cfgScale = sampling.cfgScale;
+    this.parameters = model.parameters.count();
+    this.passes = samplingPasses(diffusion.sampleSteps, sampling.cfgScale);
+    this.settings = `${diffusion.sampleSteps} steps, guidance ${sampling.cfgScale}`;
+  }
+
+  paint(
+    text: Float32Array,
+    randoms: readonly Random[],
+    { cfgScale = this.cfgScale, steps, captioned }: PainterOptions & { readonly captioned: boolean },
+  ): Promise<Tensor> {
+    return this.model.sample({ text, randoms, steps, cfgScale: captioned ? cfgScale : 0 });
+  }
+
+  dispose(): void {
+    this.model.dispose();
+  }
+}
