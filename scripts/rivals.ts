@@ -8,8 +8,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { makeEmoji } from '../data/emoji.ts';
 import { openDataset } from '../data/index.ts';
-import { compareRuns } from '../src/cli/commands/compare.ts';
-import { trainFeatures } from '../src/cli/commands/features.ts';
+import { compareCommand } from '../src/cli/commands/compare.ts';
 import { trainRun } from '../src/cli/commands/train.ts';
 import { runProgram } from '../src/cli.ts';
 import { familyDefaults, presets } from '../src/config/presets.ts';
@@ -18,6 +17,7 @@ import type { Family } from '../src/families/family.ts';
 import { families } from '../src/families/families.ts';
 import type { RunConfig } from '../src/config/run.ts';
 import { mergeConfig } from '../src/config/schema.ts';
+import { trainFeatures } from '../src/runs/features.ts';
 import { splitDataset } from '../src/runs/images.ts';
 import { readRun } from '../src/families/config.ts';
 import { runPaths } from '../src/io/runfolder.ts';
@@ -142,7 +142,7 @@ async function rivals(session: Session, values: z.output<typeof flags>): Promise
   if ((await trainFeatures(session, { data, out: features, given: judge })) === undefined) return;
   const { heldOut } = splitDataset(await openDataset(data, { check: false }), runSchema.parse(presets.tiny).images);
   const numImages = values.numImages ?? heldOut.length;
-  await compareRuns(session, {
+  await compareCommand(session, {
     runs: values.families.map(family => join(out, family)),
     out: join(out, 'comparison.html'),
     data,

@@ -4,7 +4,6 @@
  */
 
 import { UserError } from '../../src/core/errors.ts';
-import { precisionsHere } from '../../src/device/backends.ts';
 import { activeGpu, type GpuBackend } from '../../src/device/webgpu/webgpu.ts';
 import { type GpuPeak, measureGpu } from '../../src/kernels/peak/gpupeak.ts';
 import { startBackend } from '../../src/kernels/start.ts';
@@ -99,7 +98,7 @@ async function describe({ now }: Session, smoke: boolean): Promise<Description> 
       return { problem: `${name} is a GPU in software`, hint: '--smoke shows that all of it runs' };
     }
     const peak = await measureGpu(gpu, { now, ...(smoke ? { enough: 0, mostSide: 256 } : {}) });
-    return { name, driver, software, peak, precision: precisionsHere().at(-1) ?? 'fp32' };
+    return { name, driver, software, peak, precision: gpu.precisions.at(-1) ?? 'fp32' };
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     return { problem: error.message, hint: error.hint };
@@ -161,7 +160,7 @@ async function measure(session: Session, task: GpuTask & { task: 'measure' }): P
   const dispatches = (gpu.dispatches - sent) / steps;
   const msPerStep = median(times);
   const { units, flops } = job;
-  const peakMib = gpu.peakBytes / 2 ** 20;
+  const peakMib = gpu.memoryUse().peak / 2 ** 20;
   return {
     msPerStep,
     unitsPerSecond: (1000 * units) / msPerStep,

@@ -6,6 +6,7 @@
 import '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
 import { UserError } from '../core/errors.ts';
+import { activeDevice } from './device.ts';
 import { activeNative, registerNative } from './native/native.ts';
 import { type PrecisionName, refusePrecision } from './precision.ts';
 import { loadTensorflow } from './tensorflow.ts';
@@ -70,18 +71,12 @@ export async function selectBackend(name: BackendName, options: BackendOptions =
     default:
       name satisfies never;
   }
-  const able = precisionsHere();
+  const able = activeDevice().precisions;
   if (precision !== 'auto' && !able.includes(precision)) {
     throw refusePrecision(precision, { backend: tf.getBackend(), able, why: activeGpu()?.noMatrixUnits });
   }
   await tf.ready();
   return tf.getBackend();
-}
-
-/** What the active backend multiplies. */
-export function precisionsHere(): readonly PrecisionName[] {
-  if (activeNative()?.supportsBf16 === true) return ['fp32', 'bf16'];
-  return activeGpu()?.matrixUnits === undefined ? ['fp32'] : ['fp32', 'f16'];
 }
 
 /** Starts a GPU if there is a real one. */

@@ -6,6 +6,8 @@ import { UserError } from '../core/errors.ts';
 
 export const precisionNames = ['auto', 'fp32', 'bf16', 'f16'] as const;
 export type PrecisionName = (typeof precisionNames)[number];
+/** What products are really multiplied in. */
+export type OperandPrecision = Exclude<PrecisionName, 'auto'>;
 
 /**
  * Says no to a precision that a backend does not have.

@@ -9,7 +9,7 @@ import { setImmediate as turnOfEventLoop } from 'node:timers/promises';
 import type { Tensor } from '@tensorflow/tfjs-core';
 import { UserError } from '../core/errors.ts';
 import { Random } from '../core/random.ts';
-import { activeGpu } from '../device/webgpu/webgpu.ts';
+import { activeDevice } from '../device/device.ts';
 import { encodeSafetensors, type TensorData, toFloat32 } from '../io/safetensors.ts';
 import { loadState, readJson, readSafetensors, type SavedState, saveState } from '../io/state.ts';
 import type { Progress } from '../kernels/stepplan/stepplan.ts';
@@ -117,7 +117,7 @@ interface LoopState {
 /** The players of a task; a model that minimises one loss is a game of one. */
 function sidesOf(task: Task, config: LoopConfig): Side[] {
   const { players, batch, parameters } = task;
-  const lossScaling = activeGpu()?.precision === 'f16';
+  const { lossScaling } = activeDevice();
   const alone = batch === undefined ? [] : [{ name: '', parameters: parameters.list(), batch: batch.bind(task) }];
   return (players ?? alone).map((player: Player) => ({
     player,

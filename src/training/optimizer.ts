@@ -6,7 +6,7 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { UserError } from '../core/errors.ts';
-import { activeGpu } from '../device/webgpu/webgpu.ts';
+import { activeDevice } from '../device/device.ts';
 import { type AdamwOptions, type AdamwSlot, adamwStep, squaredNorm } from '../kernels/adamw/adamw.ts';
 import { type MuonSlot, muonStep } from '../kernels/muon/muon.ts';
 import { DeviceProgress, type Progress } from '../kernels/stepplan/stepplan.ts';
@@ -61,7 +61,7 @@ export class Optimizer {
     options: { readonly lossScaling?: boolean } = {},
   ) {
     this.config = config;
-    this.device = activeGpu() === undefined ? undefined : new DeviceProgress(options.lossScaling === true);
+    this.device = activeDevice().decidesSteps ? new DeviceProgress(options.lossScaling === true) : undefined;
     this.slots = parameters.map(parameter => ({
       parameter,
       m: variableLike(parameter.variable),
@@ -123,12 +123,12 @@ export class Optimizer {
    *   where nothing has been changed
    */
   stepOnDevice(gradients: readonly (Tensor | null)[], losses: readonly Tensor[], lr: number): Tensor {
-    const [device, backend] = [this.device, activeGpu()];
-    if (device === undefined || backend === undefined) throw new Error('Optimizer.stepOnDevice: not on a device');
+    const { device } = this;
+    if (device === undefined) throw new Error('Optimizer.stepOnDevice: not on a device');
     const given = gradients.filter(g => g !== null);
     const { plan, report } = device.decide(given, losses, this.config);
     this.update(gradients, { lr, step: 1, plan }); // the device counts
-    backend.disposeData(plan.dataId);
+    plan.dispose();
     for (const gradient of given) gradient.dispose();
     return report;
   }

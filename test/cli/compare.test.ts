@@ -5,11 +5,12 @@
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { type CompareRequest, compareRuns } from '../../src/cli/commands/compare.ts';
+import { compareCommand } from '../../src/cli/commands/compare.ts';
 import { TerminalReporter } from '../../src/cli/terminal/progress.ts';
 import { UserError } from '../../src/core/errors.ts';
 import { decodePicture } from '../../src/image/images.ts';
 import type { Report } from '../../src/report/contents.ts';
+import type { CompareRequest } from '../../src/runs/compare.ts';
 import {
   captions,
   hardlyTrained,
@@ -35,7 +36,7 @@ async function compare(runs: readonly string[], given: Partial<CompareRequest> =
   const measured = { metrics: [], features: ['pixels'], reference: 8, numImages: 8 };
   const fixed = { out: at('report.html'), seed: 3, weights: 'ema', backend: 'auto', precision: 'auto' } as const;
   try {
-    await compareRuns({ ...session, print: line => printed.push(line) }, { ...fixed, ...measured, runs, ...given });
+    await compareCommand({ ...session, print: line => printed.push(line) }, { ...fixed, ...measured, runs, ...given });
   } finally {
     reporter.close();
   }

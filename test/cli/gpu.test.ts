@@ -9,6 +9,7 @@ import type { RunConfigInput } from '../../src/config/run.ts';
 import { registerNative } from '../../src/device/native/native.ts';
 import { noWebgpu } from '../support.ts';
 import { hardlyTrained, root, snapshot, startTessera, temporaryFolder, writeConfig, writeDrawings } from './program.ts';
+import type { Stop } from './stopping.ts';
 
 const folder = temporaryFolder();
 const data = join(folder, 'data');
@@ -144,12 +145,8 @@ const title = `a GPU that is lost${missing === undefined ? '' : ` (skipped: ${mi
 test.skipIf(missing !== undefined)(
   `${title} ends the training in one line, and what was saved is whole`,
   async () => {
-    const stopped = (...flags: string[]) =>
-      startTessera(train('run', ...flags), {
-        onError: (soFar, child) => {
-          if (/^\[4\/4\] transformer/m.test(soFar)) child.kill('SIGTERM');
-        },
-      });
+    const stop: Stop = { signal: 'SIGTERM', stage: 'transformer', step: 0 };
+    const stopped = (...flags: string[]) => startTessera(train('run', ...flags), { stop });
     expect((await stopped()).code).toBe(130);
     const before = snapshot(join(folder, 'run'));
     expect(Object.keys(before).some(name => name.startsWith('state'))).toBe(true);

@@ -7,11 +7,12 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import sharp from 'sharp';
 import { afterAll, vi } from 'vitest';
 import { runTessera } from '../../src/cli.ts';
 import type { RunConfigInput } from '../../src/config/run.ts';
+import type { Stop } from './stopping.ts';
 
 export const root = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -23,18 +24,21 @@ export interface Outcome {
   readonly stderr: string;
 }
 
-/** The program as a process of its own. `onError` sees everything that it has written to stderr so far. */
+/** The program as a process of its own, which may stop itself (stopping.ts). `onError` sees all of its stderr so far. */
 export function startTessera(
   argv: readonly string[],
   options: {
     readonly cwd?: string;
     readonly env?: Readonly<Record<string, string>>;
     readonly onError?: (soFar: string, child: ChildProcess) => void;
+    readonly stop?: Stop;
   } = {},
 ): Promise<Outcome> {
-  const child = spawn(process.execPath, ['--import', 'tsx', join('src', 'cli.ts'), ...argv], {
+  const stopping =
+    options.stop === undefined ? [] : ['--import', pathToFileURL(join(root, 'test/cli/stopping.ts')).href];
+  const child = spawn(process.execPath, ['--import', 'tsx', ...stopping, join('src', 'cli.ts'), ...argv], {
     cwd: options.cwd ?? root,
-    env: { ...process.env, ...options.env },
+    env: { ...process.env, ...options.env, TESSERA_TEST_STOP: JSON.stringify(options.stop ?? null) },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let stdout = '';

@@ -6,17 +6,11 @@ import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { RunConfigInput } from '../../src/config/run.ts';
+import { Random } from '../../src/core/random.ts';
 import { registerNative } from '../../src/device/native/native.ts';
 import { readJsonLines } from '../../src/io/jsonlines.ts';
-import {
-  type Outcome,
-  snapshot,
-  startTessera,
-  temporaryFolder,
-  tessera,
-  writeConfig,
-  writeDrawings,
-} from './program.ts';
+import { snapshot, startTessera, temporaryFolder, tessera, writeConfig, writeDrawings } from './program.ts';
+import type { Stop } from './stopping.ts';
 
 /** All that draws or remembers is on: crops, dropout, left-out captions, BPE dropout, a codebook with averages and revival. */
 const config = {
@@ -35,20 +29,10 @@ const file = join(folder, 'config.json');
 const straight = join(folder, 'straight');
 
 const argv = (out: string) => ['train', '--data', data, '--out', out, '--config', file, '--threads', '1'];
-const PATCH = /^\[2\/4\] patch tokenizer: 700 steps/m;
 const MODEL = /^\[4\/4\] transformer: 300 steps/m;
 
-/** Starts a training and sends a signal some time after a line appears; without that line it goes on to its end. */
-function interrupted(out: string, signal: NodeJS.Signals, after: RegExp, delay: number): Promise<Outcome> {
-  let sent = false;
-  return startTessera(argv(out), {
-    onError: (soFar, child) => {
-      if (sent || !after.test(soFar)) return;
-      sent = true;
-      setTimeout(() => child.kill(signal), delay);
-    },
-  });
-}
+/** Starts a training that stops itself. */
+const interrupted = (out: string, stop: Stop) => startTessera(argv(out), { stop });
 
 /** What a run has to show for itself, without the pictures and the states that only an interrupted one has more of. */
 const results = (out: string) =>
@@ -75,19 +59,28 @@ describe.skipIf(missing !== undefined)(`resuming${missing === undefined ? '' : `
     expect(code).toBe(0);
   });
 
-  test('a run killed at random moments of both trainings ends with the same bytes', async () => {
+  test('a run killed at drawn moments of both trainings ends with the same bytes', async () => {
     const out = join(folder, 'killed');
-    const kills: string[] = [];
-    for (const after of [PATCH, PATCH, MODEL, MODEL, MODEL]) {
-      const delay = Math.round(Math.random() * 700);
-      const { signal } = await interrupted(out, 'SIGKILL', after, delay);
-      if (signal === 'SIGKILL') kills.push(`${delay} ms after ${after === PATCH ? 'patch' : 'model'}`);
-    }
+    const random = new Random(20261130); // another seed kills at other steps and file operations
+    // Each kill comes after the state that the one before it left, so that every one of them hits.
+    const kills: Stop[] = [
+      { stage: 'patch tokenizer', from: 1, until: 140 },
+      { stage: 'patch tokenizer', from: 150, until: 690 },
+      { stage: 'codes', from: 0, until: 0 },
+      { stage: 'transformer', from: 1, until: 60 },
+      { stage: 'transformer', from: 70, until: 160 },
+      { stage: 'transformer', from: 170, until: 290 },
+    ].map(({ stage, from, until }, i) => ({
+      signal: 'SIGKILL',
+      stage,
+      step: from + random.integer(until - from + 1),
+      ...(i % 2 === 1 ? { operation: 1 + random.integer(20) } : {}),
+    }));
+    for (const kill of kills) expect((await interrupted(out, kill)).signal, JSON.stringify(kill)).toBe('SIGKILL');
     const { code, stderr } = await startTessera(argv(out));
-    const where = `killed ${kills.join(', ')}`; // random, so that a failure can be made again
+    const where = JSON.stringify(kills);
     expect(stderr, where).toMatch(/going on with the run that is there/);
     expect(code, where).toBe(0);
-    expect(kills.length).toBeGreaterThanOrEqual(2);
     expect(results(out), where).toEqual(results(straight));
     expect(Object.keys(results(straight))).toEqual(
       expect.arrayContaining(['model.safetensors', 'ema.safetensors', 'best.safetensors', 'patch.safetensors']),
@@ -97,17 +90,17 @@ describe.skipIf(missing !== undefined)(`resuming${missing === undefined ? '' : `
 
   test('Ctrl-C saves, says how to go on, and goes on to the same weights', async () => {
     const out = join(folder, 'interrupted');
-    const first = await interrupted(out, 'SIGINT', PATCH, 0);
+    const first = await interrupted(out, { signal: 'SIGINT', stage: 'patch tokenizer', step: 0 });
     expect(first).toMatchObject({ code: 130, signal: null });
     expect(first.stderr).toContain('stopping after this step');
     expect(first.stderr).toContain(`patch tokenizer stopped; go on with: tessera train --data ${data} --out ${out}`);
     expect(first.stdout).not.toContain('trained');
 
-    const second = await interrupted(out, 'SIGINT', MODEL, 100);
+    const second = await interrupted(out, { signal: 'SIGINT', stage: 'transformer', step: 41 });
     expect(second).toMatchObject({ code: 130, signal: null });
     expect(second.stderr).toContain(`transformer stopped; go on with: tessera train --data ${data} --out ${out}`);
     const { step } = JSON.parse(readFileSync(statePath(out), 'utf8')) as { step: number };
-    expect(step).toBeGreaterThan(0);
+    expect(step).toBeGreaterThanOrEqual(41);
     expect(step).toBeLessThan(config.train.steps);
 
     // As it says: without the flags, which the run remembers.

@@ -10,6 +10,7 @@ import type { RunConfigInput } from '../../src/config/run.ts';
 import { registerNative } from '../../src/device/native/native.ts';
 import { readJsonLines } from '../../src/io/jsonlines.ts';
 import { snapshot, startTessera, temporaryFolder, tessera, writeConfig, writeDrawings } from './program.ts';
+import type { Stop } from './stopping.ts';
 
 const missing = registerNative();
 const folder = temporaryFolder();
@@ -105,14 +106,9 @@ describe.each(rivals)('%s', family => {
   test.skipIf(missing !== undefined)('stopped and started again it ends where an unbroken run does', async () => {
     const straight = await startTessera(argv(family, `${family}-straight`, 24));
     expect(straight.code).toBe(0);
-    let sent = false;
-    const stopped = await startTessera(argv(family, `${family}-stopped`, 24), {
-      onError: (soFar, child) => {
-        if (sent || !new RegExp(`^\\[3/3\\] ${family}: 24 steps`, 'm').test(soFar)) return;
-        sent = true;
-        setTimeout(() => child.kill('SIGINT'), 150);
-      },
-    });
+    const stop: Stop = { signal: 'SIGINT', stage: family, step: 13 };
+    const stopped = await startTessera(argv(family, `${family}-stopped`, 24), { stop });
+    expect(stopped.code).toBe(130);
     expect(stopped.stderr).toContain(`go on with: tessera train --data ${data}`);
     const resumed = await tessera(...argv(family, `${family}-stopped`, 24));
     expect(resumed.code).toBe(0);

@@ -1,5 +1,5 @@
 /** @file Files that survive a kill at any moment: simulated at each disk operation in turn, and done to real processes. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import {
   existsSync,
   mkdirSync,
@@ -14,6 +14,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { UserError } from '../../src/core/errors.ts';
+import { Random } from '../../src/core/random.ts';
 import { readJsonLines } from '../../src/io/jsonlines.ts';
 import {
   loadState,
@@ -167,37 +168,42 @@ describe('saveState', () => {
 });
 
 describe('a killed process', () => {
-  const source = new URL('../../src/', import.meta.url).href;
+  const source = (path: string) => new URL(`../../src/io/${path}`, import.meta.url).href;
+  const stopping = new URL('../cli/stopping.ts', import.meta.url).href;
   const program = `
-    import { saveState, writeAtomic } from '${source}io/state.ts';
-    import { JsonLines } from '${source}io/jsonlines.ts';
-    const [folder, start] = process.argv.slice(1);
+    import { saveState, writeAtomic } from '${source('state.ts')}';
+    import { JsonLines } from '${source('jsonlines.ts')}';
+    import { stopAtOperation } from '${stopping}';
+    const [folder, start, operation] = process.argv.slice(1);
     const lines = new JsonLines(folder + '/metrics.jsonl');
     for (let n = Number(start); ; n++) {
+      if (n === Number(start) + 1) stopAtOperation(Number(operation), 'SIGKILL', () => true);
       const parts = [new Uint8Array(300_000).fill(n), new Uint8Array(300_000).fill(n)];
       await saveState(folder + '/state', { a: parts, b: parts });
       await writeAtomic(folder + '/weights', parts);
       for (let i = 0; i < 50; i++) lines.append({ n, i, text: 'x'.repeat(i * 20) });
-      if (n === Number(start)) process.stdout.write('ready');
     }`;
 
-  const ready = (child: ChildProcess) =>
-    new Promise<void>((resolve, reject) => {
-      child.stdout!.once('data', () => resolve());
-      child.once('exit', code => reject(new Error(`the writer ended by itself with ${code}`)));
-    });
-
   it('leaves complete files whenever it is killed, and the next one goes on', async () => {
-    const kills = 6;
+    const random = new Random(20261130); // another seed kills at other file operations
+    const kills = 8;
     let last = -1;
     for (let kill = 0; kill < kills; kill++) {
-      const args = ['--import', 'tsx', '--input-type=module', '-e', program, folder, String(kill * 40)];
-      const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
-      await ready(child);
-      await new Promise(resolve => setTimeout(resolve, Math.random() * 100));
-      const exited = new Promise(resolve => child.once('close', resolve));
-      child.kill('SIGKILL');
-      await exited;
+      // A round of the program opens, syncs, renames and removes some twenty files.
+      const operation = 1 + random.integer(60);
+      const argv = [
+        '--import',
+        'tsx',
+        '--input-type=module',
+        '-e',
+        program,
+        folder,
+        String(kill * 40),
+        String(operation),
+      ];
+      const child = spawn(process.execPath, argv, { stdio: ['ignore', 'ignore', 'inherit'] });
+      const signal = await new Promise(resolve => child.once('close', (_, name) => resolve(name)));
+      expect(signal, `operation ${operation}`).toBe('SIGKILL');
 
       const state = (await loadState(join(folder, 'state')))!;
       const values = ['a', 'b'].map(name => new Set(readFileSync(join(state.path, name))));

@@ -11,9 +11,8 @@ const rules: StepRules = { beta1: 0.9, beta2: 0.999, clip: 1, ema: 0.99 };
 /** Decides, and reads what was decided. */
 async function decide(progress: DeviceProgress, gradients: tf.Tensor[], losses: tf.Tensor[], how = rules) {
   const { plan, report } = progress.decide(gradients, losses, how);
-  const tensor = tf.engine().makeTensorFromTensorInfo(plan);
-  const [planned, [norm, scale]] = [Array.from(await tensor.data()), await report.data()];
-  tf.dispose([tensor, report, ...gradients, ...losses]);
+  const [planned, [norm, scale]] = [Array.from(await plan.data()), await report.data()];
+  tf.dispose([plan, report, ...gradients, ...losses]);
   return { plan: planned, norm, scale, after: await progress.read() };
 }
 

@@ -9,7 +9,7 @@ import type { Tensor, Variable } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { expectShape } from '../../src/core/errors.ts';
 import type { Random } from '../../src/core/random.ts';
-import { activeGpu } from '../../src/device/webgpu/webgpu.ts';
+import { activeDevice } from '../../src/device/device.ts';
 import { detached } from '../../src/kernels/detached.ts';
 import { embedding } from '../../src/kernels/embedding/embedding.ts';
 import type { Parameters } from '../../src/nn/module.ts';
@@ -82,7 +82,7 @@ export class VqQuantizer implements Quantizer {
   async afterStep([codes, encoded]: readonly Tensor[], { progress, random, config }: TrainingMoment): Promise<void> {
     this.unseen.push(tf.keep(tf.clone(codes)));
     // By the number of the step, so that a resumed run looks when an unbroken one does.
-    const every = activeGpu() === undefined ? 1 : Math.min(LOOK_EVERY, config.reviveAfter);
+    const every = activeDevice().readsWait ? Math.min(LOOK_EVERY, config.reviveAfter) : 1;
     if (Math.round(progress * config.steps) % every !== 0) return;
     await this.settle();
     if (progress > REVIVE_UNTIL || !this.idle.some(steps => steps >= config.reviveAfter)) return;

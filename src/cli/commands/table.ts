@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { emojiStyles } from '../../../data/emoji.ts';
 import { formatNames } from '../../../data/index.ts';
+import { featuresConfig, featuresFields } from '../../config/features.ts';
 import { familyDefaults, presetNames, presets } from '../../config/presets.ts';
 import { checkConfig, runSchema } from '../../families/config.ts';
 import type { Family } from '../../families/family.ts';
@@ -18,7 +19,6 @@ import { defaultMetrics, metricNames } from '../../metrics/registry.ts';
 import { weightKinds } from '../../io/runfolder.ts';
 import { type Session, startEngine } from '../../runs/session.ts';
 import type { CommandSpec } from '../flags.ts';
-import { featuresConfig, featuresFields } from './featuresconfig.ts';
 
 /** A command, and what it does with its parsed flags. */
 export interface Command<S extends z.ZodObject = z.ZodObject> extends CommandSpec<S> {
@@ -276,7 +276,7 @@ export const commands: readonly Command[] = [
       const { data, out, format } = values;
       const wanted = Object.fromEntries(Object.entries(given).filter(([name]) => name in featuresFields));
       featuresConfig(wanted); // before anything is started
-      const { trainFeatures } = await import('./features.ts');
+      const { trainFeatures } = await import('../../runs/features.ts');
       const backend = await startEngine(session, values);
       session.reporter.message(`computing on ${backend}`);
       const note = await trainFeatures(session, { data, out, format, strict: values.strict, given: wanted });
@@ -311,7 +311,7 @@ export const commands: readonly Command[] = [
       weights,
       ...engine,
     }),
-    run: async (session, { values }) => void (await (await import('./eval.ts')).evalRun(session, values)),
+    run: async (session, { values }) => (await import('./eval.ts')).evalCommand(session, values),
   }),
   command({
     name: 'compare',
@@ -340,7 +340,7 @@ export const commands: readonly Command[] = [
       ...engine,
     }),
     run: async (session, { values, positionals }) =>
-      (await import('./compare.ts')).compareRuns(session, { ...values, runs: positionals }),
+      (await import('./compare.ts')).compareCommand(session, { ...values, runs: positionals }),
   }),
   command({
     name: 'export',

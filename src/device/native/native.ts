@@ -8,6 +8,7 @@ import { availableParallelism } from 'node:os';
 import * as cpu from '@tensorflow/tfjs-backend-cpu';
 import type { backend_util, DataType, TensorInfo, TypedArray } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
+import type { Device } from '../device.ts';
 import { type Addon, type InstructionSet, loadAddon } from './addon.ts';
 import { MemoryPool } from './pool.ts';
 
@@ -26,7 +27,11 @@ export interface KernelCall {
 /** Sees every kernel call; must call `run` once, and no kernel before that. */
 export type KernelObserver = (call: KernelCall, run: () => void) => void;
 
-export class NativeBackend extends cpu.MathBackendCPU {
+export class NativeBackend extends cpu.MathBackendCPU implements Device {
+  readonly name = 'native';
+  readonly lossScaling = false;
+  readonly decidesSteps = false;
+  readonly readsWait = false;
   readonly instructionSet: InstructionSet;
   readonly memoryPool: MemoryPool;
   /** Operands of matrix products; sums, norms, softmax and parameters stay fp32. */
@@ -51,6 +56,18 @@ export class NativeBackend extends cpu.MathBackendCPU {
   /** Whether this processor multiplies bf16 pairs in hardware. */
   get supportsBf16(): boolean {
     return this.instructionSet === 'avx512bf16';
+  }
+
+  get precisions(): readonly Precision[] {
+    return this.supportsBf16 ? ['fp32', 'bf16'] : ['fp32'];
+  }
+
+  trim(): void {
+    this.memoryPool.trim();
+  }
+
+  memoryUse(): { readonly used: number; readonly peak: number } {
+    return this.memoryPool.statistics();
   }
 
   /** Sets the number of threads of the kernels. */

@@ -9,6 +9,7 @@ import * as webgpu from '@tensorflow/tfjs-backend-webgpu';
 import type { backend_util, TensorInfo } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { UserError } from '../../core/errors.ts';
+import type { Device } from '../device.ts';
 import { BufferPool } from './buffers.ts';
 import { type AdapterSummary, type MatrixShape, type OpenedDevice, openDevice, withNavigator } from './dawn.ts';
 import { FailureWatch, tooLarge } from './failures.ts';
@@ -41,7 +42,10 @@ const BIND_GROUPS = 8192;
 /** Owns nothing: commands run in order, so a buffer may be used again while those that read it wait. */
 const owningNothing = { has: () => false, add: () => {} };
 
-export class GpuBackend extends webgpu.WebGPUBackend {
+export class GpuBackend extends webgpu.WebGPUBackend implements Device {
+  readonly name = 'webgpu';
+  readonly decidesSteps = true;
+  readonly readsWait = true;
   readonly summary: AdapterSummary;
   /** Operands of matrix products; sums, norms, softmax and parameters stay fp32. */
   precision: 'fp32' | 'f16' = 'fp32';
@@ -97,9 +101,17 @@ export class GpuBackend extends webgpu.WebGPUBackend {
     return Math.min(maxBufferSize, maxStorageBufferBindingSize);
   }
 
-  /** The most bytes of the GPU that were taken at a time. */
-  get peakBytes(): number {
-    return this.pool.peakBytes;
+  get precisions(): readonly ('fp32' | 'f16')[] {
+    return this.matrixUnits === undefined ? ['fp32'] : ['fp32', 'f16'];
+  }
+
+  /** Gradients below 6e-8 are zero in f16. */
+  get lossScaling(): boolean {
+    return this.precision === 'f16';
+  }
+
+  memoryUse(): { readonly used: number; readonly peak: number } {
+    return { used: this.pool.numBytesAllocated, peak: this.pool.peakBytes };
   }
 
   override uploadToGPU(dataId: object): void {
@@ -292,7 +304,6 @@ export class GpuBackend extends webgpu.WebGPUBackend {
     }
   }
 
-  /** Frees the memory that nobody uses. */
   trim(): void {
     this.bindGroups.clear();
     this.pool.trim();

@@ -58,14 +58,14 @@ export class DeviceProgress {
    * Decides about the next step and counts it.
    * @param gradients of the scaled loss
    * @param losses scalars; the step is skipped also where one of them is not finite
-   * @returns `plan` for the optimizers, to be disposed by `backend.disposeData`, and `report`, which is the caller's: the
+   * @returns `plan` for the optimizers and `report`, both owned by the caller: the report is the
    *   norm of the gradient without scale (NaN where the step is skipped) and the scale
    */
   decide(
     gradients: readonly Tensor[],
     losses: readonly Tensor[],
     rules: StepRules,
-  ): { readonly plan: TensorInfo; readonly report: Tensor } {
+  ): { readonly plan: Tensor; readonly report: Tensor } {
     const backend = gpu();
     const { partials, ends } = squaresWebgpu([...gradients, ...losses], backend);
     const tensors = {
@@ -82,7 +82,10 @@ export class DeviceProgress {
     };
     const { plan, report } = planWebgpu(tensors, numbers, backend);
     backend.disposeData(partials.dataId);
-    return { plan, report: tf.engine().makeTensorFromTensorInfo(report) };
+    return {
+      plan: tf.engine().makeTensorFromTensorInfo(plan),
+      report: tf.engine().makeTensorFromTensorInfo(report),
+    };
   }
 
   async read(): Promise<Progress> {

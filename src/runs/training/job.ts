@@ -10,8 +10,7 @@ import type { PatchTrainConfig } from '../../config/patch.ts';
 import type { RunConfig, TrainConfig } from '../../config/run.ts';
 import type { TextTrainConfig } from '../../families/contrastive/config.ts';
 import { UserError } from '../../core/errors.ts';
-import { activeNative } from '../../device/native/native.ts';
-import { activeGpu } from '../../device/webgpu/webgpu.ts';
+import { activeDevice } from '../../device/device.ts';
 import { JsonLines, truncateAfter } from '../../io/jsonlines.ts';
 import { writeAtomic } from '../../io/state.ts';
 import type { ImageStream } from '../../training/captioned.ts';
@@ -161,8 +160,7 @@ export class Job {
   /** Frees the decoded images, and the memory of tensors of other shapes than the next stage's. */
   releaseImages(): void {
     this.decoded = undefined;
-    activeNative()?.memoryPool.trim();
-    activeGpu()?.trim();
+    activeDevice().trim();
   }
 
   /** Training images with captions, from memory or from disk. */

@@ -1,8 +1,14 @@
 /** @file What of a run's config `tessera features` has: the fields that are its flags, and the config that they make. */
 import { z } from 'zod';
-import { captionSchema, imagesSchema, type RunConfig } from '../../config/run.ts';
-import { checkConfig, runSchema } from '../../families/config.ts';
-import { textSchema, textTrainSchema } from '../../families/contrastive/config.ts';
+import {
+  captionSchema,
+  checkConfig,
+  imagesSchema,
+  type RunConfig,
+  runSchema,
+  textSchema,
+  textTrainSchema,
+} from './run.ts';
 
 /** What of a run's config features have; the rest has no meaning here. */
 export const featuresFields = {

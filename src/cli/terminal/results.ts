@@ -1,28 +1,7 @@
-/** @file Results of an evaluation: a line of metrics.jsonl each, and the table that people read. */
-
-import { displayWidth } from '../../cli/terminal/text.ts';
+/** @file The results of an evaluation as a table on the terminal. */
 import type { MetricRow } from '../../metrics/registry.ts';
-
-/** One number, as it is appended to metrics.jsonl. */
-export interface EvalRecord {
-  readonly stage: 'eval';
-  readonly run: string;
-  /** Training step of the weights. */
-  readonly step: number;
-  readonly weights: string;
-  readonly metric: string;
-  /** null: does not apply; `details.reason` says why. */
-  readonly value: number | null;
-  readonly low: number | null;
-  readonly high: number | null;
-  readonly row: MetricRow;
-  readonly features: string | null;
-  /** Pictures of the row, and real ones that they were compared with. */
-  readonly n: number;
-  readonly reference: number;
-  readonly seed: number;
-  readonly details?: Readonly<Record<string, number | string>>;
-}
+import type { EvalRecord } from '../../runs/evaluation/record.ts';
+import { textTable } from './tables.ts';
 
 /** How a metric is shown, where its own number is hard to read. */
 const shown: Readonly<Record<string, { readonly label: string; readonly scale: number }>> = {
@@ -66,7 +45,7 @@ export function resultTable(records: readonly EvalRecord[]): string[] {
     }
   }
   const notes = [...new Set(reasons)].map(reason => `n/a  ${reason}`);
-  return [...aligned([head, ...body]), ...notes];
+  return [...textTable([head, ...body], { gap: 3 }), ...notes];
 }
 
 function cell({ metric, value, low, high }: EvalRecord): string {
@@ -82,18 +61,4 @@ function number(value: number, size: number): string {
   const digits = size >= 100 ? 1 : size >= 10 ? 2 : size >= 0.05 ? 3 : 5;
   const text = value.toFixed(digits);
   return /^-0\.?0*$/.test(text) ? text.slice(1) : text;
-}
-
-function aligned(rows: readonly (readonly string[])[]): string[] {
-  const count = Math.max(...rows.map(row => row.length));
-  const widths = Array.from({ length: count }, (_, c) =>
-    // A heading alone on its line may be wider than what is below it.
-    Math.max(0, ...rows.filter(row => row.length > 1).map(row => displayWidth(row[c] ?? ''))),
-  );
-  return rows.map(row =>
-    row
-      .map((text, c) => (row.length === 1 ? text : text + ' '.repeat(Math.max(0, widths[c] - displayWidth(text)))))
-      .join('   ')
-      .trimEnd(),
-  );
 }

@@ -1,17 +1,16 @@
 /**
- * @file `tessera features`: trains towers of captions and images on a data set, to judge models by where no pretrained
+ * @file Training features: towers of captions and images on a data set, to judge models by where no pretrained
  * network is at hand. The folder is laid out as a run whose only trained part is its text encoder (runs.ts); it must not
  * be the text encoder that a judged model was conditioned by, so it is trained anew from a seed of its own.
  */
 import { existsSync } from 'node:fs';
-import { openDataset } from '../../../data/index.ts';
-import { splitDataset } from '../../runs/images.ts';
-import { lockRun, openRun } from '../../runs/run.ts';
-import { runPaths } from '../../io/runfolder.ts';
-import type { Session } from '../../runs/session.ts';
-import { Job } from '../../runs/training/job.ts';
-import { textStage } from '../../runs/training/rival.ts';
-import { featuresConfig } from './featuresconfig.ts';
+import { openDataset } from '../../data/index.ts';
+import { featuresConfig } from '../config/features.ts';
+import { splitDataset } from './images.ts';
+import { lockRun, openRun, runPaths } from './run.ts';
+import type { Session } from './session.ts';
+import { Job } from './training/job.ts';
+import { textStage } from './training/rival.ts';
 
 const STAGES = ['caption tokenizer', 'text encoder'];
 

@@ -1,0 +1,269 @@
+/**
+ * @file Comparing runs: those of any family beside one another, as one HTML page and the same as JSON. Reads what their
+ * trainings and evaluations have logged, paints the same captions with each, times it, and looks for training images among
+ * the samples. What a run lacks is left out and named; nothing of a run is changed but that missing metrics are added.
+ */
+import { existsSync, statSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { UserError } from '../core/errors.ts';
+import { readJsonLines } from '../io/jsonlines.ts';
+import { loadState, readSafetensors, writeAtomic } from '../io/state.ts';
+import { metrics } from '../metrics/registry.ts';
+import { conclude } from '../report/conclusions.ts';
+import type { Report, RunReport, Stage } from '../report/contents.ts';
+import { aidsOf, groupNames, shortNames } from '../report/groups.ts';
+import { readHistory } from '../report/history.ts';
+import { renderPage } from '../report/page.ts';
+import { progressOf, verdictOf } from '../report/stability.ts';
+import {
+  type ComparedRun,
+  openComparisonData,
+  type PaintedRun,
+  type PaintingRequest,
+  paintRuns,
+} from './comparison/paintings.ts';
+import { evaluateRun } from './evaluate.ts';
+import { chooseWeights, readRun, runPaths, type WeightKind } from './run.ts';
+import { type Session, startEngine } from './session.ts';
+
+export interface CompareRequest extends PaintingRequest {
+  /** Folders. */
+  readonly runs: readonly string[];
+  /** The time of the comparison, which the page and the JSON say. */
+  readonly made: Date;
+  /** The HTML file; the JSON file has its name with another ending. */
+  readonly out: string;
+  /** The data that all runs were trained on: real images, and what the samples are held against. */
+  readonly data?: string;
+  readonly format?: string;
+  /** Separated by |; by default those of held-out images. */
+  readonly captions?: string;
+  /** What is measured of runs that have no result of it; needs `data`. */
+  readonly metrics: readonly string[];
+  /** What the metrics look through, and how many training images they compare with. */
+  readonly features: readonly string[];
+  readonly reference: number;
+  /** Default: each run's averaged ones, or the only ones it has. */
+  readonly weights?: WeightKind;
+}
+
+/** A comparison, and the JSON file that holds it; the page is where the request wants it. */
+export interface Comparison {
+  readonly report: Report;
+  readonly json: string;
+}
+
+/**
+ * Compares runs and writes the page and the JSON beside it.
+ * @throws UserError if the runs cannot be compared, or the page cannot be written under its name
+ */
+export async function compareRuns(session: Session, request: CompareRequest): Promise<Comparison> {
+  const { out, data, seed } = request;
+  const json = jsonBeside(out);
+  const runs = await openRuns(request);
+  await checkSplits(runs);
+  const captions = request.captions?.split('|').map(caption => caption.trim());
+  const painting = data !== undefined || captions !== undefined;
+  const backend = painting ? await startEngine(session, request) : null;
+  if (data !== undefined) for (const run of runs) await evaluateMissing(session, { ...request, data }, run);
+  const opened =
+    data === undefined ? undefined : await openComparisonData(session, { ...request, data }, runs[0].config);
+  for (const { folder, weights, trained } of runs) {
+    if (painting && !trained)
+      session.reporter.message(`warning: ${folder} has no ${weights} weights; nothing is painted by it`);
+  }
+  const { painted, grid } = painting
+    ? await paintRuns(session, request, { runs, captions, data: opened })
+    : { painted: new Map<string, PaintedRun>(), grid: null };
+  const reports = await reportRuns(runs, painted);
+  const report: Report = {
+    format: 'tessera-comparison-1',
+    made: request.made.toISOString(),
+    command: commandOf(request),
+    backend,
+    data: data ?? null,
+    imageSize: runs[0].config.images.imageSize,
+    seed,
+    runs: reports,
+    grid,
+    findings: conclude(reports),
+  };
+  await writeAtomic(json, `${JSON.stringify(report)}\n`);
+  await writeAtomic(out, renderPage(report));
+  return { report, json };
+}
+
+/** Where the JSON goes. @throws UserError if the report cannot be written under that name */
+function jsonBeside(out: string): string {
+  if (existsSync(out) && statSync(out).isDirectory()) {
+    throw new UserError(
+      'compare: --out',
+      `expected a file, got the folder ${out}`,
+      `e.g. --out ${out.replace(/\/*$/, '')}/comparison.html`,
+    );
+  }
+  if (/\.json$/i.test(out)) {
+    throw new UserError('compare: --out', `expected an HTML file, got ${out}`, 'the JSON file is written beside it');
+  }
+  return `${out.replace(/\.html?$/i, '')}.json`;
+}
+
+async function openRuns({ runs: folders, weights: wanted }: CompareRequest): Promise<ComparedRun[]> {
+  if (folders.length === 0) {
+    throw new UserError(
+      'compare',
+      'expected at least one run, got none',
+      'e.g. tessera compare runs/a runs/b --out comparison.html',
+    );
+  }
+  const twice = folders.find((folder, i) => folders.some((other, j) => j < i && resolve(other) === resolve(folder)));
+  if (twice !== undefined) throw new UserError('compare', `${twice} is named twice`);
+  const configs = await Promise.all(folders.map(folder => readRun(folder, 'compare')));
+  const names = shortNames(folders);
+  return folders.map((folder, i) => {
+    const config = configs[i];
+    const paths = runPaths(folder);
+    const weights = chooseWeights(folder, wanted);
+    const needed = [paths.weights[weights], config.family === 'transformer' ? paths.patch : paths.text, paths.captions];
+    return { folder, name: names[i], config, weights, trained: needed.every(existsSync) };
+  });
+}
+
+/** Refuses runs that did not learn from the same images, or not at the same size. */
+async function checkSplits(runs: readonly ComparedRun[]): Promise<void> {
+  const [first, ...others] = runs;
+  const held = await heldOutIds(first);
+  for (const other of others) {
+    const [a, b] = [first.config.images, other.config.images];
+    if (a.imageSize !== b.imageSize) {
+      throw new UserError(
+        'compare',
+        `${first.folder} paints ${a.imageSize} x ${a.imageSize} pixels, ${other.folder} ${b.imageSize} x ${b.imageSize}`,
+        'compare runs that were trained with the same --image-size',
+      );
+    }
+    const ids = await heldOutIds(other);
+    const differ = held !== undefined && ids !== undefined && held !== ids;
+    if (a.validation !== b.validation || differ) {
+      const how = differ
+        ? `${other.folder} held out other images than ${first.folder}`
+        : `${other.folder} held out ${b.validation} of the images, ${first.folder} ${a.validation}`;
+      throw new UserError(
+        'compare',
+        `the data splits differ: ${how}: one would be judged by what the other was trained on`,
+        'compare runs that were trained on the same data with the same --validation',
+      );
+    }
+  }
+}
+
+/** The held-out items of a run that keeps its data as codes. */
+async function heldOutIds({ folder }: ComparedRun): Promise<string | undefined> {
+  const { heldOutCodes } = runPaths(folder);
+  return existsSync(heldOutCodes) ? (await readSafetensors(heldOutCodes)).metadata.ids : undefined;
+}
+
+/** Evaluates what the run's log has no result of for these weights, if its network is there. */
+async function evaluateMissing(
+  session: Session,
+  request: CompareRequest & { readonly data: string },
+  { folder, weights, trained, config }: ComparedRun,
+): Promise<void> {
+  if (!trained) return;
+  const { stages, metrics: known } = readHistory(readJsonLines(runPaths(folder).metrics), config, weights);
+  const step = stepOf(stages, config);
+  // Features are logged by a longer name, in which the one that was asked for is found.
+  const isKnown = (metric: string, features: string) =>
+    known.some(
+      result =>
+        result.metric === metric &&
+        result.row !== 'floor' &&
+        (result.step ?? step) >= step &&
+        (result.features === null || result.features.includes(features)),
+    );
+  const missing = new Map<string, string[]>();
+  for (const features of request.features) {
+    const names = request.metrics.filter(name => !(metrics.get(name)?.gives ?? [name]).some(m => isKnown(m, features)));
+    const key = names.join(', ');
+    if (names.length > 0) missing.set(key, [...(missing.get(key) ?? []), features]);
+  }
+  for (const [names, features] of missing) {
+    session.reporter.message(`${folder}: measuring ${names}`);
+    await evaluateRun(session, { ...request, run: folder, weights, metrics: names.split(', '), features });
+  }
+}
+
+/** Steps of what paints. */
+function stepOf(stages: readonly Stage[], { family }: ComparedRun['config']): number {
+  return stages.find(({ stage }) => stage === family)?.steps ?? 0;
+}
+
+async function reportRuns(
+  runs: readonly ComparedRun[],
+  painted: ReadonlyMap<string, PaintedRun>,
+): Promise<RunReport[]> {
+  const groups = groupNames(runs.map(({ config }) => config));
+  return Promise.all(
+    runs.map(async ({ folder, name, config, weights }, i) => {
+      const history = readHistory(readJsonLines(runPaths(folder).metrics), config, weights);
+      const { stages, checks } = history;
+      const own = painted.get(name);
+      const all = await parametersOf(folder);
+      return {
+        run: folder,
+        name,
+        family: config.family,
+        group: groups[i],
+        seed: config.seed,
+        learningRate: config.train.lr,
+        weights,
+        step: stepOf(stages, config),
+        steps: config.train.steps,
+        aids: aidsOf(config),
+        parameters: own?.parameters ?? null,
+        trainingOnly: own === undefined || all === undefined ? null : Math.max(0, all - own.parameters),
+        stages,
+        checks,
+        verdict: verdictOf(history, config),
+        progress: progressOf(stages, checks),
+        metrics: history.metrics,
+        sampling: own?.sampling ?? null,
+        nearest: own?.nearest ?? null,
+      };
+    }),
+  );
+}
+
+/** Numbers in all that was trained, discriminators and image towers included; undefined where the state is gone. */
+async function parametersOf(folder: string): Promise<number | undefined> {
+  const { patch, text, patchState, textState, modelState } = runPaths(folder);
+  const counts = await Promise.all(
+    [
+      [modelState, undefined],
+      [patchState, patch],
+      [textState, text],
+    ].map(([state, finished]) => countIn(state, finished)),
+  );
+  return counts[0] === undefined ? undefined : counts.reduce<number>((sum, count) => sum + (count ?? 0), 0);
+}
+
+/** Numbers in the weights of a saved state, or in a file where the state is not there. */
+async function countIn(state: string | undefined, finished: string | undefined): Promise<number | undefined> {
+  const saved = state === undefined ? undefined : await loadState(state);
+  const path = saved === undefined ? finished : join(saved.path, 'weights.safetensors');
+  if (path === undefined || !existsSync(path)) return undefined;
+  const { tensors } = await readSafetensors(path);
+  return [...tensors.values()].reduce((sum, { data }) => sum + data.length, 0);
+}
+
+/** The command that makes the report again. */
+function commandOf(request: CompareRequest): string {
+  const { runs, out, data, captions, numImages, metrics: names, features, reference, seed, weights } = request;
+  const quoted = (text: string) => (/^[\w./:@%+=,-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
+  const measured = ['--metrics', names.join(','), '--features', quoted(features.join(',')), '--reference', reference];
+  const given = data === undefined ? [] : ['--data', quoted(data), ...(names.length === 0 ? [] : measured)];
+  const wanted = captions === undefined ? [] : ['--captions', quoted(captions)];
+  const chosen = weights === undefined ? [] : ['--weights', weights];
+  const flags = ['--num-images', numImages, '--seed', seed, ...chosen, '--out', quoted(out)];
+  return ['tessera compare', ...runs.map(quoted), ...given, ...wanted, ...flags].join(' ');
+}
