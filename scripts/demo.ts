@@ -12,15 +12,14 @@ import { openDataset } from '../data/index.ts';
 import { trainRun } from '../src/cli/commands/train.ts';
 import { runProgram } from '../src/cli.ts';
 import { presets } from '../src/config/presets.ts';
-import { checkConfig, runSchema } from '../src/families/config.ts';
 import type { RunConfig } from '../src/config/run.ts';
 import { mergeConfig } from '../src/config/schema.ts';
+import { checkConfig, readRun, runSchema } from '../src/families/config.ts';
 import { encodePng } from '../src/image/images.ts';
+import { runPaths } from '../src/io/runfolder.ts';
 import { writeAtomic, writeJson } from '../src/io/state.ts';
 import { splitDataset } from '../src/runs/images.ts';
 import { openPainter } from '../src/runs/painter.ts';
-import { readRun } from '../src/families/config.ts';
-import { runPaths } from '../src/io/runfolder.ts';
 import { drawSampleGrid, type SampleCaptions } from '../src/runs/samples.ts';
 import { type Session, startEngine } from '../src/runs/session.ts';
 import { fitToBudget, rhythm } from './budget.ts';
@@ -93,7 +92,7 @@ function smokeConfig(seed: number): RunConfig {
     model: { width: 64, layers: 2, heads: 2 },
     train: { ...rhythm(60), batchSize: 16 },
   };
-  return checkConfig(runSchema.parse(mergeConfig(presets.tiny, small)));
+  return checkConfig(runSchema().parse(mergeConfig(presets.tiny, small)));
 }
 
 /** Files the captions by the split of the data that has been drawn; where it lacks them, others of each side. */
@@ -133,7 +132,7 @@ async function demo(session: Session, values: z.output<typeof flags>): Promise<v
     ? await readRun(out, 'demo')
     : smoke
       ? smokeConfig(seed)
-      : await fitToBudget(checkConfig(runSchema.parse(mergeConfig(presets.tiny, { seed }))), {
+      : await fitToBudget(checkConfig(runSchema().parse(mergeConfig(presets.tiny, { seed }))), {
           seconds: Math.max(30, values.minutes * 60 - OVERHEAD_SECONDS),
           patchShare: PATCH_SHARE,
           now: session.now,

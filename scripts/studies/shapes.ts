@@ -10,17 +10,16 @@ import { heldOutCaptions, makeShapes } from '../../data/shapes.ts';
 import { trainRun } from '../../src/cli/commands/train.ts';
 import { runProgram } from '../../src/cli.ts';
 import { presets } from '../../src/config/presets.ts';
-import { checkConfig, runSchema } from '../../src/families/config.ts';
 import type { RunConfig } from '../../src/config/run.ts';
 import { mergeConfig } from '../../src/config/schema.ts';
-import { Tessera } from '../../src/families/transformer/tessera.ts';
+import { checkConfig, readRun, runSchema } from '../../src/families/config.ts';
 import { encodePng, type Picture } from '../../src/image/images.ts';
 import { grid } from '../../src/image/sheet.ts';
+import { runPaths } from '../../src/io/runfolder.ts';
 import { writeAtomic, writeJson } from '../../src/io/state.ts';
 import { checkScene } from '../../src/metrics/judges/scenes.ts';
-import { readRun } from '../../src/families/config.ts';
-import { runPaths } from '../../src/io/runfolder.ts';
 import { type Session, startEngine } from '../../src/runs/session.ts';
+import { Tessera } from '../../src/runs/tessera.ts';
 import { fitToBudget } from '../budget.ts';
 
 const flags = z.object({
@@ -47,7 +46,7 @@ function shapesConfig(seed: number): RunConfig {
     model: { captionLength: 24, width: 128 },
     train: { balance: 0 },
   };
-  return checkConfig(runSchema.parse(mergeConfig(presets.tiny, fields)));
+  return checkConfig(runSchema().parse(mergeConfig(presets.tiny, fields)));
 }
 
 interface Score {

@@ -63,6 +63,9 @@ export function codebookSizeOf(patch: Pick<PatchConfig, 'quantizer' | 'levels' |
 }
 
 /** Pixels along one side of a patch. */
-export function patchSizeOf(config: { readonly images: Pick<ImagesConfig, 'imageSize'>; readonly patch: Pick<PatchConfig, 'grid'> }): number {
+export function patchSizeOf(config: {
+  readonly images: Pick<ImagesConfig, 'imageSize'>;
+  readonly patch: Pick<PatchConfig, 'grid'>;
+}): number {
   return config.images.imageSize / config.patch.grid;
 }

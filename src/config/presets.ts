@@ -24,8 +24,8 @@ export const presets = {
     },
     sampling: { temperature: 0.4, cfgScale: 1 },
   },
-  /** d 256, 6 layers: the full 256 + 1024 positions at the size of a laptop. */
-  small: { model: { width: 256, layers: 6, heads: 4 } },
+  /** What the fields' own defaults make, d 256 and 6 layers: the full 256 + 1024 positions at the size of a laptop. */
+  small: {},
   /** d 768, 12 layers: for a GPU. */
   base: { model: { width: 768, layers: 12, heads: 12 }, train: { lr: 3e-4 } },
   /** The paper's choices (Ramesh et al. 2021) at the width of `small`. */
@@ -50,4 +50,6 @@ export const presets = {
 } as const satisfies Record<string, Partial<Record<keyof RunConfigInput, object>>>;
 
 export type PresetName = keyof typeof presets;
+/** Where a run starts from that names none. */
+export const defaultPreset: PresetName = 'small';
 export const presetNames = Object.keys(presets) as readonly PresetName[];

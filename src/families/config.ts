@@ -73,7 +73,10 @@ export function makeConfig(preset: PresetName, ...wanted: readonly RunConfigInpu
  * What of a config says what a run is: the sections of every run, and its family's.
  * @param sections names of the sections beside those of every run; default the family's
  */
-export function ownSections(config: RunConfig, sections = Object.keys(familyOf(config.family).sections)): object {
+export function ownSections(
+  config: RunConfig,
+  sections = Object.keys(familyOf(config.family).sections),
+): Record<string, unknown> {
   const others = allFamilies().flatMap(family => Object.keys(family.sections));
   const foreign = new Set(others.filter(name => !sections.includes(name)));
   return Object.fromEntries(Object.entries(config).filter(([name]) => !foreign.has(name)));
@@ -95,4 +98,3 @@ export async function readRun(folder: string, who: string): Promise<RunConfig> {
   }
   return checkConfig(parseConfig(runSchema(), await readJson(config), config));
 }
-

@@ -1,6 +1,7 @@
 /** @file The list of families, one line each, and the look-up of one by its name. */
-import { UserError } from '../core/errors.ts';
+
 import { nearest } from '../config/schema.ts';
+import { UserError } from '../core/errors.ts';
 import { type Family, registeredFamilies } from './family.ts';
 import './transformer/family.ts';
 import './gan/family.ts'; // dcgan, r3gan

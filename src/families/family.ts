@@ -86,6 +86,8 @@ export interface FamilyWords {
   readonly paints: string;
   /** CSS colours of its curves, on light and on dark paper. */
   readonly colour: { readonly light: string; readonly dark: string };
+  /** What the rate of its training counts; default images. */
+  readonly unit?: 'tokens' | 'images';
   /** What is minimised, for the axis of a chart, e.g. `denoising loss`. */
   readonly loss: string;
   /** Why it has no likelihood, where it has none. */

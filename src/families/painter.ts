@@ -4,7 +4,7 @@
  */
 import type { RunConfig } from '../config/run.ts';
 import type { Picture } from '../image/images.ts';
-import type { Tessera } from './transformer/tessera.ts';
+import type { CodePainter } from './transformer/codepainter.ts';
 
 /** Settings that are left out, or that the family does not have, are the run's own. */
 export interface PainterOptions {
@@ -43,6 +43,13 @@ export interface Painter {
   cutAt(caption: string): number | undefined;
   /** Paints one picture of each caption, in their order; '' is no caption. Image i of a seed is the same beside any others. */
   paint(captions: readonly string[], options?: PainterOptions): Promise<Picture[]>;
+  /**
+   * The negative log-likelihood of pictures of the run's size given their captions, of families that have one: the mean, in
+   * nats a code, of which an image has `passes`.
+   */
+  nats?(pictures: readonly Picture[], captions: readonly string[]): Promise<number>;
+  /** The run as what paints code by code, with previews, completion and reconstruction; of families that have codes. */
+  readonly codes?: CodePainter;
   dispose(): void;
 }
 

@@ -6,7 +6,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { RunConfig } from '../config/run.ts';
 import { Random } from '../core/random.ts';
 import { fromFloats, type Picture } from '../image/images.ts';
-import { CaptionFeatures, type CaptionedBatch, type CaptionedStream, withFeatures } from '../training/captioned.ts';
+import { type CaptionedBatch, type CaptionedStream, CaptionFeatures, withFeatures } from '../training/captioned.ts';
 import type { Making, TrainingData } from './family.ts';
 import { imageNumbers, type Painter, type PainterOptions } from './painter.ts';
 

@@ -3,15 +3,19 @@
  * training images, always beside other real images in their place (the floor: what a perfect model would score) and, for
  * a transformer, those images through its tokenizer (what its codes can hold at all).
  */
+
 import { existsSync } from 'node:fs';
 import { BpeTokenizer } from '../../tokenizer/bpe.ts';
 import { UserError } from '../core/errors.ts';
 import { Random } from '../core/random.ts';
+import { readRun } from '../families/config.ts';
+import { familyOf } from '../families/families.ts';
 import { blur } from '../features/blur.ts';
 import { isTowersFolder, towersFingerprint } from '../features/contrastive.ts';
 import type { FeatureExtractor } from '../features/extractor.ts';
 import { openFeatures } from '../features/open.ts';
 import { JsonLines } from '../io/jsonlines.ts';
+import { chooseWeights, fingerprint, runPaths, type WeightKind } from '../io/runfolder.ts';
 import { readJson } from '../io/state.ts';
 import { type Matrix, matrix } from '../metrics/matrix.ts';
 import {
@@ -35,7 +39,6 @@ import {
 } from './evaluation/pictures.ts';
 import type { EvalRecord } from './evaluation/record.ts';
 import { openPainter, type Painter } from './painter.ts';
-import { chooseWeights, fingerprint, readRun, runPaths, type WeightKind } from './run.ts';
 import { downloads, type EngineFlags, type Session, startEngine } from './session.ts';
 
 export interface EvalRequest extends EngineFlags {
@@ -263,9 +266,7 @@ async function measureOthers(
 function whyNot({ needs }: MetricDefinition, { family }: Painter): string {
   switch (needs) {
     case 'likelihood':
-      return family === 'diffusion'
-        ? 'of a diffusion model only a bound exists'
-        : `a GAN (${family}) has no likelihood`;
+      return familyOf(family).words.noLikelihood ?? `${family} has no likelihood`;
     case 'pairs':
       return `${family} has no tokenizer`;
     case 'checks':

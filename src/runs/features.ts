@@ -5,12 +5,14 @@
  */
 import { existsSync } from 'node:fs';
 import { openDataset } from '../../data/index.ts';
-import { featuresConfig } from '../config/features.ts';
+import { textSections } from '../families/contrastive/config.ts';
+import { featuresConfig } from '../families/featuresconfig.ts';
+import { runPaths } from '../io/runfolder.ts';
 import { splitDataset } from './images.ts';
-import { lockRun, openRun, runPaths } from './run.ts';
+import { lockRun, openRun } from './run.ts';
 import type { Session } from './session.ts';
 import { Job } from './training/job.ts';
-import { textStage } from './training/rival.ts';
+import { textStage } from './training/parts.ts';
 
 const STAGES = ['caption tokenizer', 'text encoder'];
 
@@ -33,7 +35,7 @@ export async function trainFeatures(session: Session, request: FeaturesRequest):
   // As for a run: where the data cannot be used, nothing is written.
   const dataset = existsSync(runPaths(out).config) ? undefined : await openDataset(data, { format, strict });
   if (dataset !== undefined) splitDataset(dataset, fresh.images);
-  const { config, resumed } = await openRun(out, fresh, given);
+  const { config, resumed } = await openRun(out, fresh, { given, sections: Object.keys(textSections) });
   const job = new Job(
     session,
     { data, out, format, strict, config, given, command: 'features' },

@@ -1,14 +1,14 @@
 /** @file Making a run's folder and going on with it: its config, its lock; and the run that comes with the package. */
-import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { checkConfig, runSchema } from '../families/config.ts';
 import type { RunConfig } from '../config/run.ts';
 import { flattenConfig, mergeConfig, parseConfig } from '../config/schema.ts';
 import { UserError } from '../core/errors.ts';
 import { packageRoot } from '../device/native/addon.ts';
-import { isRunning, readJson, writeJson } from '../io/state.ts';
+import { checkConfig, ownSections, readRun, runSchema } from '../families/config.ts';
+import { runPaths, weightKinds } from '../io/runfolder.ts';
+import { isRunning, writeJson } from '../io/state.ts';
 
 /**
  * The folder of the model that comes with the package: a run, to be loaded as any other.
@@ -27,19 +27,22 @@ export function shippedModel(): string {
 }
 
 /** Fields that a resumed run may change: how long and how closely watched, not what it is. */
-const changeable = /^(train|patchTrain|textTrain)\.(steps|evalEvery|sampleEvery|saveEvery|logEvery)$/;
+const changeable = /^(train|\w+Train)\.(steps|evalEvery|sampleEvery|saveEvery|logEvery)$/;
 
 /**
  * Makes a run's folder, or goes on with the run that is there.
- * @param fresh the config of a new run; @param given what the user asked for by flag or file
+ * @param fresh the config of a new run
+ * @param asked.given what the user asked for by flag or file
+ * @param asked.sections what config.json keeps beside the sections of every run; default the sections of the run's family
  * @returns the config to train with, saved in the folder
  * @throws UserError if the run that is there was made with another value of a field that cannot change, or was exported
  */
 export async function openRun(
   folder: string,
   fresh: RunConfig,
-  given: Readonly<Record<string, unknown>>,
+  asked: { readonly given: Readonly<Record<string, unknown>>; readonly sections?: string[] },
 ): Promise<{ readonly config: RunConfig; readonly resumed: boolean }> {
+  const { given, sections } = asked;
   const paths = runPaths(folder);
   const resumed = existsSync(paths.config);
   let config = fresh;
@@ -63,7 +66,7 @@ export async function openRun(
     }
     config = checkConfig(parseConfig(runSchema(), mergeConfig(stored, given), paths.config));
   }
-  await writeJson(paths.config, config);
+  await writeJson(paths.config, ownSections(config, sections));
   return { config, resumed };
 }
 

@@ -1,7 +1,13 @@
 /** @file The patch tokenizer: shapes, determinism, losses against plain loops, overfitting, saving and loading. */
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { type PatchConfig, type PatchTrainConfig, patchSchema, patchTrainSchema, quantizers } from '../../src/config/patch.ts';
+import {
+  type PatchConfig,
+  type PatchTrainConfig,
+  patchSchema,
+  patchTrainSchema,
+  quantizers,
+} from '../../src/config/patch.ts';
 import { Random } from '../../src/core/random.ts';
 import { selectBackend } from '../../src/device/backends.ts';
 import { adamwStep, squaredNorm } from '../../src/kernels/adamw/adamw.ts';

@@ -6,17 +6,16 @@ import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { emojiStyles } from '../../../data/emoji.ts';
 import { formatNames } from '../../../data/index.ts';
-import { featuresConfig, featuresFields } from '../../config/features.ts';
-import { familyDefaults, presetNames, presets } from '../../config/presets.ts';
-import { checkConfig, runSchema } from '../../families/config.ts';
-import type { Family } from '../../families/family.ts';
+import { defaultPreset, presetNames } from '../../config/presets.ts';
 import { samplingSchema } from '../../config/run.ts';
 import { mergeConfig, parseConfigText } from '../../config/schema.ts';
 import { UserError } from '../../core/errors.ts';
 import { backendNames } from '../../device/backends.ts';
 import { precisionNames } from '../../device/precision.ts';
-import { defaultMetrics, metricNames } from '../../metrics/registry.ts';
+import { makeConfig, runSchema } from '../../families/config.ts';
+import { featuresConfig, featuresFields } from '../../families/featuresconfig.ts';
 import { weightKinds } from '../../io/runfolder.ts';
+import { defaultMetrics, metricNames } from '../../metrics/registry.ts';
 import { type Session, startEngine } from '../../runs/session.ts';
 import type { CommandSpec } from '../flags.ts';
 
@@ -79,16 +78,18 @@ const samplingFlags = Object.fromEntries(
   ]),
 ) as { readonly [Name in keyof typeof samplingSchema.shape]: z.ZodOptional<z.ZodNumber> };
 
-const trainFlags = z.object({
-  data: folder('captioned images: a folder, archive or index file'),
-  out: folder('the run: made, or gone on with if it is there'),
-  preset: z.enum(presetNames).default('small').describe('starting point for every field below'),
-  config: file('JSON file with fields that differ from the preset').optional(),
-  format: dataFormat,
-  strict,
-  ...engine,
-  ...runSchema.shape,
-});
+/** Made when they are asked for, since families may be registered until then. */
+const trainFlags = () =>
+  z.object({
+    data: folder('captioned images: a folder, archive or index file'),
+    out: folder('the run: made, or gone on with if it is there'),
+    preset: z.enum(presetNames).default(defaultPreset).describe('starting point for every field below'),
+    config: file('JSON file with fields that differ from the preset').optional(),
+    format: dataFormat,
+    strict,
+    ...engine,
+    ...runSchema().shape,
+  });
 
 /** The command table. */
 export const commands: readonly Command[] = [
@@ -164,7 +165,9 @@ export const commands: readonly Command[] = [
       'tessera train --data datasets/emoji --out runs/emoji --preset small',
       'tessera train --data photos --out runs/photos --image-size 64 --grid 16 --steps 5000',
     ],
-    flags: trainFlags,
+    get flags() {
+      return trainFlags();
+    },
     aliases: {
       model: 'family',
       steps: 'train.steps',
@@ -185,12 +188,11 @@ export const commands: readonly Command[] = [
       'vocab-size': 'caption.vocabSize',
     },
     run: async (session, { values, given }) => {
-      const fields = Object.fromEntries(Object.entries(given).filter(([name]) => name in runSchema.shape));
+      const fields = runSchema().shape;
+      const typed = Object.fromEntries(Object.entries(given).filter(([name]) => name in fields));
       const fromFile = values.config === undefined ? {} : readConfigFile(values.config);
-      const wanted = mergeConfig(fromFile, fields);
-      // A config file may name the family too.
-      const { family = 'transformer' } = wanted as { family?: Family };
-      const config = checkConfig(runSchema.parse(mergeConfig(presets[values.preset], familyDefaults[family], wanted)));
+      const wanted = mergeConfig(fromFile, typed);
+      const config = makeConfig(values.preset, wanted);
       const { trainRun } = await import('./train.ts');
       const backend = await startEngine(session, values);
       session.reporter.message(`computing on ${backend}`);
@@ -388,6 +390,6 @@ function readConfigFile(path: string): Record<string, unknown> {
     );
   }
   // Checked against the schema, then only what the file itself says goes over the preset.
-  parseConfigText(runSchema, text, path);
+  parseConfigText(runSchema(), text, path);
   return JSON.parse(text) as Record<string, unknown>;
 }

@@ -4,21 +4,14 @@
  */
 import { existsSync } from 'node:fs';
 import { openDataset } from '../../../data/index.ts';
-import type { Family } from '../../families/family.ts';
+import { runPaths } from '../../io/runfolder.ts';
 import { splitDataset } from '../../runs/images.ts';
 import { lockRun, openRun } from '../../runs/run.ts';
-import { runPaths } from '../../io/runfolder.ts';
 import type { Session } from '../../runs/session.ts';
 import { Job, type TrainRequest } from '../../runs/training/job.ts';
-import { rivalStages, trainRival } from '../../runs/training/rival.ts';
-import { trainTransformer, transformerStages } from '../../runs/training/transformer.ts';
+import { stagesOf, trainStages } from '../../runs/training/model.ts';
 
 export type { TrainRequest } from '../../runs/training/job.ts';
-
-/** Names of a family's stages, in their order. */
-export function stagesOf(family: Family): readonly string[] {
-  return family === 'transformer' ? transformerStages : rivalStages(family);
-}
 
 /**
  * Trains a run to its end.
@@ -29,12 +22,12 @@ export async function trainRun(session: Session, request: TrainRequest): Promise
   // A new run begins with its data: where that cannot be used, nothing is written.
   const dataset = existsSync(runPaths(out).config) ? undefined : await openDataset(data, { format, strict });
   if (dataset !== undefined) splitDataset(dataset, request.config.images);
-  const { config, resumed } = await openRun(out, request.config, request.given);
+  const { config, resumed } = await openRun(out, request.config, { given: request.given });
   const job = new Job(session, request, { config, stages: stagesOf(config.family), dataset });
   if (resumed) session.reporter.message(`${request.out}: going on with the run that is there`);
   const unlock = await lockRun(out);
   try {
-    return await (config.family === 'transformer' ? trainTransformer(job) : trainRival(job));
+    return await trainStages(job);
   } finally {
     job.close();
     await unlock();

@@ -19,7 +19,6 @@ const shared = {
 const words = {
   paints: 'a generator paints the whole image in one pass',
   loss: 'losses of the two players',
-  noLikelihood: 'a GAN has no likelihood',
   progress: describeChecks,
   aids: aidsOf,
   setting: (field: string, value: string) => {
@@ -47,7 +46,12 @@ export const dcgan = defineFamily({
       checkSamples: 128,
     },
   },
-  words: { ...words, title: 'DCGAN', colour: { light: '#c65102', dark: '#f5894a' } },
+  words: {
+    ...words,
+    title: 'DCGAN',
+    noLikelihood: 'a GAN (dcgan) has no likelihood',
+    colour: { light: '#c65102', dark: '#f5894a' },
+  },
   create: async making => (await import('./model.ts')).createGan(making, 'dcgan'),
 });
 
@@ -71,7 +75,12 @@ export const r3gan = defineFamily({
       checkSamples: 128,
     },
   },
-  words: { ...words, title: 'R3GAN', colour: { light: '#a9508a', dark: '#e096c4' } },
+  words: {
+    ...words,
+    title: 'R3GAN',
+    noLikelihood: 'a GAN (r3gan) has no likelihood',
+    colour: { light: '#a9508a', dark: '#e096c4' },
+  },
   create: async making => (await import('./model.ts')).createGan(making, 'r3gan'),
 });
 

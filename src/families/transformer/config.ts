@@ -64,7 +64,10 @@ function checkPatches(config: RunConfig): void {
   }
   const codes = codebookSizeOf(patch);
   if (codes > MOST_CODES) {
-    rejectConfig(`${codes} codes, expected at most ${MOST_CODES}`, 'shorten --levels, whose product is the number of codes');
+    rejectConfig(
+      `${codes} codes, expected at most ${MOST_CODES}`,
+      'shorten --levels, whose product is the number of codes',
+    );
   }
 }
 

@@ -9,7 +9,6 @@
  */
 import type { Tensor, Variable } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
-import type { ModelConfig } from './config.ts';
 import { Random } from '../../core/random.ts';
 import { dropout, dropoutAdd, gelu, swiglu } from '../../kernels/activation/activation.ts';
 import {
@@ -27,6 +26,7 @@ import { Linear, Norm } from '../../nn/layers.ts';
 import { attentionMask, dalleMaskKind, sequenceLength } from '../../nn/masks.ts';
 import { Parameters } from '../../nn/module.ts';
 import { type RotaryTables, rotaryTables } from '../../nn/rotary.ts';
+import type { ModelConfig } from './config.ts';
 
 /** What the model must know of its two tokenizers. */
 export interface Vocabulary {

@@ -20,6 +20,7 @@ export const transformer = defineFamily({
     title: 'transformer',
     paints: 'a transformer paints code by code',
     colour: { light: '#0072b2', dark: '#56b4e9' },
+    unit: 'tokens',
     loss: 'loss, nats an image code',
     progress: ({ val_image: image }) => (image === undefined ? undefined : `held out ${image.toFixed(3)} nats a code`),
     aids: ({ model: { dropout }, sampling: { cfgScale } }) => [

@@ -1,10 +1,10 @@
 /** @file The transformer as a model of its family: painting code by code, and training on captions and codes. */
 import { codebookSizeOf } from '../../config/patch.ts';
 import type { Making, Model } from '../family.ts';
+import { CodePainter } from './codepainter.ts';
 import { Dalle } from './dalle.ts';
 import { TransformerPainter } from './painter.ts';
 import { DalleTask } from './task.ts';
-import { Tessera } from './tessera.ts';
 
 /** A transformer with fresh weights, or with weights to be loaded. */
 export function createTransformer(making: Making<'captions' | 'patch'>): Model {
@@ -13,7 +13,7 @@ export function createTransformer(making: Making<'captions' | 'patch'>): Model {
   const vocabulary = { caption: captions.vocabSize, image: codebookSizeOf(config.patch), grid: config.patch.grid };
   const model = new Dalle(config.model, vocabulary, random);
   return {
-    painter: new TransformerPainter(new Tessera({ folder, config, captions, patch, model, step })),
+    painter: new TransformerPainter(new CodePainter({ folder, config, captions, patch, model, step })),
     task: data => {
       const { batchSize, accumulate, balance } = config.train;
       const { bpeDropout } = config.caption;

@@ -2,7 +2,7 @@
 import type { RunConfig } from '../../config/run.ts';
 import type { Picture } from '../../image/images.ts';
 import { imageNumbers, type Painter, type PainterOptions } from '../painter.ts';
-import type { Tessera } from './tessera.ts';
+import type { CodePainter } from './codepainter.ts';
 
 /** Paints code by code. */
 export class TransformerPainter implements Painter {
@@ -11,22 +11,22 @@ export class TransformerPainter implements Painter {
   readonly config: RunConfig;
   readonly imageSize: number;
   readonly step: number;
-  readonly tessera: Tessera;
+  readonly codes: CodePainter;
 
-  constructor(tessera: Tessera) {
-    this.tessera = tessera;
-    this.run = tessera.folder;
-    this.config = tessera.config;
-    this.imageSize = tessera.imageSize;
-    this.step = tessera.step;
+  constructor(codes: CodePainter) {
+    this.codes = codes;
+    this.run = codes.folder;
+    this.config = codes.config;
+    this.imageSize = codes.imageSize;
+    this.step = codes.step;
   }
 
   get parameters(): number {
-    return this.tessera.model.parameters.count() + this.tessera.patch.parameters.count();
+    return this.codes.model.parameters.count() + this.codes.patch.parameters.count();
   }
 
   get passes(): number {
-    return this.tessera.model.codes;
+    return this.codes.model.codes;
   }
 
   get settings(): string {
@@ -35,17 +35,21 @@ export class TransformerPainter implements Painter {
   }
 
   cutAt(caption: string): number | undefined {
-    return this.tessera.encodeCaption(caption).cut ? this.config.model.captionLength : undefined;
+    return this.codes.encodeCaption(caption).cut ? this.config.model.captionLength : undefined;
   }
 
   async paint(captions: readonly string[], options: PainterOptions = {}): Promise<Picture[]> {
     const { seed, temperature, topK, topP, cfgScale, onProgress } = options;
     const firstImage = imageNumbers(captions, options);
     const request = { seed, temperature, topK, topP, cfgScale, onProgress, firstImage };
-    return [...(await this.tessera.paintFinished(captions, request))];
+    return [...(await this.codes.paintFinished(captions, request))];
+  }
+
+  nats(pictures: readonly Picture[], captions: readonly string[]): Promise<number> {
+    return this.codes.nats(pictures, captions);
   }
 
   dispose(): void {
-    this.tessera.dispose();
+    this.codes.dispose();
   }
 }

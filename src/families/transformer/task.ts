@@ -152,6 +152,11 @@ export class DalleTask implements Task {
     return { captions, codes, dropped };
   }
 
+  remarks(): string[] {
+    const { captionLength } = this.model.config;
+    return this.cut.size === 0 ? [] : [`${this.cut.size} captions were longer than ${captionLength} ids and cut`];
+  }
+
   /**
    * Mean nats per caption id and per code over held-out items, their first caption and middle crop. `loss` is that of
    * the codes. `bits_per_dim` spreads the codes' bits over the pixels' three channels; what the patch tokenizer loses

@@ -2,18 +2,20 @@
  * @file What a comparison paints: the same captions by every run beside the real images, and more samples, whose painting
  * is timed and among which training images are looked for. Runs are opened one after another, so that only one is in memory.
  */
+
 import { openDataset } from '../../../data/index.ts';
 import { decodeAll } from '../../../data/loader.ts';
 import type { ImagesConfig, RunConfig } from '../../config/run.ts';
 import { UserError } from '../../core/errors.ts';
+import { familyOf } from '../../families/families.ts';
 import { loadPatchTokenizer } from '../../families/transformer/patch-task.ts';
 import { encodePng, type Picture } from '../../image/images.ts';
 import { type Memorisation, memorisation, NearestImages } from '../../image/nearest.ts';
+import { runPaths, type WeightKind } from '../../io/runfolder.ts';
 import type { Embedded, NearestTraining, RunReport, SampleGrid } from '../../report/contents.ts';
 import { splitDataset } from '../images.ts';
 import { openPainter, type Painter } from '../painter.ts';
 import { reconstructPictures } from '../reconstructions.ts';
-import { runPaths, type WeightKind } from '../run.ts';
 import type { EngineFlags, Session } from '../session.ts';
 
 /** Rows of the grid of samples, where no captions are given. */
@@ -236,7 +238,7 @@ async function reconstructions(
 ): Promise<SampleGrid['reconstructions']> {
   const shown: { run: string; images: readonly Embedded[] }[] = [];
   for (const { folder, name, config } of runs) {
-    if (config.family !== 'transformer') continue;
+    if (!familyOf(config.family).stages.includes('patch')) continue;
     const tokenizer = await loadPatchTokenizer(config, runPaths(folder).patch);
     try {
       const images = await embedAll(await reconstructPictures(tokenizer, real));

@@ -6,8 +6,7 @@ import { modeOf } from '../../../data/modes.ts';
 import type { RunConfig } from '../../config/run.ts';
 import { UserError } from '../../core/errors.ts';
 import { Random } from '../../core/random.ts';
-import { imageNumbers, TransformerPainter } from '../../families/painter.ts';
-import { DalleTask } from '../../families/transformer/task.ts';
+import { imageNumbers } from '../../families/painter.ts';
 import type { Picture } from '../../image/images.ts';
 import { NearestImages } from '../../image/nearest.ts';
 import { checkMode } from '../../metrics/judges/modes.ts';
@@ -125,10 +124,11 @@ export async function throughTokenizer(
   painter: Painter,
   { pictures, captions }: Captioned,
 ): Promise<Captioned | undefined> {
-  if (!(painter instanceof TransformerPainter)) return undefined;
+  const { codes } = painter;
+  if (codes === undefined) return undefined;
   const again: Picture[] = [];
   for (let first = 0; first < pictures.length; first += AT_ONCE) {
-    again.push(...(await reconstructPictures(painter.tessera.patch, pictures.slice(first, first + AT_ONCE))));
+    again.push(...(await reconstructPictures(codes.patch, pictures.slice(first, first + AT_ONCE))));
   }
   return { pictures: again, captions };
 }
@@ -154,27 +154,17 @@ export async function likelihoodOf(
   painter: Painter,
   { pictures, captions }: Captioned,
 ): Promise<Evidence['likelihood']> {
-  if (!(painter instanceof TransformerPainter)) return undefined;
-  const { model, patch, imageSize } = painter.tessera;
-  const codes = model.codes;
+  const { codes, imageSize } = painter;
+  if (painter.nats === undefined || codes === undefined) return undefined;
   session.reporter.stage('likelihood', { total: pictures.length, unit: 'images' });
   const nats: number[] = [];
   const groups = Math.max(Math.min(GROUPS, pictures.length), Math.ceil(pictures.length / GROUP));
   for (let group = 0; group < groups; group++) {
     const [first, end] = [group, group + 1].map(g => Math.floor((g * pictures.length) / groups)); // of nearly one size
-    const some = pictures.slice(first, end);
-    const ids = some.map((_, i) => String(first + i));
-    const held = {
-      set: { ids, crops: 1, length: codes, codes: Uint16Array.from(await painter.tessera.encode(some)) },
-      captions: captions.slice(first, end).map(caption => [caption]),
-    };
-    const encoder = { encodeCaption: (caption: string) => painter.tessera.encodeCaption(caption) };
-    const options = { batchSize: GROUP, accumulate: 1, bpeDropout: 0, seed: 0, imageSize };
-    const task = new DalleTask(model, encoder, { training: held, heldOut: held }, options);
-    nats.push((await task.evaluate()).image);
+    nats.push(await painter.nats(pictures.slice(first, end), captions.slice(first, end)));
     session.reporter.update({ step: end, amount: end });
     if (session.signal.aborted) throw new UserError('eval', 'stopped');
   }
   session.reporter.done();
-  return { nats, codes, imageSize: patch.imageSize, images: pictures.length };
+  return { nats, codes: painter.passes, imageSize, images: pictures.length };
 }
