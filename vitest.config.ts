@@ -1,13 +1,29 @@
 import { defineConfig } from 'vitest/config';
 
-// One worker at a time: the native backend already uses every core.
+/** One worker at a time where native kernels use every core, or processes are started. */
+const alone = { pool: 'forks', maxWorkers: 1 } as const;
+/** What compares kernels and models on every backend. */
+const kernels = ['kernels', 'device', 'native', 'nn', 'families', 'training'].map(room => `test/${room}/**/*.test.ts`);
+/** What runs the program or a script as a person would. */
+const e2e = ['test/cli/**/*.test.ts', 'test/scripts/**/*.test.ts', 'test/*.e2e.test.ts'];
+const studies = ['test/studies/**/*.test.ts'];
+
+/** Projects run one after another, in this order: `npx vitest run --project unit`. */
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
     setupFiles: process.env.TESSERA_RECORD === undefined ? [] : ['test/native/setup.ts'],
-    pool: 'forks',
-    maxWorkers: 1,
     testTimeout: 240_000,
     hookTimeout: 120_000,
+    projects: [
+      {
+        include: ['test/**/*.test.ts'],
+        exclude: [...kernels, ...e2e, ...studies],
+        name: 'unit',
+        pool: 'forks' as const,
+      },
+      { include: kernels, name: 'kernels', ...alone },
+      { include: e2e, name: 'e2e', ...alone },
+      { include: studies, name: 'studies', ...alone },
+    ].map((project, groupOrder) => ({ extends: true as const, test: { ...project, sequence: { groupOrder } } })),
   },
 });

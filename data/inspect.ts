@@ -7,8 +7,8 @@ import { createHash } from 'node:crypto';
 import { createRequire } from 'node:module';
 import sharp, { type CreateText } from 'sharp';
 import { Random } from '../src/core/random.ts';
+import { decodeImage, LIMIT_PIXELS } from '../src/image/decode.ts';
 import { type Dataset, type Item, type Problem, splitOf } from './dataset.ts';
-import { decodeImage, LIMIT_PIXELS } from './decode.ts';
 import { firstLine, mapBounded } from './files.ts';
 
 /** Smallest, middle and largest of some numbers, and their mean. */
@@ -181,7 +181,7 @@ export async function contactSheet(
     const [left, top] = [gap + (i % columns) * (cell + gap), gap + Math.floor(i / columns) * (high + gap)];
     const text = { input: label(item.captions[0], cell), left, top: top + cell + 2 };
     try {
-      const input = Buffer.from(await decodeImage(await item.read(), { size: cell }));
+      const input = Buffer.from((await decodeImage(await item.read(), { size: cell })).data);
       return [{ input, raw: { width: cell, height: cell, channels: 3 as const }, left, top }, text];
     } catch (error) {
       return [{ input: label(firstLine(error), cell), left, top }, text];

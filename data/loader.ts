@@ -7,8 +7,9 @@
 import { availableParallelism } from 'node:os';
 import { UserError } from '../src/core/errors.ts';
 import { Random } from '../src/core/random.ts';
+import { type CropOptions, cropFor, decodeImage } from '../src/image/decode.ts';
+import { Images, type Picture } from '../src/image/images.ts';
 import type { Dataset, Item, Problem } from './dataset.ts';
-import { type CropOptions, cropFor, decodeImage } from './decode.ts';
 import { firstLine, mapBounded } from './files.ts';
 
 /** Where a loader stands: the next sample is place `position` of epoch `epoch`. */
@@ -32,8 +33,7 @@ export interface LoaderOptions {
 }
 
 export interface Batch {
-  /** [B, S, S, 3] RGB bytes. */
-  readonly images: Uint8Array;
+  readonly images: Images;
   /** One caption an image, drawn from those it has. */
   readonly captions: readonly string[];
   /** Which items, as indices into the array given to the loader. */
@@ -46,8 +46,8 @@ interface Sample {
   readonly cursor: Cursor;
   readonly index: number;
   readonly caption: string;
-  /** The pixels, or why there are none. Never rejects. */
-  readonly pixels: Promise<Uint8Array | string>;
+  /** The image, or why there are none. Never rejects. */
+  readonly picture: Promise<Picture | string>;
 }
 
 /** An endless stream of batches over shuffled epochs; a batch may reach into the next epoch. */
@@ -84,8 +84,7 @@ export class Loader {
   /** @throws UserError if no image of a whole epoch could be decoded */
   async next(): Promise<Batch> {
     const { size, batchSize, prefetch = 3 } = this.options;
-    const length = size * size * 3;
-    const images = new Uint8Array(batchSize * length);
+    const images = Images.allocate(batchSize, { width: size, height: size });
     const captions: string[] = [];
     const indices = new Int32Array(batchSize);
     let failures = 0;
@@ -93,22 +92,22 @@ export class Loader {
     while (captions.length < batchSize) {
       while (this.queue.length < batchSize * (1 + prefetch)) this.queue.push(this.plan());
       const sample = this.queue[0];
-      const pixels = await sample.pixels;
+      const picture = await sample.picture;
       this.queue.shift();
       this.consumed = this.after(sample.cursor);
-      if (typeof pixels === 'string') {
+      if (typeof picture === 'string') {
         const { id } = this.items[sample.index];
-        this.bad.set(sample.index, { id, what: pixels });
+        this.bad.set(sample.index, { id, what: picture });
         if (++failures >= this.items.length) {
           throw new UserError(
             'loader',
-            `none of ${this.items.length} images can be decoded (the last: ${id}: ${pixels})`,
+            `none of ${this.items.length} images can be decoded (the last: ${id}: ${picture})`,
           );
         }
         continue;
       }
       epoch = sample.cursor.epoch;
-      images.set(pixels, captions.length * length);
+      images.set(captions.length, picture);
       indices[captions.length] = sample.index;
       captions.push(sample.caption);
     }
@@ -133,14 +132,14 @@ export class Loader {
     const { size, background, crop = 'center' } = this.options;
     const window = crop === 'center' ? crop : cropFor(random, crop);
     const known = this.bad.get(index);
-    const pixels =
+    const picture =
       known === undefined
         ? item
             .read()
             .then(bytes => decodeImage(bytes, { size, background, crop: window }))
             .catch(firstLine)
         : Promise.resolve(known.what);
-    return { cursor, index, caption, pixels };
+    return { cursor, index, caption, picture };
   }
 }
 
@@ -156,8 +155,8 @@ export interface DecodeAllOptions {
 }
 
 export interface Decoded {
-  /** [n * crops, S, S, 3] RGB bytes; the crops of an item lie together. */
-  readonly images: Uint8Array;
+  /** n * crops of them; the crops of an item lie together. */
+  readonly images: Images;
   /** The n items that could be decoded, as indices into the items given. */
   readonly indices: Int32Array;
   readonly problems: readonly Problem[];
@@ -175,8 +174,7 @@ const LIMIT_BYTES = 2 ** 32 - 1;
 export async function decodeAll(dataset: Dataset | readonly Item[], options: DecodeAllOptions): Promise<Decoded> {
   const items = 'items' in dataset ? dataset.items : dataset;
   const { size, crops = 1, seed = 0, background, concurrency = 2 * availableParallelism(), onProgress } = options;
-  const length = size * size * 3;
-  const bytes = items.length * crops * length;
+  const bytes = items.length * crops * size * size * 3;
   if (bytes > LIMIT_BYTES) {
     const gib = (bytes / 2 ** 30).toFixed(1);
     throw new UserError(
@@ -185,7 +183,7 @@ export async function decodeAll(dataset: Dataset | readonly Item[], options: Dec
       'use fewer crops, a smaller size or a part of the data',
     );
   }
-  const images = new Uint8Array(bytes);
+  const images = Images.allocate(items.length * crops, { width: size, height: size });
   const random = new Random(seed);
   const problems: Problem[] = [];
   let done = 0;
@@ -194,7 +192,7 @@ export async function decodeAll(dataset: Dataset | readonly Item[], options: Dec
       const encoded = await item.read();
       for (let c = 0; c < crops; c++) {
         const crop = c === 0 ? 'center' : cropFor(random.fork(`crop/${item.id}`, c), options.crop);
-        images.set(await decodeImage(encoded, { size, background, crop }), (i * crops + c) * length);
+        images.set(i * crops + c, await decodeImage(encoded, { size, background, crop }));
       }
       return true;
     } catch (error) {
@@ -208,9 +206,9 @@ export async function decodeAll(dataset: Dataset | readonly Item[], options: Dec
   // Close the gaps that bad images left.
   if (indices.length < items.length) {
     for (const [to, from] of indices.entries()) {
-      images.copyWithin(to * crops * length, from * crops * length, (from + 1) * crops * length);
+      for (let c = 0; c < crops; c++) images.set(to * crops + c, images.at(from * crops + c));
     }
   }
   problems.sort((a, b) => (a.id < b.id ? -1 : 1));
-  return { images: images.subarray(0, indices.length * crops * length), indices, problems };
+  return { images: images.slice(0, indices.length * crops), indices, problems };
 }

@@ -223,8 +223,8 @@ struct Step {
   int64_t xRow;
   int64_t start;  // positions read before
   int64_t n;
-  const uint8_t* tables[3];  // [positions, positions] as they are: row = query
-  const int32_t* maskOf;     // by layer: which table, or -1 for causal
+  const uint8_t* tables;  // [tables, positions, positions]: row = query
+  const int32_t* maskOf;  // by layer: which table, or -1 for causal
   const float* angles;       // [n, 2, D] as rope::spreadAngles leaves them, or null
   Wanted wanted;
   float* logits;  // [rows, vocabulary] or [rows, n, vocabulary]
@@ -483,7 +483,8 @@ class Pass {
       cache.appendKey(cache.keys(row, layer, head), position - s_.prefix, own_.units);
       cache.appendValue(cache.values(row, layer, head), position - s_.prefix, qkv + 2 * s_.C);
     }
-    const uint8_t* table = step_.maskOf[layer] < 0 ? nullptr : step_.tables[step_.maskOf[layer]];
+    const uint8_t* table =
+        step_.maskOf[layer] < 0 ? nullptr : step_.tables + step_.maskOf[layer] * s_.positions * s_.positions;
     if (rows > 1) return attendGroup(layer, head, table, row0, rows, 0, 1);
     const Groups groups{step_.n};
     for (int64_t g = 0; g < groups.count(); g++) {
@@ -714,9 +715,9 @@ void decoderPackEnds(const Args& args) {
 }
 
 // Reads n more positions of every row. buffers: packed weights, cache, shared cache | null, each row's row in it (int32
-// [rows]) | null, x [rows, n, C], which mask each layer has (int32 [layers]: -1 causal, or a table), three tables
-// [positions, positions] uint8 | null, cos | null, sin | null [positions, D/2], logits | null; numbers: Sizes, positions
-// read before, n, Wanted
+// [rows]) | null, x [rows, n, C], which mask each layer has (int32 [layers]: -1 causal, or a table), tables (uint8
+// [tables, positions, positions]), cos | null, sin | null [positions, D/2], logits | null; numbers: Sizes, positions read
+// before, n, Wanted
 void decoderStep(const Args& args) {
   using namespace decode;
   Step step;
@@ -726,7 +727,7 @@ void decoderStep(const Args& args) {
   step.shared = args.out(2);
   step.sharedRow = args.as<const int32_t>(3);
   step.maskOf = args.as<const int32_t>(5);
-  for (int i = 0; i < 3; i++) step.tables[i] = args.as<const uint8_t>(6 + i);
+  step.tables = args.as<const uint8_t>(6);
   const int64_t start = args.integer(kSizeNumbers);
   const int64_t n = args.integer(kSizeNumbers + 1);
   const Wanted wanted = static_cast<Wanted>(args.integer(kSizeNumbers + 2));
@@ -737,11 +738,11 @@ void decoderStep(const Args& args) {
     step.start = start + first;
     step.x = args.in(4) + first * step.s.C;
     step.wanted = first + step.n == n ? wanted : Wanted::nothing;
-    step.logits = args.out(11);
+    step.logits = args.out(9);
     step.angles = nullptr;
-    if (args.has(9)) {
+    if (args.has(7)) {
       const rope::Sizes angles{1, step.n, step.s.H, step.s.D(), step.start, 0.0f};
-      step.angles = rope::spreadAngles(angles, args.in(9), args.in(10));
+      step.angles = rope::spreadAngles(angles, args.in(7), args.in(8));
     }
     withPrecision(step.s.precision, [&](auto op) { run<decltype(op)>(step); });
   }

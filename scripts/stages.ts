@@ -5,12 +5,12 @@
  */
 import { cp, mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { trainRun } from '../src/cli/commands/train.ts';
 import type { RunConfig } from '../src/config/run.ts';
 import { mergeConfig } from '../src/config/schema.ts';
 import { readJsonLines } from '../src/io/jsonlines.ts';
 import { runPaths } from '../src/io/runfolder.ts';
 import type { Session } from '../src/runs/session.ts';
+import { trainRun } from '../src/runs/train.ts';
 
 /** What learns before the model itself, once for all runs of a kind. */
 export type FirstStage = 'patch' | 'text';
@@ -45,7 +45,7 @@ export async function measureSteps(
   const first = trained ? {} : { patchTrain: short, textTrain: short };
   const probe = mergeConfig(config, { ...first, train: { ...short, ...rhythm, checkSamples: 0 } });
   // Merged from a config of its own schema, with numbers that it allows.
-  const request = { data, out: folder, config: probe as RunConfig, given: {} };
+  const request = { data, out: folder, config: probe as RunConfig };
   if (!(await trainRun(session, request))) return undefined;
   const measured = stepSeconds(readJsonLines(runPaths(folder).metrics));
   await rm(folder, { recursive: true });

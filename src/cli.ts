@@ -8,8 +8,9 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { z } from 'zod';
-import { type Command, command, commands } from './cli/commands/table.ts';
-import { findCommand, parseFlags } from './cli/flags.ts';
+import { type Command, type CommandDefinition, defineCommand } from './cli/command.ts';
+import { commands } from './cli/commands.ts';
+import { findCommand } from './cli/flags.ts';
 import { formatCommands, formatHelp } from './cli/help.ts';
 import { TerminalReporter } from './cli/terminal/progress.ts';
 import { canRedraw, colourSupport } from './cli/terminal/support.ts';
@@ -17,26 +18,33 @@ import { UserError } from './core/errors.ts';
 
 const about = 'train on captioned images, paint captions';
 
-async function main(argv: readonly string[]): Promise<void> {
-  const columns = process.stdout.columns ?? 100;
-  if (argv.length === 0 || argv[0] === '-h' || argv[0] === '--help' || argv[0] === 'help') {
-    process.stdout.write(formatCommands(commands, { columns, about }));
-    return;
-  }
-  if (argv[0] === '--version') {
+async function main(argv: readonly string[], known: readonly Command[]): Promise<void> {
+  const [first] = argv;
+  if (first === '-v' || first === '--version') {
     process.stdout.write(`${version()}\n`);
     return;
   }
-  const { command: found, rest } = findCommand('tessera', commands, argv);
-  await runCommand(found, rest);
+  const isHelp = first === undefined || first === '-h' || first === '--help' || first === 'help';
+  // `tessera help sample` is `tessera sample --help`.
+  const asked = first === 'help' ? argv.slice(1).filter(word => !word.startsWith('-')) : [];
+  if (isHelp && asked.length === 0) {
+    process.stdout.write(formatCommands(known, { columns: columns(), about }));
+    return;
+  }
+  const { command, rest } = findCommand('tessera', known, isHelp ? asked : argv);
+  await runCommand(command, isHelp ? ['--help'] : rest);
 }
 
-/** Parses the flags, puts the session together and runs the command. */
-async function runCommand(found: Command, argv: readonly string[]): Promise<void> {
-  const columns = process.stdout.columns ?? 100;
-  const parsed = parseFlags(found, argv);
-  if (parsed.help) {
-    process.stdout.write(formatHelp(found, { columns }));
+/** Width that help is wrapped to. */
+function columns(): number {
+  return process.stdout.columns ?? 100;
+}
+
+/** Reads the flags, puts the session together and runs the command. */
+async function runCommand(command: Command, argv: readonly string[]): Promise<void> {
+  const run = await command.prepare(argv);
+  if (run === undefined) {
+    process.stdout.write(formatHelp(await command.spec(), { columns: columns() }));
     return;
   }
   const stop = new AbortController();
@@ -60,7 +68,7 @@ async function runCommand(found: Command, argv: readonly string[]): Promise<void
   };
   try {
     const cacheDir = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'tessera');
-    await found.run({ reporter, print, now: () => performance.now(), signal: stop.signal, cacheDir }, parsed);
+    await run({ reporter, print, now: () => performance.now(), signal: stop.signal, cacheDir });
     // A script must not take a run that was stopped for one that is done.
     if (stop.signal.aborted) process.exitCode = INTERRUPTED;
   } finally {
@@ -123,17 +131,21 @@ function refusalOfSystem(error: unknown): UserError | undefined {
   return new UserError(path ?? syscall, `${reason} (${code}: ${syscall})`);
 }
 
-/** The whole program: `argv` without the interpreter and the script. Leaves the exit code in `process.exitCode`. */
-export async function runTessera(argv: readonly string[]): Promise<void> {
-  await exitCodeOf(() => main(argv));
+/**
+ * The whole program. Leaves the exit code in `process.exitCode`.
+ * @param argv the words without the interpreter and the script
+ * @param known its commands; a program of your own may have more
+ */
+export async function runTessera(argv: readonly string[], known: readonly Command[] = commands): Promise<void> {
+  await exitCodeOf(() => main(argv, known));
 }
 
 /** A script that is one command: the same flags, help, errors and exit codes as the program's own. */
 export async function runProgram<S extends z.ZodObject>(
-  definition: Command<S>,
+  definition: CommandDefinition<S>,
   argv: readonly string[],
 ): Promise<void> {
-  await exitCodeOf(() => runCommand(command(definition), argv));
+  await exitCodeOf(() => runCommand(defineCommand(definition), argv));
 }
 
 if (process.argv[1] !== undefined && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {

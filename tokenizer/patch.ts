@@ -8,6 +8,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { codebookSizeOf, type PatchConfig } from '../src/config/patch.ts';
 import { expectShape } from '../src/core/errors.ts';
 import type { Random } from '../src/core/random.ts';
+import { signedToUnit, unitToSigned } from '../src/image/pixels.ts';
 import { pixelLosses } from '../src/kernels/pixelloss/pixelloss.ts';
 import { Parameters } from '../src/nn/module.ts';
 import { autoencoderFlops, Decoder, Encoder, stageWidths } from './autoencoder.ts';
@@ -73,7 +74,7 @@ export class PatchTokenizer implements Tokenizer<Tensor, Tensor> {
       const parts = this.chunks(B).map(([begin, size]) =>
         tf.tidy(() => {
           const part = tf.slice(images, [begin, 0, 0, 0], [size, -1, -1, -1]);
-          return this.quantizer.encode(this.encoder.apply(fromPixels(part))) as tf.Tensor3D; // [size, grid, grid]
+          return this.quantizer.encode(this.encoder.apply(unitToSigned(part))) as tf.Tensor3D; // [size, grid, grid]
         }),
       );
       return tf.reshape(tf.concat(parts, 0), [B, this.grid * this.grid]);
@@ -93,7 +94,7 @@ export class PatchTokenizer implements Tokenizer<Tensor, Tensor> {
           const part = tf.reshape(tf.slice(codes, [begin, 0], [size, -1]), [size, this.grid, this.grid]);
           const output = this.decoder.apply(this.quantizer.decode(part));
           return (
-            this.config.quantizer === 'dvae' ? reconstructDvae(output) : tf.clipByValue(toPixels(output), 0, 1)
+            this.config.quantizer === 'dvae' ? reconstructDvae(output) : tf.clipByValue(signedToUnit(output), 0, 1)
           ) as tf.Tensor4D;
         }),
       );
@@ -108,7 +109,7 @@ export class PatchTokenizer implements Tokenizer<Tensor, Tensor> {
    */
   loss(images: Tensor, moment: TrainingMoment): PatchLoss {
     this.checkImages(images);
-    const encoded = this.encoder.apply(fromPixels(images));
+    const encoded = this.encoder.apply(unitToSigned(images));
     const { vectors, losses, observed } = this.quantizer.quantize(encoded, moment);
     const output = this.decoder.apply(vectors);
     const metrics: Record<string, Tensor> = { ...losses };
@@ -117,7 +118,7 @@ export class PatchTokenizer implements Tokenizer<Tensor, Tensor> {
       loss = tf.mean(logitLaplaceLoss(mapPixels(images), output));
       metrics.nll = tf.clone(loss);
     } else {
-      const parts = pixelLosses(toPixels(output), images);
+      const parts = pixelLosses(signedToUnit(output), images);
       const { l1, l2, edges } = moment.config;
       loss = tf.add(tf.add(tf.mul(parts.l1, l1), tf.mul(parts.l2, l2)), tf.mul(parts.edges, edges));
       Object.assign(metrics, parts);
@@ -136,7 +137,7 @@ export class PatchTokenizer implements Tokenizer<Tensor, Tensor> {
     const encoded = tf.tidy(() =>
       tf.concat(
         this.chunks(images.shape[0]).map(([begin, size]) =>
-          tf.tidy(() => this.encoder.apply(fromPixels(tf.slice(images, [begin, 0, 0, 0], [size, -1, -1, -1])))),
+          tf.tidy(() => this.encoder.apply(unitToSigned(tf.slice(images, [begin, 0, 0, 0], [size, -1, -1, -1])))),
         ),
         0,
       ),
@@ -190,13 +191,4 @@ export class PatchTokenizer implements Tokenizer<Tensor, Tensor> {
     const size = Math.max(1, Math.floor(CHUNK_PIXELS / this.imageSize ** 2));
     return Array.from({ length: Math.ceil(count / size) }, (_, i) => [i * size, Math.min(size, count - i * size)]);
   }
-}
-
-/** The network works on [-1, 1]. */
-function fromPixels(images: Tensor): Tensor {
-  return tf.sub(tf.mul(images, 2), 1);
-}
-
-function toPixels(output: Tensor): Tensor {
-  return tf.add(tf.mul(output, 0.5), 0.5);
 }

@@ -43,7 +43,7 @@ await runProgram(
           'losses are apart; gpu: training and painting on the GPU, and the time of every kernel of a step',
       },
     ],
-    flags: benchFlags,
+    flags: () => benchFlags,
     run: async (session, { values, given, positionals }) => {
       const mode = chooseMode(positionals[0], Object.keys(given));
       if (values.worker === undefined) await benches[mode](session, values);

@@ -1,6 +1,6 @@
 /** @file The benchmark's flags, and which of them each mode takes. */
 import { z } from 'zod';
-import { kebab } from '../../src/cli/flags.ts';
+import { kebab } from '../../src/config/schema.ts';
 import { UserError } from '../../src/core/errors.ts';
 
 const count = z.number().int().positive();

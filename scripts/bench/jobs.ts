@@ -9,7 +9,8 @@ import { Random } from '../../src/core/random.ts';
 import type { Precision } from '../../src/device/native/native.ts';
 import { modelSchema } from '../../src/families/transformer/config.ts';
 import { Dalle } from '../../src/families/transformer/dalle.ts';
-import { generate } from '../../src/families/transformer/generate.ts';
+import { generate, imagesOfSeed } from '../../src/families/transformer/generate.ts';
+import { Images } from '../../src/image/images.ts';
 import { imagesToTensor } from '../../src/image/pixels.ts';
 import { valueAndGradients } from '../../src/kernels/autodiff.ts';
 import type { Parameters } from '../../src/nn/module.ts';
@@ -105,7 +106,11 @@ function trainingJob({ shape, batch }: Sizes): Job {
 function paintingJob({ shape, batch }: Sizes): Job {
   const model = createModel(shape);
   const caption = randomIds(new Random(1), shape.captionLength, shape.captionVocab);
-  const painting = generate(model, { captions: [caption], imagesPerCaption: batch, every: 1 });
+  const painting = generate(model, {
+    captions: [caption],
+    images: imagesOfSeed(1, { imagesPerCaption: batch }),
+    every: 1,
+  });
   return {
     units: batch,
     warmUp: 1, // reads the caption
@@ -124,13 +129,14 @@ function tokenizerJob({ batch }: Sizes): Job {
   const tokenizer = new PatchTokenizer(patchSchema.parse({}), IMAGE_SIZE, new Random(0));
   const random = new Random(1);
   const bytes = Uint8Array.from({ length: batch * IMAGE_SIZE ** 2 * 3 }, () => random.integer(256));
+  const images = new Images(bytes, { width: IMAGE_SIZE, height: IMAGE_SIZE });
   const { step } = createStep(tokenizer.parameters, config);
   return {
     units: batch,
     flops: batch * tokenizer.flopsPerImage(),
     warmUp: 2,
     step: async () => {
-      const forward = () => tokenizer.loss(imagesToTensor(bytes, IMAGE_SIZE), { progress: 0, random, config }).loss;
+      const forward = () => tokenizer.loss(imagesToTensor(images), { progress: 0, random, config }).loss;
       await step(forward, config.lr);
     },
   };

@@ -7,19 +7,18 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { heldOutCaptions, makeShapes } from '../../data/shapes.ts';
-import { trainRun } from '../../src/cli/commands/train.ts';
 import { runProgram } from '../../src/cli.ts';
 import { presets } from '../../src/config/presets.ts';
-import type { RunConfig } from '../../src/config/run.ts';
+import { checkConfig, type RunConfig, runSchema } from '../../src/config/run.ts';
 import { mergeConfig } from '../../src/config/schema.ts';
-import { checkConfig, readRun, runSchema } from '../../src/families/config.ts';
-import { encodePng, type Picture } from '../../src/image/images.ts';
+import { encodePng } from '../../src/image/png.ts';
 import { grid } from '../../src/image/sheet.ts';
-import { runPaths } from '../../src/io/runfolder.ts';
 import { writeAtomic, writeJson } from '../../src/io/state.ts';
 import { checkScene } from '../../src/metrics/judges/scenes.ts';
+import { openPainter } from '../../src/runs/painter.ts';
+import { readRun, runPaths } from '../../src/runs/run.ts';
 import { type Session, startEngine } from '../../src/runs/session.ts';
-import { Tessera } from '../../src/runs/tessera.ts';
+import { trainRun } from '../../src/runs/train.ts';
 import { fitToBudget } from '../budget.ts';
 
 const flags = z.object({
@@ -46,7 +45,7 @@ function shapesConfig(seed: number): RunConfig {
     model: { captionLength: 24, width: 128 },
     train: { balance: 0 },
   };
-  return checkConfig(runSchema().parse(mergeConfig(presets.tiny, fields)));
+  return checkConfig(runSchema.parse(mergeConfig(presets.tiny, fields)));
 }
 
 interface Score {
@@ -65,19 +64,16 @@ async function shapes(session: Session, values: z.output<typeof flags>): Promise
   const config = existsSync(runPaths(out).config)
     ? await readRun(out, 'shapes')
     : await fitToBudget(shapesConfig(seed), { seconds: values.minutes * 60, patchShare: PATCH_SHARE, now });
-  if (!(await trainRun(session, { data, out, config, given: {}, stages: { before: 1, of: 6 } }))) return;
+  if (!(await trainRun(session, { data, out, config, stages: { before: 1, of: 6 } }))) return;
 
   reporter.stage('check', { index: 6, of: 6, total: wanted, unit: 'images' });
-  const tessera = await Tessera.load(out);
+  const painter = await openPainter(out);
   const captions = heldOutCaptions({ count: wanted });
-  const pictures: Picture[] = [];
-  for (let first = 0; first < wanted; first += 32) {
-    const some = captions.slice(first, first + 32);
-    pictures.push(
-      ...(await tessera.paintFinished(some, { temperature: values.temperature, cfgScale: values.cfgScale, seed })),
-    );
-    reporter.update({ step: pictures.length, amount: pictures.length });
-  }
+  const pictures = await painter.paint(captions, {
+    ...{ temperature: values.temperature, cfgScale: values.cfgScale, seed },
+    signal: session.signal,
+    onProgress: done => reporter.update({ step: Math.floor(done), amount: done }),
+  });
   const scores = new Map<string, Score>();
   const add = (name: string, right: number, total: number) => {
     const score = scores.get(name) ?? { right: 0, total: 0 };
@@ -90,7 +86,7 @@ async function shapes(session: Session, values: z.output<typeof flags>): Promise
     for (const { name, right: isRight } of attributes) add(name, isRight ? 1 : 0, 1);
     return `${right}/${total}`;
   });
-  tessera.dispose();
+  painter.dispose();
   reporter.done();
   for (const [name, { right, total }] of scores) {
     session.print(`${name.padEnd(20)} ${((100 * right) / total).toFixed(1).padStart(5)}%  (${right} of ${total})`);
@@ -107,7 +103,7 @@ await runProgram(
     name: 'shapes',
     summary: 'train on scenes with exact captions and measure caption accuracy',
     examples: ['npm run shapes', 'npm run shapes -- --minutes 4 --out runs/shapes4'],
-    flags,
+    flags: () => flags,
     run: (session, { values }) => shapes(session, values),
   },
   process.argv.slice(2),

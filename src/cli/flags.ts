@@ -10,16 +10,18 @@ import {
   didYouMean,
   explainIssue,
   type Field,
+  type Fields,
   fieldsOf,
   isPlainObject,
   type Kind,
+  kebab,
   mergeConfig,
   nearest,
   show,
 } from '../config/schema.ts';
 import { UserError } from '../core/errors.ts';
 
-/** One command. `flags` fields are camelCase and carry `.describe()`; `aliases` maps `n` or `lr` to a field's path. */
+/** The words of one command: fields are camelCase and carry `.describe()`; `aliases` maps `n` or `lr` to a field's path. */
 export interface CommandSpec<S extends z.ZodObject = z.ZodObject> {
   /** One word, or two: `train`, `data inspect`. */
   readonly name: string;
@@ -28,6 +30,8 @@ export interface CommandSpec<S extends z.ZodObject = z.ZodObject> {
   readonly usage?: string;
   readonly examples: readonly string[];
   readonly flags: S;
+  /** Fields of a config that can be set by flag too; what is not given has its default elsewhere. */
+  readonly settings?: z.ZodObject;
   readonly aliases?: Readonly<Record<string, string>>;
   readonly positionals?: readonly Positional[];
 }
@@ -41,15 +45,20 @@ export interface Positional {
   readonly many?: boolean;
 }
 
+/** Only what the user gave, nested as in the schema. */
+export type Given = Readonly<Record<string, unknown>>;
+
 /** Either the user asked for help, or the values are complete. */
 export type Parsed<S extends z.ZodObject> =
   | { readonly help: true }
   | {
       readonly help: false;
-      /** Everything, with defaults. */
+      /** The flags, with defaults. */
       readonly values: z.output<S>;
-      /** Only what the user gave, nested as in the schema: what `mergeConfig` puts over a preset or a file. */
-      readonly given: Readonly<Record<string, unknown>>;
+      /** The flags that the user gave. */
+      readonly given: Given;
+      /** The settings that the user gave. */
+      readonly settings: Given;
       readonly positionals: readonly string[];
     };
 
@@ -98,14 +107,18 @@ export function parseFlags<S extends z.ZodObject>(command: CommandSpec<S>, argv:
   checkPositionals(command, positionals);
 
   const nested = mergeConfig(...[...given].map(([flag, { value }]) => nest(flag.field.path, value)));
-  const result = command.flags.safeParse(nested);
-  if (result.success) return { help: false, values: result.data, given: nested, positionals };
+  const [settings, own] = split(nested, command.settings?.shape ?? {});
+  const checked = command.settings?.safeParse(settings);
+  const result = command.flags.safeParse(own);
+  if (result.success && checked?.success !== false) {
+    return { help: false, values: result.data, given: own, settings, positionals };
+  }
 
   // Wrong values before missing ones: the user typed the former.
-  const issues = result.error.issues;
+  const issues = [...(result.error?.issues ?? []), ...(checked?.error?.issues ?? [])];
   const typed = issues.find(issue => [...given.keys()].some(flag => startsWith(issue.path, flag.field.path)));
   const asTyped = mergeConfig(...[...given].map(([flag, entry]) => nest(flag.field.path, entry.typed)));
-  const { path, problem } = explainIssue(typed ?? issues[0], fieldsOf(command.flags).fields, asTyped);
+  const { path, problem } = explainIssue(typed ?? issues[0], fieldsOfCommand(command).fields, asTyped);
   const flag = flags.find(({ field }) => startsWith(path, field.path) && path.length === field.path.length);
   const used = flag && given.get(flag);
   const name = used?.as ?? flagName(flag, path);
@@ -151,7 +164,7 @@ export function flagTable(command: CommandSpec): {
   readonly flags: readonly Flag[];
   readonly find: (typed: string) => { readonly flag: Flag; readonly negated: boolean };
 } {
-  const { fields } = fieldsOf(command.flags);
+  const { fields } = fieldsOfCommand(command);
   const leaves = new Map<string, Field[]>();
   for (const field of fields) {
     const leaf = kebab(field.path[field.path.length - 1]);
@@ -197,9 +210,12 @@ export function flagTable(command: CommandSpec): {
   }
 }
 
-/** `keepRows` to `keep-rows`. */
-export function kebab(name: string): string {
-  return name.replaceAll(/([a-z0-9])([A-Z])/g, '$1-$2').toLowerCase();
+/** The fields of a command's flags and settings, and the groups that help lists them in. */
+export function fieldsOfCommand({ flags, settings }: CommandSpec): Fields {
+  const own = fieldsOf(flags);
+  if (settings === undefined) return own;
+  const more = fieldsOf(settings);
+  return { fields: [...own.fields, ...more.fields], groups: [...own.groups, ...more.groups] };
 }
 
 /** Takes one flag and, where it needs one, its value off the words. Undefined text: the flag stood alone. */
@@ -278,6 +294,13 @@ function flagName(flag: Flag | undefined, path: readonly string[]): string {
 
 function takesBoolean(kind: Kind): boolean {
   return kind.type === 'boolean' || (kind.type === 'either' && kind.options.some(takesBoolean));
+}
+
+/** The keys that `shape` has, and the others. */
+function split(given: Given, shape: object): [Record<string, unknown>, Record<string, unknown>] {
+  const entries = Object.entries(given);
+  const inShape = (wanted: boolean) => Object.fromEntries(entries.filter(([key]) => key in shape === wanted));
+  return [inShape(true), inShape(false)];
 }
 
 function nest(path: readonly string[], value: unknown): Record<string, unknown> {

@@ -1,7 +1,7 @@
 /** @file What `--help` prints, from the same schemas that parse the flags. Plain text, wrapped to the terminal's width. */
 
-import { describeBounds, fieldsOf, type Kind } from '../config/schema.ts';
-import { type CommandSpec, type Flag, flagTable, kebab } from './flags.ts';
+import { describeBounds, type Kind, kebab } from '../config/schema.ts';
+import { type CommandSpec, type Flag, fieldsOfCommand, flagTable } from './flags.ts';
 
 /** `columns`: the width to wrap to. `program`: the word that starts every command. */
 export interface HelpOptions {
@@ -12,7 +12,7 @@ export interface HelpOptions {
 /** Help for one command: usage, a table of flags by group, examples. */
 export function formatHelp(spec: CommandSpec, { columns = 80, program = 'tessera' }: HelpOptions = {}): string {
   const { flags } = flagTable(spec);
-  const { groups } = fieldsOf(spec.flags);
+  const { groups } = fieldsOfCommand(spec);
   const help: Row = { left: '-h, --help', right: 'show this' };
   const indent = Math.min(
     32,

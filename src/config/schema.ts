@@ -239,6 +239,11 @@ export function didYouMean(suggestion: string | undefined): string {
   return suggestion === undefined ? '' : `, did you mean ${suggestion}?`;
 }
 
+/** A field's name as a flag: `keepRows` to `keep-rows`. */
+export function kebab(name: string): string {
+  return name.replaceAll(/([a-z0-9])([A-Z])/g, '$1-$2').toLowerCase();
+}
+
 /** True of objects that are neither null nor arrays. */
 export function isPlainObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -2,34 +2,26 @@
  * @file What all families have in common once they are trained: captions in, pictures out. Commands that do not care how
  * a picture comes about (evaluation, comparison, the grids of training) hold a `Painter`.
  */
-import type { RunConfig } from '../config/run.ts';
+import type { Family, RunConfig } from '../config/run.ts';
 import type { Picture } from '../image/images.ts';
-import type { CodePainter } from './transformer/codepainter.ts';
+import { type Batch, type BatchPainter, type CallOptions, type Order, PaintQueue } from './queue.ts';
+import type { Tessera } from './transformer/tessera.ts';
 
-/** Settings that are left out, or that the family does not have, are the run's own. */
-export interface PainterOptions {
+/** How captions are painted. Settings that are left out, or that the family does not have, are the run's own. */
+export interface PainterOptions extends CallOptions {
+  /** From 0 to 2^32 - 1; default 0. */
   readonly seed?: number;
   /** Number of the first image of every caption: the seed's images of a caption are numbered. Default 0. */
   readonly firstImage?: number;
   /** Every image's number, [captions]. Default: from `firstImage` on, one more each time a caption comes again. */
   readonly numbers?: readonly number[];
-  /** Of a transformer. */
-  readonly temperature?: number;
-  readonly topK?: number;
-  readonly topP?: number;
-  /** Of a transformer or a diffusion model. */
-  readonly cfgScale?: number;
-  /** Of a diffusion model. */
-  readonly steps?: number;
-  readonly onProgress?: (done: number, total: number) => void;
 }
 
 /** A trained model of any family. */
 export interface Painter {
   readonly run: string;
   readonly config: RunConfig;
-  /** The registered name. */
-  readonly family: string;
+  readonly family: Family;
   readonly imageSize: number;
   /** The training step of its weights. */
   readonly step: number;
@@ -41,22 +33,20 @@ export interface Painter {
   readonly settings: string;
   /** How many ids of a caption are read, if it has more; undefined if all are. */
   cutAt(caption: string): number | undefined;
-  /** Paints one picture of each caption, in their order; '' is no caption. Image i of a seed is the same beside any others. */
-  paint(captions: readonly string[], options?: PainterOptions): Promise<Picture[]>;
   /**
-   * The negative log-likelihood of pictures of the run's size given their captions, of families that have one: the mean, in
-   * nats a code, of which an image has `passes`.
+   * Paints one picture of each caption, in their order; '' is no caption. Image i of a seed is the same beside any others.
+   * Calls may overlap: those that wait at the same time, with the same settings, are painted in one batch.
+   * @throws UserError once the painter was disposed of; the signal's reason once that is aborted
    */
-  nats?(pictures: readonly Picture[], captions: readonly string[]): Promise<number>;
-  /** The run as what paints code by code, with previews, completion and reconstruction; of families that have codes. */
-  readonly codes?: CodePainter;
+  paint(captions: readonly string[], options?: PainterOptions): Promise<Picture[]>;
+  /** Frees the model, after the batch that is under way. What waits is refused. */
   dispose(): void;
 }
 
 /** See `PainterOptions.numbers`. */
 export function imageNumbers(
   captions: readonly string[],
-  { numbers, firstImage = 0 }: PainterOptions = {},
+  { numbers, firstImage = 0 }: Pick<PainterOptions, 'numbers' | 'firstImage'> = {},
 ): readonly number[] {
   if (numbers !== undefined) return numbers;
   const next = new Map<string, number>();
@@ -65,4 +55,83 @@ export function imageNumbers(
     next.set(caption, number + 1);
     return number;
   });
+}
+
+/** The pictures that a call of `paint` asks for. */
+export function ordersOf(captions: readonly string[], options: PainterOptions = {}): Order[] {
+  const { seed = 0 } = options;
+  const numbers = imageNumbers(captions, options);
+  return captions.map((caption, i) => ({ caption, seed, number: numbers[i] }));
+}
+
+/** Positions of all images together that are painted in one batch: bounds the memory of keys and values. */
+const CACHED_POSITIONS = 10240;
+
+/** Paints code by code. */
+class TransformerBrush implements BatchPainter {
+  readonly batchSize: number;
+  private readonly tessera: Tessera;
+
+  constructor(tessera: Tessera) {
+    this.tessera = tessera;
+    this.batchSize = Math.max(1, Math.floor(CACHED_POSITIONS / tessera.model.length));
+  }
+
+  async paint({ orders, settings, onUnfinished, onStep }: Batch): Promise<readonly Picture[]> {
+    let pictures: readonly Picture[] = [];
+    for await (const painting of this.tessera.paintOrders(orders, {
+      ...settings,
+      previews: onUnfinished !== undefined,
+    })) {
+      pictures = painting.pictures;
+      onUnfinished?.(pictures);
+      onStep(painting.painted / painting.total);
+    }
+    return pictures;
+  }
+}
+
+/** A transformer of any origin as a painter. */
+export class TransformerPainter implements Painter {
+  readonly family = 'transformer';
+  readonly run: string;
+  readonly config: RunConfig;
+  readonly imageSize: number;
+  readonly step: number;
+  readonly tessera: Tessera;
+  private readonly queue: PaintQueue;
+
+  constructor(tessera: Tessera) {
+    this.tessera = tessera;
+    this.queue = new PaintQueue(new TransformerBrush(tessera), tessera.folder);
+    this.run = tessera.folder;
+    this.config = tessera.config;
+    this.imageSize = tessera.imageSize;
+    this.step = tessera.step;
+  }
+
+  get parameters(): number {
+    return this.tessera.model.parameters.count() + this.tessera.patch.parameters.count();
+  }
+
+  get passes(): number {
+    return this.tessera.model.codes;
+  }
+
+  get settings(): string {
+    const { temperature, cfgScale } = this.config.sampling;
+    return `temperature ${temperature}, guidance ${cfgScale}`;
+  }
+
+  cutAt(caption: string): number | undefined {
+    return this.tessera.encodeCaption(caption).cut ? this.config.model.captionLength : undefined;
+  }
+
+  paint(captions: readonly string[], options: PainterOptions = {}): Promise<Picture[]> {
+    return this.queue.paint(ordersOf(captions, options), options);
+  }
+
+  dispose(): void {
+    this.queue.close(() => this.tessera.dispose());
+  }
 }

@@ -9,7 +9,8 @@ import { join } from 'node:path';
 import type { Contrastive } from '../families/contrastive/contrastive.ts';
 import { type CaptionEncoder, encodeCaptions, encodeImages } from '../families/contrastive/frozen.ts';
 import { loadTowers } from '../families/contrastive/towers.ts';
-import { type Picture, resizeArea } from '../image/images.ts';
+import { Images, type Picture } from '../image/images.ts';
+import { resizeArea } from '../image/resize.ts';
 import type { FeatureExtractor } from './extractor.ts';
 
 const WEIGHTS = 'text.safetensors';
@@ -50,13 +51,9 @@ class TowerFeatures implements FeatureExtractor {
 
   async images(pictures: readonly Picture[]): Promise<Float64Array> {
     const { imageSize } = this.model.sizes;
-    const one = imageSize * imageSize * 3;
-    const bytes = new Uint8Array(pictures.length * one);
-    pictures.forEach((picture, i) => {
-      const fits = picture.width === imageSize && picture.height === imageSize;
-      bytes.set((fits ? picture : resizeArea(picture, imageSize, imageSize)).data, i * one);
-    });
-    return Float64Array.from(await encodeImages(this.model, bytes));
+    if (pictures.length === 0) return new Float64Array(0);
+    const images = Images.of(pictures.map(picture => resizeArea(picture, imageSize, imageSize)));
+    return Float64Array.from(await encodeImages(this.model, images));
   }
 
   readonly text = async (captions: readonly string[]): Promise<Float64Array> => {

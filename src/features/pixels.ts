@@ -3,7 +3,7 @@
  * layout, nothing finer, and need no network. A cosine transform of them would change no distance.
  */
 import type { Picture } from '../image/images.ts';
-import { resizeArea } from '../image/images.ts';
+import { resizeArea } from '../image/resize.ts';
 import type { FeatureExtractor } from './extractor.ts';
 
 const SIDE = 8;

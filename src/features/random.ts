@@ -6,7 +6,9 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { Random } from '../core/random.ts';
-import { type Picture, resizeArea } from '../image/images.ts';
+import { Images, type Picture } from '../image/images.ts';
+import { imagesToSignedTensor } from '../image/pixels.ts';
+import { resizeArea } from '../image/resize.ts';
 import { Conv2d } from '../nn/layers.ts';
 import { Parameters } from '../nn/module.ts';
 import type { FeatureExtractor } from './extractor.ts';
@@ -64,11 +66,5 @@ export class RandomFeatures implements FeatureExtractor {
 
 /** @returns [n, SIDE, SIDE, 3] in [-1, 1] */
 function pixels(pictures: readonly Picture[]): Tensor {
-  const size = SIDE * SIDE * 3;
-  const values = new Float32Array(pictures.length * size);
-  pictures.forEach((picture, i) => {
-    const { data } = picture.width === SIDE && picture.height === SIDE ? picture : resizeArea(picture, SIDE, SIDE);
-    for (let j = 0; j < size; j++) values[i * size + j] = data[j] / 127.5 - 1;
-  });
-  return tf.tensor(values, [pictures.length, SIDE, SIDE, 3]);
+  return imagesToSignedTensor(Images.of(pictures.map(picture => resizeArea(picture, SIDE, SIDE))));
 }

@@ -4,7 +4,8 @@
  * finds copies and near copies, not borrowed ideas. Knows bytes only. Authentic share: Alaa et al. 2022 (arXiv:2102.08921).
  */
 
-import { type Picture, resizeArea } from './images.ts';
+import type { Images, Picture } from './images.ts';
+import { resizeArea } from './resize.ts';
 
 /** One of the references, and how far it is. */
 export interface Nearest {
@@ -19,41 +20,32 @@ const COARSE = 4;
 /** References to compare pictures with, held as they are given: no copy is made of the bytes. */
 export class NearestImages {
   readonly count: number;
-  readonly size: number;
-  private readonly references: Uint8Array;
+  private readonly references: Images;
   private readonly cells: Cells;
   /** Sums of the bytes of each cell and colour, [n, cells, 3]. */
   private readonly coarse: Int32Array;
 
   /**
-   * @param references [n, size, size, 3] bytes, n of at least 1, not written to while this is in use
-   * @param size side of every reference, at least 1
+   * @param references square, at least one, not written to while this is in use
    */
-  constructor(references: Uint8Array, size: number) {
-    const bytes = size * size * 3;
-    if (!(Number.isInteger(size) && size > 0) || references.length === 0 || references.length % bytes !== 0) {
-      throw new RangeError(`NearestImages: expected [n, ${size}, ${size}, 3] bytes, got ${references.length}`);
+  constructor(references: Images) {
+    const { count, width, height } = references;
+    if (count === 0 || width !== height) {
+      throw new RangeError(`NearestImages: expected square images, got ${count} of ${width} x ${height} pixels`);
     }
     this.references = references;
-    this.size = size;
-    this.count = references.length / bytes;
-    this.cells = divide(size);
-    const width = this.cells.areas.length * 3;
-    this.coarse = new Int32Array(this.count * width);
-    for (let n = 0; n < this.count; n++) {
-      addCells(
-        references.subarray(n * bytes, (n + 1) * bytes),
-        this.cells,
-        this.coarse.subarray(n * width, (n + 1) * width),
-      );
+    this.count = count;
+    this.cells = divide(width);
+    const cells = this.cells.areas.length * 3;
+    this.coarse = new Int32Array(count * cells);
+    for (let n = 0; n < count; n++) {
+      addCells(references.at(n).data, this.cells, this.coarse.subarray(n * cells, (n + 1) * cells));
     }
   }
 
   /** One reference as a picture that shares its bytes. @param index 0 to count - 1 */
   reference(index: number): Picture {
-    const { size } = this;
-    const bytes = size * size * 3;
-    return { width: size, height: size, data: this.references.subarray(index * bytes, (index + 1) * bytes) };
+    return this.references.at(index);
   }
 
   /**
@@ -63,9 +55,10 @@ export class NearestImages {
    * @throws RangeError if no reference is left
    */
   find(picture: Picture, { except = -1 }: { readonly except?: number } = {}): Nearest {
-    const { count, size, references, coarse, cells } = this;
+    const { count, coarse, cells } = this;
+    const { width: size, bytes: references } = this.references;
     if (count === 1 && except === 0) throw new RangeError('NearestImages.find: the only reference is left out');
-    const query = reduce(picture, size);
+    const query = resizeArea(picture, size, size).data;
     const sums = new Int32Array(cells.areas.length * 3);
     addCells(query, cells, sums);
     const bounds = lowerBounds(sums, coarse, cells);
@@ -158,10 +151,6 @@ function median(found: readonly Nearest[]): number {
 /** Where held-out images are copies of training images too, samples that are copies are no worse than they. */
 function quotient(a: number, b: number): number {
   return b === 0 && a === 0 ? 1 : a / b;
-}
-
-function reduce(picture: Picture, size: number): Uint8Array {
-  return picture.width === size && picture.height === size ? picture.data : resizeArea(picture, size, size).data;
 }
 
 /** A picture cut into at most COARSE x COARSE cells. */

@@ -3,8 +3,9 @@
  * It lays out and draws; it does not know what the pictures are.
  */
 
-import { blank, fill, type Picture, paste, type Rgb, resizeNearest } from './images.ts';
+import { blank, fill, type Picture, paste, type Rgb } from './images.ts';
 import { type Face, Lettering, type Lines } from './lettering.ts';
+import { resizeNearest } from './resize.ts';
 
 /** One picture and what is written under it. */
 export interface Cell {

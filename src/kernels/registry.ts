@@ -11,7 +11,8 @@ import { type InputInfos, NativeBackend } from '../device/native/native.ts';
 import { GpuBackend } from '../device/webgpu/webgpu.ts';
 
 export type Inputs = Readonly<Record<string, Tensor>>;
-export type Attributes = Readonly<Record<string, number | boolean | string>>;
+/** Objects are passed on as they are (a mask of attention). */
+export type Attributes = Readonly<Record<string, number | boolean | string | object>>;
 /** A gradient for each differentiable input, by name; inputs that are not differentiable are left out. */
 export type Gradients = Record<string, Tensor | (() => Tensor)>;
 

@@ -1,13 +1,15 @@
 /**
- * @file Who may attend to whom in DALL·E's sequence, written as one rule for a pair of positions (Ramesh et al. 2021,
- * appendix B.1 and figure 11). Position 0 is the start token, then the caption, then the image codes in raster order; the
- * last code is never an input, so there are captionLength + grid * grid positions. The caption is causal and every image
- * position sees all of it; the kinds differ in what an image position sees of the image.
+ * @file Who may attend to whom in the sequence of a caption and an image: patterns, each a rule for a pair of positions or
+ * one for every layer, by the name that the config's `model.attention` gives; `defineMask` adds one. Position 0 is the
+ * start token, then the caption, then the image codes in raster order; the last code is never an input, so there are
+ * captionLength + grid * grid positions. A position never sees a later one, whatever its rule says.
+ *
+ * `full` is plain causal attention, `dalle` is DALL·E's (Ramesh et al. 2021, appendix B.1 and figure 11): the caption is
+ * causal, every image position sees all of it, and layers differ in what an image position sees of the image.
  */
-import type { AttentionMask } from '../kernels/attention/attention.ts';
-
-export const maskKinds = ['full', 'row', 'column', 'conv'] as const;
-export type MaskKind = (typeof maskKinds)[number];
+import { attentionPatterns } from '../config/run.ts';
+import { UserError } from '../core/errors.ts';
+import { type AttentionMask, Mask } from '../kernels/attention/mask.ts';
 
 export interface SequenceShape {
   readonly captionLength: number;
@@ -15,58 +17,129 @@ export interface SequenceShape {
   readonly grid: number;
 }
 
+/** What a rule may go by. */
+export interface MaskShape extends SequenceShape {
+  /** The config's `convKernel`: side of the square that a convolutional mask sees, odd. */
+  readonly convKernel: number;
+}
+
+/** Whether `query` may attend to `key`, both input positions; asked where key <= query. A position sees itself. */
+export type MaskRule = (query: number, key: number, shape: MaskShape) => boolean;
+
+/** A pattern: one rule for all layers, or for layer `layer` (from 0) of `layers` the one that `ruleOf` gives. */
+export type MaskPattern = { readonly name: string } & (
+  | { readonly rule: MaskRule }
+  | { readonly ruleOf: (layer: number, layers: number) => MaskRule }
+);
+
 /** Number of input positions. */
 export function sequenceLength({ captionLength, grid }: SequenceShape): number {
   return captionLength + grid * grid;
 }
 
+/** Plain causal attention; needs no table. */
+export const full: MaskRule = (query, key) => key <= query;
+
 /**
- * Whether `query` may attend to `key`, both input positions.
- * @param kernel side of the square that the convolutional mask sees, odd
+ * A rule by what an image position sees of the image; the caption is causal and the image sees all of it.
+ * @param sees whether code `query` sees code `key`, both numbered from 0 in raster order, key <= query
  */
-export function mayAttend(kind: MaskKind, shape: SequenceShape, query: number, key: number, kernel = 11): boolean {
-  if (key > query) return false;
-  const text = shape.captionLength + 1;
-  if (key < text || query < text) return true;
-  const { grid } = shape;
-  const distance = query - key;
-  switch (kind) {
-    case 'full':
-      return true;
-    case 'row':
-      // The previous grid positions and itself: back to the same column of the row above.
-      return distance <= grid;
-    case 'column':
-      return distance % grid === 0;
-    case 'conv': {
-      // The causal half of a square around the query; it wraps around at the sides, as offsets in raster order do.
-      const half = (kernel - 1) / 2;
-      const above = Math.floor(distance / grid);
-      return (
-        (above <= half && distance - above * grid <= half) ||
-        (above + 1 <= half && (above + 1) * grid - distance <= half)
-      );
-    }
-    default:
-      return kind satisfies never;
-  }
+export function overImage(sees: MaskRule): MaskRule {
+  return (query, key, shape) => {
+    if (key > query) return false;
+    const first = shape.captionLength + 1;
+    return key < first || sees(query - first, key - first, shape);
+  };
 }
+
+/** The previous grid codes and itself: back to the same column of the row above. */
+export const row = overImage((query, key, { grid }) => query - key <= grid);
+
+/** The codes above it. */
+export const column = overImage((query, key, { grid }) => (query - key) % grid === 0);
+
+/** The causal half of a square around the query; it wraps around at the sides, as offsets in raster order do. */
+export const conv = overImage((query, key, { grid, convKernel }) => {
+  const distance = query - key;
+  const half = (convKernel - 1) / 2;
+  const above = Math.floor(distance / grid);
+  return (
+    (above <= half && distance - above * grid <= half) || (above + 1 <= half && (above + 1) * grid - distance <= half)
+  );
+});
 
 /** Layer `layer` (from 0) of `layers`: row, column, row, row, ... and a convolution at the end (appendix B.1). */
-export function dalleMaskKind(layer: number, layers: number): MaskKind {
-  if (layer === layers - 1) return 'conv';
-  return (layer + 1 - 2) % 4 === 0 ? 'column' : 'row';
+export function dalleRule(layer: number, layers: number): MaskRule {
+  if (layer === layers - 1) return conv;
+  return (layer + 1 - 2) % 4 === 0 ? column : row;
 }
 
-/** The rule as a table of bytes [T, T] for the attention kernel. */
-export function attentionMask(kind: MaskKind, shape: SequenceShape, kernel = 11): AttentionMask {
-  if (kind === 'full') return { kind: 'causal' };
+const patterns = new Map<string, MaskPattern>(
+  [
+    { name: 'full', rule: full },
+    { name: 'dalle', ruleOf: dalleRule },
+  ].map(pattern => [pattern.name, pattern]),
+);
+
+/**
+ * Adds a pattern, which configs can then name as their `model.attention`. Training, painting and every backend take it
+ * as they take the built-in ones. A run that was trained with it is opened by programs that have defined it.
+ * @returns a function that takes it out again
+ * @throws UserError if there is a pattern of that name
+ * @example
+ *   defineMask({ name: 'strided', rule: overImage((query, key) => (query - key) % 2 === 0) });
+ */
+export function defineMask(pattern: MaskPattern): () => void {
+  const { name } = pattern;
+  if (patterns.has(name)) {
+    throw new UserError(
+      'defineMask',
+      `expected a new name, got ${name}`,
+      `there are ${[...patterns.keys()].join(', ')}`,
+    );
+  }
+  const removeName = attentionPatterns.add(name);
+  patterns.set(name, pattern);
+  return () => {
+    patterns.delete(name);
+    removeName();
+  };
+}
+
+/**
+ * The masks of all layers; layers of one rule have the same mask. The caller disposes them.
+ * @throws UserError if there is no such pattern, or a position would not see itself
+ */
+export function layerMasks(name: string, shape: MaskShape, layers: number): readonly AttentionMask[] {
+  const pattern = patterns.get(name);
+  if (pattern === undefined) {
+    throw new UserError(
+      'model.attention',
+      `expected one of ${[...patterns.keys()].join(', ')}, got ${name}`,
+      'import the code that defines the pattern first',
+    );
+  }
+  const masks = new Map<MaskRule, AttentionMask>();
+  return Array.from({ length: layers }, (_, layer) => {
+    const rule = 'rule' in pattern ? pattern.rule : pattern.ruleOf(layer, layers);
+    const mask = masks.get(rule) ?? maskOf(name, rule, shape);
+    masks.set(rule, mask);
+    return mask;
+  });
+}
+
+/** The rule as a mask of all input positions. */
+export function maskOf(name: string, rule: MaskRule, shape: MaskShape): AttentionMask {
+  if (rule === full) return 'causal';
   const length = sequenceLength(shape);
   const table = new Uint8Array(length * length);
   for (let query = 0; query < length; query++) {
+    if (!rule(query, query, shape)) {
+      throw new UserError(`mask ${name}`, `expected every position to see itself, got false for position ${query}`);
+    }
     for (let key = 0; key <= query; key++) {
-      if (mayAttend(kind, shape, query, key, kernel)) table[query * length + key] = 1;
+      if (rule(query, key, shape)) table[query * length + key] = 1;
     }
   }
-  return { kind: 'table', table, key: `${kind}/${shape.captionLength}/${shape.grid}/${kernel}` };
+  return new Mask(name, table);
 }

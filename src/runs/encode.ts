@@ -24,9 +24,7 @@ export async function encodeItems(
   items: readonly Item[],
   { config, crops, decoded, session }: EncodeOptions,
 ): Promise<{ readonly set: CodeSet; readonly problems: readonly Problem[] } | undefined> {
-  const { imageSize } = config.images;
   const length = config.patch.grid ** 2;
-  const bytes = imageSize ** 2 * 3;
   const ids: string[] = [];
   const codes = new Uint16Array(items.length * crops * length);
   const problems: Problem[] = [];
@@ -38,14 +36,14 @@ export async function encodeItems(
         ? await decodeItems(some, config.images, { crops, seed: config.seed })
         : {
             items: some,
-            images: decoded.images.subarray(first * crops * bytes, (first + some.length) * crops * bytes),
+            images: decoded.images.slice(first * crops, (first + some.length) * crops),
             problems: [], // named when they were decoded
           };
     problems.push(...part.problems);
-    for (let from = 0; from < part.images.length; from += PIECE * bytes) {
-      const images = imagesToTensor(part.images.subarray(from, from + PIECE * bytes), imageSize);
+    for (let from = 0; from < part.images.count; from += PIECE) {
+      const images = imagesToTensor(part.images.slice(from, from + PIECE));
       const encoded = patch.encode(images);
-      codes.set((await encoded.data()) as Int32Array, (ids.length * crops + from / bytes) * length);
+      codes.set((await encoded.data()) as Int32Array, (ids.length * crops + from) * length);
       images.dispose();
       encoded.dispose();
     }

@@ -5,14 +5,13 @@
  */
 import { existsSync } from 'node:fs';
 import { openDataset } from '../../data/index.ts';
-import { textSections } from '../families/contrastive/config.ts';
-import { featuresConfig } from '../families/featuresconfig.ts';
-import { runPaths } from '../io/runfolder.ts';
+import { featuresConfig } from '../config/features.ts';
+import type { RunConfig } from '../config/run.ts';
 import { splitDataset } from './images.ts';
-import { lockRun, openRun } from './run.ts';
+import { planRun, runPaths, withRun } from './run.ts';
 import type { Session } from './session.ts';
 import { Job } from './training/job.ts';
-import { textStage } from './training/parts.ts';
+import { textStage } from './training/rival.ts';
 
 const STAGES = ['caption tokenizer', 'text encoder'];
 
@@ -22,7 +21,7 @@ export interface FeaturesRequest {
   readonly format?: string;
   readonly strict?: boolean;
   /** What the user asked for, fields of `featuresFields`: must agree with a folder that is there. */
-  readonly given: Readonly<Record<string, unknown>>;
+  readonly fields: Readonly<Record<string, unknown>>;
 }
 
 /**
@@ -30,30 +29,33 @@ export interface FeaturesRequest {
  * @returns in words how well they retrieve; undefined if it was stopped before
  */
 export async function trainFeatures(session: Session, request: FeaturesRequest): Promise<string | undefined> {
-  const { data, out, format, strict, given } = request;
-  const fresh = featuresConfig(given);
+  const { data, out, format, strict, fields } = request;
+  const config = await planFeatures(out, fields);
   // As for a run: where the data cannot be used, nothing is written.
   const dataset = existsSync(runPaths(out).config) ? undefined : await openDataset(data, { format, strict });
-  if (dataset !== undefined) splitDataset(dataset, fresh.images);
-  const { config, resumed } = await openRun(out, fresh, { given, sections: Object.keys(textSections) });
-  const job = new Job(
-    session,
-    { data, out, format, strict, config, given, command: 'features' },
-    {
-      config,
-      stages: STAGES,
-      dataset,
-    },
-  );
-  if (resumed) session.reporter.message(`${out}: going on with the features that are there`);
-  const unlock = await lockRun(out);
-  try {
-    const captions = await job.captionStage();
-    const trained = await textStage(job, captions);
-    trained?.model.dispose();
-    return trained?.note;
-  } finally {
-    job.close();
-    await unlock();
-  }
+  if (dataset !== undefined) splitDataset(dataset, config.images);
+  return withRun(out, config, async ({ resumed }) => {
+    if (resumed) session.reporter.message(`${out}: going on with the features that are there`);
+    const job = new Job(
+      session,
+      { data, out, format, strict, config, command: 'features' },
+      { stages: STAGES, dataset },
+    );
+    try {
+      const captions = await job.captionStage();
+      const trained = await textStage(job, captions);
+      trained?.model.dispose();
+      return trained?.note;
+    } finally {
+      job.close();
+    }
+  });
+}
+
+/**
+ * The config that features are to be trained with: new ones, or that of those that are there.
+ * @throws UserError if those that are there were made with other values, or the values do not fit together
+ */
+export function planFeatures(out: string, fields: FeaturesRequest['fields']): Promise<RunConfig> {
+  return planRun(out, { fields }, () => featuresConfig(fields));
 }

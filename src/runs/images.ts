@@ -8,6 +8,7 @@ import type { ImagesConfig } from '../config/run.ts';
 import { UserError } from '../core/errors.ts';
 import { Random } from '../core/random.ts';
 import { balancedWeights, drawEpoch } from '../families/transformer/task.ts';
+import { Images } from '../image/images.ts';
 import type { CaptionedImages, ImageStream } from '../training/captioned.ts';
 
 /** Most bytes of decoded images that are kept in memory. */
@@ -38,7 +39,7 @@ export function cropOptions(config: ImagesConfig) {
 
 /** Items decoded in memory: crop by crop, with the ids of the items that could be decoded. */
 export interface DecodedItems {
-  readonly images: Uint8Array;
+  readonly images: Images;
   readonly items: readonly Item[];
   readonly crops: number;
   readonly problems: readonly Problem[];
@@ -78,7 +79,6 @@ interface StreamOptions {
 export class MemoryStream implements ImageStream {
   private readonly decoded: DecodedItems;
   private readonly batchSize: number;
-  private readonly bytes: number;
   private readonly random: Random;
   private readonly weights: Float64Array | undefined;
   private place = 0;
@@ -90,7 +90,6 @@ export class MemoryStream implements ImageStream {
     this.decoded = decoded;
     this.batchSize = batchSize;
     this.random = new Random(seed).fork('images');
-    this.bytes = decoded.images.length / (decoded.items.length * decoded.crops);
     if (balance > 0) {
       const captions = decoded.items.map(item => item.captions);
       this.weights = balancedWeights(captions, balance);
@@ -98,16 +97,15 @@ export class MemoryStream implements ImageStream {
   }
 
   async next(): Promise<CaptionedImages> {
-    const { decoded, batchSize, bytes } = this;
+    const { decoded, batchSize } = this;
     const n = decoded.items.length;
-    const images = new Uint8Array(batchSize * bytes);
+    const images = Images.allocate(batchSize, decoded.images);
     const captions: string[] = [];
     const draw = this.random.fork('crops', this.place);
     const words = this.random.fork('captions', this.place);
     for (let i = 0; i < batchSize; i++, this.place++) {
       const item = this.itemsOf(Math.floor(this.place / n))[this.place % n];
-      const from = (item * decoded.crops + draw.integer(decoded.crops)) * bytes;
-      images.set(decoded.images.subarray(from, from + bytes), i * bytes);
+      images.set(i, decoded.images.at(item * decoded.crops + draw.integer(decoded.crops)));
       const known = decoded.items[item].captions;
       captions.push(known[words.integer(known.length)]);
     }

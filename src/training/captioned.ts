@@ -3,10 +3,11 @@
  * text encoder has for it. Knows the stream of images by its interface only.
  */
 
+import type { Images } from '../image/images.ts';
+
 /** Some images and a caption of each. */
 export interface CaptionedImages {
-  /** [B, S, S, 3] RGB. */
-  readonly images: Uint8Array;
+  readonly images: Images;
   readonly captions: readonly string[];
 }
 
@@ -23,8 +24,7 @@ export type EncodeCaptions = (captions: readonly string[]) => Promise<Float32Arr
 
 /** Images with the features of their captions. */
 export interface CaptionedBatch {
-  /** [B, S, S, 3] RGB. */
-  readonly images: Uint8Array;
+  readonly images: Images;
   /** [B, dim]. */
   readonly text: Float32Array;
 }

@@ -8,7 +8,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { compareCommand } from '../../src/cli/commands/compare.ts';
 import { TerminalReporter } from '../../src/cli/terminal/progress.ts';
 import { UserError } from '../../src/core/errors.ts';
-import { decodePicture } from '../../src/image/images.ts';
+import { decodePicture } from '../../src/image/decode.ts';
 import type { Report } from '../../src/report/contents.ts';
 import type { CompareRequest } from '../../src/runs/compare.ts';
 import {

@@ -1,6 +1,6 @@
 /** @file What `doctor` tells of a GPU, a software one: what it is, has and lacks, and how fast it is. */
 import { expect, test } from 'vitest';
-import { describeGpu } from '../../src/cli/commands/gpu.ts';
+import { describeGpu } from '../../src/cli/doctor/gpu.ts';
 import { activeGpu } from '../../src/device/webgpu/webgpu.ts';
 import { measureGpu } from '../../src/kernels/peak/gpupeak.ts';
 import { noWebgpu } from '../support.ts';

@@ -6,7 +6,7 @@ import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, write
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { RunConfigInput } from '../../src/config/run.ts';
-import { decodePicture } from '../../src/image/images.ts';
+import { decodePicture } from '../../src/image/decode.ts';
 import { readJsonLines } from '../../src/io/jsonlines.ts';
 import { hardlyTrained, root, startTessera, temporaryFolder, writeConfig, writeDrawings } from './program.ts';
 

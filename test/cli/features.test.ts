@@ -59,7 +59,7 @@ describe('refuses', () => {
     },
     {
       name: 'heads that do not divide the width',
-      flags: ['--width', '30', '--heads', '4'],
+      flags: ['--width', '30', '--heads', '4', '--out', join(folder, 'new')],
       says: 'config: text.width 30 / text.heads 4: expected whole channels a head',
     },
     { name: 'a size that no grid fits', flags: ['--image-size', '20'], says: /image-size.*20/ },

@@ -2,10 +2,10 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { commands } from '../../src/cli/commands/table.ts';
-import { findCommand, kebab, parseFlags } from '../../src/cli/flags.ts';
-import { fieldsOf } from '../../src/config/schema.ts';
-import { runSchema } from '../../src/families/config.ts';
+import { commands } from '../../src/cli/commands.ts';
+import { fieldsOfCommand, findCommand, parseFlags } from '../../src/cli/flags.ts';
+import { runSchema } from '../../src/config/run.ts';
+import { fieldsOf, kebab } from '../../src/config/schema.ts';
 import { root, startTessera, tessera } from './program.ts';
 
 /** A shell's words: quotes hold them together, `#` begins a comment. */
@@ -25,16 +25,25 @@ describe('tessera --help', () => {
 
   test('--version is that of the package', async () => {
     const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
-    expect(await tessera('--version')).toMatchObject({ code: 0, stdout: `${version}\n` });
+    for (const flag of ['--version', '-v']) {
+      expect(await tessera(flag)).toMatchObject({ code: 0, stdout: `${version}\n` });
+    }
+  });
+
+  test('help COMMAND is COMMAND --help; of a command that is none, the nearest is named', async () => {
+    expect(await tessera('help', 'data', 'inspect')).toEqual(await tessera('data', 'inspect', '--help'));
+    const { code, stdout, stderr } = await tessera('help', 'sampel');
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr.split('\n')[0]).toBe('tessera: unknown command "sampel", did you mean sample?');
   });
 });
 
-describe.each(commands)('tessera $name --help', ({ name, flags, examples }) => {
+describe.each(commands)('tessera $name --help', ({ name, examples, spec }) => {
   test('explains every flag of its schema', async () => {
     const { code, stdout, stderr } = await tessera(...name.split(' '), '--help');
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     const described = new Set([...stdout.matchAll(/--(?:\[no-\])?([a-z][a-z0-9.-]*)/g)].map(([, flag]) => flag));
-    for (const { path } of fieldsOf(flags).fields) {
+    for (const { path } of fieldsOfCommand(await spec()).fields) {
       const full = path.map(kebab).join('.');
       const leaf = kebab(path[path.length - 1]);
       expect(described.has(full) || described.has(leaf), full).toBe(true);
@@ -47,7 +56,7 @@ describe.each(commands)('tessera $name --help', ({ name, flags, examples }) => {
     const { stdout } = await tessera(...name.split(' '), '--help');
     for (const example of examples) {
       expect(stdout).toContain(example);
-      expectToParse(example);
+      await expectToParse(example);
     }
   });
 });
@@ -55,9 +64,8 @@ describe.each(commands)('tessera $name --help', ({ name, flags, examples }) => {
 test('train --help has every field of the config, with its range and default', async () => {
   const { stdout } = await tessera('train', '--help');
   const flat = stdout.replaceAll(/\s+/g, ' ');
-  expect(fieldsOf(runSchema()).fields.length).toBeGreaterThan(60);
-  for (const { description } of fieldsOf(runSchema()).fields)
-    expect(flat).toContain(description.replaceAll(/\s+/g, ' '));
+  expect(fieldsOf(runSchema).fields.length).toBeGreaterThan(60);
+  for (const { description } of fieldsOf(runSchema).fields) expect(flat).toContain(description.replaceAll(/\s+/g, ' '));
   expect(flat).toMatch(
     /--image-size <integer> height and width of the images in pixels \(.*divisible by 8; default 128\)/,
   );
@@ -65,20 +73,20 @@ test('train --help has every field of the config, with its range and default', a
   expect(flat).toMatch(/--\[no-\]qk-norm /);
 });
 
-test('every command in the README can be run', () => {
+test('every command in the README can be run', async () => {
   const readme = readFileSync(join(root, 'README.md'), 'utf8');
   const blocks = [...readme.matchAll(/^```\w*\n([\s\S]*?)^```/gm)].map(([, code]) => code);
   const lines = blocks
     .flatMap(code => code.split('\n'))
     .flatMap(line => /^\s*(?:npx )?(tessera .*)$/.exec(line)?.[1] ?? []);
   expect(lines.length).toBeGreaterThan(3);
-  for (const line of lines) expectToParse(line);
+  for (const line of lines) await expectToParse(line);
 });
 
 /** Finds the command and parses its flags, as the program would. */
-function expectToParse(line: string): void {
+async function expectToParse(line: string): Promise<void> {
   const [program, ...argv] = words(line);
   expect(program, line).toBe('tessera');
   const { command, rest } = findCommand('tessera', commands, argv);
-  expect(parseFlags(command, rest), line).toMatchObject({ help: false });
+  expect(parseFlags(await command.spec(), rest), line).toMatchObject({ help: false });
 }

@@ -6,7 +6,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { decodePicture } from '../../src/image/images.ts';
+import { decodePicture } from '../../src/image/decode.ts';
 import { type Painting, type Picture, readPngText, Tessera } from '../../src/index.ts';
 import { readJsonLines } from '../../src/io/jsonlines.ts';
 import { CLIP_WORDS, writeClip } from '../features/clip-fixture.ts';

@@ -4,11 +4,11 @@
  */
 import '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
+import type { ModelConfig } from '../../src/config/run.ts';
 import { Random } from '../../src/core/random.ts';
 import type { InstructionSet } from '../../src/device/native/addon.ts';
 import { registerNative } from '../../src/device/native/native.ts';
-import type { ModelConfig } from '../../src/families/transformer/config.ts';
-import { generate } from '../../src/families/transformer/generate.ts';
+import { generate, imagesOfSeed } from '../../src/families/transformer/generate.ts';
 import { leakySlope } from '../../src/kernels/activation/activation.ts';
 import { attention } from '../../src/kernels/attention/attention.ts';
 import { valueAndGradients } from '../../src/kernels/autodiff.ts';
@@ -105,7 +105,7 @@ const operations: readonly Operation[] = [
       [2, 2, 37, D],
       [2, 2, 37, D],
     ],
-    apply: (q: tf.Tensor, k: tf.Tensor, v: tf.Tensor) => attention(q, k, v, { mask: { kind: 'causal' } }),
+    apply: (q: tf.Tensor, k: tf.Tensor, v: tf.Tensor) => attention(q, k, v, { mask: 'causal' }),
   })),
 ];
 
@@ -141,7 +141,8 @@ async function trainAndPaint(config: ModelConfig, backend: string): Promise<Arra
   const values: ArrayLike<number>[] = await Promise.all(results.map(t => t.data() as Promise<Float32Array>));
   tf.dispose(results);
   const captions = [2, 4].map(length => caption(new Random(length), length, config));
-  const painting = generate(model, { captions, imagesPerCaption: 3, cfgScale: 2, topK: 9, topP: 0.95, seed: 4 });
+  const images = imagesOfSeed(2, { imagesPerCaption: 3, seed: 4 });
+  const painting = generate(model, { captions, images, cfgScale: 2, topK: 9, topP: 0.95 });
   for (;;) {
     const { done, value } = await painting.next();
     if (done === true) {

@@ -5,6 +5,7 @@ import { Random } from '../../src/core/random.ts';
 import { type BackendName, selectBackend } from '../../src/device/backends.ts';
 import { registerNative } from '../../src/device/native/native.ts';
 import { PatchTask } from '../../src/families/transformer/patch-task.ts';
+import { Images } from '../../src/image/images.ts';
 import { valueAndGradients } from '../../src/kernels/autodiff.ts';
 import type { ImageStream } from '../../src/training/captioned.ts';
 import { Optimizer } from '../../src/training/optimizer.ts';
@@ -27,7 +28,7 @@ function pictures(): ImageStream {
         const image = Math.floor(i / 3 / SIZE / SIZE);
         images[i] = colours[(image * 16 + Math.floor(y / 4) * 4 + Math.floor(x / 4)) * 3 + c];
       }
-      return { images, captions: [] };
+      return { images: new Images(images, { width: SIZE, height: SIZE }), captions: [] };
     },
     state: () => null,
     restore: () => {},
@@ -46,7 +47,7 @@ async function train(backend: BackendName, quantizer: (typeof quantizers)[number
     new Random(2),
   );
   const heldOut = (await stream.next()).images;
-  const task = new PatchTask(tokenizer, stream, { config, imageSize: SIZE, heldOut });
+  const task = new PatchTask(tokenizer, stream, { config, heldOut });
   const parameters = tokenizer.parameters.list();
   const optimizer = new Optimizer(parameters, config);
   await task.begin(new Random(3));

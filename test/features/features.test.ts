@@ -13,8 +13,9 @@ import { saveTowers } from '../../src/families/contrastive/towers.ts';
 import { blur } from '../../src/features/blur.ts';
 import type { FeatureExtractor } from '../../src/features/extractor.ts';
 import { type FeatureOptions, openFeatures } from '../../src/features/open.ts';
-import { blank, fill, type Picture, resizeNearest } from '../../src/image/images.ts';
+import { blank, fill, Images, type Picture } from '../../src/image/images.ts';
 import { imagesToTensor } from '../../src/image/pixels.ts';
+import { resizeNearest } from '../../src/image/resize.ts';
 import { expectAllclose, onEveryBackend } from '../support.ts';
 import { CLIP_SIZE, CLIP_WORDS, writeClip } from './clip-fixture.ts';
 
@@ -121,8 +122,7 @@ describe('a folder of tessera features', () => {
     expect(features.name).toMatch(/^contrastive:.*towers-1@[0-9a-f]{8}$/);
     expect(features.dimension).toBe(6);
     const pictures = [noise(1, 8), noise(2, 8)];
-    const bytes = Uint8Array.from(pictures.flatMap(({ data }) => [...data]));
-    const expected = tf.tidy(() => model.image(imagesToTensor(bytes, 8)).dataSync());
+    const expected = tf.tidy(() => model.image(imagesToTensor(Images.of(pictures))).dataSync());
     expectAllclose(await features.images(pictures), expected, { absolute: 1e-6 });
     expectAllclose(await features.images([resizeNearest(pictures[1], 3)]), expected.slice(6), { absolute: 1e-6 });
     const captions = ['red', '', 'a dog'];

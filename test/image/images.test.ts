@@ -6,22 +6,11 @@ import { pathToFileURL } from 'node:url';
 import { crc32, deflateSync } from 'node:zlib';
 import sharp, { type Sharp } from 'sharp';
 import { describe, expect, it } from 'vitest';
-import {
-  blank,
-  decodePicture,
-  encodePng,
-  fill,
-  fromFloat,
-  fromFloats,
-  type Picture,
-  paste,
-  type Rgb,
-  readPngText,
-  resizeArea,
-  resizeNearest,
-  toFloat,
-} from '../../src/image/images.ts';
+import { decodePicture } from '../../src/image/decode.ts';
+import { blank, fill, Images, type Picture, paste, type Rgb, spreadPlaces } from '../../src/image/images.ts';
 import { Lettering } from '../../src/image/lettering.ts';
+import { encodePng, readPngText } from '../../src/image/png.ts';
+import { resizeArea, resizeNearest } from '../../src/image/resize.ts';
 import { grid, stackRows } from '../../src/image/sheet.ts';
 
 const RED: Rgb = [255, 0, 0];
@@ -51,21 +40,37 @@ function inkBox(picture: Picture): { left: number; top: number; right: number; b
   return box;
 }
 
-describe('floats', () => {
-  it('round to the nearest byte, clip, and turn NaN to black', () => {
-    const values = Float32Array.from([0, 1, 0.5, -3, 7, Number.NaN]);
-    expect([...fromFloat(values, 1, 2).data]).toEqual([0, 255, 128, 0, 255, 0]);
+describe('images', () => {
+  const pictures = [noise(2, 3), blank(2, 3, RED), blank(2, 3, BLUE)];
+
+  it('hold pictures one after another, and give them back as views', () => {
+    const images = Images.of(pictures);
+    expect(images).toMatchObject({ count: 3, width: 2, height: 3 });
+    expect([...images.bytes]).toEqual(pictures.flatMap(({ data }) => [...data]));
+    expect(images.pictures()).toEqual(pictures);
+    expect(images.slice(1)).toEqual(Images.of(pictures.slice(1)));
+    expect(images.slice(1, 2).at(0)).toEqual(pictures[1]);
+    expect([images.slice(2, 9).count, images.slice(3).count, images.slice(2, 1).count]).toEqual([1, 0, 0]);
+    images.slice(1).set(1, pictures[0]);
+    expect(images.at(2)).toEqual(pictures[0]);
+    images.at(2).data.fill(7);
+    expect([...images.bytes.subarray(2 * 18)]).toEqual(new Array(18).fill(7));
   });
 
-  it('bytes survive the way there and back', () => {
-    const picture = noise(16, 16);
-    expect(fromFloat(toFloat(picture), 16, 16)).toEqual(picture);
+  it('refuse bytes that are no whole images, other sizes, and places that are not there', () => {
+    expect(() => new Images(new Uint8Array(7), { width: 2, height: 1 })).toThrow('expected [n, 1, 2, 3] bytes, got 7');
+    expect(() => new Images(new Uint8Array(0), { width: 0, height: 1 })).toThrow(RangeError);
+    expect(() => Images.of([])).toThrow('expected at least one picture, got none');
+    expect(() => Images.of([blank(2, 3), blank(3, 2)])).toThrow('expected 2 x 3 pixels, got 3 x 2');
+    const images = Images.of(pictures);
+    for (const i of [-1, 3, 0.5]) expect(() => images.at(i)).toThrow('expected a place from 0 to 2');
+    expect(() => images.set(3, pictures[0])).toThrow(RangeError);
   });
 
-  it('a batch comes apart in order', () => {
-    const [a, b] = [noise(2, 3), blank(2, 3, RED)];
-    expect(fromFloats(Float32Array.from([...toFloat(a), ...toFloat(b)]), 3, 2)).toEqual([a, b]);
-    expect(() => fromFloats(new Float32Array(7), 1, 2)).toThrow('expected a multiple of 1 x 2 x 3 values, got 7');
+  it('are picked evenly', () => {
+    expect(spreadPlaces(10, 4)).toEqual([0, 2, 5, 7]);
+    expect(spreadPlaces(2, 4)).toEqual([0, 1]);
+    expect(spreadPlaces(0, 4)).toEqual([]);
   });
 });
 

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { Random } from '../../src/core/random.ts';
-import { blank, type Picture, resizeArea, resizeNearest } from '../../src/image/images.ts';
+import { blank, Images, type Picture } from '../../src/image/images.ts';
 import { memorisation, NearestImages } from '../../src/image/nearest.ts';
+import { resizeArea, resizeNearest } from '../../src/image/resize.ts';
 
 function noise(random: Random, size: number, centre = 127, spread = 255): Picture {
   const data = Uint8Array.from({ length: size * size * 3 }, () =>
@@ -13,11 +14,6 @@ function noise(random: Random, size: number, centre = 127, spread = 255): Pictur
 /** Moves every byte by `step` towards the middle of the range, so that the root mean square is `step` exactly. */
 function disturb(picture: Picture, step: number): Picture {
   return { ...picture, data: picture.data.map(byte => (byte < 128 ? byte + step : byte - step)) };
-}
-
-/** All bytes as one array, as a dataset would hand them over. */
-function stack(pictures: readonly Picture[]): Uint8Array {
-  return Uint8Array.from(pictures.flatMap(({ data }) => [...data]));
 }
 
 /** The definition: every distance, in floating point, and the first smallest. */
@@ -36,7 +32,7 @@ describe('NearestImages', () => {
     for (const size of [1, 2, 3, 5, 7, 8, 13, 16]) {
       for (const spread of [1, 6, 255]) {
         const references = Array.from({ length: 40 }, () => noise(random, size, 100, spread));
-        const nearest = new NearestImages(stack(references), size);
+        const nearest = new NearestImages(Images.of(references));
         for (let i = 0; i < 12; i++) {
           const query = noise(random, size, 100, spread);
           const expected = naive(query, references);
@@ -51,7 +47,7 @@ describe('NearestImages', () => {
   test('finds exact copies at distance 0, and the neighbour of a reference when that is left out', () => {
     const random = new Random(4);
     const references = Array.from({ length: 30 }, () => noise(random, 9));
-    const nearest = new NearestImages(stack(references), 9);
+    const nearest = new NearestImages(Images.of(references));
     expect(nearest.count).toBe(30);
     references.forEach((reference, i) => {
       expect(nearest.find(reference)).toEqual({ index: i, distance: 0 });
@@ -67,7 +63,7 @@ describe('NearestImages', () => {
   test('finds the original of a disturbed copy at the distance it was disturbed by', () => {
     const random = new Random(5);
     const references = Array.from({ length: 50 }, () => noise(random, 8));
-    const nearest = new NearestImages(stack(references), 8);
+    const nearest = new NearestImages(Images.of(references));
     for (const step of [1, 5, 20]) {
       const found = nearest.find(disturb(references[17], step));
       expect(found.index).toBe(17);
@@ -77,7 +73,7 @@ describe('NearestImages', () => {
 
   test('gives the first of equally near references, equal or not', () => {
     const grey = (value: number) => blank(4, 4, [value, value, value]);
-    const nearest = new NearestImages(stack([grey(200), grey(90), grey(110), grey(90), grey(110)]), 4);
+    const nearest = new NearestImages(Images.of([grey(200), grey(90), grey(110), grey(90), grey(110)]));
     expect(nearest.find(grey(100))).toEqual({ index: 1, distance: 10 / 255 });
     expect(nearest.find(grey(110)).index).toBe(2);
     expect(nearest.find(grey(110), { except: 2 }).index).toBe(4);
@@ -95,29 +91,29 @@ describe('NearestImages', () => {
       [8, -2],
       [9, -2],
     ]);
-    expect(new NearestImages(stack([one, four]), 8).find(grey8()).index).toBe(0);
-    expect(new NearestImages(stack([four, one]), 8).find(grey8()).index).toBe(0);
-    expect(new NearestImages(stack([one, four]), 8).find(grey8(), { except: 0 }).index).toBe(1);
+    expect(new NearestImages(Images.of([one, four])).find(grey8()).index).toBe(0);
+    expect(new NearestImages(Images.of([four, one])).find(grey8()).index).toBe(0);
+    expect(new NearestImages(Images.of([one, four])).find(grey8(), { except: 0 }).index).toBe(1);
   });
 
   test('puts black and white at distance 1', () => {
-    const white = new NearestImages(blank(5, 5).data, 5);
+    const white = new NearestImages(Images.of([blank(5, 5)]));
     expect(white.find(blank(5, 5, [0, 0, 0]))).toEqual({ index: 0, distance: 1 });
   });
 
   test('reduces queries of any size', () => {
     const random = new Random(6);
     const large = Array.from({ length: 20 }, () => noise(random, 24));
-    const nearest = new NearestImages(stack(large.map(picture => resizeArea(picture, 8, 8))), 8);
+    const nearest = new NearestImages(Images.of(large.map(picture => resizeArea(picture, 8, 8))));
     expect(nearest.find(large[11])).toEqual({ index: 11, distance: 0 });
     expect(nearest.find(resizeNearest(large[4], 2))).toEqual({ index: 4, distance: 0 });
     expect(nearest.find(resizeArea(large[9], 8, 8))).toEqual({ index: 9, distance: 0 });
   });
 
-  test('refuses bytes that are no whole pictures, and a search with nothing to find', () => {
-    expect(() => new NearestImages(new Uint8Array(100), 4)).toThrow(/expected \[n, 4, 4, 3\] bytes, got 100/);
-    expect(() => new NearestImages(new Uint8Array(0), 4)).toThrow(RangeError);
-    expect(() => new NearestImages(new Uint8Array(48), 4).find(blank(4, 4), { except: 0 })).toThrow(/left out/);
+  test('refuses no images, images that are not square, and a search with nothing to find', () => {
+    expect(() => new NearestImages(Images.of([blank(4, 5)]))).toThrow(/expected square images, got 1 of 4 x 5 pixels/);
+    expect(() => new NearestImages(Images.allocate(0, blank(4, 4)))).toThrow(/got 0 of 4 x 4/);
+    expect(() => new NearestImages(Images.of([blank(4, 4)])).find(blank(4, 4), { except: 0 })).toThrow(/left out/);
   });
 });
 
@@ -126,7 +122,7 @@ describe('memorisation', () => {
   const images = Array.from({ length: 150 }, () => noise(random, 8));
   const training = images.slice(0, 100);
   const heldOut = images.slice(100, 125);
-  const train = new NearestImages(stack(training), 8);
+  const train = new NearestImages(Images.of(training));
 
   test('gives copies a ratio near 0 and calls none authentic', () => {
     const copies = [disturb(training[3], 2), training[60], disturb(training[8], 1)];
@@ -150,10 +146,10 @@ describe('memorisation', () => {
 
   test('counts as authentic what is farther from its nearest training image than that is from the next', () => {
     const grey = (value: number) => blank(2, 2, [value, value, value]);
-    const pair = new NearestImages(stack([grey(100), grey(110)]), 2); // neighbours at 10
+    const pair = new NearestImages(Images.of([grey(100), grey(110)])); // neighbours at 10
     const samples = [grey(95), grey(89), grey(121), grey(104)]; // at 5, 11, 11, 4
     expect(memorisation(samples, pair, [grey(90), grey(120)]).authentic).toBe(0.5);
-    expect(memorisation([grey(1)], new NearestImages(stack([grey(0)]), 2), [grey(2)]).authentic).toBeNaN();
+    expect(memorisation([grey(1)], new NearestImages(Images.of([grey(0)])), [grey(2)]).authentic).toBeNaN();
     // The median of an even number is the mean of the middle two: (5 + 11) / 2 over 10.
     expect(memorisation(samples, pair, [grey(90), grey(120)]).ratio).toBeCloseTo(0.8, 12);
   });

@@ -2,26 +2,16 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, test } from 'vitest';
 import {
-  type AttentionMask,
   attention,
   attentionCached,
   createKvCache,
   disposeKvCache,
   gatherKvCache,
 } from '../../src/kernels/attention/attention.ts';
+import { Mask } from '../../src/kernels/attention/mask.ts';
 import { definedKernels, run } from '../../src/kernels/registry.ts';
 import { expectAllclose, normal, onEveryBackend, useNative } from '../support.ts';
-import {
-  attributeOf,
-  bandMask,
-  type Case,
-  causal,
-  columnMask,
-  inputsOf,
-  naive,
-  none,
-  randomMask,
-} from './attentioncases.ts';
+import { bandMask, type Case, causal, columnMask, inputsOf, naive, none, randomMask } from './attentioncases.ts';
 import { expectGradients, expectNoLeak, expectSameBits } from './gradients.ts';
 
 const cases: readonly Case[] = [
@@ -66,9 +56,7 @@ onEveryBackend('gradients of attention', async backend => {
       backend,
       fused: (q, k, v) => attention(q, k, v, { mask: one.mask }),
       plain: (q, k, v) => {
-        return definedKernels()
-          .get('Attention')!
-          .reference({ q, k, v }, { mask: attributeOf(one.mask) })[0];
+        return definedKernels().get('Attention')!.reference({ q, k, v }, { mask: one.mask })[0];
       },
       inputs: inputsOf(one),
       tolerance: { relative: 1e-3, absolute: 1e-4 },
@@ -161,19 +149,14 @@ test('bf16 operands stay within a hundredth of the size of the values', async ({
   for (const one of cases) {
     const [q, k, v] = inputsOf(one);
     const dy = normal([one.B, one.Tq, one.H * one.D], 9);
-    const attribute = attributeOf(one.mask);
     backend.precision = 'fp32';
     const y = attention(q, k, v, { mask: one.mask });
-    const [exact, logsumexp] = run('Attention', { q, k, v }, { mask: attribute });
-    const gradients = run('AttentionGrad', { q, k, v, y: exact, logsumexp, dy }, { mask: attribute });
+    const [exact, logsumexp] = run('Attention', { q, k, v }, { mask: one.mask });
+    const gradients = run('AttentionGrad', { q, k, v, y: exact, logsumexp, dy }, { mask: one.mask });
     backend.precision = 'bf16';
     const rounded = attention(q, k, v, { mask: one.mask });
-    const [coarse, coarseLse] = run('Attention', { q, k, v }, { mask: attribute });
-    const roundedGradients = run(
-      'AttentionGrad',
-      { q, k, v, y: coarse, logsumexp: coarseLse, dy },
-      { mask: attribute },
-    );
+    const [coarse, coarseLse] = run('Attention', { q, k, v }, { mask: one.mask });
+    const roundedGradients = run('AttentionGrad', { q, k, v, y: coarse, logsumexp: coarseLse, dy }, { mask: one.mask });
     const pairs = [[rounded, y], ...gradients.map((g, i) => [roundedGradients[i], g])];
     for (const [a, b] of pairs) {
       const [actual, expected] = [await a.data(), Array.from<number>(await b.data())];
@@ -189,8 +172,8 @@ test('what does not fit is named', async () => {
   const [q, k, v] = inputsOf({ B: 1, H: 1, Tq: 4, Tk: 3, D: 2, mask: causal });
   expect(() => attention(q, k, v)).toThrow(/no more queries than keys, got 4 and 3/);
   expect(() => attention(k, q, v)).toThrow(/attention: v: expected \[B, H, Tk, D\], got \[1, 1, 3, 2\]/);
-  const small: AttentionMask = { kind: 'table', table: new Uint8Array(4).fill(1), key: 'small' };
+  const small = new Mask('small', new Uint8Array(4).fill(1));
   expect(() => attention(k, k, v, { mask: small })).toThrow(/mask of 3 positions or more, got 2/);
-  const blind: AttentionMask = { kind: 'table', table: new Uint8Array(9), key: 'blind' };
-  expect(() => attention(k, k, v, { mask: blind })).toThrow(/position 0 may not attend to itself/);
+  expect(() => new Mask('blind', new Uint8Array(9))).toThrow(/mask blind: position 0 may not attend to itself/);
+  expect(() => new Mask('odd', new Uint8Array(7).fill(1))).toThrow(/mask odd: expected T \* T entries, got 7/);
 });

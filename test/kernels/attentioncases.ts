@@ -1,7 +1,7 @@
 /** @file Problems for attention, and what it is: a loop over pairs of positions in double precision, masks included. */
 import type * as tf from '@tensorflow/tfjs-core';
 import { Random } from '../../src/core/random.ts';
-import type { AttentionMask } from '../../src/kernels/attention/attention.ts';
+import { type AttentionMask, Mask } from '../../src/kernels/attention/mask.ts';
 import { normal } from '../support.ts';
 
 /** A causal mask whose image part sees only its own column: rows of text, then a grid. */
@@ -10,14 +10,14 @@ export function columnMask(text: number, width: number, T: number): AttentionMas
   for (let i = 0; i < T; i++) {
     for (let j = 0; j <= i; j++) table[i * T + j] = j < text || (i - j) % width === 0 ? 1 : 0;
   }
-  return { kind: 'table', table, key: `column ${text} ${width} ${T}` };
+  return new Mask(`column ${text} ${width} ${T}`, table);
 }
 
 /** Entries at random, not causal: nothing about them can be guessed from the tiles around. */
 export function randomMask(T: number, share: number): AttentionMask {
   const random = new Random(5);
   const table = Uint8Array.from({ length: T * T }, (_, i) => (i % (T + 1) === 0 || random.uniform() < share ? 1 : 0));
-  return { kind: 'table', table, key: `random ${T} ${share}` };
+  return new Mask(`random ${T} ${share}`, table);
 }
 
 /** Both ways, but only so far: most squares of the table are empty. */
@@ -25,12 +25,7 @@ export function bandMask(T: number, reach: number): AttentionMask {
   const table = Uint8Array.from({ length: T * T }, (_, at) =>
     Math.abs(Math.floor(at / T) - (at % T)) < reach ? 1 : 0,
   );
-  return { kind: 'table', table, key: `band ${T} ${reach}` };
-}
-
-/** The mask as the kernels are given it. */
-export function attributeOf(mask: AttentionMask): string {
-  return mask.kind === 'table' ? `table:${mask.key}` : mask.kind;
+  return new Mask(`band ${T} ${reach}`, table);
 }
 
 export interface Case {
@@ -42,12 +37,12 @@ export interface Case {
   readonly mask: AttentionMask;
 }
 
-export const causal: AttentionMask = { kind: 'causal' };
-export const none: AttentionMask = { kind: 'none' };
+export const causal: AttentionMask = 'causal';
+export const none: AttentionMask = 'none';
 
 function visible(mask: AttentionMask, position: number, j: number): boolean {
-  if (mask.kind === 'none') return true;
-  if (mask.kind === 'causal') return j <= position;
+  if (mask === 'none') return true;
+  if (mask === 'causal') return j <= position;
   return mask.table[position * Math.sqrt(mask.table.length) + j] === 1;
 }
 

@@ -1,7 +1,7 @@
 /** @file The metrics as they are reported: names, intervals that hold the truth as often as they say, and nothing by halves. */
 import { describe, expect, test } from 'vitest';
 import { Random } from '../../src/core/random.ts';
-import type { Picture } from '../../src/image/images.ts';
+import { Images, type Picture } from '../../src/image/images.ts';
 import { NearestImages } from '../../src/image/nearest.ts';
 import { kernelDistance } from '../../src/metrics/kid.ts';
 import { type Matrix, matrix } from '../../src/metrics/matrix.ts';
@@ -103,7 +103,7 @@ describe('without features', () => {
 
   test('copies of training images are found, and held-out images are as new as themselves', () => {
     const train = Array.from({ length: 20 }, (_, i) => noise(i));
-    const index = new NearestImages(Uint8Array.from(train.flatMap(({ data }) => [...data])), 12);
+    const index = new NearestImages(Images.of(train));
     const heldOut = Array.from({ length: 15 }, (_, i) => noise(100 + i));
     const [copied, authentic] = measure('nearest', { pictures: { row: train.slice(0, 9), heldOut, train: index } });
     expect([copied.value, copied.interval, authentic.value]).toEqual([0, [0, 0], 0]);

@@ -29,7 +29,7 @@ interface Operation {
   readonly unknownToCpu?: boolean;
 }
 
-const causal = { mask: { kind: 'causal' } } as const;
+const causal = { mask: 'causal' } as const;
 const noise = { temperature: 1, seed: 1, stream: 1 };
 
 const operations: readonly Operation[] = [

@@ -3,7 +3,31 @@
  * and figure 11), in rows and columns rather than distances.
  */
 import { describe, expect, test } from 'vitest';
-import { attentionMask, dalleMaskKind, type MaskKind, mayAttend, sequenceLength } from '../../src/nn/masks.ts';
+import { attentionPatterns } from '../../src/config/run.ts';
+import { Mask } from '../../src/kernels/attention/mask.ts';
+import {
+  column,
+  conv,
+  dalleRule,
+  defineMask,
+  full,
+  layerMasks,
+  maskOf,
+  overImage,
+  row,
+  sequenceLength,
+} from '../../src/nn/masks.ts';
+
+const rules = { full, row, column, conv };
+type MaskKind = keyof typeof rules;
+
+function mayAttend(kind: MaskKind, shape: Shape, query: number, key: number, convKernel = 11): boolean {
+  return rules[kind](query, key, { ...shape, convKernel });
+}
+
+function dalleMaskKind(layer: number, layers: number): string | undefined {
+  return Object.entries(rules).find(([, rule]) => rule === dalleRule(layer, layers))?.[0];
+}
 
 interface Shape {
   readonly captionLength: number;
@@ -56,7 +80,7 @@ const cases: readonly { readonly shape: Shape; readonly kernel: number }[] = [
   { shape: { captionLength: 1, grid: 1 }, kernel: 1 },
 ];
 
-describe('mayAttend equals the definition from the paper', () => {
+describe('every rule equals the definition from the paper', () => {
   for (const { shape, kernel } of cases) {
     for (const kind of ['full', 'row', 'column', 'conv'] as const) {
       test(`${kind}, caption ${shape.captionLength}, grid ${shape.grid}, kernel ${kernel}`, () => {
@@ -118,29 +142,98 @@ describe('the masks of the paper', () => {
   });
 });
 
-describe('attentionMask', () => {
-  test('is the rule as a table, and the causal mask where everything before may be seen', () => {
-    const shape = { captionLength: 4, grid: 3 };
-    expect(attentionMask('full', shape)).toEqual({ kind: 'causal' });
+describe('masks of layers', () => {
+  const shape = { captionLength: 4, grid: 3, convKernel: 3 };
+  const T = sequenceLength(shape);
+
+  test('are the rules as tables, and causal where everything before may be seen', () => {
+    expect(maskOf('full', full, shape)).toBe('causal');
     for (const kind of ['row', 'column', 'conv'] as const) {
-      const mask = attentionMask(kind, shape, 3);
-      if (mask.kind !== 'table') throw new Error('expected a table');
-      const T = sequenceLength(shape);
+      const mask = maskOf(kind, rules[kind], shape);
+      if (!(mask instanceof Mask)) throw new Error('expected a table');
       const expected = Uint8Array.from({ length: T * T }, (_, i) =>
         Number(naive(kind, shape, Math.floor(i / T), i % T, 3)),
       );
       expect(mask.table).toEqual(expected);
+      expect(mask.positions).toBe(T);
     }
   });
 
-  test('has a key of its own for every kind, shape and kernel', () => {
-    const keys = [
-      attentionMask('row', { captionLength: 4, grid: 3 }, 3),
-      attentionMask('column', { captionLength: 4, grid: 3 }, 3),
-      attentionMask('row', { captionLength: 5, grid: 3 }, 3),
-      attentionMask('row', { captionLength: 4, grid: 2 }, 3),
-      attentionMask('row', { captionLength: 4, grid: 3 }, 5),
-    ].map(mask => (mask.kind === 'table' ? mask.key : ''));
-    expect(new Set(keys).size).toBe(5);
+  test('are one object for all layers of one rule', () => {
+    const masks = layerMasks('dalle', shape, 6);
+    expect(new Set(masks).size).toBe(3);
+    expect(masks[0]).toBe(masks[2]);
+    expect(masks[0]).not.toBe(masks[1]);
+    expect(layerMasks('full', shape, 2)).toEqual(['causal', 'causal']);
+  });
+
+  test('the names in the config are those of the patterns', () => {
+    for (const name of attentionPatterns.list()) expect(layerMasks(name, shape, 2)).toHaveLength(2);
+  });
+
+  test('an unknown name, a taken one and a rule that hides a position from itself are named', () => {
+    expect(() => layerMasks('spiral', shape, 2)).toThrow(/model.attention: expected one of full, dalle, got spiral/);
+    expect(() => defineMask({ name: 'dalle', rule: full })).toThrow(/defineMask: expected a new name, got dalle/);
+    const remove = defineMask({ name: 'blind', rule: (query, key) => key < query || query < 7 });
+    expect(() => layerMasks('blind', shape, 1)).toThrow(
+      /mask blind: expected every position to see itself.*position 7/,
+    );
+    remove();
+    expect(() => layerMasks('blind', shape, 1)).toThrow(/expected one of full, dalle, got blind/);
+  });
+
+  test('never let a position see a later one, whatever the rule says', () => {
+    const remove = defineMask({ name: 'careless', rule: overImage(() => true) });
+    const [mask] = layerMasks('careless', shape, 1);
+    remove();
+    if (!(mask instanceof Mask)) throw new Error('expected a table');
+    for (let query = 0; query < T; query++) {
+      for (let key = 0; key < T; key++) expect(mask.sees(query, key)).toBe(key <= query);
+    }
+  });
+});
+
+describe('the forms of a mask', () => {
+  const T = 70; // more than two words of bits
+  const table = Uint8Array.from({ length: T * T }, (_, i) => {
+    const [query, key] = [Math.floor(i / T), i % T];
+    return Number(key === query || (key < query && (query * key) % 3 === 1));
+  });
+
+  test('agree with the table', () => {
+    const mask = new Mask('test', table);
+    const { bytes, stride } = mask.transposed;
+    const words = mask.bits.length / T;
+    for (let query = 0; query < T; query++) {
+      for (let key = 0; key < T; key++) {
+        const expected = table[query * T + key];
+        const bit = (mask.bits[query * words + (key >> 5)] >>> (key & 31)) & 1;
+        if (bytes[key * stride + query] !== expected || bit !== expected) throw new Error(`${query} -> ${key}`);
+      }
+    }
+  });
+
+  test('are made once, freed once, and made again after that', () => {
+    const mask = new Mask('test', table);
+    const device = {};
+    const counts = { made: 0, freed: 0 };
+    const tensor = { dataId: {}, shape: [1], dtype: 'int32' as const };
+    const get = () => {
+      counts.made++;
+      return { tensor, free: () => counts.freed++ };
+    };
+    expect(mask.transposed).toBe(mask.transposed);
+    expect(mask.bits).toBe(mask.bits);
+    mask.onDevice(device, get);
+    expect(mask.onDevice(device, get)).toBe(tensor);
+    expect(counts).toEqual({ made: 1, freed: 0 });
+    const { bits } = mask;
+    mask.dispose();
+    mask.dispose();
+    expect(counts).toEqual({ made: 1, freed: 1 });
+    expect(mask.bits).not.toBe(bits);
+    expect(mask.bits).toEqual(bits);
+    mask.onDevice(device, get);
+    expect(counts.made).toBe(2);
   });
 });

@@ -6,12 +6,21 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { RunConfig, RunConfigInput } from '../../src/config/run.ts';
+import type { PresetName } from '../../src/config/presets.ts';
+import type { RunSettings } from '../../src/config/resolve.ts';
+import { checkConfig, type RunConfig, type RunConfigInput, runSchema } from '../../src/config/run.ts';
 import { mergeConfig } from '../../src/config/schema.ts';
 import { UserError } from '../../src/core/errors.ts';
-import { checkConfig, readRun, runSchema } from '../../src/families/config.ts';
-import { chooseWeights, fingerprint, runPaths, weightKinds } from '../../src/io/runfolder.ts';
-import { lockRun, openRun } from '../../src/runs/run.ts';
+import {
+  chooseWeights,
+  fingerprint,
+  lockRun,
+  openRun,
+  planRun,
+  readRun,
+  runPaths,
+  weightKinds,
+} from '../../src/runs/run.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -21,11 +30,14 @@ afterEach(() => {
   rmSync(join(folder, '..'), { recursive: true });
 });
 
-/** What the command line makes of a preset and flags. */
-function resolve(given: RunConfigInput = {}): RunConfig {
-  return checkConfig(runSchema().parse(mergeConfig({ model: { width: 64, heads: 2 } }, given)));
+/** A small run of no preset, as `tessera features` makes its own. */
+const make = ({ fields = {} }: RunSettings): RunConfig =>
+  checkConfig(runSchema.parse(mergeConfig({ model: { width: 64, heads: 2 } }, fields)));
+
+async function open(fields: RunConfigInput = {}, preset?: PresetName) {
+  const config = await planRun(folder, { preset, fields }, make);
+  return { config, ...(await openRun(folder, config)) };
 }
-const open = (given: RunConfigInput = {}) => openRun(folder, resolve(given), { given });
 const onDisk = () => JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8'));
 
 async function refusal(work: Promise<unknown>): Promise<UserError> {
@@ -39,16 +51,14 @@ describe('openRun', () => {
     const { config, resumed } = await open({ train: { steps: 5 } });
     expect(resumed).toBe(false);
     expect(config.model.width).toBe(64);
-    expect(config).toMatchObject(onDisk());
-    expect(Object.keys(onDisk())).toEqual([
-      ...['seed', 'family', 'images', 'caption', 'patch', 'patchTrain', 'model', 'train', 'sampling'],
-    ]);
+    expect(onDisk()).toEqual(config);
     expect(await readRun(folder, 'sample')).toEqual(config);
   });
 
   test('goes on with the config that is there, not with the defaults of today', async () => {
     await open({ model: { layers: 3 }, train: { lr: 0.5 } });
-    const { config, resumed } = await openRun(folder, checkConfig(runSchema().parse({})), { given: {} });
+    const config = await planRun(folder, {});
+    const { resumed } = await openRun(folder, config);
     expect(resumed).toBe(true);
     expect(config.model).toMatchObject({ layers: 3, width: 64 });
     expect(config.train.lr).toBe(0.5);
@@ -63,10 +73,7 @@ describe('openRun', () => {
     const { config } = await open(given);
     expect(config.train).toMatchObject(given.train);
     expect(config.patchTrain.steps).toBe(66);
-    expect(config).toMatchObject(onDisk());
-    expect(Object.keys(onDisk())).toEqual([
-      ...['seed', 'family', 'images', 'caption', 'patch', 'patchTrain', 'model', 'train', 'sampling'],
-    ]);
+    expect(onDisk()).toEqual(config);
     expect((await open()).config.train.steps).toBe(77);
   });
 
@@ -90,12 +97,45 @@ describe('openRun', () => {
       expect(error.message).toContain(`the run in ${folder} has ${field} `);
       expect(error.message).toMatch(/ has .+, not .+/);
       expect(error.hint).toContain('--out');
-      expect(config).toMatchObject(onDisk());
-      expect(Object.keys(onDisk())).toEqual([
-        ...['seed', 'family', 'images', 'caption', 'patch', 'patchTrain', 'model', 'train', 'sampling'],
-      ]);
+      expect(onDisk()).toEqual(config);
     });
   }
+});
+
+describe('a preset', () => {
+  test('of a run that is there must be what the run was made of', async () => {
+    const config = await planRun(folder, { preset: 'tiny' });
+    await openRun(folder, config);
+    // Its own preset agrees, and takes nothing back of how long the run was made since.
+    await open({ train: { steps: 900 } });
+    expect((await planRun(folder, { preset: 'tiny' })).train.steps).toBe(900);
+    const error = await refusal(planRun(folder, { preset: 'dalle' }));
+    expect(error.message).toMatch(/ has \S+ .+, not .+ of preset dalle$/);
+    expect(onDisk()).toEqual({ ...config, train: { ...config.train, steps: 900 } });
+  });
+
+  test('gives way to the fields that are named with it', async () => {
+    await openRun(folder, await planRun(folder, { preset: 'tiny', fields: { model: { width: 64 } } }));
+    const again = await planRun(folder, { preset: 'tiny', fields: { model: { width: 64 } } });
+    expect(again.model.width).toBe(64);
+    expect((await refusal(planRun(folder, { preset: 'tiny' }))).message).toContain(
+      'has model.width 64, not 256 of preset tiny',
+    );
+  });
+});
+
+test('fields of a run that is there need not fit the preset that new runs begin with', async () => {
+  await openRun(folder, await planRun(folder, { fields: { model: { width: 320, heads: 5 } } }));
+  // 5 heads do not divide the default width of 256.
+  expect((await planRun(folder, { fields: { model: { heads: 5 } } })).model).toMatchObject({ width: 320, heads: 5 });
+});
+
+test('a plan writes nothing', async () => {
+  await planRun(folder, { fields: { train: { steps: 5 } } });
+  expect(existsSync(folder)).toBe(false);
+  const { config } = await open();
+  await planRun(folder, { fields: { train: { steps: 5 } } });
+  expect(onDisk()).toEqual(config);
 });
 
 describe('readRun', () => {
@@ -128,7 +168,7 @@ describe('readRun', () => {
     const config = onDisk();
     delete config.model.zLoss;
     await writeFile(join(folder, 'config.json'), JSON.stringify(config));
-    expect((await readRun(folder, 'sample')).model.zLoss).toBe(runSchema().parse({}).model.zLoss);
+    expect((await readRun(folder, 'sample')).model.zLoss).toBe(runSchema.parse({}).model.zLoss);
   });
 });
 

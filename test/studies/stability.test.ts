@@ -13,7 +13,7 @@ import { runRing } from '../../scripts/studies/stability/study.ts';
 import { TerminalReporter } from '../../src/cli/terminal/progress.ts';
 import { UserError } from '../../src/core/errors.ts';
 import { Random } from '../../src/core/random.ts';
-import { readPngText } from '../../src/image/images.ts';
+import { readPngText } from '../../src/image/png.ts';
 import { useNative } from '../support.ts';
 
 describe('the judge of the ring', () => {

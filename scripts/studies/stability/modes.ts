@@ -7,7 +7,6 @@ import { existsSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { captionOf, drawMode, makeModes } from '../../../data/modes.ts';
-import { trainRun } from '../../../src/cli/commands/train.ts';
 import type { RunConfig } from '../../../src/config/run.ts';
 import { mergeConfig, show } from '../../../src/config/schema.ts';
 import { UserError } from '../../../src/core/errors.ts';
@@ -15,13 +14,16 @@ import { Random } from '../../../src/core/random.ts';
 import type { BackendName } from '../../../src/device/backends.ts';
 import type { Precision } from '../../../src/device/native/native.ts';
 import { loadPatchTokenizer } from '../../../src/families/transformer/patch-task.ts';
-import { decodePicture, encodePng, type Picture, paste } from '../../../src/image/images.ts';
+import { decodePicture } from '../../../src/image/decode.ts';
+import { type Picture, paste } from '../../../src/image/images.ts';
+import { encodePng } from '../../../src/image/png.ts';
 import { readJsonLines } from '../../../src/io/jsonlines.ts';
 import { runPaths } from '../../../src/io/runfolder.ts';
 import { readJson, writeAtomic, writeJson } from '../../../src/io/state.ts';
 import { openPainter } from '../../../src/runs/painter.ts';
 import { reconstructPictures } from '../../../src/runs/reconstructions.ts';
 import type { Session } from '../../../src/runs/session.ts';
+import { trainRun } from '../../../src/runs/train.ts';
 import { copyFirstStage, type FirstStage, firstBatch, measureSteps, secondsOf, stepsWithin } from '../../stages.ts';
 import { formatRate } from './conclude.ts';
 import { type ModesFamily, modesConfig, SIDE } from './modes-families.ts';
@@ -151,7 +153,7 @@ class Study {
     if (!existsSync(runPaths(shared).weights.last)) {
       // Of the model itself one step, which nobody looks at: the stage before it is what is wanted.
       const brief = this.config(family, { ...firstSteps, train: { steps: 1 } });
-      if (!(await trainRun(session, { data, out: shared, config: brief, given: {} }))) return undefined;
+      if (!(await trainRun(session, { data, out: shared, config: brief }))) return undefined;
     }
     if (plan.steps[family.name] === undefined) {
       const { family: stage } = config;
@@ -226,7 +228,7 @@ class Study {
     const broken = () =>
       readJsonLines(runPaths(out).metrics).some(record => (record as { nonfinite?: number }).nonfinite !== undefined);
     if (broken()) return false; // interrupted after it
-    const request = { data: options.data, out, config, given: {}, onSave: (step: number) => looks.look(step) };
+    const request = { data: options.data, out, config, onSave: (step: number) => looks.look(step) };
     try {
       return (await trainRun(session, request)) ? true : undefined;
     } catch (error) {

@@ -141,7 +141,7 @@ await runProgram(
       'npm run stability -- --tier modes --minutes 10 --seeds 0,1,2',
       'npm run stability -- --smoke --out runs/smoke-stability --data datasets/smoke-modes --runs runs/smoke-modes',
     ],
-    flags,
+    flags: () => flags,
     run: async (session, { values }) => {
       if (values.tier !== 'ring') chosen(modesFamilies, values); // a wrong name before hours of work
       const finished =

@@ -7,7 +7,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { show } from '../../../src/config/schema.ts';
 import { UserError } from '../../../src/core/errors.ts';
-import { encodePng } from '../../../src/image/images.ts';
+import { encodePng } from '../../../src/image/png.ts';
 import { readJson, writeAtomic, writeJson } from '../../../src/io/state.ts';
 import type { Session } from '../../../src/runs/session.ts';
 import type { Family } from './families.ts';

@@ -1,9 +1,45 @@
-/** @file `tessera compare`: runs beside one another as a page, whose findings are printed. */
-import { type CompareRequest, compareRuns } from '../../runs/compare.ts';
+/** @file `tessera compare`: runs of any family beside one another as a page, whose findings are printed. */
+import { z } from 'zod';
+import type { CompareRequest } from '../../runs/compare.ts';
 import type { Session } from '../../runs/session.ts';
+import { defineCommand } from '../command.ts';
+import { count, engineFlags, file, folder, formatFlag, seed, weights } from '../common-flags.ts';
+
+export const compare = defineCommand({
+  name: 'compare',
+  summary: 'put runs beside one another on one page',
+  examples: [
+    'tessera compare runs/tokens runs/dcgan runs/diffusion --data datasets/emoji --out comparison.html',
+    "tessera compare runs/a runs/b --captions 'red apple|blue heart'",
+  ],
+  aliases: { n: 'numImages' },
+  positionals: [{ name: 'RUN', description: 'runs of any family, trained on the same images', many: true }],
+  flags: async () => {
+    const { defaultMetrics, metricNames } = await import('../../metrics/registry.ts');
+    return z.object({
+      out: file('the page; the same content as JSON goes beside it').default('comparison.html'),
+      data: folder('the images that the runs were trained on, to paint held-out captions and to measure').optional(),
+      format: await formatFlag(),
+      captions: z.string().optional().describe('captions to paint, separated by | (default: those of held-out images)'),
+      metrics: z
+        .array(z.enum(metricNames))
+        .min(1)
+        .default([...defaultMetrics])
+        .describe('with --data: measured of runs that have no result of it yet'),
+      features: z.array(z.string()).min(1).default(['random']).describe('what the metrics look through, as for eval'),
+      numImages: count('images painted by each run to measure').max(100000).default(256),
+      reference: count('training images to compare with').max(100000).default(1000),
+      seed: seed('the same seed paints the same images').default(0),
+      weights,
+      ...(await engineFlags()),
+    });
+  },
+  run: (session, { values, positionals }) => compareCommand(session, { ...values, runs: positionals }),
+});
 
 /** Compares and prints the findings. */
 export async function compareCommand(session: Session, request: Omit<CompareRequest, 'made'>): Promise<void> {
+  const { compareRuns } = await import('../../runs/compare.ts');
   const { report, json } = await compareRuns(session, { ...request, made: new Date() });
   for (const { text } of report.findings) session.print(text);
   session.print(`${request.out}: ${report.runs.length} runs compared; the same as data in ${json}`);

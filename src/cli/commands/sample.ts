@@ -1,357 +1,54 @@
 /** @file `tessera sample`: paints captions into files, with completion, inpainting, reranking and nearest images. */
-import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
-import { openDataset } from '../../../data/index.ts';
-import { decodeAll } from '../../../data/loader.ts';
-import type { ImagesConfig, RunConfig } from '../../config/run.ts';
-import { UserError } from '../../core/errors.ts';
-import { readRun } from '../../families/config.ts';
-import { familyOf } from '../../families/families.ts';
-import { type SamplingSetting, samplingSettings } from '../../families/family.ts';
-import type { Painter } from '../../families/painter.ts';
-import type { CodePainter, Painting } from '../../families/transformer/codepainter.ts';
-import type { SamplingOptions } from '../../families/transformer/generate.ts';
-import { encodePng, type Picture } from '../../image/images.ts';
-import { NearestImages } from '../../image/nearest.ts';
-import { type Cell, grid } from '../../image/sheet.ts';
-import { chooseWeights, fingerprint, runPaths, type WeightKind } from '../../io/runfolder.ts';
-import { writeAtomic, writeJson } from '../../io/state.ts';
-import { splitDataset } from '../../runs/images.ts';
-import { openPainter } from '../../runs/painter.ts';
-import { loadClip, rank } from '../../runs/rerank.ts';
-import { downloads, type EngineFlags, runOrShipped, type Session, startEngine } from '../../runs/session.ts';
-import { kebab } from '../flags.ts';
-import { type CompletionFlags, type GivenImage, givenImage } from './completion.ts';
+import { z } from 'zod';
+import { samplingSchema } from '../../config/run.ts';
+import { defineCommand } from '../command.ts';
+import { count, engineFlags, file, folder, seed, weights } from '../common-flags.ts';
 
-export interface SampleRequest extends EngineFlags, SamplingOptions, CompletionFlags {
-  /** Default: the model that comes with the package. */
-  readonly run?: string;
-  /** Of a diffusion model. */
-  readonly steps?: number;
-  readonly seed: number;
-  readonly text: string;
-  readonly numImages: number;
-  readonly batchSize: number;
-  readonly outputsDir: string;
-  /** Default: the averaged ones, or the only ones there. */
-  readonly weights?: WeightKind;
-  readonly preview: boolean;
-  readonly rerank?: string;
-  readonly bestOf?: number;
-  readonly nearest: boolean;
-  readonly data?: string;
-}
+/** The run's own settings unless asked otherwise. */
+const samplingFlags = Object.fromEntries(
+  Object.entries(samplingSchema.shape).map(([name, field]) => [
+    name,
+    field
+      .removeDefault()
+      .optional()
+      .describe(`${field.description} (default: the run's, usually ${field.parse(undefined)})`),
+  ]),
+) as { readonly [Name in keyof typeof samplingSchema.shape]: z.ZodOptional<z.ZodNumber> };
 
-/** A request whose run is known. */
-interface Chosen extends SampleRequest {
-  readonly run: string;
-}
-
-/** A finished image and what belongs to it. */
-interface Sample {
-  readonly picture: Picture;
-  readonly caption: string;
-  /** Its number among the caption's images: the stream of the seed that it was drawn from. */
-  readonly index: number;
-  readonly score?: number;
-}
-
-/** Refuses flags that do not go together, before anything slow begins. */
-function checkFlags({ bestOf, rerank, numImages, image, keepRows, mask, nearest, data }: SampleRequest): void {
-  const refuse = (what: string, hint: string) => {
-    throw new UserError('sample', what, hint);
-  };
-  if (bestOf !== undefined && rerank === undefined) {
-    refuse('--best-of needs something to rank with', 'add --rerank, a folder or hub id of a CLIP');
-  }
-  if (bestOf !== undefined && bestOf < numImages) {
-    refuse(
-      `--best-of ${bestOf}: expected at least --num-images, which is ${numImages}`,
-      'e.g. --best-of 32 --num-images 4',
-    );
-  }
-  if (image === undefined && (keepRows !== undefined || mask !== undefined)) {
-    refuse(`${mask === undefined ? '--keep-rows' : '--mask'} needs an image`, 'add --image FILE');
-  }
-  if (image !== undefined && (keepRows === undefined) === (mask === undefined)) {
-    refuse('--image needs either --keep-rows or --mask', 'e.g. --image x.png --keep-rows 14');
-  }
-  if (nearest && data === undefined) {
-    refuse('--nearest needs the training images', 'add --data, the folder that the run was trained on');
-  }
-}
-
-/** Flags that only families understand whose images appear piece by piece. */
-const PIECEWISE = ['image', 'keepRows', 'mask', 'preview'] as const;
-
-/** Rejects flags that the run's family cannot follow. */
-function checkFamilyFlags(request: Chosen, config: RunConfig): void {
-  const { sampling, piecewise, words } = familyOf(config.family);
-  const followed = sampling(config);
-  const ignored = [
-    ...samplingSettings.filter(setting => followed[setting] === undefined),
-    ...(piecewise === true ? [] : PIECEWISE),
-  ];
-  const stray = ignored.find(flag => request[flag] !== undefined && request[flag] !== false);
-  if (stray === undefined) return;
-  throw new UserError(
-    'sample',
-    `--${kebab(stray)}: ${request.run} is a ${config.family} run; ${words.paints}`,
-    'leave the flag out, or paint with a run of another family',
-  );
-}
-
-/** Side that images are reduced to before they are compared. */
-const COMPARED = 64;
-
-/** Paints every caption of `text` (separated by |) and writes the images, a grid of each caption, and prints the paths. */
-export async function sampleRun(session: Session, asked: SampleRequest): Promise<void> {
-  checkFlags(asked);
-  const request = { ...asked, run: runOrShipped(session, asked.run) };
-  const captions = request.text
-    .split('|')
-    .map(caption => caption.trim())
-    .filter((caption, _, all) => caption !== '' || all.length === 1); // a | at the end asks for nothing
-  checkFamilyFlags(request, await readRun(request.run, 'sample'));
-  const backend = await startEngine(session, request);
-  const weights = chooseWeights(request.run, request.weights);
-  const painter = await openPainter(request.run, {
-    weights,
-    backend: request.backend,
-    precision: request.precision,
-  });
-  const made = {
-    run: asked.run ?? 'models/emoji', // not where the package lies on this machine
-    family: painter.family,
-    weights,
-    weights_sha256: await fingerprint(runPaths(request.run).weights[weights]),
-    backend,
-    ...settings(request, painter.config),
-  };
-  const given = painter.codes === undefined ? undefined : await givenImage(painter.codes, request);
-  const ranker = request.rerank === undefined ? undefined : await loadClip(request.rerank, downloads(session));
-  const nearest =
-    request.nearest && request.data !== undefined
-      ? await trainingImages(session, request.data, painter.config.images)
-      : undefined;
-  await mkdir(request.outputsDir, { recursive: true }); // before the painting, which may take long
-  const folders = new Set<string>();
-  const sheet: Cell[] = [];
-  try {
-    for (const caption of captions) {
-      const cut = painter.cutAt(caption);
-      if (cut !== undefined) {
-        session.reporter.message(`"${shortened(caption)}" is longer than ${cut} ids and was cut`);
-      }
-      const painted = await paintCaption(session, painter, request, { caption, given });
-      const samples = ranker === undefined ? painted : await rerank(ranker, caption, painted, request.numImages);
-      const folder = join(request.outputsDir, folderName(caption, folders));
-      await mkdir(folder, { recursive: true });
-      for (const sample of samples) {
-        const path = join(folder, `${sample.index}.png`);
-        await writeAtomic(path, await encodePng(sample.picture, { text: describe(sample, made) }));
-      }
-      await writeJson(join(folder, 'caption.json'), {
-        caption,
-        ...made,
-        images: samples.map(s => s.index),
-      });
-      const cells = nearest === undefined ? samples.map(({ picture }) => ({ picture })) : withNearest(samples, nearest);
-      await writeAtomic(
-        join(folder, 'grid.png'),
-        await encodePng(await layOut(cells, caption, painter, nearest !== undefined)),
-      );
-      sheet.push(...samples.map(({ picture }) => ({ picture, label: caption || '(no caption)' })));
-      session.print(`${folder}: ${samples.length} images, grid.png`);
-    }
-    if (captions.length > 1) {
-      const columns = request.numImages > 1 ? request.numImages : Math.min(6, sheet.length);
-      const picture = await grid(sheet, {
-        columns: Math.min(columns, 12),
-        cellScale: scaleOf(painter),
-        title: 'Samples',
-      });
-      const path = join(request.outputsDir, 'grid.png');
-      await writeAtomic(path, await encodePng(picture));
-      session.print(path);
-    }
-  } finally {
-    await ranker?.dispose();
-    painter.dispose();
-  }
-}
-
-function scaleOf({ imageSize }: Painter): number {
-  return Math.max(1, Math.round(128 / imageSize));
-}
-
-async function layOut(cells: readonly Cell[], caption: string, painter: Painter, compared: boolean): Promise<Picture> {
-  const columns = Math.min(cells.length, 8);
-  return grid(cells, {
-    columns,
-    cellScale: scaleOf(painter),
-    title: caption === '' ? '(no caption)' : caption,
-    note: compared ? 'each sample is followed by its nearest training image' : undefined,
-  });
-}
-
-/** Paints as many images as are wanted, in batches. */
-async function paintCaption(
-  session: Session,
-  painter: Painter,
-  request: SampleRequest,
-  { caption, given }: { readonly caption: string; readonly given: GivenImage | undefined },
-): Promise<Sample[]> {
-  const { reporter } = session;
-  const wanted = request.bestOf ?? request.numImages;
-  const samples: Sample[] = [];
-  const { passes } = painter;
-  const unit = painter.codes === undefined ? 'images' : 'tokens';
-  const each = unit === 'tokens' ? passes : 1;
-  reporter.stage(caption === '' ? '(no caption)' : shortened(caption), { total: wanted * each, unit });
-  while (samples.length < wanted) {
-    const first = samples.length;
-    const images = Math.min(request.batchSize, wanted - first);
-    const part = { caption, first, images };
-    const onProgress = (done: number) => {
-      const step = first * each + done;
-      reporter.update({ step, amount: step });
-      if (session.signal.aborted) throw new UserError('sample', 'stopped');
-    };
-    const pictures =
-      painter.codes === undefined
-        ? await painter.paint(new Array<string>(images).fill(caption), {
-            ...options(request),
-            firstImage: first,
-            onProgress,
-          })
-        : await paintCodes(session, painter.codes, request, { ...part, given, onProgress });
-    samples.push(...pictures.map((picture, i) => ({ picture, caption, index: first + i })));
-  }
-  reporter.done(`${samples.length} images`);
-  return samples;
-}
-
-/** Code by code, with previews. */
-async function paintCodes(
-  session: Session,
-  codes: CodePainter,
-  request: SampleRequest,
-  part: {
-    readonly caption: string;
-    readonly first: number;
-    readonly images: number;
-    readonly given: GivenImage | undefined;
-    readonly onProgress: (codes: number) => void;
-  },
-): Promise<readonly Picture[]> {
-  const { caption, first, images, given, onProgress } = part;
-  const wanted = { ...options(request), images, firstImage: first, previews: request.preview, ...given };
-  let last: Painting | undefined;
-  for await (const painting of codes.paint(caption, wanted)) {
-    last = painting;
-    if (request.preview) session.reporter.pictures(painting.pictures.map(picture => ({ picture })));
-    onProgress(painting.painted * images);
-  }
-  return last?.pictures ?? [];
-}
-
-/** What the user asked of the painting; the rest is the run's. */
-function options({ seed, temperature, topK, topP, cfgScale, steps }: SampleRequest) {
-  return { seed, temperature, topK, topP, cfgScale, steps };
-}
-
-async function rerank(
-  clip: Awaited<ReturnType<typeof loadClip>>,
-  caption: string,
-  samples: readonly Sample[],
-  keep: number,
-): Promise<Sample[]> {
-  const scores = await clip.score(
-    caption,
-    samples.map(({ picture }) => picture),
-  );
-  return rank(scores)
-    .slice(0, keep)
-    .map(i => ({ ...samples[i], score: scores[i] }));
-}
-
-interface TrainingImages {
-  readonly index: NearestImages;
-  readonly pictures: (i: number) => Picture;
-  readonly names: readonly string[];
-}
-
-/** Every training image, small, to find the one that a sample is nearest to. */
-async function trainingImages(session: Session, data: string, config: ImagesConfig): Promise<TrainingImages> {
-  const { training } = splitDataset(await openDataset(data, { check: false }), config);
-  const size = Math.min(COMPARED, config.imageSize);
-  session.reporter.stage('training images', { unit: 'images' });
-  const { images, indices } = await decodeAll(training, {
-    size,
-    onProgress: (step, total) => session.reporter.update({ step, total, amount: step }),
-  });
-  session.reporter.done();
-  if (indices.length === 0) throw new UserError('sample', `${data}: none of ${training.length} images can be decoded`);
-  const bytes = size * size * 3;
-  const pictureAt = (i: number): Picture => ({
-    width: size,
-    height: size,
-    data: images.subarray(i * bytes, (i + 1) * bytes),
-  });
-  return {
-    index: new NearestImages(images, size),
-    pictures: pictureAt,
-    names: Array.from(indices, i => training[i].captions[0]),
-  };
-}
-
-function withNearest(samples: readonly Sample[], training: TrainingImages): Cell[] {
-  return samples.flatMap(({ picture }) => {
-    const { index, distance } = training.index.find(picture);
-    return [
-      { picture, label: 'sample' },
-      { picture: training.pictures(index), label: `${training.names[index]} (${distance.toFixed(3)})` },
-    ];
-  });
-}
-
-/** As much of a caption as fits a line. */
-function shortened(caption: string): string {
-  const letters = [...caption];
-  return letters.length <= 60 ? caption : `${letters.slice(0, 59).join('')}…`;
-}
-
-/** The caption as a folder's name: readable, short, and never twice. */
-function folderName(caption: string, made: Set<string>): string {
-  const plain = caption
-    .normalize('NFC')
-    .replaceAll(/[^\p{L}\p{N}\p{Extended_Pictographic}]+/gu, '_')
-    .replaceAll(/^_+|_+$/g, '')
-    .slice(0, 80);
-  const base = plain === '' ? 'no_caption' : plain;
-  let name = base;
-  for (let i = 2; made.has(name.toLowerCase()); i++) name = `${base}_${i}`;
-  made.add(name.toLowerCase());
-  return name;
-}
-
-/** How the images are made: by the user's settings, or else by the run's, as far as the family has them. */
-function settings(request: SampleRequest, config: RunConfig): Facts {
-  const { seed, image, keepRows, mask } = request;
-  const { sampling, piecewise } = familyOf(config.family);
-  const followed = Object.entries(sampling(config)).map(([setting, value]) => [
-    setting,
-    request[setting as SamplingSetting] ?? value,
-  ]);
-  return { seed, ...Object.fromEntries(followed), ...(piecewise === true && { completed: image, keepRows, mask }) };
-}
-
-type Facts = Readonly<Record<string, string | number | undefined>>;
-
-/** What the PNG says of itself. */
-function describe(sample: Sample, made: Facts): Record<string, string> {
-  const facts = Object.entries({ ...made, image: sample.index, score: sample.score });
-  const text = facts.flatMap(([key, value]) => (value === undefined ? [] : [[`tessera:${key}`, String(value)]]));
-  return { Title: sample.caption, Software: 'Tessera', ...Object.fromEntries(text) };
-}
+export const sample = defineCommand({
+  name: 'sample',
+  summary: 'paint captions',
+  examples: [
+    "tessera sample --text 'red apple'",
+    "tessera sample --run runs/demo --text 'red apple|blue heart' --num-images 8",
+    "tessera sample --run runs/demo --text 'a cat' --image half.png --keep-rows 4",
+  ],
+  aliases: { n: 'numImages' },
+  flags: async () =>
+    z.object({
+      run: folder('a trained run (default: the model that comes with Tessera)').optional(),
+      text: z.string().describe("captions, separated by |; '' paints without one"),
+      numImages: count('images of each caption').max(10000).default(4),
+      seed: seed('the same seed paints the same images').default(0),
+      ...samplingFlags,
+      steps: count("diffusion: steps of sampling (default: the run's)").max(1000).optional(),
+      outputsDir: folder('where the images go').default('outputs'),
+      batchSize: count('images painted at once').max(1024).default(16),
+      weights,
+      preview: z.boolean().default(false).describe('show the unfinished images in the terminal'),
+      image: file('an image to complete').optional(),
+      keepRows: z
+        .number()
+        .int()
+        .min(0)
+        .optional()
+        .describe('rows of patches of --image that are kept; the rest is painted'),
+      mask: file('patches of --image that are white here are painted, black ones kept').optional(),
+      rerank: folder('rank with this CLIP: a folder or a hub id such as Xenova/clip-vit-base-patch32').optional(),
+      bestOf: count('with --rerank: paint so many and keep the best --num-images').optional(),
+      nearest: z.boolean().default(false).describe('show beside each image the nearest training image (needs --data)'),
+      data: folder('the training images, for --nearest').optional(),
+      ...(await engineFlags()),
+    }),
+  run: async (session, { values }) => (await import('../../runs/sample.ts')).sampleRun(session, values),
+});

@@ -1,35 +1,80 @@
-/**
- * @file `tessera train`: runs whatever stage of a run is missing and goes on with the one that was interrupted. The
- * stages are those of the run's family; each leaves files by which the next start knows that it is done.
- */
-import { existsSync } from 'node:fs';
-import { openDataset } from '../../../data/index.ts';
-import { runPaths } from '../../io/runfolder.ts';
-import { splitDataset } from '../../runs/images.ts';
-import { lockRun, openRun } from '../../runs/run.ts';
-import type { Session } from '../../runs/session.ts';
-import { Job, type TrainRequest } from '../../runs/training/job.ts';
-import { stagesOf, trainStages } from '../../runs/training/model.ts';
+/** @file `tessera train`: trains a run, or goes on with one. */
+import { readFileSync } from 'node:fs';
+import { z } from 'zod';
+import { presetNames } from '../../config/presets.ts';
+import { defaultPreset } from '../../config/resolve.ts';
+import { runSchema } from '../../config/run.ts';
+import { mergeConfig, parseConfig, parseJson } from '../../config/schema.ts';
+import { UserError } from '../../core/errors.ts';
+import { defineCommand } from '../command.ts';
+import { dataFlags, engineFlags, file, folder } from '../common-flags.ts';
 
-export type { TrainRequest } from '../../runs/training/job.ts';
+export const train = defineCommand({
+  name: 'train',
+  summary: 'train a run on captioned images, or go on with one',
+  examples: [
+    'tessera train --data datasets/emoji --out runs/emoji --preset small',
+    'tessera train --data photos --out runs/photos --image-size 64 --grid 16 --steps 5000',
+  ],
+  aliases: {
+    model: 'family',
+    steps: 'train.steps',
+    'batch-size': 'train.batchSize',
+    lr: 'train.lr',
+    width: 'model.width',
+    layers: 'model.layers',
+    heads: 'model.heads',
+    attention: 'model.attention',
+    dropout: 'model.dropout',
+    'caption-drop': 'model.captionDrop',
+    stem: 'patch.stem',
+    blocks: 'patch.blocks',
+    ema: 'train.ema',
+    clip: 'train.clip',
+    warmup: 'train.warmup',
+    'weight-decay': 'train.weightDecay',
+    'vocab-size': 'caption.vocabSize',
+  },
+  flags: async () =>
+    z.object({
+      data: folder('captioned images: a folder, archive or index file'),
+      out: folder('the run: made, or gone on with if it is there'),
+      preset: z
+        .enum(presetNames)
+        .optional()
+        .describe(`starting point of a new run for every field below (default ${defaultPreset})`),
+      config: file('JSON file with fields that differ from the preset').optional(),
+      ...(await dataFlags()),
+      ...(await engineFlags()),
+    }),
+  settings: () => runSchema,
+  run: async (session, { values, settings }) => {
+    const { data, out, preset, format, strict } = values;
+    const fromFile = values.config === undefined ? {} : readConfigFile(values.config);
+    const { planRun } = await import('../../runs/run.ts');
+    const config = await planRun(out, { preset, fields: mergeConfig(fromFile, settings) });
+    const { startEngine } = await import('../../runs/session.ts');
+    const { trainRun } = await import('../../runs/train.ts');
+    const backend = await startEngine(session, values);
+    session.reporter.message(`computing on ${backend}`);
+    const finished = await trainRun(session, { data, out, format, strict, config });
+    if (finished) session.print(`${out}: trained; paint with \`tessera sample --run ${out} --text '...'\``);
+  },
+});
 
-/**
- * Trains a run to its end.
- * @returns false if it was stopped before; started again it goes on
- */
-export async function trainRun(session: Session, request: TrainRequest): Promise<boolean> {
-  const { data, out, format, strict } = request;
-  // A new run begins with its data: where that cannot be used, nothing is written.
-  const dataset = existsSync(runPaths(out).config) ? undefined : await openDataset(data, { format, strict });
-  if (dataset !== undefined) splitDataset(dataset, request.config.images);
-  const { config, resumed } = await openRun(out, request.config, { given: request.given });
-  const job = new Job(session, request, { config, stages: stagesOf(config.family), dataset });
-  if (resumed) session.reporter.message(`${request.out}: going on with the run that is there`);
-  const unlock = await lockRun(out);
+/** The fields that a config file sets. @throws UserError naming the file, and the field that does not fit */
+function readConfigFile(path: string): Record<string, unknown> {
+  let text: string;
   try {
-    return await trainStages(job);
-  } finally {
-    job.close();
-    await unlock();
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    const isFolder = (error as NodeJS.ErrnoException).code === 'EISDIR'; // readFileSync throws nothing else
+    throw new UserError(
+      'train: --config',
+      isFolder ? `expected a file, got the folder ${path}` : `no such file: ${path}`,
+    );
   }
+  const fields = parseJson(text, path);
+  parseConfig(runSchema, fields, path); // for its message; the defaults are the preset's
+  return fields as Record<string, unknown>; // as the schema has just said
 }

@@ -3,7 +3,8 @@
  * lower pixel's. A character is about twice as high as wide, so these pixels are about square.
  */
 
-import { type Picture, type Rgb, resizeArea } from '../../image/images.ts';
+import type { Picture, Rgb } from '../../image/images.ts';
+import { resizeArea } from '../../image/resize.ts';
 import type { Labelled } from '../../runs/session.ts';
 import type { Colours } from './support.ts';
 import { cutToWidth, displayWidth } from './text.ts';
@@ -81,7 +82,7 @@ function paintRow(
 
 function paintLines(picture: Picture, width: number, colours: Colours): string[] {
   const height = Math.max(1, Math.round((picture.height * width) / picture.width));
-  const small = width === picture.width && height === picture.height ? picture : resizeArea(picture, width, height);
+  const small = resizeArea(picture, width, height);
   const lines: string[] = [];
   for (let y = 0; y < height; y += 2) {
     let line = '';

@@ -3,6 +3,7 @@
  * depends on its caption or image alone, not on what else is encoded. Knows no words: ids come from a `CaptionEncoder`.
  */
 import * as tf from '@tensorflow/tfjs-core';
+import type { Images } from '../../image/images.ts';
 import { imagesToTensor } from '../../image/pixels.ts';
 import type { Contrastive } from './contrastive.ts';
 
@@ -59,18 +60,16 @@ export async function encodeCaptions(
 
 /**
  * Features of images.
- * @param bytes [n, S, S, 3] of the model's image size
+ * @param images of the model's image size
  * @returns [n, dim]
  */
 export async function encodeImages(
   model: Contrastive,
-  bytes: Uint8Array,
+  images: Images,
   options: EncodeOptions = {},
 ): Promise<Float32Array> {
-  const { imageSize } = model.sizes;
-  const one = imageSize ** 2 * 3;
-  return inPieces(bytes.length / one, model.config.dim, options, (from, to) =>
-    tf.tidy(() => model.image(imagesToTensor(bytes.subarray(from * one, to * one), imageSize))),
+  return inPieces(images.count, model.config.dim, options, (from, to) =>
+    tf.tidy(() => model.image(imagesToTensor(images.slice(from, to)))),
   );
 }
 

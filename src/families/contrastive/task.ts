@@ -4,6 +4,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { Random } from '../../core/random.ts';
+import type { Images } from '../../image/images.ts';
 import type { TensorData } from '../../io/safetensors.ts';
 import type { Parameters } from '../../nn/module.ts';
 import type { CaptionedImages, ImageStream } from '../../training/captioned.ts';
@@ -60,9 +61,8 @@ export class ContrastiveTask implements Task {
   async batch(): Promise<(random: Random) => Losses> {
     const { model, encoder, options } = this;
     const { crop, views } = options.config;
-    const { imageSize } = model.sizes;
     const { length } = model.config;
-    const { images: bytes, captions } = await this.stream.next();
+    const { images, captions } = await this.stream.next();
     return random => {
       const words = random.fork('merges');
       const padded = captions.map(caption => {
@@ -71,7 +71,7 @@ export class ContrastiveTask implements Task {
         return encoded;
       });
       const { ids, length: columns } = trimIds(padded);
-      const crops = (label: string) => randomCrops(bytes, imageSize, { amount: crop, random: random.fork(label) });
+      const crops = (label: string) => randomCrops(images, { amount: crop, random: random.fork(label) });
       return model.loss(
         {
           images: crops('crops'),
@@ -194,18 +194,16 @@ function pointFor(own: number, others: readonly number[]): number {
 /**
  * Cuts every image anew: a square up to `amount` smaller or larger than the image, shifted by up to half of that, drawn to
  * the image's size with bilinear interpolation; beyond the image its edge goes on. Colours stay, since captions name them.
- * @param bytes [n, S, S, 3]; @param size S
+ * @param images square
  * @param options.amount share of the side; 0 gives the images as they are
  * @returns [n, S, S, 3] in [0, 1]
  */
 export function randomCrops(
-  bytes: Uint8Array,
-  size: number,
+  { bytes, count: n, width: size }: Images,
   options: { readonly amount: number; readonly random: Random },
 ): tf.Tensor {
   const { amount, random } = options;
   const one = size * size * 3;
-  const n = bytes.length / one;
   const values = new Float32Array(bytes.length);
   for (let i = 0; i < n; i++) {
     const zoom = 1 + amount * (2 * random.uniform() - 1);

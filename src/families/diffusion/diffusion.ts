@@ -152,9 +152,17 @@ export class Diffusion {
       const from = chunk * CHUNK * textDim;
       const rows = tf.tensor2d(text.slice(from, from + own.length * textDim), [own.length, textDim]);
       const onStep = (done: number, total: number) => onProgress?.(chunk * total + done, chunks * total);
-      const painted = await this.follow(noise, steps, { text: rows, cfgScale, onStep });
-      parts.push(tf.tidy(() => tf.minimum(tf.maximum(painted, -1), 1)));
-      for (const tensor of [noise, rows, painted]) tensor.dispose();
+      try {
+        const painted = await this.follow(noise, steps, { text: rows, cfgScale, onStep });
+        parts.push(tf.tidy(() => tf.minimum(tf.maximum(painted, -1), 1)));
+        painted.dispose();
+      } catch (error) {
+        for (const part of parts) part.dispose();
+        throw error;
+      } finally {
+        noise.dispose();
+        rows.dispose();
+      }
     }
     if (parts.length === 0) return tf.zeros([0, S, S, 3]);
     const all = tf.tidy(() => (parts.length === 1 ? tf.clone(parts[0]) : tf.concat(parts, 0)));

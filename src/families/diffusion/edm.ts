@@ -103,7 +103,7 @@ export type Denoiser = (x: Tensor, sigma: number) => Tensor | Promise<Tensor>;
  * algorithm 1 without churn). Evaluates the denoiser twice a step, and once in the last one.
  * @param noise [...] standard normal, still the caller's
  * @param sigmas as of `karrasSigmas`: falling, ending in 0
- * @param onStep called after each of the sigmas.length - 1 steps
+ * @param onStep called after each of the sigmas.length - 1 steps; what it throws ends the sampling
  * @returns like noise, owned by the caller
  */
 export async function heun(
@@ -127,9 +127,19 @@ export async function heun(
     slope.dispose();
     x.dispose();
     x = moved;
-    onStep?.(i + 1, total);
+    reportStep(x, () => onStep?.(i + 1, total));
   }
   return x;
+}
+
+/** Says that a step is done; whoever listens may end the sampling by throwing, and the picture so far is freed. */
+export function reportStep(x: Tensor, report: () => void): void {
+  try {
+    report();
+  } catch (error) {
+    x.dispose();
+    throw error;
+  }
 }
 
 /** (x - D(x; sigma)) / sigma. */

@@ -7,7 +7,7 @@
  */
 import type { Tensor } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
-import type { Regression } from './edm.ts';
+import { type Regression, reportStep } from './edm.ts';
 
 /** The time at which the noise is sigma times the data, sigma / (1 + sigma). */
 export function timeOf(sigma: number): number {
@@ -37,7 +37,7 @@ export type Velocity = (z: Tensor, t: number) => Tensor | Promise<Tensor>;
  * @param noise [...] standard normal, still the caller's
  * @param times as of `flowTimes`: from 1 down to 0
  * @param options.method `euler`: one evaluation a step; `heun` (default): two, and one in the last step
- * @param options.onStep called after each of the times.length - 1 steps
+ * @param options.onStep called after each of the times.length - 1 steps; what it throws ends the sampling
  * @returns like noise, owned by the caller
  */
 export async function followFlow(
@@ -65,7 +65,7 @@ export async function followFlow(
     v.dispose();
     z.dispose();
     z = moved;
-    onStep?.(i + 1, total);
+    reportStep(z, () => onStep?.(i + 1, total));
   }
   return z;
 }

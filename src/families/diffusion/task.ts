@@ -55,7 +55,7 @@ export class DiffusionTask implements Task {
     const { captionDrop } = this.model.config;
     const { textDim } = this.model.shape;
     return random => {
-      const pictures = imagesToSignedTensor(images, this.model.shape.imageSize);
+      const pictures = imagesToSignedTensor(images);
       const [B] = pictures.shape;
       const draws = random.fork('levels').normals(B);
       const dropping = random.fork('captions');
@@ -83,11 +83,11 @@ export class DiffusionTask implements Task {
     const size = Math.max(1, Math.floor(2 ** 18 / (3 * S * S)));
     for (let from = 0; from < n; from += size) {
       const to = Math.min(n, from + size);
-      const pixels = images.subarray(from * S * S * 3, to * S * S * 3);
+      const part = images.slice(from, to);
       for (const shift of [0, LEVELS_APART]) {
         const which = Array.from({ length: to - from }, (_, i) => (from + i + shift) % QUANTILES.length);
         const losses = tf.tidy(() => {
-          const pictures = imagesToSignedTensor(pixels, S);
+          const pictures = imagesToSignedTensor(part);
           return this.model.losses(
             pictures,
             tf.tensor(new Random(0).fork(`evaluation/${shift}`, from).normals(pictures.size), pictures.shape),

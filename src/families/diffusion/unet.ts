@@ -109,7 +109,7 @@ class AttentionBlock {
     const [B, H, W, C] = x.shape;
     const qkv = this.qkv.apply(this.norm.apply(x, context)); // [B, H, W, 3C]
     const [q, k, v] = splitHeads(tf.reshape(qkv, [B, H * W, 3 * C]), { heads: this.heads });
-    const mixed = attention(q, k, v, { mask: { kind: 'none' } }); // [B, HW, C]
+    const mixed = attention(q, k, v, { mask: 'none' }); // [B, HW, C]
     return this.out.apply(tf.reshape(mixed, [B, H, W, C]), { residual: x });
   }
 }

@@ -8,6 +8,7 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { Random } from '../../core/random.ts';
+import type { Images } from '../../image/images.ts';
 import { imagesToSignedTensor } from '../../image/pixels.ts';
 import type { TensorData } from '../../io/safetensors.ts';
 import type { Parameters } from '../../nn/module.ts';
@@ -31,7 +32,7 @@ export interface GanTaskOptions {
 
 /** The real side of one part of a step, which both players see. */
 interface Round {
-  readonly images: Uint8Array; // [B, S, S, 3]
+  readonly images: Images;
   /** [B, textDim], zeros where the caption is left out. */
   readonly text: Float32Array;
 }
@@ -244,7 +245,7 @@ export class GanTask implements Task {
   }
 
   private picturesOf(round: Round): Tensor {
-    return imagesToSignedTensor(round.images, this.gan.shape.imageSize);
+    return imagesToSignedTensor(round.images);
   }
 
   async evaluate(): Promise<Metrics & { readonly loss: number }> {

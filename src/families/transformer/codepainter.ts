@@ -1,15 +1,44 @@
 /**
- * @file Painting captions code by code, with previews and completion. Joins the two tokenizers and the model; knows nothing
- * of files, data sets, flags or terminals.
+ * @file What a program holds: a trained run that paints captions. Joins the two tokenizers and the model; knows nothing
+ * of data sets, flags or terminals.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import type { BpeTokenizer } from '../../../tokenizer/bpe.ts';
+import { BpeTokenizer } from '../../../tokenizer/bpe.ts';
 import type { PatchTokenizer } from '../../../tokenizer/patch.ts';
-import type { RunConfig } from '../../config/run.ts';
+import { codebookSizeOf, type RunConfig } from '../../config/run.ts';
 import { UserError } from '../../core/errors.ts';
-import { fill, fromFloats, type Picture, toFloat } from '../../image/images.ts';
-import type { Dalle } from './dalle.ts';
-import { type GenerateRequest, generate, type SamplingOptions } from './generate.ts';
+import type { BackendName } from '../../device/backends.ts';
+import type { PrecisionName } from '../../device/precision.ts';
+import { fill, Images, type Picture } from '../../image/images.ts';
+import { imagesToTensor, tensorToImages } from '../../image/pixels.ts';
+import type { SafetensorsFile } from '../../io/safetensors.ts';
+import { readJson, readSafetensors } from '../../io/state.ts';
+import { startBackend } from '../../kernels/start.ts';
+import {
+  chooseWeights,
+  expectTrained,
+  expectTrainedWith,
+  type RunPaths,
+  readRun,
+  runPaths,
+  type WeightKind,
+} from '../../runs/run.ts';
+import { namedValues } from '../../training/loop.ts';
+import type { Completion, Order, PaintSettings } from '../queue.ts';
+import { Dalle } from './dalle.ts';
+import { generate, type SamplingOptions } from './generate.ts';
+import { loadPatchTokenizer } from './patch-task.ts';
+
+export interface LoadOptions {
+  /**
+   * `ema`: averaged weights; `best`: the average at the lowest validation loss; `last`: as trained last. Default `ema`, or
+   * the only ones that are there.
+   */
+  readonly weights?: WeightKind;
+  /** Where to compute; default `auto`. */
+  readonly backend?: BackendName;
+  readonly precision?: PrecisionName;
+}
 
 /** Sampling settings that are left out are the run's own (`sampling` in its config.json). */
 export interface PaintOptions extends SamplingOptions {
@@ -38,15 +67,7 @@ export interface Painting {
   readonly total: number;
 }
 
-/** As for `paint`, for several captions at once. */
-export interface PaintAllRequest extends Omit<GenerateRequest, 'captions'> {
-  readonly previews?: boolean;
-}
-
-/** Positions of all images together that are painted in one batch. */
-const CACHED_POSITIONS = 10240;
-
-export interface CodePainterParts {
+interface Parts {
   readonly folder: string;
   readonly config: RunConfig;
   readonly captions: BpeTokenizer;
@@ -56,8 +77,8 @@ export interface CodePainterParts {
   readonly step?: number;
 }
 
-/** A transformer and its two tokenizers. */
-export class CodePainter {
+/** A trained run. */
+export class Tessera {
   readonly folder: string;
   readonly config: RunConfig;
   readonly captions: BpeTokenizer;
@@ -65,13 +86,40 @@ export class CodePainter {
   readonly model: Dalle;
   readonly step: number;
 
-  constructor(parts: CodePainterParts) {
+  constructor(parts: Parts) {
     this.folder = parts.folder;
     this.config = parts.config;
     this.captions = parts.captions;
     this.patch = parts.patch;
     this.model = parts.model;
     this.step = parts.step ?? 0;
+  }
+
+  /**
+   * Loads a run.
+   * @param folder as `tessera train --out` or `tessera export` made it, or `shippedModel()`
+   * @throws UserError if something is missing, or a tokenizer is not the one that the model was trained with
+   */
+  static async load(folder: string, options: LoadOptions = {}): Promise<Tessera> {
+    const { backend = 'auto', precision = 'auto' } = options;
+    const config = await readRun(folder, 'load');
+    const weights = chooseWeights(folder, options.weights);
+    const paths = runPaths(folder);
+    expectTrained(folder, [
+      [paths.captions, 'caption tokenizer'],
+      [paths.patch, 'patch tokenizer'],
+      [paths.weights[weights], 'transformer'],
+    ]);
+    await startBackend(backend, { precision });
+    const captions = BpeTokenizer.fromJSON(
+      (await readJson(paths.captions)) as Parameters<typeof BpeTokenizer.fromJSON>[0],
+    );
+    const patch = await loadPatchTokenizer(config, paths.patch);
+    const { tensors, metadata } = await checkTokenizers(paths, weights);
+    const vocabulary = { caption: captions.vocabSize, image: codebookSizeOf(config.patch), grid: config.patch.grid };
+    const model = new Dalle(config.model, vocabulary, null);
+    model.parameters.load(namedValues(tensors), paths.weights[weights]);
+    return new Tessera({ folder, config, captions, patch, model, step: Number(metadata.step ?? 0) });
   }
 
   /** Side of the images in pixels. */
@@ -89,75 +137,51 @@ export class CodePainter {
    * @param caption any text; '' paints without a caption
    */
   async *paint(caption: string, options: PaintOptions = {}): AsyncGenerator<Painting, void> {
-    const { images = 1, image, keep, ...sampling } = options;
-    const given = image === undefined ? undefined : await this.givenCodes(image, keep);
-    yield* this.paintAll([caption], { ...sampling, imagesPerCaption: images, given });
+    const { images = 1, firstImage = 0, seed = 0, image, keep, previews = true, ...settings } = options;
+    const orders = Array.from({ length: images }, (_, i) => ({ caption, seed, number: firstImage + i }));
+    const completion = image === undefined ? undefined : { image, keep: keep ?? [] };
+    yield* this.paintOrders(orders, { ...settings, previews, completion });
   }
 
-  /** Paints several captions in one batch; images come caption by caption. */
-  async *paintAll(captions: readonly string[], request: PaintAllRequest = {}): AsyncGenerator<Painting, void> {
-    const { previews = true, ...rest } = request;
-    const settings = { ...this.config.sampling, ...withoutUndefined(rest) };
+  /**
+   * Paints any pictures at once, yielding them as they appear; the last yield is finished. Captions that come again are
+   * read once.
+   * @param request.previews whether unfinished pictures are decoded too; default false
+   */
+  async *paintOrders(
+    orders: readonly Order[],
+    request: PaintSettings & { readonly every?: number; readonly previews?: boolean } = {},
+  ): AsyncGenerator<Painting, void> {
+    const { every, previews = false, completion } = request;
+    const { temperature, topK, topP, cfgScale } = { ...this.config.sampling, ...withoutUndefined(request) };
+    const texts = [...new Set(orders.map(({ caption }) => caption))];
+    const places = new Map(texts.map((caption, i) => [caption, i]));
+    const generated = generate(this.model, {
+      ...{ temperature, topK, topP, cfgScale, every },
+      captions: texts.map(caption => (caption === '' ? this.model.emptyCaption() : this.encodeCaption(caption).ids)),
+      images: orders.map(({ caption, seed, number }) => ({ caption: places.get(caption) as number, seed, number })),
+      given: completion === undefined ? undefined : await this.givenCodes(completion),
+    });
     const total = this.model.codes;
-    const ids = captions.map(caption => (caption === '' ? this.model.emptyCaption() : this.encodeCaption(caption).ids));
-    for await (const { codes, painted } of generate(this.model, { ...settings, captions: ids })) {
+    for await (const { codes, painted } of generated) {
       yield { codes, painted, total, pictures: previews || painted === total ? await this.decode(codes) : [] };
     }
-  }
-
-  /** The finished pictures of several captions, painted some at a time so that the caches stay small. */
-  async paintFinished(
-    captions: readonly string[],
-    request: PaintAllRequest & { readonly onProgress?: (done: number, total: number) => void } = {},
-  ): Promise<readonly Picture[]> {
-    const { onProgress, firstImage, ...rest } = request;
-    const atOnce = Math.max(1, Math.floor(CACHED_POSITIONS / this.model.length));
-    const pictures: Picture[] = [];
-    for (let first = 0; first < captions.length; first += atOnce) {
-      const some = captions.slice(first, first + atOnce);
-      const numbers = typeof firstImage === 'object' ? firstImage.slice(first, first + atOnce) : firstImage;
-      for await (const painting of this.paintAll(some, { ...rest, firstImage: numbers, previews: false })) {
-        pictures.push(...painting.pictures);
-      }
-      onProgress?.(pictures.length, captions.length);
-    }
-    return pictures;
   }
 
   /** The codes of pictures of the run's size, [pictures, grid * grid]. */
   async encode(pictures: readonly Picture[]): Promise<Int32Array> {
     const S = this.imageSize;
-    const values = new Float32Array(pictures.length * S * S * 3);
-    pictures.forEach((picture, i) => {
-      if (picture.width !== S || picture.height !== S) {
-        throw new UserError('encode', `expected ${S} x ${S} pixels, got ${picture.width} x ${picture.height}`);
+    for (const { width, height } of pictures) {
+      if (width !== S || height !== S) {
+        throw new UserError('encode', `expected ${S} x ${S} pixels, got ${width} x ${height}`);
       }
-      values.set(toFloat(picture), i * S * S * 3);
-    });
-    const images = tf.tensor(values, [pictures.length, S, S, 3]);
+    }
+    const images = imagesToTensor(Images.of(pictures));
     const codes = this.patch.encode(images);
     const result = (await codes.data()) as Int32Array;
     images.dispose();
     codes.dispose();
     return result;
-  }
-
-  /**
-   * How unlikely the model finds pictures given their captions.
-   * @param pictures of the run's size; @param captions one a picture; '' is no caption
-   * @returns mean nats a code
-   */
-  async nats(pictures: readonly Picture[], captions: readonly string[]): Promise<number> {
-    const { captionLength } = this.config.model;
-    const ids = new Int32Array(captions.length * captionLength);
-    captions.forEach((caption, i) => {
-      ids.set(caption === '' ? this.model.emptyCaption() : this.encodeCaption(caption).ids, i * captionLength);
-    });
-    const codes = await this.encode(pictures);
-    const image = tf.tidy(() => this.model.loss({ captions: ids, codes }).image);
-    const [nats] = await image.data();
-    image.dispose();
-    return nats;
   }
 
   /** Pictures of codes [n, grid * grid]; patches whose code is -1 are light grey. */
@@ -169,7 +193,7 @@ export class CodePainter {
     const filled = Int32Array.from(codes, (code, i) => (code >= 0 ? code : lastBefore(codes, i - (i % N), i)));
     const ids = tf.tensor2d(filled, [n, N], 'int32');
     const images = this.patch.decode(ids);
-    const pictures = fromFloats((await images.data()) as Float32Array, this.imageSize, this.imageSize);
+    const pictures = (await tensorToImages(images)).pictures();
     ids.dispose();
     images.dispose();
     const side = this.imageSize / grid;
@@ -182,10 +206,10 @@ export class CodePainter {
     return pictures;
   }
 
-  private async givenCodes(image: Picture, keep: readonly boolean[] | undefined): Promise<Int32Array> {
+  private async givenCodes({ image, keep }: Completion): Promise<Int32Array> {
     const codes = await this.encode([image]);
-    if (keep === undefined || keep.length !== codes.length) {
-      throw new UserError('paint', `keep: expected ${codes.length} patches, got ${keep?.length ?? 'none'}`);
+    if (keep.length !== codes.length) {
+      throw new UserError('paint', `keep: expected ${codes.length} patches, got ${keep.length || 'none'}`);
     }
     return codes.map((code, i) => (keep[i] ? code : -1));
   }
@@ -207,4 +231,18 @@ const UNPAINTED = [235, 235, 235] as const;
 function lastBefore(codes: Int32Array, first: number, index: number): number {
   for (let i = index - 1; i >= first; i--) if (codes[i] >= 0) return codes[i];
   return 0;
+}
+
+/**
+ * Reads a run's weights and makes sure that the tokenizers beside them are those they were trained with.
+ * @throws UserError saying which one the weights need
+ */
+export async function checkTokenizers(paths: RunPaths, weights: WeightKind): Promise<SafetensorsFile> {
+  const path = paths.weights[weights];
+  const file = await readSafetensors(path);
+  await expectTrainedWith(path, [
+    ['patch tokenizer', paths.patch, file.metadata.patch_tokenizer],
+    ['caption tokenizer', paths.captions, file.metadata.caption_tokenizer],
+  ]);
+  return file;
 }

@@ -11,19 +11,14 @@ import type { Tensor, Variable } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { Random } from '../../core/random.ts';
 import { dropout, dropoutAdd, gelu, swiglu } from '../../kernels/activation/activation.ts';
-import {
-  type AttentionMask,
-  attention,
-  attentionCached,
-  createKvCache,
-  type KvCache,
-} from '../../kernels/attention/attention.ts';
-import type { DecoderLayer, DecoderNetwork } from '../../kernels/decode/decode.ts';
+import { attention, attentionCached, createKvCache, type KvCache } from '../../kernels/attention/attention.ts';
+import { type AttentionMask, Mask } from '../../kernels/attention/mask.ts';
+import type { DecoderLayer, DecoderNetwork } from '../../kernels/decode/network.ts';
 import { embedding } from '../../kernels/embedding/embedding.ts';
 import { linearCrossEntropy } from '../../kernels/headloss/headloss.ts';
 import { splitHeads } from '../../kernels/rope/rope.ts';
 import { Linear, Norm } from '../../nn/layers.ts';
-import { attentionMask, dalleMaskKind, sequenceLength } from '../../nn/masks.ts';
+import { layerMasks, sequenceLength } from '../../nn/masks.ts';
 import { Parameters } from '../../nn/module.ts';
 import { type RotaryTables, rotaryTables } from '../../nn/rotary.ts';
 import type { ModelConfig } from './config.ts';
@@ -213,10 +208,7 @@ export class Dalle {
     if (config.positions !== 'learned') this.rotary = rotaryTables(shape, width / config.heads);
     const indices = Array.from({ length: config.layers }, (_, i) => i);
     this.layers = indices.map(i => new Layer(parameters.scope(`layers.${i}`), config));
-    // One table a kind: a table is recognised by being the same array.
-    const kinds = indices.map(i => (config.attention === 'full' ? 'full' : dalleMaskKind(i, config.layers)));
-    const tables = new Map(kinds.map(kind => [kind, attentionMask(kind, shape, config.convKernel)]));
-    this.masks = kinds.map(kind => tables.get(kind) as AttentionMask); // every kind was just put in
+    this.masks = layerMasks(config.attention, { ...shape, convKernel: config.convKernel }, config.layers);
     this.norm = new Norm(parameters.scope('norm'), width, config.norm);
     // Heads that start at zero predict every id alike: the first loss is ln(vocabulary), whatever the seed.
     const zero = { bias: false, deviation: 0 };
@@ -415,6 +407,7 @@ export class Dalle {
 
   dispose(): void {
     this.parameters.dispose();
+    for (const mask of this.masks) if (mask instanceof Mask) mask.dispose();
     this.rotary?.cos.dispose();
     this.rotary?.sin.dispose();
   }

@@ -16,20 +16,39 @@ export interface SamplingOptions extends DrawOptions {
   readonly seed?: number;
 }
 
-export interface GenerateRequest extends SamplingOptions {
-  /** One padded caption [L] each. */
+/** One image to paint. */
+export interface ImageRequest {
+  /** Place of its caption among the request's. */
+  readonly caption: number;
+  /** It draws from stream `number` of `seed`. */
+  readonly seed: number;
+  readonly number: number;
+}
+
+export interface GenerateRequest extends DrawOptions {
+  /** One padded caption [L] each; a caption is read once, however many images it has. */
   readonly captions: readonly Int32Array[];
-  /** Images of each caption; they share one reading of it. Default 1. */
-  readonly imagesPerCaption?: number;
-  /** Number of the first image of each caption: image i + firstImage draws from stream i + firstImage. Default 0. */
-  readonly firstImage?: number | readonly number[];
+  readonly images: readonly ImageRequest[];
   /** Codes that are kept, [N], -1 where the model is to paint. */
   readonly given?: Int32Array;
   /** Codes painted between two yields. Default: one row of the grid. */
   readonly every?: number;
 }
 
-/** The images so far: caption by caption, image by image. */
+/** Images firstImage, firstImage + 1, ... of a seed for each of `captions` captions, caption by caption. */
+export function imagesOfSeed(
+  captions: number,
+  options: { readonly seed?: number; readonly imagesPerCaption?: number; readonly firstImage?: number } = {},
+): ImageRequest[] {
+  const { seed = 0, imagesPerCaption = 1, firstImage = 0 } = options;
+  return Array.from({ length: captions * imagesPerCaption }, (_, i) => ({
+    caption: Math.floor(i / imagesPerCaption),
+    seed,
+    number: firstImage + (i % imagesPerCaption),
+  }));
+}
+
+/** The images so far, in the order of the request's. */
 export interface UnfinishedImages {
   /** [images, N]; -1 where nothing has been painted yet. */
   readonly codes: Int32Array;
@@ -45,15 +64,11 @@ export async function* generate(
   model: Dalle,
   request: GenerateRequest,
 ): AsyncGenerator<UnfinishedImages, Float64Array> {
-  const { captions, imagesPerCaption = 1, firstImage = 0, seed = 0, given } = request;
+  const { given } = request;
   const N = model.codes;
-  const images = captions.length * imagesPerCaption;
+  const images = request.images.length;
   const every = request.every ?? model.vocabulary.grid;
-  const numberOf = (i: number) => {
-    const first = typeof firstImage === 'number' ? firstImage : firstImage[Math.floor(i / imagesPerCaption)];
-    return first + (i % imagesPerCaption);
-  };
-  const randoms = Array.from({ length: images }, (_, i) => new Random(seed).fork('image', numberOf(i)));
+  const randoms = request.images.map(({ seed, number }) => new Random(seed).fork('image', number));
   const codes = new Int32Array(images * N).fill(-1);
   const logProbability = new Float64Array(images);
   const known = knownPrefix(given, N);
@@ -148,7 +163,7 @@ function knownPrefix(given: Int32Array | undefined, N: number): number {
 
 /** Reads every caption once and gives each of its images, and its uncaptioned twin, a row of its own. */
 function start(model: Dalle, request: GenerateRequest, known: number): { logits: Tensor; decoder: Decoder } {
-  const { captions, imagesPerCaption = 1, cfgScale = 1, given } = request;
+  const { captions, cfgScale = 1, given } = request;
   const guided = cfgScale !== 1;
   const read = guided ? [...captions, model.emptyCaption()] : captions;
   const L = model.config.captionLength;
@@ -161,7 +176,7 @@ function start(model: Dalle, request: GenerateRequest, known: number): { logits:
   const shared = createDecoder(model, read.length);
   const logits = shared.start(ids, before);
 
-  const rows = captions.flatMap((_, i) => new Array<number>(imagesPerCaption).fill(i));
+  const rows = request.images.map(({ caption }) => caption);
   if (guided) rows.push(...new Array<number>(rows.length).fill(captions.length));
   const decoder = shared.select(rows);
   shared.dispose();

@@ -9,6 +9,7 @@ import { measureQuality } from '../../../tokenizer/quality.ts';
 import type { PatchTrainConfig } from '../../config/patch.ts';
 import type { RunConfig } from '../../config/run.ts';
 import type { Random } from '../../core/random.ts';
+import { Images, type Picture } from '../../image/images.ts';
 import { imagesToTensor } from '../../image/pixels.ts';
 import type { TensorData } from '../../io/safetensors.ts';
 import { readSafetensors, writeSafetensors } from '../../io/state.ts';
@@ -18,13 +19,13 @@ import { type Losses, type Metrics, namedValues, type Task } from '../../trainin
 
 export interface PatchTaskOptions {
   readonly config: PatchTrainConfig;
-  readonly imageSize: number;
-  /** Held-out images [n, S, S, 3]. */
-  readonly heldOut: Uint8Array;
+  readonly heldOut: Images;
 }
 
 /** Images that a codebook starts from. */
 const START_IMAGES = 256;
+/** Held-out images that are measured at once. */
+const PIECE = 64;
 
 export class PatchTask implements Task {
   readonly parameters: Parameters;
@@ -49,11 +50,10 @@ export class PatchTask implements Task {
   }
 
   async batch(step: number): Promise<(random: Random) => Losses> {
-    const { config, imageSize } = this.options;
-    const { images: bytes } = await this.stream.next();
+    const { config } = this.options;
+    const { images } = await this.stream.next();
     return random => {
-      const images = imagesToTensor(bytes, imageSize);
-      const { loss, metrics, observed } = this.tokenizer.loss(images, {
+      const { loss, metrics, observed } = this.tokenizer.loss(imagesToTensor(images), {
         progress: step / config.steps,
         random,
         config,
@@ -65,11 +65,10 @@ export class PatchTask implements Task {
 
   async begin(random: Random): Promise<void> {
     if (this.tokenizer.quantizer.initialize === undefined) return; // nothing to start: decode nothing
-    const { imageSize } = this.options;
-    const batches: Uint8Array[] = [];
+    const batches: Picture[] = [];
     const wanted = Math.ceil(START_IMAGES / this.options.config.batchSize);
-    for (let i = 0; i < wanted; i++) batches.push((await this.stream.next()).images);
-    const images = imagesToTensor(Buffer.concat(batches), imageSize);
+    for (let i = 0; i < wanted; i++) batches.push(...(await this.stream.next()).images.pictures());
+    const images = imagesToTensor(Images.of(batches));
     await this.tokenizer.beforeTraining(images, random);
     images.dispose();
   }
@@ -82,11 +81,10 @@ export class PatchTask implements Task {
   }
 
   async evaluate(): Promise<Metrics & { readonly loss: number }> {
-    const { heldOut, imageSize } = this.options;
-    const piece = 64 * imageSize * imageSize * 3;
+    const { heldOut } = this.options;
     const batches = function* () {
-      for (let from = 0; from < heldOut.length; from += piece) {
-        const images = imagesToTensor(heldOut.subarray(from, from + piece), imageSize);
+      for (let from = 0; from < heldOut.count; from += PIECE) {
+        const images = imagesToTensor(heldOut.slice(from, from + PIECE));
         yield images;
         images.dispose();
       }

@@ -9,36 +9,13 @@ import * as tf from '@tensorflow/tfjs-core';
 import { expectShape, ShapeError } from '../../core/errors.ts';
 import type { NativeBackend } from '../../device/native/native.ts';
 import { defineKernel, run } from '../registry.ts';
+import { type AttentionMask, Mask } from './mask.ts';
 import { attentionGradWebgpu, attentionWebgpu } from './webgpu.ts';
-
-/**
- * Which key positions a query position may attend to. `table` is a matrix [T, T], row = query position, 1 = may attend,
- * the same for all heads; every position must at least attend to itself. `key` names it: one key, one table.
- */
-export type AttentionMask =
-  | { readonly kind: 'none' }
-  | { readonly kind: 'causal' }
-  | { readonly kind: 'table'; readonly table: Uint8Array; readonly key: string };
 
 export interface AttentionOptions {
   /** Default: causal. */
   readonly mask?: AttentionMask;
 }
-
-interface MaskTable {
-  readonly key: string;
-  readonly table: Uint8Array;
-  /** Positions a side. */
-  readonly T: number;
-  /** For C++: [key, query position], rows `stride` apart with room for a tile of queries past the end. */
-  readonly transposed: Uint8Array;
-  readonly stride: number;
-}
-
-/** Bytes past the end of a row of a transposed table: more than a tile of queries. */
-const TABLE_ROOM = 64;
-
-const tables = new Map<string, MaskTable>();
 
 /**
  * Scaled dot-product attention, softmax(q kT / sqrt(D) + mask) v, heads merged on output.
@@ -51,7 +28,8 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOpt
   const bound = expectShape('attention: q', q.shape, ['B', 'H', 'Tq', 'D']);
   expectShape('attention: k', k.shape, ['B', 'H', 'Tk', 'D'], bound);
   expectShape('attention: v', v.shape, ['B', 'H', 'Tk', 'D'], bound);
-  const mask = maskAttribute(options.mask ?? { kind: 'causal' }, bound.Tk);
+  const { mask = 'causal' } = options;
+  expectPositions(mask, bound.Tk);
   if (bound.Tq > bound.Tk) {
     throw new ShapeError(`attention: expected no more queries than keys, got ${bound.Tq} and ${bound.Tk}`);
   }
@@ -140,50 +118,21 @@ export function attentionCached(
   return attention(q, cache.k, cache.v, { mask: options.mask });
 }
 
-/** The mask as an attribute of the kernel; registers tables at their first use. */
-function maskAttribute(mask: AttentionMask, Tk: number): string {
-  if (mask.kind !== 'table') return mask.kind;
-  const { key, table } = mask;
-  let known = tables.get(key);
-  if (known === undefined) {
-    const T = Math.sqrt(table.length);
-    if (!Number.isInteger(T)) throw new ShapeError(`attention: expected a mask of T * T entries, got ${table.length}`);
-    for (let i = 0; i < T; i++) {
-      if (table[i * T + i] === 0)
-        throw new ShapeError(`attention: mask ${key}: position ${i} may not attend to itself`);
-    }
-    known = { key, table, T, ...transposeTable(table, T) };
-    tables.set(key, known);
-  } else if (known.table !== table && Buffer.compare(known.table, table) !== 0) {
-    throw new Error(`attention: two mask tables have the key ${key}`);
-  }
-  if (known.T < Tk) throw new ShapeError(`attention: expected a mask of ${Tk} positions or more, got ${known.T}`);
-  return `table:${key}`;
-}
-
-function transposeTable(table: Uint8Array, T: number): { transposed: Uint8Array; stride: number } {
-  const stride = T + TABLE_ROOM;
-  const transposed = new Uint8Array(T * stride);
-  for (let i = 0; i < T; i++) {
-    for (let j = 0; j < T; j++) transposed[j * stride + i] = table[i * T + j] === 0 ? 0 : 1;
-  }
-  return { transposed, stride };
-}
-
-/** The table of a mask that is one. */
-function tableOf(mask: string): MaskTable | undefined {
-  return mask.startsWith('table:') ? tables.get(mask.slice('table:'.length)) : undefined; // registered by maskAttribute
+function expectPositions(mask: AttentionMask, Tk: number): void {
+  if (!(mask instanceof Mask) || mask.positions >= Tk) return;
+  throw new ShapeError(
+    `attention: mask ${mask.name}: expected a mask of ${Tk} positions or more, got ${mask.positions}`,
+  );
 }
 
 /** 0 where a query may attend and -1e30 where not, [Tq, Tk]; null if there is no mask. */
-function maskBias(mask: string, Tq: number, Tk: number): Tensor | null {
+function maskBias(mask: AttentionMask, Tq: number, Tk: number): Tensor | null {
   if (mask === 'none') return null;
   const bias = new Float32Array(Tq * Tk);
-  const known = tableOf(mask);
   for (let i = 0; i < Tq; i++) {
     const position = Tk - Tq + i;
     for (let j = 0; j < Tk; j++) {
-      const visible = known === undefined ? j <= position : known.table[position * known.T + j] !== 0;
+      const visible = mask === 'causal' ? j <= position : mask.sees(position, j);
       if (!visible) bias[i * Tk + j] = -1e30;
     }
   }
@@ -191,17 +140,17 @@ function maskBias(mask: string, Tq: number, Tk: number): Tensor | null {
 }
 
 /** What the C++ kernels need to know of shapes and mask: a buffer, and numbers in their order. */
-function nativeProblem(q: TensorInfo, k: TensorInfo, mask: string, backend: NativeBackend) {
+function nativeProblem(q: TensorInfo, k: TensorInfo, mask: AttentionMask, backend: NativeBackend) {
   const [B, H, Tq, D] = q.shape;
   const [, , Tk] = k.shape;
-  const known = tableOf(mask);
-  const kind = known !== undefined ? 2 : mask === 'causal' ? 1 : 0;
+  const { bytes = null, stride = 0 } = mask instanceof Mask ? mask.transposed : {};
+  const kind = mask === 'none' ? 0 : mask === 'causal' ? 1 : 2;
   const precision = backend.precision === 'bf16' ? 1 : 0;
-  return { table: known?.transposed ?? null, numbers: [B, H, Tq, Tk, D, Tk, kind, known?.stride ?? 0, precision] };
+  return { table: bytes, numbers: [B, H, Tq, Tk, D, Tk, kind, stride, precision] };
 }
 
 /** q kT / sqrt(D) + mask, [B, H, Tq, Tk]. */
-function maskedScores(q: Tensor, k: Tensor, mask: string): Tensor {
+function maskedScores(q: Tensor, k: Tensor, mask: AttentionMask): Tensor {
   const [, , Tq, D] = q.shape;
   const [, , Tk] = k.shape;
   const scores = tf.mul(tf.matMul(q, k, false, true), 1 / Math.sqrt(D));
@@ -213,7 +162,7 @@ defineKernel({
   name: 'Attention',
   reference: ({ q, k, v }, { mask }) => {
     const [B, H, Tq, D] = q.shape;
-    const scores = maskedScores(q, k, mask as string);
+    const scores = maskedScores(q, k, mask as AttentionMask);
     const logsumexp = tf.logSumExp(scores, -1, true); // [B, H, Tq, 1]
     const y = tf.matMul(tf.exp(tf.sub(scores, logsumexp)), v); // [B, H, Tq, D]
     return [tf.reshape(tf.transpose(y, [0, 2, 1, 3]), [B, Tq, H * D]), tf.reshape(logsumexp, [B, H, Tq])];
@@ -222,11 +171,11 @@ defineKernel({
     const [B, H, Tq, D] = q.shape;
     const y = backend.output([B, Tq, H * D]);
     const logsumexp = backend.output([B, H, Tq]);
-    const { table, numbers } = nativeProblem(q, k, mask as string, backend);
+    const { table, numbers } = nativeProblem(q, k, mask as AttentionMask, backend);
     backend.call('attention', [q, k, v, table, y, logsumexp], numbers);
     return [y, logsumexp];
   },
-  webgpu: (inputs, { mask }, backend) => attentionWebgpu(inputs, mask as string, tableOf(mask as string), backend),
+  webgpu: (inputs, { mask }, backend) => attentionWebgpu(inputs, mask as AttentionMask, backend),
   gradient: {
     saveInputs: ['q', 'k', 'v'],
     saveOutputs: [true, true],
@@ -243,7 +192,7 @@ defineKernel({
     const [B, H, Tq, D] = q.shape;
     const split = (x: Tensor) => tf.transpose(tf.reshape(x, [B, Tq, H, D]), [0, 2, 1, 3]); // [B, H, Tq, D]
     const dO = split(dy);
-    const p = tf.exp(tf.sub(maskedScores(q, k, mask as string), tf.expandDims(logsumexp, -1))); // [B, H, Tq, Tk]
+    const p = tf.exp(tf.sub(maskedScores(q, k, mask as AttentionMask), tf.expandDims(logsumexp, -1))); // [B, H, Tq, Tk]
     const delta = tf.sum(tf.mul(dO, split(y)), -1, true);
     const dp = tf.matMul(dO, v, false, true);
     const ds = tf.mul(tf.mul(p, tf.sub(dp, delta)), 1 / Math.sqrt(D));
@@ -251,9 +200,9 @@ defineKernel({
   },
   native: ({ q, k, v, y, logsumexp, dy }, { mask }, backend) => {
     const gradients = [q, k, v].map(x => backend.output(x.shape));
-    const { table, numbers } = nativeProblem(q, k, mask as string, backend);
+    const { table, numbers } = nativeProblem(q, k, mask as AttentionMask, backend);
     backend.call('attentionGradient', [q, k, v, table, y, logsumexp, dy, ...gradients], numbers);
     return gradients;
   },
-  webgpu: (inputs, { mask }, backend) => attentionGradWebgpu(inputs, mask as string, tableOf(mask as string), backend),
+  webgpu: (inputs, { mask }, backend) => attentionGradWebgpu(inputs, mask as AttentionMask, backend),
 });

@@ -8,13 +8,7 @@ import type { InputInfos } from '../../device/native/native.ts';
 import type { Binding, Uniforms } from '../../device/webgpu/program.ts';
 import { f32, read } from '../../device/webgpu/program.ts';
 import type { GpuBackend } from '../../device/webgpu/webgpu.ts';
-
-/** A mask as a matrix of bytes [T, T], row = query position, not 0 = may attend; `key` names it. */
-export interface TableMask {
-  readonly key: string;
-  readonly table: Uint8Array;
-  readonly T: number;
-}
+import { type AttentionMask, Mask, maskWords } from './mask.ts';
 
 /** A table on the GPU, as bits: [query, key], then [key, query], then which squares of CELL x CELL have any bit. */
 interface PackedTable {
@@ -43,35 +37,39 @@ const CELL = 32;
 export const HIDDEN = '-1e30';
 export const FLOOR = '-1e20';
 
-const packedTables = new WeakMap<GpuBackend, Map<string, PackedTable>>();
+/** What kernels bind where the mask is no table. */
+const noTables = new WeakMap<GpuBackend, PackedTable>();
 
-/** The table's bits, uploaded at its first use on a backend and kept there: it is small. */
-function packedTable({ key, table, T }: TableMask, backend: GpuBackend): PackedTable {
-  let known = packedTables.get(backend);
-  if (known === undefined) {
-    known = new Map();
-    packedTables.set(backend, known);
-  }
-  let packed = known.get(key);
+/** The mask's bits on the GPU. It is not a tensor of tfjs's books: it belongs to no scope, but to the mask. */
+function packedTable(mask: Mask, backend: GpuBackend): PackedTable {
+  const tensor = mask.onDevice(backend, () => {
+    const words = packTable(mask);
+    const made = backend.makeTensorInfo([words.length], 'int32', words);
+    return { tensor: made, free: () => backend.disposeData(made.dataId) };
+  });
+  return { tensor, T: mask.positions };
+}
+
+function noTable(backend: GpuBackend): PackedTable {
+  let packed = noTables.get(backend);
   if (packed === undefined) {
-    const words = packTable(table, T);
-    // Not a tensor of tfjs's books: it belongs to no scope.
-    packed = { tensor: backend.makeTensorInfo([words.length], 'int32', words), T };
-    known.set(key, packed);
+    packed = { tensor: backend.makeTensorInfo([1], 'int32', new Int32Array(1)), T: 0 };
+    noTables.set(backend, packed);
   }
   return packed;
 }
 
-function packTable(table: Uint8Array, T: number): Int32Array {
+function packTable(mask: Mask): Int32Array {
+  const T = mask.positions;
   const { stride, mapAt, mapStride, length } = tableLayout(T);
-  const words = new Int32Array(Math.max(1, length));
+  const words = new Int32Array(length);
+  words.set(mask.bits);
   const put = (row: number, column: number) => {
     words[row + (column >> 5)] |= 1 << (column & 31);
   };
   for (let i = 0; i < T; i++) {
     for (let j = 0; j < T; j++) {
-      if (table[i * T + j] === 0) continue;
-      put(i * stride, j);
+      if (!mask.sees(i, j)) continue;
       put((T + j) * stride, i);
       put(mapAt + Math.floor(i / CELL) * mapStride, Math.floor(j / CELL));
     }
@@ -81,24 +79,18 @@ function packTable(table: Uint8Array, T: number): Int32Array {
 
 /** In words of 32 bits. */
 function tableLayout(T: number): { stride: number; mapAt: number; mapStride: number; length: number } {
-  const stride = Math.ceil(T / 32);
+  const stride = maskWords(T);
   const cells = Math.ceil(T / CELL);
   const mapStride = Math.ceil(cells / 32);
   const mapAt = 2 * T * stride;
   return { stride, mapAt, mapStride, length: mapAt + cells * mapStride };
 }
 
-const noTable: TableMask = { key: '', table: new Uint8Array(1), T: 0 };
-
-export function problemOf(
-  { q, k }: InputInfos,
-  table: TableMask | undefined,
-  mask: string,
-  backend: GpuBackend,
-): Problem {
+export function problemOf({ q, k }: InputInfos, mask: AttentionMask, backend: GpuBackend): Problem {
   const [B, H, Tq, D] = q.shape;
   const [, , Tk] = k.shape;
-  return { B, H, Tq, Tk, D, causal: mask === 'causal', packed: packedTable(table ?? noTable, backend) };
+  const packed = mask instanceof Mask ? packedTable(mask, backend) : noTable(backend);
+  return { B, H, Tq, Tk, D, causal: mask === 'causal', packed };
 }
 
 export function isEmpty({ B, H, Tq, D }: Problem): boolean {

@@ -2,22 +2,18 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import type { InputInfos } from '../../device/native/native.ts';
 import type { GpuBackend } from '../../device/webgpu/webgpu.ts';
+import type { AttentionMask } from './mask.ts';
 import { backwardRows, summariseRows } from './webgpu-backward.ts';
 import { decodeOne } from './webgpu-decode.ts';
 import { forwardRows } from './webgpu-forward.ts';
 import { matrixPlan } from './webgpu-matrix.ts';
 import { backwardMatrix } from './webgpu-matrix-backward.ts';
 import { forwardMatrix } from './webgpu-matrix-forward.ts';
-import { isEmpty, problemOf, type TableMask } from './webgpu-problem.ts';
+import { isEmpty, problemOf } from './webgpu-problem.ts';
 
-/** @param table the mask's, if it is one; @returns y [B, Tq, H * D] and logsumexp [B, H, Tq] */
-export function attentionWebgpu(
-  inputs: InputInfos,
-  mask: string,
-  table: TableMask | undefined,
-  backend: GpuBackend,
-): TensorInfo[] {
-  const problem = problemOf(inputs, table, mask, backend);
+/** @returns y [B, Tq, H * D] and logsumexp [B, H, Tq] */
+export function attentionWebgpu(inputs: InputInfos, mask: AttentionMask, backend: GpuBackend): TensorInfo[] {
+  const problem = problemOf(inputs, mask, backend);
   const { B, H, Tq, D } = problem;
   const outputs = { y: backend.output([B, Tq, H * D]), logsumexp: backend.output([B, H, Tq]) };
   const plan = matrixPlan(D, backend, 1);
@@ -29,13 +25,8 @@ export function attentionWebgpu(
 }
 
 /** @returns dq, dk, dv */
-export function attentionGradWebgpu(
-  inputs: InputInfos,
-  mask: string,
-  table: TableMask | undefined,
-  backend: GpuBackend,
-): TensorInfo[] {
-  const problem = problemOf(inputs, table, mask, backend);
+export function attentionGradWebgpu(inputs: InputInfos, mask: AttentionMask, backend: GpuBackend): TensorInfo[] {
+  const problem = problemOf(inputs, mask, backend);
   const [dq, dk, dv] = [inputs.q, inputs.k, inputs.v].map(({ shape }) => backend.output(shape));
   if (isEmpty(problem)) return [dq, dk, dv];
   const summary = summariseRows(inputs, problem, backend);

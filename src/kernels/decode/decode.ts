@@ -7,39 +7,10 @@
 import type { Tensor, TensorInfo } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import type { NativeBackend } from '../../device/native/native.ts';
-import type { AttentionMask } from '../attention/attention.ts';
+import type { Mask } from '../attention/mask.ts';
 import { LAYER_NORM_EPS, RMS_NORM_EPS } from '../norm/norm.ts';
 import { QK_NORM_EPS } from '../rope/rope.ts';
-
-/** One layer's parameters, [outputs, inputs] each; biases of norms and gains of the QK-norm where the model has them. */
-export interface DecoderLayer {
-  readonly norm1: Tensor;
-  readonly bias1?: Tensor;
-  readonly qkv: Tensor;
-  readonly qGain?: Tensor;
-  readonly kGain?: Tensor;
-  readonly output: Tensor;
-  readonly norm2: Tensor;
-  readonly bias2?: Tensor;
-  readonly up: Tensor;
-  readonly down: Tensor;
-  readonly mask: AttentionMask;
-}
-
-/** A pre-norm transformer from vectors to logits. */
-export interface DecoderNetwork {
-  readonly layers: readonly DecoderLayer[];
-  readonly heads: number;
-  /** Whether `up` makes gates and what they gate (SwiGLU); else GELU. */
-  readonly gated: boolean;
-  /** Most positions of a row; tables of masks and angles have as many. */
-  readonly positions: number;
-  readonly norm: Tensor;
-  readonly bias?: Tensor;
-  readonly head: Tensor; // [vocabulary, C]
-  /** cos and sin [positions, D / 2]. */
-  readonly rotary?: { readonly cos: Tensor; readonly sin: Tensor };
-}
+import { type DecoderNetwork, layerTables } from './network.ts';
 
 /** Which positions' logits a call returns. */
 export type WantedLogits = 'none' | 'last' | 'all';
@@ -70,9 +41,6 @@ function sizesOf(network: DecoderNetwork, rows: number, prefix: number, backend:
   ];
 }
 
-/** Most kinds of mask tables that a network may have besides causal ones. */
-const MOST_TABLES = 3;
-
 /** What rows have read together: the first positions of row i are those of row rowOf[i] of another cache. */
 interface Prefix {
   readonly cache: Tensor;
@@ -91,8 +59,9 @@ export class FusedDecoder {
   private readonly weights: Tensor;
   private readonly cache: Tensor;
   private readonly prefix: Prefix | undefined;
+  /** Which table each layer's mask is, -1 for causal; and all tables, one after the other. */
   private readonly maskOf: Int32Array;
-  private readonly tables: readonly (Uint8Array | null)[];
+  private readonly tables: Uint8Array;
 
   /** @param from a decoder of the same network, whose packed weights are shared; row i goes on where its row rowOf[i] is */
   constructor(
@@ -116,15 +85,9 @@ export class FusedDecoder {
     backend.call('decoderSizes', [floats], this.sizes);
     this.weights = from === undefined ? this.pack(floats[0]) : tf.keep(tf.clone(from.decoder.weights));
     this.cache = this.uninitialised(rows * floats[1]);
-
-    const tables: Uint8Array[] = [];
-    this.maskOf = Int32Array.from(network.layers, ({ mask }) => {
-      if (mask.kind !== 'table') return -1;
-      if (!tables.includes(mask.table)) tables.push(mask.table);
-      return tables.indexOf(mask.table);
-    });
-    if (tables.length > MOST_TABLES) throw new Error(`decode: at most ${MOST_TABLES} mask tables`);
-    this.tables = Array.from({ length: MOST_TABLES }, (_, i) => tables[i] ?? null);
+    const { masks, maskOf } = layerTables(network);
+    this.maskOf = maskOf;
+    this.tables = from?.decoder.tables ?? joinTables(masks, network.positions);
   }
 
   private uninitialised(floats: number): Tensor {
@@ -160,7 +123,7 @@ export class FusedDecoder {
     const logits = wanted === 'none' ? null : backend.output(shape);
     const { cos = null, sin = null } = network.rotary ?? {};
     const shared = [prefix?.cache ?? null, prefix?.rowOf ?? null];
-    const buffers = [this.weights, this.cache, ...shared, x, this.maskOf, ...tables, cos, sin, logits];
+    const buffers = [this.weights, this.cache, ...shared, x, this.maskOf, tables, cos, sin, logits];
     backend.call('decoderStep', buffers, [...this.sizes, length, n, wantedNumbers[wanted]]);
     this.length += n;
     return logits === null ? undefined : tf.engine().makeTensorFromTensorInfo(logits);
@@ -180,4 +143,13 @@ export class FusedDecoder {
     this.cache.dispose();
     this.prefix?.cache.dispose();
   }
+}
+
+/** [masks, positions, positions]. */
+function joinTables(masks: readonly Mask[], positions: number): Uint8Array {
+  const joined = new Uint8Array(masks.length * positions * positions);
+  masks.forEach(({ table }, i) => {
+    joined.set(table, i * positions * positions);
+  });
+  return joined;
 }

@@ -10,6 +10,7 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { f32, read, update, write } from '../../device/webgpu/program.ts';
 import type { GpuBackend } from '../../device/webgpu/webgpu.ts';
+import { maskWords } from '../attention/mask.ts';
 import { maxWorkgroup, sumWorkgroup } from '../wgsl/reduce.ts';
 import { storedType, type VectorFormat, vectorFunctions, vectorType } from '../wgsl/vector.ts';
 
@@ -67,11 +68,6 @@ export const MOST_VECTORS = SIZE;
 /** Workgroups that share a head of a row when there are `count` positions. */
 export function chunksOf({ rows, H }: AttentionShape, count: number): number {
   return rows * H >= ENOUGH_GROUPS ? 1 : Math.ceil(count / SIZE);
-}
-
-/** Words of a mask's row of bits. */
-export function maskWords(positions: number): number {
-  return Math.ceil(positions / 32);
 }
 
 /** Copies keys and values [rows, H, T, D] as the model's own attention has them into the order of the cache. */

@@ -8,17 +8,17 @@ import type { Tensor, TensorInfo } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { i32, read, write } from '../../device/webgpu/program.ts';
 import type { GpuBackend } from '../../device/webgpu/webgpu.ts';
+import { maskWords } from '../attention/mask.ts';
 import { LAYER_NORM_EPS, RMS_NORM_EPS } from '../norm/norm.ts';
 import { QK_NORM_EPS } from '../rope/rope.ts';
 import { storedWords, vectorFormat } from '../wgsl/vector.ts';
-import type { DecoderNetwork } from './decode.ts';
+import { type DecoderNetwork, layerTables } from './network.ts';
 import {
   type AttentionShape,
   attendCached,
   chunksOf,
   joinCaches,
   MOST_VECTORS,
-  maskWords,
   placeKeyValues,
 } from './webgpu-attention.ts';
 import { keptTensor, prepareWeight, project, type Weight } from './webgpu-product.ts';
@@ -41,7 +41,7 @@ interface Prepared {
   readonly constants: Tensor | undefined;
   /** Bits of the masks' tables, and where each layer's begins; undefined where it sees all. */
   readonly bits: Int32Array;
-  readonly maskOf: readonly (number | undefined)[];
+  readonly maskAt: readonly (number | undefined)[];
   /** Everything that is not the model's. */
   readonly owned: readonly Tensor[];
 }
@@ -147,7 +147,7 @@ export class GpuDecoder {
     const chunks = chunksOf(shape, positions);
     return {
       own: this.makeCaches(positions - length),
-      tables: tf.keep(tf.tensor1d(Int32Array.from([...rowOf, ...prepared.bits]), 'int32')),
+      tables: tf.keep(tf.tensor1d(joinWords(rowOf, prepared.bits), 'int32')),
       x: keptTensor(backend, [rows, C]),
       qkv: keptTensor(backend, [rows, 3 * C]),
       mixed: keptTensor(backend, [rows, C]),
@@ -187,7 +187,7 @@ export class GpuDecoder {
         position: length,
         sharedLength: beginning.length,
         capacity: network.positions - beginning.length,
-        mask: maskFrom(prepared.maskOf[i], rows),
+        mask: maskFrom(prepared.maskAt[i], rows),
         gains: rotated + 2 * i * shape.D,
       });
       project(backend, { name: 'decodeOutput', x: mixed, rows, weight: weights.output, y: x, ending: 'add' });
@@ -260,6 +260,13 @@ export class GpuDecoder {
   }
 }
 
+function joinWords(first: Int32Array, second: Int32Array): Int32Array {
+  const joined = new Int32Array(first.length + second.length);
+  joined.set(first);
+  joined.set(second, first.length);
+  return joined;
+}
+
 /** In a decoder's tables the masks come after its rows. */
 function maskFrom(first: number | undefined, rows: number): number | undefined {
   return first === undefined ? undefined : rows + first;
@@ -287,33 +294,18 @@ function prepare(network: DecoderNetwork, half: boolean, backend: GpuBackend): P
   if (constants !== undefined) owned.push(constants);
 
   const words = positions * maskWords(positions);
-  const tables: Uint8Array[] = [];
-  const maskOf = layers.map(({ mask }) => {
-    if (mask.kind !== 'table') return undefined;
-    if (!tables.includes(mask.table)) tables.push(mask.table);
-    return tables.indexOf(mask.table) * words;
-  });
-  const bits = new Int32Array(tables.length * words);
-  tables.forEach((table, i) => {
-    packBits(table, positions, bits.subarray(i * words, (i + 1) * words));
+  const { masks, maskOf } = layerTables(network);
+  const bits = new Int32Array(masks.length * words);
+  masks.forEach((mask, i) => {
+    bits.set(mask.bits, i * words);
   });
   return {
     layers: layers.map(({ qkv, output, up, down }) => ({
       ...{ qkv: weigh(qkv), output: weigh(output), up: weigh(up), down: weigh(down) },
     })),
     head: weigh(head),
-    ...{ constants, bits, maskOf, owned },
+    ...{ constants, bits, maskAt: Array.from(maskOf, i => (i < 0 ? undefined : i * words)), owned },
   };
-}
-
-/** A table of bytes [T, T] as rows of bits, each row beginning a word. */
-function packBits(table: Uint8Array, T: number, bits: Int32Array): void {
-  const words = maskWords(T);
-  for (let query = 0; query < T; query++) {
-    for (let key = 0; key <= query; key++) {
-      if (table[query * T + key] !== 0) bits[query * words + (key >> 5)] |= 1 << (key & 31);
-    }
-  }
 }
 
 /** x [rows, C]: a code's vector, and those of its place where the model has them. */

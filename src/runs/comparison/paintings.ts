@@ -2,20 +2,19 @@
  * @file What a comparison paints: the same captions by every run beside the real images, and more samples, whose painting
  * is timed and among which training images are looked for. Runs are opened one after another, so that only one is in memory.
  */
-
 import { openDataset } from '../../../data/index.ts';
 import { decodeAll } from '../../../data/loader.ts';
-import type { ImagesConfig, RunConfig } from '../../config/run.ts';
+import type { RunConfig } from '../../config/run.ts';
 import { UserError } from '../../core/errors.ts';
-import { familyOf } from '../../families/families.ts';
 import { loadPatchTokenizer } from '../../families/transformer/patch-task.ts';
-import { encodePng, type Picture } from '../../image/images.ts';
+import { type Picture, spreadPlaces } from '../../image/images.ts';
 import { type Memorisation, memorisation, NearestImages } from '../../image/nearest.ts';
-import { runPaths, type WeightKind } from '../../io/runfolder.ts';
+import { encodePng } from '../../image/png.ts';
 import type { Embedded, NearestTraining, RunReport, SampleGrid } from '../../report/contents.ts';
 import { splitDataset } from '../images.ts';
 import { openPainter, type Painter } from '../painter.ts';
 import { reconstructPictures } from '../reconstructions.ts';
+import { runPaths, type WeightKind } from '../run.ts';
 import type { EngineFlags, Session } from '../session.ts';
 
 /** Rows of the grid of samples, where no captions are given. */
@@ -80,12 +79,12 @@ export async function openComparisonData(
   }
   return {
     heldOut: Array.from(held.indices, (item, i) => ({
-      picture: pictureAt(held.images, i, images),
+      picture: held.images.at(i),
       caption: some[item].captions[0],
     })),
     isHeldOut: heldOut !== training,
     training: {
-      index: new NearestImages(references.images, small),
+      index: new NearestImages(references.images),
       captions: Array.from(references.indices, item => training[item].captions[0]),
     },
   };
@@ -238,7 +237,7 @@ async function reconstructions(
 ): Promise<SampleGrid['reconstructions']> {
   const shown: { run: string; images: readonly Embedded[] }[] = [];
   for (const { folder, name, config } of runs) {
-    if (!familyOf(config.family).stages.includes('patch')) continue;
+    if (config.family !== 'transformer') continue;
     const tokenizer = await loadPatchTokenizer(config, runPaths(folder).patch);
     try {
       const images = await embedAll(await reconstructPictures(tokenizer, real));
@@ -257,13 +256,7 @@ function imagesPerCaption(runs: number): number {
 }
 
 function evenly<T>(items: readonly T[], count: number): T[] {
-  const take = Math.min(count, items.length);
-  return Array.from({ length: take }, (_, i) => items[Math.floor((i * items.length) / take)]);
-}
-
-function pictureAt(images: Uint8Array, i: number, { imageSize }: ImagesConfig): Picture {
-  const bytes = imageSize ** 2 * 3;
-  return { width: imageSize, height: imageSize, data: images.subarray(i * bytes, (i + 1) * bytes) };
+  return spreadPlaces(items.length, count).map(i => items[i]);
 }
 
 function embedAll(pictures: readonly Picture[]): Promise<Embedded[]> {

@@ -72,22 +72,15 @@ export async function readReal(
   };
   const captioned = async (title: string, items: readonly Item[]): Promise<Captioned> => {
     const { images, captions } = await read(title, items, size);
-    return { captions, pictures: captions.map((_, i) => pictureAt(images, size, i)) };
+    return { captions, pictures: images.pictures() };
   };
   const small = Math.min(COMPARED, size);
   return {
     heldOut: await captioned('held-out images', some(heldOut, request.numImages, 'held-out')),
     reference: await captioned('training images', some(training, request.reference, 'reference')),
-    train: request.nearest
-      ? new NearestImages((await read('all training images', training, small)).images, small)
-      : undefined,
+    train: request.nearest ? new NearestImages((await read('all training images', training, small)).images) : undefined,
     unseen: heldOut !== training,
   };
-}
-
-function pictureAt(images: Uint8Array, size: number, i: number): Picture {
-  const bytes = size * size * 3;
-  return { width: size, height: size, data: images.subarray(i * bytes, (i + 1) * bytes) };
 }
 
 /** Pictures that are painted between two looks at whether to stop. */

@@ -31,10 +31,8 @@ import type { Session } from '../session.ts';
 export interface TrainRequest {
   readonly data: string;
   readonly out: string;
-  /** The config of a new run. */
+  /** As `planRun` makes it: must agree with a run that is there. */
   readonly config: RunConfig;
-  /** What the user asked for by flag or file: must agree with a run that is there. */
-  readonly given: Readonly<Record<string, unknown>>;
   readonly format?: string;
   readonly strict?: boolean;
   /** Captions of the sample grid; by default some of the data's, trained on and held out. */
@@ -72,11 +70,11 @@ export class Job {
   constructor(
     session: Session,
     request: TrainRequest,
-    options: { readonly config: RunConfig; readonly stages: readonly string[]; readonly dataset?: Dataset },
+    options: { readonly stages: readonly string[]; readonly dataset?: Dataset },
   ) {
     this.session = session;
     this.request = request;
-    this.config = options.config;
+    this.config = request.config;
     this.stages = options.stages;
     this.dataset = options.dataset;
     this.paths = runPaths(request.out);

@@ -6,7 +6,7 @@
 
 import { Random } from '../../core/random.ts';
 import { RandomFeatures } from '../../features/random.ts';
-import type { Picture } from '../../image/images.ts';
+import { type Picture, spreadPlaces } from '../../image/images.ts';
 import { readJsonLines } from '../../io/jsonlines.ts';
 import {
   afterCheck,
@@ -19,6 +19,7 @@ import {
 } from '../../metrics/collapse.ts';
 import { type Matrix, matrix } from '../../metrics/matrix.ts';
 import { type Metrics, savedStep, type Task } from '../../training/loop.ts';
+import type { DecodedItems } from '../images.ts';
 import type { Painter } from '../painter.ts';
 import type { Job } from './job.ts';
 
@@ -53,15 +54,14 @@ const sayings: Readonly<Record<Collapse, string>> = {
 export async function openWatch(job: Job, stage: string, painter: Painter): Promise<SampleWatch | undefined> {
   const { checkSamples: count } = job.config.train;
   const { training, heldOut } = await job.images();
-  const size = job.config.images.imageSize;
   // Where the images do not fit the memory, there are held-out ones enough for both sides.
   const reference = training ?? heldOut;
   if (count < FEWEST || heldOut.items.length < FEWEST || reference.items.length < FEWEST) return undefined;
   // Features that need no training and no download: they only have to notice what is gone.
   const features = new RandomFeatures();
   const rowsOf = async (pictures: readonly Picture[]) => matrix(await features.images(pictures), features.dimension);
-  const real = await rowsOf(picturesOf(heldOut.images, size, { count: REAL, crops: heldOut.crops }));
-  const others = await rowsOf(picturesOf(reference.images, size, { count, crops: reference.crops }));
+  const real = await rowsOf(firstCrops(heldOut, REAL));
+  const others = await rowsOf(firstCrops(reference, count));
   const floor = checkFloor(real, others, new Random(SEED));
   const captions = Array.from({ length: count }, (_, i) => heldOut.items[i % heldOut.items.length].captions[0]);
   const judged = new Verdict(floor);
@@ -135,16 +135,6 @@ async function replay(job: Job, stage: string, verdict: Verdict): Promise<void> 
 }
 
 /** Some pictures, spread over the data, the first crop of each. */
-function picturesOf(
-  images: Uint8Array,
-  size: number,
-  { count, crops }: { readonly count: number; readonly crops: number },
-): Picture[] {
-  const bytes = size * size * 3;
-  const items = images.length / (bytes * crops);
-  const wanted = Math.min(count, items);
-  return Array.from({ length: wanted }, (_, i) => {
-    const from = Math.floor((i * items) / wanted) * crops * bytes;
-    return { width: size, height: size, data: images.subarray(from, from + bytes) };
-  });
+function firstCrops({ images, items, crops }: DecodedItems, count: number): Picture[] {
+  return spreadPlaces(items.length, count).map(item => images.at(item * crops));
 }

@@ -10,6 +10,7 @@ import { selectBackend } from '../../../src/device/backends.ts';
 import { textSchema } from '../../../src/families/contrastive/config.ts';
 import { Contrastive, equalCaptions, imageStages, infoNce } from '../../../src/families/contrastive/contrastive.ts';
 import { type CaptionEncoder, encodeCaptions, encodeImages } from '../../../src/families/contrastive/frozen.ts';
+import { Images } from '../../../src/image/images.ts';
 import { imagesToTensor } from '../../../src/image/pixels.ts';
 import { valueAndGradients } from '../../../src/kernels/autodiff.ts';
 import { expectNoLeak } from '../../kernels/gradients.ts';
@@ -184,8 +185,9 @@ onEveryBackend('features depend on nothing but their own caption or image', asyn
 
     const S = sizes.imageSize;
     const bytes = Uint8Array.from({ length: 5 * S * S * 3 }, (_, i) => new Random(6, i).integer(256));
-    const all = await encodeImages(model, bytes, { piece: 2, scaled: true });
-    const images = imagesToTensor(bytes.subarray(3 * S * S * 3, 4 * S * S * 3), S);
+    const five = new Images(bytes, { width: S, height: S });
+    const all = await encodeImages(model, five, { piece: 2, scaled: true });
+    const images = imagesToTensor(five.slice(3, 4));
     const fourth = model.image(images);
     expectAllclose(
       all.subarray(18, 24),

@@ -20,6 +20,7 @@ import {
   type TrainingEncoder,
 } from '../../../src/families/contrastive/task.ts';
 import { loadTowers, saveTowers } from '../../../src/families/contrastive/towers.ts';
+import { Images } from '../../../src/image/images.ts';
 import { writeSafetensors } from '../../../src/io/state.ts';
 import type { CaptionedImages, ImageStream } from '../../../src/training/captioned.ts';
 import { type LoopConfig, type Metrics, train } from '../../../src/training/loop.ts';
@@ -51,11 +52,14 @@ function square(tint: (typeof tints)[number], place: (typeof places)[number]): U
   return image;
 }
 
+const imagesOf = (squares: readonly Uint8Array[]) =>
+  Images.of(squares.map(data => ({ width: SIZE, height: SIZE, data })));
+
 const scenes = tints.flatMap(tint =>
   places.map(place => ({ image: square(tint, place), caption: `${tint} ${place}` })),
 );
 const all: CaptionedImages = {
-  images: Uint8Array.from(Buffer.concat(scenes.map(({ image }) => image))),
+  images: imagesOf(scenes.map(({ image }) => image)),
   captions: scenes.map(({ caption }) => caption),
 };
 
@@ -81,7 +85,7 @@ class Scenes implements ImageStream {
     const random = new Random(5).fork('scenes', this.place++);
     const chosen = Array.from({ length: this.size }, () => scenes[random.integer(scenes.length)]);
     return {
-      images: Uint8Array.from(Buffer.concat(chosen.map(({ image }) => image))),
+      images: imagesOf(chosen.map(({ image }) => image)),
       captions: chosen.map(({ caption }) => caption),
     };
   }
@@ -225,7 +229,7 @@ describe('crops', () => {
 
   test('of no amount are the images', async () => {
     await selectBackend('cpu');
-    const images = randomCrops(bytes, S, { amount: 0, random: new Random(1) });
+    const images = randomCrops(new Images(bytes, { width: S, height: S }), { amount: 0, random: new Random(1) });
     expect(images.shape).toEqual([2, S, S, 3]);
     expectAllclose(
       await images.data(),
@@ -244,7 +248,10 @@ describe('crops', () => {
     });
     const shifts = new Set<string>();
     for (let seed = 0; seed < 8; seed++) {
-      const crop = randomCrops(slopes, size, { amount: 0.2, random: new Random(seed) });
+      const crop = randomCrops(new Images(slopes, { width: size, height: size }), {
+        amount: 0.2,
+        random: new Random(seed),
+      });
       const at = (await crop.array()) as number[][][][];
       crop.dispose();
       const red = (x: number) => at[0][16][x][0] * 255;
@@ -265,7 +272,9 @@ describe('crops', () => {
   test('are another with every draw, and none beyond the range of the image', async () => {
     await selectBackend('cpu');
     const random = new Random(2);
-    const [one, two] = [0, 1].map(() => randomCrops(bytes, S, { amount: 0.9, random }));
+    const [one, two] = [0, 1].map(() =>
+      randomCrops(new Images(bytes, { width: S, height: S }), { amount: 0.9, random }),
+    );
     expect([...(await one.data())]).not.toEqual([...(await two.data())]);
     const [low, high] = [Math.min(...bytes) / 255, Math.max(...bytes) / 255];
     for (const v of await one.data()) expect(v >= low - 1e-6 && v <= high + 1e-6).toBe(true);

@@ -7,6 +7,7 @@ import { afterEach, expect, test } from 'vitest';
 import { Random } from '../../../src/core/random.ts';
 import type { DiffusionConfig } from '../../../src/families/diffusion/config.ts';
 import { DiffusionTask } from '../../../src/families/diffusion/task.ts';
+import { Images } from '../../../src/image/images.ts';
 import type { CaptionedBatch, CaptionedStream } from '../../../src/training/captioned.ts';
 import { type LoopConfig, type Metrics, train, type Weights } from '../../../src/training/loop.ts';
 import { expectAllclose, useNative } from '../../support.ts';
@@ -38,7 +39,7 @@ function batchOf(indices: readonly number[]): CaptionedBatch {
     for (let p = 0; p < 64; p++) images.set(colours[index], i * 192 + p * 3);
     text.set(captions[index], i * 6);
   });
-  return { images, text };
+  return { images: new Images(images, { width: 8, height: 8 }), text };
 }
 
 /** The four in random order, for ever. */
@@ -156,7 +157,7 @@ test('learns which picture a caption means, from noise that hides it', async () 
   const order = [0, 1, 2, 3];
   const { images, text } = batchOf(order);
   const pictures = tf.tensor4d(
-    Array.from(images, v => v / 127.5 - 1),
+    Array.from(images.bytes, v => v / 127.5 - 1),
     [4, 8, 8, 3],
   );
   const x = tf.add(pictures, tf.mul(tf.tensor4d(new Random(8).normals(768), [4, 8, 8, 3]), sigma));

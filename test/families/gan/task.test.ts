@@ -14,6 +14,7 @@ import { registerNative } from '../../../src/device/native/native.ts';
 import { type GanConfig, type GanLoss, ganLosses } from '../../../src/families/gan/config.ts';
 import { Gan, type GanKind } from '../../../src/families/gan/gan.ts';
 import { GanTask } from '../../../src/families/gan/task.ts';
+import { Images } from '../../../src/image/images.ts';
 import { valueAndGradients } from '../../../src/kernels/autodiff.ts';
 import { type LoopConfig, type Metrics, train, type Weights } from '../../../src/training/loop.ts';
 import { expectAllclose, normal, onEveryBackend } from '../../support.ts';
@@ -28,8 +29,8 @@ function streamOf(fixed = false) {
   return {
     next: async () => {
       const random = new Random(6).fork('batch', fixed ? 0 : next++);
-      const images = Uint8Array.from({ length: B * S * S * 3 }, () => random.integer(256));
-      return { images, text: random.normals(B * textDim) };
+      const bytes = Uint8Array.from({ length: B * S * S * 3 }, () => random.integer(256));
+      return { images: new Images(bytes, { width: S, height: S }), text: random.normals(B * textDim) };
     },
     state: () => next,
     restore: (state: unknown) => {
@@ -82,7 +83,7 @@ async function logits(gan: Gan, name: 'D' | 'G'): Promise<{ readonly real: numbe
   const [a, b] = tf.tidy(() => {
     const c = tf.tensor(text, [B, textDim]);
     const real = tf.tensor(
-      Float32Array.from(images, x => x / 127.5 - 1),
+      Float32Array.from(images.bytes, x => x / 127.5 - 1),
       [B, S, S, 3],
     );
     return [gan.discriminate(real, c), gan.discriminate(gan.generate(tf.tensor(z, [B, gan.config.latent]), c), c)];

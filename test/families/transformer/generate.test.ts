@@ -8,7 +8,7 @@ import { selectBackend } from '../../../src/device/backends.ts';
 import { activeGpu, type GpuBackend } from '../../../src/device/webgpu/webgpu.ts';
 import type { ModelConfig } from '../../../src/families/transformer/config.ts';
 import type { Dalle } from '../../../src/families/transformer/dalle.ts';
-import { type GenerateRequest, generate } from '../../../src/families/transformer/generate.ts';
+import { type GenerateRequest, generate, imagesOfSeed } from '../../../src/families/transformer/generate.ts';
 import { disposeKvCache } from '../../../src/kernels/attention/attention.ts';
 import { expectAllclose, noWebgpu, onEveryBackend } from '../../support.ts';
 import { caption, configs, randomModel, vocabulary } from './tiny-model.ts';
@@ -16,10 +16,17 @@ import { caption, configs, randomModel, vocabulary } from './tiny-model.ts';
 const N = vocabulary.grid ** 2;
 const K = vocabulary.image;
 
+type Wanted = Omit<GenerateRequest, 'images'> & Parameters<typeof imagesOfSeed>[1];
+
+const requestOf = (wanted: Wanted): GenerateRequest => ({
+  ...wanted,
+  images: imagesOfSeed(wanted.captions.length, wanted),
+});
+
 /** The finished codes, image by image, and what the generator returned. */
-async function paint(model: Dalle, request: GenerateRequest) {
+async function paint(model: Dalle, wanted: Wanted) {
   const steps: { codes: Int32Array; painted: number }[] = [];
-  const painting = generate(model, request);
+  const painting = generate(model, requestOf(wanted));
   for (;;) {
     const next = await painting.next();
     if (next.done === true) {
@@ -232,7 +239,7 @@ describe('painting', () => {
     const before = tf.memory().numTensors;
     await paint(model, { captions: [ids], imagesPerCaption: 2, cfgScale: 2 });
     expect(tf.memory().numTensors).toBe(before);
-    for await (const { painted } of generate(model, { captions: [ids], every: 1 })) if (painted === 2) break;
+    for await (const { painted } of generate(model, requestOf({ captions: [ids], every: 1 }))) if (painted === 2) break;
     expect(tf.memory().numTensors).toBe(before);
     model.dispose();
   });
@@ -242,7 +249,7 @@ describe.skipIf(noWebgpu !== undefined)(`on webgpu${noWebgpu === undefined ? '' 
   const [ids, other] = captionsFor(configs.modern);
   const settings = { imagesPerCaption: 2, seed: 5, cfgScale: 1.5, topK: 9, topP: 0.95, temperature: 0.8 };
   const given = Int32Array.from([7, -1, -1, 4, 2, -1, -1, -1, 11]);
-  const requests: readonly GenerateRequest[] = [
+  const requests: readonly Wanted[] = [
     { captions: [ids, other], temperature: 0 },
     { captions: [ids, other], ...settings },
     { captions: [ids], ...settings, given, every: 2 },

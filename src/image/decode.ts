@@ -1,11 +1,13 @@
 /**
- * @file Encoded image bytes to a square of RGB pixels, in sharp's threads (libvips), never on the main one. Whatever comes in
- * (CMYK, 16 bit, grey, transparent, animated, turned by EXIF, one pixel wide), 8-bit sRGB comes out, transparent parts on the
- * background. The random crop is DALL·E's (Ramesh et al. 2021, appendix A.1, listing 2), with an option to pad for drawings.
+ * @file Encoded image bytes to RGB pixels, whole or a square of them, in sharp's threads (libvips), never on the main one.
+ * Whatever comes in (CMYK, 16 bit, grey, transparent, animated, turned by EXIF, one pixel wide), 8-bit sRGB comes out,
+ * transparent parts on the background. The random crop is DALL·E's (Ramesh et al. 2021, appendix A.1, listing 2), with an option to pad for drawings.
  */
 
 import sharp, { type Sharp } from 'sharp';
-import type { Random } from '../src/core/random.ts';
+import { UserError } from '../core/errors.ts';
+import type { Random } from '../core/random.ts';
+import type { Picture } from './images.ts';
 
 /** A square window. In units of the image's short side, so that it means the same for every image. */
 export interface Crop {
@@ -19,12 +21,13 @@ export interface Crop {
   readonly flip?: boolean;
 }
 
+/** What comes out of an image. */
 export interface DecodeOptions {
-  /** Side of the square that comes out, in pixels. */
-  readonly size: number;
-  /** `center` is the largest square in the middle. */
+  /** Side of the square that comes out, in pixels; without it the whole image comes out in its own size. */
+  readonly size?: number;
+  /** `center`, the default, is the largest square in the middle. Only with `size`. */
   readonly crop?: 'center' | Crop;
-  /** Any CSS colour; shows through transparent parts and around a crop larger than the image. */
+  /** Any CSS colour, by default white; shows through transparent parts and around a crop larger than the image. */
   readonly background?: string;
 }
 
@@ -32,36 +35,54 @@ export interface DecodeOptions {
 export const LIMIT_PIXELS = 2 ** 28;
 
 /**
- * Decodes, crops and scales one image.
- * @returns [size, size, 3] RGB bytes, row by row
+ * Decodes one image, and crops and scales it where a `size` is given.
  * @throws Error with sharp's reason if the image is corrupt or cut off
  */
-export async function decodeImage(bytes: Uint8Array, options: DecodeOptions): Promise<Uint8Array> {
+export async function decodeImage(bytes: Uint8Array, options: DecodeOptions = {}): Promise<Picture> {
   const { size, crop = 'center', background = 'white' } = options;
   // Only the first frame of an animation is read unless sharp is asked for more.
   const image = sharp(bytes, { limitInputPixels: LIMIT_PIXELS }).autoOrient().flatten({ background });
   const pixels =
-    crop === 'center'
-      ? image.resize(size, size, { fit: 'cover', kernel: 'mitchell' })
-      : await window(bytes, image, options, crop);
+    size === undefined
+      ? image
+      : crop === 'center'
+        ? image.resize(size, size, { fit: 'cover', kernel: 'mitchell' })
+        : await window(bytes, image, { size, background, crop });
   const { data, info } = await pixels
     .toColourspace('srgb')
     .removeAlpha()
     .raw({ depth: 'uchar' })
     .toBuffer({ resolveWithObject: true });
-  const rgb = info.channels === 3 ? data : grey(data);
-  if (rgb.length !== size * size * 3)
-    throw new Error(`decoded to ${info.width} x ${info.height} x ${info.channels}, not ${size} x ${size} x 3`);
-  return crop !== 'center' && crop.flip === true ? mirror(rgb, size) : rgb;
+  const rgb =
+    info.channels === 3 ? new Uint8Array(data.buffer, data.byteOffset, data.length) : repeatGrey(data, info.channels);
+  // What sharp says of sizes leaves the padding out.
+  const { width, height } = size === undefined ? info : { width: size, height: size };
+  if (rgb.length !== width * height * 3)
+    throw new Error(`decoded to ${info.width} x ${info.height} x ${info.channels}, not ${width} x ${height} x 3`);
+  return { width, height, data: size !== undefined && crop !== 'center' && crop.flip ? mirror(rgb, size) : rgb };
+}
+
+/**
+ * `decodeImage` for an image that a user named.
+ * @param where opens the message of a failure, e.g. the file's name
+ * @throws UserError if the bytes are not an image
+ */
+export async function decodePicture(bytes: Uint8Array, where: string, options?: DecodeOptions): Promise<Picture> {
+  try {
+    return await decodeImage(bytes, options);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message.split('\n')[0] : String(error);
+    throw new UserError(where, `expected an image, got ${bytes.length} bytes that are none (${reason})`);
+  }
 }
 
 /** Scales the whole image so that the crop's side becomes `size`, then cuts the window out and pads what lies outside. */
 async function window(
   bytes: Uint8Array,
   image: Sharp,
-  { size, background = 'white' }: DecodeOptions,
-  { scale, x, y, along = 0.5 }: Crop,
+  { size, background, crop }: { readonly size: number; readonly background: string; readonly crop: Crop },
 ): Promise<Sharp> {
+  const { scale, x, y, along = 0.5 } = crop;
   const { width, height } = (await sharp(bytes, { limitInputPixels: LIMIT_PIXELS }).metadata()).autoOrient;
   const short = Math.min(width, height);
   const zoom = size / (short * scale);
@@ -90,9 +111,10 @@ function overlap(
   return { from, length: inside, before, after: size - before - inside };
 }
 
-function grey(data: Uint8Array): Uint8Array {
-  const rgb = new Uint8Array(data.length * 3);
-  for (let i = 0; i < data.length; i++) rgb.fill(data[i], 3 * i, 3 * i + 3);
+/** Grey, with or without more channels, as red, green and blue alike. */
+function repeatGrey(data: Uint8Array, channels: number): Uint8Array {
+  const rgb = new Uint8Array((data.length / channels) * 3);
+  for (let i = 0; i < rgb.length / 3; i++) rgb.fill(data[i * channels], 3 * i, 3 * i + 3);
   return rgb;
 }
 
@@ -107,6 +129,7 @@ function mirror(rgb: Uint8Array, size: number): Uint8Array {
   return out;
 }
 
+/** How crops are drawn. */
 export interface CropOptions {
   /** 0 is the middle, 1 is DALL·E's: up to 1/8 off along the long side and up to 1/8 of zoom. */
   readonly amount?: number;

@@ -2,14 +2,15 @@
 
 import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
-import { cropFor, decodeImage } from '../../data/decode.ts';
 import { Random } from '../../src/core/random.ts';
-import { plain } from './files.ts';
+import { cropFor, type DecodeOptions, decodeImage } from '../../src/image/decode.ts';
+import type { Picture } from '../../src/image/images.ts';
+import { plain } from '../data/files.ts';
 
 /** The colour at a place given in fractions of the side. */
-function at(rgb: Uint8Array, size: number, x: number, y: number): number[] {
-  const i = (Math.floor(y * size) * size + Math.floor(x * size)) * 3;
-  return [...rgb.subarray(i, i + 3)];
+function at({ width, height, data }: Picture, x: number, y: number): number[] {
+  const i = (Math.floor(y * height) * width + Math.floor(x * width)) * 3;
+  return [...data.subarray(i, i + 3)];
 }
 
 function near(found: readonly number[], wanted: readonly number[], tolerance = 3): void {
@@ -36,7 +37,7 @@ async function flag(width: number, height: number): Promise<Buffer> {
 }
 
 describe('decoding', () => {
-  const square = (bytes: Uint8Array): Promise<Uint8Array> => decodeImage(bytes, { size: 8 });
+  const square = (bytes: Uint8Array): Promise<Picture> => decodeImage(bytes, { size: 8 });
 
   test('grey, 16-bit grey, 16-bit colour, CMYK and palette images become 8-bit RGB', async () => {
     const grey = await sharp(await plain('#808080'))
@@ -60,9 +61,9 @@ describe('decoding', () => {
       .toBuffer();
     expect((await sharp(grey16).metadata()).depth).toBe('ushort');
     expect((await sharp(cmyk).metadata()).space).toBe('cmyk');
-    for (const bytes of [grey, grey16]) near(at(await square(bytes), 8, 0.5, 0.5), [128, 128, 128]);
-    for (const bytes of [rgb16, palette]) near(at(await square(bytes), 8, 0.5, 0.5), [128, 64, 32]);
-    near(at(await square(cmyk), 8, 0.5, 0.5), [237, 28, 36], 45); // red as process inks print it
+    for (const bytes of [grey, grey16]) near(at(await square(bytes), 0.5, 0.5), [128, 128, 128]);
+    for (const bytes of [rgb16, palette]) near(at(await square(bytes), 0.5, 0.5), [128, 64, 32]);
+    near(at(await square(cmyk), 0.5, 0.5), [237, 28, 36], 45); // red as process inks print it
   });
 
   test('transparent parts show the background', async () => {
@@ -77,9 +78,9 @@ describe('decoding', () => {
       .toColourspace('rgb16')
       .png()
       .toBuffer();
-    near(at(await square(clear), 8, 0.5, 0.5), [255, 255, 255], 0);
-    near(at(await square(half), 8, 0.5, 0.5), [255, 128, 128]);
-    near(at(await decodeImage(clear, { size: 8, background: '#0000ff' }), 8, 0.5, 0.5), [0, 0, 255], 0);
+    near(at(await square(clear), 0.5, 0.5), [255, 255, 255], 0);
+    near(at(await square(half), 0.5, 0.5), [255, 128, 128]);
+    near(at(await decodeImage(clear, { size: 8, background: '#0000ff' }), 0.5, 0.5), [0, 0, 255], 0);
   });
 
   test('an animation gives its first frame', async () => {
@@ -88,7 +89,7 @@ describe('decoding', () => {
       .gif({ delay: [100, 100] })
       .toBuffer();
     expect((await sharp(gif).metadata()).pages).toBe(2);
-    near(at(await square(gif), 8, 0.5, 0.5), [200, 200, 200]);
+    near(at(await square(gif), 0.5, 0.5), [200, 200, 200]);
   });
 
   test('turned by EXIF: what a viewer shows, also with a crop', async () => {
@@ -98,9 +99,9 @@ describe('decoding', () => {
       .toBuffer(); // top is the picture's left
     for (const crop of ['center', { scale: 1, x: 0, y: 0 }] as const) {
       const rgb = await decodeImage(turned, { size: 16, crop });
-      near(at(rgb, 16, 0.95, 0.5), [0, 255, 0], 40);
-      near(at(rgb, 16, 0.3, 0.05), [255, 0, 0], 40);
-      near(at(rgb, 16, 0.3, 0.95), [0, 0, 255], 40);
+      near(at(rgb, 0.95, 0.5), [0, 255, 0], 40);
+      near(at(rgb, 0.3, 0.05), [255, 0, 0], 40);
+      near(at(rgb, 0.3, 0.95), [0, 0, 255], 40);
     }
   });
 
@@ -114,8 +115,8 @@ describe('decoding', () => {
       const bytes = await plain('#123456', w, h);
       for (const crop of ['center', { scale: 1.2, x: 0.1, y: 0 }] as const) {
         const rgb = await decodeImage(bytes, { size: 16, crop });
-        expect(rgb.length).toBe(16 * 16 * 3);
-        near(at(rgb, 16, 0.5, 0.5), [0x12, 0x34, 0x56]);
+        expect(rgb.data.length).toBe(16 * 16 * 3);
+        near(at(rgb, 0.5, 0.5), [0x12, 0x34, 0x56]);
       }
     }
   });
@@ -141,26 +142,25 @@ describe('crops', () => {
   test('the middle of a wide image, and places along it', async () => {
     const bytes = await flag(60, 20);
     const middle = await decodeImage(bytes, { size: 20 });
-    near(at(middle, 20, 0.2, 0.8), [255, 0, 0]);
-    near(at(middle, 20, 0.8, 0.8), [0, 0, 255]);
+    near(at(middle, 0.2, 0.8), [255, 0, 0]);
+    near(at(middle, 0.8, 0.8), [0, 0, 255]);
     const left = await decodeImage(bytes, { size: 20, crop: { scale: 1, x: 0, y: 0, along: 0 } });
-    near(at(left, 20, 0.95, 0.8), [255, 0, 0]);
+    near(at(left, 0.95, 0.8), [255, 0, 0]);
     const whole = await decodeImage(bytes, { size: 20, crop: { scale: 1, x: 0, y: 0 } });
-    expect(Math.max(...whole.map((v, i) => Math.abs(v - middle[i])))).toBeLessThanOrEqual(2);
+    expect(Math.max(...whole.data.map((v, i) => Math.abs(v - middle.data[i])))).toBeLessThanOrEqual(2);
   });
 
   test('zooming in shows less, zooming out pads, shifting moves, flipping mirrors', async () => {
     const bytes = await flag(40, 40);
-    const show = (crop: Parameters<typeof decodeImage>[1]['crop']): Promise<Uint8Array> =>
-      decodeImage(bytes, { size: 40, crop });
-    near(at(await show({ scale: 0.5, x: 0, y: 0 }), 40, 0.2, 0.02), [255, 0, 0]); // no green band any more
+    const show = (crop: DecodeOptions['crop']): Promise<Picture> => decodeImage(bytes, { size: 40, crop });
+    near(at(await show({ scale: 0.5, x: 0, y: 0 }), 0.2, 0.02), [255, 0, 0]); // no green band any more
     const small = await show({ scale: 2, x: 0, y: 0 });
-    near(at(small, 40, 0.05, 0.05), [255, 255, 255], 0);
-    near(at(small, 40, 0.4, 0.6), [255, 0, 0]);
+    near(at(small, 0.05, 0.05), [255, 255, 255], 0);
+    near(at(small, 0.4, 0.6), [255, 0, 0]);
     const shifted = await show({ scale: 1, x: 0.25, y: 0 });
-    near(at(shifted, 40, 0.4, 0.8), [0, 0, 255]);
-    near(at(shifted, 40, 0.9, 0.8), [255, 255, 255], 0);
-    near(at(await show({ scale: 1, x: 0, y: 0, flip: true }), 40, 0.2, 0.8), [0, 0, 255]);
+    near(at(shifted, 0.4, 0.8), [0, 0, 255]);
+    near(at(shifted, 0.9, 0.8), [255, 255, 255], 0);
+    near(at(await show({ scale: 1, x: 0, y: 0, flip: true }), 0.2, 0.8), [0, 0, 255]);
   });
 
   test('drawn crops stay inside the image, or near it with padding, and never flip unless asked', () => {

@@ -1,9 +1,9 @@
 /** @file `--image` with `--keep-rows` or `--mask`: a picture to complete, in the run's size, and which patches stay. */
 import { readFile } from 'node:fs/promises';
-import { decodeImage } from '../../../data/decode.ts';
-import { UserError } from '../../core/errors.ts';
-import type { CodePainter } from '../../families/transformer/codepainter.ts';
-import type { Picture } from '../../image/images.ts';
+import { UserError } from '../core/errors.ts';
+import type { Tessera } from '../families/transformer/tessera.ts';
+import { decodeImage } from '../image/decode.ts';
+import type { Picture } from '../image/images.ts';
 
 export interface CompletionFlags {
   readonly image?: string;
@@ -18,21 +18,21 @@ export interface GivenImage {
 }
 
 /** `--image` with `--keep-rows` or `--mask`: the picture in the run's size, and which patches stay. */
-export async function givenImage(codes: CodePainter, request: CompletionFlags): Promise<GivenImage | undefined> {
+export async function givenImage(tessera: Tessera, request: CompletionFlags): Promise<GivenImage | undefined> {
   const { image, keepRows, mask } = request;
   if (image === undefined) return undefined;
-  const size = codes.imageSize;
-  const { grid: side } = codes.config.patch;
-  const picture = { width: size, height: size, data: await readImage(image, size) };
+  const size = tessera.imageSize;
+  const { grid: side } = tessera.config.patch;
+  const picture = await readImage(image, size);
   if (keepRows !== undefined) {
     if (keepRows >= side)
       throw new UserError('sample', `--keep-rows ${keepRows}: expected fewer than the grid's ${side} rows`);
     return { image: picture, keep: Array.from({ length: side * side }, (_, i) => i < keepRows * side) };
   }
-  return { image: picture, keep: keptPatches(await readImage(mask as string, size), size, side) };
+  return { image: picture, keep: keptPatches(await readImage(mask as string, size), side) };
 }
 
-async function readImage(path: string, size: number): Promise<Uint8Array> {
+async function readImage(path: string, size: number): Promise<Picture> {
   let bytes: Uint8Array;
   try {
     bytes = await readFile(path);
@@ -41,7 +41,7 @@ async function readImage(path: string, size: number): Promise<Uint8Array> {
     throw new UserError('sample', code === 'ENOENT' ? `no such file: ${path}` : `cannot read ${path} (${code})`);
   }
   try {
-    return await decodeImage(bytes, { size, crop: 'center' });
+    return await decodeImage(bytes, { size });
   } catch (error) {
     throw new UserError(
       'sample',
@@ -51,14 +51,14 @@ async function readImage(path: string, size: number): Promise<Uint8Array> {
 }
 
 /** A patch is painted anew where the mask is mostly white, and kept where it is mostly black. */
-function keptPatches(mask: Uint8Array, size: number, side: number): boolean[] {
+function keptPatches({ data, width: size }: Picture, side: number): boolean[] {
   const patch = size / side;
   return Array.from({ length: side * side }, (_, i) => {
     const left = (i % side) * patch;
     const top = Math.floor(i / side) * patch;
     let sum = 0;
     for (let y = top; y < top + patch; y++) {
-      for (let x = left; x < left + patch; x++) sum += mask[(y * size + x) * 3];
+      for (let x = left; x < left + patch; x++) sum += data[(y * size + x) * 3];
     }
     return sum / (patch * patch) < 128;
   });

@@ -1,0 +1,31 @@
+/** @file The commands of the program, in the order in which help lists them. */
+import type { Command } from './command.ts';
+import { buildNative } from './commands/build-native.ts';
+import { compare } from './commands/compare.ts';
+import { dataEmoji } from './commands/data-emoji.ts';
+import { dataInspect } from './commands/data-inspect.ts';
+import { dataModes } from './commands/data-modes.ts';
+import { dataShapes } from './commands/data-shapes.ts';
+import { doctor } from './commands/doctor.ts';
+import { evaluate } from './commands/eval.ts';
+import { exportCommand } from './commands/export.ts';
+import { features } from './commands/features.ts';
+import { reconstruct } from './commands/reconstruct.ts';
+import { sample } from './commands/sample.ts';
+import { train } from './commands/train.ts';
+
+export const commands: readonly Command[] = [
+  dataEmoji,
+  dataShapes,
+  dataModes,
+  dataInspect,
+  train,
+  sample,
+  reconstruct,
+  features,
+  evaluate,
+  compare,
+  exportCommand,
+  buildNative,
+  doctor,
+];

@@ -1,0 +1,29 @@
+/** @file `tessera features`: trains towers of captions and images on a data set, to judge models by. */
+import { z } from 'zod';
+import { featuresFields } from '../../config/features.ts';
+import { defineCommand } from '../command.ts';
+import { dataFlags, engineFlags, folder } from '../common-flags.ts';
+
+export const features = defineCommand({
+  name: 'features',
+  summary: "train a network of features on a data set's own captions, to judge models by",
+  examples: ['tessera features --data datasets/emoji --out features/emoji --image-size 64'],
+  flags: async () =>
+    z.object({
+      data: folder('captioned images: a folder, archive or index file'),
+      out: folder('the features: made, or gone on with if they are there'),
+      ...(await dataFlags()),
+      ...(await engineFlags()),
+    }),
+  settings: () => z.object(featuresFields),
+  run: async (session, { values, settings }) => {
+    const { data, out, format, strict } = values;
+    const { planFeatures, trainFeatures } = await import('../../runs/features.ts');
+    await planFeatures(out, settings); // what is wrong is said before anything is started
+    const { startEngine } = await import('../../runs/session.ts');
+    const backend = await startEngine(session, values);
+    session.reporter.message(`computing on ${backend}`);
+    const note = await trainFeatures(session, { data, out, format, strict, fields: settings });
+    if (note !== undefined) session.print(`${out}: ${note}`);
+  },
+});

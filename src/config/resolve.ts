@@ -1,0 +1,45 @@
+/**
+ * @file The config of a run from where its values come: a preset, what the family needs to differ from it, and the fields
+ * that were asked for. The one place where they are put together.
+ */
+import { familyDefaults, type PresetName, presets } from './presets.ts';
+import { checkConfig, type Family, type RunConfig, runSchema } from './run.ts';
+import { flattenConfig, mergeConfig, parseConfig } from './schema.ts';
+
+/** What a run is asked to be. */
+export interface RunSettings {
+  /** Starting point of a new run; default `defaultPreset`. */
+  readonly preset?: PresetName;
+  /** Fields that are to differ from it, nested as in a config file. */
+  readonly fields?: Readonly<Record<string, unknown>>;
+}
+
+export const defaultPreset: PresetName = 'small';
+
+/**
+ * The config of a new run.
+ * @throws UserError naming the field that does not fit, or the fields that do not fit together
+ */
+export function resolveConfig({ preset = defaultPreset, fields = {} }: RunSettings): RunConfig {
+  const { family = 'transformer' } = fields as { family?: Family }; // checked below
+  return checkConfig(parseConfig(runSchema, mergeConfig(presets[preset], familyDefaults[family], fields), 'config'));
+}
+
+/** A value that a run was asked to have. */
+export interface AskedValue {
+  /** Its path, e.g. `model.width`. */
+  readonly field: string;
+  readonly value: unknown;
+  /** The preset that it is from, where it was not asked for by itself. */
+  readonly preset?: PresetName;
+}
+
+/** Every value that settings ask of a run of a family: their fields, and those of a preset if they name one. */
+export function askedValues({ preset, fields = {} }: RunSettings, family: Family): AskedValue[] {
+  const asked = flattenConfig(fields);
+  const own = Object.entries(asked).map(([field, value]) => ({ field, value }));
+  if (preset === undefined) return own;
+  const names = Object.keys(flattenConfig(presets[preset])).filter(field => !(field in asked));
+  const values = flattenConfig(mergeConfig(presets[preset], familyDefaults[family]));
+  return [...own, ...names.map(field => ({ field, value: values[field], preset }))];
+}

@@ -1,0 +1,79 @@
+/** @file `tessera reconstruct`: images through a run's patch tokenizer and back, with the error in dB. */
+import { existsSync } from 'node:fs';
+import { readFile, stat } from 'node:fs/promises';
+import { openDataset } from '../../data/index.ts';
+import { UserError } from '../core/errors.ts';
+import { loadPatchTokenizer } from '../families/transformer/patch-task.ts';
+import { decodeImage } from '../image/decode.ts';
+import type { Picture } from '../image/images.ts';
+import { encodePng } from '../image/png.ts';
+import { writeAtomic } from '../io/state.ts';
+import { mean } from '../metrics/intervals.ts';
+import { psnr } from '../metrics/reconstruct.ts';
+import { reconstructionSheet, reconstructPictures } from './reconstructions.ts';
+import { readRun, runPaths } from './run.ts';
+import { type EngineFlags, runOrShipped, type Session, startEngine } from './session.ts';
+
+export interface ReconstructRequest extends EngineFlags {
+  /** Default: the model that comes with the package. */
+  readonly run?: string;
+  /** Image files, folders of captioned images or other data sets. */
+  readonly inputs: readonly string[];
+  readonly out: string;
+  readonly numImages: number;
+}
+
+/** Writes originals above reconstructions and prints the PSNR. */
+export async function reconstructImages(session: Session, request: ReconstructRequest): Promise<void> {
+  const run = runOrShipped(session, request.run);
+  const config = await readRun(run, 'reconstruct');
+  if (config.family !== 'transformer') {
+    throw new UserError(
+      'reconstruct',
+      `${run} is a ${config.family} run, which has no patch tokenizer`,
+      'give the run of a transformer',
+    );
+  }
+  const paths = runPaths(run);
+  if (!existsSync(paths.patch)) {
+    throw new UserError('reconstruct', `the patch tokenizer of ${run} is not trained yet (no ${paths.patch})`);
+  }
+  await startEngine(session, request);
+  const tokenizer = await loadPatchTokenizer(config, paths.patch);
+  const size = config.images.imageSize;
+  const originals = await readPictures(request, size);
+  const pictures = await reconstructPictures(tokenizer, originals);
+  tokenizer.dispose();
+  const decibels = originals.map((original, i) => psnr(original, pictures[i]));
+  const note = `${originals.length} images, mean PSNR ${mean(decibels).toFixed(2)} dB`;
+  const sheet = await reconstructionSheet(originals, pictures, { columns: Math.min(8, originals.length), note });
+  await writeAtomic(request.out, await encodePng(sheet));
+  session.print(`${request.out}: ${note}`);
+}
+
+async function readPictures({ inputs, numImages }: ReconstructRequest, size: number): Promise<Picture[]> {
+  const pictures: Picture[] = [];
+  const add = async (bytes: Uint8Array, name: string) => {
+    try {
+      pictures.push(await decodeImage(bytes, { size }));
+    } catch (error) {
+      const why = error instanceof Error ? error.message.split('\n')[0] : String(error);
+      throw new UserError('reconstruct', `${name} is no readable image (${why})`);
+    }
+  };
+  for (const input of inputs) {
+    if (!existsSync(input)) throw new UserError('reconstruct', `no such file or folder: ${input}`);
+    const isImage = (await stat(input)).isFile() && /\.(png|jpe?g|webp|gif|bmp|tiff?|avif|svg)$/i.test(input);
+    if (isImage) {
+      await add(await readFile(input), input);
+      continue;
+    }
+    const { items } = await openDataset(input);
+    const count = Math.min(numImages, items.length);
+    for (let i = 0; i < count; i++) {
+      const item = items[Math.floor((i * items.length) / count)];
+      await add(await item.read(), item.id);
+    }
+  }
+  return pictures;
+}

@@ -1,0 +1,369 @@
+/** @file `tessera sample`: paints captions into files, with completion, inpainting, reranking and nearest images. */
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { openDataset } from '../../data/index.ts';
+import { decodeAll } from '../../data/loader.ts';
+import type { Family, ImagesConfig, RunConfig } from '../config/run.ts';
+import { kebab } from '../config/schema.ts';
+import { UserError } from '../core/errors.ts';
+import { type Painter, TransformerPainter } from '../families/painter.ts';
+import type { SamplingOptions } from '../families/transformer/generate.ts';
+import type { Painting, Tessera } from '../families/transformer/tessera.ts';
+import type { Picture } from '../image/images.ts';
+import { NearestImages } from '../image/nearest.ts';
+import { encodePng } from '../image/png.ts';
+import { type Cell, grid } from '../image/sheet.ts';
+import { writeAtomic, writeJson } from '../io/state.ts';
+import { type CompletionFlags, type GivenImage, givenImage } from './completion.ts';
+import { splitDataset } from './images.ts';
+import { openPainter } from './painter.ts';
+import { loadClip, rank } from './rerank.ts';
+import { chooseWeights, fingerprint, readRun, runPaths, type WeightKind } from './run.ts';
+import { downloads, type EngineFlags, runOrShipped, type Session, startEngine } from './session.ts';
+
+export interface SampleRequest extends EngineFlags, SamplingOptions, CompletionFlags {
+  /** Default: the model that comes with the package. */
+  readonly run?: string;
+  /** Of a diffusion model. */
+  readonly steps?: number;
+  readonly seed: number;
+  readonly text: string;
+  readonly numImages: number;
+  readonly batchSize: number;
+  readonly outputsDir: string;
+  /** Default: the averaged ones, or the only ones there. */
+  readonly weights?: WeightKind;
+  readonly preview: boolean;
+  readonly rerank?: string;
+  readonly bestOf?: number;
+  readonly nearest: boolean;
+  readonly data?: string;
+}
+
+/** A request whose run is known. */
+interface Chosen extends SampleRequest {
+  readonly run: string;
+}
+
+/** A finished image and what belongs to it. */
+interface Sample {
+  readonly picture: Picture;
+  readonly caption: string;
+  /** Its number among the caption's images: the stream of the seed that it was drawn from. */
+  readonly index: number;
+  readonly score?: number;
+}
+
+/** Refuses flags that do not go together, before anything slow begins. */
+function checkFlags({ bestOf, rerank, numImages, image, keepRows, mask, nearest, data }: SampleRequest): void {
+  const refuse = (what: string, hint: string) => {
+    throw new UserError('sample', what, hint);
+  };
+  if (bestOf !== undefined && rerank === undefined) {
+    refuse('--best-of needs something to rank with', 'add --rerank, a folder or hub id of a CLIP');
+  }
+  if (bestOf !== undefined && bestOf < numImages) {
+    refuse(
+      `--best-of ${bestOf}: expected at least --num-images, which is ${numImages}`,
+      'e.g. --best-of 32 --num-images 4',
+    );
+  }
+  if (image === undefined && (keepRows !== undefined || mask !== undefined)) {
+    refuse(`${mask === undefined ? '--keep-rows' : '--mask'} needs an image`, 'add --image FILE');
+  }
+  if (image !== undefined && (keepRows === undefined) === (mask === undefined)) {
+    refuse('--image needs either --keep-rows or --mask', 'e.g. --image x.png --keep-rows 14');
+  }
+  if (nearest && data === undefined) {
+    refuse('--nearest needs the training images', 'add --data, the folder that the run was trained on');
+  }
+}
+
+/** Which flags a family has no use for, and why. */
+const useless: Readonly<Record<Family, { readonly flags: readonly (keyof SampleRequest)[]; readonly why: string }>> = {
+  transformer: { flags: ['steps'], why: 'a transformer paints code by code' },
+  dcgan: gan('a generator paints the whole image in one pass'),
+  r3gan: gan('a generator paints the whole image in one pass'),
+  diffusion: {
+    flags: ['temperature', 'topK', 'topP', 'image', 'keepRows', 'mask', 'preview'],
+    why: 'a diffusion model denoises the whole image at once',
+  },
+};
+
+function gan(why: string) {
+  return {
+    flags: ['steps', 'temperature', 'topK', 'topP', 'cfgScale', 'image', 'keepRows', 'mask', 'preview'] as const,
+    why,
+  };
+}
+
+/** Refuses flags that a run's family cannot follow. */
+function checkFamily(request: Chosen, family: Family): void {
+  const { flags, why } = useless[family];
+  const stray = flags.find(flag => request[flag] !== undefined && request[flag] !== false);
+  if (stray === undefined) return;
+  throw new UserError(
+    'sample',
+    `--${kebab(stray)}: ${request.run} is a ${family} run; ${why}`,
+    'leave the flag out, or paint with a run of another family',
+  );
+}
+
+/** Side that images are reduced to before they are compared. */
+const COMPARED = 64;
+
+/** Paints every caption of `text` (separated by |) and writes the images, a grid of each caption, and prints the paths. */
+export async function sampleRun(session: Session, asked: SampleRequest): Promise<void> {
+  checkFlags(asked);
+  const request = { ...asked, run: runOrShipped(session, asked.run) };
+  const captions = request.text
+    .split('|')
+    .map(caption => caption.trim())
+    .filter((caption, _, all) => caption !== '' || all.length === 1); // a | at the end asks for nothing
+  checkFamily(request, (await readRun(request.run, 'sample')).family);
+  const backend = await startEngine(session, request);
+  const weights = chooseWeights(request.run, request.weights);
+  const painter = await openPainter(request.run, {
+    weights,
+    backend: request.backend,
+    precision: request.precision,
+  });
+  const made = {
+    run: asked.run ?? 'models/emoji', // not where the package lies on this machine
+    family: painter.family,
+    weights,
+    weights_sha256: await fingerprint(runPaths(request.run).weights[weights]),
+    backend,
+    ...settings(request, painter.config),
+  };
+  const given = painter instanceof TransformerPainter ? await givenImage(painter.tessera, request) : undefined;
+  const ranker = request.rerank === undefined ? undefined : await loadClip(request.rerank, downloads(session));
+  const nearest =
+    request.nearest && request.data !== undefined
+      ? await trainingImages(session, request.data, painter.config.images)
+      : undefined;
+  await mkdir(request.outputsDir, { recursive: true }); // before the painting, which may take long
+  const folders = new Set<string>();
+  const sheet: Cell[] = [];
+  try {
+    for (const caption of captions) {
+      const cut = painter.cutAt(caption);
+      if (cut !== undefined) {
+        session.reporter.message(`"${shortened(caption)}" is longer than ${cut} ids and was cut`);
+      }
+      const painted = await paintCaption(session, painter, request, { caption, given });
+      const samples = ranker === undefined ? painted : await rerank(ranker, caption, painted, request.numImages);
+      const folder = join(request.outputsDir, folderName(caption, folders));
+      await mkdir(folder, { recursive: true });
+      for (const sample of samples) {
+        const path = join(folder, `${sample.index}.png`);
+        await writeAtomic(path, await encodePng(sample.picture, { text: describe(sample, made) }));
+      }
+      await writeJson(join(folder, 'caption.json'), {
+        caption,
+        ...made,
+        images: samples.map(s => s.index),
+      });
+      const cells = nearest === undefined ? samples.map(({ picture }) => ({ picture })) : withNearest(samples, nearest);
+      await writeAtomic(
+        join(folder, 'grid.png'),
+        await encodePng(await layOut(cells, caption, painter, nearest !== undefined)),
+      );
+      sheet.push(...samples.map(({ picture }) => ({ picture, label: caption || '(no caption)' })));
+      session.print(`${folder}: ${samples.length} images, grid.png`);
+    }
+    if (captions.length > 1) {
+      const columns = request.numImages > 1 ? request.numImages : Math.min(6, sheet.length);
+      const picture = await grid(sheet, {
+        columns: Math.min(columns, 12),
+        cellScale: scaleOf(painter),
+        title: 'Samples',
+      });
+      const path = join(request.outputsDir, 'grid.png');
+      await writeAtomic(path, await encodePng(picture));
+      session.print(path);
+    }
+  } finally {
+    await ranker?.dispose();
+    painter.dispose();
+  }
+}
+
+function scaleOf({ imageSize }: Painter): number {
+  return Math.max(1, Math.round(128 / imageSize));
+}
+
+async function layOut(cells: readonly Cell[], caption: string, painter: Painter, compared: boolean): Promise<Picture> {
+  const columns = Math.min(cells.length, 8);
+  return grid(cells, {
+    columns,
+    cellScale: scaleOf(painter),
+    title: caption === '' ? '(no caption)' : caption,
+    note: compared ? 'each sample is followed by its nearest training image' : undefined,
+  });
+}
+
+/** Paints as many images as are wanted, in batches. */
+async function paintCaption(
+  session: Session,
+  painter: Painter,
+  request: SampleRequest,
+  { caption, given }: { readonly caption: string; readonly given: GivenImage | undefined },
+): Promise<Sample[]> {
+  const { reporter } = session;
+  const wanted = request.bestOf ?? request.numImages;
+  const samples: Sample[] = [];
+  const { passes } = painter;
+  const unit = painter.family === 'transformer' ? 'tokens' : 'images';
+  const each = unit === 'tokens' ? passes : 1;
+  reporter.stage(caption === '' ? '(no caption)' : shortened(caption), { total: wanted * each, unit });
+  while (samples.length < wanted) {
+    const first = samples.length;
+    const images = Math.min(request.batchSize, wanted - first);
+    const part = { caption, first, images };
+    const onProgress = (done: number) => {
+      const step = first * each + done;
+      reporter.update({ step, amount: step });
+      if (session.signal.aborted) throw new UserError('sample', 'stopped');
+    };
+    const pictures =
+      painter instanceof TransformerPainter
+        ? await paintCodes(session, painter.tessera, request, { ...part, given, onProgress })
+        : await painter.paint(new Array<string>(images).fill(caption), {
+            ...options(request),
+            firstImage: first,
+            onProgress,
+          });
+    samples.push(...pictures.map((picture, i) => ({ picture, caption, index: first + i })));
+  }
+  reporter.done(`${samples.length} images`);
+  return samples;
+}
+
+/** Code by code, with previews. */
+async function paintCodes(
+  session: Session,
+  tessera: Tessera,
+  request: SampleRequest,
+  part: {
+    readonly caption: string;
+    readonly first: number;
+    readonly images: number;
+    readonly given: GivenImage | undefined;
+    readonly onProgress: (codes: number) => void;
+  },
+): Promise<readonly Picture[]> {
+  const { caption, first, images, given, onProgress } = part;
+  const wanted = { ...options(request), images, firstImage: first, previews: request.preview, ...given };
+  let last: Painting | undefined;
+  for await (const painting of tessera.paint(caption, wanted)) {
+    last = painting;
+    if (request.preview) session.reporter.pictures(painting.pictures.map(picture => ({ picture })));
+    onProgress(painting.painted * images);
+  }
+  return last?.pictures ?? [];
+}
+
+/** What the user asked of the painting; the rest is the run's. */
+function options({ seed, temperature, topK, topP, cfgScale, steps }: SampleRequest) {
+  return { seed, temperature, topK, topP, cfgScale, steps };
+}
+
+async function rerank(
+  clip: Awaited<ReturnType<typeof loadClip>>,
+  caption: string,
+  samples: readonly Sample[],
+  keep: number,
+): Promise<Sample[]> {
+  const scores = await clip.score(
+    caption,
+    samples.map(({ picture }) => picture),
+  );
+  return rank(scores)
+    .slice(0, keep)
+    .map(i => ({ ...samples[i], score: scores[i] }));
+}
+
+interface TrainingImages {
+  readonly index: NearestImages;
+  readonly names: readonly string[];
+}
+
+/** Every training image, small, to find the one that a sample is nearest to. */
+async function trainingImages(session: Session, data: string, config: ImagesConfig): Promise<TrainingImages> {
+  const { training } = splitDataset(await openDataset(data, { check: false }), config);
+  const size = Math.min(COMPARED, config.imageSize);
+  session.reporter.stage('training images', { unit: 'images' });
+  const { images, indices } = await decodeAll(training, {
+    size,
+    onProgress: (step, total) => session.reporter.update({ step, total, amount: step }),
+  });
+  session.reporter.done();
+  if (indices.length === 0) throw new UserError('sample', `${data}: none of ${training.length} images can be decoded`);
+  return {
+    index: new NearestImages(images),
+    names: Array.from(indices, i => training[i].captions[0]),
+  };
+}
+
+function withNearest(samples: readonly Sample[], training: TrainingImages): Cell[] {
+  return samples.flatMap(({ picture }) => {
+    const { index, distance } = training.index.find(picture);
+    return [
+      { picture, label: 'sample' },
+      { picture: training.index.reference(index), label: `${training.names[index]} (${distance.toFixed(3)})` },
+    ];
+  });
+}
+
+/** As much of a caption as fits a line. */
+function shortened(caption: string): string {
+  const letters = [...caption];
+  return letters.length <= 60 ? caption : `${letters.slice(0, 59).join('')}…`;
+}
+
+/** The caption as a folder's name: readable, short, and never twice. */
+function folderName(caption: string, made: Set<string>): string {
+  const plain = caption
+    .normalize('NFC')
+    .replaceAll(/[^\p{L}\p{N}\p{Extended_Pictographic}]+/gu, '_')
+    .replaceAll(/^_+|_+$/g, '')
+    .slice(0, 80);
+  const base = plain === '' ? 'no_caption' : plain;
+  let name = base;
+  for (let i = 2; made.has(name.toLowerCase()); i++) name = `${base}_${i}`;
+  made.add(name.toLowerCase());
+  return name;
+}
+
+/** How the images are made: by the user's settings, or else by the run's, as far as the family has them. */
+function settings(request: SampleRequest, { family, sampling, diffusion }: RunConfig): Facts {
+  const { seed, image, keepRows, mask } = request;
+  const { temperature, topK, topP, cfgScale } = request;
+  switch (family) {
+    case 'transformer': {
+      const drawn = {
+        temperature: temperature ?? sampling.temperature,
+        topK: topK ?? sampling.topK,
+        topP: topP ?? sampling.topP,
+      };
+      return { seed, ...drawn, cfgScale: cfgScale ?? sampling.cfgScale, completed: image, keepRows, mask };
+    }
+    case 'dcgan':
+    case 'r3gan':
+      return { seed };
+    case 'diffusion':
+      return { seed, cfgScale: cfgScale ?? sampling.cfgScale, steps: request.steps ?? diffusion.sampleSteps };
+    default:
+      return family satisfies never;
+  }
+}
+
+type Facts = Readonly<Record<string, string | number | undefined>>;
+
+/** What the PNG says of itself. */
+function describe(sample: Sample, made: Facts): Record<string, string> {
+  const facts = Object.entries({ ...made, image: sample.index, score: sample.score });
+  const text = facts.flatMap(([key, value]) => (value === undefined ? [] : [[`tessera:${key}`, String(value)]]));
+  return { Title: sample.caption, Software: 'Tessera', ...Object.fromEntries(text) };
+}
