@@ -5,7 +5,7 @@
  */
 
 import { UserError } from '../../src/core/errors.ts';
-import { makeConfig } from '../../src/families/config.ts';
+import { resolveConfig } from '../../src/families/resolve.ts';
 import type { Session } from '../../src/runs/session.ts';
 import { type BenchFlags, type gpuModels, type Shape, shapeOf } from './flags.ts';
 import { knownPeak, type Roof } from './gpupeaks.ts';
@@ -54,7 +54,7 @@ function ask(task: GpuTask): unknown {
 /** The preset, or for `--smoke` something that a processor can do. */
 function shapeOfModel(model: ModelName, flags: BenchFlags): Shape {
   if (!flags.smoke) {
-    const { width, layers, heads } = makeConfig(model).model;
+    const { width, layers, heads } = resolveConfig({ preset: model }).model;
     return { ...shapeOf(flags), width, layers, heads };
   }
   const layers = model === 'small' ? 1 : 2;

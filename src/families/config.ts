@@ -4,18 +4,16 @@
  */
 import { existsSync } from 'node:fs';
 import { z } from 'zod';
-import { type PresetName, presets } from '../config/presets.ts';
 import {
   captionSchema,
   imagesSchema,
   type RunConfig,
-  type RunConfigInput,
   rejectConfig,
   type Sections,
   samplingSchema,
   trainSchema,
 } from '../config/run.ts';
-import { mergeConfig, parseConfig } from '../config/schema.ts';
+import { parseConfig } from '../config/schema.ts';
 import { UserError } from '../core/errors.ts';
 import { runPaths } from '../io/runfolder.ts';
 import { readJson } from '../io/state.ts';
@@ -59,27 +57,27 @@ export function checkConfig(config: RunConfig): RunConfig {
   return Object.freeze(config);
 }
 
-/**
- * The config of a new run: a preset, under what its family needs to differ from it, under what was asked for.
- * @throws UserError if a field is unknown or wrong, or fields do not fit together
- */
-export function makeConfig(preset: PresetName, ...wanted: readonly RunConfigInput[]): RunConfig {
-  const asked = mergeConfig(...wanted) as RunConfigInput;
-  const { defaults } = familyOf(asked.family ?? familyNames()[0]);
-  return checkConfig(runSchema().parse(mergeConfig(presets[preset], defaults, asked)));
+/** What of a config a run of its family reads: the sections of every run, and the family's. */
+export function ownSections(config: RunConfig): Record<string, unknown> {
+  const foreign = foreignSections(config.family);
+  return Object.fromEntries(Object.entries(config).filter(([name]) => !foreign.has(name)));
 }
 
 /**
- * What of a config says what a run is: the sections of every run, and its family's.
- * @param sections names of the sections beside those of every run; default the family's
+ * A config as it is kept in a run's folder: without the sections of other families that are at their defaults, to which
+ * they are read again. So a run can be read where a family that it is not of is unknown.
  */
-export function ownSections(
-  config: RunConfig,
-  sections = Object.keys(familyOf(config.family).sections),
-): Record<string, unknown> {
-  const others = allFamilies().flatMap(family => Object.keys(family.sections));
-  const foreign = new Set(others.filter(name => !sections.includes(name)));
-  return Object.fromEntries(Object.entries(config).filter(([name]) => !foreign.has(name)));
+export function storedConfig(config: RunConfig): Record<string, unknown> {
+  const foreign = foreignSections(config.family);
+  const defaults: Readonly<Record<string, unknown>> = runSchema().parse({});
+  const kept = ([name, section]: [string, unknown]) =>
+    !foreign.has(name) || JSON.stringify(section) !== JSON.stringify(defaults[name]);
+  return Object.fromEntries(Object.entries(config).filter(kept));
+}
+
+function foreignSections(name: string): ReadonlySet<string> {
+  const own = familyOf(name).sections;
+  return new Set(allFamilies().flatMap(({ sections }) => Object.keys(sections).filter(key => own[key] === undefined)));
 }
 
 /**

@@ -2,10 +2,10 @@
  * @file What all families have in common once they are trained: captions in, pictures out. Commands that do not care how
  * a picture comes about (evaluation, comparison, the grids of training) hold a `Painter`.
  */
-import type { Family, RunConfig } from '../config/run.ts';
+import type { RunConfig } from '../config/run.ts';
 import type { Picture } from '../image/images.ts';
-import { type Batch, type BatchPainter, type CallOptions, type Order, PaintQueue } from './queue.ts';
-import type { Tessera } from './transformer/tessera.ts';
+import type { CallOptions, Order } from './queue.ts';
+import type { CodePainter } from './transformer/codepainter.ts';
 
 /** How captions are painted. Settings that are left out, or that the family does not have, are the run's own. */
 export interface PainterOptions extends CallOptions {
@@ -21,7 +21,8 @@ export interface PainterOptions extends CallOptions {
 export interface Painter {
   readonly run: string;
   readonly config: RunConfig;
-  readonly family: Family;
+  /** The registered name. */
+  readonly family: string;
   readonly imageSize: number;
   /** The training step of its weights. */
   readonly step: number;
@@ -39,6 +40,13 @@ export interface Painter {
    * @throws UserError once the painter was disposed of; the signal's reason once that is aborted
    */
   paint(captions: readonly string[], options?: PainterOptions): Promise<Picture[]>;
+  /**
+   * The negative log-likelihood of pictures of the run's size given their captions, of families that have one: the mean, in
+   * nats a code, of which an image has `passes`.
+   */
+  nats?(pictures: readonly Picture[], captions: readonly string[]): Promise<number>;
+  /** The run as what paints code by code, with previews, completion and reconstruction; of families that have codes. */
+  readonly codes?: CodePainter;
   /** Frees the model, after the batch that is under way. What waits is refused. */
   dispose(): void;
 }
@@ -62,76 +70,4 @@ export function ordersOf(captions: readonly string[], options: PainterOptions = 
   const { seed = 0 } = options;
   const numbers = imageNumbers(captions, options);
   return captions.map((caption, i) => ({ caption, seed, number: numbers[i] }));
-}
-
-/** Positions of all images together that are painted in one batch: bounds the memory of keys and values. */
-const CACHED_POSITIONS = 10240;
-
-/** Paints code by code. */
-class TransformerBrush implements BatchPainter {
-  readonly batchSize: number;
-  private readonly tessera: Tessera;
-
-  constructor(tessera: Tessera) {
-    this.tessera = tessera;
-    this.batchSize = Math.max(1, Math.floor(CACHED_POSITIONS / tessera.model.length));
-  }
-
-  async paint({ orders, settings, onUnfinished, onStep }: Batch): Promise<readonly Picture[]> {
-    let pictures: readonly Picture[] = [];
-    for await (const painting of this.tessera.paintOrders(orders, {
-      ...settings,
-      previews: onUnfinished !== undefined,
-    })) {
-      pictures = painting.pictures;
-      onUnfinished?.(pictures);
-      onStep(painting.painted / painting.total);
-    }
-    return pictures;
-  }
-}
-
-/** A transformer of any origin as a painter. */
-export class TransformerPainter implements Painter {
-  readonly family = 'transformer';
-  readonly run: string;
-  readonly config: RunConfig;
-  readonly imageSize: number;
-  readonly step: number;
-  readonly tessera: Tessera;
-  private readonly queue: PaintQueue;
-
-  constructor(tessera: Tessera) {
-    this.tessera = tessera;
-    this.queue = new PaintQueue(new TransformerBrush(tessera), tessera.folder);
-    this.run = tessera.folder;
-    this.config = tessera.config;
-    this.imageSize = tessera.imageSize;
-    this.step = tessera.step;
-  }
-
-  get parameters(): number {
-    return this.tessera.model.parameters.count() + this.tessera.patch.parameters.count();
-  }
-
-  get passes(): number {
-    return this.tessera.model.codes;
-  }
-
-  get settings(): string {
-    const { temperature, cfgScale } = this.config.sampling;
-    return `temperature ${temperature}, guidance ${cfgScale}`;
-  }
-
-  cutAt(caption: string): number | undefined {
-    return this.tessera.encodeCaption(caption).cut ? this.config.model.captionLength : undefined;
-  }
-
-  paint(captions: readonly string[], options: PainterOptions = {}): Promise<Picture[]> {
-    return this.queue.paint(ordersOf(captions, options), options);
-  }
-
-  dispose(): void {
-    this.queue.close(() => this.tessera.dispose());
-  }
 }

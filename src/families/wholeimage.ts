@@ -1,34 +1,63 @@
 /**
  * @file The painter of families that make a whole image at once from the features of its caption. What differs between
- * them is their brush.
+ * them is their technique.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import type { RunConfig } from '../config/run.ts';
 import { Random } from '../core/random.ts';
-import { fromFloats, type Picture } from '../image/images.ts';
+import type { Picture } from '../image/images.ts';
+import { signedToUnit, tensorToImages } from '../image/pixels.ts';
 import { type CaptionedBatch, type CaptionedStream, CaptionFeatures, withFeatures } from '../training/captioned.ts';
+import type { TextEncoder } from './contrastive/encoder.ts';
 import type { Making, TrainingData } from './family.ts';
-import { imageNumbers, type Painter, type PainterOptions } from './painter.ts';
+import { ordersOf, type Painter, type PainterOptions } from './painter.ts';
+import { type Batch, type BatchPainter, PaintQueue } from './queue.ts';
 
 /** How one kind of model paints. */
-export interface Brush {
+export interface Technique {
   readonly parameters: number;
   readonly passes: number;
   readonly settings: string;
   /**
-   * @param text [n, dim] features of the captions, rows of zeros where `captioned` is false; @param randoms one stream an image
+   * @param text of each image's caption, [n, dim]; @param randoms one stream an image
+   * @param batch of n orders, all with a caption or all without
    * @returns [n, S, S, 3] in [-1, 1], owned by the caller
    */
-  paint(
-    text: Float32Array,
-    randoms: readonly Random[],
-    options: PainterOptions & { readonly captioned: boolean },
-  ): Promise<tf.Tensor>;
+  paint(text: Float32Array, randoms: readonly Random[], batch: Batch): Promise<tf.Tensor>;
   dispose(): void;
 }
 
-/** Images painted at once: a brush is given at most so many. */
-export const PIECE = 32;
+/** Most images painted at once. */
+export const MOST_AT_ONCE = 32;
+
+/** Reads the captions, draws an image's numbers from a stream of its own, and turns what comes into pictures. */
+class WholeImageBrush implements BatchPainter {
+  readonly batchSize = MOST_AT_ONCE;
+  private readonly text: TextEncoder;
+  private readonly technique: Technique;
+
+  constructor(text: TextEncoder, technique: Technique) {
+    this.text = text;
+    this.technique = technique;
+  }
+
+  /** Guidance is the same for all images of a pass, and without a caption there is none. */
+  kindOf(caption: string): string {
+    return caption === '' ? 'uncaptioned' : 'captioned';
+  }
+
+  async paint(batch: Batch): Promise<readonly Picture[]> {
+    const { orders } = batch;
+    const text = await this.text.encode(orders.map(({ caption }) => caption));
+    const randoms = orders.map(({ caption, seed, number }) => new Random(seed).fork(`image/${caption}`, number));
+    const painted = await this.technique.paint(text, randoms, batch);
+    const pixels = tf.tidy(() => signedToUnit(painted));
+    const images = await tensorToImages(pixels);
+    painted.dispose();
+    pixels.dispose();
+    return images.pictures();
+  }
+}
 
 export class WholeImagePainter implements Painter {
   readonly family: string;
@@ -36,64 +65,46 @@ export class WholeImagePainter implements Painter {
   readonly config: RunConfig;
   readonly imageSize: number;
   readonly step: number;
-  private readonly text: Making<'text'>['parts']['text'];
-  private readonly brush: Brush;
+  private readonly text: TextEncoder;
+  private readonly technique: Technique;
+  private readonly queue: PaintQueue;
 
-  constructor({ config, folder, parts, step }: Making<'text'>, brush: Brush) {
+  constructor({ config, folder, parts, step }: Making<'text'>, technique: Technique) {
     this.family = config.family;
     this.run = folder;
     this.config = config;
     this.imageSize = config.images.imageSize;
     this.step = step;
     this.text = parts.text;
-    this.brush = brush;
+    this.technique = technique;
+    this.queue = new PaintQueue(new WholeImageBrush(parts.text, technique), folder);
   }
 
   get parameters(): number {
-    return this.brush.parameters + this.text.parameters;
+    return this.technique.parameters + this.text.parameters;
   }
 
   get passes(): number {
-    return this.brush.passes;
+    return this.technique.passes;
   }
 
   get settings(): string {
-    return this.brush.settings;
+    return this.technique.settings;
   }
 
   cutAt(): undefined {
     return undefined;
   }
 
-  async paint(captions: readonly string[], options: PainterOptions = {}): Promise<Picture[]> {
-    const numbers = imageNumbers(captions, options);
-    const pictures = new Array<Picture>(captions.length);
-    let done = 0;
-    // Guidance is the same for all images of a pass, and without a caption there is none.
-    for (const captioned of [true, false]) {
-      const places = [...captions.keys()].filter(i => (captions[i] !== '') === captioned);
-      for (let first = 0; first < places.length; first += PIECE) {
-        const some = places.slice(first, first + PIECE);
-        const text = await this.text.encode(some.map(i => captions[i]));
-        const randoms = some.map(i => new Random(options.seed ?? 0).fork(`image/${captions[i]}`, numbers[i]));
-        const painted = await this.brush.paint(text, randoms, { ...options, captioned });
-        const pixels = tf.tidy(() => tf.add(tf.mul(painted, 0.5), 0.5));
-        const values = (await pixels.data()) as Float32Array;
-        fromFloats(values, this.imageSize, this.imageSize).forEach((picture, i) => {
-          pictures[some[i]] = picture;
-        });
-        painted.dispose();
-        pixels.dispose();
-        done += some.length;
-        options.onProgress?.(done, captions.length);
-      }
-    }
-    return pictures;
+  paint(captions: readonly string[], options: PainterOptions = {}): Promise<Picture[]> {
+    return this.queue.paint(ordersOf(captions, options), options);
   }
 
   dispose(): void {
-    this.brush.dispose();
-    this.text.dispose();
+    this.queue.close(() => {
+      this.technique.dispose();
+      this.text.dispose();
+    });
   }
 }
 

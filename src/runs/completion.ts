@@ -1,7 +1,7 @@
 /** @file `--image` with `--keep-rows` or `--mask`: a picture to complete, in the run's size, and which patches stay. */
 import { readFile } from 'node:fs/promises';
 import { UserError } from '../core/errors.ts';
-import type { Tessera } from '../families/transformer/tessera.ts';
+import type { CodePainter } from '../families/transformer/codepainter.ts';
 import { decodeImage } from '../image/decode.ts';
 import type { Picture } from '../image/images.ts';
 
@@ -18,11 +18,11 @@ export interface GivenImage {
 }
 
 /** `--image` with `--keep-rows` or `--mask`: the picture in the run's size, and which patches stay. */
-export async function givenImage(tessera: Tessera, request: CompletionFlags): Promise<GivenImage | undefined> {
+export async function givenImage(codes: CodePainter, request: CompletionFlags): Promise<GivenImage | undefined> {
   const { image, keepRows, mask } = request;
   if (image === undefined) return undefined;
-  const size = tessera.imageSize;
-  const { grid: side } = tessera.config.patch;
+  const size = codes.imageSize;
+  const { grid: side } = codes.config.patch;
   const picture = await readImage(image, size);
   if (keepRows !== undefined) {
     if (keepRows >= side)

@@ -3,8 +3,8 @@ import type { Tensor } from '@tensorflow/tfjs-core';
 import type { RunConfig } from '../../config/run.ts';
 import { Random } from '../../core/random.ts';
 import type { Making, Model } from '../family.ts';
-import type { PainterOptions } from '../painter.ts';
-import { type Brush, featuredData, WholeImagePainter } from '../wholeimage.ts';
+import type { Batch } from '../queue.ts';
+import { featuredData, type Technique, WholeImagePainter } from '../wholeimage.ts';
 import { Diffusion, samplingPasses } from './diffusion.ts';
 import { DiffusionTask } from './task.ts';
 
@@ -14,7 +14,7 @@ export function createDiffusion(making: Making<'text'>): Model {
   const shape = { imageSize: config.images.imageSize, textDim: parts.text.dim };
   const model = new Diffusion(config.diffusion, shape, random ?? new Random(config.seed).fork('model'));
   return {
-    painter: new WholeImagePainter(making, new DiffusionBrush(config, model)),
+    painter: new WholeImagePainter(making, new DiffusionTechnique(config, model)),
     task: async data => {
       const { stream, heldOut } = await featuredData(making, data);
       return new DiffusionTask(model, stream, heldOut, { batchSize: config.train.batchSize });
@@ -24,7 +24,7 @@ export function createDiffusion(making: Making<'text'>): Model {
   };
 }
 
-class DiffusionBrush implements Brush {
+class DiffusionTechnique implements Technique {
   readonly passes: number;
   readonly settings: string;
   readonly parameters: number;
@@ -39,12 +39,11 @@ class DiffusionBrush implements Brush {
     this.settings = `${diffusion.sampleSteps} steps, guidance ${sampling.cfgScale}`;
   }
 
-  paint(
-    text: Float32Array,
-    randoms: readonly Random[],
-    { cfgScale = this.cfgScale, steps, captioned }: PainterOptions & { readonly captioned: boolean },
-  ): Promise<Tensor> {
-    return this.model.sample({ text, randoms, steps, cfgScale: captioned ? cfgScale : 0 });
+  paint(text: Float32Array, randoms: readonly Random[], { orders, settings, onStep }: Batch): Promise<Tensor> {
+    const { cfgScale = this.cfgScale, steps } = settings;
+    const captioned = orders[0].caption !== '';
+    const onProgress = (done: number, total: number) => onStep(done / total);
+    return this.model.sample({ text, randoms, steps, cfgScale: captioned ? cfgScale : 0, onProgress });
   }
 
   dispose(): void {

@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { Random } from '../../core/random.ts';
 import type { Making, Model } from '../family.ts';
-import { type Brush, featuredData, PIECE, WholeImagePainter } from '../wholeimage.ts';
+import { featuredData, MOST_AT_ONCE, type Technique, WholeImagePainter } from '../wholeimage.ts';
 import { Gan, type GanKind } from './gan.ts';
 import { GanTask } from './task.ts';
 
@@ -15,7 +15,7 @@ export function createGan(making: Making<'text'>, kind: GanKind): Model {
   const shape = { imageSize: config.images.imageSize, textDim: parts.text.dim };
   const gan = new Gan(config.gan, shape, random ?? new Random(config.seed).fork('model'), kind);
   return {
-    painter: new WholeImagePainter(making, new GanBrush(gan)),
+    painter: new WholeImagePainter(making, new GanTechnique(gan)),
     task: async data => {
       const { batchSize, steps } = config.train;
       const { stream } = await featuredData(making, data);
@@ -27,7 +27,7 @@ export function createGan(making: Making<'text'>, kind: GanKind): Model {
   };
 }
 
-class GanBrush implements Brush {
+class GanTechnique implements Technique {
   readonly passes = 1;
   readonly settings = '';
   readonly parameters: number;
@@ -43,14 +43,17 @@ class GanBrush implements Brush {
     const n = randoms.length;
     // A linear layer sums in another order where it has few rows: without the same number always, an image would differ
     // in its last bit by how many are painted beside it.
-    const z = new Float32Array(PIECE * latent);
-    const captions = new Float32Array((PIECE * text.length) / n);
+    const z = new Float32Array(MOST_AT_ONCE * latent);
+    const captions = new Float32Array((MOST_AT_ONCE * text.length) / n);
     captions.set(text);
     randoms.forEach((random, i) => {
       z.set(random.normals(latent), i * latent);
     });
     return tf.tidy(() => {
-      const all = this.gan.generate(tf.tensor2d(z, [PIECE, latent]), tf.tensor2d(captions, [PIECE, text.length / n]));
+      const all = this.gan.generate(
+        tf.tensor2d(z, [MOST_AT_ONCE, latent]),
+        tf.tensor2d(captions, [MOST_AT_ONCE, text.length / n]),
+      );
       return tf.slice(all, [0, 0, 0, 0], [n, -1, -1, -1]);
     });
   }

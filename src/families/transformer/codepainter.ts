@@ -1,44 +1,17 @@
 /**
- * @file What a program holds: a trained run that paints captions. Joins the two tokenizers and the model; knows nothing
- * of data sets, flags or terminals.
+ * @file Painting captions code by code, with previews and completion. Joins the two tokenizers and the model; knows nothing
+ * of files, data sets, flags or terminals.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { BpeTokenizer } from '../../../tokenizer/bpe.ts';
+import type { BpeTokenizer } from '../../../tokenizer/bpe.ts';
 import type { PatchTokenizer } from '../../../tokenizer/patch.ts';
-import { codebookSizeOf, type RunConfig } from '../../config/run.ts';
+import type { RunConfig } from '../../config/run.ts';
 import { UserError } from '../../core/errors.ts';
-import type { BackendName } from '../../device/backends.ts';
-import type { PrecisionName } from '../../device/precision.ts';
 import { fill, Images, type Picture } from '../../image/images.ts';
 import { imagesToTensor, tensorToImages } from '../../image/pixels.ts';
-import type { SafetensorsFile } from '../../io/safetensors.ts';
-import { readJson, readSafetensors } from '../../io/state.ts';
-import { startBackend } from '../../kernels/start.ts';
-import {
-  chooseWeights,
-  expectTrained,
-  expectTrainedWith,
-  type RunPaths,
-  readRun,
-  runPaths,
-  type WeightKind,
-} from '../../runs/run.ts';
-import { namedValues } from '../../training/loop.ts';
 import type { Completion, Order, PaintSettings } from '../queue.ts';
-import { Dalle } from './dalle.ts';
+import type { Dalle } from './dalle.ts';
 import { generate, type SamplingOptions } from './generate.ts';
-import { loadPatchTokenizer } from './patch-task.ts';
-
-export interface LoadOptions {
-  /**
-   * `ema`: averaged weights; `best`: the average at the lowest validation loss; `last`: as trained last. Default `ema`, or
-   * the only ones that are there.
-   */
-  readonly weights?: WeightKind;
-  /** Where to compute; default `auto`. */
-  readonly backend?: BackendName;
-  readonly precision?: PrecisionName;
-}
 
 /** Sampling settings that are left out are the run's own (`sampling` in its config.json). */
 export interface PaintOptions extends SamplingOptions {
@@ -67,7 +40,7 @@ export interface Painting {
   readonly total: number;
 }
 
-interface Parts {
+export interface CodePainterParts {
   readonly folder: string;
   readonly config: RunConfig;
   readonly captions: BpeTokenizer;
@@ -77,8 +50,8 @@ interface Parts {
   readonly step?: number;
 }
 
-/** A trained run. */
-export class Tessera {
+/** A transformer and its two tokenizers. */
+export class CodePainter {
   readonly folder: string;
   readonly config: RunConfig;
   readonly captions: BpeTokenizer;
@@ -86,40 +59,13 @@ export class Tessera {
   readonly model: Dalle;
   readonly step: number;
 
-  constructor(parts: Parts) {
+  constructor(parts: CodePainterParts) {
     this.folder = parts.folder;
     this.config = parts.config;
     this.captions = parts.captions;
     this.patch = parts.patch;
     this.model = parts.model;
     this.step = parts.step ?? 0;
-  }
-
-  /**
-   * Loads a run.
-   * @param folder as `tessera train --out` or `tessera export` made it, or `shippedModel()`
-   * @throws UserError if something is missing, or a tokenizer is not the one that the model was trained with
-   */
-  static async load(folder: string, options: LoadOptions = {}): Promise<Tessera> {
-    const { backend = 'auto', precision = 'auto' } = options;
-    const config = await readRun(folder, 'load');
-    const weights = chooseWeights(folder, options.weights);
-    const paths = runPaths(folder);
-    expectTrained(folder, [
-      [paths.captions, 'caption tokenizer'],
-      [paths.patch, 'patch tokenizer'],
-      [paths.weights[weights], 'transformer'],
-    ]);
-    await startBackend(backend, { precision });
-    const captions = BpeTokenizer.fromJSON(
-      (await readJson(paths.captions)) as Parameters<typeof BpeTokenizer.fromJSON>[0],
-    );
-    const patch = await loadPatchTokenizer(config, paths.patch);
-    const { tensors, metadata } = await checkTokenizers(paths, weights);
-    const vocabulary = { caption: captions.vocabSize, image: codebookSizeOf(config.patch), grid: config.patch.grid };
-    const model = new Dalle(config.model, vocabulary, null);
-    model.parameters.load(namedValues(tensors), paths.weights[weights]);
-    return new Tessera({ folder, config, captions, patch, model, step: Number(metadata.step ?? 0) });
   }
 
   /** Side of the images in pixels. */
@@ -184,6 +130,24 @@ export class Tessera {
     return result;
   }
 
+  /**
+   * How unlikely the model finds pictures given their captions.
+   * @param pictures of the run's size; @param captions one a picture; '' is no caption
+   * @returns mean nats a code
+   */
+  async nats(pictures: readonly Picture[], captions: readonly string[]): Promise<number> {
+    const { captionLength } = this.config.model;
+    const ids = new Int32Array(captions.length * captionLength);
+    captions.forEach((caption, i) => {
+      ids.set(caption === '' ? this.model.emptyCaption() : this.encodeCaption(caption).ids, i * captionLength);
+    });
+    const codes = await this.encode(pictures);
+    const image = tf.tidy(() => this.model.loss({ captions: ids, codes }).image);
+    const [nats] = await image.data();
+    image.dispose();
+    return nats;
+  }
+
   /** Pictures of codes [n, grid * grid]; patches whose code is -1 are light grey. */
   async decode(codes: Int32Array): Promise<Picture[]> {
     const { grid } = this.config.patch;
@@ -231,18 +195,4 @@ const UNPAINTED = [235, 235, 235] as const;
 function lastBefore(codes: Int32Array, first: number, index: number): number {
   for (let i = index - 1; i >= first; i--) if (codes[i] >= 0) return codes[i];
   return 0;
-}
-
-/**
- * Reads a run's weights and makes sure that the tokenizers beside them are those they were trained with.
- * @throws UserError saying which one the weights need
- */
-export async function checkTokenizers(paths: RunPaths, weights: WeightKind): Promise<SafetensorsFile> {
-  const path = paths.weights[weights];
-  const file = await readSafetensors(path);
-  await expectTrainedWith(path, [
-    ['patch tokenizer', paths.patch, file.metadata.patch_tokenizer],
-    ['caption tokenizer', paths.captions, file.metadata.caption_tokenizer],
-  ]);
-  return file;
 }

@@ -1,10 +1,38 @@
 /** @file The transformer as a painter like any other. */
 import type { RunConfig } from '../../config/run.ts';
 import type { Picture } from '../../image/images.ts';
-import { imageNumbers, type Painter, type PainterOptions } from '../painter.ts';
+import { ordersOf, type Painter, type PainterOptions } from '../painter.ts';
+import { type Batch, type BatchPainter, PaintQueue } from '../queue.ts';
 import type { CodePainter } from './codepainter.ts';
 
+/** Positions of all images together that are painted in one batch: bounds the memory of keys and values. */
+const CACHED_POSITIONS = 10240;
+
 /** Paints code by code. */
+class TransformerBrush implements BatchPainter {
+  readonly batchSize: number;
+  private readonly codes: CodePainter;
+
+  constructor(codes: CodePainter) {
+    this.codes = codes;
+    this.batchSize = Math.max(1, Math.floor(CACHED_POSITIONS / codes.model.length));
+  }
+
+  async paint({ orders, settings, onUnfinished, onStep }: Batch): Promise<readonly Picture[]> {
+    let pictures: readonly Picture[] = [];
+    for await (const painting of this.codes.paintOrders(orders, {
+      ...settings,
+      previews: onUnfinished !== undefined,
+    })) {
+      pictures = painting.pictures;
+      onUnfinished?.(pictures);
+      onStep(painting.painted / painting.total);
+    }
+    return pictures;
+  }
+}
+
+/** A transformer of any origin as a painter. */
 export class TransformerPainter implements Painter {
   readonly family = 'transformer';
   readonly run: string;
@@ -12,9 +40,11 @@ export class TransformerPainter implements Painter {
   readonly imageSize: number;
   readonly step: number;
   readonly codes: CodePainter;
+  private readonly queue: PaintQueue;
 
   constructor(codes: CodePainter) {
     this.codes = codes;
+    this.queue = new PaintQueue(new TransformerBrush(codes), codes.folder);
     this.run = codes.folder;
     this.config = codes.config;
     this.imageSize = codes.imageSize;
@@ -38,11 +68,8 @@ export class TransformerPainter implements Painter {
     return this.codes.encodeCaption(caption).cut ? this.config.model.captionLength : undefined;
   }
 
-  async paint(captions: readonly string[], options: PainterOptions = {}): Promise<Picture[]> {
-    const { seed, temperature, topK, topP, cfgScale, onProgress } = options;
-    const firstImage = imageNumbers(captions, options);
-    const request = { seed, temperature, topK, topP, cfgScale, onProgress, firstImage };
-    return [...(await this.codes.paintFinished(captions, request))];
+  paint(captions: readonly string[], options: PainterOptions = {}): Promise<Picture[]> {
+    return this.queue.paint(ordersOf(captions, options), options);
   }
 
   nats(pictures: readonly Picture[], captions: readonly string[]): Promise<number> {
@@ -50,6 +77,6 @@ export class TransformerPainter implements Painter {
   }
 
   dispose(): void {
-    this.codes.dispose();
+    this.queue.close(() => this.codes.dispose());
   }
 }

@@ -4,7 +4,7 @@ import { Random } from '../../core/random.ts';
 import { familyOf } from '../../families/families.ts';
 import type { Family, Making, TrainingData } from '../../families/family.ts';
 import { companionsOf, disposeParts, partFingerprints, stageTitles } from '../../families/parts.ts';
-import { encodePng } from '../../image/images.ts';
+import { encodePng } from '../../image/png.ts';
 import { expectTrainedWith } from '../../io/runfolder.ts';
 import { readSafetensors, writeAtomic, writeSafetensors } from '../../io/state.ts';
 import { asTensors, type Weights } from '../../training/loop.ts';

@@ -17,14 +17,15 @@ import { loadTowers, saveTowers } from '../../families/contrastive/towers.ts';
 import type { CaptionedCodes, Parts, StageName, TrainingData } from '../../families/family.ts';
 import { disposeParts, stageTitles } from '../../families/parts.ts';
 import { loadPatchTokenizer, PatchTask, savePatchTokenizer } from '../../families/transformer/patch-task.ts';
-import { encodePng } from '../../image/images.ts';
+import { spreadPlaces } from '../../image/images.ts';
+import { encodePng } from '../../image/png.ts';
 import { type CodeSet, readCodes, writeCodes } from '../../io/codes.ts';
 import { fingerprint } from '../../io/runfolder.ts';
 import { writeAtomic } from '../../io/state.ts';
 import { asTensors, type Metrics } from '../../training/loop.ts';
 import { encodeItems } from '../encode.ts';
 import type { DecodedItems } from '../images.ts';
-import { reconstructionSheet, reconstructPictures, spreadPictures } from '../reconstructions.ts';
+import { reconstructionSheet, reconstructPictures } from '../reconstructions.ts';
 import { type Job, MEASURED } from './job.ts';
 import { isStageDone, runStage, type Stage } from './stage.ts';
 
@@ -143,10 +144,10 @@ async function patchStage(job: Job): Promise<PatchTokenizer | undefined> {
   const result = await runStage(job, stage, async () => {
     const tokenizer = new PatchTokenizer(config.patch, imageSize, new Random(config.seed).fork('patch'));
     const { images: heldOut } = (await job.images()).heldOut;
-    const shown = spreadPictures(heldOut, imageSize, SHOWN);
+    const shown = spreadPlaces(heldOut.count, SHOWN).map(i => heldOut.at(i));
     const stream = await job.stream({ batchSize: config.patchTrain.batchSize });
     return {
-      task: new PatchTask(tokenizer, stream, { config: config.patchTrain, imageSize, heldOut }),
+      task: new PatchTask(tokenizer, stream, { config: config.patchTrain, heldOut }),
       describe: ({ val_psnr: psnr, val_usage: usage }) =>
         psnr === undefined ? undefined : `${psnr.toFixed(1)} dB, ${(100 * usage).toFixed(0)}% of codes`,
       showSamples: async (step, note) => {

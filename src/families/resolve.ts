@@ -2,9 +2,11 @@
  * @file The config of a run from where its values come: a preset, what the family needs to differ from it, and the fields
  * that were asked for. The one place where they are put together.
  */
-import { familyDefaults, type PresetName, presets } from './presets.ts';
-import { checkConfig, type Family, type RunConfig, runSchema } from './run.ts';
-import { flattenConfig, mergeConfig, parseConfig } from './schema.ts';
+import { defaultPreset, type PresetName, presets } from '../config/presets.ts';
+import type { RunConfig } from '../config/run.ts';
+import { flattenConfig, mergeConfig, parseConfig } from '../config/schema.ts';
+import { checkConfig, runSchema } from './config.ts';
+import { familyNames, familyOf } from './families.ts';
 
 /** What a run is asked to be. */
 export interface RunSettings {
@@ -14,15 +16,14 @@ export interface RunSettings {
   readonly fields?: Readonly<Record<string, unknown>>;
 }
 
-export const defaultPreset: PresetName = 'small';
-
 /**
  * The config of a new run.
  * @throws UserError naming the field that does not fit, or the fields that do not fit together
  */
 export function resolveConfig({ preset = defaultPreset, fields = {} }: RunSettings): RunConfig {
-  const { family = 'transformer' } = fields as { family?: Family }; // checked below
-  return checkConfig(parseConfig(runSchema, mergeConfig(presets[preset], familyDefaults[family], fields), 'config'));
+  const { family = familyNames()[0] } = fields as { family?: string }; // checked below
+  const { defaults } = familyOf(family);
+  return checkConfig(parseConfig(runSchema(), mergeConfig(presets[preset], defaults, fields), 'config'));
 }
 
 /** A value that a run was asked to have. */
@@ -35,11 +36,11 @@ export interface AskedValue {
 }
 
 /** Every value that settings ask of a run of a family: their fields, and those of a preset if they name one. */
-export function askedValues({ preset, fields = {} }: RunSettings, family: Family): AskedValue[] {
+export function askedValues({ preset, fields = {} }: RunSettings, family: string): AskedValue[] {
   const asked = flattenConfig(fields);
   const own = Object.entries(asked).map(([field, value]) => ({ field, value }));
   if (preset === undefined) return own;
   const names = Object.keys(flattenConfig(presets[preset])).filter(field => !(field in asked));
-  const values = flattenConfig(mergeConfig(presets[preset], familyDefaults[family]));
+  const values = flattenConfig(mergeConfig(presets[preset], familyOf(family).defaults));
   return [...own, ...names.map(field => ({ field, value: values[field], preset }))];
 }
