@@ -151,10 +151,12 @@ export function findCommand<C extends { readonly name: string }>(
     const rest = nested.map(name => name.slice(argv[0].length + 1));
     throw new UserError(`${program} ${argv[0]}`, `expected one of ${rest.join(', ')}, got nothing`);
   }
-  const asked = nested.length > 0 ? `${argv[0]} ${argv[1]}` : (argv[0] ?? '');
+  const [one, two] = [argv[0] ?? '', argv.slice(0, 2).join(' ')];
+  const asked = nested.length > 0 ? two : one;
+  const twoWords = names.filter(name => name.includes(' '));
   throw new UserError(
     program,
-    `unknown command ${show(asked)}${didYouMean(nearest(asked, names))}`,
+    `unknown command ${show(asked)}${didYouMean(nearest(asked, names) ?? nearest(two, twoWords))}`,
     `\`${program} --help\` lists the commands`,
   );
 }

@@ -57,7 +57,12 @@ export function startTessera(
 }
 
 /** The program in this process, which is quicker: same flags, same output, same exit code. */
-export async function tessera(...argv: readonly string[]): Promise<Outcome> {
+export function tessera(...argv: readonly string[]): Promise<Outcome> {
+  return captured(() => runTessera(argv));
+}
+
+/** What a call of the program writes, and its exit code. */
+export async function captured(program: () => Promise<void>): Promise<Outcome> {
   let stdout = '';
   let stderr = '';
   const out = vi.spyOn(process.stdout, 'write').mockImplementation(text => {
@@ -71,7 +76,7 @@ export async function tessera(...argv: readonly string[]): Promise<Outcome> {
   const before = process.exitCode;
   process.exitCode = 0;
   try {
-    await runTessera(argv);
+    await program();
     return { code: Number(process.exitCode), signal: null, stdout, stderr };
   } finally {
     process.exitCode = before;

@@ -13,7 +13,7 @@ import { UserError } from '../../src/core/errors.ts';
 import { checkConfig, readRun, runSchema } from '../../src/families/config.ts';
 import type { RunSettings } from '../../src/families/resolve.ts';
 import { chooseWeights, fingerprint, runPaths, weightKinds } from '../../src/io/runfolder.ts';
-import { lockRun, openRun, planRun } from '../../src/runs/run.ts';
+import { lockRun, openRun, planRun, withRun } from '../../src/runs/run.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -210,6 +210,10 @@ test('a run is trained by one process at a time; the lock of a dead one does not
   await mkdir(join(folder, 'state'));
   await writeFile(join(folder, 'state', 'lock'), String(other.pid));
   await expect(lockRun(folder)).rejects.toThrow(`is being trained by process ${other.pid}`);
+  // Whoever is refused writes nothing.
+  const config = await planRun(folder, {});
+  await expect(withRun(folder, config, async () => undefined)).rejects.toThrow('is being trained');
+  expect(existsSync(join(folder, 'config.json'))).toBe(false);
   const ended = new Promise(resolve => other.once('exit', resolve));
   other.kill('SIGKILL');
   await ended;

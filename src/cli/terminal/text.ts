@@ -1,12 +1,12 @@
 /** @file Text on a terminal: how wide it is, cutting it to a width, and numbers and times as people read them. */
 
+import stringWidth from 'string-width';
+
 const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
 
-/** Columns that text takes; CJK and emoji take two. Escape codes must not be in it. */
+/** Columns that text takes; CJK and emoji take two, escape codes none. */
 export function displayWidth(text: string): number {
-  let width = 0;
-  for (const { segment } of graphemes.segment(text)) width += graphemeWidth(segment);
-  return width;
+  return stringWidth(text);
 }
 
 /** Cuts text to a number of columns; a cut ends in `…`. Control characters become spaces. */
@@ -16,7 +16,7 @@ export function cutToWidth(text: string, columns: number): string {
   let kept = '';
   let width = 0;
   for (const { segment } of graphemes.segment(clean)) {
-    const next = width + graphemeWidth(segment);
+    const next = width + stringWidth(segment);
     if (next > columns - 1) break;
     kept += segment;
     width = next;
@@ -63,21 +63,4 @@ export function formatWhole(value: number): string {
 export function formatLoss(value: number): string {
   if (!Number.isFinite(value)) return String(value);
   return Math.abs(value) >= 0.001 || value === 0 ? value.toPrecision(4) : value.toExponential(2);
-}
-
-function graphemeWidth(segment: string): number {
-  const code = segment.codePointAt(0) ?? 0;
-  if (/^[\p{Cc}\p{Mn}\p{Cf}]/u.test(segment)) return 0;
-  if (/\p{Emoji_Presentation}|\u{fe0f}/u.test(segment)) return 2;
-  // East Asian wide and full-width blocks (Unicode TR 11).
-  const wide =
-    (code >= 0x1100 && code <= 0x115f) ||
-    (code >= 0x2e80 && code <= 0xa4cf && code !== 0x303f) ||
-    (code >= 0xac00 && code <= 0xd7a3) ||
-    (code >= 0xf900 && code <= 0xfaff) ||
-    (code >= 0xfe30 && code <= 0xfe6f) ||
-    (code >= 0xff00 && code <= 0xff60) ||
-    (code >= 0xffe0 && code <= 0xffe6) ||
-    (code >= 0x20000 && code <= 0x3fffd);
-  return wide ? 2 : 1;
 }

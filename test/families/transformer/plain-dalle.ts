@@ -10,25 +10,43 @@ import type { SequenceBatch, Vocabulary } from '../../../src/families/transforme
 export type Weights = ReadonlyMap<string, { readonly shape: readonly number[]; readonly values: Float32Array }>;
 type Named = Readonly<Record<string, tf.Tensor>>;
 
-/** A row of the mask: what the position may attend to, from the paper (appendix B.1), layer counted from 1. */
-function visible(config: ModelConfig, grid: number, layer: number, query: number, key: number): boolean {
-  if (key > query) return false;
+/** Whether a layer (counted from 1) lets an image code see another one that is not after it; by number in raster order. */
+export type SeesCode = (
+  config: ModelConfig,
+  grid: number,
+  layer: number,
+  pair: { query: number; key: number },
+) => boolean;
+
+/** By the name in `config.attention`: the paper's, from appendix B.1, and what a test adds. */
+export const plainPatterns = new Map<string, SeesCode>([
+  ['full', () => true],
+  [
+    'dalle',
+    (config, grid, layer, { query, key }) => {
+      if (layer === config.layers) {
+        const half = (config.convKernel - 1) / 2;
+        for (let up = 0; up <= half; up++) {
+          for (let right = -half; right <= half; right++) if (query - key === up * grid - right) return true;
+        }
+        return false;
+      }
+      return (layer - 2) % 4 === 0 ? query % grid === key % grid : query - key < grid + 1;
+    },
+  ],
+]);
+
+/** Whether a position may attend to another one. */
+function visible(config: ModelConfig, grid: number, layer: number, [query, key]: readonly [number, number]): boolean {
   const text = config.captionLength + 1;
-  if (config.attention === 'full' || key < text) return true;
-  const [a, b] = [query - text, key - text];
-  if (layer === config.layers) {
-    const half = (config.convKernel - 1) / 2;
-    for (let up = 0; up <= half; up++) {
-      for (let right = -half; right <= half; right++) if (a - b === up * grid - right) return true;
-    }
-    return false;
-  }
-  return (layer - 2) % 4 === 0 ? a % grid === b % grid : a - b < grid + 1;
+  const sees = plainPatterns.get(config.attention);
+  if (sees === undefined) throw new Error(`plain model: no attention pattern ${config.attention}`);
+  return key <= query && (key < text || sees(config, grid, layer, { query: query - text, key: key - text }));
 }
 
 function maskOf(config: ModelConfig, grid: number, layer: number, T: number): tf.Tensor {
   const rows = Array.from({ length: T }, (_, query) =>
-    Array.from({ length: T }, (_, key) => (visible(config, grid, layer, query, key) ? 0 : -1e9)),
+    Array.from({ length: T }, (_, key) => (visible(config, grid, layer, [query, key]) ? 0 : -1e9)),
   );
   return tf.tensor2d(rows);
 }
