@@ -35,12 +35,19 @@ export interface AskedValue {
   readonly preset?: PresetName;
 }
 
-/** Every value that settings ask of a run of a family: their fields, and those of a preset if they name one. */
+/**
+ * Every value that settings ask of a run of a family: their fields, and those of a preset if they name one. The default
+ * preset asks that what other presets set is left at the fields' own defaults.
+ */
 export function askedValues({ preset, fields = {} }: RunSettings, family: string): AskedValue[] {
   const asked = flattenConfig(fields);
   const own = Object.entries(asked).map(([field, value]) => ({ field, value }));
   if (preset === undefined) return own;
-  const names = Object.keys(flattenConfig(presets[preset])).filter(field => !(field in asked));
-  const values = flattenConfig(mergeConfig(presets[preset], familyOf(family).defaults));
-  return [...own, ...names.map(field => ({ field, value: values[field], preset }))];
+  const sources = preset === defaultPreset ? Object.values(presets) : [presets[preset]];
+  const names = new Set(sources.flatMap(source => Object.keys(flattenConfig(source))));
+  const values = flattenConfig(runSchema().parse(mergeConfig(presets[preset], familyOf(family).defaults)));
+  return [
+    ...own,
+    ...[...names].filter(field => !(field in asked)).map(field => ({ field, value: values[field], preset })),
+  ];
 }
