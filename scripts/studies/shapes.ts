@@ -14,9 +14,10 @@ import { mergeConfig } from '../../src/config/schema.ts';
 import { checkConfig, readRun, runSchema } from '../../src/families/config.ts';
 import { encodePng } from '../../src/image/png.ts';
 import { grid } from '../../src/image/sheet.ts';
+import { writeAtomic } from '../../src/io/atomic.ts';
+import { writeJson } from '../../src/io/files.ts';
 import { runPaths } from '../../src/io/runfolder.ts';
-import { writeAtomic, writeJson } from '../../src/io/state.ts';
-import { checkScene } from '../../src/metrics/judges/scenes.ts';
+import { SceneJudge } from '../../src/metrics/judges/scenes.ts';
 import { openPainter } from '../../src/runs/painter.ts';
 import { type Session, startEngine } from '../../src/runs/session.ts';
 import { trainRun } from '../../src/runs/train.ts';
@@ -75,13 +76,14 @@ async function shapes(session: Session, values: z.output<typeof flags>): Promise
     signal: session.signal,
     onProgress: done => reporter.update({ step: Math.floor(done), amount: done }),
   });
+  const judge = new SceneJudge();
   const scores = new Map<string, Score>();
   const add = (name: string, right: number, total: number) => {
     const score = scores.get(name) ?? { right: 0, total: 0 };
     scores.set(name, { right: score.right + right, total: score.total + total });
   };
   const marks = pictures.map((picture, i) => {
-    const { right, total, attributes } = checkScene(picture.data, picture.width, captions[i]);
+    const { right, total, attributes } = judge.check(picture.data, picture.width, captions[i]);
     add('all attributes', right, total);
     add('whole captions', right === total ? 1 : 0, 1);
     for (const { name, right: isRight } of attributes) add(name, isRight ? 1 : 0, 1);

@@ -52,3 +52,11 @@ export async function dataFlags() {
     strict: z.boolean().default(false).describe('stop at the first item that cannot be used, instead of skipping it'),
   };
 }
+
+/** Names of metrics, also of those that a program has defined; a name that is none is refused by what measures. */
+export async function metricsFlag(description: string) {
+  await import('../metrics/builtin.ts');
+  const { allMetrics, defaultMetrics } = await import('../metrics/define.ts');
+  const name = z.string().meta({ title: [...allMetrics().keys()].join('|') });
+  return z.array(name).min(1).default(defaultMetrics()).describe(description);
+}

@@ -15,8 +15,8 @@ import {
 } from '../config/run.ts';
 import { parseConfig } from '../config/schema.ts';
 import { UserError } from '../core/errors.ts';
+import { readJson } from '../io/files.ts';
 import { runPaths } from '../io/runfolder.ts';
-import { readJson } from '../io/state.ts';
 import { allFamilies, familyNames, familyOf } from './families.ts';
 
 /** A section may be left out: its fields have defaults. */

@@ -2,8 +2,21 @@
  * @file What all families have in common once they are trained: captions in, pictures out. Commands that do not care how
  * a picture comes about (evaluation, comparison, the grids of training) hold a `Painter`.
  */
+import type { PatchTokenizer } from '../../tokenizer/patch.ts';
 import type { RunConfig } from '../config/run.ts';
+import {
+  checkOptions,
+  checkValue,
+  functionCheck,
+  listCheck,
+  objectCheck,
+  signalCheck,
+  textCheck,
+  wholeCheck,
+} from '../core/checks.ts';
+import { UserError } from '../core/errors.ts';
 import type { Picture } from '../image/images.ts';
+import { samplingChecks } from './checks.ts';
 import type { CallOptions, Order } from './queue.ts';
 import type { CodePainter } from './transformer/codepainter.ts';
 
@@ -40,15 +53,22 @@ export interface Painter {
    * @throws UserError once the painter was disposed of; the signal's reason once that is aborted
    */
   paint(captions: readonly string[], options?: PainterOptions): Promise<Picture[]>;
-  /**
-   * The negative log-likelihood of pictures of the run's size given their captions, of families that have one: the mean, in
-   * nats a code, of which an image has `passes`.
-   */
-  nats?(pictures: readonly Picture[], captions: readonly string[]): Promise<number>;
-  /** The run as what paints code by code, with previews, completion and reconstruction; of families that have codes. */
+  /** The tokenizer of a model that paints codes. */
+  readonly tokenizer?: PatchTokenizer;
+  /** The likelihood of pictures given their captions, of a model that has one. */
+  readonly likelihood?: Likelihood;
+  /** The run as what paints code by code, with previews and completion; of families that paint codes. */
   readonly codes?: CodePainter;
   /** Frees the model, after the batch that is under way. What waits is refused. */
   dispose(): void;
+}
+
+/** Measures how likely pictures are to a model. */
+export interface Likelihood {
+  /** Codes of a picture. */
+  readonly codes: number;
+  /** Mean nats a code over all of the pictures, given the caption of each; few enough for one pass. */
+  measureNats(pictures: readonly Picture[], captions: readonly string[]): Promise<number>;
 }
 
 /** See `PainterOptions.numbers`. */
@@ -65,8 +85,30 @@ export function imageNumbers(
   });
 }
 
-/** The pictures that a call of `paint` asks for. */
+const captionsCheck = listCheck('captions', textCheck);
+
+const optionChecks = {
+  ...samplingChecks,
+  firstImage: wholeCheck({ least: 0 }),
+  numbers: listCheck('numbers', wholeCheck({ least: 0 })),
+  batchSize: wholeCheck({ least: 1 }),
+  steps: wholeCheck({ least: 1, most: 1000 }),
+  completion: objectCheck,
+  onUnfinished: functionCheck,
+  onProgress: functionCheck,
+  signal: signalCheck,
+};
+
+/**
+ * The pictures that a call of `paint` asks for.
+ * @throws UserError naming the first argument that does not fit
+ */
 export function ordersOf(captions: readonly string[], options: PainterOptions = {}): Order[] {
+  checkValue('paint: captions', captions, captionsCheck);
+  checkOptions('paint', options, optionChecks);
+  if (options.numbers !== undefined && options.numbers.length !== captions.length) {
+    throw new UserError('paint: numbers', `expected one a caption, ${captions.length}, got ${options.numbers.length}`);
+  }
   const { seed = 0 } = options;
   const numbers = imageNumbers(captions, options);
   return captions.map((caption, i) => ({ caption, seed, number: numbers[i] }));

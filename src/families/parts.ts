@@ -4,8 +4,8 @@
  */
 import { BpeTokenizer } from '../../tokenizer/bpe.ts';
 import type { RunConfig } from '../config/run.ts';
+import { readJson } from '../io/files.ts';
 import { type Companion, fingerprint, type RunPaths } from '../io/runfolder.ts';
-import { readJson } from '../io/state.ts';
 import type { Parts, StageName } from './family.ts';
 
 /** What a stage is called in the progress of a training. */

@@ -7,13 +7,16 @@
 import { existsSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { UserError } from '../core/errors.ts';
-import { readRun } from '../families/config.ts';
 import { familyOf } from '../families/families.ts';
 import { partFiles } from '../families/parts.ts';
+import { writeAtomic } from '../io/atomic.ts';
+import { readSafetensors } from '../io/files.ts';
 import { readJsonLines } from '../io/jsonlines.ts';
+import { loadState } from '../io/state.ts';
+import '../metrics/builtin.ts';
+import { readRun } from '../families/config.ts';
 import { chooseWeights, runPaths, type WeightKind } from '../io/runfolder.ts';
-import { loadState, readSafetensors, writeAtomic } from '../io/state.ts';
-import { metrics } from '../metrics/registry.ts';
+import { findMetrics, type MetricDefinition } from '../metrics/define.ts';
 import { conclude } from '../report/conclusions.ts';
 import type { Report, RunReport, Stage } from '../report/contents.ts';
 import { aidsOf, groupNames, shortNames } from '../report/groups.ts';
@@ -63,13 +66,14 @@ export interface Comparison {
  */
 export async function compareRuns(session: Session, request: CompareRequest): Promise<Comparison> {
   const { out, data, seed } = request;
+  const metrics = findMetrics(request.metrics, 'compare: --metrics');
   const json = jsonBeside(out);
   const runs = await openRuns(request);
   await checkSplits(runs);
   const captions = request.captions?.split('|').map(caption => caption.trim());
   const painting = data !== undefined || captions !== undefined;
   const backend = painting ? await startEngine(session, request) : null;
-  if (data !== undefined) for (const run of runs) await evaluateMissing(session, { ...request, data }, run);
+  if (data !== undefined) for (const run of runs) await evaluateMissing(session, { ...request, data, metrics }, run);
   const opened =
     data === undefined ? undefined : await openComparisonData(session, { ...request, data }, runs[0].config);
   for (const { folder, weights, trained } of runs) {
@@ -170,7 +174,13 @@ async function heldOutIds({ folder }: ComparedRun): Promise<string | undefined> 
 /** Evaluates what the run's log has no result of for these weights, if its network is there. */
 async function evaluateMissing(
   session: Session,
-  request: CompareRequest & { readonly data: string },
+  {
+    metrics,
+    ...request
+  }: Omit<CompareRequest, 'metrics'> & {
+    readonly data: string;
+    readonly metrics: readonly MetricDefinition[];
+  },
   { folder, weights, trained, config }: ComparedRun,
 ): Promise<void> {
   if (!trained) return;
@@ -187,9 +197,9 @@ async function evaluateMissing(
     );
   const missing = new Map<string, string[]>();
   for (const features of request.features) {
-    const names = request.metrics.filter(name => !(metrics.get(name)?.gives ?? [name]).some(m => isKnown(m, features)));
-    const key = names.join(', ');
-    if (names.length > 0) missing.set(key, [...(missing.get(key) ?? []), features]);
+    const lacking = metrics.filter(({ gives }) => !gives.some(({ name }) => isKnown(name, features)));
+    const key = lacking.map(({ name }) => name).join(', ');
+    if (lacking.length > 0) missing.set(key, [...(missing.get(key) ?? []), features]);
   }
   for (const [names, features] of missing) {
     session.reporter.message(`${folder}: measuring ${names}`);

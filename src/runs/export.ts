@@ -11,10 +11,11 @@ import { UserError } from '../core/errors.ts';
 import { readRun } from '../families/config.ts';
 import { familyOf } from '../families/families.ts';
 import { partsAmong } from '../families/parts.ts';
+import { writeAtomic } from '../io/atomic.ts';
+import { readSafetensors, writeSafetensors } from '../io/files.ts';
 import { readJsonLines } from '../io/jsonlines.ts';
 import { chooseWeights, runPaths, type WeightKind, weightKinds } from '../io/runfolder.ts';
 import { type TensorData, toBfloat16, toFloat32 } from '../io/safetensors.ts';
-import { readSafetensors, writeAtomic, writeSafetensors } from '../io/state.ts';
 import { openPainter } from './painter.ts';
 import type { Session } from './session.ts';
 

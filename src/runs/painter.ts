@@ -6,8 +6,8 @@ import { familyOf } from '../families/families.ts';
 import type { Making } from '../families/family.ts';
 import type { Painter } from '../families/painter.ts';
 import { companionsOf, loadParts, partFiles } from '../families/parts.ts';
+import { readSafetensors } from '../io/files.ts';
 import { chooseWeights, expectTrained, expectTrainedWith, runPaths, type WeightKind } from '../io/runfolder.ts';
-import { readSafetensors } from '../io/state.ts';
 import { startBackend } from '../kernels/start.ts';
 import { namedValues } from '../training/loop.ts';
 

@@ -10,10 +10,10 @@ import { loadPatchTokenizer } from '../families/transformer/patch-task.ts';
 import { decodeImage } from '../image/decode.ts';
 import type { Picture } from '../image/images.ts';
 import { encodePng } from '../image/png.ts';
+import { writeAtomic } from '../io/atomic.ts';
 import { runPaths } from '../io/runfolder.ts';
-import { writeAtomic } from '../io/state.ts';
 import { mean } from '../metrics/intervals.ts';
-import { psnr } from '../metrics/reconstruct.ts';
+import { psnr } from '../metrics/similarity.ts';
 import { reconstructionSheet, reconstructPictures } from './reconstructions.ts';
 import { type EngineFlags, runOrShipped, type Session, startEngine } from './session.ts';
 

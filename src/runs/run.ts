@@ -1,6 +1,7 @@
 /** @file Making a run's folder and going on with it: its config, its lock; and the run that comes with the package. */
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { RunConfig } from '../config/run.ts';
 import { flattenConfig, mergeConfig, parseConfig, unflattenConfig } from '../config/schema.ts';
@@ -8,8 +9,9 @@ import { UserError } from '../core/errors.ts';
 import { packageRoot } from '../device/native/addon.ts';
 import { checkConfig, readRun, runSchema, storedConfig } from '../families/config.ts';
 import { askedValues, type RunSettings, resolveConfig } from '../families/resolve.ts';
+import { writeJson } from '../io/files.ts';
+import { takeLock } from '../io/lock.ts';
 import { runPaths, weightKinds } from '../io/runfolder.ts';
-import { isRunning, writeJson } from '../io/state.ts';
 
 /**
  * The folder of the model that comes with the package: a run, to be loaded as any other.
@@ -122,17 +124,21 @@ function expectSame(
 }
 
 /**
- * Keeps other processes from training the run at the same time. The lock of a process that was killed does not count.
+ * Keeps others from training the run at the same time. The lock of a process that was killed does not count.
  * @returns gives the run free again
- * @throws UserError naming the process that trains it
+ * @throws UserError naming the process that trains it, and its host
  */
 export async function lockRun(folder: string): Promise<() => Promise<void>> {
   const path = join(folder, 'state', 'lock');
   await mkdir(dirname(path), { recursive: true });
-  const holder = Number(await readFile(path, 'utf8').catch(() => 'nobody'));
-  if (Number.isInteger(holder) && holder !== process.pid && isRunning(holder)) {
-    throw new UserError('train', `${folder} is being trained by process ${holder}`, 'wait until it ends, or stop it');
-  }
-  await writeFile(path, String(process.pid));
-  return () => rm(path, { force: true });
+  const { release, holder } = await takeLock(path);
+  if (release !== undefined) return release;
+  const { pid, host } = holder;
+  throw new UserError(
+    'train',
+    `${folder} is being trained by process ${pid} on ${host}`,
+    host === hostname()
+      ? 'wait until it ends, or stop it'
+      : `wait until it ends, or stop it there; if it was killed, remove ${path}`,
+  );
 }

@@ -5,7 +5,7 @@
 
 import { UserError } from '../../core/errors.ts';
 import { Random } from '../../core/random.ts';
-import { readSafetensors, writeSafetensors } from '../../io/state.ts';
+import { readSafetensors, writeSafetensors } from '../../io/files.ts';
 import { asTensors, namedValues, type Weights } from '../../training/loop.ts';
 import { type TextConfig, textSchema } from './config.ts';
 import { Contrastive } from './contrastive.ts';

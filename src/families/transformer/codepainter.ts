@@ -2,16 +2,29 @@
  * @file Painting captions code by code, with previews and completion. Joins the two tokenizers and the model; knows nothing
  * of files, data sets, flags or terminals.
  */
+import { setImmediate as turnOfEventLoop } from 'node:timers/promises';
 import * as tf from '@tensorflow/tfjs-core';
 import type { BpeTokenizer } from '../../../tokenizer/bpe.ts';
 import type { PatchTokenizer } from '../../../tokenizer/patch.ts';
 import type { RunConfig } from '../../config/run.ts';
+import {
+  booleanCheck,
+  checkOptions,
+  checkValue,
+  found,
+  listCheck,
+  pictureCheck,
+  textCheck,
+  wholeCheck,
+} from '../../core/checks.ts';
 import { UserError } from '../../core/errors.ts';
 import { fill, Images, type Picture } from '../../image/images.ts';
 import { imagesToTensor, tensorToImages } from '../../image/pixels.ts';
+import { samplingChecks } from '../checks.ts';
 import type { Completion, Order, PaintSettings } from '../queue.ts';
 import type { Dalle } from './dalle.ts';
 import { generate, type SamplingOptions } from './generate.ts';
+import { logProbabilities } from './likelihood.ts';
 
 /** Sampling settings that are left out are the run's own (`sampling` in its config.json). */
 export interface PaintOptions extends SamplingOptions {
@@ -58,6 +71,9 @@ export class CodePainter {
   readonly patch: PatchTokenizer;
   readonly model: Dalle;
   readonly step: number;
+  /** Works that use the weights at this moment. */
+  private uses = 0;
+  private disposed = false;
 
   constructor(parts: CodePainterParts) {
     this.folder = parts.folder;
@@ -73,20 +89,28 @@ export class CodePainter {
     return this.config.images.imageSize;
   }
 
-  /** A caption's padded ids, and whether it was too long and has been cut. */
+  /**
+   * A caption's padded ids, [captionLength] int32, and whether it was too long and has been cut.
+   * @throws UserError if the caption is not text
+   */
   encodeCaption(caption: string): { readonly ids: Int32Array; readonly cut: boolean } {
+    checkValue('encodeCaption: caption', caption, textCheck);
     return this.captions.encodeCaption(caption, { length: this.config.model.captionLength });
   }
 
   /**
    * Paints a caption, yielding the images as they appear; the last yield is finished.
-   * @param caption any text; '' paints without a caption
+   * @param caption any text; '' paints without a caption. What is longer than the model reads is cut.
+   * @throws UserError naming the first argument that does not fit, or that the run was disposed of
    */
-  async *paint(caption: string, options: PaintOptions = {}): AsyncGenerator<Painting, void> {
+  paint(caption: string, options: PaintOptions = {}): AsyncGenerator<Painting, void> {
+    this.expectOpen();
+    checkValue('paint: caption', caption, textCheck);
+    checkOptions('paint', options, paintChecks);
     const { images = 1, firstImage = 0, seed = 0, image, keep, previews = true, ...settings } = options;
     const orders = Array.from({ length: images }, (_, i) => ({ caption, seed, number: firstImage + i }));
     const completion = image === undefined ? undefined : { image, keep: keep ?? [] };
-    yield* this.paintOrders(orders, { ...settings, previews, completion });
+    return this.paintOrders(orders, { ...settings, previews, completion });
   }
 
   /**
@@ -104,58 +128,99 @@ export class CodePainter {
     const places = new Map(texts.map((caption, i) => [caption, i]));
     const generated = generate(this.model, {
       ...{ temperature, topK, topP, cfgScale, every },
-      captions: texts.map(caption => (caption === '' ? this.model.emptyCaption() : this.encodeCaption(caption).ids)),
+      captions: texts.map(caption => this.idsOf(caption)),
       images: orders.map(({ caption, seed, number }) => ({ caption: places.get(caption) as number, seed, number })),
       given: completion === undefined ? undefined : await this.givenCodes(completion),
     });
     const total = this.model.codes;
-    for await (const { codes, painted } of generated) {
-      yield { codes, painted, total, pictures: previews || painted === total ? await this.decode(codes) : [] };
-    }
-  }
-
-  /** The codes of pictures of the run's size, [pictures, grid * grid]. */
-  async encode(pictures: readonly Picture[]): Promise<Int32Array> {
-    const S = this.imageSize;
-    for (const { width, height } of pictures) {
-      if (width !== S || height !== S) {
-        throw new UserError('encode', `expected ${S} x ${S} pixels, got ${width} x ${height}`);
+    this.begin();
+    try {
+      for await (const { codes, painted } of generated) {
+        yield { codes, painted, total, pictures: previews || painted === total ? await this.decode(codes) : [] };
+        this.expectOpen();
       }
+    } finally {
+      this.end();
     }
-    const images = imagesToTensor(Images.of(pictures));
-    const codes = this.patch.encode(images);
-    const result = (await codes.data()) as Int32Array;
-    images.dispose();
-    codes.dispose();
-    return result;
   }
 
   /**
-   * How unlikely the model finds pictures given their captions.
-   * @param pictures of the run's size; @param captions one a picture; '' is no caption
-   * @returns mean nats a code
+   * The codes of pictures of the run's size.
+   * @returns [pictures, grid * grid] int32, picture by picture, each in raster order
+   * @throws UserError if something is no picture, or one of another size
    */
-  async nats(pictures: readonly Picture[], captions: readonly string[]): Promise<number> {
-    const { captionLength } = this.config.model;
-    const ids = new Int32Array(captions.length * captionLength);
-    captions.forEach((caption, i) => {
-      ids.set(caption === '' ? this.model.emptyCaption() : this.encodeCaption(caption).ids, i * captionLength);
+  async encode(pictures: readonly Picture[]): Promise<Int32Array> {
+    this.expectOpen();
+    checkValue('encode: pictures', pictures, picturesCheck);
+    const S = this.imageSize;
+    const wrong = pictures.find(({ width, height }) => width !== S || height !== S);
+    if (wrong !== undefined) {
+      throw new UserError('encode', `expected ${S} x ${S} pixels, got ${wrong.width} x ${wrong.height}`);
+    }
+    return this.use(async () => {
+      const N = this.model.codes;
+      const result = new Int32Array(pictures.length * N);
+      await inPieces(pictures.length, piecesOf(S), async (from, to) => {
+        const images = imagesToTensor(Images.of(pictures.slice(from, to)));
+        const codes = this.patch.encode(images);
+        result.set((await codes.data()) as Int32Array, from * N);
+        images.dispose();
+        codes.dispose();
+      });
+      return result;
     });
-    const codes = await this.encode(pictures);
-    const image = tf.tidy(() => this.model.loss({ captions: ids, codes }).image);
-    const [nats] = await image.data();
-    image.dispose();
-    return nats;
   }
 
-  /** Pictures of codes [n, grid * grid]; patches whose code is -1 are light grey. */
+  /**
+   * Pictures of codes.
+   * @param codes [n, grid * grid], as of `encode`; patches whose code is -1 become light grey
+   * @throws UserError if they are not whole pictures, or not codes of this run's codebook
+   */
   async decode(codes: Int32Array): Promise<Picture[]> {
+    this.expectOpen();
+    const N = this.model.codes;
+    this.checkCodes('decode', codes, -1);
+    return this.use(async () => {
+      const pictures: Picture[] = [];
+      await inPieces(codes.length / N, piecesOf(this.imageSize), async (from, to) => {
+        pictures.push(...(await this.decodePiece(codes.subarray(from * N, to * N))));
+      });
+      return pictures;
+    });
+  }
+
+  /**
+   * How likely the model finds the codes of pictures under their captions, without guidance: log p(code i | caption, the
+   * codes before it). Their sum over a picture is its log-likelihood as codes.
+   * @param captions one a picture; '' is no caption
+   * @param codes [n, grid * grid], as of `encode`
+   * @returns [n, grid * grid] in nats, at most 0
+   * @throws UserError if there is not one picture's codes a caption, or something is no code of this run's codebook
+   */
+  async logProbabilities(captions: readonly string[], codes: Int32Array): Promise<Float64Array> {
+    this.expectOpen();
+    checkValue('logProbabilities: captions', captions, captionsCheck);
+    this.checkCodes('logProbabilities', codes, 0);
+    const count = captions.length * this.model.codes;
+    if (codes.length !== count) {
+      throw new UserError('logProbabilities: codes', `expected ${count}, those of a picture each, got ${codes.length}`);
+    }
+    return this.use(() =>
+      logProbabilities(
+        this.model,
+        captions.map(caption => this.idsOf(caption)),
+        codes,
+      ),
+    );
+  }
+
+  /** @param codes of few pictures */
+  private async decodePiece(codes: Int32Array): Promise<Picture[]> {
     const { grid } = this.config.patch;
     const N = grid * grid;
-    const n = codes.length / N;
     // A patch that is not there yet shows through its neighbours' convolutions as little as the code of its left one.
     const filled = Int32Array.from(codes, (code, i) => (code >= 0 ? code : lastBefore(codes, i - (i % N), i)));
-    const ids = tf.tensor2d(filled, [n, N], 'int32');
+    const ids = tf.tensor2d(filled, [codes.length / N, N], 'int32');
     const images = this.patch.decode(ids);
     const pictures = (await tensorToImages(images)).pictures();
     ids.dispose();
@@ -170,6 +235,24 @@ export class CodePainter {
     return pictures;
   }
 
+  /** The ids that the model reads for a caption. */
+  private idsOf(caption: string): Int32Array {
+    return caption === '' ? this.model.emptyCaption() : this.encodeCaption(caption).ids;
+  }
+
+  /** @throws UserError unless these are codes of whole pictures, each at least `least` */
+  private checkCodes(where: string, codes: Int32Array, least: number): void {
+    const N = this.model.codes;
+    const K = this.model.vocabulary.image;
+    const expected = `${where}: codes`;
+    if (!(codes instanceof Int32Array)) throw new UserError(expected, `expected an Int32Array, got ${found(codes)}`);
+    if (codes.length % N !== 0) throw new UserError(expected, `expected a multiple of ${N}, got ${codes.length}`);
+    const wrong = codes.findIndex(code => code < least || code >= K);
+    if (wrong >= 0) {
+      throw new UserError(expected, `expected numbers from ${least} to ${K - 1}, got ${codes[wrong]} at ${wrong}`);
+    }
+  }
+
   private async givenCodes({ image, keep }: Completion): Promise<Int32Array> {
     const codes = await this.encode([image]);
     if (keep.length !== codes.length) {
@@ -178,10 +261,72 @@ export class CodePainter {
     return codes.map((code, i) => (keep[i] ? code : -1));
   }
 
-  /** Frees the parameters. */
+  /** Frees the weights, once what uses them has come to its next step. Whatever is asked of it then is refused. */
   dispose(): void {
+    if (this.disposed) return;
+    this.disposed = true;
+    if (this.uses === 0) this.free();
+  }
+
+  private free(): void {
     this.model.dispose();
     this.patch.dispose();
+  }
+
+  private begin(): void {
+    this.expectOpen();
+    this.uses++;
+  }
+
+  private end(): void {
+    this.uses--;
+    if (this.disposed && this.uses === 0) this.free();
+  }
+
+  private async use<T>(work: () => Promise<T>): Promise<T> {
+    this.begin();
+    try {
+      return await work();
+    } finally {
+      this.end();
+    }
+  }
+
+  private expectOpen(): void {
+    if (this.disposed) throw new UserError('Tessera', `${this.folder} was disposed of`, 'load it again');
+  }
+}
+
+const captionsCheck = listCheck('captions', textCheck);
+const picturesCheck = listCheck('pictures', pictureCheck());
+
+const paintChecks = {
+  images: wholeCheck({ least: 1 }),
+  firstImage: wholeCheck({ least: 0 }),
+  every: wholeCheck({ least: 1 }),
+  previews: booleanCheck,
+  image: pictureCheck(),
+  keep: listCheck('true or false', booleanCheck),
+  ...samplingChecks,
+};
+
+/** Pixels that go through the patch tokenizer between two turns of the event loop. */
+const PIECE_PIXELS = 1 << 15;
+
+/** Pictures of a size that are taken at once. */
+function piecesOf(side: number): number {
+  return Math.max(1, Math.floor(PIECE_PIXELS / side ** 2));
+}
+
+/** Does work of `count` pictures some at a time, and lets the event loop turn in between. */
+async function inPieces(
+  count: number,
+  piece: number,
+  work: (from: number, to: number) => Promise<void>,
+): Promise<void> {
+  for (let from = 0; from < count; from += piece) {
+    await turnOfEventLoop();
+    await work(from, Math.min(count, from + piece));
   }
 }
 

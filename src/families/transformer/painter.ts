@@ -1,9 +1,11 @@
 /** @file The transformer as a painter like any other. */
+import type { PatchTokenizer } from '../../../tokenizer/patch.ts';
 import type { RunConfig } from '../../config/run.ts';
 import type { Picture } from '../../image/images.ts';
-import { ordersOf, type Painter, type PainterOptions } from '../painter.ts';
+import { type Likelihood, ordersOf, type Painter, type PainterOptions } from '../painter.ts';
 import { type Batch, type BatchPainter, PaintQueue } from '../queue.ts';
 import type { CodePainter } from './codepainter.ts';
+import { measureNats } from './likelihood.ts';
 
 /** Positions of all images together that are painted in one batch: bounds the memory of keys and values. */
 const CACHED_POSITIONS = 10240;
@@ -59,6 +61,25 @@ export class TransformerPainter implements Painter {
     return this.codes.model.codes;
   }
 
+  get tokenizer(): PatchTokenizer {
+    return this.codes.patch;
+  }
+
+  get likelihood(): Likelihood {
+    const { model } = this.codes;
+    return {
+      codes: model.codes,
+      measureNats: async (pictures, captions) => {
+        const ids = new Int32Array(captions.length * model.config.captionLength);
+        captions.forEach((caption, i) => {
+          ids.set(this.codes.encodeCaption(caption).ids, i * model.config.captionLength);
+        });
+        const codes = await this.codes.encode(pictures);
+        return (await measureNats(model, { captions: ids, codes })).image;
+      },
+    };
+  }
+
   get settings(): string {
     const { temperature, cfgScale } = this.config.sampling;
     return `temperature ${temperature}, guidance ${cfgScale}`;
@@ -68,12 +89,8 @@ export class TransformerPainter implements Painter {
     return this.codes.encodeCaption(caption).cut ? this.config.model.captionLength : undefined;
   }
 
-  paint(captions: readonly string[], options: PainterOptions = {}): Promise<Picture[]> {
+  async paint(captions: readonly string[], options: PainterOptions = {}): Promise<Picture[]> {
     return this.queue.paint(ordersOf(captions, options), options);
-  }
-
-  nats(pictures: readonly Picture[], captions: readonly string[]): Promise<number> {
-    return this.codes.nats(pictures, captions);
   }
 
   dispose(): void {

@@ -11,9 +11,9 @@ import type { RunConfig, TrainConfig } from '../../config/run.ts';
 import { UserError } from '../../core/errors.ts';
 import { activeDevice } from '../../device/device.ts';
 import type { TextTrainConfig } from '../../families/contrastive/config.ts';
+import { writeAtomic } from '../../io/atomic.ts';
 import { JsonLines, truncateAfter } from '../../io/jsonlines.ts';
 import { type RunPaths, runPaths } from '../../io/runfolder.ts';
-import { writeAtomic } from '../../io/state.ts';
 import type { ImageStream } from '../../training/captioned.ts';
 import { type LoopConfig, savedStep, type Watcher } from '../../training/loop.ts';
 import {
