@@ -9,6 +9,15 @@ export type { Picture } from './image/images.ts';
 export { encodePng, readPngText } from './image/png.ts';
 export type { WeightKind } from './io/runfolder.ts';
 export { startBackend as selectBackend } from './kernels/start.ts';
+export {
+  defineMetric,
+  type Estimate,
+  type Evidence,
+  type MetricDefinition,
+  type Quantity,
+  removeMetric,
+} from './metrics/define.ts';
+export { bootstrap, type Interval, mean, wilson } from './metrics/intervals.ts';
 export { type OpenOptions, openPainter, type Painter, type PainterOptions } from './runs/painter.ts';
 export { shippedModel } from './runs/run.ts';
 export { type LoadOptions, Tessera } from './runs/tessera.ts';

@@ -53,10 +53,13 @@ export async function dataFlags() {
   };
 }
 
-/** Names of metrics, also of those that a program has defined; a name that is none is refused by what measures. */
+/** Names of metrics, those that a program has defined among them. */
 export async function metricsFlag(description: string) {
   await import('../metrics/builtin.ts');
   const { allMetrics, defaultMetrics } = await import('../metrics/define.ts');
-  const name = z.string().meta({ title: [...allMetrics().keys()].join('|') });
-  return z.array(name).min(1).default(defaultMetrics()).describe(description);
+  return z
+    .array(z.enum([...allMetrics().keys()]))
+    .min(1)
+    .default(defaultMetrics())
+    .describe(description);
 }

@@ -43,8 +43,8 @@ export interface CompareRequest extends PaintingRequest {
   /** The data that all runs were trained on: real images, and what the samples are held against. */
   readonly data?: string;
   readonly format?: string;
-  /** Separated by |; by default those of held-out images. */
-  readonly captions?: string;
+  /** Painted by every run; by default those of held-out images. */
+  readonly captions?: readonly string[];
   /** What is measured of runs that have no result of it; needs `data`. */
   readonly metrics: readonly string[];
   /** What the metrics look through, and how many training images they compare with. */
@@ -65,12 +65,11 @@ export interface Comparison {
  * @throws UserError if the runs cannot be compared, or the page cannot be written under its name
  */
 export async function compareRuns(session: Session, request: CompareRequest): Promise<Comparison> {
-  const { out, data, seed } = request;
+  const { out, data, captions, seed } = request;
   const metrics = findMetrics(request.metrics, 'compare: --metrics');
   const json = jsonBeside(out);
   const runs = await openRuns(request);
   await checkSplits(runs);
-  const captions = request.captions?.split('|').map(caption => caption.trim());
   const painting = data !== undefined || captions !== undefined;
   const backend = painting ? await startEngine(session, request) : null;
   if (data !== undefined) for (const run of runs) await evaluateMissing(session, { ...request, data, metrics }, run);
@@ -276,7 +275,7 @@ function commandOf(request: CompareRequest): string {
   const quoted = (text: string) => (/^[\w./:@%+=,-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
   const measured = ['--metrics', names.join(','), '--features', quoted(features.join(',')), '--reference', reference];
   const given = data === undefined ? [] : ['--data', quoted(data), ...(names.length === 0 ? [] : measured)];
-  const wanted = captions === undefined ? [] : ['--captions', quoted(captions)];
+  const wanted = captions === undefined ? [] : ['--captions', quoted(captions.join('|'))];
   const chosen = weights === undefined ? [] : ['--weights', weights];
   const flags = ['--num-images', numImages, '--seed', seed, ...chosen, '--out', quoted(out)];
   return ['tessera compare', ...runs.map(quoted), ...given, ...wanted, ...flags].join(' ');

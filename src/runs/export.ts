@@ -17,7 +17,6 @@ import { readJsonLines } from '../io/jsonlines.ts';
 import { chooseWeights, runPaths, type WeightKind, weightKinds } from '../io/runfolder.ts';
 import { type TensorData, toBfloat16, toFloat32 } from '../io/safetensors.ts';
 import { openPainter } from './painter.ts';
-import type { Session } from './session.ts';
 
 export interface ExportRequest {
   readonly run: string;
@@ -32,8 +31,20 @@ export interface ExportRequest {
 
 const ATTRIBUTION = 'ATTRIBUTION.md';
 
-/** Writes the folder and prints what it holds. */
-export async function exportRun(session: Session, request: ExportRequest): Promise<void> {
+/** What was exported. */
+export interface Exported {
+  /** Which weights, and the training step that they are of. */
+  readonly weights: WeightKind;
+  readonly step: number;
+  /** Size of their file. */
+  readonly bytes: number;
+}
+
+/**
+ * Writes the folder.
+ * @throws UserError if the run is not trained, or the folder holds a run already
+ */
+export async function exportRun(request: ExportRequest): Promise<Exported> {
   const { run, out, dtype, attribution } = request;
   const config = await readRun(run, 'export');
   const weights = chooseWeights(run, request.weights);
@@ -63,8 +74,7 @@ export async function exportRun(session: Session, request: ExportRequest): Promi
   if (credits !== undefined) await writeAtomic(join(out, ATTRIBUTION), credits);
   // Last, so that a folder with a config is complete.
   await writeAtomic(to.config, await readFile(from.config));
-  const bytes = (await stat(to.weights[weights])).size;
-  session.print(`${out}: ${weights} weights of step ${step} in ${dtype}, ${(bytes / 1e6).toFixed(1)} MB`);
+  return { weights, step, bytes: (await stat(to.weights[weights])).size };
 }
 
 /** @throws UserError naming the first file that would be written over */

@@ -26,8 +26,18 @@ export interface ReconstructRequest extends EngineFlags {
   readonly numImages: number;
 }
 
-/** Writes originals above reconstructions and prints the PSNR. */
-export async function reconstructImages(session: Session, request: ReconstructRequest): Promise<void> {
+/** What came back. */
+export interface Reconstruction {
+  readonly images: number;
+  /** Mean over the images, in dB. */
+  readonly psnr: number;
+}
+
+/**
+ * Writes a picture of originals above reconstructions.
+ * @throws UserError if the run has no patch tokenizer, or an input no readable image
+ */
+export async function reconstructImages(session: Session, request: ReconstructRequest): Promise<Reconstruction> {
   const run = runOrShipped(session, request.run);
   const config = await readRun(run, 'reconstruct');
   if (!familyOf(config.family).stages.includes('patch')) {
@@ -47,11 +57,11 @@ export async function reconstructImages(session: Session, request: ReconstructRe
   const originals = await readPictures(request, size);
   const pictures = await reconstructPictures(tokenizer, originals);
   tokenizer.dispose();
-  const decibels = originals.map((original, i) => psnr(original, pictures[i]));
-  const note = `${originals.length} images, mean PSNR ${mean(decibels).toFixed(2)} dB`;
+  const decibels = mean(originals.map((original, i) => psnr(original, pictures[i])));
+  const note = `${originals.length} images, mean PSNR ${decibels.toFixed(2)} dB`;
   const sheet = await reconstructionSheet(originals, pictures, { columns: Math.min(8, originals.length), note });
   await writeAtomic(request.out, await encodePng(sheet));
-  session.print(`${request.out}: ${note}`);
+  return { images: originals.length, psnr: decibels };
 }
 
 async function readPictures({ inputs, numImages }: ReconstructRequest, size: number): Promise<Picture[]> {
