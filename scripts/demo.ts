@@ -165,7 +165,7 @@ async function demo(session: Session, values: z.output<typeof flags>): Promise<v
   reporter.done(`${((session.now() - started) / 60000).toFixed(1)} minutes in all`);
   const paths = runPaths(out);
   session.print(`${paths.samples}\n${paths.reconstructions}`);
-  session.print(`paint more: npx tessera sample --run ${out} --text 'red apple|blue heart' --preview`);
+  session.print(`paint more: npx tesserae sample --run ${out} --text 'red apple|blue heart' --preview`);
 }
 
 await runProgram(
