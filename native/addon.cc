@@ -71,7 +71,8 @@ napi_value call(napi_env env, napi_callback_info info) {
   }
   std::lock_guard<std::mutex> lock(turn);
   table[index].run(Args{buffers, bytes, static_cast<int>(length), static_cast<const double*>(numbers), numberCount});
-  return nullptr;
+  const char* problem = takeRefusal();
+  return problem == nullptr ? nullptr : fail(env, problem);
 }
 
 napi_value kernelNames(napi_env env, napi_callback_info) {
