@@ -5,8 +5,9 @@
 
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { writeAtomic } from '../src/io/atomic.ts';
 import type { Split } from './dataset.ts';
-import { mapBounded, writeWhole } from './files.ts';
+import { mapBounded } from './files.ts';
 
 export interface Drawing {
   /** Path in the data set, with `/`. */
@@ -49,7 +50,7 @@ export async function writeDrawings(
     onProgress?.(++done, count);
     return JSON.stringify({ file_name: name, text: caption, ...(split === undefined ? {} : { split }) });
   });
-  await writeWhole(join(out, 'metadata.jsonl'), `${lines.join('\n')}\n`);
-  await writeWhole(join(out, stamp), text); // last, so that a folder with a stamp is complete
+  await writeAtomic(join(out, 'metadata.jsonl'), `${lines.join('\n')}\n`);
+  await writeAtomic(join(out, stamp), text); // last, so that a folder with a stamp is complete
   return true;
 }

@@ -14,8 +14,9 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { UserError } from '../src/core/errors.ts';
+import { writeAtomic } from '../src/io/atomic.ts';
 import { keyOf, otherPhraseOf, phraseOf, tonesOf, withStyle } from './emoji-names.ts';
-import { mapBounded, writeWhole } from './files.ts';
+import { mapBounded } from './files.ts';
 
 export const emojiStyles = ['noto', 'twemoji', 'openmoji', 'fluent-emoji-flat'] as const;
 
@@ -106,13 +107,13 @@ export async function makeEmoji(options: EmojiOptions): Promise<EmojiResult> {
   const lines = drawings.map(({ style, name, captions, group }) =>
     JSON.stringify({ file_name: `${style}/${name}.png`, text: captions, group: same.of(group) }),
   );
-  await writeWhole(join(out, 'metadata.jsonl'), `${lines.join('\n')}\n`);
-  await writeWhole(join(out, 'ATTRIBUTION.md'), attribution(sets));
+  await writeAtomic(join(out, 'metadata.jsonl'), `${lines.join('\n')}\n`);
+  await writeAtomic(join(out, 'ATTRIBUTION.md'), attribution(sets));
   const counts = Object.fromEntries(
     styles.map(style => [style, drawings.filter(drawing => drawing.style === style).length]),
   );
   // Last, so that a folder with a stamp is complete.
-  await writeWhole(join(out, STAMP), `${JSON.stringify({ ...stamp, counts }, null, 2)}\n`);
+  await writeAtomic(join(out, STAMP), `${JSON.stringify({ ...stamp, counts }, null, 2)}\n`);
   return { out, counts, upToDate: false };
 }
 

@@ -1,9 +1,9 @@
 /**
- * @file Files and bounded concurrency: listing a folder, reading a piece of a file, writing one whole or not at all, telling
- * images from other files by name, and running an asynchronous job over many things a few at a time.
+ * @file Files and bounded concurrency: listing a folder, reading a piece of a file, telling images from other
+ * files by name, and running an asynchronous job over many things a few at a time.
  */
 
-import { open, readdir, realpath, rename, stat, writeFile } from 'node:fs/promises';
+import { open, readdir, realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 
 const IMAGE = /\.(png|jpe?g|webp|gif|avif|tiff?|svg)$/i;
@@ -58,13 +58,6 @@ export async function readPiece(path: string, offset: number, length: number): P
   } finally {
     await file.close();
   }
-}
-
-/** Writes a text beside its place and renames it there, so that whoever is interrupted leaves no half of it. */
-export async function writeWhole(path: string, text: string): Promise<void> {
-  const temporary = `${path}.${process.pid}.tmp`;
-  await writeFile(temporary, text);
-  await rename(temporary, path);
 }
 
 /** UTF-8 text, or `undefined` where the bytes are something else. */

@@ -1,15 +1,15 @@
 /**
  * @file A thousand captioned scenes that can be counted: one object of 5 shapes, 5 colours, 2 sizes and 5 places on 4
  * backgrounds. Every scene has one canonical caption and a small cluster of pictures about it (jitter of place, extent and
- * colours), so that a model's samples can be read back exactly (modes-check.ts) and it can be said which scenes it never
- * paints. In the way of Stacked MNIST (Srivastava et al. 2017, VEEGAN, arXiv:1705.07761), without a learned judge.
+ * colours), so that a model's samples can be read back exactly (src/metrics/judges/modes.ts) and it can be said which
+ * scenes it never paints. In the way of Stacked MNIST (Srivastava et al. 2017, VEEGAN, arXiv:1705.07761), without a learned judge.
  */
 
 import sharp from 'sharp';
 import { UserError } from '../src/core/errors.ts';
 import { Random } from '../src/core/random.ts';
 import { type Drawing, writeDrawings } from './drawn.ts';
-import { shapeCoverage } from './shape-fit.ts';
+import { shapeCoverage } from './shape-coverage.ts';
 import type { SceneShape } from './shapes.ts';
 
 /** Those that differ most when they are ten pixels wide. */

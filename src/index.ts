@@ -8,5 +8,14 @@ export { type LoadOptions, type Painting, type PaintOptions, Tessera } from './f
 export type { Picture } from './image/images.ts';
 export { encodePng, readPngText } from './image/png.ts';
 export { startBackend as selectBackend } from './kernels/start.ts';
+export {
+  defineMetric,
+  type Estimate,
+  type Evidence,
+  type MetricDefinition,
+  type Quantity,
+  removeMetric,
+} from './metrics/define.ts';
+export { bootstrap, type Interval, mean, wilson } from './metrics/intervals.ts';
 export { type OpenOptions, openPainter, type Painter, type PainterOptions } from './runs/painter.ts';
 export { shippedModel, type WeightKind } from './runs/run.ts';

@@ -13,8 +13,9 @@ import { checkConfig, type RunConfig, runSchema } from '../../src/config/run.ts'
 import { mergeConfig } from '../../src/config/schema.ts';
 import { encodePng } from '../../src/image/png.ts';
 import { grid } from '../../src/image/sheet.ts';
-import { writeAtomic, writeJson } from '../../src/io/state.ts';
-import { checkScene } from '../../src/metrics/judges/scenes.ts';
+import { writeAtomic } from '../../src/io/atomic.ts';
+import { writeJson } from '../../src/io/files.ts';
+import { SceneJudge } from '../../src/metrics/judges/scenes.ts';
 import { openPainter } from '../../src/runs/painter.ts';
 import { readRun, runPaths } from '../../src/runs/run.ts';
 import { type Session, startEngine } from '../../src/runs/session.ts';
@@ -74,13 +75,14 @@ async function shapes(session: Session, values: z.output<typeof flags>): Promise
     signal: session.signal,
     onProgress: done => reporter.update({ step: Math.floor(done), amount: done }),
   });
+  const judge = new SceneJudge();
   const scores = new Map<string, Score>();
   const add = (name: string, right: number, total: number) => {
     const score = scores.get(name) ?? { right: 0, total: 0 };
     scores.set(name, { right: score.right + right, total: score.total + total });
   };
   const marks = pictures.map((picture, i) => {
-    const { right, total, attributes } = checkScene(picture.data, picture.width, captions[i]);
+    const { right, total, attributes } = judge.check(picture.data, picture.width, captions[i]);
     add('all attributes', right, total);
     add('whole captions', right === total ? 1 : 0, 1);
     for (const { name, right: isRight } of attributes) add(name, isRight ? 1 : 0, 1);

@@ -52,3 +52,14 @@ export async function dataFlags() {
     strict: z.boolean().default(false).describe('stop at the first item that cannot be used, instead of skipping it'),
   };
 }
+
+/** Names of metrics, those that a program has defined among them. */
+export async function metricsFlag(description: string) {
+  await import('../metrics/builtin.ts');
+  const { allMetrics, defaultMetrics } = await import('../metrics/define.ts');
+  return z
+    .array(z.enum([...allMetrics().keys()]))
+    .min(1)
+    .default(defaultMetrics())
+    .describe(description);
+}

@@ -10,6 +10,7 @@ import { activeDevice } from './device.ts';
 import { activeNative, registerNative } from './native/native.ts';
 import { type PrecisionName, refusePrecision } from './precision.ts';
 import { loadTensorflow } from './tensorflow.ts';
+import { checkVersion } from './tfjs.ts';
 import { activateWasm } from './wasm.ts';
 import { findGpu, type MatrixShape } from './webgpu/dawn.ts';
 import { activateWebgpu, activeGpu, type GpuBackend } from './webgpu/webgpu.ts';
@@ -44,7 +45,7 @@ export async function selectBackend(name: BackendName, options: BackendOptions =
     case 'auto': {
       if (precision !== 'bf16' && (await tryGpu(options))) break;
       const reason = await activateNative(options);
-      if (reason !== undefined) await settle(reason, options.warn);
+      if (reason !== undefined) await activateFallback(reason, options.warn);
       break;
     }
     case 'webgpu':
@@ -115,7 +116,7 @@ async function startGpu({ precision = 'auto', warn, tell, probe }: BackendOption
 }
 
 /** Without the addon: WebAssembly, and where that does not start either, plain JavaScript. One warning tells all of it. */
-async function settle(noAddon: string, warn: BackendOptions['warn']): Promise<void> {
+async function activateFallback(noAddon: string, warn: BackendOptions['warn']): Promise<void> {
   const noWasm = await activateWasm();
   if (noWasm === undefined) {
     warn?.(`no native addon (${noAddon}); using the slower wasm backend`, mendNative);
@@ -135,11 +136,4 @@ async function activateNative(options: BackendOptions): Promise<string | undefin
   backend.precision = backend.supportsBf16 && (precision === 'auto' || precision === 'bf16') ? 'bf16' : 'fp32';
   if (options.threads !== undefined) backend.setThreads(options.threads);
   return undefined;
-}
-
-/** autodiff.ts and native.ts work on internals of this version. */
-function checkVersion(): void {
-  if (tf.version_core !== '4.22.0') {
-    throw new UserError('tfjs-core', `expected version 4.22.0, found ${tf.version_core}`, 'run `npm ci`');
-  }
 }

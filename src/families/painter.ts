@@ -2,9 +2,23 @@
  * @file What all families have in common once they are trained: captions in, pictures out. Commands that do not care how
  * a picture comes about (evaluation, comparison, the grids of training) hold a `Painter`.
  */
+import type { PatchTokenizer } from '../../tokenizer/patch.ts';
 import type { Family, RunConfig } from '../config/run.ts';
+import {
+  checkOptions,
+  checkValue,
+  functionCheck,
+  listCheck,
+  objectCheck,
+  signalCheck,
+  textCheck,
+  wholeCheck,
+} from '../core/checks.ts';
+import { UserError } from '../core/errors.ts';
 import type { Picture } from '../image/images.ts';
+import { samplingChecks } from './checks.ts';
 import { type Batch, type BatchPainter, type CallOptions, type Order, PaintQueue } from './queue.ts';
+import { measureNats } from './transformer/likelihood.ts';
 import type { Tessera } from './transformer/tessera.ts';
 
 /** How captions are painted. Settings that are left out, or that the family does not have, are the run's own. */
@@ -39,8 +53,20 @@ export interface Painter {
    * @throws UserError once the painter was disposed of; the signal's reason once that is aborted
    */
   paint(captions: readonly string[], options?: PainterOptions): Promise<Picture[]>;
+  /** The tokenizer of a model that paints codes. */
+  readonly tokenizer?: PatchTokenizer;
+  /** The likelihood of pictures given their captions, of a model that has one. */
+  readonly likelihood?: Likelihood;
   /** Frees the model, after the batch that is under way. What waits is refused. */
   dispose(): void;
+}
+
+/** Measures how likely pictures are to a model. */
+export interface Likelihood {
+  /** Codes of a picture. */
+  readonly codes: number;
+  /** Mean nats a code over all of the pictures, given the caption of each; few enough for one pass. */
+  measureNats(pictures: readonly Picture[], captions: readonly string[]): Promise<number>;
 }
 
 /** See `PainterOptions.numbers`. */
@@ -57,8 +83,30 @@ export function imageNumbers(
   });
 }
 
-/** The pictures that a call of `paint` asks for. */
+const captionsCheck = listCheck('captions', textCheck);
+
+const optionChecks = {
+  ...samplingChecks,
+  firstImage: wholeCheck({ least: 0 }),
+  numbers: listCheck('numbers', wholeCheck({ least: 0 })),
+  batchSize: wholeCheck({ least: 1 }),
+  steps: wholeCheck({ least: 1, most: 1000 }),
+  completion: objectCheck,
+  onUnfinished: functionCheck,
+  onProgress: functionCheck,
+  signal: signalCheck,
+};
+
+/**
+ * The pictures that a call of `paint` asks for.
+ * @throws UserError naming the first argument that does not fit
+ */
 export function ordersOf(captions: readonly string[], options: PainterOptions = {}): Order[] {
+  checkValue('paint: captions', captions, captionsCheck);
+  checkOptions('paint', options, optionChecks);
+  if (options.numbers !== undefined && options.numbers.length !== captions.length) {
+    throw new UserError('paint: numbers', `expected one a caption, ${captions.length}, got ${options.numbers.length}`);
+  }
   const { seed = 0 } = options;
   const numbers = imageNumbers(captions, options);
   return captions.map((caption, i) => ({ caption, seed, number: numbers[i] }));
@@ -118,6 +166,25 @@ export class TransformerPainter implements Painter {
     return this.tessera.model.codes;
   }
 
+  get tokenizer(): PatchTokenizer {
+    return this.tessera.patch;
+  }
+
+  get likelihood(): Likelihood {
+    const { model } = this.tessera;
+    return {
+      codes: model.codes,
+      measureNats: async (pictures, captions) => {
+        const ids = new Int32Array(captions.length * model.config.captionLength);
+        captions.forEach((caption, i) => {
+          ids.set(this.tessera.encodeCaption(caption).ids, i * model.config.captionLength);
+        });
+        const codes = await this.tessera.encode(pictures);
+        return (await measureNats(model, { captions: ids, codes })).image;
+      },
+    };
+  }
+
   get settings(): string {
     const { temperature, cfgScale } = this.config.sampling;
     return `temperature ${temperature}, guidance ${cfgScale}`;
@@ -127,7 +194,7 @@ export class TransformerPainter implements Painter {
     return this.tessera.encodeCaption(caption).cut ? this.config.model.captionLength : undefined;
   }
 
-  paint(captions: readonly string[], options: PainterOptions = {}): Promise<Picture[]> {
+  async paint(captions: readonly string[], options: PainterOptions = {}): Promise<Picture[]> {
     return this.queue.paint(ordersOf(captions, options), options);
   }
 

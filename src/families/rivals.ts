@@ -233,7 +233,7 @@ class RivalPainter implements Painter {
     return undefined;
   }
 
-  paint(captions: readonly string[], options: PainterOptions = {}): Promise<Picture[]> {
+  async paint(captions: readonly string[], options: PainterOptions = {}): Promise<Picture[]> {
     return this.queue.paint(ordersOf(captions, options), options);
   }
 

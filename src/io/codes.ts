@@ -4,8 +4,8 @@
  */
 
 import { UserError } from '../core/errors.ts';
+import { readSafetensors, writeSafetensors } from './files.ts';
 import type { TensorData } from './safetensors.ts';
-import { readSafetensors, writeSafetensors } from './state.ts';
 
 export interface CodeSet {
   /** The items' ids, in the order of the codes. */

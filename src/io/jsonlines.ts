@@ -5,7 +5,7 @@
 import { closeSync, existsSync, fsyncSync, ftruncateSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { UserError } from '../core/errors.ts';
-import { writeAtomic } from './state.ts';
+import { writeAtomic } from './atomic.ts';
 
 /** Appends records to a file, each with one write call; opened, it mends what a killed writer left. */
 export class JsonLines {

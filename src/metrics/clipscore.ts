@@ -3,7 +3,23 @@
  * cosines over [0, 1]; other features have other ranges, so compare it within one kind of features only. Not with the CLIP
  * that the samples were ranked by. Hessel et al. 2021 (arXiv:2104.08718), equation 1.
  */
-import type { Matrix } from './matrix.ts';
+import { defineMetric } from './define.ts';
+import { bootstrap, mean } from './intervals.ts';
+import { type Matrix, takeRows } from './matrix.ts';
+
+defineMetric({
+  name: 'clip-score',
+  gives: [{ name: 'clip-score', title: 'CLIPScore', better: 'higher', note: 'how well an image fits its caption' }],
+  needs: ['pictures', 'features', 'texts'],
+  least: 2,
+  measure: ({ pictures, features: { row }, texts }, random) => {
+    const place = new Map(texts.captions.map((caption, i) => [caption, i]));
+    const own = pictures.captions.map(caption => place.get(caption) as number); // the texts hold every caption
+    const scores = clipScores(row, takeRows(texts.features, own));
+    const interval = bootstrap(scores, mean, { random });
+    return [{ metric: 'clip-score', value: mean(scores), interval, n: row.rows, reference: 0 }];
+  },
+});
 
 const FACTOR = 2.5;
 

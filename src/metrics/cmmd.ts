@@ -8,9 +8,24 @@
  * distribution are about 1000 E[1 - k] (1/n + 1/m) apart, so read it beside a floor of the same sizes. Published numbers
  * use CLIP ViT-L/14 at 336 pixels and compare with no other features. Jayasumana et al. 2024 (arXiv:2401.09603).
  */
+
 import type { Random } from '../core/random.ts';
+import { defineMetric } from './define.ts';
 import { type Interval, mean, subsampling } from './intervals.ts';
 import { type Matrix, squaredDistances, unitRows } from './matrix.ts';
+
+defineMetric({
+  name: 'cmmd',
+  gives: [{ name: 'cmmd', title: 'CMMD', better: 'lower' }],
+  needs: ['features'],
+  least: 4,
+  leastReal: 4,
+  measure: ({ features: { row, real } }, random) => {
+    const { value, interval } = clipDiscrepancyInterval(row, real, { random });
+    const positive: Interval = [Math.max(0, interval[0]), interval[1]];
+    return [{ metric: 'cmmd', value, interval: positive, n: row.rows, reference: real.rows }];
+  },
+});
 
 const WIDTH = 10;
 

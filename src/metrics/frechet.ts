@@ -11,8 +11,54 @@
  * Biased: two halves of one set of n rows in d dimensions are about d(d + 5) / 2n apart. Read it beside a floor.
  */
 
-import { centre, type Matrix, product, transpose } from './matrix.ts';
+import type { Random } from '../core/random.ts';
+import { blurRadii, defineMetric, type Estimate, type FeaturePair } from './define.ts';
+import { subsampling } from './intervals.ts';
+import { centre, type Matrix, product, takeRows, transpose } from './matrix.ts';
 import { cholesky, singularValues } from './singular.ts';
+
+/** Multiply-adds that the resamples of one distance may cost, so that wide features stay a matter of seconds. */
+const COST = { sharp: 2e9, blurred: 5e8 } as const;
+const RESAMPLES = { least: 10, most: 100 } as const;
+
+defineMetric({
+  name: 'fd',
+  gives: [0, ...blurRadii].map(radius => ({
+    name: nameAt(radius),
+    title: `Fréchet distance${radius === 0 ? '' : `, blur ${radius}`}`,
+    better: 'lower',
+    note: 'biased for few images: read it beside the floor',
+  })),
+  needs: ['features', 'blurredFeatures'],
+  least: 4,
+  leastReal: 4,
+  byDefault: true,
+  measure: ({ features, blurredFeatures }, random) =>
+    [[0, features] as const, ...blurredFeatures].map(([radius, pair]) => measureAt(radius, pair, random)),
+});
+
+/** `fd`, `fd-blur-1`, ... */
+function nameAt(radius: number): string {
+  return radius === 0 ? 'fd' : `fd-blur-${radius}`;
+}
+
+function measureAt(radius: number, { row, real }: FeaturePair, random: Random): Estimate {
+  const smaller = Math.min(row.columns, Math.max(row.rows, real.rows) / 2);
+  const one = (row.rows + real.rows) * row.columns * smaller + 3 * smaller ** 3;
+  const affordable = Math.floor((radius === 0 ? COST.sharp : COST.blurred) / one);
+  const resamples = Math.max(RESAMPLES.least, Math.min(RESAMPLES.most, affordable));
+  const value = frechetDistance(row, real);
+  const ofHalves = (i: Uint32Array, j: Uint32Array) => frechetDistance(takeRows(row, i), takeRows(real, j));
+  const [low, high] = subsampling(value, [row.rows, real.rows], ofHalves, { random, resamples });
+  return {
+    metric: nameAt(radius),
+    value,
+    interval: [Math.max(0, low), high],
+    n: row.rows,
+    reference: real.rows,
+    details: { dimension: row.columns },
+  };
+}
 
 /**
  * @param a at least 2 rows; @param b at least 2 rows of the same length

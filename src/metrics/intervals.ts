@@ -1,5 +1,5 @@
 /**
- * @file How sure a number is: Wilson's interval of a share, Fisher's exact test between two shares, the percentile
+ * @file How sure a number is: Wilson's interval of a share, Fisher's exact test between two shares, McNemar's of pairs, the percentile
  * bootstrap of a statistic, and half-size subsampling for statistics that repeated rows would spoil.
  */
 import type { Random } from '../core/random.ts';
@@ -53,6 +53,26 @@ export function fisherExact(a: number, b: number, c: number, d: number): number 
     if (each <= observed + 1e-7) p += Math.exp(each); // tables as probable as this one differ by rounding
   }
   return Math.min(1, p);
+}
+
+/**
+ * McNemar's exact test of pairs, two-sided: the probability, if either outcome of a pair that differs is as likely as the
+ * other, of a split that is at least as uneven as this one. Pairs with two like outcomes say nothing and are not counted.
+ * @param first pairs of which the first alone succeeded; @param second the second alone; whole numbers of at least 0
+ * @returns p in (0, 1]
+ * @see McNemar 1947, Psychometrika 12
+ */
+export function mcnemarExact(first: number, second: number): number {
+  for (const count of [first, second]) {
+    if (!(Number.isInteger(count) && count >= 0)) {
+      throw new RangeError(`mcnemarExact: expected whole numbers of at least 0, got ${first}, ${second}`);
+    }
+  }
+  const n = first + second;
+  const logs = logFactorials(n);
+  let tail = 0;
+  for (let k = 0; k <= Math.min(first, second); k++) tail += Math.exp(logs[n] - logs[k] - logs[n - k] - n * Math.LN2);
+  return Math.min(1, 2 * tail);
 }
 
 /** ln k! of 0 to n. */

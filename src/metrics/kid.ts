@@ -7,9 +7,33 @@
  * Around 0 for two samples of one distribution, whatever their size; negative values are right and stay. It is what leads
  * the tables here. Binkowski et al. 2018 (arXiv:1801.01401).
  */
+
 import type { Random } from '../core/random.ts';
+import { defineMetric } from './define.ts';
 import { deviation, type Interval, mean, subsampling } from './intervals.ts';
 import { type Matrix, product, takeRows } from './matrix.ts';
+
+defineMetric({
+  name: 'kid',
+  gives: [
+    {
+      name: 'kid',
+      title: 'KID × 1,000',
+      better: 'lower',
+      scale: 1000,
+      note: 'unbiased: real images score about 0, and below 0 is legal',
+      leads: true,
+    },
+  ],
+  needs: ['features'],
+  least: 4,
+  leastReal: 4,
+  byDefault: true,
+  measure: ({ features: { row, real } }, random) => {
+    const { value, interval } = kernelDistanceInterval(row, real, { random });
+    return [{ metric: 'kid', value, interval, n: row.rows, reference: real.rows }];
+  },
+});
 
 const SUBSETS = 100;
 

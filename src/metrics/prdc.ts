@@ -10,9 +10,42 @@
  * On the edge counts as inside. Coverage alone needs no balls round samples and is the steadiest for few of them.
  * Kynkäänniemi et al. 2019 (arXiv:1904.06991), Naeem et al. 2020 (arXiv:2002.09797).
  */
+
 import type { Random } from '../core/random.ts';
+import { defineMetric } from './define.ts';
 import { around, halves, type Interval } from './intervals.ts';
 import { type Matrix, squaredDistances } from './matrix.ts';
+
+defineMetric({
+  name: 'prdc',
+  gives: [
+    {
+      name: 'coverage',
+      better: 'higher',
+      note: 'share of real images with a sample among their neighbours',
+      leads: true,
+    },
+    { name: 'precision', better: 'higher' },
+    { name: 'recall', better: 'higher' },
+    { name: 'density', better: 'higher' },
+  ],
+  needs: ['features'],
+  least: 12, // halves have more rows than coverage has neighbours
+  leastReal: 12,
+  byDefault: true,
+  measure: ({ features: { row, real } }, random) => {
+    const { value, intervals } = prdcIntervals(real, row, { random });
+    const expected = { expected: expectedCoverage(real.rows, row.rows) };
+    return (['coverage', 'precision', 'recall', 'density'] as const).map(metric => ({
+      metric,
+      value: value[metric],
+      interval: intervals[metric],
+      n: row.rows,
+      reference: real.rows,
+      ...(metric === 'coverage' ? { details: expected } : {}),
+    }));
+  },
+});
 
 export interface Prdc {
   readonly precision: number;

@@ -2,10 +2,37 @@
  * @file R-precision: for each picture, whether its own caption is the nearest by cosine among it and 99 other captions, drawn
  * at random from those that differ. Chance is 1 in 100. Xu et al. 2018, AttnGAN (arXiv:1711.10485), section 4.1.
  */
+
 import type { Random } from '../core/random.ts';
+import { defineMetric } from './define.ts';
+import { wilson } from './intervals.ts';
 import { type Matrix, unitRows } from './matrix.ts';
 
-export const DISTRACTORS = 99;
+const DISTRACTORS = 99;
+
+defineMetric({
+  name: 'r-precision',
+  gives: [
+    {
+      name: 'r-precision',
+      title: 'R-precision',
+      better: 'higher',
+      note: 'share of images whose own caption scores highest among others',
+    },
+  ],
+  needs: ['pictures', 'features', 'texts'],
+  refuse: ({ texts: { captions } }) =>
+    captions.length > DISTRACTORS
+      ? undefined
+      : `needs more than ${DISTRACTORS} different captions, there are ${captions.length}`,
+  measure: ({ pictures, features: { row }, texts }, random) => {
+    const right = rPrecision(row, pictures.captions, texts, { random });
+    const hits = right.reduce((a, b) => a + b, 0);
+    const interval = wilson(hits, right.length);
+    const details = { distractors: DISTRACTORS };
+    return [{ metric: 'r-precision', value: hits / right.length, interval, n: right.length, reference: 0, details }];
+  },
+});
 
 /**
  * @param images [n, d]; @param captions the caption of each picture, n of them

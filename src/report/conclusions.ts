@@ -84,7 +84,7 @@ function spanOf(
 
 /** One sentence for each metric that leads the report. */
 function quality(runs: Runs): Finding[] {
-  const rows = measuredRows(runs).filter(({ metric }) => /^(kid|coverage)$/.test(metric));
+  const rows = measuredRows(runs).filter(({ measure }) => measure.leads);
   if (!rows.some(({ metric }) => metric === 'kid')) {
     return [{ topic: 'quality', text: 'KID was not measured: nothing is said of which run paints best.' }];
   }

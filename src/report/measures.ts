@@ -1,62 +1,23 @@
 /**
- * @file What the metrics are called, which way is better, and how results are set beside each other. A best is named only
- * where its interval lies clear of all others and all were measured alike; anything else is no difference that was shown.
+ * @file Results of all runs set beside each other, metric by metric. A best is named only where its interval lies clear of
+ * all others and all were measured alike; anything else is no difference that was shown.
  */
+import '../metrics/builtin.ts';
+import { allQuantities, findQuantity, type Quantity } from '../metrics/define.ts';
 import type { Measured, RunReport } from './contents.ts';
 import { formatFixed, formatNumber } from './numbers.ts';
 
-/** How a metric is shown. */
-export interface Measure {
+/** How the values of a quantity are shown. */
+export interface Measure extends Omit<Quantity, 'title' | 'scale'> {
   readonly title: string;
-  /** null: values of different models do not compare, or neither way is better. */
-  readonly better: 'lower' | 'higher' | null;
   /** Shown values are so much larger. */
   readonly scale: number;
-  /** What a reader must know to read it. */
-  readonly note?: string;
 }
 
-const lower = (title: string, note?: string, scale = 1): Measure => ({ title, better: 'lower', scale, note });
-const higher = (title: string, note?: string): Measure => ({ title, better: 'higher', scale: 1, note });
-const neither = (title: string, note: string): Measure => ({ title, better: null, scale: 1, note });
-const ownTokens = 'of its own codes: not comparable between tokenizers, nor with other families';
-
-/** The first that fits the metric's name; those that lead come first. */
-const measures: readonly (readonly [pattern: RegExp, measure: (name: string) => Measure])[] = [
-  [/^kid$/, () => lower('KID × 1,000', 'unbiased: real images score about 0, and below 0 is legal', 1000)],
-  [/^kid\b/, name => lower(`KID × 1,000${detail(name)}`, undefined, 1000)],
-  [/^coverage$/, () => higher('coverage', 'share of real images with a sample among their neighbours')],
-  [/^recall$/, () => higher('recall')],
-  [/^precision$/, () => higher('precision')],
-  [/^density$/, () => higher('density')],
-  [/^fd\b/, name => lower(`Fréchet distance${detail(name)}`, 'biased for few images: read it beside the floor')],
-  [/^cmmd$/, () => lower('CMMD')],
-  [/^clip-?score$/, () => higher('CLIPScore', 'how well an image fits its caption')],
-  [/^r-?precision$/, () => higher('R-precision', 'share of images whose own caption scores highest among others')],
-  [/^caption-?accuracy$/, () => higher('caption accuracy', 'share of captions whose every claim the image keeps')],
-  [/^claim-?accuracy$/, () => higher('claim accuracy', 'share of the captions’ claims that images keep')],
-  [/^nll$/, () => neither('negative log likelihood, nats', ownTokens)],
-  [/^bits-?per-?dim$/, () => neither('bits per dimension', ownTokens)],
-  [/^perplexity$/, () => neither('perplexity', ownTokens)],
-  [/^nearest-?ratio$/, () => neither('distance ratio', 'to the nearest training image, over that of held-out images')],
-  [
-    /^authentic$/,
-    () => neither('authentic', 'share of samples that are no nearer to a training image than its neighbour is'),
-  ],
-  [/psnr/, () => neither('PSNR of the tokenizer, dB', 'of reconstructions: a ceiling, not a quality of samples')],
-  [/ssim/, () => neither('SSIM of the tokenizer', 'of reconstructions: a ceiling, not a quality of samples')],
-];
-
-/** How a metric is shown; one that is not known is shown by its name, without a best. */
-export function measureOf(metric: string): Measure {
-  const found = measures.find(([pattern]) => pattern.test(metric));
-  return found === undefined ? { title: metric, better: null, scale: 1 } : found[1](metric);
-}
-
-/** What follows a metric's name: `fd-blur-2` gives `, blur 2`. */
-function detail(name: string): string {
-  const rest = name.replace(/^[a-z]+/, '').replaceAll(/[-_@:/]+/g, ' ');
-  return rest.trim() === '' ? '' : `, ${rest.trim().replace(/^(\d+)$/, 'blur radius $1')}`;
+/** How a quantity is shown; one that no metric gives is shown by its name, without a best. */
+export function measureOf(name: string): Measure {
+  const { title = name, scale = 1, ...rest } = findQuantity(name) ?? { name, better: null };
+  return { ...rest, title, scale };
 }
 
 /** One metric by one extractor, over all that was measured. */
@@ -79,10 +40,8 @@ export function measuredRows(runs: readonly RunReport[]): MeasuredRow[] {
   for (const { metrics } of runs) {
     for (const { metric, features } of metrics) keys.set(JSON.stringify([metric, features]), { metric, features });
   }
-  const rank = (metric: string) => {
-    const at = measures.findIndex(([pattern]) => pattern.test(metric));
-    return at < 0 ? measures.length : at;
-  };
+  const known = allQuantities().map(({ name }) => name);
+  const rank = (metric: string) => (known.includes(metric) ? known.indexOf(metric) : known.length);
   const applies = ({ metric, features }: { metric: string; features: string | null }) =>
     runs.some(run => run.metrics.some(m => m.metric === metric && m.features === features && m.value !== null));
   return [...keys.values()]

@@ -183,7 +183,7 @@ function resultCell(found: Measured | undefined, row: MeasuredRow, run?: RunRepo
 
 /** The leading metrics as dots with their intervals. */
 export function metricsCharts(runs: Runs): Html {
-  const rows = measuredRows(runs).filter(({ metric, samples }) => /^(kid|coverage)$/.test(metric) && samples.size > 0);
+  const rows = measuredRows(runs).filter(({ measure, samples }) => measure.leads && samples.size > 0);
   return html`<div class="charts">${rows.map(row => {
     const { measure, samples, features, floor, reconstructions } = row;
     const by = (value: number | null) => (value === null ? null : value * measure.scale);

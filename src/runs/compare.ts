@@ -6,9 +6,12 @@
 import { existsSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { UserError } from '../core/errors.ts';
+import { writeAtomic } from '../io/atomic.ts';
+import { readSafetensors } from '../io/files.ts';
 import { readJsonLines } from '../io/jsonlines.ts';
-import { loadState, readSafetensors, writeAtomic } from '../io/state.ts';
-import { metrics } from '../metrics/registry.ts';
+import { loadState } from '../io/state.ts';
+import '../metrics/builtin.ts';
+import { findMetrics, type MetricDefinition } from '../metrics/define.ts';
 import { conclude } from '../report/conclusions.ts';
 import type { Report, RunReport, Stage } from '../report/contents.ts';
 import { aidsOf, groupNames, shortNames } from '../report/groups.ts';
@@ -36,8 +39,8 @@ export interface CompareRequest extends PaintingRequest {
   /** The data that all runs were trained on: real images, and what the samples are held against. */
   readonly data?: string;
   readonly format?: string;
-  /** Separated by |; by default those of held-out images. */
-  readonly captions?: string;
+  /** Painted by every run; by default those of held-out images. */
+  readonly captions?: readonly string[];
   /** What is measured of runs that have no result of it; needs `data`. */
   readonly metrics: readonly string[];
   /** What the metrics look through, and how many training images they compare with. */
@@ -58,14 +61,14 @@ export interface Comparison {
  * @throws UserError if the runs cannot be compared, or the page cannot be written under its name
  */
 export async function compareRuns(session: Session, request: CompareRequest): Promise<Comparison> {
-  const { out, data, seed } = request;
+  const { out, data, captions, seed } = request;
+  const metrics = findMetrics(request.metrics, 'compare: --metrics');
   const json = jsonBeside(out);
   const runs = await openRuns(request);
   await checkSplits(runs);
-  const captions = request.captions?.split('|').map(caption => caption.trim());
   const painting = data !== undefined || captions !== undefined;
   const backend = painting ? await startEngine(session, request) : null;
-  if (data !== undefined) for (const run of runs) await evaluateMissing(session, { ...request, data }, run);
+  if (data !== undefined) for (const run of runs) await evaluateMissing(session, { ...request, data, metrics }, run);
   const opened =
     data === undefined ? undefined : await openComparisonData(session, { ...request, data }, runs[0].config);
   for (const { folder, weights, trained } of runs) {
@@ -166,7 +169,13 @@ async function heldOutIds({ folder }: ComparedRun): Promise<string | undefined> 
 /** Evaluates what the run's log has no result of for these weights, if its network is there. */
 async function evaluateMissing(
   session: Session,
-  request: CompareRequest & { readonly data: string },
+  {
+    metrics,
+    ...request
+  }: Omit<CompareRequest, 'metrics'> & {
+    readonly data: string;
+    readonly metrics: readonly MetricDefinition[];
+  },
   { folder, weights, trained, config }: ComparedRun,
 ): Promise<void> {
   if (!trained) return;
@@ -183,9 +192,9 @@ async function evaluateMissing(
     );
   const missing = new Map<string, string[]>();
   for (const features of request.features) {
-    const names = request.metrics.filter(name => !(metrics.get(name)?.gives ?? [name]).some(m => isKnown(m, features)));
-    const key = names.join(', ');
-    if (names.length > 0) missing.set(key, [...(missing.get(key) ?? []), features]);
+    const lacking = metrics.filter(({ gives }) => !gives.some(({ name }) => isKnown(name, features)));
+    const key = lacking.map(({ name }) => name).join(', ');
+    if (lacking.length > 0) missing.set(key, [...(missing.get(key) ?? []), features]);
   }
   for (const [names, features] of missing) {
     session.reporter.message(`${folder}: measuring ${names}`);
@@ -262,7 +271,7 @@ function commandOf(request: CompareRequest): string {
   const quoted = (text: string) => (/^[\w./:@%+=,-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
   const measured = ['--metrics', names.join(','), '--features', quoted(features.join(',')), '--reference', reference];
   const given = data === undefined ? [] : ['--data', quoted(data), ...(names.length === 0 ? [] : measured)];
-  const wanted = captions === undefined ? [] : ['--captions', quoted(captions)];
+  const wanted = captions === undefined ? [] : ['--captions', quoted(captions.join('|'))];
   const chosen = weights === undefined ? [] : ['--weights', weights];
   const flags = ['--num-images', numImages, '--seed', seed, ...chosen, '--out', quoted(out)];
   return ['tessera compare', ...runs.map(quoted), ...given, ...wanted, ...flags].join(' ');

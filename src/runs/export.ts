@@ -7,12 +7,12 @@ import { existsSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { UserError } from '../core/errors.ts';
+import { writeAtomic } from '../io/atomic.ts';
+import { readSafetensors, writeSafetensors } from '../io/files.ts';
 import { readJsonLines } from '../io/jsonlines.ts';
 import { type TensorData, toBfloat16, toFloat32 } from '../io/safetensors.ts';
-import { readSafetensors, writeAtomic, writeSafetensors } from '../io/state.ts';
 import { openPainter } from './painter.ts';
 import { chooseWeights, readRun, runPaths, type WeightKind, weightKinds } from './run.ts';
-import type { Session } from './session.ts';
 
 export interface ExportRequest {
   readonly run: string;
@@ -27,8 +27,20 @@ export interface ExportRequest {
 
 const ATTRIBUTION = 'ATTRIBUTION.md';
 
-/** Writes the folder and prints what it holds. */
-export async function exportRun(session: Session, request: ExportRequest): Promise<void> {
+/** What was exported. */
+export interface Exported {
+  /** Which weights, and the training step that they are of. */
+  readonly weights: WeightKind;
+  readonly step: number;
+  /** Size of their file. */
+  readonly bytes: number;
+}
+
+/**
+ * Writes the folder.
+ * @throws UserError if the run is not trained, or the folder holds a run already
+ */
+export async function exportRun(request: ExportRequest): Promise<Exported> {
   const { run, out, dtype, attribution } = request;
   const config = await readRun(run, 'export');
   const weights = chooseWeights(run, request.weights);
@@ -58,8 +70,7 @@ export async function exportRun(session: Session, request: ExportRequest): Promi
   if (credits !== undefined) await writeAtomic(join(out, ATTRIBUTION), credits);
   // Last, so that a folder with a config is complete.
   await writeAtomic(to.config, await readFile(from.config));
-  const bytes = (await stat(to.weights[weights])).size;
-  session.print(`${out}: ${weights} weights of step ${step} in ${dtype}, ${(bytes / 1e6).toFixed(1)} MB`);
+  return { weights, step, bytes: (await stat(to.weights[weights])).size };
 }
 
 /** @throws UserError naming the first file that would be written over */

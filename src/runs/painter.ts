@@ -6,7 +6,7 @@ import { loadTowers } from '../families/contrastive/towers.ts';
 import { type Painter, TransformerPainter } from '../families/painter.ts';
 import { captionEncoder, createRival } from '../families/rivals.ts';
 import { Tessera } from '../families/transformer/tessera.ts';
-import { readJson, readSafetensors } from '../io/state.ts';
+import { readJson, readSafetensors } from '../io/files.ts';
 import { startBackend } from '../kernels/start.ts';
 import { namedValues } from '../training/loop.ts';
 import { chooseWeights, expectTrained, expectTrainedWith, readRun, runPaths, type WeightKind } from './run.ts';

@@ -15,14 +15,16 @@
  */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { askedValues, type RunSettings, resolveConfig } from '../config/resolve.ts';
 import { checkConfig, type RunConfig, runSchema } from '../config/run.ts';
 import { flattenConfig, mergeConfig, parseConfig, unflattenConfig } from '../config/schema.ts';
 import { UserError } from '../core/errors.ts';
 import { packageRoot } from '../device/native/addon.ts';
-import { isRunning, readJson, writeJson } from '../io/state.ts';
+import { readJson, writeJson } from '../io/files.ts';
+import { takeLock } from '../io/lock.ts';
 
 export const weightKinds = ['ema', 'best', 'last'] as const;
 export type WeightKind = (typeof weightKinds)[number];
@@ -203,19 +205,23 @@ function expectSame(
 }
 
 /**
- * Keeps other processes from training the run at the same time. The lock of a process that was killed does not count.
+ * Keeps others from training the run at the same time. The lock of a process that was killed does not count.
  * @returns gives the run free again
- * @throws UserError naming the process that trains it
+ * @throws UserError naming the process that trains it, and its host
  */
 export async function lockRun(folder: string): Promise<() => Promise<void>> {
   const path = join(folder, 'state', 'lock');
   await mkdir(dirname(path), { recursive: true });
-  const holder = Number(await readFile(path, 'utf8').catch(() => 'nobody'));
-  if (Number.isInteger(holder) && holder !== process.pid && isRunning(holder)) {
-    throw new UserError('train', `${folder} is being trained by process ${holder}`, 'wait until it ends, or stop it');
-  }
-  await writeFile(path, String(process.pid));
-  return () => rm(path, { force: true });
+  const { release, holder } = await takeLock(path);
+  if (release !== undefined) return release;
+  const { pid, host } = holder;
+  throw new UserError(
+    'train',
+    `${folder} is being trained by process ${pid} on ${host}`,
+    host === hostname()
+      ? 'wait until it ends, or stop it'
+      : `wait until it ends, or stop it there; if it was killed, remove ${path}`,
+  );
 }
 
 /** A file's SHA-256 in hexadecimal: by it a model knows its tokenizers. */

@@ -7,19 +7,20 @@ import type { Family, ImagesConfig, RunConfig } from '../config/run.ts';
 import { kebab } from '../config/schema.ts';
 import { UserError } from '../core/errors.ts';
 import { type Painter, TransformerPainter } from '../families/painter.ts';
+import type { Completion } from '../families/queue.ts';
 import type { SamplingOptions } from '../families/transformer/generate.ts';
-import type { Painting, Tessera } from '../families/transformer/tessera.ts';
 import type { Picture } from '../image/images.ts';
 import { NearestImages } from '../image/nearest.ts';
 import { encodePng } from '../image/png.ts';
 import { type Cell, grid } from '../image/sheet.ts';
-import { writeAtomic, writeJson } from '../io/state.ts';
-import { type CompletionFlags, type GivenImage, givenImage } from './completion.ts';
+import { writeAtomic } from '../io/atomic.ts';
+import { writeJson } from '../io/files.ts';
+import { type CompletionFlags, readCompletion } from './completion.ts';
 import { splitDataset } from './images.ts';
 import { openPainter } from './painter.ts';
 import { loadClip, rank } from './rerank.ts';
 import { chooseWeights, fingerprint, readRun, runPaths, type WeightKind } from './run.ts';
-import { downloads, type EngineFlags, runOrShipped, type Session, startEngine } from './session.ts';
+import { downloads, type EngineFlags, runOrShipped, type Session, startEngine, unlessStopped } from './session.ts';
 
 export interface SampleRequest extends EngineFlags, SamplingOptions, CompletionFlags {
   /** Default: the model that comes with the package. */
@@ -29,7 +30,8 @@ export interface SampleRequest extends EngineFlags, SamplingOptions, CompletionF
   readonly seed: number;
   readonly text: string;
   readonly numImages: number;
-  readonly batchSize: number;
+  /** Most images painted at once; default: as many as fit. */
+  readonly batchSize?: number;
   readonly outputsDir: string;
   /** Default: the averaged ones, or the only ones there. */
   readonly weights?: WeightKind;
@@ -136,7 +138,7 @@ export async function sampleRun(session: Session, asked: SampleRequest): Promise
     backend,
     ...settings(request, painter.config),
   };
-  const given = painter instanceof TransformerPainter ? await givenImage(painter.tessera, request) : undefined;
+  const completion = painter instanceof TransformerPainter ? await readCompletion(painter.tessera, request) : undefined;
   const ranker = request.rerank === undefined ? undefined : await loadClip(request.rerank, downloads(session));
   const nearest =
     request.nearest && request.data !== undefined
@@ -151,7 +153,7 @@ export async function sampleRun(session: Session, asked: SampleRequest): Promise
       if (cut !== undefined) {
         session.reporter.message(`"${shortened(caption)}" is longer than ${cut} ids and was cut`);
       }
-      const painted = await paintCaption(session, painter, request, { caption, given });
+      const painted = await paintCaption(session, painter, request, { caption, completion });
       const samples = ranker === undefined ? painted : await rerank(ranker, caption, painted, request.numImages);
       const folder = join(request.outputsDir, folderName(caption, folders));
       await mkdir(folder, { recursive: true });
@@ -203,65 +205,34 @@ async function layOut(cells: readonly Cell[], caption: string, painter: Painter,
   });
 }
 
-/** Paints as many images as are wanted, in batches. */
+/** Paints as many images as are wanted. */
 async function paintCaption(
   session: Session,
   painter: Painter,
   request: SampleRequest,
-  { caption, given }: { readonly caption: string; readonly given: GivenImage | undefined },
+  { caption, completion }: { readonly caption: string; readonly completion: Completion | undefined },
 ): Promise<Sample[]> {
   const { reporter } = session;
   const wanted = request.bestOf ?? request.numImages;
-  const samples: Sample[] = [];
-  const { passes } = painter;
   const unit = painter.family === 'transformer' ? 'tokens' : 'images';
-  const each = unit === 'tokens' ? passes : 1;
+  const each = unit === 'tokens' ? painter.passes : 1;
   reporter.stage(caption === '' ? '(no caption)' : shortened(caption), { total: wanted * each, unit });
-  while (samples.length < wanted) {
-    const first = samples.length;
-    const images = Math.min(request.batchSize, wanted - first);
-    const part = { caption, first, images };
-    const onProgress = (done: number) => {
-      const step = first * each + done;
-      reporter.update({ step, amount: step });
-      if (session.signal.aborted) throw new UserError('sample', 'stopped');
-    };
-    const pictures =
-      painter instanceof TransformerPainter
-        ? await paintCodes(session, painter.tessera, request, { ...part, given, onProgress })
-        : await painter.paint(new Array<string>(images).fill(caption), {
-            ...options(request),
-            firstImage: first,
-            onProgress,
-          });
-    samples.push(...pictures.map((picture, i) => ({ picture, caption, index: first + i })));
-  }
-  reporter.done(`${samples.length} images`);
-  return samples;
-}
-
-/** Code by code, with previews. */
-async function paintCodes(
-  session: Session,
-  tessera: Tessera,
-  request: SampleRequest,
-  part: {
-    readonly caption: string;
-    readonly first: number;
-    readonly images: number;
-    readonly given: GivenImage | undefined;
-    readonly onProgress: (codes: number) => void;
-  },
-): Promise<readonly Picture[]> {
-  const { caption, first, images, given, onProgress } = part;
-  const wanted = { ...options(request), images, firstImage: first, previews: request.preview, ...given };
-  let last: Painting | undefined;
-  for await (const painting of tessera.paint(caption, wanted)) {
-    last = painting;
-    if (request.preview) session.reporter.pictures(painting.pictures.map(picture => ({ picture })));
-    onProgress(painting.painted * images);
-  }
-  return last?.pictures ?? [];
+  const show = (pictures: readonly Picture[]) => reporter.pictures(pictures.map(picture => ({ picture })));
+  const pictures = await unlessStopped(session, 'sample', () =>
+    painter.paint(new Array<string>(wanted).fill(caption), {
+      ...options(request),
+      batchSize: request.batchSize,
+      completion,
+      onUnfinished: request.preview ? show : undefined,
+      onProgress: done => {
+        const step = Math.round(done * each);
+        reporter.update({ step, amount: step });
+      },
+      signal: session.signal,
+    }),
+  );
+  reporter.done(`${pictures.length} images`);
+  return pictures.map((picture, index) => ({ picture, caption, index }));
 }
 
 /** What the user asked of the painting; the rest is the run's. */

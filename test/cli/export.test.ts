@@ -6,9 +6,9 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statS
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { Tessera } from '../../src/families/transformer/tessera.ts';
+import { readSafetensors, writeSafetensors } from '../../src/io/files.ts';
 import { readJsonLines } from '../../src/io/jsonlines.ts';
 import { type TensorData, toFloat32 } from '../../src/io/safetensors.ts';
-import { readSafetensors, writeSafetensors } from '../../src/io/state.ts';
 import { fingerprint } from '../../src/runs/run.ts';
 import { hardlyTrained, snapshot, temporaryFolder, tessera, writeConfig, writeDrawings } from './program.ts';
 

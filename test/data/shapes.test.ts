@@ -15,8 +15,10 @@ import {
 } from '../../data/shapes.ts';
 import { UserError } from '../../src/core/errors.ts';
 import { Random } from '../../src/core/random.ts';
-import { checkScene } from '../../src/metrics/judges/scenes.ts';
+import { SceneJudge } from '../../src/metrics/judges/scenes.ts';
 import { folder } from './files.ts';
+
+const judge = new SceneJudge();
 
 const scenes = Array.from({ length: 80 }, (_, i) => sceneFor(new Random(11).fork('scene', i)));
 
@@ -47,7 +49,7 @@ async function score(size: number, change: Change, shift = 0, of: readonly Scene
   let [right, total] = [0, 0];
   for (const [i, scene] of of.entries()) {
     const pixels = await change(await drawScene(scene, size), size);
-    const check = checkScene(pixels, size, of[(i + shift) % of.length].caption);
+    const check = judge.check(pixels, size, of[(i + shift) % of.length].caption);
     right += check.right;
     total += check.total;
   }
@@ -85,7 +87,7 @@ describe('the checker', () => {
     const pixels = await clean(await drawScene(scene, 64), 64);
     const [{ size, colour, shape }] = scene.objects;
     const other = shape === 'circle' ? 'square' : 'circle';
-    const check = checkScene(pixels, 64, scene.caption.replace(shape, other));
+    const check = judge.check(pixels, 64, scene.caption.replace(shape, other));
     expect(check).toMatchObject({ right: 4, total: 5 });
     expect(check.attributes.find(({ right }) => !right)).toEqual({
       name: 'shape',
@@ -96,9 +98,9 @@ describe('the checker', () => {
     expect(check.attributes.map(({ name }) => name)).toEqual(['objects', 'size', 'colour', 'shape', 'place']);
     expect(check.attributes.slice(1, 3).map(({ seen }) => seen)).toEqual([size, colour]);
     expect(
-      checkScene(new Uint8Array(64 * 64 * 3).fill(255), 64, 'a small red circle above a large blue ring'),
+      judge.check(new Uint8Array(64 * 64 * 3).fill(255), 64, 'a small red circle above a large blue ring'),
     ).toMatchObject({ right: 0, total: 8 });
-    expect(() => checkScene(pixels, 64, 'a nice picture')).toThrow(/not a caption of a scene/);
+    expect(() => judge.check(pixels, 64, 'a nice picture')).toThrow(/not a caption of a scene/);
   });
 });
 

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { UserError } from '../../src/core/errors.ts';
 import { Random } from '../../src/core/random.ts';
 import { type CodeSet, readCodes, writeCodes } from '../../src/io/codes.ts';
-import { readSafetensors, writeSafetensors } from '../../src/io/state.ts';
+import { readSafetensors, writeSafetensors } from '../../src/io/files.ts';
 
 let folder: string;
 beforeAll(() => {

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { UserError } from '../../src/core/errors.ts';
+import { writeSafetensors } from '../../src/io/files.ts';
 import {
   encodeSafetensors,
   parseSafetensors,
@@ -13,7 +14,6 @@ import {
   toBfloat16,
   toFloat32,
 } from '../../src/io/safetensors.ts';
-import { writeSafetensors } from '../../src/io/state.ts';
 
 /** One tensor of each dtype, in the order in which the file must hold them, and their values as numbers. */
 const TENSORS: [string, TensorData][] = [

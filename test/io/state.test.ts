@@ -15,16 +15,10 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { UserError } from '../../src/core/errors.ts';
 import { Random } from '../../src/core/random.ts';
+import { writeAtomic } from '../../src/io/atomic.ts';
+import { readJson, readSafetensors, writeJson, writeSafetensors } from '../../src/io/files.ts';
 import { readJsonLines } from '../../src/io/jsonlines.ts';
-import {
-  loadState,
-  readJson,
-  readSafetensors,
-  saveState,
-  writeAtomic,
-  writeJson,
-  writeSafetensors,
-} from '../../src/io/state.ts';
+import { loadState, saveState } from '../../src/io/state.ts';
 
 /** After this many more disk operations the "process" stops: the operation begins and nothing follows it. */
 const disk = vi.hoisted(() => ({ left: Infinity, stopped: () => {}, handles: new Set<{ close(): Promise<void> }>() }));
@@ -171,7 +165,8 @@ describe('a killed process', () => {
   const source = (path: string) => new URL(`../../src/io/${path}`, import.meta.url).href;
   const stopping = new URL('../cli/stopping.ts', import.meta.url).href;
   const program = `
-    import { saveState, writeAtomic } from '${source('state.ts')}';
+    import { writeAtomic } from '${source('atomic.ts')}';
+    import { saveState } from '${source('state.ts')}';
     import { JsonLines } from '${source('jsonlines.ts')}';
     import { stopAtOperation } from '${stopping}';
     const [folder, start, operation] = process.argv.slice(1);

@@ -269,7 +269,7 @@ describe('logits that are no numbers, and settings at the ends of their range', 
     const draw = (change: Readonly<Record<number, number>> = {}, images = 2) => {
       const numbers = [2, 3, 1, 1, 3, 1].map((x, i) => change[i] ?? x);
       const buffers = [tf.tensor([1, 2, 3, 1, 2, 3]), new Float64Array(images), new Int32Array(2), new Float64Array(2)];
-      backend.call('drawCodes', buffers, numbers);
+      backend.callInOrder('drawCodes', buffers, numbers);
     };
     draw();
     const wrong: readonly Readonly<Record<number, number>>[] = [

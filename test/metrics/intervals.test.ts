@@ -1,6 +1,15 @@
 import { describe, expect, test } from 'vitest';
 import { Random } from '../../src/core/random.ts';
-import { bootstrap, deviation, fisherExact, mean, quantile, subsampling, wilson } from '../../src/metrics/intervals.ts';
+import {
+  bootstrap,
+  deviation,
+  fisherExact,
+  mcnemarExact,
+  mean,
+  quantile,
+  subsampling,
+  wilson,
+} from '../../src/metrics/intervals.ts';
 import { expectAllclose } from '../support.ts';
 
 describe('the Wilson interval', () => {
@@ -41,6 +50,27 @@ describe("Fisher's exact test", () => {
 
   test('takes counts only', () => {
     expect(() => fisherExact(1, 2, -1, 3)).toThrow(RangeError);
+  });
+});
+
+describe("McNemar's exact test", () => {
+  // scipy.stats.binomtest(first, first + second).pvalue
+  test.each([
+    [25, 11, 0.028816719655878842],
+    [10, 0, 2 / 1024],
+    [5, 0, 2 / 32],
+    [1, 7, 18 / 256],
+    [200, 250, 0.02079180024760769],
+    [3, 3, 1],
+    [0, 0, 1],
+  ])('of %i pairs one way and %i the other', (first, second, p) => {
+    expect(mcnemarExact(first, second) / p).toBeCloseTo(1, 9);
+    expect(mcnemarExact(second, first)).toBe(mcnemarExact(first, second));
+  });
+
+  test('takes counts only', () => {
+    expect(() => mcnemarExact(1, -1)).toThrow(RangeError);
+    expect(() => mcnemarExact(1.5, 1)).toThrow(RangeError);
   });
 });
 

@@ -18,11 +18,12 @@ import {
 import { drawScene } from '../../data/shapes.ts';
 import { UserError } from '../../src/core/errors.ts';
 import { Random } from '../../src/core/random.ts';
-import { checkMode, oracleFor } from '../../src/metrics/judges/modes.ts';
+import { ModeJudge, ModeOracle } from '../../src/metrics/judges/modes.ts';
 import { folder } from '../data/files.ts';
 
 const S = 32;
-const oracle = oracleFor(S);
+const judge = new ModeJudge();
+const oracle = judge.oracle(S);
 const drawn = modes.map((_, mode) => drawMode(mode, S, new Random(3).fork('test', mode)));
 
 const floats = (bytes: Uint8Array): Float32Array => Float32Array.from(bytes, v => v / 255);
@@ -124,11 +125,14 @@ describe('the oracle', () => {
   });
 
   test('reads pictures of 64 pixels', async () => {
-    const large = oracleFor(64);
-    for (let mode = 5; mode < modes.length; mode += 29) {
+    const large = new ModeOracle(64);
+    let before: Uint8Array | undefined;
+    for (let mode = 5; mode < modes.length; mode += 13) {
       const picture = drawMode(mode, 64, new Random(9).fork('large', mode));
       expect(large.read(picture).mode).toBe(mode);
       expect(large.read(await blurred(picture, 64)).mode).toBe(mode);
+      if (before !== undefined) expect(large.read(blend(picture, before)).mode).toBeUndefined();
+      before = picture;
     }
   });
 
@@ -183,8 +187,8 @@ describe('the oracle', () => {
   test('says of a caption which words a picture shows; a rejected picture shows none', () => {
     const number = modes.findIndex(({ shape, colour }) => shape === 'cross' && colour === 'green');
     const wanted = modeNumber({ ...modes[number], shape: 'ring', size: 'large' });
-    expect(checkMode(drawn[number], S, captionOf(number))).toMatchObject({ right: 5, total: 5 });
-    const check = checkMode(floats(drawn[number]), S, captionOf(wanted));
+    expect(judge.check(drawn[number], S, captionOf(number))).toMatchObject({ right: 5, total: 5 });
+    const check = judge.check(floats(drawn[number]), S, captionOf(wanted));
     expect(check).toMatchObject({ right: modes[number].size === 'large' ? 4 : 3, total: 5 });
     expect(check.attributes.find(({ name }) => name === 'shape')).toEqual({
       name: 'shape',
@@ -192,8 +196,8 @@ describe('the oracle', () => {
       seen: 'cross',
       right: false,
     });
-    expect(checkMode(plain([245, 245, 245]), S, captionOf(3))).toMatchObject({ right: 0, total: 5 });
-    expect(() => checkMode(drawn[0], S, 'a nice picture')).toThrow(/not a caption of a mode/);
+    expect(judge.check(plain([245, 245, 245]), S, captionOf(3))).toMatchObject({ right: 0, total: 5 });
+    expect(() => judge.check(drawn[0], S, 'a nice picture')).toThrow(/not a caption of a mode/);
   });
 });
 

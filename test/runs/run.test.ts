@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { PresetName } from '../../src/config/presets.ts';
@@ -217,8 +217,24 @@ test('a run is trained by one process at a time; the lock of a dead one does not
   other.kill('SIGKILL');
   await ended;
   const unlock = await lockRun(folder);
-  expect(await readFile(join(folder, 'state', 'lock'), 'utf8')).toBe(String(process.pid));
+  expect(JSON.parse(await readFile(join(folder, 'state', 'lock'), 'utf8'))).toMatchObject({ pid: process.pid });
   await unlock();
   expect(existsSync(join(folder, 'state', 'lock'))).toBe(false);
   await rm(folder, { recursive: true });
+});
+
+test('who trains a run is named with the host, also where that is another one', async () => {
+  const unlock = await lockRun(folder);
+  // Without the start of a process a lock with our own number is one that a process before us left.
+  if (process.platform === 'linux') {
+    await expect(lockRun(folder)).rejects.toThrow(`is being trained by process ${process.pid} on ${hostname()}`);
+  }
+  await unlock();
+  const lock = join(folder, 'state', 'lock');
+  expect(existsSync(lock)).toBe(false);
+  await writeFile(lock, JSON.stringify({ pid: 7, host: 'elsewhere', started: null }));
+  await expect(lockRun(folder)).rejects.toMatchObject({
+    message: expect.stringContaining('is being trained by process 7 on elsewhere'),
+    hint: expect.stringContaining(`if it was killed, remove ${lock}`),
+  });
 });

@@ -7,9 +7,17 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { binarySearch, cumulative } from '../../scripts/studies/stability/categorical.ts';
 import { conclude, formatP, formatRate } from '../../scripts/studies/stability/conclude.ts';
 import { families } from '../../scripts/studies/stability/families.ts';
-import { type FamilyResult, type RunResult, summarise, widestBand } from '../../scripts/studies/stability/results.ts';
+import { addPairs, comparePairs } from '../../scripts/studies/stability/pairs.ts';
+import {
+  type FamilyResult,
+  type RunResult,
+  type Settings,
+  summarise,
+  widestBand,
+} from '../../scripts/studies/stability/results.ts';
 import { centre, judge, ringPoints } from '../../scripts/studies/stability/ring.ts';
-import { runRing } from '../../scripts/studies/stability/study.ts';
+import { resultsText, runRing } from '../../scripts/studies/stability/study.ts';
+import { ringPage } from '../../scripts/studies/stability/table.ts';
 import { TerminalReporter } from '../../src/cli/terminal/progress.ts';
 import { UserError } from '../../src/core/errors.ts';
 import { Random } from '../../src/core/random.ts';
@@ -124,6 +132,36 @@ describe('the summary of a family', () => {
   });
 });
 
+describe('pairs of one rate and seed', () => {
+  const outcomes = (successes: readonly boolean[]) => successes.map((success, seed) => ({ lr: 1e-3, seed, success }));
+
+  test('count those of which one alone succeeds, whatever order they come in', () => {
+    const first = outcomes([true, true, true, false, false]);
+    const second = outcomes([true, false, false, true, false]);
+    expect(comparePairs(first, second.toReversed())).toMatchObject({ first: 2, second: 1, p: 1 });
+    const other = { first: 0, second: 9 };
+    expect(addPairs([comparePairs(first, second), other])).toMatchObject({ first: 2, second: 10 });
+    expect(addPairs([other]).p).toBeCloseTo(2 / 512, 12);
+  });
+
+  test('are refused where a run has no partner', () => {
+    const all = outcomes([true, false]);
+    expect(() => comparePairs(all, all.slice(1))).toThrow('no partner of rate 0.001, seed 0');
+    expect(() => comparePairs(all.slice(1), all)).toThrow('no partner of rate 0.001, seed 0');
+    expect(() => comparePairs([all[0], all[0]], all)).toThrow('no partner of rate 0.001, seed 0');
+  });
+});
+
+test('the page that is kept says what the results that are kept say', () => {
+  const folder = join('docs', 'stability', 'ring');
+  const text = readFileSync(join(folder, 'results.json'), 'utf8');
+  const { settings, families: kept } = JSON.parse(text) as { settings: Settings; families: FamilyResult[] };
+  const results = kept.map(family => ({ ...family, settings, points: [] }));
+  expect(ringPage(results, settings)).toBe(readFileSync(join(folder, 'README.md'), 'utf8'));
+  expect(resultsText(results, settings)).toBe(text);
+  expect(text.split('\n').length).toBeLessThan(settings.lrs.length * settings.seeds.length * kept.length + 100);
+});
+
 describe('the words', () => {
   test('say where a family failed and where it is steady', () => {
     expect(words(result('tokens', [5, 5, 5]))).toBe(
@@ -175,10 +213,14 @@ describe('the words', () => {
       result('predicted', predicted, game('minimax', 0, 0, true, bend)),
     ];
     expect(words(...pair([0, 1, 0], [5, 5, 0]))).toContain(
-      "Prediction in all games together: 10 of 15 runs succeed with it, 1 of 15 without, Fisher's exact p = 0.002: prediction helps.",
+      "Prediction in all games together: 10 of 15 runs succeed with it, 1 of 15 without; of the pairs of one rate and seed, 9 with it alone and 0 without it alone, McNemar's exact p = 0.004: prediction helps.",
     );
     expect(words(...pair([5, 5, 0], [0, 1, 0]))).toContain('prediction does harm.');
-    expect(words(...pair([2, 1, 0], [1, 2, 0]))).toContain('p = 1.00: no effect can be told.');
+    expect(words(...pair([2, 1, 0], [1, 2, 0]))).toContain(
+      "1 with it alone and 1 without it alone, McNemar's exact p = 1.00: no effect can be told.",
+    );
+    // The shares are those of the first case, but every seed that succeeds with it succeeds without it too.
+    expect(words(...pair([5, 1, 0], [5, 5, 0]))).toContain('4 with it alone and 0 without it alone');
     const both = words(...pair([5, 5, 5], [0, 0, 0]), ...pair([0, 0, 0], [5, 5, 5], 'tanh'));
     expect(both).toContain("in the prediction paper's own game (tanh networks, minimax, momentum 0.9): 15 of 15");
     expect(both).toContain(
@@ -288,9 +330,13 @@ describe('the study', () => {
 
   test('is a program that names the families it knows', () => {
     const program = (...argv: readonly string[]) =>
-      spawnSync(process.execPath, ['--import', 'tsx', join('scripts', 'stability', 'stability.ts'), ...argv], {
-        encoding: 'utf8',
-      });
+      spawnSync(
+        process.execPath,
+        ['--import', 'tsx', join('scripts', 'studies', 'stability', 'stability.ts'), ...argv],
+        {
+          encoding: 'utf8',
+        },
+      );
     const wrong = program('--tier', 'ring', '--families', 'tokens,wgan', '--out', out);
     expect(wrong.status).toBe(2);
     expect(wrong.stderr).toMatch(/stability: --families: expected some of tokens, .*, jem, got wgan/);

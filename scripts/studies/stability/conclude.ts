@@ -3,6 +3,7 @@
  * study set out to show is treated like its opposite.
  */
 import { fisherExact, wilson } from '../../../src/metrics/intervals.ts';
+import { addPairs, comparePairs, type Pairs } from './pairs.ts';
 import type { Summary } from './results.ts';
 
 /** Below this a difference is called one. */
@@ -109,13 +110,16 @@ function aboutPrediction(summaries: readonly Summary[]): string[] {
     if (members.length === 0) return [];
     const predicted = pool(members.map(pair => pair.predicted));
     const without = pool(members.map(pair => pair.without));
-    const { p, higher } = compare(predicted, without);
-    const verdict =
-      p >= LEVEL ? 'no effect can be told' : higher === 'first' ? 'prediction helps' : 'prediction does harm';
-    return [
-      `Prediction ${name}: ${of(predicted)} runs succeed with it, ${of(without)} without, Fisher's exact p ${formatP(p)}: ${verdict}.`,
-    ];
+    const compared = addPairs(members.map(pair => comparePairs(pair.predicted.outcomes, pair.without.outcomes)));
+    const counts = `${of(predicted)} runs succeed with it, ${of(without)} without`;
+    return [`Prediction ${name}: ${counts}${aboutPairs(compared)}.`];
   });
+}
+
+/** What pairs that differ by prediction alone say of it. */
+export function aboutPairs({ first, second, p }: Pairs): string {
+  const verdict = p >= LEVEL ? 'no effect can be told' : first > second ? 'prediction helps' : 'prediction does harm';
+  return `; of the pairs of one rate and seed, ${first} with it alone and ${second} without it alone, McNemar's exact p ${formatP(p)}: ${verdict}`;
 }
 
 /** How failures show. */

@@ -6,7 +6,7 @@
 import { z } from 'zod';
 import { type Mode, modeAttributes, modes } from '../../../data/modes.ts';
 import type { Picture } from '../../../src/image/images.ts';
-import { oracleFor } from '../../../src/metrics/judges/modes.ts';
+import { ModeJudge } from '../../../src/metrics/judges/modes.ts';
 
 /** A picture's scene, or undefined where it shows none, beside the one that was asked for. */
 export interface Answer {
@@ -73,8 +73,9 @@ export function klFloor({ images, rejected }: Score): number | null {
 
 /** Scores pictures against the modes that were asked for. */
 export function scorePictures(pictures: readonly Picture[], wanted: readonly number[]): Score {
+  const judge = new ModeJudge();
   return scoreAnswers(
-    pictures.map(({ data, width }, i) => ({ wanted: wanted[i], seen: oracleFor(width).read(data).mode })),
+    pictures.map(({ data, width }, i) => ({ wanted: wanted[i], seen: judge.oracle(width).read(data).mode })),
   );
 }
 

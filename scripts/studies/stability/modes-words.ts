@@ -1,8 +1,9 @@
 /** @file The words about tier T2, made from its numbers: other numbers would say the opposite. */
 import { fisherExact, wilson } from '../../../src/metrics/intervals.ts';
-import { formatP, formatRate } from './conclude.ts';
-import { byFamily, type ModesResult, type ModesSummary, type References } from './modes-results.ts';
+import { aboutPairs, formatP, formatRate } from './conclude.ts';
+import { byFamily, type ModesResult, type ModesSummary, type References, stands } from './modes-results.ts';
 import { K } from './modes-score.ts';
+import { comparePairs } from './pairs.ts';
 
 /** Below this a difference is called one. */
 const LEVEL = 0.05;
@@ -68,11 +69,11 @@ function aboutPrediction(families: readonly ModesSummary[]): string[] {
     return without === undefined ? [] : [{ predicted, without }];
   });
   return pairs.map(({ predicted, without }) => {
-    const [a, b] = [predicted, without];
-    const p = fisherExact(a.successes, a.runs - a.successes, b.successes, b.runs - b.successes);
-    const helps = a.successes * b.runs > b.successes * a.runs;
-    const verdict = p >= LEVEL ? 'no effect can be told' : helps ? 'prediction helps' : 'prediction does harm';
-    return `Prediction in ${b.label}: ${a.successes} of ${a.runs} runs stand with it, ${b.successes} of ${b.runs} without, Fisher's exact p ${formatP(p)}: ${verdict}.`;
+    const [a, b] = [predicted, without].map(({ results }) =>
+      results.map(result => ({ lr: result.lr, seed: result.seed, success: stands(result) })),
+    );
+    const counts = `${predicted.successes} of ${predicted.runs} runs stand with it, ${without.successes} of ${without.runs} without`;
+    return `Prediction in ${without.label}: ${counts}${aboutPairs(comparePairs(a, b))}.`;
   });
 }
 

@@ -17,8 +17,9 @@ import { loadPatchTokenizer } from '../../../src/families/transformer/patch-task
 import { decodePicture } from '../../../src/image/decode.ts';
 import { type Picture, paste } from '../../../src/image/images.ts';
 import { encodePng } from '../../../src/image/png.ts';
+import { writeAtomic } from '../../../src/io/atomic.ts';
+import { readJson, writeJson } from '../../../src/io/files.ts';
 import { readJsonLines } from '../../../src/io/jsonlines.ts';
-import { readJson, writeAtomic, writeJson } from '../../../src/io/state.ts';
 import { openPainter } from '../../../src/runs/painter.ts';
 import { reconstructPictures } from '../../../src/runs/reconstructions.ts';
 import { runPaths } from '../../../src/runs/run.ts';

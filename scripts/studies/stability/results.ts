@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { deviation, type Interval, mean, wilson } from '../../../src/metrics/intervals.ts';
+import type { Outcome } from './pairs.ts';
 import { MODES } from './ring.ts';
 
 /** What must be equal for results to stand in one table. */
@@ -74,6 +75,8 @@ export interface AtRate {
 export interface Summary extends Pick<FamilyResult, 'family' | 'label' | 'kind' | 'gan'> {
   readonly runs: number;
   readonly successes: number;
+  /** Every run, to pair it with another family's. */
+  readonly outcomes: readonly Outcome[];
   readonly interval: Interval;
   readonly rates: readonly AtRate[];
   readonly band: Band | undefined;
@@ -115,6 +118,7 @@ export function summarise({ family, label, kind, gan, runs }: FamilyResult): Sum
     gan,
     runs: runs.length,
     successes,
+    outcomes: runs.map(({ lr, seed, success }) => ({ lr, seed, success })),
     interval: wilson(successes, runs.length),
     rates,
     band: widestBand(rates),

@@ -8,7 +8,8 @@ import { join } from 'node:path';
 import { show } from '../../../src/config/schema.ts';
 import { UserError } from '../../../src/core/errors.ts';
 import { encodePng } from '../../../src/image/png.ts';
-import { readJson, writeAtomic, writeJson } from '../../../src/io/state.ts';
+import { writeAtomic } from '../../../src/io/atomic.ts';
+import { readJson, writeJson } from '../../../src/io/files.ts';
 import type { Session } from '../../../src/runs/session.ts';
 import type { Family } from './families.ts';
 import { Lanes } from './lanes.ts';
@@ -130,9 +131,17 @@ function thousandths(values: Float32Array): number[] {
   return xy;
 }
 
+/** What was found, as JSON with a line for each run. */
+export function resultsText(results: readonly FamilyResult[], settings: Settings): string {
+  const lines = results.map(({ points: _, settings: __, runs, ...family }) => {
+    const about = JSON.stringify(family).slice(0, -1); // open for the runs
+    return `${about},"runs":[\n${runs.map(run => JSON.stringify(run)).join(',\n')}\n]}`;
+  });
+  return `{"settings":${JSON.stringify(settings)},"families":[\n${lines.join(',\n')}\n]}\n`;
+}
+
 async function writePage(results: readonly FamilyResult[], settings: Settings, out: string): Promise<void> {
-  const runs = results.map(({ points: _, settings: __, ...rest }) => rest);
-  await writeJson(join(out, 'results.json'), { settings, families: runs });
+  await writeAtomic(join(out, 'results.json'), resultsText(results, settings));
   await writeAtomic(join(out, 'map.png'), await encodePng(await stabilityMap(results, settings)));
   await writeAtomic(join(out, 'samples.png'), await encodePng(await samplePanels(results, settings)));
   await writeAtomic(join(out, 'README.md'), ringPage(results, settings));

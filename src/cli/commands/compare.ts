@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { CompareRequest } from '../../runs/compare.ts';
 import type { Session } from '../../runs/session.ts';
 import { defineCommand } from '../command.ts';
-import { count, engineFlags, file, folder, formatFlag, seed, weights } from '../common-flags.ts';
+import { count, engineFlags, file, folder, formatFlag, metricsFlag, seed, weights } from '../common-flags.ts';
 
 export const compare = defineCommand({
   name: 'compare',
@@ -15,17 +15,12 @@ export const compare = defineCommand({
   aliases: { n: 'numImages' },
   positionals: [{ name: 'RUN', description: 'runs of any family, trained on the same images', many: true }],
   flags: async () => {
-    const { defaultMetrics, metricNames } = await import('../../metrics/registry.ts');
     return z.object({
       out: file('the page; the same content as JSON goes beside it').default('comparison.html'),
       data: folder('the images that the runs were trained on, to paint held-out captions and to measure').optional(),
       format: await formatFlag(),
       captions: z.string().optional().describe('captions to paint, separated by | (default: those of held-out images)'),
-      metrics: z
-        .array(z.enum(metricNames))
-        .min(1)
-        .default([...defaultMetrics])
-        .describe('with --data: measured of runs that have no result of it yet'),
+      metrics: await metricsFlag('with --data: measured of runs that have no result of it yet'),
       features: z.array(z.string()).min(1).default(['random']).describe('what the metrics look through, as for eval'),
       numImages: count('images painted by each run to measure').max(100000).default(256),
       reference: count('training images to compare with').max(100000).default(1000),
@@ -34,7 +29,10 @@ export const compare = defineCommand({
       ...(await engineFlags()),
     });
   },
-  run: (session, { values, positionals }) => compareCommand(session, { ...values, runs: positionals }),
+  run: (session, { values, positionals }) => {
+    const captions = values.captions?.split('|').map(caption => caption.trim());
+    return compareCommand(session, { ...values, captions, runs: positionals });
+  },
 });
 
 /** Compares and prints the findings. */

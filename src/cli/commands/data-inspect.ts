@@ -17,7 +17,7 @@ export const dataInspect = defineCommand({
     const { openDataset } = await import('../../../data/index.ts');
     const { contactSheet, formatInspection, inspectDataset } = await import('../../../data/inspect.ts');
     const { UserError } = await import('../../core/errors.ts');
-    const { writeAtomic } = await import('../../io/state.ts');
+    const { writeAtomic } = await import('../../io/atomic.ts');
     // Every image is decoded anyway, so headers need no check of their own.
     const dataset = await openDataset(path, { format: values.format, check: false });
     reporter.stage('inspect', { unit: 'images' });

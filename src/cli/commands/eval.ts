@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { EvalRequest } from '../../runs/evaluate.ts';
 import type { Session } from '../../runs/session.ts';
 import { defineCommand } from '../command.ts';
-import { count, engineFlags, folder, formatFlag, seed, weights } from '../common-flags.ts';
+import { count, engineFlags, folder, formatFlag, metricsFlag, seed, weights } from '../common-flags.ts';
 
 export const evaluate = defineCommand({
   name: 'eval',
@@ -14,16 +14,13 @@ export const evaluate = defineCommand({
   ],
   aliases: { n: 'numImages' },
   flags: async () => {
-    const { defaultMetrics, metricNames } = await import('../../metrics/registry.ts');
     return z.object({
       run: folder('a trained run').default('runs/demo'),
       data: folder('the images that it was trained on'),
       format: await formatFlag(),
-      metrics: z
-        .array(z.enum(metricNames))
-        .min(1)
-        .default([...defaultMetrics])
-        .describe('what to measure; cmmd, clip-score and r-precision need features that know captions or CLIP'),
+      metrics: await metricsFlag(
+        'what to measure; cmmd, clip-score and r-precision need features that know captions or CLIP',
+      ),
       features: z
         .array(z.string())
         .min(1)

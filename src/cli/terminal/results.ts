@@ -1,17 +1,7 @@
 /** @file The results of an evaluation as a table on the terminal. */
-import type { MetricRow } from '../../metrics/registry.ts';
+import { allQuantities, findQuantity, type MetricRow } from '../../metrics/define.ts';
 import type { EvalRecord } from '../../runs/evaluation/record.ts';
 import { textTable } from './tables.ts';
-
-/** How a metric is shown, where its own number is hard to read. */
-const shown: Readonly<Record<string, { readonly label: string; readonly scale: number }>> = {
-  kid: { label: 'kid x 1000', scale: 1000 },
-  nll: { label: 'nll, nats a code', scale: 1 },
-  psnr: { label: 'psnr, dB', scale: 1 },
-};
-
-/** What leads, whatever order it was asked for in. */
-const leading = ['kid', 'coverage'];
 
 const columns: readonly { readonly row: MetricRow; readonly title: string }[] = [
   { row: 'samples', title: 'samples' },
@@ -25,6 +15,8 @@ const columns: readonly { readonly row: MetricRow; readonly title: string }[] = 
  */
 export function resultTable(records: readonly EvalRecord[]): string[] {
   const present = columns.filter(({ row }) => records.some(record => record.row === row));
+  const leading = allQuantities().flatMap(({ name, leads }) => (leads ? name : []));
+  const rank = (name: string) => (leading.includes(name) ? leading.indexOf(name) : leading.length);
   const groups = [...new Set(records.map(({ features }) => features))];
   const head = ['', ...present.map(({ title }) => title)];
   const body: string[][] = [];
@@ -33,7 +25,6 @@ export function resultTable(records: readonly EvalRecord[]): string[] {
     body.push([features === null ? 'without features' : `features ${features}`]);
     const own = records.filter(record => record.features === features);
     const names = [...new Set(own.map(({ metric }) => metric))];
-    const rank = (name: string) => (leading.includes(name) ? leading.indexOf(name) : leading.length);
     for (const name of names.sort((a, b) => rank(a) - rank(b))) {
       const cells = present.map(({ row }) => {
         const record = own.find(other => other.metric === name && other.row === row);
@@ -41,23 +32,29 @@ export function resultTable(records: readonly EvalRecord[]): string[] {
         if (record?.value === null && reason !== undefined) reasons.push(`${name}: ${reason}`);
         return record === undefined ? '' : cell(record);
       });
-      body.push([`  ${shown[name]?.label ?? name}`, ...cells]);
+      body.push([`  ${labelOf(name)}`, ...cells]);
     }
   }
   const notes = [...new Set(reasons)].map(reason => `n/a  ${reason}`);
   return [...textTable([head, ...body], { gap: 3 }), ...notes];
 }
 
+/** A number's name with what its values are multiplied by, and their unit. */
+function labelOf(name: string): string {
+  const { scale = 1, unit } = findQuantity(name) ?? {};
+  return `${name}${scale === 1 ? '' : ` x ${scale}`}${unit === undefined ? '' : `, ${unit}`}`;
+}
+
 function cell({ metric, value, low, high }: EvalRecord): string {
   if (value === null) return 'n/a';
-  const { scale = 1 } = shown[metric] ?? {};
-  if (low === null || high === null) return number(value * scale, value * scale);
+  const { scale = 1 } = findQuantity(metric) ?? {};
+  if (low === null || high === null) return formatSized(value * scale, value * scale);
   const size = Math.max(Math.abs(value), Math.abs(high - low)) * scale;
-  return `${number(value * scale, size)} [${number(low * scale, size)}, ${number(high * scale, size)}]`;
+  return `${formatSized(value * scale, size)} [${formatSized(low * scale, size)}, ${formatSized(high * scale, size)}]`;
 }
 
 /** As many digits as fit a number of that size. */
-function number(value: number, size: number): string {
+function formatSized(value: number, size: number): string {
   const digits = size >= 100 ? 1 : size >= 10 ? 2 : size >= 0.05 ? 3 : 5;
   const text = value.toFixed(digits);
   return /^-0\.?0*$/.test(text) ? text.slice(1) : text;

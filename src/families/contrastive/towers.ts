@@ -6,7 +6,7 @@
 import { type TextConfig, textSchema } from '../../config/run.ts';
 import { UserError } from '../../core/errors.ts';
 import { Random } from '../../core/random.ts';
-import { readSafetensors, writeSafetensors } from '../../io/state.ts';
+import { readSafetensors, writeSafetensors } from '../../io/files.ts';
 import { asTensors, namedValues, type Weights } from '../../training/loop.ts';
 import { Contrastive } from './contrastive.ts';
 

@@ -2,12 +2,12 @@
  * @file Training the transformer on captions and codes: which sequences a step sees, what is left out for guidance, and
  * the losses on held-out images. Which sequences those are depends only on the seed and the step's number.
  */
-import * as tf from '@tensorflow/tfjs-core';
 import { Random } from '../../core/random.ts';
 import type { CodeSet } from '../../io/codes.ts';
 import type { Parameters } from '../../nn/module.ts';
 import type { Losses, Metrics, Task } from '../../training/loop.ts';
 import type { Dalle, SequenceBatch } from './dalle.ts';
+import { measureNats } from './likelihood.ts';
 
 /** What is needed of a caption tokenizer. */
 export interface CaptionEncoder {
@@ -177,15 +177,9 @@ export class DalleTask implements Task {
         set,
         items.map(item => ({ item, crop: 0, ids: this.encode(captions[item][0], 0) })),
       );
-      const losses = tf.tidy(() => {
-        const measured = this.model.loss(batch);
-        measured.loss.dispose();
-        return [measured.caption, measured.image];
-      });
-      const [captionLoss, imageLoss] = await Promise.all(losses.map(async t => (await t.data())[0]));
-      for (const t of losses) t.dispose();
-      caption += (captionLoss * items.length) / count;
-      image += (imageLoss * items.length) / count;
+      const nats = await measureNats(this.model, batch);
+      caption += (nats.caption * items.length) / count;
+      image += (nats.image * items.length) / count;
     }
     const bits = (image * set.length) / Math.LN2;
     return {

@@ -2,17 +2,25 @@
  * @file What a program holds: a trained run that paints captions. Joins the two tokenizers and the model; knows nothing
  * of data sets, flags or terminals.
  */
-import * as tf from '@tensorflow/tfjs-core';
 import { BpeTokenizer } from '../../../tokenizer/bpe.ts';
+import { PictureCodec } from '../../../tokenizer/codec.ts';
 import type { PatchTokenizer } from '../../../tokenizer/patch.ts';
 import { codebookSizeOf, type RunConfig } from '../../config/run.ts';
+import {
+  booleanCheck,
+  checkOptions,
+  checkValue,
+  listCheck,
+  pictureCheck,
+  textCheck,
+  wholeCheck,
+} from '../../core/checks.ts';
 import { UserError } from '../../core/errors.ts';
 import type { BackendName } from '../../device/backends.ts';
 import type { PrecisionName } from '../../device/precision.ts';
-import { fill, Images, type Picture } from '../../image/images.ts';
-import { imagesToTensor, tensorToImages } from '../../image/pixels.ts';
+import type { Picture } from '../../image/images.ts';
+import { readJson, readSafetensors } from '../../io/files.ts';
 import type { SafetensorsFile } from '../../io/safetensors.ts';
-import { readJson, readSafetensors } from '../../io/state.ts';
 import { startBackend } from '../../kernels/start.ts';
 import {
   chooseWeights,
@@ -24,9 +32,11 @@ import {
   type WeightKind,
 } from '../../runs/run.ts';
 import { namedValues } from '../../training/loop.ts';
+import { samplingChecks } from '../checks.ts';
 import type { Completion, Order, PaintSettings } from '../queue.ts';
 import { Dalle } from './dalle.ts';
 import { generate, type SamplingOptions } from './generate.ts';
+import { logProbabilities } from './likelihood.ts';
 import { loadPatchTokenizer } from './patch-task.ts';
 
 export interface LoadOptions {
@@ -83,14 +93,20 @@ export class Tessera {
   readonly config: RunConfig;
   readonly captions: BpeTokenizer;
   readonly patch: PatchTokenizer;
+  /** The patch tokenizer as it takes pictures. */
+  readonly codec: PictureCodec;
   readonly model: Dalle;
   readonly step: number;
+  /** Works that use the weights at this moment. */
+  private uses = 0;
+  private disposed = false;
 
   constructor(parts: Parts) {
     this.folder = parts.folder;
     this.config = parts.config;
     this.captions = parts.captions;
     this.patch = parts.patch;
+    this.codec = new PictureCodec(parts.patch);
     this.model = parts.model;
     this.step = parts.step ?? 0;
   }
@@ -127,20 +143,28 @@ export class Tessera {
     return this.config.images.imageSize;
   }
 
-  /** A caption's padded ids, and whether it was too long and has been cut. */
+  /**
+   * A caption's padded ids, [captionLength] int32, and whether it was too long and has been cut.
+   * @throws UserError if the caption is not text
+   */
   encodeCaption(caption: string): { readonly ids: Int32Array; readonly cut: boolean } {
+    checkValue('encodeCaption: caption', caption, textCheck);
     return this.captions.encodeCaption(caption, { length: this.config.model.captionLength });
   }
 
   /**
    * Paints a caption, yielding the images as they appear; the last yield is finished.
-   * @param caption any text; '' paints without a caption
+   * @param caption any text; '' paints without a caption. What is longer than the model reads is cut.
+   * @throws UserError naming the first argument that does not fit, or that the run was disposed of
    */
-  async *paint(caption: string, options: PaintOptions = {}): AsyncGenerator<Painting, void> {
+  paint(caption: string, options: PaintOptions = {}): AsyncGenerator<Painting, void> {
+    this.expectOpen();
+    checkValue('paint: caption', caption, textCheck);
+    checkOptions('paint', options, paintChecks);
     const { images = 1, firstImage = 0, seed = 0, image, keep, previews = true, ...settings } = options;
     const orders = Array.from({ length: images }, (_, i) => ({ caption, seed, number: firstImage + i }));
     const completion = image === undefined ? undefined : { image, keep: keep ?? [] };
-    yield* this.paintOrders(orders, { ...settings, previews, completion });
+    return this.paintOrders(orders, { ...settings, previews, completion });
   }
 
   /**
@@ -158,52 +182,70 @@ export class Tessera {
     const places = new Map(texts.map((caption, i) => [caption, i]));
     const generated = generate(this.model, {
       ...{ temperature, topK, topP, cfgScale, every },
-      captions: texts.map(caption => (caption === '' ? this.model.emptyCaption() : this.encodeCaption(caption).ids)),
+      captions: texts.map(caption => this.idsOf(caption)),
       images: orders.map(({ caption, seed, number }) => ({ caption: places.get(caption) as number, seed, number })),
       given: completion === undefined ? undefined : await this.givenCodes(completion),
     });
     const total = this.model.codes;
-    for await (const { codes, painted } of generated) {
-      yield { codes, painted, total, pictures: previews || painted === total ? await this.decode(codes) : [] };
-    }
-  }
-
-  /** The codes of pictures of the run's size, [pictures, grid * grid]. */
-  async encode(pictures: readonly Picture[]): Promise<Int32Array> {
-    const S = this.imageSize;
-    for (const { width, height } of pictures) {
-      if (width !== S || height !== S) {
-        throw new UserError('encode', `expected ${S} x ${S} pixels, got ${width} x ${height}`);
+    this.begin();
+    try {
+      for await (const { codes, painted } of generated) {
+        yield { codes, painted, total, pictures: previews || painted === total ? await this.decode(codes) : [] };
+        this.expectOpen();
       }
+    } finally {
+      this.end();
     }
-    const images = imagesToTensor(Images.of(pictures));
-    const codes = this.patch.encode(images);
-    const result = (await codes.data()) as Int32Array;
-    images.dispose();
-    codes.dispose();
-    return result;
   }
 
-  /** Pictures of codes [n, grid * grid]; patches whose code is -1 are light grey. */
+  /**
+   * The codes of pictures of the run's size.
+   * @returns [pictures, grid * grid] int32, picture by picture, each in raster order
+   * @throws UserError if something is no picture, or one of another size
+   */
+  async encode(pictures: readonly Picture[]): Promise<Int32Array> {
+    this.expectOpen();
+    return this.codec.encode(pictures);
+  }
+
+  /**
+   * Pictures of codes.
+   * @param codes [n, grid * grid], as of `encode`; patches whose code is -1 become light grey
+   * @throws UserError if they are not whole pictures, or not codes of this run's codebook
+   */
   async decode(codes: Int32Array): Promise<Picture[]> {
-    const { grid } = this.config.patch;
-    const N = grid * grid;
-    const n = codes.length / N;
-    // A patch that is not there yet shows through its neighbours' convolutions as little as the code of its left one.
-    const filled = Int32Array.from(codes, (code, i) => (code >= 0 ? code : lastBefore(codes, i - (i % N), i)));
-    const ids = tf.tensor2d(filled, [n, N], 'int32');
-    const images = this.patch.decode(ids);
-    const pictures = (await tensorToImages(images)).pictures();
-    ids.dispose();
-    images.dispose();
-    const side = this.imageSize / grid;
-    codes.forEach((code, i) => {
-      if (code >= 0) return;
-      const place = i % N;
-      const box = { left: (place % grid) * side, top: Math.floor(place / grid) * side, width: side, height: side };
-      fill(pictures[Math.floor(i / N)], box, UNPAINTED);
-    });
-    return pictures;
+    this.expectOpen();
+    return this.codec.decode(codes);
+  }
+
+  /**
+   * How likely the model finds the codes of pictures under their captions, without guidance: log p(code i | caption, the
+   * codes before it). Their sum over a picture is its log-likelihood as codes.
+   * @param captions one a picture; '' is no caption
+   * @param codes [n, grid * grid], as of `encode`
+   * @returns [n, grid * grid] in nats, at most 0
+   * @throws UserError if there is not one picture's codes a caption, or something is no code of this run's codebook
+   */
+  async logProbabilities(captions: readonly string[], codes: Int32Array): Promise<Float64Array> {
+    this.expectOpen();
+    checkValue('logProbabilities: captions', captions, captionsCheck);
+    this.codec.checkCodes('logProbabilities', codes, 0);
+    const count = captions.length * this.model.codes;
+    if (codes.length !== count) {
+      throw new UserError('logProbabilities: codes', `expected ${count}, those of a picture each, got ${codes.length}`);
+    }
+    return this.use(() =>
+      logProbabilities(
+        this.model,
+        captions.map(caption => this.idsOf(caption)),
+        codes,
+      ),
+    );
+  }
+
+  /** The ids that the model reads for a caption. */
+  private idsOf(caption: string): Int32Array {
+    return caption === '' ? this.model.emptyCaption() : this.encodeCaption(caption).ids;
   }
 
   private async givenCodes({ image, keep }: Completion): Promise<Int32Array> {
@@ -214,23 +256,57 @@ export class Tessera {
     return codes.map((code, i) => (keep[i] ? code : -1));
   }
 
-  /** Frees the parameters. */
+  /** Frees the weights, once what uses them has come to its next step. Whatever is asked of it then is refused. */
   dispose(): void {
+    if (this.disposed) return;
+    this.disposed = true;
+    if (this.uses === 0) this.free();
+  }
+
+  private free(): void {
     this.model.dispose();
-    this.patch.dispose();
+    this.codec.dispose();
+  }
+
+  private begin(): void {
+    this.expectOpen();
+    this.uses++;
+  }
+
+  private end(): void {
+    this.uses--;
+    if (this.disposed && this.uses === 0) this.free();
+  }
+
+  private async use<T>(work: () => Promise<T>): Promise<T> {
+    this.begin();
+    try {
+      return await work();
+    } finally {
+      this.end();
+    }
+  }
+
+  private expectOpen(): void {
+    if (this.disposed) throw new UserError('Tessera', `${this.folder} was disposed of`, 'load it again');
   }
 }
+
+const captionsCheck = listCheck('captions', textCheck);
+
+const paintChecks = {
+  images: wholeCheck({ least: 1 }),
+  firstImage: wholeCheck({ least: 0 }),
+  every: wholeCheck({ least: 1 }),
+  previews: booleanCheck,
+  image: pictureCheck(),
+  keep: listCheck('true or false', booleanCheck),
+  ...samplingChecks,
+};
 
 function withoutUndefined<T extends object>(values: T): T {
   // Only what is undefined is left out, so the type stays.
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as T;
-}
-
-const UNPAINTED = [235, 235, 235] as const;
-
-function lastBefore(codes: Int32Array, first: number, index: number): number {
-  for (let i = index - 1; i >= first; i--) if (codes[i] >= 0) return codes[i];
-  return 0;
 }
 
 /**

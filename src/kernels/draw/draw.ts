@@ -61,7 +61,7 @@ export async function drawCodes(logits: Tensor, u: Float64Array, options: DrawOp
   if (backend !== undefined) {
     const most = topK > 0 ? Math.min(topK, K) : K;
     const buffers = [logits, u, drawn.codes, drawn.logProbability];
-    backend.call('drawCodes', buffers, [images, K, cfgScale, temperature, most, topP]);
+    backend.callInOrder('drawCodes', buffers, [images, K, cfgScale, temperature, most, topP]);
     return expectCodes(drawn, images);
   }
   const gpu = activeGpu();

@@ -16,8 +16,9 @@ import {
   modeSizes,
   modes,
 } from '../../../data/modes.ts';
-import { blurred, shapeCoverage } from '../../../data/shape-fit.ts';
+import { shapeCoverage } from '../../../data/shape-coverage.ts';
 import type { SceneCheck } from './scenes.ts';
+import { blurred } from './shape-fit.ts';
 
 /** Why a picture is no scene: its background's or object's colour is none of the palette, or something else is in it. */
 export type Rejection = 'background' | 'colour' | 'rest';
@@ -31,7 +32,7 @@ export interface ModeReading {
   /** Distance of the background's and the object's colour from the palette's, in [0, sqrt 3]. */
   readonly background: number;
   readonly colour: number;
-  /** Largest mean error of 3 x 3 pixels, as a share of the contrast between object and background. */
+  /** Largest mean error of a window of 3 x 3 pixels in 32, as a share of the contrast between object and background. */
   readonly rest: number;
   /** Root mean square of those in the object's bounding box. */
   readonly body: number;
@@ -43,31 +44,35 @@ export interface ModeReading {
  */
 const MOST = { background: 0.185, colour: 0.185, rest: 0.27, body: 0.095 } as const;
 
-/** How well a picture shows what a mode's caption says; a rejected picture shows nothing of it. Also a hook for metrics. */
-export function checkMode(pixels: Uint8Array | Float32Array, size: number, caption: string): SceneCheck {
-  const wanted = modeOf(caption);
-  if (wanted === undefined) throw new Error(`check: not a caption of a mode: ${caption}`);
-  const { mode } = oracleFor(size).read(pixels);
-  const attributes = attributeNames.map(name => {
-    const seen = mode === undefined ? 'nothing' : modes[mode][name];
-    return { name, wanted: modes[wanted][name], seen, right: seen === modes[wanted][name] };
-  });
-  return { right: attributes.filter(({ right }) => right).length, total: attributes.length, attributes };
-}
-
 export const attributeNames = Object.keys(modeAttributes) as readonly (keyof Mode)[]; // of a literal
 
-/** One oracle a size, made when it is first asked for: they hold nothing but templates. */
-const oracles = new Map<number, ModeOracle>();
+/** Judges pictures of modes. */
+export class ModeJudge {
+  /** One a size of pictures, made when it is first needed. */
+  private readonly oracles = new Map<number, ModeOracle>();
 
-/** The oracle of pictures of a size. */
-export function oracleFor(size: number): ModeOracle {
-  let oracle = oracles.get(size);
-  if (oracle === undefined) {
-    oracle = new ModeOracle(size);
-    oracles.set(size, oracle);
+  /** The oracle of pictures of a size. */
+  oracle(size: number): ModeOracle {
+    const oracle = this.oracles.get(size) ?? new ModeOracle(size);
+    this.oracles.set(size, oracle);
+    return oracle;
   }
-  return oracle;
+
+  /**
+   * How well a picture shows what a mode's caption says; a rejected picture shows nothing of it.
+   * @param pixels [size, size, 3], bytes in [0, 255] or floats in [0, 1]
+   * @throws Error if the caption is none of a mode
+   */
+  check(pixels: Uint8Array | Float32Array, size: number, caption: string): SceneCheck {
+    const wanted = modeOf(caption);
+    if (wanted === undefined) throw new Error(`check: not a caption of a mode: ${caption}`);
+    const { mode } = this.oracle(size).read(pixels);
+    const attributes = attributeNames.map(name => {
+      const seen = mode === undefined ? 'nothing' : modes[mode][name];
+      return { name, wanted: modes[wanted][name], seen, right: seen === modes[wanted][name] };
+    });
+    return { right: attributes.filter(({ right }) => right).length, total: attributes.length, attributes };
+  }
 }
 
 type Rgb = readonly [number, number, number];
@@ -336,8 +341,9 @@ function middleOf(values: readonly number[]): number {
 }
 
 /**
- * Means of the error over 3 x 3 pixels, in which noise averages out and something that is there does not: the largest
- * length of all, and the root mean square of those in the object's bounding box.
+ * Means of the error over square windows, in which noise averages out and something that is there does not: the largest
+ * length of all, and the root mean square of those in the object's bounding box. A window has 3 x 3 pixels of a picture of
+ * 32 and grows with the picture, as what a pose is off by does.
  */
 function regions(left: Float32Array, shares: Float32Array, size: number): { largest: number; inside: number } {
   const columns: number[] = [];
@@ -349,13 +355,18 @@ function regions(left: Float32Array, shares: Float32Array, size: number): { larg
   }
   const [west, east] = [Math.min(...columns), Math.max(...columns)];
   const [north, south] = [rows[0], rows[rows.length - 1]];
+  const reach = Math.max(1, Math.round(size / 32));
+  const side = 2 * reach + 1;
   let [largest, sum, count] = [0, 0, 0];
-  for (let y = 1; y < size - 1; y++) {
-    for (let x = 1; x < size - 1; x++) {
+  for (let y = reach; y < size - reach; y++) {
+    for (let x = reach; x < size - reach; x++) {
       let square = 0;
       for (let c = 0; c < 3; c++) {
         let mean = 0;
-        for (let k = 0; k < 9; k++) mean += left[3 * ((y + Math.floor(k / 3) - 1) * size + x + (k % 3) - 1) + c] / 9;
+        for (let k = 0; k < side * side; k++) {
+          const [v, u] = [y + Math.floor(k / side) - reach, x + (k % side) - reach];
+          mean += left[3 * (v * size + u) + c] / (side * side);
+        }
         square += mean * mean;
       }
       if (square > largest) largest = square;

@@ -4,7 +4,6 @@
  * matching mass and centre, which blur changes little. Serves to measure how well a model follows captions.
  */
 
-import { shapeFit } from '../../../data/shape-fit.ts';
 import {
   type SceneColour,
   type ScenePlace,
@@ -18,6 +17,7 @@ import {
   sceneShapes,
   sceneSizes,
 } from '../../../data/shapes.ts';
+import { ShapeFitter } from './shape-fit.ts';
 
 export interface SceneAttribute {
   /** E.g. `first colour`, `relation`, `objects`. */
@@ -46,26 +46,36 @@ interface Wish {
   readonly relation?: SceneRelation;
 }
 
-/**
- * How much of a caption a picture shows. One object has 5 attributes (objects, size, colour, shape, place), two have 8
- * (objects, three each, relation). Two objects are matched in the order that gets more right.
- * @param pixels [size, size, 3], bytes in [0, 255] or floats in [0, 1]; @param caption as `makeShapes` writes them
- * @throws Error if the caption is not of that form
- */
-export function checkScene(pixels: Uint8Array | Float32Array, size: number, caption: string): SceneCheck {
-  const wish = parseCaption(caption);
-  if (wish === undefined) throw new Error(`check: not a caption of a scene: ${caption}`);
-  const seen = seeScene(pixels, size);
-  const count = {
-    name: 'objects',
-    wanted: String(wish.objects.length),
-    seen: String(seen.length),
-    right: seen.length === wish.objects.length,
-  };
-  const orders = wish.objects.length === 1 ? seen.map(object => [object]) : pairsOf(seen);
-  if (orders.length === 0) orders.push(seen.slice(0, 1));
-  const checks = orders.map(order => summary([count, ...compare(wish, order)]));
-  return checks.reduce((best, check) => (check.right > best.right ? check : best));
+/** Whether a caption is one that `makeShapes` writes, which pictures can be checked against. */
+export function isSceneCaption(caption: string): boolean {
+  return parseCaption(caption) !== undefined;
+}
+
+/** Judges pictures of scenes. */
+export class SceneJudge {
+  private readonly fitter = new ShapeFitter();
+
+  /**
+   * How much of a caption a picture shows. One object has 5 attributes (objects, size, colour, shape, place), two have 8
+   * (objects, three each, relation). Two objects are matched in the order that gets more right.
+   * @param pixels [size, size, 3], bytes in [0, 255] or floats in [0, 1]; @param caption as `makeShapes` writes them
+   * @throws Error if the caption is not of that form
+   */
+  check(pixels: Uint8Array | Float32Array, size: number, caption: string): SceneCheck {
+    const wish = parseCaption(caption);
+    if (wish === undefined) throw new Error(`check: not a caption of a scene: ${caption}`);
+    const seen = seeScene(pixels, size, this.fitter);
+    const count = {
+      name: 'objects',
+      wanted: String(wish.objects.length),
+      seen: String(seen.length),
+      right: seen.length === wish.objects.length,
+    };
+    const orders = wish.objects.length === 1 ? seen.map(object => [object]) : pairsOf(seen);
+    if (orders.length === 0) orders.push(seen.slice(0, 1));
+    const checks = orders.map(order => summary([count, ...compare(wish, order)]));
+    return checks.reduce((best, check) => (check.right > best.right ? check : best));
+  }
 }
 
 function summary(attributes: readonly SceneAttribute[]): SceneCheck {
@@ -137,8 +147,8 @@ interface Blob {
 /** Smallest share of the picture that counts as an object; the smallest drawn is three times that. */
 const LEAST_AREA = 0.008;
 
-/** All objects in a picture, largest first. @param pixels [size, size, 3] as in `checkScene` */
-function seeScene(pixels: Uint8Array | Float32Array, size: number): SeenObject[] {
+/** All objects in a picture, largest first. @param pixels [size, size, 3] as in `check` */
+function seeScene(pixels: Uint8Array | Float32Array, size: number, fitter: ShapeFitter): SeenObject[] {
   const rgb = pixels instanceof Uint8Array ? Float32Array.from(pixels, v => v / 255) : pixels;
   const ground = backgroundOf(rgb, size);
   // Distance from the background, of which half marks an edge.
@@ -150,7 +160,7 @@ function seeScene(pixels: Uint8Array | Float32Array, size: number): SeenObject[]
     .flatMap(blob => byColour(blob, rgb, far, size))
     .filter(({ pixels: { length } }) => length >= LEAST_AREA * size * size)
     .sort((a, b) => b.pixels.length - a.pixels.length)
-    .map(blob => look(blob, rgb, ground, size));
+    .map(blob => look(blob, { rgb, ground, size, fitter }));
 }
 
 /** The middle value of the border's pixels in each channel. */
@@ -241,7 +251,20 @@ function nearestColour(rgb: Float32Array, i: number): SceneColour {
 const SMALL_UP_TO = 0.325;
 
 /** Shape, size and place of a blob from its coverage: how far each pixel has gone from the background to the blob's colour. */
-function look({ pixels, colour }: Blob, rgb: Float32Array, ground: readonly number[], size: number): SeenObject {
+function look(
+  { pixels, colour }: Blob,
+  {
+    rgb,
+    ground,
+    size,
+    fitter,
+  }: {
+    readonly rgb: Float32Array;
+    readonly ground: readonly number[];
+    readonly size: number;
+    readonly fitter: ShapeFitter;
+  },
+): SeenObject {
   const full = sceneColours[colour].map((v, c) => v / 255 - ground[c]);
   const norm = full.reduce((sum, v) => sum + v * v, 0);
   const area = new Set(pixels);
@@ -260,7 +283,7 @@ function look({ pixels, colour }: Blob, rgb: Float32Array, ground: readonly numb
     const [u, v] = [(i % size) - left + border, Math.floor(i / size) - top + border];
     coverage[v * side + u] = Math.min(1, Math.max(0, along));
   }
-  const { shape, ...fit } = shapeFit(coverage, side);
+  const { shape, ...fit } = fitter.fit(coverage, side);
   const extent = (fit.extent * side) / size;
   const x = (fit.x * side + left - border) / size;
   const y = (fit.y * side + top - border) / size;

@@ -2,28 +2,18 @@
 
 import { type Item, openDataset } from '../../../data/index.ts';
 import { decodeAll } from '../../../data/loader.ts';
-import { modeOf } from '../../../data/modes.ts';
 import type { RunConfig } from '../../config/run.ts';
 import { UserError } from '../../core/errors.ts';
 import { Random } from '../../core/random.ts';
-import { imageNumbers, TransformerPainter } from '../../families/painter.ts';
-import { DalleTask } from '../../families/transformer/task.ts';
 import type { Picture } from '../../image/images.ts';
 import { NearestImages } from '../../image/nearest.ts';
-import { checkMode } from '../../metrics/judges/modes.ts';
-import { checkScene } from '../../metrics/judges/scenes.ts';
-import type { Evidence } from '../../metrics/registry.ts';
+import type { Captioned, Evidence } from '../../metrics/define.ts';
 import { splitDataset } from '../images.ts';
 import type { Painter } from '../painter.ts';
 import { reconstructPictures } from '../reconstructions.ts';
-import type { Session } from '../session.ts';
+import { type Session, unlessStopped } from '../session.ts';
 
-/** Real pictures with the first caption of each. */
-export interface Captioned {
-  readonly pictures: readonly Picture[];
-  readonly captions: readonly string[];
-}
-
+/** Real pictures, with the first caption of each. */
 export interface RealPictures {
   /** What all rows are compared with: training images. */
   readonly reference: Captioned;
@@ -84,9 +74,6 @@ export async function readReal(
   };
 }
 
-/** Pictures that are painted between two looks at whether to stop. */
-const AT_ONCE = 64;
-
 /** Paints captions, again from the first one with new image numbers where there are fewer than pictures wanted. */
 export async function paintCaptions(
   session: Session,
@@ -95,46 +82,29 @@ export async function paintCaptions(
   { count, seed }: { readonly count: number; readonly seed: number },
 ): Promise<Captioned> {
   const wanted = Array.from({ length: count }, (_, i) => captions[i % captions.length]);
-  const numbers = imageNumbers(wanted);
   session.reporter.stage('painting', { total: count, unit: 'images' });
-  const pictures: Picture[] = [];
-  for (let first = 0; first < count; first += AT_ONCE) {
-    const last = first + AT_ONCE;
-    pictures.push(
-      ...(await painter.paint(wanted.slice(first, last), {
-        seed,
-        numbers: numbers.slice(first, last),
-        onProgress: done => session.reporter.update({ step: first + done, amount: first + done }),
-      })),
-    );
-    if (session.signal.aborted) throw new UserError('eval', 'stopped');
-  }
+  const onProgress = (done: number) => session.reporter.update({ step: Math.floor(done), amount: done });
+  const pictures = await unlessStopped(session, 'eval', () =>
+    painter.paint(wanted, { seed, signal: session.signal, onProgress }),
+  );
   session.reporter.done(`${pictures.length} images`);
   return { pictures, captions: wanted };
 }
 
-/** Pictures through the tokenizer of a transformer and back; undefined for a model that has none. */
-export async function throughTokenizer(
-  painter: Painter,
+/** Pictures that go through a tokenizer at once. */
+const AT_ONCE = 64;
+
+/** Pictures through the tokenizer of a model and back; undefined for a model that has none. */
+export async function reconstructCaptioned(
+  { tokenizer }: Painter,
   { pictures, captions }: Captioned,
 ): Promise<Captioned | undefined> {
-  if (!(painter instanceof TransformerPainter)) return undefined;
-  const again: Picture[] = [];
+  if (tokenizer === undefined) return undefined;
+  const reconstructions: Picture[] = [];
   for (let first = 0; first < pictures.length; first += AT_ONCE) {
-    again.push(...(await reconstructPictures(painter.tessera.patch, pictures.slice(first, first + AT_ONCE))));
+    reconstructions.push(...(await reconstructPictures(tokenizer, pictures.slice(first, first + AT_ONCE))));
   }
-  return { pictures: again, captions };
-}
-
-/** What each picture keeps of its caption, where all captions are of data whose pictures can be read back. */
-export function checkCaptions({ pictures, captions }: Captioned): Evidence['checks'] {
-  const check = captions.every(caption => modeOf(caption) !== undefined) ? checkMode : checkScene;
-  try {
-    return pictures.map(({ data, width }, i) => check(data, width, captions[i]));
-  } catch (error) {
-    if (error instanceof Error && error.message.startsWith('check: not a caption')) return undefined;
-    throw error;
-  }
+  return { pictures: reconstructions, captions };
 }
 
 /** Groups of images that are resampled, at least where there are so many images; and most images of one. */
@@ -142,32 +112,21 @@ const GROUPS = 64;
 const GROUP = 8;
 
 /** Mean nats a code of groups of images; undefined for a model without a likelihood. */
-export async function likelihoodOf(
+export async function readLikelihood(
   session: Session,
-  painter: Painter,
+  { likelihood, imageSize }: Painter,
   { pictures, captions }: Captioned,
-): Promise<Evidence['likelihood']> {
-  if (!(painter instanceof TransformerPainter)) return undefined;
-  const { model, patch, imageSize } = painter.tessera;
-  const codes = model.codes;
+): Promise<Evidence['likelihood'] | undefined> {
+  if (likelihood === undefined) return undefined;
   session.reporter.stage('likelihood', { total: pictures.length, unit: 'images' });
   const nats: number[] = [];
   const groups = Math.max(Math.min(GROUPS, pictures.length), Math.ceil(pictures.length / GROUP));
   for (let group = 0; group < groups; group++) {
     const [first, end] = [group, group + 1].map(g => Math.floor((g * pictures.length) / groups)); // of nearly one size
-    const some = pictures.slice(first, end);
-    const ids = some.map((_, i) => String(first + i));
-    const held = {
-      set: { ids, crops: 1, length: codes, codes: Uint16Array.from(await painter.tessera.encode(some)) },
-      captions: captions.slice(first, end).map(caption => [caption]),
-    };
-    const encoder = { encodeCaption: (caption: string) => painter.tessera.encodeCaption(caption) };
-    const options = { batchSize: GROUP, accumulate: 1, bpeDropout: 0, seed: 0, imageSize };
-    const task = new DalleTask(model, encoder, { training: held, heldOut: held }, options);
-    nats.push((await task.evaluate()).image);
+    nats.push(await likelihood.measureNats(pictures.slice(first, end), captions.slice(first, end)));
     session.reporter.update({ step: end, amount: end });
     if (session.signal.aborted) throw new UserError('eval', 'stopped');
   }
   session.reporter.done();
-  return { nats, codes, imageSize: patch.imageSize, images: pictures.length };
+  return { nats, codes: likelihood.codes, imageSize, images: pictures.length };
 }

@@ -1,5 +1,5 @@
 /** @file A result of an evaluation as a line of metrics.jsonl. */
-import type { MetricRow } from '../../metrics/registry.ts';
+import type { MetricRow } from '../../metrics/define.ts';
 
 /** One number of a row of pictures. */
 export interface EvalRecord {

@@ -9,8 +9,8 @@ import { BpeTokenizer } from '../../../tokenizer/bpe.ts';
 import type { PatchTrainConfig, RunConfig, TextTrainConfig, TrainConfig } from '../../config/run.ts';
 import { UserError } from '../../core/errors.ts';
 import { activeDevice } from '../../device/device.ts';
+import { writeAtomic } from '../../io/atomic.ts';
 import { JsonLines, truncateAfter } from '../../io/jsonlines.ts';
-import { writeAtomic } from '../../io/state.ts';
 import type { ImageStream } from '../../training/captioned.ts';
 import { type LoopConfig, savedStep, type Watcher } from '../../training/loop.ts';
 import {

@@ -18,8 +18,9 @@ import { type CaptionedCodes, DalleTask } from '../../families/transformer/task.
 import { checkTokenizers, Tessera } from '../../families/transformer/tessera.ts';
 import { spreadPlaces } from '../../image/images.ts';
 import { encodePng } from '../../image/png.ts';
+import { writeAtomic } from '../../io/atomic.ts';
 import { type CodeSet, readCodes, writeCodes } from '../../io/codes.ts';
-import { writeAtomic, writeSafetensors } from '../../io/state.ts';
+import { writeSafetensors } from '../../io/files.ts';
 import { asTensors, savedStep, train } from '../../training/loop.ts';
 import { encodeItems } from '../encode.ts';
 import type { DecodedItems } from '../images.ts';

@@ -21,7 +21,7 @@ import {
 } from '../../../src/families/contrastive/task.ts';
 import { loadTowers, saveTowers } from '../../../src/families/contrastive/towers.ts';
 import { Images } from '../../../src/image/images.ts';
-import { writeSafetensors } from '../../../src/io/state.ts';
+import { writeSafetensors } from '../../../src/io/files.ts';
 import type { CaptionedImages, ImageStream } from '../../../src/training/captioned.ts';
 import { type LoopConfig, type Metrics, train } from '../../../src/training/loop.ts';
 import { expectAllclose } from '../../support.ts';

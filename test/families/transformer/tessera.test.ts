@@ -6,6 +6,7 @@ import { UserError } from '../../../src/core/errors.ts';
 import { type Painting, type PaintOptions, Tessera } from '../../../src/families/transformer/tessera.ts';
 import { decodePicture } from '../../../src/image/decode.ts';
 import { blank } from '../../../src/image/images.ts';
+import { openPainter } from '../../../src/runs/painter.ts';
 import { draw, hardlyTrained, temporaryFolder, tessera, writeConfig, writeDrawings } from '../../cli/program.ts';
 
 const folder = temporaryFolder();
@@ -112,6 +113,114 @@ describe('painting', () => {
   });
 });
 
+describe('the event loop turns', () => {
+  /** How often it has turned while a work was done, and what the patch tokenizer was given at each turn. */
+  async function watched(loaded: Tessera, work: () => Promise<unknown>) {
+    let turns = 0;
+    let working = true;
+    const turn = () => {
+      turns++;
+      if (working) setImmediate(turn);
+    };
+    setImmediate(turn);
+    const pieces: { readonly at: number; readonly pictures: number }[] = [];
+    const decode = loaded.patch.decode.bind(loaded.patch);
+    const encode = loaded.patch.encode.bind(loaded.patch);
+    const noting = (method: typeof decode) => (tensor: tf.Tensor) => {
+      pieces.push({ at: turns, pictures: tensor.shape[0] });
+      return method(tensor);
+    };
+    Object.assign(loaded.patch, { decode: noting(decode), encode: noting(encode) });
+    await work();
+    working = false;
+    return { turns, pieces };
+  }
+
+  test('between any two codes of a batch', async () => {
+    await withRun(async loaded => {
+      const { turns } = await watched(loaded, () => finished(loaded, 'red circle', { images: 16 }));
+      expect(turns).toBeGreaterThanOrEqual(16); // codes of a picture
+    });
+  });
+
+  test('between pieces of few pixels where pictures are decoded and encoded', async () => {
+    await withRun(async loaded => {
+      for (const work of [
+        () => loaded.decode(new Int32Array(80 * 16)),
+        () => loaded.encode(Array.from({ length: 80 }, () => blank(32, 32))),
+      ]) {
+        const { pieces } = await watched(loaded, work);
+        expect(pieces.map(({ pictures }) => pictures)).toEqual([32, 32, 16]); // of at most 2^15 pixels
+        expect(new Set(pieces.map(({ at }) => at)).size).toBe(3);
+      }
+    });
+  });
+});
+
+describe('log-probabilities', () => {
+  test('are those of the codes that were painted, and differ by caption', async () => {
+    await withRun(async loaded => {
+      const { codes } = await finished(loaded, 'red circle', { images: 2, seed: 1, temperature: 1, topK: 0, topP: 1 });
+      const given = await loaded.logProbabilities(['red circle', 'red circle'], codes);
+      expect(given).toHaveLength(32);
+      expect(Math.max(...given)).toBeLessThanOrEqual(0);
+      // Greedy codes are the likeliest of each place.
+      const likeliest = await finished(loaded, 'red circle', { temperature: 0, cfgScale: 1 });
+      const best = await loaded.logProbabilities(['red circle'], likeliest.codes);
+      for (let place = 0; place < 16; place++) {
+        for (const code of [0, 17, 63]) {
+          const other = Int32Array.from(likeliest.codes);
+          other[place] = code;
+          const there = (await loaded.logProbabilities(['red circle'], other))[place];
+          expect(there).toBeLessThanOrEqual(best[place] + 1e-5);
+        }
+      }
+      expect(await loaded.logProbabilities(['blue square'], likeliest.codes)).not.toEqual(best);
+    });
+  });
+
+  test('of all codes at a place are a distribution', async () => {
+    await withRun(async loaded => {
+      const codes = new Int32Array(64 * 16);
+      for (let code = 0; code < 64; code++) codes[code * 16 + 15] = code;
+      const given = await loaded.logProbabilities(new Array(64).fill(''), codes);
+      let sum = 0;
+      for (let code = 0; code < 64; code++) sum += Math.exp(given[code * 16 + 15]);
+      expect(sum).toBeCloseTo(1, 4);
+    });
+  });
+});
+
+describe('a painter', () => {
+  test('gives overlapping calls the pictures that each would get alone', async () => {
+    const painter = await openPainter(run, { precision: 'fp32' });
+    const calls = [
+      { captions: ['red circle', 'red circle', ''], options: { seed: 1, temperature: 1, topK: 0, topP: 1 } },
+      { captions: ['blue square'], options: { seed: 2, temperature: 1, topK: 0, topP: 1 } },
+      { captions: ['red circle'], options: { seed: 1, firstImage: 1, temperature: 1, topK: 0, topP: 1 } },
+      { captions: ['green circle'], options: { seed: 1, temperature: 0 } },
+    ];
+    const alone = [];
+    for (const { captions, options } of calls) alone.push(await painter.paint(captions, options));
+    const together = await Promise.all(calls.map(({ captions, options }) => painter.paint(captions, options)));
+    expect(together).toEqual(alone);
+    expect(together[2][0]).toEqual(together[0][1]);
+    expect(together[0][0]).not.toEqual(together[0][1]);
+    painter.dispose();
+  });
+
+  test('stops at its signal', async () => {
+    const painter = await openPainter(run);
+    const stop = new AbortController();
+    const onProgress = (done: number) => {
+      if (done > 0) stop.abort();
+    };
+    const error = await painter.paint(['red circle'], { onProgress, signal: stop.signal }).catch((e: unknown) => e);
+    expect(error).toBe(stop.signal.reason);
+    painter.dispose();
+  });
+});
+
 describe('what does not fit is refused with both numbers', () => {
   test('an image of another size', async () => {
     await withRun(async loaded => {
@@ -129,5 +238,103 @@ describe('what does not fit is refused with both numbers', () => {
       );
       expect(await refusal(finished(loaded, 'x', { image }))).toBe('paint: keep: expected 16 patches, got none');
     });
+  });
+});
+
+describe('wrong arguments are refused in one line', () => {
+  const wrong: (readonly [name: string, call: (loaded: Tessera) => unknown, message: string])[] = [
+    ['a caption that is none', t => t.paint(5 as never), 'paint: caption: expected text, got 5'],
+    ['options that are none', t => t.paint('x', 'y' as never), 'paint: expected an object of options, got "y"'],
+    ['an option unknown', t => t.paint('x', { image_: 1 } as never), 'paint: unknown option image_'],
+    ...(
+      [
+        ['images', 0, 'a whole number of at least 1'],
+        ['images', 1.5, 'a whole number of at least 1'],
+        ['firstImage', -1, 'a whole number of at least 0'],
+        ['seed', -1, 'a whole number from 0 to 4294967295'],
+        ['seed', Number.NaN, 'a whole number from 0 to 4294967295'],
+        ['temperature', -1, 'a number from 0 to 100'],
+        ['temperature', Number.POSITIVE_INFINITY, 'a number from 0 to 100'],
+        ['topK', -1, 'a whole number of at least 0'],
+        ['topP', 0, 'a number above 0 and of at most 1'],
+        ['topP', Number.NaN, 'a number above 0 and of at most 1'],
+        ['cfgScale', '3', 'a number from 0 to 100'],
+        ['every', 0, 'a whole number of at least 1'],
+        ['previews', 1, 'true or false'],
+      ] as const
+    ).map(
+      ([name, value, expected]) =>
+        [
+          `${name} ${value}`,
+          (t: Tessera) => t.paint('x', { [name]: value }),
+          `paint: ${name}: expected ${expected}, got ${typeof value === 'string' ? `"${value}"` : value}`,
+        ] as const,
+    ),
+    [
+      'a picture without its bytes',
+      t => t.encode([{ width: 32, height: 32, data: new Uint8Array(5) }]),
+      'encode: pictures: expected an array of pictures, got 5 bytes for 32 x 32 pixels at 0',
+    ],
+    ['codes of no type', t => t.decode([1] as never), 'decode: codes: expected an Int32Array, got Array of 1'],
+    ['half a picture', t => t.decode(new Int32Array(8)), 'decode: codes: expected a multiple of 16, got 8'],
+    [
+      'codes that are none',
+      t => t.decode(new Int32Array(16).fill(64)),
+      'decode: codes: expected numbers from -1 to 63, got 64 at 0',
+    ],
+    [
+      'a code too many',
+      t => t.logProbabilities(['a'], new Int32Array(32)),
+      'logProbabilities: codes: expected 16, those of a picture each, got 32',
+    ],
+    [
+      'a code that is not there',
+      t => t.logProbabilities(['a'], new Int32Array(16).fill(-1)),
+      'logProbabilities: codes: expected numbers from 0 to 63, got -1 at 0',
+    ],
+    ['a caption to encode', t => t.encodeCaption(null as never), 'encodeCaption: caption: expected text, got null'],
+  ];
+
+  test.each(wrong)('%s', async (_, call, message) => {
+    await withRun(async loaded => {
+      const refused = await refusal((async () => call(loaded))());
+      expect(refused).toContain(message);
+      expect(refused).not.toContain('\n');
+    });
+  });
+
+  test('by a painter as well', async () => {
+    const painter = await openPainter(run);
+    for (const [captions, options, message] of [
+      ['x', {}, 'paint: captions: expected an array of captions, got "x"'],
+      [['x', 5], {}, 'paint: captions: expected an array of captions, got 5 at 1, where text should be'],
+      [['x'], { numbers: [1, 2] }, 'paint: numbers: expected one a caption, 1, got 2'],
+      [['x'], { numbers: [-1] }, 'paint: numbers: expected an array of numbers, got -1 at 0'],
+      [['x'], { batchSize: 0 }, 'paint: batchSize: expected a whole number of at least 1, got 0'],
+      [['x'], { signal: {} }, 'paint: signal: expected an AbortSignal, got an object (Object)'],
+      [['x'], { temperature: -1 }, 'paint: temperature: expected a number from 0 to 100, got -1'],
+    ] as const) {
+      expect(await refusal(painter.paint(captions as never, options as never))).toContain(message);
+    }
+    painter.dispose();
+    expect(await refusal(painter.paint(['x']))).toBe(`painter: ${run} was disposed of`);
+  });
+
+  test('and so is everything after dispose', async () => {
+    const loaded = await Tessera.load(run);
+    const painting = loaded.paint('red circle', { every: 1 });
+    await painting.next();
+    loaded.dispose();
+    loaded.dispose();
+    const gone = `Tessera: ${run} was disposed of`;
+    expect(await refusal(painting.next())).toBe(gone); // what is under way ends at its next step
+    for (const call of [
+      () => loaded.paint('x'),
+      () => loaded.encode([blank(32, 32)]),
+      () => loaded.decode(new Int32Array(16)),
+      () => loaded.logProbabilities(['x'], new Int32Array(16)),
+    ]) {
+      expect(await refusal((async () => call())())).toBe(gone);
+    }
   });
 });

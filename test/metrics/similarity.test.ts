@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Picture } from '../../src/image/images.ts';
-import { psnr, ssim } from '../../src/metrics/reconstruct.ts';
+import { psnr, ssim } from '../../src/metrics/similarity.ts';
 
 /** A picture from a function of column, row and colour. */
 function drawn(width: number, height: number, at: (x: number, y: number, c: number) => number): Picture {

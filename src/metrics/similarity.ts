@@ -3,6 +3,27 @@
  * similarity index. What a patch tokenizer loses here no transformer behind it can win back.
  */
 import type { Picture } from '../image/images.ts';
+import { defineMetric } from './define.ts';
+import { bootstrap, mean } from './intervals.ts';
+
+const ceiling = 'of reconstructions: a ceiling, not a quality of samples';
+
+defineMetric({
+  name: 'recon',
+  gives: [
+    { name: 'psnr', title: 'PSNR of the tokenizer, dB', better: null, unit: 'dB', note: ceiling },
+    { name: 'ssim', title: 'SSIM of the tokenizer', better: null, note: ceiling },
+  ],
+  needs: ['pictures', 'heldOut'],
+  rows: ['reconstruction'],
+  byDefault: true,
+  measure: ({ pictures, heldOut }, random) =>
+    ([psnr, ssim] as const).map((similarity, at) => {
+      const values = heldOut.pictures.map((original, i) => similarity(original, pictures.pictures[i]));
+      const interval = bootstrap(values, mean, { random });
+      return { metric: at === 0 ? 'psnr' : 'ssim', value: mean(values), interval, n: values.length, reference: 0 };
+    }),
+});
 
 /** Decibels of a copy, whose ratio would be infinite. */
 const COPY = 100;

@@ -1,0 +1,190 @@
+/**
+ * @file Measures rows of pictures by metrics: gathers what each metric needs, and says why where something of it is not
+ * there. Features are taken one extractor after another; what needs none is measured last.
+ */
+import { UserError } from '../../core/errors.ts';
+import { Random } from '../../core/random.ts';
+import type { Painter } from '../../families/painter.ts';
+import { blur } from '../../features/blur.ts';
+import type { FeatureExtractor } from '../../features/extractor.ts';
+import {
+  blurRadii,
+  type Captioned,
+  type Estimate,
+  type Evidence,
+  type FeaturePair,
+  type MetricDefinition,
+  type MetricRow,
+  metricRows,
+} from '../../metrics/define.ts';
+import { matrix } from '../../metrics/matrix.ts';
+import type { Session } from '../session.ts';
+import { type RealPictures, readLikelihood } from './pictures.ts';
+import type { EvalRecord } from './record.ts';
+
+/** One number of a row, without what all records of an evaluation share. */
+export type Result = Pick<
+  EvalRecord,
+  'metric' | 'value' | 'low' | 'high' | 'n' | 'reference' | 'details' | 'row' | 'features'
+>;
+
+export interface Material {
+  readonly metrics: readonly MetricDefinition[];
+  /** undefined: the model has no such pictures, or no metric needs them. */
+  readonly rows: ReadonlyMap<MetricRow, Captioned | undefined>;
+  readonly real: RealPictures;
+  readonly painter: Painter;
+  readonly extractors: readonly FeatureExtractor[];
+  readonly seed: number;
+}
+
+/** Whether a metric needs any of these. */
+export function needsAny({ needs }: MetricDefinition, kinds: readonly (keyof Evidence)[]): boolean {
+  return kinds.some(kind => needs.includes(kind));
+}
+
+/** Whether a metric looks at the pictures of a row, or at features of them. */
+export function looksAt(metric: MetricDefinition, row: MetricRow): boolean {
+  return rowsOf(metric).includes(row) && needsAny(metric, ['pictures', ...ofFeatures]);
+}
+
+const ofFeatures = ['features', 'blurredFeatures', 'texts'] as const;
+
+function rowsOf({ rows = metricRows }: MetricDefinition): readonly MetricRow[] {
+  return rows;
+}
+
+/** Every number that the metrics give. @throws UserError if the session is stopped */
+export async function measureAll(session: Session, material: Material): Promise<Result[]> {
+  const byFeatures = material.metrics.filter(metric => needsAny(metric, ofFeatures));
+  const others = material.metrics.filter(metric => !byFeatures.includes(metric));
+  const results: Result[] = [];
+  for (const extractor of byFeatures.length === 0 ? [] : material.extractors) {
+    results.push(...(await measureByFeatures(session, extractor, { ...material, metrics: byFeatures })));
+  }
+  results.push(...(await measureOthers(session, { ...material, metrics: others })));
+  return results;
+}
+
+/** What is there for a row, and of what is not, why. */
+interface Available {
+  readonly row: MetricRow;
+  readonly features: string | null;
+  readonly evidence: Partial<Evidence>;
+  readonly missing: Partial<Record<keyof Evidence, string>>;
+}
+
+async function measureByFeatures(session: Session, extractor: FeatureExtractor, material: Material): Promise<Result[]> {
+  const { metrics, rows, real } = material;
+  const present = [...rows].filter(([, pictures]) => pictures !== undefined).length;
+  session.reporter.stage(`features ${extractor.name}`, { total: present * metrics.length, unit: 'metrics' });
+  const rowsOfFeatures = async ({ pictures }: Captioned, radius: number) =>
+    matrix(await extractor.images(pictures.map(picture => blur(picture, radius))), extractor.dimension);
+  const radii = metrics.some(metric => needsAny(metric, ['blurredFeatures'])) ? [0, ...blurRadii] : [0];
+  const reference = new Map<number, FeaturePair['real']>();
+  for (const radius of radii) reference.set(radius, await rowsOfFeatures(real.reference, radius));
+  const texts = metrics.some(metric => needsAny(metric, ['texts'])) ? await readTexts(extractor, real) : undefined;
+  const results: Result[] = [];
+  let done = 0;
+  for (const [row, pictures] of rows) {
+    const blurredFeatures = new Map<number, FeaturePair>();
+    if (pictures !== undefined) {
+      for (const [radius, ofReal] of reference)
+        blurredFeatures.set(radius, { row: await rowsOfFeatures(pictures, radius), real: ofReal });
+    }
+    const features = blurredFeatures.get(0);
+    blurredFeatures.delete(0);
+    const available = availableFor(row, extractor.name, material);
+    const evidence = { ...available.evidence, features, blurredFeatures, texts };
+    for (const metric of metrics) {
+      results.push(...(await measureRow(metric, { ...available, evidence }, material)));
+      if (pictures === undefined) continue;
+      done++;
+      session.reporter.update({ step: done, amount: done, note: `${row}: ${metric.name}` });
+      if (session.signal.aborted) throw new UserError('eval', 'stopped');
+    }
+  }
+  session.reporter.done();
+  return results;
+}
+
+async function measureOthers(session: Session, material: Material): Promise<Result[]> {
+  const { metrics, painter, real } = material;
+  const likelihood = metrics.some(metric => needsAny(metric, ['likelihood']))
+    ? await readLikelihood(session, painter, real.heldOut)
+    : undefined;
+  const results: Result[] = [];
+  for (const metric of metrics) {
+    for (const row of metricRows) {
+      const available = availableFor(row, null, material);
+      const evidence = { ...available.evidence, likelihood };
+      results.push(...(await measureRow(metric, { ...available, evidence }, material)));
+    }
+  }
+  return results;
+}
+
+/** What there is without features. */
+function availableFor(row: MetricRow, features: string | null, { rows, real, painter }: Material): Available {
+  const { family } = painter;
+  return {
+    row,
+    features,
+    evidence: { pictures: rows.get(row), heldOut: real.heldOut, training: real.train },
+    missing: {
+      pictures: `${family} has no tokenizer`,
+      texts: 'these features know no captions',
+      likelihood:
+        family === 'diffusion' ? 'of a diffusion model only a bound exists' : `a GAN (${family}) has no likelihood`,
+    },
+  };
+}
+
+/** The different captions of all real pictures, with their features; undefined where the features know no captions. */
+async function readTexts({ text }: FeatureExtractor, real: RealPictures): Promise<Evidence['texts'] | undefined> {
+  if (text === undefined) return undefined;
+  const captions = [...new Set([real.heldOut, real.reference].flatMap(source => source.captions))];
+  const data = await text(captions);
+  return { captions, features: matrix(data, data.length / captions.length) };
+}
+
+/** What a metric says of a row, or of each number it would give why it says nothing; nothing of rows that are not its. */
+async function measureRow(metric: MetricDefinition, available: Available, { seed }: Material): Promise<Result[]> {
+  const { row, features, evidence } = available;
+  // A row that the model does not have is left out, but a metric of that row alone says why it gives nothing.
+  const noPictures = evidence.pictures === undefined && looksAt(metric, row);
+  if (!rowsOf(metric).includes(row) || (noPictures && rowsOf(metric).length > 1)) return [];
+  const reason = refusalOf(metric, available);
+  if (reason !== undefined) {
+    const nothing = { value: null, low: null, high: null, n: 0, reference: 0, details: { reason } };
+    return metric.gives.map(({ name }) => ({ metric: name, row, features, ...nothing }));
+  }
+  const random = new Random(seed).fork(`eval/${metric.name}`, metricRows.indexOf(row));
+  const estimates = await metric.measure(evidence as Evidence, random); // it has all that is needed: `refusalOf`
+  return estimates.map(estimate => ({ row, features, ...recordOf(metric, estimate) }));
+}
+
+/** Why a metric says nothing of a row; undefined if it does. */
+function refusalOf(metric: MetricDefinition, { row, evidence, missing }: Available): string | undefined {
+  const { needs, least = 1, leastReal = 0, refuse } = metric;
+  const absent = looksAt(metric, row) && evidence.pictures === undefined ? 'pictures' : undefined;
+  const lacking = absent ?? needs.find(need => evidence[need] === undefined);
+  if (lacking !== undefined) return missing[lacking] ?? 'there is nothing to measure';
+  const reason = refuse?.(evidence as Evidence); // the same
+  if (reason !== undefined || !looksAt(metric, row)) return reason;
+  const count = evidence.pictures?.pictures.length ?? 0;
+  const real = leastReal > 0 ? (evidence.features?.real.rows ?? 0) : Number.POSITIVE_INFINITY;
+  if (count >= least && real >= leastReal) return undefined;
+  return leastReal > 0
+    ? `needs ${Math.max(least, leastReal)} real images on both sides, there are ${Math.min(count, real)}`
+    : `needs ${least} images, there are ${count}`;
+}
+
+function recordOf(metric: MetricDefinition, estimate: Estimate): Omit<Result, 'row' | 'features'> {
+  const { metric: name, value, interval, n, reference, details } = estimate;
+  if (!metric.gives.some(quantity => quantity.name === name)) {
+    throw new Error(`metric ${metric.name}: measured ${name}, which is not among what it gives`);
+  }
+  const [low, high] = interval ?? [null, null];
+  return { metric: name, value, low, high, n, reference, ...(details === undefined ? {} : { details }) };
+}
