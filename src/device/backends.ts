@@ -3,9 +3,9 @@
  * none could be built, with one warning that says how to mend it; every other name is an order, and a failure to follow
  * it is an error.
  */
-import '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
 import { UserError } from '../core/errors.ts';
+import { activateCpu } from './cpu.ts';
 import { activeDevice } from './device.ts';
 import { activeNative, registerNative } from './native/native.ts';
 import { type PrecisionName, refusePrecision } from './precision.ts';
@@ -18,7 +18,7 @@ import { activateWebgpu, activeGpu, type GpuBackend } from './webgpu/webgpu.ts';
 export const backendNames = ['auto', 'webgpu', 'native', 'wasm', 'cpu', 'tensorflow'] as const;
 export type BackendName = (typeof backendNames)[number];
 
-const mendNative = 'install a C++ compiler (Debian, Ubuntu: apt-get install g++) and run `npx tessera build-native`';
+const mendNative = 'install a C++ compiler (Debian, Ubuntu: apt-get install g++) and run `npx tesserae build-native`';
 
 export interface BackendOptions {
   /** Operands of matrix products; `auto` (default) is bf16 or f16 where the hardware multiplies them, else fp32. */
@@ -62,7 +62,7 @@ export async function selectBackend(name: BackendName, options: BackendOptions =
       break;
     }
     case 'cpu':
-      await tf.setBackend('cpu');
+      await activateCpu();
       break;
     case 'tensorflow': {
       const { name: found, slow } = await loadTensorflow();
@@ -122,7 +122,7 @@ async function activateFallback(noAddon: string, warn: BackendOptions['warn']): 
     warn?.(`no native addon (${noAddon}); using the slower wasm backend`, mendNative);
     return;
   }
-  await tf.setBackend('cpu');
+  await activateCpu();
   warn?.(`no native addon (${noAddon}) and no wasm (${noWasm}); using the very slow cpu backend`, mendNative);
 }
 

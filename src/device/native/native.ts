@@ -156,7 +156,7 @@ export class NativeBackend extends cpu.MathBackendCPU implements Device {
    */
   callPacked(kernel: string, views: readonly (ArrayBufferView | null)[], numbers: readonly number[]): void {
     const index = this.indexOf.get(kernel);
-    if (index === undefined) throw new Error(`native: no kernel ${kernel}; rebuild with npx tessera build-native`);
+    if (index === undefined) throw new Error(`native: no kernel ${kernel}; rebuild with npx tesserae build-native`);
     for (let i = 0; i < numbers.length; i++) this.numbers[i] = numbers[i];
     if (this.observer === undefined) this.addon.call(index, views, this.numbers, numbers.length);
     else {
