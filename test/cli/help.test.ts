@@ -74,16 +74,6 @@ test('train --help has every field of the config, with its range and default', a
   expect(flat).toMatch(/--\[no-\]qk-norm /);
 });
 
-test('every command in the README can be run', async () => {
-  const readme = readFileSync(join(root, 'README.md'), 'utf8');
-  const blocks = [...readme.matchAll(/^```\w*\n([\s\S]*?)^```/gm)].map(([, code]) => code);
-  const lines = blocks
-    .flatMap(code => code.split('\n'))
-    .flatMap(line => /^\s*(?:npx )?(tesserae? .*)$/.exec(line)?.[1] ?? []);
-  expect(lines.length).toBeGreaterThan(3);
-  for (const line of lines) await expectToParse(line);
-});
-
 /** Finds the command and parses its flags, as the program would. */
 async function expectToParse(line: string): Promise<void> {
   const [program, ...argv] = words(line);
