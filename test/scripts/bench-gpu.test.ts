@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { knownPeak } from '../../scripts/bench/gpupeaks.ts';
 import { kernelTable, notMeasured, resultTable } from '../../scripts/bench/gputable.ts';
-import { markdownTable } from '../../scripts/bench/report.ts';
 import { root, temporaryFolder } from '../cli/program.ts';
 import { noWebgpu } from '../support.ts';
 
@@ -71,19 +70,6 @@ describe('the table', () => {
       '| 2 smaller | 3 | 0.030 | 0.3% |',
       '| all | 55 | 10.000 | 100.0% |',
     ]);
-  });
-
-  test('empty cells are narrow', () => {
-    expect(
-      markdownTable(
-        ['', 'a'],
-        [
-          ['b', ''],
-          ['', ''],
-        ],
-      )[2],
-    ).toBe('| b | |');
-    expect(markdownTable(['', 'a'], [['', '']])[2]).toBe('| | |');
   });
 });
 
