@@ -108,7 +108,7 @@ describe('the import rule', () => {
   test('the parser sees the imports there are', () => {
     expect(sources.length).toBeGreaterThan(50);
     expect(graph.get('src/nn/masks.ts')).toEqual([
-      'src/config/run.ts',
+      'src/config/attention.ts',
       'src/core/errors.ts',
       'src/kernels/attention/mask.ts',
     ]);

@@ -1,7 +1,7 @@
 /** @file `npm run bench -- tokenizer`: training steps of the patch tokenizer with its default settings. */
 
 import { textTable } from '../../src/cli/terminal/tables.ts';
-import { patchTrainSchema } from '../../src/config/run.ts';
+import { patchTrainSchema } from '../../src/config/patch.ts';
 import type { Session } from '../../src/runs/session.ts';
 import { type BenchFlags, oneBatch, shapeOf } from './flags.ts';
 import { IMAGE_SIZE } from './jobs.ts';

@@ -3,14 +3,19 @@
  * trainings and evaluations have logged, paints the same captions with each, times it, and looks for training images among
  * the samples. What a run lacks is left out and named; nothing of a run is changed but that missing metrics are added.
  */
+
 import { existsSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { UserError } from '../core/errors.ts';
+import { familyOf } from '../families/families.ts';
+import { partFiles } from '../families/parts.ts';
 import { writeAtomic } from '../io/atomic.ts';
 import { readSafetensors } from '../io/files.ts';
 import { readJsonLines } from '../io/jsonlines.ts';
 import { loadState } from '../io/state.ts';
 import '../metrics/builtin.ts';
+import { readRun } from '../families/config.ts';
+import { chooseWeights, runPaths, type WeightKind } from '../io/runfolder.ts';
 import { findMetrics, type MetricDefinition } from '../metrics/define.ts';
 import { conclude } from '../report/conclusions.ts';
 import type { Report, RunReport, Stage } from '../report/contents.ts';
@@ -26,7 +31,6 @@ import {
   paintRuns,
 } from './comparison/paintings.ts';
 import { evaluateRun } from './evaluate.ts';
-import { chooseWeights, readRun, runPaths, type WeightKind } from './run.ts';
 import { type Session, startEngine } from './session.ts';
 
 export interface CompareRequest extends PaintingRequest {
@@ -127,8 +131,8 @@ async function openRuns({ runs: folders, weights: wanted }: CompareRequest): Pro
     const config = configs[i];
     const paths = runPaths(folder);
     const weights = chooseWeights(folder, wanted);
-    const needed = [paths.weights[weights], config.family === 'transformer' ? paths.patch : paths.text, paths.captions];
-    return { folder, name: names[i], config, weights, trained: needed.every(existsSync) };
+    const parts = partFiles(familyOf(config.family).stages, paths).map(([file]) => file);
+    return { folder, name: names[i], config, weights, trained: [paths.weights[weights], ...parts].every(existsSync) };
   });
 }
 

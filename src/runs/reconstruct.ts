@@ -1,17 +1,20 @@
 /** @file `tessera reconstruct`: images through a run's patch tokenizer and back, with the error in dB. */
+
 import { existsSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { openDataset } from '../../data/index.ts';
 import { UserError } from '../core/errors.ts';
+import { readRun } from '../families/config.ts';
+import { familyOf } from '../families/families.ts';
 import { loadPatchTokenizer } from '../families/transformer/patch-task.ts';
 import { decodeImage } from '../image/decode.ts';
 import type { Picture } from '../image/images.ts';
 import { encodePng } from '../image/png.ts';
 import { writeAtomic } from '../io/atomic.ts';
+import { runPaths } from '../io/runfolder.ts';
 import { mean } from '../metrics/intervals.ts';
 import { psnr } from '../metrics/similarity.ts';
 import { reconstructionSheet, reconstructPictures } from './reconstructions.ts';
-import { readRun, runPaths } from './run.ts';
 import { type EngineFlags, runOrShipped, type Session, startEngine } from './session.ts';
 
 export interface ReconstructRequest extends EngineFlags {
@@ -37,11 +40,11 @@ export interface Reconstruction {
 export async function reconstructImages(session: Session, request: ReconstructRequest): Promise<Reconstruction> {
   const run = runOrShipped(session, request.run);
   const config = await readRun(run, 'reconstruct');
-  if (config.family !== 'transformer') {
+  if (!familyOf(config.family).stages.includes('patch')) {
     throw new UserError(
       'reconstruct',
       `${run} is a ${config.family} run, which has no patch tokenizer`,
-      'give the run of a transformer',
+      'give the run of a family that paints codes, e.g. a transformer',
     );
   }
   const paths = runPaths(run);

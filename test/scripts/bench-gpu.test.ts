@@ -23,7 +23,7 @@ describe('the table', () => {
     const lines = notMeasured({ models: ['small'], parts: ['train', 'sample'] }, [1, 16]);
     expect(lines).toEqual([
       '| 256 + 1024 positions, vocabulary 256 + 1024 + 8192 | Tessera | PyTorch | ratio |',
-      '|---|---|---|---|',
+      '| --- | --- | --- | --- |',
       '| `small`: training | not measured | not measured | |',
       '| `small`: most memory of that training | not measured | not measured | |',
       '| `small`: dispatches of that step | not measured | | |',

@@ -9,11 +9,11 @@ import { UserError } from '../../core/errors.ts';
 import { type Picture, spreadPlaces } from '../../image/images.ts';
 import { type Memorisation, memorisation, NearestImages } from '../../image/nearest.ts';
 import { encodePng } from '../../image/png.ts';
+import type { WeightKind } from '../../io/runfolder.ts';
 import type { Embedded, NearestTraining, RunReport, SampleGrid } from '../../report/contents.ts';
 import { splitDataset } from '../images.ts';
 import { openPainter, type Painter } from '../painter.ts';
 import { reconstructPictures } from '../reconstructions.ts';
-import type { WeightKind } from '../run.ts';
 import { type EngineFlags, type Session, unlessStopped } from '../session.ts';
 
 /** Rows of the grid of samples, where no captions are given. */

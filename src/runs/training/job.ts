@@ -6,11 +6,14 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { type Dataset, type Item, openDataset } from '../../../data/index.ts';
 import { BpeTokenizer } from '../../../tokenizer/bpe.ts';
-import type { PatchTrainConfig, RunConfig, TextTrainConfig, TrainConfig } from '../../config/run.ts';
+import type { PatchTrainConfig } from '../../config/patch.ts';
+import type { RunConfig, TrainConfig } from '../../config/run.ts';
 import { UserError } from '../../core/errors.ts';
 import { activeDevice } from '../../device/device.ts';
+import type { TextTrainConfig } from '../../families/contrastive/config.ts';
 import { writeAtomic } from '../../io/atomic.ts';
 import { JsonLines, truncateAfter } from '../../io/jsonlines.ts';
+import { type RunPaths, runPaths } from '../../io/runfolder.ts';
 import type { ImageStream } from '../../training/captioned.ts';
 import { type LoopConfig, savedStep, type Watcher } from '../../training/loop.ts';
 import {
@@ -22,7 +25,6 @@ import {
   type SplitItems,
   splitDataset,
 } from '../images.ts';
-import { type RunPaths, runPaths } from '../run.ts';
 import type { SampleCaptions } from '../samples.ts';
 import type { Session } from '../session.ts';
 

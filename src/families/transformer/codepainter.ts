@@ -1,11 +1,11 @@
 /**
- * @file What a program holds: a trained run that paints captions. Joins the two tokenizers and the model; knows nothing
- * of data sets, flags or terminals.
+ * @file Painting captions code by code, with previews and completion. Joins the two tokenizers and the model; knows nothing
+ * of files, data sets, flags or terminals.
  */
-import { BpeTokenizer } from '../../../tokenizer/bpe.ts';
+import type { BpeTokenizer } from '../../../tokenizer/bpe.ts';
 import { PictureCodec } from '../../../tokenizer/codec.ts';
 import type { PatchTokenizer } from '../../../tokenizer/patch.ts';
-import { codebookSizeOf, type RunConfig } from '../../config/run.ts';
+import type { RunConfig } from '../../config/run.ts';
 import {
   booleanCheck,
   checkOptions,
@@ -16,39 +16,12 @@ import {
   wholeCheck,
 } from '../../core/checks.ts';
 import { UserError } from '../../core/errors.ts';
-import type { BackendName } from '../../device/backends.ts';
-import type { PrecisionName } from '../../device/precision.ts';
 import type { Picture } from '../../image/images.ts';
-import { readJson, readSafetensors } from '../../io/files.ts';
-import type { SafetensorsFile } from '../../io/safetensors.ts';
-import { startBackend } from '../../kernels/start.ts';
-import {
-  chooseWeights,
-  expectTrained,
-  expectTrainedWith,
-  type RunPaths,
-  readRun,
-  runPaths,
-  type WeightKind,
-} from '../../runs/run.ts';
-import { namedValues } from '../../training/loop.ts';
 import { samplingChecks } from '../checks.ts';
 import type { Completion, Order, PaintSettings } from '../queue.ts';
-import { Dalle } from './dalle.ts';
+import type { Dalle } from './dalle.ts';
 import { generate, type SamplingOptions } from './generate.ts';
 import { logProbabilities } from './likelihood.ts';
-import { loadPatchTokenizer } from './patch-task.ts';
-
-export interface LoadOptions {
-  /**
-   * `ema`: averaged weights; `best`: the average at the lowest validation loss; `last`: as trained last. Default `ema`, or
-   * the only ones that are there.
-   */
-  readonly weights?: WeightKind;
-  /** Where to compute; default `auto`. */
-  readonly backend?: BackendName;
-  readonly precision?: PrecisionName;
-}
 
 /** Sampling settings that are left out are the run's own (`sampling` in its config.json). */
 export interface PaintOptions extends SamplingOptions {
@@ -77,7 +50,7 @@ export interface Painting {
   readonly total: number;
 }
 
-interface Parts {
+export interface CodePainterParts {
   readonly folder: string;
   readonly config: RunConfig;
   readonly captions: BpeTokenizer;
@@ -87,8 +60,8 @@ interface Parts {
   readonly step?: number;
 }
 
-/** A trained run. */
-export class Tessera {
+/** A transformer and its two tokenizers. */
+export class CodePainter {
   readonly folder: string;
   readonly config: RunConfig;
   readonly captions: BpeTokenizer;
@@ -101,7 +74,7 @@ export class Tessera {
   private uses = 0;
   private disposed = false;
 
-  constructor(parts: Parts) {
+  constructor(parts: CodePainterParts) {
     this.folder = parts.folder;
     this.config = parts.config;
     this.captions = parts.captions;
@@ -109,33 +82,6 @@ export class Tessera {
     this.codec = new PictureCodec(parts.patch);
     this.model = parts.model;
     this.step = parts.step ?? 0;
-  }
-
-  /**
-   * Loads a run.
-   * @param folder as `tessera train --out` or `tessera export` made it, or `shippedModel()`
-   * @throws UserError if something is missing, or a tokenizer is not the one that the model was trained with
-   */
-  static async load(folder: string, options: LoadOptions = {}): Promise<Tessera> {
-    const { backend = 'auto', precision = 'auto' } = options;
-    const config = await readRun(folder, 'load');
-    const weights = chooseWeights(folder, options.weights);
-    const paths = runPaths(folder);
-    expectTrained(folder, [
-      [paths.captions, 'caption tokenizer'],
-      [paths.patch, 'patch tokenizer'],
-      [paths.weights[weights], 'transformer'],
-    ]);
-    await startBackend(backend, { precision });
-    const captions = BpeTokenizer.fromJSON(
-      (await readJson(paths.captions)) as Parameters<typeof BpeTokenizer.fromJSON>[0],
-    );
-    const patch = await loadPatchTokenizer(config, paths.patch);
-    const { tensors, metadata } = await checkTokenizers(paths, weights);
-    const vocabulary = { caption: captions.vocabSize, image: codebookSizeOf(config.patch), grid: config.patch.grid };
-    const model = new Dalle(config.model, vocabulary, null);
-    model.parameters.load(namedValues(tensors), paths.weights[weights]);
-    return new Tessera({ folder, config, captions, patch, model, step: Number(metadata.step ?? 0) });
   }
 
   /** Side of the images in pixels. */
@@ -307,18 +253,4 @@ const paintChecks = {
 function withoutUndefined<T extends object>(values: T): T {
   // Only what is undefined is left out, so the type stays.
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as T;
-}
-
-/**
- * Reads a run's weights and makes sure that the tokenizers beside them are those they were trained with.
- * @throws UserError saying which one the weights need
- */
-export async function checkTokenizers(paths: RunPaths, weights: WeightKind): Promise<SafetensorsFile> {
-  const path = paths.weights[weights];
-  const file = await readSafetensors(path);
-  await expectTrainedWith(path, [
-    ['patch tokenizer', paths.patch, file.metadata.patch_tokenizer],
-    ['caption tokenizer', paths.captions, file.metadata.caption_tokenizer],
-  ]);
-  return file;
 }
