@@ -2,7 +2,9 @@
  * @file The stage that trains the towers of captions and images, shared by `tessera train` (the frozen text encoder of the
  * rivals) and `tessera features` (what judges them).
  */
+
 import { existsSync } from 'node:fs';
+import type { Decoded } from '../../data/decoded.ts';
 import type { BpeTokenizer } from '../../tokenizer/bpe.ts';
 import type { RunConfig } from '../config/run.ts';
 import { Random } from '../core/random.ts';
@@ -11,7 +13,6 @@ import { ContrastiveTask } from '../families/contrastive/task.ts';
 import { loadTowers, saveTowers } from '../families/contrastive/towers.ts';
 import type { ImageStream } from '../training/captioned.ts';
 import { type LoopConfig, type Metrics, savedStep, train, type Watcher } from '../training/loop.ts';
-import type { DecodedItems } from './images.ts';
 import type { RunPaths } from './run.ts';
 import type { Session } from './session.ts';
 
@@ -22,7 +23,7 @@ export interface ContrastiveStage {
   readonly captions: BpeTokenizer;
   readonly stream: ImageStream;
   /** One crop of every held-out item. */
-  readonly heldOut: DecodedItems;
+  readonly heldOut: Decoded;
   readonly session: Session;
   readonly loop: LoopConfig;
   /** What the caller watches too. */

@@ -2,9 +2,11 @@
  * @file The stages of a transformer: the patch tokenizer, the data as codes, and the transformer itself. Each leaves files
  * by which the next start knows that it is done.
  */
+
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import type { Decoded } from '../../../data/decoded.ts';
 import type { Item } from '../../../data/index.ts';
 import type { BpeTokenizer } from '../../../tokenizer/bpe.ts';
 import { PatchTokenizer } from '../../../tokenizer/patch.ts';
@@ -23,7 +25,6 @@ import { type CodeSet, readCodes, writeCodes } from '../../io/codes.ts';
 import { writeSafetensors } from '../../io/files.ts';
 import { asTensors, savedStep, train } from '../../training/loop.ts';
 import { encodeItems } from '../encode.ts';
-import type { DecodedItems } from '../images.ts';
 import { reconstructionSheet, reconstructPictures } from '../reconstructions.ts';
 import { fingerprint } from '../run.ts';
 import { drawSampleGrid, pickCaptions } from '../samples.ts';
@@ -135,7 +136,7 @@ async function encodeAll(
   job: Job,
   patch: PatchTokenizer,
   items: readonly Item[],
-  options: { readonly crops: number; readonly decoded?: DecodedItems },
+  options: { readonly crops: number; readonly decoded?: Decoded },
 ): Promise<CodeSet | undefined> {
   const encoded = await encodeItems(patch, items, { config: job.config, session: job.session, ...options });
   if (encoded === undefined) return undefined;
