@@ -10,23 +10,23 @@ namespace activation {
 
 constexpr int64_t kGrain = 1 << 14;
 
-template <Activation kind>
-void forward(const Args& args) {
-  const int64_t size = args.bytes[0] / sizeof(float);
+template <Activation kind, class Call>
+void forward(const Call& call) {
+  const int64_t size = call.size;
   parallelFor(size, kGrain, [&](int64_t begin, int64_t end, int) {
     forVectors(end - begin, [&](int64_t i, int n) {
-      storeSome(args.out(1) + begin + i, activate<kind>(loadSome(args.in(0) + begin + i, n)), n);
+      storeSome(call.y + begin + i, activate<kind>(loadSome(call.x + begin + i, n)), n);
     });
   });
 }
 
-template <Activation kind>
-void backward(const Args& args) {
-  const int64_t size = args.bytes[0] / sizeof(float);
+template <Activation kind, class Call>
+void backward(const Call& call) {
+  const int64_t size = call.size;
   parallelFor(size, kGrain, [&](int64_t begin, int64_t end, int) {
     forVectors(end - begin, [&](int64_t i, int n) {
-      const Vector slope = activationSlope<kind>(loadSome(args.in(0) + begin + i, n));
-      storeSome(args.out(2) + begin + i, loadSome(args.in(1) + begin + i, n) * slope, n);
+      const Vector slope = activationSlope<kind>(loadSome(call.x + begin + i, n));
+      storeSome(call.dx + begin + i, loadSome(call.dy + begin + i, n) * slope, n);
     });
   });
 }
@@ -106,49 +106,45 @@ inline Vector keepLanes(Vector v, uint64_t kept) {
 
 }  // namespace activation
 
-// buffers: x, y
-void gelu(const Args& args) { activation::forward<Activation::gelu>(args); }
-void silu(const Args& args) { activation::forward<Activation::silu>(args); }
+void gelu(const GeluCall& call) { activation::forward<Activation::gelu>(call); }
+void silu(const SiluCall& call) { activation::forward<Activation::silu>(call); }
 
-// buffers: x, dy, dx
-void geluGradient(const Args& args) { activation::backward<Activation::gelu>(args); }
-void siluGradient(const Args& args) { activation::backward<Activation::silu>(args); }
+void geluGradient(const GeluGradientCall& call) { activation::backward<Activation::gelu>(call); }
+void siluGradient(const SiluGradientCall& call) { activation::backward<Activation::silu>(call); }
 
-// t times the slope of lrelu where its result was y, which has the sign of what went in. buffers: t, y, out
-void leakySlope(const Args& args) {
-  parallelFor(args.bytes[0] / sizeof(float), activation::kGrain, [&](int64_t begin, int64_t end, int) {
-    slopeRun(Activation::lrelu, args.in(0) + begin, args.in(1) + begin, end - begin, args.out(2) + begin);
+// t times the slope of lrelu where its result was y, which has the sign of what went in.
+void leakySlope(const LeakySlopeCall& call) {
+  parallelFor(call.size, activation::kGrain, [&](int64_t begin, int64_t end, int) {
+    slopeRun(Activation::lrelu, call.t + begin, call.y + begin, end - begin, call.slope + begin);
   });
 }
 
-// buffers: x [rows, 2H], y [rows, H]; numbers: rows, H
-void swiglu(const Args& args) {
-  const int64_t H = args.integer(1);
+void swiglu(const SwigluCall& call) {
+  const int64_t H = call.H;
   if (H == 0) return;
-  const int64_t size = args.integer(0) * H;
-  parallelFor(args.integer(0), std::max<int64_t>(1, activation::kGrain / H), [&](int64_t begin, int64_t end, int) {
+  const int64_t size = call.rows * H;
+  parallelFor(call.rows, std::max<int64_t>(1, activation::kGrain / H), [&](int64_t begin, int64_t end, int) {
     for (int64_t row = begin; row < end; row++) {
-      const float* x = args.in(0) + row * 2 * H;
+      const float* x = call.x + row * 2 * H;
       forVectors(H, [&](int64_t i, int n) {
         const Vector y = activate<Activation::silu>(loadSome(x + i, n)) * loadSome(x + H + i, n);
-        storeOutput(args.out(1) + row * H + i, y, n, size);
+        storeOutput(call.y + row * H + i, y, n, size);
       });
     }
   });
 }
 
-// buffers: x, dy [rows, H], dx; numbers: rows, H
-void swigluGradient(const Args& args) {
-  const int64_t H = args.integer(1);
+void swigluGradient(const SwigluGradientCall& call) {
+  const int64_t H = call.H;
   if (H == 0) return;
-  const int64_t size = args.integer(0) * 2 * H;
-  parallelFor(args.integer(0), std::max<int64_t>(1, activation::kGrain / H), [&](int64_t begin, int64_t end, int) {
+  const int64_t size = call.rows * 2 * H;
+  parallelFor(call.rows, std::max<int64_t>(1, activation::kGrain / H), [&](int64_t begin, int64_t end, int) {
     for (int64_t row = begin; row < end; row++) {
-      const float* x = args.in(0) + row * 2 * H;
-      float* dx = args.out(2) + row * 2 * H;
+      const float* x = call.x + row * 2 * H;
+      float* dx = call.dx + row * 2 * H;
       forVectors(H, [&](int64_t i, int n) {
         const Vector a = loadSome(x + i, n);
-        const Vector dy = loadSome(args.in(1) + row * H + i, n);
+        const Vector dy = loadSome(call.dy + row * H + i, n);
         const Vector s = sigmoidVector(a);
         storeOutput(dx + i, dy * loadSome(x + H + i, n) * (s + a * s * (1.0f - s)), n, size);
         storeOutput(dx + H + i, dy * a * s, n, size);
@@ -157,24 +153,23 @@ void swigluGradient(const Args& args) {
   });
 }
 
-// buffers: x, residual | null, y; numbers: rate, seed, stream
-void dropout(const Args& args) {
+void dropout(const DropoutCall& call) {
   using namespace activation;
-  const int64_t size = args.bytes[0] / sizeof(float);
-  const double rate = args.numbers[0];
+  const int64_t size = call.size;
+  const double rate = call.rate;
   const uint32_t threshold = static_cast<uint32_t>(rate * 4294967296.0);
-  const uint32_t seed = static_cast<uint32_t>(args.numbers[1]);
-  const uint32_t stream = static_cast<uint32_t>(args.numbers[2]);
+  const uint32_t seed = call.seed;
+  const uint32_t stream = call.stream;
   const float scale = static_cast<float>(1 / (1 - rate));
-  const float* residual = args.has(1) ? args.in(1) : nullptr;
+  const float* residual = call.residual;
   parallelFor(size, 4096, [&](int64_t begin, int64_t end, int) {
     for (int64_t group = begin; group < end; group += 4 * kLanes) {
       uint64_t kept = keptBits(group, seed, stream, threshold);
       for (int64_t i = group; i < std::min<int64_t>(end, group + 4 * kLanes); i += kLanes, kept >>= kLanes) {
         const int n = static_cast<int>(std::min<int64_t>(kLanes, end - i));
-        Vector y = keepLanes(loadSome(args.in(0) + i, n) * scale, kept);
+        Vector y = keepLanes(loadSome(call.x + i, n) * scale, kept);
         if (residual != nullptr) y += loadSome(residual + i, n);
-        storeSome(args.out(2) + i, y, n);
+        storeSome(call.y + i, y, n);
       }
     }
   });

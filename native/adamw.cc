@@ -46,47 +46,43 @@ void update(float* value, const float* gradient, float* m, float* v, float* ema,
 
 }  // namespace optimizer
 
-// buffers: value, gradient, m, v, ema | null of each parameter; numbers: beta1, beta2, eps, step, clip scale, ema decay,
-// then learning rate and weight decay of each parameter
-void adamw(const Args& args) {
+void adamw(const AdamwCall& call) {
   using namespace optimizer;
-  const int count = args.bufferCount / 5;
+  const int count = call.slotCount;
   int64_t sizes[kMaxThreads];
   Constants constants[kMaxThreads];
   for (int i = 0; i < count; i++) {
-    sizes[i] = static_cast<int64_t>(args.bytes[5 * i] / sizeof(float));
-    const double lr = args.numbers[6 + 2 * i];
-    const double step = args.numbers[3];
-    constants[i] = {args.number(0),
-                    args.number(1),
-                    args.number(2),
-                    args.number(4),
-                    args.number(5),
-                    static_cast<float>(1 / std::sqrt(1 - std::pow(args.numbers[1], step))),
-                    static_cast<float>(lr / (1 - std::pow(args.numbers[0], step))),
-                    static_cast<float>(1 - lr * args.numbers[7 + 2 * i])};
+    sizes[i] = call.slots[i].size;
+    constants[i] = {static_cast<float>(call.beta1),
+                    static_cast<float>(call.beta2),
+                    call.eps,
+                    call.clipScale,
+                    call.emaDecay,
+                    static_cast<float>(1 / std::sqrt(1 - std::pow(call.beta2, call.step))),
+                    static_cast<float>(call.lr / (1 - std::pow(call.beta1, call.step))),
+                    static_cast<float>(1 - call.lr * call.slots[i].weightDecay)};
   }
   overPieces(sizes, count, [&](int i, int64_t, int64_t begin, int64_t end) {
-    float* ema = args.has(5 * i + 4) ? args.out(5 * i + 4) + begin : nullptr;
+    const AdamwCall::Slot& slot = call.slots[i];
+    float* ema = slot.ema == nullptr ? nullptr : slot.ema + begin;
     const auto run = ema == nullptr ? update<false> : update<true>;
-    run(args.out(5 * i) + begin, args.in(5 * i + 1) + begin, args.out(5 * i + 2) + begin, args.out(5 * i + 3) + begin,
-        ema, end - begin, constants[i]);
+    run(slot.value + begin, slot.gradient + begin, slot.m + begin, slot.v + begin, ema, end - begin, constants[i]);
   });
 }
 
-// buffers: tensors, then one double for the result. Sums of pieces in double, added in the order of the pieces.
-void squaredNorm(const Args& args) {
+// Sums of pieces in double, added in the order of the pieces.
+void squaredNorm(const SquaredNormCall& call) {
   using namespace optimizer;
-  const int count = args.bufferCount - 1;
+  const int count = call.slotCount;
   int64_t sizes[kMaxThreads];
   int64_t pieces = 0;
   for (int i = 0; i < count; i++) {
-    sizes[i] = static_cast<int64_t>(args.bytes[i] / sizeof(float));
+    sizes[i] = call.slots[i].size;
     pieces += (sizes[i] + kPiece - 1) / kPiece;
   }
   double* partial = static_cast<double*>(scratch(0, 0, (pieces + 1) * sizeof(double)));
   overPieces(sizes, count, [&](int i, int64_t piece, int64_t begin, int64_t end) {
-    const float* x = args.in(i);
+    const float* x = call.slots[i].x;
     double sum = 0;
     // Runs of floats are short enough to lose nothing that matters.
     for (int64_t run = begin; run < end; run += 1024) {
@@ -101,7 +97,7 @@ void squaredNorm(const Args& args) {
   });
   double total = 0;
   for (int64_t i = 0; i < pieces; i++) total += partial[i];
-  *args.as<double>(count) = total;
+  *call.sum = total;
 }
 
 }  // namespace tessera

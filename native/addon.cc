@@ -70,8 +70,11 @@ napi_value call(napi_env env, napi_callback_info info) {
     return fail(env, "native: too many numbers in one call");
   }
   std::lock_guard<std::mutex> lock(turn);
-  table[index].run(Args{buffers, bytes, static_cast<int>(length), static_cast<const double*>(numbers), numberCount});
-  return nullptr;
+  const char* problem =
+      table[index].run(Args{buffers, bytes, static_cast<int>(length), static_cast<const double*>(numbers), numberCount});
+  const char* refused = takeRefusal();
+  if (problem == nullptr) problem = refused;
+  return problem == nullptr ? nullptr : fail(env, problem);
 }
 
 napi_value kernelNames(napi_env env, napi_callback_info) {

@@ -1,5 +1,5 @@
 // Gumbel softmax and divergence from uniform over rows of logits (src/kernels/categorical.ts).
-// numbers: N, K, then as listed. Sums over a row run in a fixed order, so equal input gives equal bits.
+// Sums over a row run in a fixed order, so equal input gives equal bits.
 #include <cmath>
 
 #include "kernels.h"
@@ -46,14 +46,13 @@ inline void gumbelGroup(uint64_t first, uint32_t seed, uint32_t stream, float* n
 
 }  // namespace categorical
 
-// numbers: N, K, temperature, seed, stream; buffers: logits, y
-static void gumbelSoftmax(const Args& args) {
+void gumbelSoftmax(const GumbelSoftmaxCall& call) {
   using namespace categorical;
-  const int64_t N = args.integer(0), K = args.integer(1), size = N * K;
-  const float scale = static_cast<float>(1 / args.numbers[2]);
-  const uint32_t seed = static_cast<uint32_t>(args.numbers[3]), stream = static_cast<uint32_t>(args.numbers[4]);
-  const float* logits = args.in(0);
-  float* y = args.out(1);
+  const int64_t N = call.N, K = call.K, size = N * K;
+  const float scale = static_cast<float>(1 / call.temperature);
+  const uint32_t seed = call.seed, stream = call.stream;
+  const float* logits = call.logits;
+  float* y = call.y;
   parallelFor((size + kGroup - 1) / kGroup, 64, [&](int64_t begin, int64_t end, int) {
     float noise[kGroup];
     for (int64_t group = begin; group < end && group * kGroup < size; group++) {
@@ -79,16 +78,15 @@ static void gumbelSoftmax(const Args& args) {
   });
 }
 
-// numbers: N, K, temperature; buffers: y, dy; dx
-static void gumbelSoftmaxGradient(const Args& args) {
+void gumbelSoftmaxGradient(const GumbelSoftmaxGradientCall& call) {
   using namespace categorical;
-  const int64_t N = args.integer(0), K = args.integer(1);
-  const float scale = static_cast<float>(1 / args.numbers[2]);
+  const int64_t N = call.N, K = call.K;
+  const float scale = static_cast<float>(1 / call.temperature);
   parallelFor(N, 8, [&](int64_t begin, int64_t end, int) {
     for (int64_t n = begin; n < end; n++) {
-      const float* y = args.in(0) + n * K;
-      const float* dy = args.in(1) + n * K;
-      float* dx = args.out(2) + n * K;
+      const float* y = call.y + n * K;
+      const float* dy = call.dy + n * K;
+      float* dx = call.dx + n * K;
       // Partial loads give 0 beyond the end.
       const float mean = total(K, [&](int64_t i, int l) { return firstLanes(loadSome(y + i, l) * loadSome(dy + i, l), l); });
       forVectors(K, [&](int64_t i, int lanes) {
@@ -121,27 +119,25 @@ inline Row describe(const float* x, int64_t K) {
 
 }  // namespace categorical
 
-// numbers: N, K; buffers: logits, kl [N]
-static void klToUniform(const Args& args) {
-  const int64_t N = args.integer(0), K = args.integer(1);
+void klToUniform(const KlToUniformCall& call) {
+  const int64_t N = call.N, K = call.K;
   const float logK = static_cast<float>(std::log(static_cast<double>(K)));
   parallelFor(N, 8, [&](int64_t begin, int64_t end, int) {
     for (int64_t n = begin; n < end; n++) {
-      args.out(1)[n] = categorical::describe(args.in(0) + n * K, K).negentropy + logK;
+      call.kl[n] = categorical::describe(call.logits + n * K, K).negentropy + logK;
     }
   });
 }
 
-// numbers: N, K; buffers: logits, dy [N]; dx
-static void klToUniformGradient(const Args& args) {
+void klToUniformGradient(const KlToUniformGradientCall& call) {
   using namespace categorical;
-  const int64_t N = args.integer(0), K = args.integer(1);
+  const int64_t N = call.N, K = call.K;
   parallelFor(N, 8, [&](int64_t begin, int64_t end, int) {
     for (int64_t n = begin; n < end; n++) {
-      const float* x = args.in(0) + n * K;
-      float* dx = args.out(2) + n * K;
+      const float* x = call.logits + n * K;
+      float* dx = call.dx + n * K;
       const Row row = describe(x, K);
-      const float dy = args.in(1)[n];
+      const float dy = call.dy[n];
       forVectors(K, [&](int64_t i, int lanes) {
         const Vector logq = maximum(splat(-104.0f), loadSome(x + i, lanes) - (row.most + row.logSum));
         storeSome(dx + i, expFull(logq) * (logq - row.negentropy) * dy, lanes);

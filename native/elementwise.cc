@@ -14,15 +14,11 @@ namespace elementwise {
 constexpr int64_t kGrain = 1 << 14;
 constexpr int kAxes = 4;
 
-// As numbered in src/kernels/elementwise.ts.
-enum class Binary { add, sub, mul, div, maximum, minimum, squaredDifference };
-enum class Unary { square, sqrt, rsqrt, exp, log, relu, sigmoid, tanh, softplus, negate, abs, reciprocal };
-
 // Calls body with the number as a constant, so that the choice is made once, not for each element.
 template <class Kind, int count, int i = 0, class Body>
-void choose(int64_t kind, const Body& body) {
+void choose(Kind kind, const Body& body) {
   if constexpr (i < count) {
-    if (kind == i) return body(std::integral_constant<Kind, static_cast<Kind>(i)>{});
+    if (kind == static_cast<Kind>(i)) return body(std::integral_constant<Kind, static_cast<Kind>(i)>{});
     choose<Kind, count, i + 1>(kind, body);
   }
 }
@@ -92,17 +88,11 @@ inline Vector apply(Vector x) {
 }
 
 // Axes from the outermost: sizes, and how far each operand moves along each.
-struct Broadcast {
-  int64_t sizes[kAxes];
-  int64_t a[kAxes];
-  int64_t b[kAxes];
-};
-
 template <Binary op>
-void binaryRows(const Args& args, const Broadcast& s) {
+void binaryRows(const BinaryCall& s) {
   const int64_t inner = s.sizes[kAxes - 1];
-  const int64_t aStep = s.a[kAxes - 1];
-  const int64_t bStep = s.b[kAxes - 1];
+  const int64_t aStep = s.aSteps[kAxes - 1];
+  const int64_t bStep = s.bSteps[kAxes - 1];
   const int64_t rows = s.sizes[0] * s.sizes[1] * s.sizes[2];
   // Long rows are cut, short ones are taken together.
   const int64_t cuts = std::max<int64_t>(1, inner / kGrain);
@@ -115,9 +105,9 @@ void binaryRows(const Args& args, const Broadcast& s) {
       const int64_t k = row % s.sizes[2];
       const int64_t j = row / s.sizes[2] % s.sizes[1];
       const int64_t i = row / (s.sizes[2] * s.sizes[1]);
-      const float* a = args.in(0) + i * s.a[0] + j * s.a[1] + k * s.a[2] + from * aStep;
-      const float* b = args.in(1) + i * s.b[0] + j * s.b[1] + k * s.b[2] + from * bStep;
-      float* out = args.out(2) + row * inner + from;
+      const float* a = s.a + i * s.aSteps[0] + j * s.aSteps[1] + k * s.aSteps[2] + from * aStep;
+      const float* b = s.b + i * s.bSteps[0] + j * s.bSteps[1] + k * s.bSteps[2] + from * bStep;
+      float* out = s.y + row * inner + from;
       if (aStep == 1 && bStep == 1) {
         forVectors(n, [&](int64_t x, int c) { storeSome(out + x, apply<op>(loadSome(a + x, c), loadSome(b + x, c)), c); });
       } else if (aStep == 1) {
@@ -191,52 +181,43 @@ inline void transposeMatrix(const float* in, int64_t rowStride, float* out, int6
 
 }  // namespace elementwise
 
-// buffers: a, b, y; numbers: which, 4 sizes, 4 strides of a, 4 strides of b
-void binary(const Args& args) {
+void binary(const BinaryCall& call) {
   using namespace elementwise;
-  Broadcast s;
-  for (int i = 0; i < kAxes; i++) {
-    s.sizes[i] = args.integer(1 + i);
-    s.a[i] = args.integer(1 + kAxes + i);
-    s.b[i] = args.integer(1 + 2 * kAxes + i);
-  }
-  choose<Binary, 7>(args.integer(0), [&](auto op) { binaryRows<decltype(op)::value>(args, s); });
+  choose<Binary, 7>(call.which, [&](auto op) { binaryRows<decltype(op)::value>(call); });
 }
 
-// buffers: x, y; numbers: which
-void unary(const Args& args) {
+void unary(const UnaryCall& call) {
   using namespace elementwise;
-  const int64_t size = args.bytes[0] / sizeof(float);
-  choose<Unary, 12>(args.integer(0), [&](auto op) {
+  const int64_t size = call.size;
+  choose<Unary, 12>(call.which, [&](auto op) {
     parallelFor(size, kGrain, [&](int64_t begin, int64_t end, int) {
       forVectors(end - begin, [&](int64_t i, int n) {
-        storeSome(args.out(1) + begin + i, apply<decltype(op)::value>(loadSome(args.in(0) + begin + i, n)), n);
+        storeSome(call.y + begin + i, apply<decltype(op)::value>(loadSome(call.x + begin + i, n)), n);
       });
     });
   });
 }
 
-// buffers: inputs, then their sum
-void addAll(const Args& args) {
-  const int count = args.bufferCount - 1;
-  const int64_t size = args.bytes[0] / sizeof(float);
+// At least one term.
+void addAll(const AddAllCall& call) {
+  const int64_t size = call.slotCount == 0 ? 0 : call.size;
   parallelFor(size, elementwise::kGrain, [&](int64_t begin, int64_t end, int) {
     forVectors(end - begin, [&](int64_t i, int n) {
-      Vector sum = loadSome(args.in(0) + begin + i, n);
-      for (int x = 1; x < count; x++) sum += loadSome(args.in(x) + begin + i, n);
-      storeSome(args.out(count) + begin + i, sum, n);
+      Vector sum = loadSome(call.slots[0].x + begin + i, n);
+      for (int s = 1; s < call.slotCount; s++) sum += loadSome(call.slots[s].x + begin + i, n);
+      storeSome(call.y + begin + i, sum, n);
     });
   });
 }
 
-// buffers: x [outer, R, inner], y [outer, inner]; numbers: outer, R, inner, factor. Sums over fixed runs, added in order.
-void sumAxis(const Args& args) {
+// Sums over fixed runs, added in order.
+void sumAxis(const SumAxisCall& call) {
   using namespace elementwise;
-  const int64_t outer = args.integer(0);
-  const int64_t R = args.integer(1);
-  const int64_t inner = args.integer(2);
-  const double factor = args.numbers[3];
-  const float* x = args.in(0);
+  const int64_t outer = call.outer;
+  const int64_t R = call.reduced;
+  const int64_t inner = call.inner;
+  const double factor = call.factor;
+  const float* x = call.x;
   if (inner == 1) {
     const int64_t pieces = (R + kGrain - 1) / kGrain;
     double* partial = static_cast<double*>(scratch(0, 0, outer * pieces * sizeof(double)));
@@ -249,7 +230,7 @@ void sumAxis(const Args& args) {
     for (int64_t i = 0; i < outer; i++) {
       double total = 0;
       for (int64_t piece = 0; piece < pieces; piece++) total += partial[i * pieces + piece];
-      args.out(1)[i] = static_cast<float>(total * factor);
+      call.y[i] = static_cast<float>(total * factor);
     }
     return;
   }
@@ -272,25 +253,24 @@ void sumAxis(const Args& args) {
       const float* column = partial + i / inner * runs * inner + i % inner;
       double total = 0;
       for (int64_t run = 0; run < runs; run++) total += column[run * inner];
-      args.out(1)[i] = static_cast<float>(total * factor);
+      call.y[i] = static_cast<float>(total * factor);
     }
   });
 }
 
-// buffers: x [rows, C], y [rows]; numbers: rows, C
-void maxRows(const Args& args) {
-  const int64_t C = args.integer(1);
-  parallelFor(args.integer(0), std::max<int64_t>(1, elementwise::kGrain / C), [&](int64_t begin, int64_t end, int) {
-    for (int64_t row = begin; row < end; row++) args.out(1)[row] = elementwise::maxRow(args.in(0) + row * C, C);
+void maxRows(const MaxRowsCall& call) {
+  const int64_t C = call.C;
+  parallelFor(call.rows, std::max<int64_t>(1, elementwise::kGrain / C), [&](int64_t begin, int64_t end, int) {
+    for (int64_t row = begin; row < end; row++) call.y[row] = elementwise::maxRow(call.x + row * C, C);
   });
 }
 
-// buffers: x [rows, C], y int32 [rows]: the first of the largest; numbers: rows, C
-void argMaxRows(const Args& args) {
-  const int64_t C = args.integer(1);
-  parallelFor(args.integer(0), std::max<int64_t>(1, elementwise::kGrain / C), [&](int64_t begin, int64_t end, int) {
+// The first of the largest.
+void argMaxRows(const ArgMaxRowsCall& call) {
+  const int64_t C = call.C;
+  parallelFor(call.rows, std::max<int64_t>(1, elementwise::kGrain / C), [&](int64_t begin, int64_t end, int) {
     for (int64_t row = begin; row < end; row++) {
-      const float* x = args.in(0) + row * C;
+      const float* x = call.x + row * C;
       const float largest = elementwise::maxRow(x, C);
       int32_t at = 0;
       if (largest == largest) {
@@ -298,18 +278,17 @@ void argMaxRows(const Args& args) {
       } else {
         for (int64_t i = 1; i < C; i++) at = x[i] > x[at] ? static_cast<int32_t>(i) : at;
       }
-      args.as<int32_t>(1)[row] = at;
+      call.y[row] = at;
     }
   });
 }
 
-// buffers: x [rows, C], y; numbers: rows, C
-void softmaxRows(const Args& args) {
-  const int64_t C = args.integer(1);
-  parallelFor(args.integer(0), std::max<int64_t>(1, elementwise::kGrain / C), [&](int64_t begin, int64_t end, int) {
+void softmaxRows(const SoftmaxRowsCall& call) {
+  const int64_t C = call.C;
+  parallelFor(call.rows, std::max<int64_t>(1, elementwise::kGrain / C), [&](int64_t begin, int64_t end, int) {
     for (int64_t row = begin; row < end; row++) {
-      const float* x = args.in(0) + row * C;
-      float* y = args.out(1) + row * C;
+      const float* x = call.x + row * C;
+      float* y = call.y + row * C;
       const float largest = elementwise::maxRow(x, C);
       forVectors(C, [&](int64_t i, int n) { storeSome(y + i, expFull(loadSome(x + i, n) - largest), n); });
       const float factor = static_cast<float>(1 / elementwise::sumRow(y, C));
@@ -318,16 +297,11 @@ void softmaxRows(const Args& args) {
   });
 }
 
-// buffers: x, y (4-byte elements); numbers: 5 sizes of y from the outermost, and how far x moves along each. The last
-// axis of x is either the last axis of y or the one before it.
-void transposeAxes(const Args& args) {
+// Elements of four bytes. The last axis of x is either the last axis of y or the one before it.
+void transposeAxes(const TransposeAxesCall& call) {
   using namespace elementwise;
-  int64_t size[5];
-  int64_t step[5];
-  for (int i = 0; i < 5; i++) {
-    size[i] = args.integer(i);
-    step[i] = args.integer(5 + i);
-  }
+  const int64_t* size = call.sizes;
+  const int64_t* step = call.steps;
   const int64_t matrix = size[3] * size[4];
   // Few large matrices are cut along the axis that is contiguous in x.
   const int64_t matrices = size[0] * size[1] * size[2];
@@ -342,8 +316,8 @@ void transposeAxes(const Args& args) {
       const int64_t k = m % size[2];
       const int64_t j = m / size[2] % size[1];
       const int64_t i = m / (size[2] * size[1]);
-      const float* in = args.in(0) + i * step[0] + j * step[1] + k * step[2] + from * step[3];
-      float* out = args.out(1) + m * matrix + from * size[4];
+      const float* in = call.x + i * step[0] + j * step[1] + k * step[2] + from * step[3];
+      float* out = call.y + m * matrix + from * size[4];
       if (step[4] == 1) {
         for (int64_t r = 0; r < to - from; r++) {
           std::memcpy(out + r * size[4], in + r * step[3], size[4] * sizeof(float));
@@ -355,14 +329,14 @@ void transposeAxes(const Args& args) {
   });
 }
 
-// buffers: x, y (4-byte elements); numbers: rows, width, elements from row to row of x, of y, where x and y begin
-void copyRows(const Args& args) {
-  const int64_t width = args.integer(1);
-  const float* x = args.in(0) + args.integer(4);
-  float* y = args.out(1) + args.integer(5);
-  parallelFor(args.integer(0), std::max<int64_t>(1, elementwise::kGrain / width), [&](int64_t begin, int64_t end, int) {
+// Elements of four bytes.
+void copyRows(const CopyRowsCall& call) {
+  const int64_t width = call.width;
+  const float* x = call.x + call.xStart;
+  float* y = call.y + call.yStart;
+  parallelFor(call.rows, std::max<int64_t>(1, elementwise::kGrain / width), [&](int64_t begin, int64_t end, int) {
     for (int64_t row = begin; row < end; row++) {
-      std::memcpy(y + row * args.integer(3), x + row * args.integer(2), width * sizeof(float));
+      std::memcpy(y + row * call.yStep, x + row * call.xStep, width * sizeof(float));
     }
   });
 }

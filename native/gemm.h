@@ -2,12 +2,11 @@
 // high-performance matrix multiplication"). Operands are packed from fp32 memory of any layout into panels, in fp32 or
 // bf16; sums are fp32. Each element of C is summed in one fixed order, whatever the number of threads.
 #pragma once
+#include "calls.h"
 #include "gemm_pack.h"
 #include "kernels.h"
 
 namespace tessera {
-
-enum class Precision { fp32 = 0, bf16 = 1 };
 
 #if defined(__AVX512F__)
 constexpr int kRows = 14;     // of C in one register tile: the width of a panel of A

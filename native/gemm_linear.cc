@@ -61,34 +61,33 @@ void linearFewRows(const float* x, const float* weight, int64_t m, int64_t n, in
   });
 }
 
-// buffers x, weight, bias?, residual?, y, pre?; numbers M, N, K, activation, precision
-void linear(const Args& args) {
-  const int64_t m = args.integer(0), n = args.integer(1), k = args.integer(2);
+void linear(const LinearCall& call) {
+  const int64_t m = call.M, n = call.N, k = call.K;
   if (m == 0) return;
-  Output out{args.out(4), n};
-  out.epilogue.bias = args.in(2);
-  out.epilogue.residual = args.in(3);
-  out.epilogue.activation = static_cast<Activation>(args.integer(3));
-  out.epilogue.pre = args.out(5);
-  if (m <= kFewRows && k > 0) return linearFewRows(args.in(0), args.in(1), m, n, k, out);
-  gemm(static_cast<Precision>(args.integer(4)), Matrix{args.in(0), k, 1}, Matrix{args.in(1), k, 1}, m, n, k, out);
+  Output out{call.y, n};
+  out.epilogue.bias = call.bias;
+  out.epilogue.residual = call.residual;
+  out.epilogue.activation = call.activation;
+  out.epilogue.pre = call.pre;
+  if (m <= kFewRows && k > 0) return linearFewRows(call.x, call.weight, m, n, k, out);
+  gemm(call.precision, Matrix{call.x, k, 1}, Matrix{call.weight, k, 1}, m, n, k, out);
 }
 
-// dx = (dy act'(pre)) W. buffers dy, weight, pre?, dx; numbers M, N, K, activation, precision
-void linearInputGradient(const Args& args) {
-  const int64_t m = args.integer(0), n = args.integer(1), k = args.integer(2);
-  const Matrix dy{args.in(0), n, 1, args.in(2), static_cast<Activation>(args.integer(3))};
-  gemm(static_cast<Precision>(args.integer(4)), dy, Matrix{args.in(1), 1, k}, m, k, n, Output{args.out(3), k});
+// dx = (dy act'(pre)) W.
+void linearInputGradient(const LinearInputGradientCall& call) {
+  const int64_t m = call.M, n = call.N, k = call.K;
+  const Matrix dy{call.dy, n, 1, call.pre, call.activation};
+  gemm(call.precision, dy, Matrix{call.weight, 1, k}, m, k, n, Output{call.dx, k});
 }
 
-// dW = (dy act'(pre))^T x, db = its sum over rows. buffers dy, x, pre?, dW, db?; numbers M, N, K, activation, precision
-void linearWeightGradient(const Args& args) {
-  const int64_t m = args.integer(0), n = args.integer(1), k = args.integer(2);
-  withPrecision(static_cast<Precision>(args.integer(4)), [&](auto op) {
+// dW = (dy act'(pre))^T x, db = its sum over rows.
+void linearWeightGradient(const LinearWeightGradientCall& call) {
+  const int64_t m = call.M, n = call.N, k = call.K;
+  withPrecision(call.precision, [&](auto op) {
     using Op = decltype(op);
-    const BiasGradient bias = biasGradient<Op>(args.out(4), m, n);
-    const Matrix dy{args.in(0), 1, n, args.in(2), static_cast<Activation>(args.integer(3)), bias.sums, n};
-    product<Op>(LeftMatrix{dy}, RightMatrix{Matrix{args.in(1), 1, k}}, n, k, m, Output{args.out(3), k},
+    const BiasGradient bias = biasGradient<Op>(call.dBias, m, n);
+    const Matrix dy{call.dy, 1, n, call.pre, call.activation, bias.sums, n};
+    product<Op>(LeftMatrix{dy}, RightMatrix{Matrix{call.x, 1, k}}, n, k, m, Output{call.dWeight, k},
                 RowsOfMatrix{k}, -1);
     bias.finish();
   });

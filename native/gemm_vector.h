@@ -4,6 +4,8 @@
 #include <cstring>
 #include <type_traits>
 
+#include "calls.h"
+
 #if defined(__x86_64__)
 // GCC 12 warns of its own headers' deliberately undefined values (GCC bug 105593).
 #pragma GCC diagnostic push
@@ -120,8 +122,6 @@ inline Vector expVector(Vector x) {
 }
 
 // As numbered in src/kernels/linear.ts.
-enum class Activation { none = 0, gelu = 1, silu = 2, relu = 3, lrelu = 4 };
-
 inline Vector sigmoidVector(Vector x) {
   const Vector d = 1.0f + expVector(-x);
 #if defined(__AVX512F__)

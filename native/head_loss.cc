@@ -158,25 +158,24 @@ double run(const Problem& p) {
 }  // namespace headLoss
 
 // Products: counted x V x C, once without gradients and three times with them.
-// buffers: hidden, weight, targets, loss, dHidden?, dWeight?; numbers: M, counted, V, C, zLoss, scale, precision
-void linearCrossEntropy(const Args& args) {
-  headLoss::Problem p{args.in(0), args.in(1), args.as<const int32_t>(2), args.out(4), args.out(5)};
-  p.M = args.integer(0);
-  p.counted = args.integer(1);
-  p.V = args.integer(2);
-  p.C = args.integer(3);
-  p.zLoss = args.numbers[4];
-  p.scale = args.numbers[5];
-  const double total = withPrecision(static_cast<Precision>(args.integer(6)),
+void linearCrossEntropy(const LinearCrossEntropyCall& call) {
+  headLoss::Problem p{call.hidden, call.weight, call.targets, call.dHidden, call.dWeight};
+  p.M = call.M;
+  p.counted = call.counted;
+  p.V = call.V;
+  p.C = call.C;
+  p.zLoss = call.zLoss;
+  p.scale = call.scale;
+  const double total = withPrecision(call.precision,
                                      [&](auto op) { return headLoss::run<decltype(op)>(p); });
-  args.out(3)[0] = static_cast<float>(total * p.scale);
+  call.loss[0] = static_cast<float>(total * p.scale);
 }
 
-// x *= factor. buffers: x; numbers: factor
-void scale(const Args& args) {
-  const float factor = args.number(0);
-  parallelFor(static_cast<int64_t>(args.bytes[0] / sizeof(float)), 1 << 14, [&](int64_t begin, int64_t end, int) {
-    float* x = args.out(0) + begin;
+// x *= factor.
+void scale(const ScaleCall& call) {
+  const float factor = call.factor;
+  parallelFor(call.size, 1 << 14, [&](int64_t begin, int64_t end, int) {
+    float* x = call.x + begin;
     forVectors(end - begin, [&](int64_t i, int lanes) { storeSome(x + i, loadSome(x + i, lanes) * factor, lanes); });
   });
 }

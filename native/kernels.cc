@@ -1,19 +1,24 @@
+// Written by scripts/native-calls.ts from the declarations in src/kernels: not to be changed by hand.
+
 // One translation unit for all kernels but convolutions: those take a compiler as long as all others together, and are
 // compiled at the same time.
 #include "kernels.h"
 
+#include <cmath>
+
+#include "calls.h"
 #include "activation.cc"
 #include "adamw.cc"
 #include "attention.cc"
 #include "attention_backward.cc"
 #include "categorical.cc"
-#include "conv.h"
 #include "decode.cc"
 #include "draw.cc"
 #include "elementwise.cc"
 #include "embedding.cc"
 #include "gemm.cc"
 #include "gemm_linear.cc"
+#include "grid.cc"
 #include "head_loss.cc"
 #include "matmul.cc"
 #include "muon.cc"
@@ -24,71 +29,1477 @@
 #include "rope.cc"
 
 namespace tessera {
+namespace calls {
+
+bool readSize(const Args& args, int i, int64_t* out) {
+  *out = static_cast<int64_t>(args.numbers[i]);
+  return args.numbers[i] >= 0 && args.numbers[i] <= 9007199254740992.0;
+}
+
+template <class Choice>
+bool readChoice(const Args& args, int i, int count, Choice* out) {
+  if (!(args.numbers[i] >= 0 && args.numbers[i] < count)) return false;
+  *out = static_cast<Choice>(static_cast<int>(args.numbers[i]));
+  return true;
+}
+
+// Arrays without elements may have no address.
+template <class T>
+bool readBuffer(const Args& args, int i, double elements, T** out) {
+  *out = static_cast<T*>(args.buffers[i]);
+  return elements <= 0 || (args.buffers[i] != nullptr && args.bytes[i] >= elements * sizeof(T));
+}
+
+template <class T>
+bool readOptional(const Args& args, int i, double elements, T** out) {
+  *out = static_cast<T*>(args.buffers[i]);
+  return args.buffers[i] == nullptr || args.bytes[i] >= elements * sizeof(T);
+}
+
+const char* adamwOf(const Args& args) {
+  const int count = (args.bufferCount - 0) / 5;
+  if (count < 0 || count > 6 || args.bufferCount != 0 + count * 5 ||
+      args.numberCount != 7 + count * 2) {
+    return "adamw: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  }
+  AdamwCall call;
+  call.beta1 = static_cast<double>(args.numbers[0]);
+  call.beta2 = static_cast<double>(args.numbers[1]);
+  call.eps = static_cast<float>(args.numbers[2]);
+  call.step = static_cast<double>(args.numbers[3]);
+  call.clipScale = static_cast<float>(args.numbers[4]);
+  call.emaDecay = static_cast<float>(args.numbers[5]);
+  call.lr = static_cast<double>(args.numbers[6]);
+  call.slotCount = count;
+  for (int s = 0; s < count; s++) {
+    const double size = args.numbers[7 + s * 2 + 0];
+    if (!readSize(args, 7 + s * 2 + 0, &call.slots[s].size)) return "adamw: size is not what its kernel takes";
+    call.slots[s].weightDecay = static_cast<double>(args.numbers[7 + s * 2 + 1]);
+    if (!readBuffer(args, 0 + s * 5 + 0, size, &call.slots[s].value)) {
+      return "adamw: value has less than size elements";
+    }
+    if (!readBuffer(args, 0 + s * 5 + 1, size, &call.slots[s].gradient)) {
+      return "adamw: gradient has less than size elements";
+    }
+    if (!readBuffer(args, 0 + s * 5 + 2, size, &call.slots[s].m)) {
+      return "adamw: m has less than size elements";
+    }
+    if (!readBuffer(args, 0 + s * 5 + 3, size, &call.slots[s].v)) {
+      return "adamw: v has less than size elements";
+    }
+    if (!readOptional(args, 0 + s * 5 + 4, size, &call.slots[s].ema)) {
+      return "adamw: ema has less than size elements";
+    }
+  }
+  adamw(call);
+  return nullptr;
+}
+
+const char* addAllOf(const Args& args) {
+  const int count = (args.bufferCount - 1) / 1;
+  if (count < 0 || count > 31 || args.bufferCount != 1 + count * 1 ||
+      args.numberCount != 1 + count * 0) {
+    return "addAll: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  }
+  AddAllCall call;
+  const double size = args.numbers[0];
+  if (!readSize(args, 0, &call.size)) return "addAll: size is not what its kernel takes";
+  if (!readBuffer(args, 0, size, &call.y)) {
+    return "addAll: y has less than size elements";
+  }
+  call.slotCount = count;
+  for (int s = 0; s < count; s++) {
+    if (!readBuffer(args, 1 + s * 1 + 0, size, &call.slots[s].x)) {
+      return "addAll: x has less than size elements";
+    }
+  }
+  addAll(call);
+  return nullptr;
+}
+
+const char* argMaxRowsOf(const Args& args) {
+  if (args.bufferCount != 2 || args.numberCount != 2) return "argMaxRows: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  ArgMaxRowsCall call;
+  const double rows = args.numbers[0];
+  if (!readSize(args, 0, &call.rows)) return "argMaxRows: rows is not what its kernel takes";
+  const double C = args.numbers[1];
+  if (!readSize(args, 1, &call.C)) return "argMaxRows: C is not what its kernel takes";
+  if (!readBuffer(args, 0, rows * C, &call.x)) {
+    return "argMaxRows: x has less than rows * C elements";
+  }
+  if (!readBuffer(args, 1, rows, &call.y)) {
+    return "argMaxRows: y has less than rows elements";
+  }
+  argMaxRows(call);
+  return nullptr;
+}
+
+const char* binaryOf(const Args& args) {
+  if (args.bufferCount != 3 || args.numberCount != 13) return "binary: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  BinaryCall call;
+  if (!readChoice(args, 0, 7, &call.which)) return "binary: which is not what its kernel takes";
+  const double* sizes = args.numbers + 1;
+  for (int i = 0; i < 4; i++) {
+    if (!readSize(args, 1 + i, &call.sizes[i])) return "binary: sizes is not what its kernel takes";
+  }
+  const double* aSteps = args.numbers + 5;
+  for (int i = 0; i < 4; i++) {
+    if (!readSize(args, 5 + i, &call.aSteps[i])) return "binary: aSteps is not what its kernel takes";
+  }
+  const double* bSteps = args.numbers + 9;
+  for (int i = 0; i < 4; i++) {
+    if (!readSize(args, 9 + i, &call.bSteps[i])) return "binary: bSteps is not what its kernel takes";
+  }
+  if (!readBuffer(args, 0, 1 + (sizes[0] - 1) * aSteps[0] + (sizes[1] - 1) * aSteps[1] + (sizes[2] - 1) * aSteps[2] + (sizes[3] - 1) * aSteps[3], &call.a)) {
+    return "binary: a has less than 1 + (sizes[0] - 1) * aSteps[0] + (sizes[1] - 1) * aSteps[1] + (sizes[2] - 1) * aSteps[2] + (sizes[3] - 1) * aSteps[3] elements";
+  }
+  if (!readBuffer(args, 1, 1 + (sizes[0] - 1) * bSteps[0] + (sizes[1] - 1) * bSteps[1] + (sizes[2] - 1) * bSteps[2] + (sizes[3] - 1) * bSteps[3], &call.b)) {
+    return "binary: b has less than 1 + (sizes[0] - 1) * bSteps[0] + (sizes[1] - 1) * bSteps[1] + (sizes[2] - 1) * bSteps[2] + (sizes[3] - 1) * bSteps[3] elements";
+  }
+  if (!readBuffer(args, 2, sizes[0] * sizes[1] * sizes[2] * sizes[3], &call.y)) {
+    return "binary: y has less than sizes[0] * sizes[1] * sizes[2] * sizes[3] elements";
+  }
+  binary(call);
+  return nullptr;
+}
+
+const char* conv2dOf(const Args& args) {
+  if (args.bufferCount != 6 || args.numberCount != 10) return "conv2d: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  Conv2dCall call;
+  const double B = args.numbers[0];
+  if (!readSize(args, 0, &call.B)) return "conv2d: B is not what its kernel takes";
+  const double H = args.numbers[1];
+  if (!readSize(args, 1, &call.H)) return "conv2d: H is not what its kernel takes";
+  const double W = args.numbers[2];
+  if (!readSize(args, 2, &call.W)) return "conv2d: W is not what its kernel takes";
+  const double C = args.numbers[3];
+  if (!readSize(args, 3, &call.C)) return "conv2d: C is not what its kernel takes";
+  const double O = args.numbers[4];
+  if (!readSize(args, 4, &call.O)) return "conv2d: O is not what its kernel takes";
+  const double KH = args.numbers[5];
+  if (!readSize(args, 5, &call.KH)) return "conv2d: KH is not what its kernel takes";
+  const double KW = args.numbers[6];
+  if (!readSize(args, 6, &call.KW)) return "conv2d: KW is not what its kernel takes";
+  const double stride = args.numbers[7];
+  if (!readSize(args, 7, &call.stride)) return "conv2d: stride is not what its kernel takes";
+  if (!readChoice(args, 8, 5, &call.activation)) return "conv2d: activation is not what its kernel takes";
+  if (!readChoice(args, 9, 2, &call.precision)) return "conv2d: precision is not what its kernel takes";
+  if (!(KH * KW <= 64)) return "conv2d: KH * KW is more than 64";
+  if (!readBuffer(args, 0, B * H * W * C, &call.x)) {
+    return "conv2d: x has less than B * H * W * C elements";
+  }
+  if (!readBuffer(args, 1, O * KH * KW * C, &call.weight)) {
+    return "conv2d: weight has less than O * KH * KW * C elements";
+  }
+  if (!readOptional(args, 2, O, &call.bias)) {
+    return "conv2d: bias has less than O elements";
+  }
+  if (!readOptional(args, 3, B * std::ceil(H / stride) * std::ceil(W / stride) * O, &call.residual)) {
+    return "conv2d: residual has less than B * ceil(H / stride) * ceil(W / stride) * O elements";
+  }
+  if (!readBuffer(args, 4, B * std::ceil(H / stride) * std::ceil(W / stride) * O, &call.y)) {
+    return "conv2d: y has less than B * ceil(H / stride) * ceil(W / stride) * O elements";
+  }
+  if (!readOptional(args, 5, B * std::ceil(H / stride) * std::ceil(W / stride) * O, &call.pre)) {
+    return "conv2d: pre has less than B * ceil(H / stride) * ceil(W / stride) * O elements";
+  }
+  conv2d(call);
+  return nullptr;
+}
+
+const char* conv2dInputGradientOf(const Args& args) {
+  if (args.bufferCount != 4 || args.numberCount != 10) return "conv2dInputGradient: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  Conv2dInputGradientCall call;
+  const double B = args.numbers[0];
+  if (!readSize(args, 0, &call.B)) return "conv2dInputGradient: B is not what its kernel takes";
+  const double H = args.numbers[1];
+  if (!readSize(args, 1, &call.H)) return "conv2dInputGradient: H is not what its kernel takes";
+  const double W = args.numbers[2];
+  if (!readSize(args, 2, &call.W)) return "conv2dInputGradient: W is not what its kernel takes";
+  const double C = args.numbers[3];
+  if (!readSize(args, 3, &call.C)) return "conv2dInputGradient: C is not what its kernel takes";
+  const double O = args.numbers[4];
+  if (!readSize(args, 4, &call.O)) return "conv2dInputGradient: O is not what its kernel takes";
+  const double KH = args.numbers[5];
+  if (!readSize(args, 5, &call.KH)) return "conv2dInputGradient: KH is not what its kernel takes";
+  const double KW = args.numbers[6];
+  if (!readSize(args, 6, &call.KW)) return "conv2dInputGradient: KW is not what its kernel takes";
+  const double stride = args.numbers[7];
+  if (!readSize(args, 7, &call.stride)) return "conv2dInputGradient: stride is not what its kernel takes";
+  if (!readChoice(args, 8, 5, &call.activation)) return "conv2dInputGradient: activation is not what its kernel takes";
+  if (!readChoice(args, 9, 2, &call.precision)) return "conv2dInputGradient: precision is not what its kernel takes";
+  if (!(KH * KW <= 64)) return "conv2dInputGradient: KH * KW is more than 64";
+  if (!readBuffer(args, 0, B * std::ceil(H / stride) * std::ceil(W / stride) * O, &call.dy)) {
+    return "conv2dInputGradient: dy has less than B * ceil(H / stride) * ceil(W / stride) * O elements";
+  }
+  if (!readBuffer(args, 1, O * KH * KW * C, &call.weight)) {
+    return "conv2dInputGradient: weight has less than O * KH * KW * C elements";
+  }
+  if (!readOptional(args, 2, B * std::ceil(H / stride) * std::ceil(W / stride) * O, &call.pre)) {
+    return "conv2dInputGradient: pre has less than B * ceil(H / stride) * ceil(W / stride) * O elements";
+  }
+  if (!readBuffer(args, 3, B * H * W * C, &call.dx)) {
+    return "conv2dInputGradient: dx has less than B * H * W * C elements";
+  }
+  conv2dInputGradient(call);
+  return nullptr;
+}
+
+const char* conv2dWeightGradientOf(const Args& args) {
+  if (args.bufferCount != 5 || args.numberCount != 10) return "conv2dWeightGradient: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  Conv2dWeightGradientCall call;
+  const double B = args.numbers[0];
+  if (!readSize(args, 0, &call.B)) return "conv2dWeightGradient: B is not what its kernel takes";
+  const double H = args.numbers[1];
+  if (!readSize(args, 1, &call.H)) return "conv2dWeightGradient: H is not what its kernel takes";
+  const double W = args.numbers[2];
+  if (!readSize(args, 2, &call.W)) return "conv2dWeightGradient: W is not what its kernel takes";
+  const double C = args.numbers[3];
+  if (!readSize(args, 3, &call.C)) return "conv2dWeightGradient: C is not what its kernel takes";
+  const double O = args.numbers[4];
+  if (!readSize(args, 4, &call.O)) return "conv2dWeightGradient: O is not what its kernel takes";
+  const double KH = args.numbers[5];
+  if (!readSize(args, 5, &call.KH)) return "conv2dWeightGradient: KH is not what its kernel takes";
+  const double KW = args.numbers[6];
+  if (!readSize(args, 6, &call.KW)) return "conv2dWeightGradient: KW is not what its kernel takes";
+  const double stride = args.numbers[7];
+  if (!readSize(args, 7, &call.stride)) return "conv2dWeightGradient: stride is not what its kernel takes";
+  if (!readChoice(args, 8, 5, &call.activation)) return "conv2dWeightGradient: activation is not what its kernel takes";
+  if (!readChoice(args, 9, 2, &call.precision)) return "conv2dWeightGradient: precision is not what its kernel takes";
+  if (!(KH * KW <= 64)) return "conv2dWeightGradient: KH * KW is more than 64";
+  if (!readBuffer(args, 0, B * std::ceil(H / stride) * std::ceil(W / stride) * O, &call.dy)) {
+    return "conv2dWeightGradient: dy has less than B * ceil(H / stride) * ceil(W / stride) * O elements";
+  }
+  if (!readBuffer(args, 1, B * H * W * C, &call.x)) {
+    return "conv2dWeightGradient: x has less than B * H * W * C elements";
+  }
+  if (!readOptional(args, 2, B * std::ceil(H / stride) * std::ceil(W / stride) * O, &call.pre)) {
+    return "conv2dWeightGradient: pre has less than B * ceil(H / stride) * ceil(W / stride) * O elements";
+  }
+  if (!readBuffer(args, 3, O * KH * KW * C, &call.dWeight)) {
+    return "conv2dWeightGradient: dWeight has less than O * KH * KW * C elements";
+  }
+  if (!readOptional(args, 4, O, &call.dBias)) {
+    return "conv2dWeightGradient: dBias has less than O elements";
+  }
+  conv2dWeightGradient(call);
+  return nullptr;
+}
+
+const char* copyRowsOf(const Args& args) {
+  if (args.bufferCount != 2 || args.numberCount != 6) return "copyRows: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  CopyRowsCall call;
+  const double rows = args.numbers[0];
+  if (!readSize(args, 0, &call.rows)) return "copyRows: rows is not what its kernel takes";
+  const double width = args.numbers[1];
+  if (!readSize(args, 1, &call.width)) return "copyRows: width is not what its kernel takes";
+  const double xStep = args.numbers[2];
+  if (!readSize(args, 2, &call.xStep)) return "copyRows: xStep is not what its kernel takes";
+  const double yStep = args.numbers[3];
+  if (!readSize(args, 3, &call.yStep)) return "copyRows: yStep is not what its kernel takes";
+  const double xStart = args.numbers[4];
+  if (!readSize(args, 4, &call.xStart)) return "copyRows: xStart is not what its kernel takes";
+  const double yStart = args.numbers[5];
+  if (!readSize(args, 5, &call.yStart)) return "copyRows: yStart is not what its kernel takes";
+  if (!readBuffer(args, 0, xStart + (rows - 1) * xStep + width, &call.x)) {
+    return "copyRows: x has less than xStart + (rows - 1) * xStep + width elements";
+  }
+  if (!readBuffer(args, 1, yStart + (rows - 1) * yStep + width, &call.y)) {
+    return "copyRows: y has less than yStart + (rows - 1) * yStep + width elements";
+  }
+  copyRows(call);
+  return nullptr;
+}
+
+const char* dropoutOf(const Args& args) {
+  if (args.bufferCount != 3 || args.numberCount != 4) return "dropout: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  DropoutCall call;
+  const double size = args.numbers[0];
+  if (!readSize(args, 0, &call.size)) return "dropout: size is not what its kernel takes";
+  call.rate = static_cast<double>(args.numbers[1]);
+  call.seed = static_cast<uint32_t>(args.numbers[2]);
+  call.stream = static_cast<uint32_t>(args.numbers[3]);
+  if (!readBuffer(args, 0, size, &call.x)) {
+    return "dropout: x has less than size elements";
+  }
+  if (!readOptional(args, 1, size, &call.residual)) {
+    return "dropout: residual has less than size elements";
+  }
+  if (!readBuffer(args, 2, size, &call.y)) {
+    return "dropout: y has less than size elements";
+  }
+  dropout(call);
+  return nullptr;
+}
+
+const char* embeddingOf(const Args& args) {
+  if (args.bufferCount != 3 || args.numberCount != 3) return "embedding: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  EmbeddingCall call;
+  const double N = args.numbers[0];
+  if (!readSize(args, 0, &call.N)) return "embedding: N is not what its kernel takes";
+  const double V = args.numbers[1];
+  if (!readSize(args, 1, &call.V)) return "embedding: V is not what its kernel takes";
+  const double C = args.numbers[2];
+  if (!readSize(args, 2, &call.C)) return "embedding: C is not what its kernel takes";
+  if (!readBuffer(args, 0, V * C, &call.table)) {
+    return "embedding: table has less than V * C elements";
+  }
+  if (!readBuffer(args, 1, N, &call.ids)) {
+    return "embedding: ids has less than N elements";
+  }
+  if (!readBuffer(args, 2, N * C, &call.rows)) {
+    return "embedding: rows has less than N * C elements";
+  }
+  embedding(call);
+  return nullptr;
+}
+
+const char* embeddingGradientOf(const Args& args) {
+  if (args.bufferCount != 3 || args.numberCount != 3) return "embeddingGradient: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  EmbeddingGradientCall call;
+  const double N = args.numbers[0];
+  if (!readSize(args, 0, &call.N)) return "embeddingGradient: N is not what its kernel takes";
+  const double V = args.numbers[1];
+  if (!readSize(args, 1, &call.V)) return "embeddingGradient: V is not what its kernel takes";
+  const double C = args.numbers[2];
+  if (!readSize(args, 2, &call.C)) return "embeddingGradient: C is not what its kernel takes";
+  if (!readBuffer(args, 0, N, &call.ids)) {
+    return "embeddingGradient: ids has less than N elements";
+  }
+  if (!readBuffer(args, 1, N * C, &call.rows)) {
+    return "embeddingGradient: rows has less than N * C elements";
+  }
+  if (!readBuffer(args, 2, V * C, &call.sums)) {
+    return "embeddingGradient: sums has less than V * C elements";
+  }
+  embeddingGradient(call);
+  return nullptr;
+}
+
+const char* geluOf(const Args& args) {
+  if (args.bufferCount != 2 || args.numberCount != 1) return "gelu: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  GeluCall call;
+  const double size = args.numbers[0];
+  if (!readSize(args, 0, &call.size)) return "gelu: size is not what its kernel takes";
+  if (!readBuffer(args, 0, size, &call.x)) {
+    return "gelu: x has less than size elements";
+  }
+  if (!readBuffer(args, 1, size, &call.y)) {
+    return "gelu: y has less than size elements";
+  }
+  gelu(call);
+  return nullptr;
+}
+
+const char* geluGradientOf(const Args& args) {
+  if (args.bufferCount != 3 || args.numberCount != 1) return "geluGradient: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  GeluGradientCall call;
+  const double size = args.numbers[0];
+  if (!readSize(args, 0, &call.size)) return "geluGradient: size is not what its kernel takes";
+  if (!readBuffer(args, 0, size, &call.x)) {
+    return "geluGradient: x has less than size elements";
+  }
+  if (!readBuffer(args, 1, size, &call.dy)) {
+    return "geluGradient: dy has less than size elements";
+  }
+  if (!readBuffer(args, 2, size, &call.dx)) {
+    return "geluGradient: dx has less than size elements";
+  }
+  geluGradient(call);
+  return nullptr;
+}
+
+const char* groupNormOf(const Args& args) {
+  if (args.bufferCount != 5 || args.numberCount != 7) return "groupNorm: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  GroupNormCall call;
+  const double B = args.numbers[0];
+  if (!readSize(args, 0, &call.B)) return "groupNorm: B is not what its kernel takes";
+  const double P = args.numbers[1];
+  if (!readSize(args, 1, &call.P)) return "groupNorm: P is not what its kernel takes";
+  const double C = args.numbers[2];
+  if (!readSize(args, 2, &call.C)) return "groupNorm: C is not what its kernel takes";
+  const double G = args.numbers[3];
+  if (!readSize(args, 3, &call.G)) return "groupNorm: G is not what its kernel takes";
+  const double gainStep = args.numbers[4];
+  if (!readSize(args, 4, &call.gainStep)) return "groupNorm: gainStep is not what its kernel takes";
+  if (!readChoice(args, 5, 5, &call.activation)) return "groupNorm: activation is not what its kernel takes";
+  call.eps = static_cast<double>(args.numbers[6]);
+  if (!readBuffer(args, 0, B * P * C, &call.x)) {
+    return "groupNorm: x has less than B * P * C elements";
+  }
+  if (!readBuffer(args, 1, (B - 1) * gainStep + C, &call.gain)) {
+    return "groupNorm: gain has less than (B - 1) * gainStep + C elements";
+  }
+  if (!readBuffer(args, 2, (B - 1) * gainStep + C, &call.bias)) {
+    return "groupNorm: bias has less than (B - 1) * gainStep + C elements";
+  }
+  if (!readBuffer(args, 3, B * P * C, &call.y)) {
+    return "groupNorm: y has less than B * P * C elements";
+  }
+  if (!readBuffer(args, 4, 2 * B * G, &call.moments)) {
+    return "groupNorm: moments has less than 2 * B * G elements";
+  }
+  groupNorm(call);
+  return nullptr;
+}
+
+const char* groupNormGradientOf(const Args& args) {
+  if (args.bufferCount != 8 || args.numberCount != 6) return "groupNormGradient: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  GroupNormGradientCall call;
+  const double B = args.numbers[0];
+  if (!readSize(args, 0, &call.B)) return "groupNormGradient: B is not what its kernel takes";
+  const double P = args.numbers[1];
+  if (!readSize(args, 1, &call.P)) return "groupNormGradient: P is not what its kernel takes";
+  const double C = args.numbers[2];
+  if (!readSize(args, 2, &call.C)) return "groupNormGradient: C is not what its kernel takes";
+  const double G = args.numbers[3];
+  if (!readSize(args, 3, &call.G)) return "groupNormGradient: G is not what its kernel takes";
+  const double gainStep = args.numbers[4];
+  if (!readSize(args, 4, &call.gainStep)) return "groupNormGradient: gainStep is not what its kernel takes";
+  if (!readChoice(args, 5, 5, &call.activation)) return "groupNormGradient: activation is not what its kernel takes";
+  if (!readBuffer(args, 0, B * P * C, &call.x)) {
+    return "groupNormGradient: x has less than B * P * C elements";
+  }
+  if (!readBuffer(args, 1, (B - 1) * gainStep + C, &call.gain)) {
+    return "groupNormGradient: gain has less than (B - 1) * gainStep + C elements";
+  }
+  if (!readBuffer(args, 2, (B - 1) * gainStep + C, &call.bias)) {
+    return "groupNormGradient: bias has less than (B - 1) * gainStep + C elements";
+  }
+  if (!readBuffer(args, 3, 2 * B * G, &call.moments)) {
+    return "groupNormGradient: moments has less than 2 * B * G elements";
+  }
+  if (!readBuffer(args, 4, B * P * C, &call.dy)) {
+    return "groupNormGradient: dy has less than B * P * C elements";
+  }
+  if (!readBuffer(args, 5, B * P * C, &call.dx)) {
+    return "groupNormGradient: dx has less than B * P * C elements";
+  }
+  if (!readBuffer(args, 6, (B - 1) * gainStep + C, &call.dGain)) {
+    return "groupNormGradient: dGain has less than (B - 1) * gainStep + C elements";
+  }
+  if (!readBuffer(args, 7, (B - 1) * gainStep + C, &call.dBias)) {
+    return "groupNormGradient: dBias has less than (B - 1) * gainStep + C elements";
+  }
+  groupNormGradient(call);
+  return nullptr;
+}
+
+const char* gumbelSoftmaxOf(const Args& args) {
+  if (args.bufferCount != 2 || args.numberCount != 5) return "gumbelSoftmax: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  GumbelSoftmaxCall call;
+  const double N = args.numbers[0];
+  if (!readSize(args, 0, &call.N)) return "gumbelSoftmax: N is not what its kernel takes";
+  const double K = args.numbers[1];
+  if (!readSize(args, 1, &call.K)) return "gumbelSoftmax: K is not what its kernel takes";
+  call.temperature = static_cast<double>(args.numbers[2]);
+  call.seed = static_cast<uint32_t>(args.numbers[3]);
+  call.stream = static_cast<uint32_t>(args.numbers[4]);
+  if (!readBuffer(args, 0, N * K, &call.logits)) {
+    return "gumbelSoftmax: logits has less than N * K elements";
+  }
+  if (!readBuffer(args, 1, N * K, &call.y)) {
+    return "gumbelSoftmax: y has less than N * K elements";
+  }
+  gumbelSoftmax(call);
+  return nullptr;
+}
+
+const char* gumbelSoftmaxGradientOf(const Args& args) {
+  if (args.bufferCount != 3 || args.numberCount != 3) return "gumbelSoftmaxGradient: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  GumbelSoftmaxGradientCall call;
+  const double N = args.numbers[0];
+  if (!readSize(args, 0, &call.N)) return "gumbelSoftmaxGradient: N is not what its kernel takes";
+  const double K = args.numbers[1];
+  if (!readSize(args, 1, &call.K)) return "gumbelSoftmaxGradient: K is not what its kernel takes";
+  call.temperature = static_cast<double>(args.numbers[2]);
+  if (!readBuffer(args, 0, N * K, &call.y)) {
+    return "gumbelSoftmaxGradient: y has less than N * K elements";
+  }
+  if (!readBuffer(args, 1, N * K, &call.dy)) {
+    return "gumbelSoftmaxGradient: dy has less than N * K elements";
+  }
+  if (!readBuffer(args, 2, N * K, &call.dx)) {
+    return "gumbelSoftmaxGradient: dx has less than N * K elements";
+  }
+  gumbelSoftmaxGradient(call);
+  return nullptr;
+}
+
+const char* klToUniformOf(const Args& args) {
+  if (args.bufferCount != 2 || args.numberCount != 2) return "klToUniform: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  KlToUniformCall call;
+  const double N = args.numbers[0];
+  if (!readSize(args, 0, &call.N)) return "klToUniform: N is not what its kernel takes";
+  const double K = args.numbers[1];
+  if (!readSize(args, 1, &call.K)) return "klToUniform: K is not what its kernel takes";
+  if (!readBuffer(args, 0, N * K, &call.logits)) {
+    return "klToUniform: logits has less than N * K elements";
+  }
+  if (!readBuffer(args, 1, N, &call.kl)) {
+    return "klToUniform: kl has less than N elements";
+  }
+  klToUniform(call);
+  return nullptr;
+}
+
+const char* klToUniformGradientOf(const Args& args) {
+  if (args.bufferCount != 3 || args.numberCount != 2) return "klToUniformGradient: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  KlToUniformGradientCall call;
+  const double N = args.numbers[0];
+  if (!readSize(args, 0, &call.N)) return "klToUniformGradient: N is not what its kernel takes";
+  const double K = args.numbers[1];
+  if (!readSize(args, 1, &call.K)) return "klToUniformGradient: K is not what its kernel takes";
+  if (!readBuffer(args, 0, N * K, &call.logits)) {
+    return "klToUniformGradient: logits has less than N * K elements";
+  }
+  if (!readBuffer(args, 1, N, &call.dy)) {
+    return "klToUniformGradient: dy has less than N elements";
+  }
+  if (!readBuffer(args, 2, N * K, &call.dx)) {
+    return "klToUniformGradient: dx has less than N * K elements";
+  }
+  klToUniformGradient(call);
+  return nullptr;
+}
+
+const char* layerNormOf(const Args& args) {
+  if (args.bufferCount != 4 || args.numberCount != 3) return "layerNorm: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  LayerNormCall call;
+  const double rows = args.numbers[0];
+  if (!readSize(args, 0, &call.rows)) return "layerNorm: rows is not what its kernel takes";
+  const double C = args.numbers[1];
+  if (!readSize(args, 1, &call.C)) return "layerNorm: C is not what its kernel takes";
+  call.eps = static_cast<float>(args.numbers[2]);
+  if (!readBuffer(args, 0, rows * C, &call.x)) {
+    return "layerNorm: x has less than rows * C elements";
+  }
+  if (!readBuffer(args, 1, C, &call.gain)) {
+    return "layerNorm: gain has less than C elements";
+  }
+  if (!readBuffer(args, 2, C, &call.bias)) {
+    return "layerNorm: bias has less than C elements";
+  }
+  if (!readBuffer(args, 3, rows * C, &call.y)) {
+    return "layerNorm: y has less than rows * C elements";
+  }
+  layerNorm(call);
+  return nullptr;
+}
+
+const char* layerNormGradientOf(const Args& args) {
+  if (args.bufferCount != 6 || args.numberCount != 3) return "layerNormGradient: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  LayerNormGradientCall call;
+  const double rows = args.numbers[0];
+  if (!readSize(args, 0, &call.rows)) return "layerNormGradient: rows is not what its kernel takes";
+  const double C = args.numbers[1];
+  if (!readSize(args, 1, &call.C)) return "layerNormGradient: C is not what its kernel takes";
+  call.eps = static_cast<float>(args.numbers[2]);
+  if (!readBuffer(args, 0, rows * C, &call.x)) {
+    return "layerNormGradient: x has less than rows * C elements";
+  }
+  if (!readBuffer(args, 1, C, &call.gain)) {
+    return "layerNormGradient: gain has less than C elements";
+  }
+  if (!readBuffer(args, 2, rows * C, &call.dy)) {
+    return "layerNormGradient: dy has less than rows * C elements";
+  }
+  if (!readBuffer(args, 3, rows * C, &call.dx)) {
+    return "layerNormGradient: dx has less than rows * C elements";
+  }
+  if (!readBuffer(args, 4, C, &call.dGain)) {
+    return "layerNormGradient: dGain has less than C elements";
+  }
+  if (!readBuffer(args, 5, C, &call.dBias)) {
+    return "layerNormGradient: dBias has less than C elements";
+  }
+  layerNormGradient(call);
+  return nullptr;
+}
+
+const char* leakySlopeOf(const Args& args) {
+  if (args.bufferCount != 3 || args.numberCount != 1) return "leakySlope: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  LeakySlopeCall call;
+  const double size = args.numbers[0];
+  if (!readSize(args, 0, &call.size)) return "leakySlope: size is not what its kernel takes";
+  if (!readBuffer(args, 0, size, &call.t)) {
+    return "leakySlope: t has less than size elements";
+  }
+  if (!readBuffer(args, 1, size, &call.y)) {
+    return "leakySlope: y has less than size elements";
+  }
+  if (!readBuffer(args, 2, size, &call.slope)) {
+    return "leakySlope: slope has less than size elements";
+  }
+  leakySlope(call);
+  return nullptr;
+}
+
+const char* linearOf(const Args& args) {
+  if (args.bufferCount != 6 || args.numberCount != 5) return "linear: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  LinearCall call;
+  const double M = args.numbers[0];
+  if (!readSize(args, 0, &call.M)) return "linear: M is not what its kernel takes";
+  const double N = args.numbers[1];
+  if (!readSize(args, 1, &call.N)) return "linear: N is not what its kernel takes";
+  const double K = args.numbers[2];
+  if (!readSize(args, 2, &call.K)) return "linear: K is not what its kernel takes";
+  if (!readChoice(args, 3, 5, &call.activation)) return "linear: activation is not what its kernel takes";
+  if (!readChoice(args, 4, 2, &call.precision)) return "linear: precision is not what its kernel takes";
+  if (!readBuffer(args, 0, M * K, &call.x)) {
+    return "linear: x has less than M * K elements";
+  }
+  if (!readBuffer(args, 1, N * K, &call.weight)) {
+    return "linear: weight has less than N * K elements";
+  }
+  if (!readOptional(args, 2, N, &call.bias)) {
+    return "linear: bias has less than N elements";
+  }
+  if (!readOptional(args, 3, M * N, &call.residual)) {
+    return "linear: residual has less than M * N elements";
+  }
+  if (!readBuffer(args, 4, M * N, &call.y)) {
+    return "linear: y has less than M * N elements";
+  }
+  if (!readOptional(args, 5, M * N, &call.pre)) {
+    return "linear: pre has less than M * N elements";
+  }
+  linear(call);
+  return nullptr;
+}
+
+const char* linearCrossEntropyOf(const Args& args) {
+  if (args.bufferCount != 6 || args.numberCount != 7) return "linearCrossEntropy: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  LinearCrossEntropyCall call;
+  const double M = args.numbers[0];
+  if (!readSize(args, 0, &call.M)) return "linearCrossEntropy: M is not what its kernel takes";
+  if (!readSize(args, 1, &call.counted)) return "linearCrossEntropy: counted is not what its kernel takes";
+  const double V = args.numbers[2];
+  if (!readSize(args, 2, &call.V)) return "linearCrossEntropy: V is not what its kernel takes";
+  const double C = args.numbers[3];
+  if (!readSize(args, 3, &call.C)) return "linearCrossEntropy: C is not what its kernel takes";
+  call.zLoss = static_cast<double>(args.numbers[4]);
+  call.scale = static_cast<double>(args.numbers[5]);
+  if (!readChoice(args, 6, 2, &call.precision)) return "linearCrossEntropy: precision is not what its kernel takes";
+  if (!readBuffer(args, 0, M * C, &call.hidden)) {
+    return "linearCrossEntropy: hidden has less than M * C elements";
+  }
+  if (!readBuffer(args, 1, V * C, &call.weight)) {
+    return "linearCrossEntropy: weight has less than V * C elements";
+  }
+  if (!readBuffer(args, 2, M, &call.targets)) {
+    return "linearCrossEntropy: targets has less than M elements";
+  }
+  if (!readBuffer(args, 3, 1, &call.loss)) {
+    return "linearCrossEntropy: loss has less than 1 elements";
+  }
+  if (!readOptional(args, 4, M * C, &call.dHidden)) {
+    return "linearCrossEntropy: dHidden has less than M * C elements";
+  }
+  if (!readOptional(args, 5, V * C, &call.dWeight)) {
+    return "linearCrossEntropy: dWeight has less than V * C elements";
+  }
+  linearCrossEntropy(call);
+  return nullptr;
+}
+
+const char* linearInputGradientOf(const Args& args) {
+  if (args.bufferCount != 4 || args.numberCount != 5) return "linearInputGradient: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  LinearInputGradientCall call;
+  const double M = args.numbers[0];
+  if (!readSize(args, 0, &call.M)) return "linearInputGradient: M is not what its kernel takes";
+  const double N = args.numbers[1];
+  if (!readSize(args, 1, &call.N)) return "linearInputGradient: N is not what its kernel takes";
+  const double K = args.numbers[2];
+  if (!readSize(args, 2, &call.K)) return "linearInputGradient: K is not what its kernel takes";
+  if (!readChoice(args, 3, 5, &call.activation)) return "linearInputGradient: activation is not what its kernel takes";
+  if (!readChoice(args, 4, 2, &call.precision)) return "linearInputGradient: precision is not what its kernel takes";
+  if (!readBuffer(args, 0, M * N, &call.dy)) {
+    return "linearInputGradient: dy has less than M * N elements";
+  }
+  if (!readBuffer(args, 1, N * K, &call.weight)) {
+    return "linearInputGradient: weight has less than N * K elements";
+  }
+  if (!readOptional(args, 2, M * N, &call.pre)) {
+    return "linearInputGradient: pre has less than M * N elements";
+  }
+  if (!readBuffer(args, 3, M * K, &call.dx)) {
+    return "linearInputGradient: dx has less than M * K elements";
+  }
+  linearInputGradient(call);
+  return nullptr;
+}
+
+const char* linearWeightGradientOf(const Args& args) {
+  if (args.bufferCount != 5 || args.numberCount != 5) return "linearWeightGradient: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  LinearWeightGradientCall call;
+  const double M = args.numbers[0];
+  if (!readSize(args, 0, &call.M)) return "linearWeightGradient: M is not what its kernel takes";
+  const double N = args.numbers[1];
+  if (!readSize(args, 1, &call.N)) return "linearWeightGradient: N is not what its kernel takes";
+  const double K = args.numbers[2];
+  if (!readSize(args, 2, &call.K)) return "linearWeightGradient: K is not what its kernel takes";
+  if (!readChoice(args, 3, 5, &call.activation)) return "linearWeightGradient: activation is not what its kernel takes";
+  if (!readChoice(args, 4, 2, &call.precision)) return "linearWeightGradient: precision is not what its kernel takes";
+  if (!readBuffer(args, 0, M * N, &call.dy)) {
+    return "linearWeightGradient: dy has less than M * N elements";
+  }
+  if (!readBuffer(args, 1, M * K, &call.x)) {
+    return "linearWeightGradient: x has less than M * K elements";
+  }
+  if (!readOptional(args, 2, M * N, &call.pre)) {
+    return "linearWeightGradient: pre has less than M * N elements";
+  }
+  if (!readBuffer(args, 3, N * K, &call.dWeight)) {
+    return "linearWeightGradient: dWeight has less than N * K elements";
+  }
+  if (!readOptional(args, 4, N, &call.dBias)) {
+    return "linearWeightGradient: dBias has less than N elements";
+  }
+  linearWeightGradient(call);
+  return nullptr;
+}
+
+const char* matmulOf(const Args& args) {
+  if (args.bufferCount != 6 || args.numberCount != 10) return "matmul: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  MatmulCall call;
+  const double batch = args.numbers[0];
+  if (!readSize(args, 0, &call.batch)) return "matmul: batch is not what its kernel takes";
+  const double M = args.numbers[1];
+  if (!readSize(args, 1, &call.M)) return "matmul: M is not what its kernel takes";
+  const double N = args.numbers[2];
+  if (!readSize(args, 2, &call.N)) return "matmul: N is not what its kernel takes";
+  const double K = args.numbers[3];
+  if (!readSize(args, 3, &call.K)) return "matmul: K is not what its kernel takes";
+  call.transposeA = args.numbers[4] != 0;
+  call.transposeB = args.numbers[5] != 0;
+  const double matricesA = args.numbers[6];
+  if (!readSize(args, 6, &call.matricesA)) return "matmul: matricesA is not what its kernel takes";
+  const double matricesB = args.numbers[7];
+  if (!readSize(args, 7, &call.matricesB)) return "matmul: matricesB is not what its kernel takes";
+  if (!readChoice(args, 8, 5, &call.activation)) return "matmul: activation is not what its kernel takes";
+  if (!readChoice(args, 9, 2, &call.precision)) return "matmul: precision is not what its kernel takes";
+  if (!readBuffer(args, 0, matricesA * M * K, &call.a)) {
+    return "matmul: a has less than matricesA * M * K elements";
+  }
+  if (!readBuffer(args, 1, matricesB * K * N, &call.b)) {
+    return "matmul: b has less than matricesB * K * N elements";
+  }
+  if (!readBuffer(args, 2, batch * M * N, &call.c)) {
+    return "matmul: c has less than batch * M * N elements";
+  }
+  if (!readOptional(args, 3, batch, &call.indicesA)) {
+    return "matmul: indicesA has less than batch elements";
+  }
+  if (!readOptional(args, 4, batch, &call.indicesB)) {
+    return "matmul: indicesB has less than batch elements";
+  }
+  if (!readOptional(args, 5, N, &call.bias)) {
+    return "matmul: bias has less than N elements";
+  }
+  matmul(call);
+  return nullptr;
+}
+
+const char* maxRowsOf(const Args& args) {
+  if (args.bufferCount != 2 || args.numberCount != 2) return "maxRows: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  MaxRowsCall call;
+  const double rows = args.numbers[0];
+  if (!readSize(args, 0, &call.rows)) return "maxRows: rows is not what its kernel takes";
+  const double C = args.numbers[1];
+  if (!readSize(args, 1, &call.C)) return "maxRows: C is not what its kernel takes";
+  if (!readBuffer(args, 0, rows * C, &call.x)) {
+    return "maxRows: x has less than rows * C elements";
+  }
+  if (!readBuffer(args, 1, rows, &call.y)) {
+    return "maxRows: y has less than rows elements";
+  }
+  maxRows(call);
+  return nullptr;
+}
+
+const char* muonOf(const Args& args) {
+  const int count = (args.bufferCount - 0) / 4;
+  if (count < 0 || count > 8 || args.bufferCount != 0 + count * 4 ||
+      args.numberCount != 4 + count * 4) {
+    return "muon: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  }
+  MuonCall call;
+  if (!readChoice(args, 0, 2, &call.precision)) return "muon: precision is not what its kernel takes";
+  call.beta = static_cast<float>(args.numbers[1]);
+  call.clipScale = static_cast<float>(args.numbers[2]);
+  call.emaDecay = static_cast<float>(args.numbers[3]);
+  call.slotCount = count;
+  for (int s = 0; s < count; s++) {
+    const double rows = args.numbers[4 + s * 4 + 0];
+    if (!readSize(args, 4 + s * 4 + 0, &call.slots[s].rows)) return "muon: rows is not what its kernel takes";
+    const double columns = args.numbers[4 + s * 4 + 1];
+    if (!readSize(args, 4 + s * 4 + 1, &call.slots[s].columns)) return "muon: columns is not what its kernel takes";
+    call.slots[s].stepSize = static_cast<float>(args.numbers[4 + s * 4 + 2]);
+    call.slots[s].keep = static_cast<float>(args.numbers[4 + s * 4 + 3]);
+    if (!readBuffer(args, 0 + s * 4 + 0, rows * columns, &call.slots[s].value)) {
+      return "muon: value has less than rows * columns elements";
+    }
+    if (!readBuffer(args, 0 + s * 4 + 1, rows * columns, &call.slots[s].gradient)) {
+      return "muon: gradient has less than rows * columns elements";
+    }
+    if (!readBuffer(args, 0 + s * 4 + 2, rows * columns, &call.slots[s].momentum)) {
+      return "muon: momentum has less than rows * columns elements";
+    }
+    if (!readOptional(args, 0 + s * 4 + 3, rows * columns, &call.slots[s].ema)) {
+      return "muon: ema has less than rows * columns elements";
+    }
+  }
+  muon(call);
+  return nullptr;
+}
+
+const char* patchifyOf(const Args& args) {
+  if (args.bufferCount != 2 || args.numberCount != 5) return "patchify: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  PatchifyCall call;
+  const double B = args.numbers[0];
+  if (!readSize(args, 0, &call.B)) return "patchify: B is not what its kernel takes";
+  const double H = args.numbers[1];
+  if (!readSize(args, 1, &call.H)) return "patchify: H is not what its kernel takes";
+  const double W = args.numbers[2];
+  if (!readSize(args, 2, &call.W)) return "patchify: W is not what its kernel takes";
+  const double C = args.numbers[3];
+  if (!readSize(args, 3, &call.C)) return "patchify: C is not what its kernel takes";
+  if (!readSize(args, 4, &call.size)) return "patchify: size is not what its kernel takes";
+  if (!readBuffer(args, 0, B * H * W * C, &call.x)) {
+    return "patchify: x has less than B * H * W * C elements";
+  }
+  if (!readBuffer(args, 1, B * H * W * C, &call.y)) {
+    return "patchify: y has less than B * H * W * C elements";
+  }
+  patchify(call);
+  return nullptr;
+}
+
+const char* peakCopyOf(const Args& args) {
+  if (args.bufferCount != 2 || args.numberCount != 1) return "peakCopy: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  PeakCopyCall call;
+  const double size = args.numbers[0];
+  if (!readSize(args, 0, &call.size)) return "peakCopy: size is not what its kernel takes";
+  if (!readBuffer(args, 0, size, &call.x)) {
+    return "peakCopy: x has less than size elements";
+  }
+  if (!readBuffer(args, 1, size, &call.y)) {
+    return "peakCopy: y has less than size elements";
+  }
+  peakCopy(call);
+  return nullptr;
+}
+
+const char* peakFlopsOf(const Args& args) {
+  if (args.bufferCount != 1 || args.numberCount != 2) return "peakFlops: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  PeakFlopsCall call;
+  const double pieces = args.numbers[0];
+  if (!readSize(args, 0, &call.pieces)) return "peakFlops: pieces is not what its kernel takes";
+  if (!readChoice(args, 1, 2, &call.precision)) return "peakFlops: precision is not what its kernel takes";
+  if (!readBuffer(args, 0, pieces, &call.counts)) {
+    return "peakFlops: counts has less than pieces elements";
+  }
+  peakFlops(call);
+  return nullptr;
+}
+
+const char* peakReadOf(const Args& args) {
+  if (args.bufferCount != 2 || args.numberCount != 1) return "peakRead: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  PeakReadCall call;
+  const double size = args.numbers[0];
+  if (!readSize(args, 0, &call.size)) return "peakRead: size is not what its kernel takes";
+  if (!readBuffer(args, 0, size, &call.x)) {
+    return "peakRead: x has less than size elements";
+  }
+  if (!readBuffer(args, 1, std::ceil(size / 262144), &call.sums)) {
+    return "peakRead: sums has less than ceil(size / 262144) elements";
+  }
+  peakRead(call);
+  return nullptr;
+}
+
+const char* pixelLossesOf(const Args& args) {
+  if (args.bufferCount != 5 || args.numberCount != 4) return "pixelLosses: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  PixelLossesCall call;
+  const double B = args.numbers[0];
+  if (!readSize(args, 0, &call.B)) return "pixelLosses: B is not what its kernel takes";
+  const double H = args.numbers[1];
+  if (!readSize(args, 1, &call.H)) return "pixelLosses: H is not what its kernel takes";
+  const double W = args.numbers[2];
+  if (!readSize(args, 2, &call.W)) return "pixelLosses: W is not what its kernel takes";
+  const double C = args.numbers[3];
+  if (!readSize(args, 3, &call.C)) return "pixelLosses: C is not what its kernel takes";
+  if (!readBuffer(args, 0, B * H * W * C, &call.output)) {
+    return "pixelLosses: output has less than B * H * W * C elements";
+  }
+  if (!readBuffer(args, 1, B * H * W * C, &call.images)) {
+    return "pixelLosses: images has less than B * H * W * C elements";
+  }
+  if (!readBuffer(args, 2, 1, &call.l1)) {
+    return "pixelLosses: l1 has less than 1 elements";
+  }
+  if (!readBuffer(args, 3, 1, &call.l2)) {
+    return "pixelLosses: l2 has less than 1 elements";
+  }
+  if (!readBuffer(args, 4, 1, &call.edges)) {
+    return "pixelLosses: edges has less than 1 elements";
+  }
+  pixelLosses(call);
+  return nullptr;
+}
+
+const char* pixelLossesGradientOf(const Args& args) {
+  if (args.bufferCount != 6 || args.numberCount != 4) return "pixelLossesGradient: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  PixelLossesGradientCall call;
+  const double B = args.numbers[0];
+  if (!readSize(args, 0, &call.B)) return "pixelLossesGradient: B is not what its kernel takes";
+  const double H = args.numbers[1];
+  if (!readSize(args, 1, &call.H)) return "pixelLossesGradient: H is not what its kernel takes";
+  const double W = args.numbers[2];
+  if (!readSize(args, 2, &call.W)) return "pixelLossesGradient: W is not what its kernel takes";
+  const double C = args.numbers[3];
+  if (!readSize(args, 3, &call.C)) return "pixelLossesGradient: C is not what its kernel takes";
+  if (!readBuffer(args, 0, B * H * W * C, &call.output)) {
+    return "pixelLossesGradient: output has less than B * H * W * C elements";
+  }
+  if (!readBuffer(args, 1, B * H * W * C, &call.images)) {
+    return "pixelLossesGradient: images has less than B * H * W * C elements";
+  }
+  if (!readBuffer(args, 2, 1, &call.dl1)) {
+    return "pixelLossesGradient: dl1 has less than 1 elements";
+  }
+  if (!readBuffer(args, 3, 1, &call.dl2)) {
+    return "pixelLossesGradient: dl2 has less than 1 elements";
+  }
+  if (!readBuffer(args, 4, 1, &call.dedges)) {
+    return "pixelLossesGradient: dedges has less than 1 elements";
+  }
+  if (!readBuffer(args, 5, B * H * W * C, &call.dOutput)) {
+    return "pixelLossesGradient: dOutput has less than B * H * W * C elements";
+  }
+  pixelLossesGradient(call);
+  return nullptr;
+}
+
+const char* rmsNormOf(const Args& args) {
+  if (args.bufferCount != 3 || args.numberCount != 3) return "rmsNorm: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  RmsNormCall call;
+  const double rows = args.numbers[0];
+  if (!readSize(args, 0, &call.rows)) return "rmsNorm: rows is not what its kernel takes";
+  const double C = args.numbers[1];
+  if (!readSize(args, 1, &call.C)) return "rmsNorm: C is not what its kernel takes";
+  call.eps = static_cast<float>(args.numbers[2]);
+  if (!readBuffer(args, 0, rows * C, &call.x)) {
+    return "rmsNorm: x has less than rows * C elements";
+  }
+  if (!readBuffer(args, 1, C, &call.gain)) {
+    return "rmsNorm: gain has less than C elements";
+  }
+  if (!readBuffer(args, 2, rows * C, &call.y)) {
+    return "rmsNorm: y has less than rows * C elements";
+  }
+  rmsNorm(call);
+  return nullptr;
+}
+
+const char* rmsNormGradientOf(const Args& args) {
+  if (args.bufferCount != 5 || args.numberCount != 3) return "rmsNormGradient: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  RmsNormGradientCall call;
+  const double rows = args.numbers[0];
+  if (!readSize(args, 0, &call.rows)) return "rmsNormGradient: rows is not what its kernel takes";
+  const double C = args.numbers[1];
+  if (!readSize(args, 1, &call.C)) return "rmsNormGradient: C is not what its kernel takes";
+  call.eps = static_cast<float>(args.numbers[2]);
+  if (!readBuffer(args, 0, rows * C, &call.x)) {
+    return "rmsNormGradient: x has less than rows * C elements";
+  }
+  if (!readBuffer(args, 1, C, &call.gain)) {
+    return "rmsNormGradient: gain has less than C elements";
+  }
+  if (!readBuffer(args, 2, rows * C, &call.dy)) {
+    return "rmsNormGradient: dy has less than rows * C elements";
+  }
+  if (!readBuffer(args, 3, rows * C, &call.dx)) {
+    return "rmsNormGradient: dx has less than rows * C elements";
+  }
+  if (!readBuffer(args, 4, C, &call.dGain)) {
+    return "rmsNormGradient: dGain has less than C elements";
+  }
+  rmsNormGradient(call);
+  return nullptr;
+}
+
+const char* scaleOf(const Args& args) {
+  if (args.bufferCount != 1 || args.numberCount != 2) return "scale: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  ScaleCall call;
+  const double size = args.numbers[0];
+  if (!readSize(args, 0, &call.size)) return "scale: size is not what its kernel takes";
+  call.factor = static_cast<float>(args.numbers[1]);
+  if (!readBuffer(args, 0, size, &call.x)) {
+    return "scale: x has less than size elements";
+  }
+  scale(call);
+  return nullptr;
+}
+
+const char* shiftImagesOf(const Args& args) {
+  if (args.bufferCount != 3 || args.numberCount != 4) return "shiftImages: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  ShiftImagesCall call;
+  const double B = args.numbers[0];
+  if (!readSize(args, 0, &call.B)) return "shiftImages: B is not what its kernel takes";
+  const double H = args.numbers[1];
+  if (!readSize(args, 1, &call.H)) return "shiftImages: H is not what its kernel takes";
+  const double W = args.numbers[2];
+  if (!readSize(args, 2, &call.W)) return "shiftImages: W is not what its kernel takes";
+  const double C = args.numbers[3];
+  if (!readSize(args, 3, &call.C)) return "shiftImages: C is not what its kernel takes";
+  if (!readBuffer(args, 0, B * H * W * C, &call.x)) {
+    return "shiftImages: x has less than B * H * W * C elements";
+  }
+  if (!readBuffer(args, 1, 2 * B, &call.shifts)) {
+    return "shiftImages: shifts has less than 2 * B elements";
+  }
+  if (!readBuffer(args, 2, B * H * W * C, &call.y)) {
+    return "shiftImages: y has less than B * H * W * C elements";
+  }
+  shiftImages(call);
+  return nullptr;
+}
+
+const char* siluOf(const Args& args) {
+  if (args.bufferCount != 2 || args.numberCount != 1) return "silu: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  SiluCall call;
+  const double size = args.numbers[0];
+  if (!readSize(args, 0, &call.size)) return "silu: size is not what its kernel takes";
+  if (!readBuffer(args, 0, size, &call.x)) {
+    return "silu: x has less than size elements";
+  }
+  if (!readBuffer(args, 1, size, &call.y)) {
+    return "silu: y has less than size elements";
+  }
+  silu(call);
+  return nullptr;
+}
+
+const char* siluGradientOf(const Args& args) {
+  if (args.bufferCount != 3 || args.numberCount != 1) return "siluGradient: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  SiluGradientCall call;
+  const double size = args.numbers[0];
+  if (!readSize(args, 0, &call.size)) return "siluGradient: size is not what its kernel takes";
+  if (!readBuffer(args, 0, size, &call.x)) {
+    return "siluGradient: x has less than size elements";
+  }
+  if (!readBuffer(args, 1, size, &call.dy)) {
+    return "siluGradient: dy has less than size elements";
+  }
+  if (!readBuffer(args, 2, size, &call.dx)) {
+    return "siluGradient: dx has less than size elements";
+  }
+  siluGradient(call);
+  return nullptr;
+}
+
+const char* smoothDoubleOf(const Args& args) {
+  if (args.bufferCount != 2 || args.numberCount != 5) return "smoothDouble: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  SmoothDoubleCall call;
+  const double B = args.numbers[0];
+  if (!readSize(args, 0, &call.B)) return "smoothDouble: B is not what its kernel takes";
+  const double H = args.numbers[1];
+  if (!readSize(args, 1, &call.H)) return "smoothDouble: H is not what its kernel takes";
+  const double W = args.numbers[2];
+  if (!readSize(args, 2, &call.W)) return "smoothDouble: W is not what its kernel takes";
+  const double C = args.numbers[3];
+  if (!readSize(args, 3, &call.C)) return "smoothDouble: C is not what its kernel takes";
+  call.scale = static_cast<float>(args.numbers[4]);
+  if (!readBuffer(args, 0, B * H * W * C, &call.x)) {
+    return "smoothDouble: x has less than B * H * W * C elements";
+  }
+  if (!readBuffer(args, 1, 4 * B * H * W * C, &call.y)) {
+    return "smoothDouble: y has less than 4 * B * H * W * C elements";
+  }
+  smoothDouble(call);
+  return nullptr;
+}
+
+const char* smoothFoldOf(const Args& args) {
+  if (args.bufferCount != 2 || args.numberCount != 5) return "smoothFold: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  SmoothFoldCall call;
+  const double B = args.numbers[0];
+  if (!readSize(args, 0, &call.B)) return "smoothFold: B is not what its kernel takes";
+  const double H = args.numbers[1];
+  if (!readSize(args, 1, &call.H)) return "smoothFold: H is not what its kernel takes";
+  const double W = args.numbers[2];
+  if (!readSize(args, 2, &call.W)) return "smoothFold: W is not what its kernel takes";
+  const double C = args.numbers[3];
+  if (!readSize(args, 3, &call.C)) return "smoothFold: C is not what its kernel takes";
+  call.scale = static_cast<float>(args.numbers[4]);
+  if (!readBuffer(args, 0, 4 * B * H * W * C, &call.x)) {
+    return "smoothFold: x has less than 4 * B * H * W * C elements";
+  }
+  if (!readBuffer(args, 1, B * H * W * C, &call.y)) {
+    return "smoothFold: y has less than B * H * W * C elements";
+  }
+  smoothFold(call);
+  return nullptr;
+}
+
+const char* softmaxRowsOf(const Args& args) {
+  if (args.bufferCount != 2 || args.numberCount != 2) return "softmaxRows: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  SoftmaxRowsCall call;
+  const double rows = args.numbers[0];
+  if (!readSize(args, 0, &call.rows)) return "softmaxRows: rows is not what its kernel takes";
+  const double C = args.numbers[1];
+  if (!readSize(args, 1, &call.C)) return "softmaxRows: C is not what its kernel takes";
+  if (!readBuffer(args, 0, rows * C, &call.x)) {
+    return "softmaxRows: x has less than rows * C elements";
+  }
+  if (!readBuffer(args, 1, rows * C, &call.y)) {
+    return "softmaxRows: y has less than rows * C elements";
+  }
+  softmaxRows(call);
+  return nullptr;
+}
+
+const char* splitHeadsOf(const Args& args) {
+  if (args.bufferCount != 8 || args.numberCount != 6) return "splitHeads: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  SplitHeadsCall call;
+  const double B = args.numbers[0];
+  if (!readSize(args, 0, &call.B)) return "splitHeads: B is not what its kernel takes";
+  const double T = args.numbers[1];
+  if (!readSize(args, 1, &call.T)) return "splitHeads: T is not what its kernel takes";
+  const double H = args.numbers[2];
+  if (!readSize(args, 2, &call.H)) return "splitHeads: H is not what its kernel takes";
+  const double D = args.numbers[3];
+  if (!readSize(args, 3, &call.D)) return "splitHeads: D is not what its kernel takes";
+  const double offset = args.numbers[4];
+  if (!readSize(args, 4, &call.offset)) return "splitHeads: offset is not what its kernel takes";
+  call.eps = static_cast<float>(args.numbers[5]);
+  if (!readBuffer(args, 0, B * T * 3 * H * D, &call.qkv)) {
+    return "splitHeads: qkv has less than B * T * 3 * H * D elements";
+  }
+  if (!readOptional(args, 1, D, &call.qGain)) {
+    return "splitHeads: qGain has less than D elements";
+  }
+  if (!readOptional(args, 2, D, &call.kGain)) {
+    return "splitHeads: kGain has less than D elements";
+  }
+  if (!readOptional(args, 3, (offset + T) * D / 2, &call.cos)) {
+    return "splitHeads: cos has less than (offset + T) * D / 2 elements";
+  }
+  if (!readOptional(args, 4, (offset + T) * D / 2, &call.sin)) {
+    return "splitHeads: sin has less than (offset + T) * D / 2 elements";
+  }
+  if (!readBuffer(args, 5, B * H * T * D, &call.q)) {
+    return "splitHeads: q has less than B * H * T * D elements";
+  }
+  if (!readBuffer(args, 6, B * H * T * D, &call.k)) {
+    return "splitHeads: k has less than B * H * T * D elements";
+  }
+  if (!readBuffer(args, 7, B * H * T * D, &call.v)) {
+    return "splitHeads: v has less than B * H * T * D elements";
+  }
+  splitHeads(call);
+  return nullptr;
+}
+
+const char* splitHeadsGradientOf(const Args& args) {
+  if (args.bufferCount != 11 || args.numberCount != 6) return "splitHeadsGradient: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  SplitHeadsGradientCall call;
+  const double B = args.numbers[0];
+  if (!readSize(args, 0, &call.B)) return "splitHeadsGradient: B is not what its kernel takes";
+  const double T = args.numbers[1];
+  if (!readSize(args, 1, &call.T)) return "splitHeadsGradient: T is not what its kernel takes";
+  const double H = args.numbers[2];
+  if (!readSize(args, 2, &call.H)) return "splitHeadsGradient: H is not what its kernel takes";
+  const double D = args.numbers[3];
+  if (!readSize(args, 3, &call.D)) return "splitHeadsGradient: D is not what its kernel takes";
+  const double offset = args.numbers[4];
+  if (!readSize(args, 4, &call.offset)) return "splitHeadsGradient: offset is not what its kernel takes";
+  call.eps = static_cast<float>(args.numbers[5]);
+  if (!readBuffer(args, 0, B * T * 3 * H * D, &call.qkv)) {
+    return "splitHeadsGradient: qkv has less than B * T * 3 * H * D elements";
+  }
+  if (!readOptional(args, 1, D, &call.qGain)) {
+    return "splitHeadsGradient: qGain has less than D elements";
+  }
+  if (!readOptional(args, 2, D, &call.kGain)) {
+    return "splitHeadsGradient: kGain has less than D elements";
+  }
+  if (!readOptional(args, 3, (offset + T) * D / 2, &call.cos)) {
+    return "splitHeadsGradient: cos has less than (offset + T) * D / 2 elements";
+  }
+  if (!readOptional(args, 4, (offset + T) * D / 2, &call.sin)) {
+    return "splitHeadsGradient: sin has less than (offset + T) * D / 2 elements";
+  }
+  if (!readBuffer(args, 5, B * H * T * D, &call.dq)) {
+    return "splitHeadsGradient: dq has less than B * H * T * D elements";
+  }
+  if (!readBuffer(args, 6, B * H * T * D, &call.dk)) {
+    return "splitHeadsGradient: dk has less than B * H * T * D elements";
+  }
+  if (!readBuffer(args, 7, B * H * T * D, &call.dv)) {
+    return "splitHeadsGradient: dv has less than B * H * T * D elements";
+  }
+  if (!readBuffer(args, 8, B * T * 3 * H * D, &call.dQkv)) {
+    return "splitHeadsGradient: dQkv has less than B * T * 3 * H * D elements";
+  }
+  if (!readOptional(args, 9, D, &call.dQGain)) {
+    return "splitHeadsGradient: dQGain has less than D elements";
+  }
+  if (!readOptional(args, 10, D, &call.dKGain)) {
+    return "splitHeadsGradient: dKGain has less than D elements";
+  }
+  splitHeadsGradient(call);
+  return nullptr;
+}
+
+const char* squaredNormOf(const Args& args) {
+  const int count = (args.bufferCount - 1) / 1;
+  if (count < 0 || count > 31 || args.bufferCount != 1 + count * 1 ||
+      args.numberCount != 0 + count * 1) {
+    return "squaredNorm: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  }
+  SquaredNormCall call;
+  if (!readBuffer(args, 0, 1, &call.sum)) {
+    return "squaredNorm: sum has less than 1 elements";
+  }
+  call.slotCount = count;
+  for (int s = 0; s < count; s++) {
+    const double size = args.numbers[0 + s * 1 + 0];
+    if (!readSize(args, 0 + s * 1 + 0, &call.slots[s].size)) return "squaredNorm: size is not what its kernel takes";
+    if (!readBuffer(args, 1 + s * 1 + 0, size, &call.slots[s].x)) {
+      return "squaredNorm: x has less than size elements";
+    }
+  }
+  squaredNorm(call);
+  return nullptr;
+}
+
+const char* sumAxisOf(const Args& args) {
+  if (args.bufferCount != 2 || args.numberCount != 4) return "sumAxis: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  SumAxisCall call;
+  const double outer = args.numbers[0];
+  if (!readSize(args, 0, &call.outer)) return "sumAxis: outer is not what its kernel takes";
+  const double reduced = args.numbers[1];
+  if (!readSize(args, 1, &call.reduced)) return "sumAxis: reduced is not what its kernel takes";
+  const double inner = args.numbers[2];
+  if (!readSize(args, 2, &call.inner)) return "sumAxis: inner is not what its kernel takes";
+  call.factor = static_cast<double>(args.numbers[3]);
+  if (!readBuffer(args, 0, outer * reduced * inner, &call.x)) {
+    return "sumAxis: x has less than outer * reduced * inner elements";
+  }
+  if (!readBuffer(args, 1, outer * inner, &call.y)) {
+    return "sumAxis: y has less than outer * inner elements";
+  }
+  sumAxis(call);
+  return nullptr;
+}
+
+const char* swigluOf(const Args& args) {
+  if (args.bufferCount != 2 || args.numberCount != 2) return "swiglu: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  SwigluCall call;
+  const double rows = args.numbers[0];
+  if (!readSize(args, 0, &call.rows)) return "swiglu: rows is not what its kernel takes";
+  const double H = args.numbers[1];
+  if (!readSize(args, 1, &call.H)) return "swiglu: H is not what its kernel takes";
+  if (!readBuffer(args, 0, rows * 2 * H, &call.x)) {
+    return "swiglu: x has less than rows * 2 * H elements";
+  }
+  if (!readBuffer(args, 1, rows * H, &call.y)) {
+    return "swiglu: y has less than rows * H elements";
+  }
+  swiglu(call);
+  return nullptr;
+}
+
+const char* swigluGradientOf(const Args& args) {
+  if (args.bufferCount != 3 || args.numberCount != 2) return "swigluGradient: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  SwigluGradientCall call;
+  const double rows = args.numbers[0];
+  if (!readSize(args, 0, &call.rows)) return "swigluGradient: rows is not what its kernel takes";
+  const double H = args.numbers[1];
+  if (!readSize(args, 1, &call.H)) return "swigluGradient: H is not what its kernel takes";
+  if (!readBuffer(args, 0, rows * 2 * H, &call.x)) {
+    return "swigluGradient: x has less than rows * 2 * H elements";
+  }
+  if (!readBuffer(args, 1, rows * H, &call.dy)) {
+    return "swigluGradient: dy has less than rows * H elements";
+  }
+  if (!readBuffer(args, 2, rows * 2 * H, &call.dx)) {
+    return "swigluGradient: dx has less than rows * 2 * H elements";
+  }
+  swigluGradient(call);
+  return nullptr;
+}
+
+const char* transposeAxesOf(const Args& args) {
+  if (args.bufferCount != 2 || args.numberCount != 10) return "transposeAxes: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  TransposeAxesCall call;
+  const double* sizes = args.numbers + 0;
+  for (int i = 0; i < 5; i++) {
+    if (!readSize(args, 0 + i, &call.sizes[i])) return "transposeAxes: sizes is not what its kernel takes";
+  }
+  const double* steps = args.numbers + 5;
+  for (int i = 0; i < 5; i++) {
+    if (!readSize(args, 5 + i, &call.steps[i])) return "transposeAxes: steps is not what its kernel takes";
+  }
+  if (!readBuffer(args, 0, 1 + (sizes[0] - 1) * steps[0] + (sizes[1] - 1) * steps[1] + (sizes[2] - 1) * steps[2] + (sizes[3] - 1) * steps[3] + (sizes[4] - 1) * steps[4], &call.x)) {
+    return "transposeAxes: x has less than 1 + (sizes[0] - 1) * steps[0] + (sizes[1] - 1) * steps[1] + (sizes[2] - 1) * steps[2] + (sizes[3] - 1) * steps[3] + (sizes[4] - 1) * steps[4] elements";
+  }
+  if (!readBuffer(args, 1, sizes[0] * sizes[1] * sizes[2] * sizes[3] * sizes[4], &call.y)) {
+    return "transposeAxes: y has less than sizes[0] * sizes[1] * sizes[2] * sizes[3] * sizes[4] elements";
+  }
+  transposeAxes(call);
+  return nullptr;
+}
+
+const char* unaryOf(const Args& args) {
+  if (args.bufferCount != 2 || args.numberCount != 2) return "unary: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  UnaryCall call;
+  const double size = args.numbers[0];
+  if (!readSize(args, 0, &call.size)) return "unary: size is not what its kernel takes";
+  if (!readChoice(args, 1, 12, &call.which)) return "unary: which is not what its kernel takes";
+  if (!readBuffer(args, 0, size, &call.x)) {
+    return "unary: x has less than size elements";
+  }
+  if (!readBuffer(args, 1, size, &call.y)) {
+    return "unary: y has less than size elements";
+  }
+  unary(call);
+  return nullptr;
+}
+
+const char* unpatchifyOf(const Args& args) {
+  if (args.bufferCount != 2 || args.numberCount != 5) return "unpatchify: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  UnpatchifyCall call;
+  const double B = args.numbers[0];
+  if (!readSize(args, 0, &call.B)) return "unpatchify: B is not what its kernel takes";
+  const double H = args.numbers[1];
+  if (!readSize(args, 1, &call.H)) return "unpatchify: H is not what its kernel takes";
+  const double W = args.numbers[2];
+  if (!readSize(args, 2, &call.W)) return "unpatchify: W is not what its kernel takes";
+  const double C = args.numbers[3];
+  if (!readSize(args, 3, &call.C)) return "unpatchify: C is not what its kernel takes";
+  if (!readSize(args, 4, &call.size)) return "unpatchify: size is not what its kernel takes";
+  if (!readBuffer(args, 0, B * H * W * C, &call.x)) {
+    return "unpatchify: x has less than B * H * W * C elements";
+  }
+  if (!readBuffer(args, 1, B * H * W * C, &call.y)) {
+    return "unpatchify: y has less than B * H * W * C elements";
+  }
+  unpatchify(call);
+  return nullptr;
+}
+
+const char* upsample2xOf(const Args& args) {
+  if (args.bufferCount != 2 || args.numberCount != 4) return "upsample2x: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  Upsample2xCall call;
+  const double B = args.numbers[0];
+  if (!readSize(args, 0, &call.B)) return "upsample2x: B is not what its kernel takes";
+  const double H = args.numbers[1];
+  if (!readSize(args, 1, &call.H)) return "upsample2x: H is not what its kernel takes";
+  const double W = args.numbers[2];
+  if (!readSize(args, 2, &call.W)) return "upsample2x: W is not what its kernel takes";
+  const double C = args.numbers[3];
+  if (!readSize(args, 3, &call.C)) return "upsample2x: C is not what its kernel takes";
+  if (!readBuffer(args, 0, B * H * W * C, &call.x)) {
+    return "upsample2x: x has less than B * H * W * C elements";
+  }
+  if (!readBuffer(args, 1, 4 * B * H * W * C, &call.y)) {
+    return "upsample2x: y has less than 4 * B * H * W * C elements";
+  }
+  upsample2x(call);
+  return nullptr;
+}
+
+const char* upsample2xGradientOf(const Args& args) {
+  if (args.bufferCount != 2 || args.numberCount != 4) return "upsample2xGradient: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  Upsample2xGradientCall call;
+  const double B = args.numbers[0];
+  if (!readSize(args, 0, &call.B)) return "upsample2xGradient: B is not what its kernel takes";
+  const double H = args.numbers[1];
+  if (!readSize(args, 1, &call.H)) return "upsample2xGradient: H is not what its kernel takes";
+  const double W = args.numbers[2];
+  if (!readSize(args, 2, &call.W)) return "upsample2xGradient: W is not what its kernel takes";
+  const double C = args.numbers[3];
+  if (!readSize(args, 3, &call.C)) return "upsample2xGradient: C is not what its kernel takes";
+  if (!readBuffer(args, 0, 4 * B * H * W * C, &call.dy)) {
+    return "upsample2xGradient: dy has less than 4 * B * H * W * C elements";
+  }
+  if (!readBuffer(args, 1, B * H * W * C, &call.dx)) {
+    return "upsample2xGradient: dx has less than B * H * W * C elements";
+  }
+  upsample2xGradient(call);
+  return nullptr;
+}
+
+}  // namespace calls
 
 const Kernel* kernelTable(int* count) {
   static const Kernel table[] = {
-      {"adamw", adamw},
-      {"muon", muon},
-      {"squaredNorm", squaredNorm},
-      {"linearCrossEntropy", linearCrossEntropy},
-      {"scale", scale},
-      {"rmsNorm", rmsNorm},
-      {"rmsNormGradient", rmsNormGradient},
-      {"layerNorm", layerNorm},
-      {"layerNormGradient", layerNormGradient},
-      {"groupNorm", groupNorm},
-      {"groupNormGradient", groupNormGradient},
-      {"splitHeads", splitHeads},
-      {"splitHeadsGradient", splitHeadsGradient},
-      {"gelu", gelu},
-      {"geluGradient", geluGradient},
-      {"silu", silu},
-      {"siluGradient", siluGradient},
-      {"leakySlope", leakySlope},
-      {"swiglu", swiglu},
-      {"swigluGradient", swigluGradient},
-      {"dropout", dropout},
-      {"embedding", embedding},
-      {"embeddingGradient", embeddingGradient},
-      {"binary", binary},
-      {"unary", unary},
-      {"addAll", addAll},
-      {"sumAxis", sumAxis},
-      {"maxRows", maxRows},
-      {"argMaxRows", argMaxRows},
-      {"softmaxRows", softmaxRows},
-      {"transposeAxes", transposeAxes},
-      {"copyRows", copyRows},
-      {"attention", attention},
-      {"attentionGradient", attentionGradient},
-      {"decoderSizes", decoderSizes},
-      {"decoderPackLayer", decoderPackLayer},
-      {"decoderPackEnds", decoderPackEnds},
-      {"decoderStep", decoderStep},
-      {"drawCodes", drawCodes},
-      {"conv2d", conv2d},
-      {"conv2dInputGradient", conv2dInputGradient},
-      {"conv2dWeightGradient", conv2dWeightGradient},
-      {"patchify", patchify},
-      {"unpatchify", unpatchify},
-      {"upsample2x", upsample2x},
-      {"upsample2xGradient", upsample2xGradient},
-      {"smoothDouble", smoothDouble},
-      {"smoothFold", smoothFold},
-      {"shiftImages", shiftImages},
-      {"linear", linear},
-      {"linearInputGradient", linearInputGradient},
-      {"linearWeightGradient", linearWeightGradient},
-      {"matmul", matmul},
-      {"peakFlops", peakFlops},
-      {"peakRead", peakRead},
-      {"peakCopy", peakCopy},
-      {"pixelLosses", pixelLosses},
-      {"pixelLossesGradient", pixelLossesGradient},
-      {"gumbelSoftmax", gumbelSoftmax},
-      {"gumbelSoftmaxGradient", gumbelSoftmaxGradient},
-      {"klToUniform", klToUniform},
-      {"klToUniformGradient", klToUniformGradient},
+      {"adamw", calls::adamwOf},
+      {"addAll", calls::addAllOf},
+      {"argMaxRows", calls::argMaxRowsOf},
+      {"binary", calls::binaryOf},
+      {"conv2d", calls::conv2dOf},
+      {"conv2dInputGradient", calls::conv2dInputGradientOf},
+      {"conv2dWeightGradient", calls::conv2dWeightGradientOf},
+      {"copyRows", calls::copyRowsOf},
+      {"dropout", calls::dropoutOf},
+      {"embedding", calls::embeddingOf},
+      {"embeddingGradient", calls::embeddingGradientOf},
+      {"gelu", calls::geluOf},
+      {"geluGradient", calls::geluGradientOf},
+      {"groupNorm", calls::groupNormOf},
+      {"groupNormGradient", calls::groupNormGradientOf},
+      {"gumbelSoftmax", calls::gumbelSoftmaxOf},
+      {"gumbelSoftmaxGradient", calls::gumbelSoftmaxGradientOf},
+      {"klToUniform", calls::klToUniformOf},
+      {"klToUniformGradient", calls::klToUniformGradientOf},
+      {"layerNorm", calls::layerNormOf},
+      {"layerNormGradient", calls::layerNormGradientOf},
+      {"leakySlope", calls::leakySlopeOf},
+      {"linear", calls::linearOf},
+      {"linearCrossEntropy", calls::linearCrossEntropyOf},
+      {"linearInputGradient", calls::linearInputGradientOf},
+      {"linearWeightGradient", calls::linearWeightGradientOf},
+      {"matmul", calls::matmulOf},
+      {"maxRows", calls::maxRowsOf},
+      {"muon", calls::muonOf},
+      {"patchify", calls::patchifyOf},
+      {"peakCopy", calls::peakCopyOf},
+      {"peakFlops", calls::peakFlopsOf},
+      {"peakRead", calls::peakReadOf},
+      {"pixelLosses", calls::pixelLossesOf},
+      {"pixelLossesGradient", calls::pixelLossesGradientOf},
+      {"rmsNorm", calls::rmsNormOf},
+      {"rmsNormGradient", calls::rmsNormGradientOf},
+      {"scale", calls::scaleOf},
+      {"shiftImages", calls::shiftImagesOf},
+      {"silu", calls::siluOf},
+      {"siluGradient", calls::siluGradientOf},
+      {"smoothDouble", calls::smoothDoubleOf},
+      {"smoothFold", calls::smoothFoldOf},
+      {"softmaxRows", calls::softmaxRowsOf},
+      {"splitHeads", calls::splitHeadsOf},
+      {"splitHeadsGradient", calls::splitHeadsGradientOf},
+      {"squaredNorm", calls::squaredNormOf},
+      {"sumAxis", calls::sumAxisOf},
+      {"swiglu", calls::swigluOf},
+      {"swigluGradient", calls::swigluGradientOf},
+      {"transposeAxes", calls::transposeAxesOf},
+      {"unary", calls::unaryOf},
+      {"unpatchify", calls::unpatchifyOf},
+      {"upsample2x", calls::upsample2xOf},
+      {"upsample2xGradient", calls::upsample2xGradientOf},
+      {"attention", [](const Args& args) -> const char* { attention(args); return nullptr; }},
+      {"attentionGradient", [](const Args& args) -> const char* { attentionGradient(args); return nullptr; }},
+      {"decoderSizes", [](const Args& args) -> const char* { decoderSizes(args); return nullptr; }},
+      {"decoderPackLayer", [](const Args& args) -> const char* { decoderPackLayer(args); return nullptr; }},
+      {"decoderPackEnds", [](const Args& args) -> const char* { decoderPackEnds(args); return nullptr; }},
+      {"decoderStep", [](const Args& args) -> const char* { decoderStep(args); return nullptr; }},
+      {"drawCodes", [](const Args& args) -> const char* { drawCodes(args); return nullptr; }},
   };
   *count = sizeof(table) / sizeof(table[0]);
   return table;

@@ -1,13 +1,14 @@
-// What every kernel is written against: its arguments as plain pointers and numbers, and a thread pool.
-// Kernels know nothing of JavaScript; TypeScript has checked every shape before a kernel is called.
+// What every kernel is written against: a thread pool and scratch memory, and how a call arrives. Kernels know nothing of
+// JavaScript. TypeScript has checked every shape before a kernel is called; kernels.cc checks that buffers are as long as
+// the numbers say.
 #pragma once
 #include <cstddef>
 #include <cstdint>
 
 namespace tessera {
 
-// The arguments of one call: buffers (null where an optional one is missing) and numbers, in the order that the
-// TypeScript side of the kernel lists them.
+// The arguments of one call as they arrive: buffers (null where an optional one is missing) and numbers, in the order of
+// the kernel's declaration. kernels.cc makes the struct of calls.h of them, which the kernel takes.
 struct Args {
   void* const* buffers;
   const size_t* bytes;
@@ -24,9 +25,16 @@ struct Args {
   float number(int i) const { return static_cast<float>(numbers[i]); }
 };
 
+// Says why a kernel does not do what it is asked for: a number or an id that would leave an array, which only a mistake of
+// TypeScript's can bring here. The call throws it in JavaScript; of several the first counts. Any thread of a call may.
+void refuse(const char* problem);
+// What has been refused since it was last asked for, or null.
+const char* takeRefusal();
+
 struct Kernel {
   const char* name;
-  void (*run)(const Args&);
+  // Returns what is wrong with the arguments, or null.
+  const char* (*run)(const Args&);
 };
 
 // kernels.cc: every kernel of this build.

@@ -3,25 +3,19 @@
 
 namespace tessera {
 
-// c[i] = op(a[i or ia[i] or 0]) op(b[...]) for each i of the batch, + bias and activation.
-// buffers a, b, c, ia?, ib?, bias?; numbers batch, M, N, K, transposeA, transposeB, repeatA, repeatB, activation,
-// precision
-void matmul(const Args& args) {
-  const int64_t batch = args.integer(0), m = args.integer(1), n = args.integer(2), k = args.integer(3);
-  const bool transposeA = args.integer(4) != 0, transposeB = args.integer(5) != 0;
-  const bool repeatA = args.integer(6) != 0, repeatB = args.integer(7) != 0;
-  const auto precision = static_cast<Precision>(args.integer(9));
-  const int32_t* ia = args.as<int32_t>(3);
-  const int32_t* ib = args.as<int32_t>(4);
+// c[i] = op(a[i or indicesA[i] or 0]) op(b[...]) for each i of the batch, + bias and activation.
+void matmul(const MatmulCall& call) {
+  const int64_t batch = call.batch, m = call.M, n = call.N, k = call.K;
+  const bool transposeA = call.transposeA, transposeB = call.transposeB;
   const auto one = [&](int64_t i, int worker) {
-    const int64_t atA = repeatA ? 0 : ia != nullptr ? ia[i] : i;
-    const int64_t atB = repeatB ? 0 : ib != nullptr ? ib[i] : i;
-    const Matrix a{args.in(0) + atA * m * k, transposeA ? 1 : k, transposeA ? m : 1};
-    const Matrix b{args.in(1) + atB * n * k, transposeB ? k : 1, transposeB ? 1 : n};
-    Output out{args.out(2) + i * m * n, n};
-    out.epilogue.bias = args.in(5);
-    out.epilogue.activation = static_cast<Activation>(args.integer(8));
-    gemmOnWorker(precision, a, b, m, n, k, out, worker);
+    const int64_t atA = call.matricesA == 1 ? 0 : call.indicesA != nullptr ? call.indicesA[i] : i;
+    const int64_t atB = call.matricesB == 1 ? 0 : call.indicesB != nullptr ? call.indicesB[i] : i;
+    const Matrix a{call.a + atA * m * k, transposeA ? 1 : k, transposeA ? m : 1};
+    const Matrix b{call.b + atB * n * k, transposeB ? k : 1, transposeB ? 1 : n};
+    Output out{call.c + i * m * n, n};
+    out.epilogue.bias = call.bias;
+    out.epilogue.activation = call.activation;
+    gemmOnWorker(call.precision, a, b, m, n, k, out, worker);
   };
   // Large products are spread over threads one by one, small or many ones whole.
   if (batch < 4 * threadCount() && m * n * k > (int64_t{1} << 18)) {

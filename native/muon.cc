@@ -39,24 +39,21 @@ float* orthogonalize(Precision precision, float* x, float* other, float* gram, f
 
 }  // namespace muonOptimizer
 
-// buffers: value, gradient, momentum, ema | null of each matrix; numbers: precision, beta, clip scale, ema decay, then
-// rows, columns, step size and weight decay factor (what a weight keeps) of each
-void muon(const Args& args) {
+// A weight keeps `keep` of itself.
+void muon(const MuonCall& call) {
   using namespace muonOptimizer;
-  const auto precision = static_cast<Precision>(args.integer(0));
-  const float beta = args.number(1), clip = args.number(2), emaDecay = args.number(3);
-  parallelFor(args.bufferCount / 4, 1, [&](int64_t begin, int64_t end, int worker) {
+  const float beta = call.beta, clip = call.clipScale, emaDecay = call.emaDecay;
+  parallelFor(call.slotCount, 1, [&](int64_t begin, int64_t end, int worker) {
     for (int64_t s = begin; s < end; s++) {
-      const int at = static_cast<int>(s);
-      const int64_t rows = args.integer(4 + 4 * at), columns = args.integer(5 + 4 * at);
-      const float size = args.number(6 + 4 * at), keep = args.number(7 + 4 * at);
+      const MuonCall::Slot& slot = call.slots[s];
+      const int64_t rows = slot.rows, columns = slot.columns;
       const int64_t count = rows * columns;
       const bool tall = rows > columns;
       const int64_t m = tall ? columns : rows, n = tall ? rows : columns;
-      float* value = args.out(4 * at);
-      const float* gradient = args.in(4 * at + 1);
-      float* momentum = args.out(4 * at + 2);
-      float* average = args.has(4 * at + 3) ? args.out(4 * at + 3) : nullptr;
+      float* value = slot.value;
+      const float* gradient = slot.gradient;
+      float* momentum = slot.momentum;
+      float* average = slot.ema;
       float* first = static_cast<float*>(scratch(worker, 0, sizeof(float) * 2 * count));
       float* second = first + count;
       float* gram = static_cast<float*>(scratch(worker, 1, sizeof(float) * 2 * m * m));
@@ -69,11 +66,11 @@ void muon(const Args& args) {
         square += static_cast<double>(second[i]) * second[i];
       }
       copyScaled(second, rows, columns, tall, static_cast<float>(1 / (std::sqrt(square) + 1e-7)), first);
-      const float* direction = orthogonalize(precision, first, second, gram, gram + m * m, m, n, worker);
+      const float* direction = orthogonalize(call.precision, first, second, gram, gram + m * m, m, n, worker);
       for (int64_t i = 0; i < rows; i++) {
         for (int64_t j = 0; j < columns; j++) {
           const int64_t k = i * columns + j;
-          value[k] = keep * value[k] - size * direction[tall ? j * rows + i : k];
+          value[k] = slot.keep * value[k] - slot.stepSize * direction[tall ? j * rows + i : k];
         }
       }
       if (average != nullptr) {

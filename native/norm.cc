@@ -23,15 +23,16 @@ inline void sumRuns(const float* partial, int64_t runs, int64_t stride, int64_t 
   });
 }
 
-template <bool centered>
-void forward(const Args& args, const float* bias, float* y) {
-  const int64_t rows = args.integer(0);
-  const int64_t C = args.integer(1);
-  const float eps = args.number(2);
-  const float* gain = args.in(1);
+template <bool centered, class Call>
+void forward(const Call& call, const float* bias) {
+  const int64_t rows = call.rows;
+  const int64_t C = call.C;
+  const float eps = call.eps;
+  const float* gain = call.gain;
+  float* y = call.y;
   parallelFor(rows, grainOf(C), [&](int64_t begin, int64_t end, int) {
     for (int64_t row = begin; row < end; row++) {
-      const float* x = args.in(0) + row * C;
+      const float* x = call.x + row * C;
       const Moments m = momentsOf<centered>(x, C, eps);
       forVectors(C, [&](int64_t i, int n) {
         Vector out = (loadSome(x + i, n) - m.mean) * m.scale * loadSome(gain + i, n);
@@ -43,12 +44,13 @@ void forward(const Args& args, const float* bias, float* y) {
 }
 
 // dx = scale (g - mean(g) - xhat mean(g xhat)) with g = dy gain; without centring the middle term falls away.
-template <bool centered>
-void backward(const Args& args, float* dx, float* dGain, float* dBias) {
-  const int64_t rows = args.integer(0);
-  const int64_t C = args.integer(1);
-  const float eps = args.number(2);
-  const float* gain = args.in(1);
+template <bool centered, class Call>
+void backward(const Call& call, float* dBias) {
+  const int64_t rows = call.rows;
+  const int64_t C = call.C;
+  const float eps = call.eps;
+  const float* gain = call.gain;
+  float* dx = call.dx;
   const int64_t run = runOf(rows);
   const int64_t runs = (rows + run - 1) / run;
   const int64_t stride = (C + 15) / 16 * 16 * (centered ? 2 : 1);
@@ -59,8 +61,8 @@ void backward(const Args& args, float* dx, float* dGain, float* dBias) {
       float* biasSum = gainSum + (C + 15) / 16 * 16;
       std::memset(gainSum, 0, stride * sizeof(float));
       for (int64_t row = r * run; row < std::min(rows, (r + 1) * run); row++) {
-        const float* x = args.in(0) + row * C;
-        const float* dy = args.in(2) + row * C;
+        const float* x = call.x + row * C;
+        const float* dy = call.dy + row * C;
         const Moments m = momentsOf<centered>(x, C, eps);
         Vector sum = {};
         Vector dot = {};
@@ -83,7 +85,7 @@ void backward(const Args& args, float* dx, float* dGain, float* dBias) {
       }
     }
   });
-  sumRuns(partial, runs, stride, C, dGain);
+  sumRuns(partial, runs, stride, C, call.dGain);
   if (centered) sumRuns(partial + (C + 15) / 16 * 16, runs, stride, C, dBias);
 }
 
@@ -132,13 +134,13 @@ void overPixels(const Pixels& size, Body&& body) {
 
 // What comes before the activation is made again from x, in both passes.
 template <Activation activation>
-void groupNormBackward(const Args& args) {
-  const Pixels size{args.integer(0), args.integer(1), args.integer(2), args.integer(3)};
+void groupNormBackward(const GroupNormGradientCall& call) {
+  const Pixels size{call.B, call.P, call.C, call.G};
   const int64_t C = size.C;
   const int64_t width = C / size.G;
-  const int64_t stride = args.integer(4);
-  const float *x = args.in(0), *dy = args.in(4);
-  const float* mean = args.in(3);
+  const int64_t stride = call.gainStep;
+  const float *x = call.x, *dy = call.dy;
+  const float* mean = call.moments;
   const float* scale = mean + size.B * size.G;
   // By image and channel: mean, 1 / standard deviation, gain, bias.
   float* spread = static_cast<float*>(scratch(0, 3, size.B * 4 * C * sizeof(float)));
@@ -148,8 +150,8 @@ void groupNormBackward(const Args& args) {
       known[c] = mean[b * size.G + c / width];
       known[C + c] = scale[b * size.G + c / width];
     }
-    std::copy_n(args.in(1) + b * stride, C, known + 2 * C);
-    std::copy_n(args.in(2) + b * stride, C, known + 3 * C);
+    std::copy_n(call.gain + b * stride, C, known + 2 * C);
+    std::copy_n(call.bias + b * stride, C, known + 3 * C);
   }
   const auto normalized = [&](const float* known, int64_t at, int64_t c, int n) {
     return (loadSome(x + at + c, n) - loadSome(known + c, n)) * loadSome(known + C + c, n);
@@ -208,8 +210,8 @@ void groupNormBackward(const Args& args) {
         bias += total[b * 2 * C + c];
         slope += total[b * 2 * C + C + c];
       }
-      args.out(6)[row * C + c] = static_cast<float>(slope);
-      args.out(7)[row * C + c] = static_cast<float>(bias);
+      call.dGain[row * C + c] = static_cast<float>(slope);
+      call.dBias[row * C + c] = static_cast<float>(bias);
     }
   }
   overPixels(size, [&](int64_t b, int64_t pixel) {
@@ -220,35 +222,30 @@ void groupNormBackward(const Args& args) {
       const Vector d = incoming(known, normalized(known, at, c, n), at, c, n);
       const Vector dx = d * loadSome(factor + c, n) +
                         (loadSome(x + at + c, n) * loadSome(factor + C + c, n) + loadSome(factor + 2 * C + c, n));
-      storeSome(args.out(5) + at + c, dx, n);
+      storeSome(call.dx + at + c, dx, n);
     });
   });
 }
 
 }  // namespace norm
 
-// buffers: x, gain, y; numbers: rows, C, eps
-void rmsNorm(const Args& args) { norm::forward<false>(args, nullptr, args.out(2)); }
+void rmsNorm(const RmsNormCall& call) { norm::forward<false>(call, nullptr); }
 
-// buffers: x, gain, bias, y; numbers: rows, C, eps
-void layerNorm(const Args& args) { norm::forward<true>(args, args.in(2), args.out(3)); }
+void layerNorm(const LayerNormCall& call) { norm::forward<true>(call, call.bias); }
 
-// buffers: x, gain, dy, dx, dgain; numbers: rows, C, eps
-void rmsNormGradient(const Args& args) { norm::backward<false>(args, args.out(3), args.out(4), nullptr); }
+void rmsNormGradient(const RmsNormGradientCall& call) { norm::backward<false>(call, nullptr); }
 
-// buffers: x, gain, dy, dx, dgain, dbias; numbers: rows, C, eps
-void layerNormGradient(const Args& args) { norm::backward<true>(args, args.out(3), args.out(4), args.out(5)); }
+void layerNormGradient(const LayerNormGradientCall& call) { norm::backward<true>(call, call.dBias); }
 
-// buffers: x, gain, bias, y, moments [2, B, G]: mean and 1 / standard deviation; numbers: B, P, C, G, eps, the distance
-// between the gains of two images (0: all have the same), activation
-void groupNorm(const Args& args) {
-  const norm::Pixels size{args.integer(0), args.integer(1), args.integer(2), args.integer(3)};
+// Moments are mean and 1 / standard deviation.
+void groupNorm(const GroupNormCall& call) {
+  const norm::Pixels size{call.B, call.P, call.C, call.G};
   const int64_t C = size.C;
   const int64_t width = C / size.G;
-  const float* x = args.in(0);
-  const int64_t stride = args.integer(5);
+  const float* x = call.x;
+  const int64_t stride = call.gainStep;
   if (size.P == 0) {  // images without pixels have no mean
-    std::fill_n(args.out(4), 2 * size.B * size.G, NAN);
+    std::fill_n(call.moments, 2 * size.B * size.G, NAN);
     return;
   }
   double* total = static_cast<double*>(scratch(0, 1, size.B * 2 * C * sizeof(double)));
@@ -264,7 +261,7 @@ void groupNorm(const Args& args) {
       });
     }
   });
-  float* mean = args.out(4);
+  float* mean = call.moments;
   float* scale = mean + size.B * size.G;
   float* factors = static_cast<float*>(scratch(0, 2, size.B * 2 * C * sizeof(float)));  // y = x * factor + shift
   for (int64_t b = 0; b < size.B; b++) {
@@ -279,33 +276,31 @@ void groupNorm(const Args& args) {
         const double shift = origin[c] - average;
         square += sums[C + c] + 2 * shift * sums[c] + size.P * shift * shift;
       }
-      const double inverse = 1 / std::sqrt(std::max(0.0, square / (size.P * width)) + args.numbers[4]);
+      const double inverse = 1 / std::sqrt(std::max(0.0, square / (size.P * width)) + call.eps);
       mean[b * size.G + g] = static_cast<float>(average);
       scale[b * size.G + g] = static_cast<float>(inverse);
-      const float* gain = args.in(1) + b * stride;
-      const float* bias = args.in(2) + b * stride;
+      const float* gain = call.gain + b * stride;
+      const float* bias = call.bias + b * stride;
       for (int64_t c = g * width; c < (g + 1) * width; c++) {
         factors[b * 2 * C + c] = static_cast<float>(inverse * gain[c]);
         factors[b * 2 * C + C + c] = static_cast<float>(bias[c] - average * inverse * gain[c]);
       }
     }
   }
-  withActivation(static_cast<Activation>(args.integer(6)), [&](auto activation) {
+  withActivation(call.activation, [&](auto activation) {
     norm::overPixels(size, [&](int64_t b, int64_t at) {
       const float* factor = factors + b * 2 * C;
       forVectors(C, [&](int64_t c, int n) {
         const Vector y = loadSome(x + at * C + c, n) * loadSome(factor + c, n) + loadSome(factor + C + c, n);
-        storeSome(args.out(3) + at * C + c, activate<decltype(activation)::value>(y), n);
+        storeSome(call.y + at * C + c, activate<decltype(activation)::value>(y), n);
       });
     });
   });
 }
 
-// buffers: x, gain, bias, moments, dy, dx, dgain, dbias; numbers: B, P, C, G, the distance between the gains of two
-// images, activation
-void groupNormGradient(const Args& args) {
-  withActivation(static_cast<Activation>(args.integer(5)), [&](auto activation) {
-    norm::groupNormBackward<decltype(activation)::value>(args);
+void groupNormGradient(const GroupNormGradientCall& call) {
+  withActivation(call.activation, [&](auto activation) {
+    norm::groupNormBackward<decltype(activation)::value>(call);
   });
 }
 

@@ -47,23 +47,21 @@ double countMultiplyAdds() {
 
 }  // namespace peak
 
-// buffers: how many multiply-adds each piece has made, double [pieces]; numbers: pieces, precision
-void peakFlops(const Args& args) {
-  double* counts = args.as<double>(0);
-  withPrecision(static_cast<Precision>(args.integer(1)), [&](auto op) {
-    parallelFor(args.integer(0), 1, [&](int64_t begin, int64_t end, int) {
+void peakFlops(const PeakFlopsCall& call) {
+  double* counts = call.counts;
+  withPrecision(call.precision, [&](auto op) {
+    parallelFor(call.pieces, 1, [&](int64_t begin, int64_t end, int) {
       for (int64_t i = begin; i < end; i++) counts[i] = peak::countMultiplyAdds<decltype(op)>();
     });
   });
 }
 
-// buffers: x, the sum of each of its pieces of 1 MiB
-void peakRead(const Args& args) {
+void peakRead(const PeakReadCall& call) {
   using namespace peak;
-  const int64_t size = args.bytes[0] / sizeof(float);
+  const int64_t size = call.size;
   parallelFor(divideUp(size, kFloats), 1, [&](int64_t begin, int64_t end, int) {
     for (int64_t piece = begin; piece < end; piece++) {
-      const float* x = args.in(0) + piece * kFloats;
+      const float* x = call.x + piece * kFloats;
       const int64_t n = std::min(kFloats, size - piece * kFloats);
       Vector sum[8] = {};
       int64_t i = 0;
@@ -73,17 +71,16 @@ void peakRead(const Args& args) {
       }
       for (int j = 1; j < 8; j++) sum[0] += sum[j];
       forVectors(n - i, [&](int64_t at, int lanes) { sum[0] += loadSome(x + i + at, lanes); });
-      args.out(1)[piece] = sumLanes(sum[0]);
+      call.sums[piece] = sumLanes(sum[0]);
     }
   });
 }
 
-// buffers: x, y, a copy of it past the caches
-void peakCopy(const Args& args) {
-  const int64_t size = args.bytes[0] / sizeof(float);
+void peakCopy(const PeakCopyCall& call) {
+  const int64_t size = call.size;
   parallelFor(size, peak::kFloats, [&](int64_t begin, int64_t end, int) {
     forVectors(end - begin, [&](int64_t i, int lanes) {
-      storeForLater(args.out(1) + begin + i, loadSome(args.in(0) + begin + i, lanes), lanes);
+      storeForLater(call.y + begin + i, loadSome(call.x + begin + i, lanes), lanes);
     });
   });
 }

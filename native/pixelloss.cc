@@ -1,5 +1,5 @@
 // Pixel losses of reconstructions and their gradient (src/kernels/pixelloss.ts): one pass over both images each.
-// numbers: B, H, W, C. A row of pixels is the unit of work; its sums are added in order, so equal input gives equal bits.
+// A row of pixels is the unit of work; its sums are added in order, so equal input gives equal bits.
 #include <cmath>
 #include <cstring>
 
@@ -12,11 +12,10 @@ inline float signOf(float x) { return static_cast<float>((x > 0) - (x < 0)); }
 
 }  // namespace
 
-// buffers: output, images; l1, l2, edges (scalars)
-static void pixelLosses(const Args& args) {
-  const float* y = args.in(0);
-  const float* x = args.in(1);
-  const int64_t B = args.integer(0), H = args.integer(1), W = args.integer(2), C = args.integer(3);
+void pixelLosses(const PixelLossesCall& call) {
+  const float* y = call.output;
+  const float* x = call.images;
+  const int64_t B = call.B, H = call.H, W = call.W, C = call.C;
   const int64_t row = W * C, rows = B * H;
   double* partial = static_cast<double*>(scratch(0, 0, rows * 4 * sizeof(double)));
   parallelFor(rows, 16, [&](int64_t begin, int64_t end, int) {
@@ -45,23 +44,22 @@ static void pixelLosses(const Args& args) {
     for (int k = 0; k < 4; k++) sums[k] += partial[r * 4 + k];
   }
   const double all = static_cast<double>(rows * row);
-  *args.out(2) = static_cast<float>(sums[0] / all);
-  *args.out(3) = static_cast<float>(sums[1] / all);
-  *args.out(4) = static_cast<float>(0.5 * (sums[2] / (rows * (row - C)) + sums[3] / (B * (H - 1) * row)));
+  *call.l1 = static_cast<float>(sums[0] / all);
+  *call.l2 = static_cast<float>(sums[1] / all);
+  *call.edges = static_cast<float>(0.5 * (sums[2] / (rows * (row - C)) + sums[3] / (B * (H - 1) * row)));
 }
 
-// buffers: output, images, dl1, dl2, dedges (scalars); dOutput
-static void pixelLossesGradient(const Args& args) {
-  const float* y = args.in(0);
-  const float* x = args.in(1);
-  float* d = args.out(5);
-  const int64_t B = args.integer(0), H = args.integer(1), W = args.integer(2), C = args.integer(3);
+void pixelLossesGradient(const PixelLossesGradientCall& call) {
+  const float* y = call.output;
+  const float* x = call.images;
+  float* d = call.dOutput;
+  const int64_t B = call.B, H = call.H, W = call.W, C = call.C;
   const int64_t row = W * C, rows = B * H;
   const float all = static_cast<float>(rows * row);
-  const float g1 = *args.in(2) / all;
-  const float g2 = 2 * *args.in(3) / all;
-  const float gx = 0.5f * *args.in(4) / static_cast<float>(rows * (row - C));
-  const float gy = 0.5f * *args.in(4) / static_cast<float>(B * (H - 1) * row);
+  const float g1 = *call.dl1 / all;
+  const float g2 = 2 * *call.dl2 / all;
+  const float gx = 0.5f * *call.dedges / static_cast<float>(rows * (row - C));
+  const float gy = 0.5f * *call.dedges / static_cast<float>(B * (H - 1) * row);
   parallelFor(rows, 16, [&](int64_t begin, int64_t end, int worker) {
     float* error = static_cast<float*>(scratch(worker, 1, 3 * row * sizeof(float)));
     float* above = error + row;

@@ -41,13 +41,12 @@ int64_t grainOf(int64_t width, int64_t channels) { return std::max<int64_t>(1, 8
 
 }  // namespace
 
-// buffers x, y; numbers B, H, W, C of x, scale
-void smoothDouble(const Args& args) {
-  const int64_t h = args.integer(1), w = args.integer(2), c = args.integer(3);
-  const float scale = args.number(4);
-  const float* x = args.in(0);
-  float* y = args.out(1);
-  parallelFor(args.integer(0) * 2 * h, grainOf(w, c), [&](int64_t begin, int64_t end, int worker) {
+void smoothDouble(const SmoothDoubleCall& call) {
+  const int64_t h = call.H, w = call.W, c = call.C;
+  const float scale = call.scale;
+  const float* x = call.x;
+  float* y = call.y;
+  parallelFor(call.B * 2 * h, grainOf(w, c), [&](int64_t begin, int64_t end, int worker) {
     float* line = static_cast<float*>(scratch(worker, 0, w * c * sizeof(float)));
     for (int64_t r = begin; r < end; r++) {
       const float* image = x + r / (2 * h) * h * w * c;
@@ -59,13 +58,12 @@ void smoothDouble(const Args& args) {
   });
 }
 
-// buffers dy, dx; numbers B, H, W, C of dx, scale
-void smoothFold(const Args& args) {
-  const int64_t h = args.integer(1), w = args.integer(2), c = args.integer(3);
-  const float scale = args.number(4);
-  const float* dy = args.in(0);
-  float* dx = args.out(1);
-  parallelFor(args.integer(0) * h, grainOf(2 * w, c), [&](int64_t begin, int64_t end, int worker) {
+void smoothFold(const SmoothFoldCall& call) {
+  const int64_t h = call.H, w = call.W, c = call.C;
+  const float scale = call.scale;
+  const float* dy = call.x;
+  float* dx = call.y;
+  parallelFor(call.B * h, grainOf(2 * w, c), [&](int64_t begin, int64_t end, int worker) {
     float* line = static_cast<float*>(scratch(worker, 0, 2 * w * c * sizeof(float)));
     for (int64_t r = begin; r < end; r++) {
       Folded(dy + r / h * 4 * h * w * c, r % h, h, 2 * w * c).sum(scale, 2 * w * c, line);
@@ -74,13 +72,13 @@ void smoothFold(const Args& args) {
   });
 }
 
-// Each image moved down and right; what comes in is zero. buffers x, shifts [B, 2] int32, y; numbers B, H, W, C
-void shiftImages(const Args& args) {
-  const int64_t h = args.integer(1), w = args.integer(2), c = args.integer(3);
-  const float* x = args.in(0);
-  const int32_t* shifts = args.as<int32_t>(1);
-  float* y = args.out(2);
-  parallelFor(args.integer(0) * h, grainOf(w, c), [&](int64_t begin, int64_t end, int) {
+// Each image moved down and right; what comes in is zero.
+void shiftImages(const ShiftImagesCall& call) {
+  const int64_t h = call.H, w = call.W, c = call.C;
+  const float* x = call.x;
+  const int32_t* shifts = call.shifts;
+  float* y = call.y;
+  parallelFor(call.B * h, grainOf(w, c), [&](int64_t begin, int64_t end, int) {
     for (int64_t r = begin; r < end; r++) {
       const int64_t image = r / h, line = r % h - shifts[2 * image];
       const int64_t right = std::clamp<int64_t>(shifts[2 * image + 1], -w, w);

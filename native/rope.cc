@@ -8,8 +8,9 @@
 namespace tessera {
 namespace rope {
 
-Sizes sizesOf(const Args& args) {
-  return {args.integer(0), args.integer(1), args.integer(2), args.integer(3), args.integer(4), args.number(5)};
+template <class Call>
+Sizes sizesOf(const Call& call) {
+  return {call.B, call.T, call.H, call.D, call.offset, call.eps};
 }
 
 // Asks for a row ahead of its use: a dozen streams are more than the processor foresees by itself.
@@ -20,23 +21,24 @@ inline void foresee(const float* row, int64_t D) {
 
 }  // namespace rope
 
-// buffers: qkv, qGain | null, kGain | null, cos | null, sin | null, q, k, v; numbers: B, T, H, D, offset, eps
-void splitHeads(const Args& args) {
+void splitHeads(const SplitHeadsCall& call) {
   using namespace rope;
-  const Sizes s = sizesOf(args);
+  const float* const gains[] = {call.qGain, call.kGain};
+  float* const outputs[] = {call.q, call.k, call.v};
+  const Sizes s = sizesOf(call);
   const int64_t size = s.rows() * s.width();
-  const float* angles = args.has(3) ? spreadAngles(s, args.in(3), args.in(4)) : nullptr;
+  const float* angles = call.cos != nullptr ? spreadAngles(s, call.cos, call.sin) : nullptr;
   parallelFor(s.rows(), std::max<int64_t>(1, 8192 / s.width()), [&](int64_t begin, int64_t end, int) {
     for (int64_t row = begin; row < end; row++) {
       const int64_t b = row / s.T;
       const int64_t t = row % s.T;
       const Angles angle{angles + t * 2 * s.D, angles + t * 2 * s.D + s.D};
       for (int part = 0; part < 3; part++) {
-        const float* gain = part < 2 && args.has(1) ? args.in(1 + part) : nullptr;
+        const float* gain = part < 2 ? gains[part] : nullptr;
         const bool turn = part < 2 && angles != nullptr;
         for (int64_t h = 0; h < s.H; h++) {
-          const float* x = args.in(0) + row * s.width() + (part * s.H + h) * s.D;
-          float* out = args.out(5 + part) + ((b * s.H + h) * s.T + t) * s.D;
+          const float* x = call.qkv + row * s.width() + (part * s.H + h) * s.D;
+          float* out = outputs[part] + ((b * s.H + h) * s.T + t) * s.D;
           foresee<false>(x + s.width(), s.D);
           if (size <= kCached) foresee<true>(out + 2 * s.D, s.D);
           const float scale = gain == nullptr ? 1.0f : inverseRms(x, s.D, s.eps);
@@ -51,14 +53,14 @@ void splitHeads(const Args& args) {
   });
 }
 
-// buffers: qkv, qGain | null, kGain | null, cos | null, sin | null, dq, dk, dv, dqkv, dqGain | null, dkGain | null;
-// numbers as for splitHeads
-void splitHeadsGradient(const Args& args) {
+void splitHeadsGradient(const SplitHeadsGradientCall& call) {
   using namespace rope;
-  const Sizes s = sizesOf(args);
+  const float* const gains[] = {call.qGain, call.kGain};
+  const float* const slopes[] = {call.dq, call.dk, call.dv};
+  const Sizes s = sizesOf(call);
   const int64_t size = s.rows() * s.width();
-  const float* angles = args.has(3) ? spreadAngles(s, args.in(3), args.in(4)) : nullptr;
-  const bool normed = args.has(1);
+  const float* angles = call.cos != nullptr ? spreadAngles(s, call.cos, call.sin) : nullptr;
+  const bool normed = call.qGain != nullptr;
   const int64_t run = std::max<int64_t>(8, (s.rows() + 63) / 64);
   const int64_t runs = (s.rows() + run - 1) / run;
   const int64_t stride = (s.D + 15) / 16 * 16;
@@ -74,13 +76,13 @@ void splitHeadsGradient(const Args& args) {
         for (int part = 0; part < 3; part++) {
           const bool norm = normed && part < 2;
           const bool turn = part < 2 && angles != nullptr;
-          const float* gain = norm ? args.in(1 + part) : nullptr;
+          const float* gain = norm ? gains[part] : nullptr;
           float* gainSum = partial + (r * 2 + part % 2) * stride;
           for (int64_t h = 0; h < s.H; h++) {
             const int64_t at = row * s.width() + (part * s.H + h) * s.D;
-            const float* x = args.in(0) + at;
-            const float* dy = args.in(5 + part) + ((b * s.H + h) * s.T + t) * s.D;
-            float* out = args.out(8) + at;
+            const float* x = call.qkv + at;
+            const float* dy = slopes[part] + ((b * s.H + h) * s.T + t) * s.D;
+            float* out = call.dQkv + at;
             foresee<false>(x + s.width(), s.D);
             foresee<false>(dy + 2 * s.D, s.D);
             if (size <= kCached) foresee<true>(out + s.width(), s.D);
@@ -116,7 +118,7 @@ void splitHeadsGradient(const Args& args) {
     forVectors(s.D, [&](int64_t i, int n) {
       Vector sum = {};
       for (int64_t r = 0; r < runs; r++) sum += loadSome(partial + (r * 2 + part) * stride + i, n);
-      storeSome(args.out(9 + part) + i, sum, n);
+      storeSome((part == 0 ? call.dQGain : call.dKGain) + i, sum, n);
     });
   }
 }

@@ -31,7 +31,7 @@ function giveUp(message) {
   console.warn(`build-native: ${message}`);
   console.warn('  the slower WebAssembly backend will be used; to get the native one, install a C++ compiler');
   console.warn(
-    '  (Debian, Ubuntu: apt-get install g++; macOS: xcode-select --install) and run: npx tessera build-native',
+    '  (Debian, Ubuntu: apt-get install g++; macOS: xcode-select --install) and run: npx tesserae build-native',
   );
   process.exit(strict ? 1 : 0);
 }

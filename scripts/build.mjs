@@ -1,5 +1,5 @@
 /**
- * @file Builds what `npx tessera` runs: the sources into dist, and the C++ addon for this machine, which is left out with a
+ * @file Builds what `npx tesserae` runs: the sources into dist, and the C++ addon for this machine, which is left out with a
  * warning where there is no compiler. npm runs it after `npm ci` in a clone and before it packs (`prepare`).
  */
 import { spawnSync } from 'node:child_process';
@@ -31,6 +31,7 @@ if (process.env.npm_command !== 'exec' || !existsSync(program)) {
   const compiler = typescript();
   if (compiler !== undefined) {
     run(compiler, '-p', 'tsconfig.build.json');
+    run(join('scripts', 'public-types.mjs'));
     chmodSync(program, 0o755); // npm makes it executable when it links it, but not when it is compiled anew
   } else if (!existsSync(program)) {
     console.warn('build: dist is not there, and no TypeScript to compile it; run `npm ci` with dev dependencies');

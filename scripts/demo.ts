@@ -11,14 +11,15 @@ import { makeEmoji } from '../data/emoji.ts';
 import { openDataset } from '../data/index.ts';
 import { runProgram } from '../src/cli.ts';
 import { presets } from '../src/config/presets.ts';
-import { checkConfig, type RunConfig, runSchema } from '../src/config/run.ts';
+import type { RunConfig } from '../src/config/run.ts';
 import { mergeConfig } from '../src/config/schema.ts';
+import { checkConfig, readRun, runSchema } from '../src/families/config.ts';
 import { encodePng } from '../src/image/png.ts';
 import { writeAtomic } from '../src/io/atomic.ts';
 import { writeJson } from '../src/io/files.ts';
+import { runPaths } from '../src/io/runfolder.ts';
 import { splitDataset } from '../src/runs/images.ts';
 import { openPainter } from '../src/runs/painter.ts';
-import { readRun, runPaths } from '../src/runs/run.ts';
 import { drawSampleGrid, type SampleCaptions } from '../src/runs/samples.ts';
 import { type Session, startEngine } from '../src/runs/session.ts';
 import { trainRun } from '../src/runs/train.ts';
@@ -92,7 +93,7 @@ function smokeConfig(seed: number): RunConfig {
     model: { width: 64, layers: 2, heads: 2 },
     train: { ...rhythm(60), batchSize: 16 },
   };
-  return checkConfig(runSchema.parse(mergeConfig(presets.tiny, small)));
+  return checkConfig(runSchema().parse(mergeConfig(presets.tiny, small)));
 }
 
 /** Files the captions by the split of the data that has been drawn; where it lacks them, others of each side. */
@@ -132,7 +133,7 @@ async function demo(session: Session, values: z.output<typeof flags>): Promise<v
     ? await readRun(out, 'demo')
     : smoke
       ? smokeConfig(seed)
-      : await fitToBudget(checkConfig(runSchema.parse(mergeConfig(presets.tiny, { seed }))), {
+      : await fitToBudget(checkConfig(runSchema().parse(mergeConfig(presets.tiny, { seed }))), {
           seconds: Math.max(30, values.minutes * 60 - OVERHEAD_SECONDS),
           patchShare: PATCH_SHARE,
           now: session.now,
@@ -164,7 +165,7 @@ async function demo(session: Session, values: z.output<typeof flags>): Promise<v
   reporter.done(`${((session.now() - started) / 60000).toFixed(1)} minutes in all`);
   const paths = runPaths(out);
   session.print(`${paths.samples}\n${paths.reconstructions}`);
-  session.print(`paint more: npx tessera sample --run ${out} --text 'red apple|blue heart' --preview`);
+  session.print(`paint more: npx tesserae sample --run ${out} --text 'red apple|blue heart' --preview`);
 }
 
 await runProgram(

@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 /**
- * @file `tessera <command> [flags]`, and the only place that reads the environment and exits. A
- * `UserError` prints its one line (and a hint) and exits with 2; anything else is a bug: stack trace, exit 1.
+ * @file `tessera <command> [flags]`, and the only place that reads the environment and exits. A `UserError` prints its one
+ * line (and a hint) and exits with 2; anything else is a bug: stack trace, exit 1. A program of your own imports
+ * `runTessera` from `tesserae/cli` to have its own commands beside these.
  */
 import { readFileSync, realpathSync } from 'node:fs';
 import { homedir } from 'node:os';
@@ -15,6 +16,10 @@ import { formatCommands, formatHelp } from './cli/help.ts';
 import { TerminalReporter } from './cli/terminal/progress.ts';
 import { canRedraw, colourSupport } from './cli/terminal/support.ts';
 import { UserError } from './core/errors.ts';
+import { packageRoot } from './device/native/addon.ts';
+
+export { type Command, type CommandDefinition, defineCommand } from './cli/command.ts';
+export { commands } from './cli/commands.ts';
 
 const about = 'train on captioned images, paint captions';
 
@@ -82,13 +87,7 @@ async function runCommand(command: Command, argv: readonly string[]): Promise<vo
 const INTERRUPTED = 130;
 
 function version(): string {
-  for (let folder = new URL('.', import.meta.url); ; folder = new URL('..', folder)) {
-    try {
-      return (JSON.parse(readFileSync(new URL('package.json', folder), 'utf8')) as { version: string }).version;
-    } catch {
-      if (folder.pathname === '/') return 'unknown';
-    }
-  }
+  return (JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as { version: string }).version;
 }
 
 /** Runs `job`; what it throws becomes a message and an exit code. */

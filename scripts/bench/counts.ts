@@ -1,8 +1,11 @@
 /**
- * @file What a kernel call has to do, from its numbers (each kernel's are listed above it in native/): floating-point
+ * @file What a kernel call has to do, as its declaration counts it (`work` in src/kernels): floating-point
  * operations as the model needs them, so that work done twice to save memory counts once, and bytes, each buffer once.
  */
+import { declaredCalls, unpackCall } from '../../src/device/native/calls.ts';
 import type { KernelCall, Precision } from '../../src/device/native/native.ts';
+
+const FLOAT = 4;
 
 export interface Work {
   /** The sizes that matter most; calls of a kernel that agree in them are alike. */
@@ -13,56 +16,6 @@ export interface Work {
   /** Of the operands of products. */
   readonly precision: Precision;
 }
-
-interface Rule {
-  readonly shape: (numbers: readonly number[]) => string;
-  readonly flops?: (numbers: readonly number[], call: KernelCall) => number;
-  /** Where among the numbers the precision is. */
-  readonly precision?: number;
-  /** Where not all of every buffer is touched. */
-  readonly bytes?: (numbers: readonly number[], call: KernelCall) => number;
-}
-
-const linear: Rule = {
-  shape: ([M, N, K]) => `${M}x${N}x${K}`,
-  flops: ([M, N, K]) => 2 * M * N * K,
-  precision: 4,
-};
-
-const conv2d: Rule = {
-  shape: ([B, H, W, C, O, KH, KW]) => `${B}x${H}x${W}x${C} ${KH}x${KW} ${O}`,
-  flops: ([B, H, W, C, O, KH, KW, stride]) => 2 * B * Math.ceil(H / stride) * Math.ceil(W / stride) * O * KH * KW * C,
-  precision: 9,
-};
-
-/** Pairs of a query and a key in each head. Tables are counted as causal, the most that they let through here. */
-function attendedPairs([, , Tq, Tk, , , kind]: readonly number[]): number {
-  return kind === 0 ? Tq * Tk : Tq * (Tk - Tq) + (Tq * (Tq + 1)) / 2;
-}
-
-/** @param products of a pair's scores and values: two forward, four more for the gradient */
-function attention(products: number): Rule {
-  return {
-    shape: ([B, H, Tq, Tk, D]) => `${B}x${H}x${Tq}x${Tk}x${D}`,
-    flops: numbers => 2 * products * numbers[0] * numbers[1] * numbers[4] * attendedPairs(numbers),
-    precision: 8,
-  };
-}
-
-/** As ITERATIONS in src/kernels/muon/muon.ts. */
-const MUON_ITERATIONS = 5;
-
-/** x xᵀ, its square, and that times x, for every matrix in every iteration. */
-function muonFlops(numbers: readonly number[]): number {
-  let flops = 0;
-  for (let i = 4; i < numbers.length; i += 4) {
-    const [m, n] = [numbers[i], numbers[i + 1]].sort((a, b) => a - b);
-    flops += MUON_ITERATIONS * 2 * (m * m * n + m * m * m + m * m * n);
-  }
-  return flops;
-}
-
-const FLOAT = 4;
 
 /** What the decoder's step reads: `n` positions of every row after `start` others, the first `prefix` of them shared. */
 function decoderSizes(numbers: readonly number[]) {
@@ -90,53 +43,39 @@ function decoderBytes(numbers: readonly number[], { buffers }: KernelCall): numb
   return cache + FLOAT * (elements(weights) + elements(x) + elements(buffers[buffers.length - 1]));
 }
 
+/** Pairs of a query and a key in each head. Tables are counted as causal, the most that they let through here. */
+function attendedPairs([, , Tq, Tk, , , kind]: readonly number[]): number {
+  return kind === 0 ? Tq * Tk : Tq * (Tk - Tq) + (Tq * (Tq + 1)) / 2;
+}
+
+interface Rule {
+  readonly shape: (numbers: readonly number[]) => string;
+  readonly flops: (numbers: readonly number[]) => number;
+  /** Where among the numbers the precision is. */
+  readonly precision: number;
+  /** Where not all of every buffer is touched. */
+  readonly bytes?: (numbers: readonly number[], call: KernelCall) => number;
+}
+
+/** @param products of a pair's scores and values: two forward, four more for the gradient */
+function attention(products: number): Rule {
+  return {
+    shape: ([B, H, Tq, Tk, D]) => `${B}x${H}x${Tq}x${Tk}x${D}`,
+    flops: numbers => 2 * products * numbers[0] * numbers[1] * numbers[4] * attendedPairs(numbers),
+    precision: 8,
+  };
+}
+
+/** Kernels that are called by position. */
 const rules: Readonly<Record<string, Rule>> = {
-  linear,
-  linearInputGradient: linear,
-  linearWeightGradient: linear,
-  matmul: {
-    shape: ([batch, M, N, K]) => `${batch}x${M}x${N}x${K}`,
-    flops: ([batch, M, N, K]) => 2 * batch * M * N * K,
-    precision: 9,
-  },
-  linearCrossEntropy: {
-    shape: ([, counted, V, C]) => `${counted}x${V}x${C}`,
-    // The logits, and where gradients are wanted those of both factors.
-    flops: ([, counted, V, C], { buffers }) => (buffers[4] === null ? 2 : 6) * counted * V * C,
-    precision: 6,
-  },
-  conv2d,
-  conv2dInputGradient: conv2d,
-  conv2dWeightGradient: conv2d,
   attention: attention(2),
   attentionGradient: attention(4),
-  attentionCached: {
-    ...attention(2),
-    shape: ([B, H, n, , D]) => `${B}x${H}x${n}x${D}`, // one more key every step
-    bytes: ([B, H, n, Tk, D]) => FLOAT * B * H * D * (4 * n + 2 * Tk),
-  },
-  gatherCache: {
-    shape: ([H, capacity, , D]) => `${H}x${capacity}x${D}`,
-    bytes: ([H, , length, D], { buffers: [, rows] }) => 2 * FLOAT * elements(rows) * H * length * D,
-  },
-  embedding: {
-    shape: ([N, C]) => `${N}x${C}`,
-    bytes: ([N, C]) => FLOAT * (2 * N * C + N),
-  },
-  copyRows: {
-    shape: ([rows, width]) => `${rows}x${width}`,
-    bytes: ([rows, width]) => 2 * FLOAT * rows * width,
-  },
   decoderStep: {
     shape: numbers => `${numbers[0]}x${decoderSizes(numbers).n}`,
     flops: decoderFlops,
     precision: 13,
     bytes: decoderBytes,
   },
-  muon: { shape: () => '', flops: muonFlops, precision: 0 },
-  // Some tensors a call, of any size: the calls of a step are one row.
-  adamw: { shape: () => '' },
-  squaredNorm: { shape: () => '' },
 };
 
 function elements(buffer: ArrayBufferView | null): number {
@@ -146,16 +85,21 @@ function elements(buffer: ArrayBufferView | null): number {
 /** Counts one call. */
 export function countWork(call: KernelCall): Work {
   const { kernel, buffers, numbers } = call;
+  const declaration = declaredCalls().get(kernel);
+  const named = declaration && unpackCall(declaration, buffers, numbers);
+  const work = named && declaration?.work?.(named);
   const rule = rules[kernel];
   // An operand may be given twice.
   const distinct = buffers.filter(
     (b, i) => b !== null && buffers.findIndex(o => o?.buffer === b.buffer && o.byteOffset === b.byteOffset) === i,
   );
-  const bytes = rule?.bytes?.(numbers, call) ?? distinct.reduce((sum, b) => sum + (b?.byteLength ?? 0), 0);
+  const bytes =
+    work?.bytes ?? rule?.bytes?.(numbers, call) ?? distinct.reduce((sum, b) => sum + (b?.byteLength ?? 0), 0);
   return {
-    shape: rule?.shape(numbers) ?? `${Math.max(...buffers.map(elements))}`,
-    flops: rule?.flops?.(numbers, call) ?? 0,
+    shape: work?.shape ?? rule?.shape(numbers) ?? `${Math.max(...buffers.map(elements))}`,
+    flops: work?.flops ?? rule?.flops(numbers) ?? 0,
     bytes,
-    precision: rule?.precision !== undefined && numbers[rule.precision] === 1 ? 'bf16' : 'fp32',
+    precision:
+      named?.numbers.precision === 'bf16' || (rule !== undefined && numbers[rule.precision] === 1) ? 'bf16' : 'fp32',
   };
 }

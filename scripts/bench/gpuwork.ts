@@ -4,9 +4,9 @@
  */
 
 import { UserError } from '../../src/core/errors.ts';
-import { activeGpu, type GpuBackend } from '../../src/device/webgpu/webgpu.ts';
+import type { GpuBackend } from '../../src/device/webgpu/webgpu.ts';
 import { type GpuPeak, measureGpu } from '../../src/kernels/peak/gpupeak.ts';
-import { startBackend } from '../../src/kernels/start.ts';
+import { startGpu } from '../../src/kernels/start.ts';
 import type { Session } from '../../src/runs/session.ts';
 import type { Shape } from './flags.ts';
 import { createJob, type Job } from './jobs.ts';
@@ -83,16 +83,9 @@ async function perform(session: Session, task: GpuTask): Promise<Description | G
   }
 }
 
-async function useGpu(): Promise<GpuBackend> {
-  await startBackend('webgpu');
-  const gpu = activeGpu();
-  if (gpu === undefined) throw new Error('bench: the webgpu backend is not active');
-  return gpu;
-}
-
 async function describe({ now }: Session, smoke: boolean): Promise<Description> {
   try {
-    const gpu = await useGpu();
+    const gpu = await startGpu();
     const { name, driver, software } = gpu.summary;
     if (software && !smoke) {
       return { problem: `${name} is a GPU in software`, hint: '--smoke shows that all of it runs' };
@@ -110,7 +103,7 @@ const GAIN = 1.03;
 
 /** Doubles the batch until memory or speed stops. */
 async function grow(session: Session, task: GpuTask & { task: 'grow' }): Promise<Growth> {
-  const gpu = await useGpu();
+  const gpu = await startGpu();
   const tried: { batch: number; tokensPerSecond: number }[] = [];
   for (let batch = 1; batch <= task.mostBatch; batch *= 2) {
     const before = tried.at(-1)?.tokensPerSecond ?? 0;
@@ -148,7 +141,7 @@ function watchReads(gpu: GpuBackend, now: () => number): () => number {
 }
 
 async function measure(session: Session, task: GpuTask & { task: 'measure' }): Promise<GpuMeasured> {
-  const gpu = await useGpu();
+  const gpu = await startGpu();
   const { job: what, shape, batch, steps } = task;
   const job = createJob({ job: what, shape, batch });
   const waited = watchReads(gpu, session.now);

@@ -11,12 +11,12 @@ import { UserError } from '../../src/core/errors.ts';
 import { Random } from '../../src/core/random.ts';
 import type { Precision } from '../../src/device/native/native.ts';
 import type { SequenceBatch } from '../../src/families/transformer/dalle.ts';
+import { startNative } from '../../src/kernels/start.ts';
 import type { Session } from '../../src/runs/session.ts';
 import { learningRate } from '../../src/training/optimizer.ts';
 import { type BenchFlags, oneBatch, type Shape, shapeOf } from './flags.ts';
 import { createModel, createStep, modelOptimizer } from './jobs.ts';
 import { describeMachine, fixed, formatTable, percent } from './report.ts';
-import { useNative } from './rounds.ts';
 
 /** Kinds of each word, and codes that a picture of one colour is made of. */
 const KINDS = 8;
@@ -58,7 +58,7 @@ async function train(
   { shape, batch, steps }: { readonly shape: Shape; readonly batch: number; readonly steps: number },
   signal: AbortSignal,
 ): Promise<number[]> {
-  await useNative(precision);
+  await startNative({ precision });
   const model = createModel(shape);
   const { step, dispose } = createStep(model.parameters, modelOptimizer);
   const random = new Random(1);
@@ -97,7 +97,7 @@ export function findGaps(a: readonly number[], b: readonly number[]): { absolute
 }
 
 export async function benchPrecision(session: Session, flags: BenchFlags): Promise<void> {
-  const { supportsBf16 } = await useNative();
+  const { supportsBf16 } = await startNative();
   if (!supportsBf16) throw new UserError('bench precision', 'expected a processor with bf16 (AVX512-BF16)');
   const { steps = 300 } = flags;
   const batch = oneBatch('precision', flags, 4);

@@ -6,12 +6,13 @@
 import { UserError } from '../../src/core/errors.ts';
 import type { KernelCall, KernelObserver, Precision } from '../../src/device/native/native.ts';
 import { measurePeak, type Peak } from '../../src/kernels/peak/peak.ts';
+import { startNative } from '../../src/kernels/start.ts';
 import type { Session } from '../../src/runs/session.ts';
 import { countWork } from './counts.ts';
 import { type BenchFlags, oneBatch, shapeOf } from './flags.ts';
 import { createJob } from './jobs.ts';
 import { describeMachine, describePeak, fixed, formatTable, percent } from './report.ts';
-import { choosePrecisions, useNative } from './rounds.ts';
+import { choosePrecisions } from './rounds.ts';
 
 /** All calls of a kernel that are alike, a step. */
 export interface KernelRow {
@@ -105,7 +106,7 @@ export async function benchRoofline(session: Session, flags: BenchFlags): Promis
     throw new UserError('bench roofline: --precision', `expected one of fp32, bf16, got ${precisions.join(',')}`);
   }
   const precision = precisions[precisions.length - 1];
-  const backend = await useNative(precision);
+  const backend = await startNative({ precision });
   const peak = measurePeak(backend, session.now);
   const job = createJob({ job: what, shape: shapeOf(flags), batch });
   for (let i = 0; i < job.warmUp; i++) await job.step();

@@ -7,9 +7,9 @@ import { spawnSync } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 import { UserError } from '../../src/core/errors.ts';
-import { selectBackend } from '../../src/device/backends.ts';
-import { activeNative, type NativeBackend, type Precision } from '../../src/device/native/native.ts';
+import type { Precision } from '../../src/device/native/native.ts';
 import { measurePeak, type Peak } from '../../src/kernels/peak/peak.ts';
+import { startNative } from '../../src/kernels/start.ts';
 import type { Session } from '../../src/runs/session.ts';
 import type { BenchFlags, ModeName } from './flags.ts';
 import { createJob, type Job, unitOf, type Workload } from './jobs.ts';
@@ -67,7 +67,7 @@ export async function timeSteps(job: Job, steps: number, now: () => number): Pro
 /** A round of ours, in this process: measures what `text` says and prints one JSON line. */
 export async function work(session: Session, text: string): Promise<void> {
   const workload = JSON.parse(text) as Workload; // written by `measureOurs`
-  const backend = await useNative(workload.precision);
+  const backend = await startNative({ precision: workload.precision });
   const job = createJob(workload);
   const { units, flops } = job;
   const msPerStep = median(await timeSteps(job, workload.steps, session.now));
@@ -82,17 +82,9 @@ export async function work(session: Session, text: string): Promise<void> {
   session.print(JSON.stringify({ measured, peak } satisfies Report));
 }
 
-/** The native backend, without which there is nothing to measure. */
-export async function useNative(precision?: Precision): Promise<NativeBackend> {
-  await selectBackend('native', { precision });
-  const backend = activeNative();
-  if (backend === undefined) throw new Error('bench: the native backend is not active');
-  return backend;
-}
-
 /** The precisions asked for, or all that this processor has, the slower first. */
 export async function choosePrecisions(flags: BenchFlags): Promise<readonly Precision[]> {
-  const { supportsBf16 } = await useNative();
+  const { supportsBf16 } = await startNative();
   const wanted = flags.precision ?? (supportsBf16 ? ['fp32', 'bf16'] : ['fp32']);
   if (wanted.includes('bf16') && !supportsBf16) {
     throw new UserError('bench: --precision', 'expected fp32, got bf16, which this processor does not have');

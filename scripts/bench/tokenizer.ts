@@ -1,6 +1,6 @@
 /** @file `npm run bench -- tokenizer`: training steps of the patch tokenizer with its default settings. */
 
-import { patchTrainSchema } from '../../src/config/run.ts';
+import { patchTrainSchema } from '../../src/config/patch.ts';
 import type { Session } from '../../src/runs/session.ts';
 import { type BenchFlags, oneBatch, shapeOf } from './flags.ts';
 import { IMAGE_SIZE } from './jobs.ts';

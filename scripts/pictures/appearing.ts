@@ -3,10 +3,10 @@
  * side, and every frame shows the codes that have been drawn so far: nothing in it is staged but the pause at the end.
  */
 import sharp from 'sharp';
-import { Tessera } from '../../src/families/transformer/tessera.ts';
 import type { Picture } from '../../src/image/images.ts';
 import { grid } from '../../src/image/sheet.ts';
 import { writeAtomic } from '../../src/io/atomic.ts';
+import { Tessera } from '../../src/runs/tessera.ts';
 
 export interface AppearingOptions {
   readonly captions: readonly string[];

@@ -1,6 +1,6 @@
 /** @file Flags that several commands have. What they take is looked up when a command is called, not when it is defined. */
 import { z } from 'zod';
-import { weightKinds } from '../runs/run.ts';
+import { weightKinds } from '../io/runfolder.ts';
 
 export const folder = (description: string) => z.string().min(1).describe(description).meta({ title: 'folder' });
 export const file = (description: string) => z.string().min(1).describe(description).meta({ title: 'file' });
@@ -53,10 +53,13 @@ export async function dataFlags() {
   };
 }
 
-/** Names of metrics, also of those that a program has defined; a name that is none is refused by what measures. */
+/** Names of metrics, those that a program has defined among them. */
 export async function metricsFlag(description: string) {
   await import('../metrics/builtin.ts');
   const { allMetrics, defaultMetrics } = await import('../metrics/define.ts');
-  const name = z.string().meta({ title: [...allMetrics().keys()].join('|') });
-  return z.array(name).min(1).default(defaultMetrics()).describe(description);
+  return z
+    .array(z.enum([...allMetrics().keys()]))
+    .min(1)
+    .default(defaultMetrics())
+    .describe(description);
 }

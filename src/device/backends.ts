@@ -3,13 +3,14 @@
  * none could be built, with one warning that says how to mend it; every other name is an order, and a failure to follow
  * it is an error.
  */
-import '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
 import { UserError } from '../core/errors.ts';
+import { activateCpu } from './cpu.ts';
 import { activeDevice } from './device.ts';
 import { activeNative, registerNative } from './native/native.ts';
 import { type PrecisionName, refusePrecision } from './precision.ts';
 import { loadTensorflow } from './tensorflow.ts';
+import { checkVersion } from './tfjs.ts';
 import { activateWasm } from './wasm.ts';
 import { findGpu, type MatrixShape } from './webgpu/dawn.ts';
 import { activateWebgpu, activeGpu, type GpuBackend } from './webgpu/webgpu.ts';
@@ -17,7 +18,7 @@ import { activateWebgpu, activeGpu, type GpuBackend } from './webgpu/webgpu.ts';
 export const backendNames = ['auto', 'webgpu', 'native', 'wasm', 'cpu', 'tensorflow'] as const;
 export type BackendName = (typeof backendNames)[number];
 
-const mendNative = 'install a C++ compiler (Debian, Ubuntu: apt-get install g++) and run `npx tessera build-native`';
+const mendNative = 'install a C++ compiler (Debian, Ubuntu: apt-get install g++) and run `npx tesserae build-native`';
 
 export interface BackendOptions {
   /** Operands of matrix products; `auto` (default) is bf16 or f16 where the hardware multiplies them, else fp32. */
@@ -44,7 +45,7 @@ export async function selectBackend(name: BackendName, options: BackendOptions =
     case 'auto': {
       if (precision !== 'bf16' && (await tryGpu(options))) break;
       const reason = await activateNative(options);
-      if (reason !== undefined) await settle(reason, options.warn);
+      if (reason !== undefined) await activateFallback(reason, options.warn);
       break;
     }
     case 'webgpu':
@@ -61,7 +62,7 @@ export async function selectBackend(name: BackendName, options: BackendOptions =
       break;
     }
     case 'cpu':
-      await tf.setBackend('cpu');
+      await activateCpu();
       break;
     case 'tensorflow': {
       const { name: found, slow } = await loadTensorflow();
@@ -115,13 +116,13 @@ async function startGpu({ precision = 'auto', warn, tell, probe }: BackendOption
 }
 
 /** Without the addon: WebAssembly, and where that does not start either, plain JavaScript. One warning tells all of it. */
-async function settle(noAddon: string, warn: BackendOptions['warn']): Promise<void> {
+async function activateFallback(noAddon: string, warn: BackendOptions['warn']): Promise<void> {
   const noWasm = await activateWasm();
   if (noWasm === undefined) {
     warn?.(`no native addon (${noAddon}); using the slower wasm backend`, mendNative);
     return;
   }
-  await tf.setBackend('cpu');
+  await activateCpu();
   warn?.(`no native addon (${noAddon}) and no wasm (${noWasm}); using the very slow cpu backend`, mendNative);
 }
 
@@ -135,11 +136,4 @@ async function activateNative(options: BackendOptions): Promise<string | undefin
   backend.precision = backend.supportsBf16 && (precision === 'auto' || precision === 'bf16') ? 'bf16' : 'fp32';
   if (options.threads !== undefined) backend.setThreads(options.threads);
   return undefined;
-}
-
-/** autodiff.ts and native.ts work on internals of this version. */
-function checkVersion(): void {
-  if (tf.version_core !== '4.22.0') {
-    throw new UserError('tfjs-core', `expected version 4.22.0, found ${tf.version_core}`, 'run `npm ci`');
-  }
 }

@@ -9,6 +9,7 @@ import { createRequire } from 'node:module';
 import { constants } from 'node:os';
 import * as tf from '@tensorflow/tfjs-core';
 import { UserError } from '../core/errors.ts';
+import { isTensorflowOnGpu } from './tfjs.ts';
 
 const packages = ['@tensorflow/tfjs-node-gpu', '@tensorflow/tfjs-node'] as const;
 const install = 'npm install @tensorflow/tfjs-node-gpu@4.22.0 (Linux, CUDA 11.2 with cuDNN 8)';
@@ -76,8 +77,7 @@ export async function loadTensorflow(
       failures.push(`${name}: imported, but it did not start`);
       continue;
     }
-    const backend = tf.backend() as unknown as { isUsingGpuDevice?: boolean };
-    return backend.isUsingGpuDevice === true ? { name, gpu: true } : { name, gpu: false, slow: explain(name, find) };
+    return isTensorflowOnGpu() ? { name, gpu: true } : { name, gpu: false, slow: explain(name, find) };
   }
   throw new UserError('backend tensorflow', failures.join('; '), install);
 }

@@ -1,16 +1,12 @@
 /**
  * @file Gradients by tfjs's tape, with a backward loop that disposes each node's gradients and saved tensors as soon as
  * it has been passed. tfjs's own loop keeps them all to the end, which doubles the peak memory of a training step.
- * Works on engine internals of tfjs-core 4.22.0, the pinned version.
  */
 import type { Tensor } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
+import { recordOnto, type TapeNode } from '../device/tfjs.ts';
 import { absentGradient, definedKernels } from './registry.ts';
-import { Tape, type TapeNode } from './tape.ts';
-
-interface EngineInternals {
-  readonly state: { activeTape: Pick<Tape, 'push'> | null; gradientDepth: number };
-}
+import { Tape } from './tape.ts';
 
 /** A forward pass's result: the scalar to differentiate, and further tensors to hand back. */
 export interface Forward {
@@ -27,23 +23,16 @@ export interface ValueAndGradients {
 
 /** Records `forward` on a fresh tape. */
 function record(forward: () => Forward): { result: Forward; tape: Tape } {
-  const engine = tf.engine();
-  const { state } = engine as unknown as EngineInternals;
-  if (state.gradientDepth !== 0) throw new Error('autodiff: gradients are being taken already');
   const tape = new Tape();
-  state.activeTape = tape;
-  state.gradientDepth = 1;
-  try {
-    let result: Forward | undefined;
-    engine.tidy('forward', () => {
-      result = forward();
-      return [result.loss, ...(result.aux ?? [])] as unknown as Tensor;
+  const result = recordOnto(tape, () => {
+    let made: Forward | undefined;
+    tf.tidy('forward', () => {
+      made = forward();
+      return [made.loss, ...(made.aux ?? [])];
     });
-    return { result: result as Forward, tape };
-  } finally {
-    state.gradientDepth = 0;
-    state.activeTape = null;
-  }
+    return made as Forward; // tidy has run
+  });
+  return { result, tape };
 }
 
 /** The nodes on a path from a variable to the loss, the last first; what all others have saved is let go. */

@@ -1,11 +1,16 @@
 /**
  * @file The activations that products end with: their names, and what they and their slopes are in plain operations.
- * WGSL: wgsl/activation.ts; C++: native/activation.cc.
+ * WGSL: activation/webgpu.ts; C++: native/gemm_vector.h.
  */
 import type { Tensor } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
+import { oneOf } from '../device/native/calls.ts';
 
-export type Activation = 'none' | 'gelu' | 'silu' | 'relu' | 'lrelu';
+export const activations = ['none', 'gelu', 'silu', 'relu', 'lrelu'] as const;
+export type Activation = (typeof activations)[number];
+
+/** An activation among a native call's numbers. */
+export const activationNumber = oneOf('Activation', activations);
 
 /** Slope of lrelu below zero, as kLeak in native/gemm_vector.h. */
 export const LEAK = 0.2;

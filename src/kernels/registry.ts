@@ -8,6 +8,7 @@ import '@tensorflow/tfjs-layers'; // registers tfjs's own gradients; tfjs-core a
 import type { NamedAttrMap, NamedTensorMap, Tensor, TensorInfo } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { type InputInfos, NativeBackend } from '../device/native/native.ts';
+import { gradientDepth, placeholderTensor, plainKernel, runKernel } from '../device/tfjs.ts';
 import { GpuBackend } from '../device/webgpu/webgpu.ts';
 
 export type Inputs = Readonly<Record<string, Tensor>>;
@@ -76,7 +77,7 @@ export function defineKernel(definition: KernelDefinition): void {
  * Stands for the gradient of an output of a fused operation that the loss does not depend on: where there is nothing at
  * all, tfjs makes an array of zeros.
  */
-export const absentGradient = {} as unknown as Tensor;
+export const absentGradient = placeholderTensor();
 
 /** Saved tensors by name. Optional inputs that were absent are absent here too: tfjs saves only those that were given. */
 function named(
@@ -134,14 +135,7 @@ function kernelFor({ native, webgpu, reference }: KernelDefinition, backend: tf.
   if (backend instanceof GpuBackend && webgpu !== undefined) {
     return ({ inputs, attrs }) => webgpu(inputs as InputInfos, attrs as Attributes, backend);
   }
-  // Kernel functions receive the tensors themselves; only their declared type is narrower.
-  return ({ inputs, attrs }) =>
-    tf.tidy(() => reference(inputs as unknown as Inputs, attrs as Attributes)) as unknown as TensorInfo[];
-}
-
-/** How many gradients are being recorded inside one another; more than one if a gradient of a gradient may be asked for. */
-function gradientDepth(): number {
-  return (tf.engine() as unknown as { state: { gradientDepth: number } }).state.gradientDepth;
+  return plainKernel<Attributes>(reference);
 }
 
 /** True while a first-order gradient is being recorded, when more than the outputs must be kept for the backward pass. */
@@ -171,8 +165,7 @@ export function run(
   if (gradientDepth() > 1) return definition.reference(given, attributes);
   ensureRegistered(definition);
   const attrs = absent.length > 0 ? { ...attributes, absent: absent.join(',') } : attributes;
-  const result = tf.engine().runKernel(name, given as NamedTensorMap, attrs as NamedAttrMap);
-  const outputs = (Array.isArray(result) ? result : [result]) as unknown as Tensor[];
+  const outputs = runKernel(name, given as NamedTensorMap, attrs as NamedAttrMap);
   if (definition.cheap === true && recording()) keepRecipe(definition, given, attrs, outputs);
   return outputs;
 }

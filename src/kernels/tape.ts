@@ -6,18 +6,8 @@
  */
 import type { Tensor } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
+import type { TapeNode } from '../device/tfjs.ts';
 import { definedKernels, type Recipe, recipeOf } from './registry.ts';
-
-/** What tfjs-core 4.22.0 records of an operation. */
-export interface TapeNode {
-  readonly id: number;
-  readonly kernelName: string;
-  readonly inputs: Record<string, Tensor | undefined>;
-  readonly outputs: Tensor[];
-  /** What `gradient` reads: putting another tensor into this array is enough. */
-  readonly saved?: Tensor[];
-  readonly gradient?: (dys: (Tensor | null)[]) => Record<string, () => Tensor>;
-}
 
 /** A place among a node's saved tensors that `restore` fills. */
 interface Gap {

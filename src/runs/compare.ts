@@ -3,14 +3,19 @@
  * trainings and evaluations have logged, paints the same captions with each, times it, and looks for training images among
  * the samples. What a run lacks is left out and named; nothing of a run is changed but that missing metrics are added.
  */
+
 import { existsSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { UserError } from '../core/errors.ts';
+import { familyOf } from '../families/families.ts';
+import { partFiles } from '../families/parts.ts';
 import { writeAtomic } from '../io/atomic.ts';
 import { readSafetensors } from '../io/files.ts';
 import { readJsonLines } from '../io/jsonlines.ts';
 import { loadState } from '../io/state.ts';
 import '../metrics/builtin.ts';
+import { readRun } from '../families/config.ts';
+import { chooseWeights, runPaths, type WeightKind } from '../io/runfolder.ts';
 import { findMetrics, type MetricDefinition } from '../metrics/define.ts';
 import { conclude } from '../report/conclusions.ts';
 import type { Report, RunReport, Stage } from '../report/contents.ts';
@@ -26,7 +31,6 @@ import {
   paintRuns,
 } from './comparison/paintings.ts';
 import { evaluateRun } from './evaluate.ts';
-import { chooseWeights, readRun, runPaths, type WeightKind } from './run.ts';
 import { type Session, startEngine } from './session.ts';
 
 export interface CompareRequest extends PaintingRequest {
@@ -39,8 +43,8 @@ export interface CompareRequest extends PaintingRequest {
   /** The data that all runs were trained on: real images, and what the samples are held against. */
   readonly data?: string;
   readonly format?: string;
-  /** Separated by |; by default those of held-out images. */
-  readonly captions?: string;
+  /** Painted by every run; by default those of held-out images. */
+  readonly captions?: readonly string[];
   /** What is measured of runs that have no result of it; needs `data`. */
   readonly metrics: readonly string[];
   /** What the metrics look through, and how many training images they compare with. */
@@ -61,12 +65,11 @@ export interface Comparison {
  * @throws UserError if the runs cannot be compared, or the page cannot be written under its name
  */
 export async function compareRuns(session: Session, request: CompareRequest): Promise<Comparison> {
-  const { out, data, seed } = request;
+  const { out, data, captions, seed } = request;
   const metrics = findMetrics(request.metrics, 'compare: --metrics');
   const json = jsonBeside(out);
   const runs = await openRuns(request);
   await checkSplits(runs);
-  const captions = request.captions?.split('|').map(caption => caption.trim());
   const painting = data !== undefined || captions !== undefined;
   const backend = painting ? await startEngine(session, request) : null;
   if (data !== undefined) for (const run of runs) await evaluateMissing(session, { ...request, data, metrics }, run);
@@ -128,8 +131,8 @@ async function openRuns({ runs: folders, weights: wanted }: CompareRequest): Pro
     const config = configs[i];
     const paths = runPaths(folder);
     const weights = chooseWeights(folder, wanted);
-    const needed = [paths.weights[weights], config.family === 'transformer' ? paths.patch : paths.text, paths.captions];
-    return { folder, name: names[i], config, weights, trained: needed.every(existsSync) };
+    const parts = partFiles(familyOf(config.family).stages, paths).map(([file]) => file);
+    return { folder, name: names[i], config, weights, trained: [paths.weights[weights], ...parts].every(existsSync) };
   });
 }
 
@@ -272,7 +275,7 @@ function commandOf(request: CompareRequest): string {
   const quoted = (text: string) => (/^[\w./:@%+=,-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
   const measured = ['--metrics', names.join(','), '--features', quoted(features.join(',')), '--reference', reference];
   const given = data === undefined ? [] : ['--data', quoted(data), ...(names.length === 0 ? [] : measured)];
-  const wanted = captions === undefined ? [] : ['--captions', quoted(captions)];
+  const wanted = captions === undefined ? [] : ['--captions', quoted(captions.join('|'))];
   const chosen = weights === undefined ? [] : ['--weights', weights];
   const flags = ['--num-images', numImages, '--seed', seed, ...chosen, '--out', quoted(out)];
   return ['tessera compare', ...runs.map(quoted), ...given, ...wanted, ...flags].join(' ');

@@ -3,17 +3,20 @@
  * like any other: config, tokenizers, one set of weights in half the bytes, the log. What goes on with its training and the
  * data as codes stay behind.
  */
+
 import { existsSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { UserError } from '../core/errors.ts';
+import { readRun } from '../families/config.ts';
+import { familyOf } from '../families/families.ts';
+import { partsAmong } from '../families/parts.ts';
 import { writeAtomic } from '../io/atomic.ts';
 import { readSafetensors, writeSafetensors } from '../io/files.ts';
 import { readJsonLines } from '../io/jsonlines.ts';
+import { chooseWeights, runPaths, type WeightKind, weightKinds } from '../io/runfolder.ts';
 import { type TensorData, toBfloat16, toFloat32 } from '../io/safetensors.ts';
 import { openPainter } from './painter.ts';
-import { chooseWeights, readRun, runPaths, type WeightKind, weightKinds } from './run.ts';
-import type { Session } from './session.ts';
 
 export interface ExportRequest {
   readonly run: string;
@@ -28,8 +31,20 @@ export interface ExportRequest {
 
 const ATTRIBUTION = 'ATTRIBUTION.md';
 
-/** Writes the folder and prints what it holds. */
-export async function exportRun(session: Session, request: ExportRequest): Promise<void> {
+/** What was exported. */
+export interface Exported {
+  /** Which weights, and the training step that they are of. */
+  readonly weights: WeightKind;
+  readonly step: number;
+  /** Size of their file. */
+  readonly bytes: number;
+}
+
+/**
+ * Writes the folder.
+ * @throws UserError if the run is not trained, or the folder holds a run already
+ */
+export async function exportRun(request: ExportRequest): Promise<Exported> {
   const { run, out, dtype, attribution } = request;
   const config = await readRun(run, 'export');
   const weights = chooseWeights(run, request.weights);
@@ -50,8 +65,8 @@ export async function exportRun(session: Session, request: ExportRequest): Promi
   const { tensors, metadata } = await readSafetensors(from.weights[weights]);
   const written = new Map([...tensors].map(([name, tensor]) => [name, converted(tensor, dtype)]));
   // The tokenizers keep their bytes, by which the weights know them.
-  for (const file of ['captions', config.family === 'transformer' ? 'patch' : 'text'] as const) {
-    await writeAtomic(to[file], await readFile(from[file]));
+  for (const part of partsAmong(familyOf(config.family).stages)) {
+    await writeAtomic(to[part], await readFile(from[part]));
   }
   const source = basename(resolve(run));
   await writeSafetensors(to.weights[weights], written, { ...metadata, dtype, weights, source });
@@ -59,8 +74,7 @@ export async function exportRun(session: Session, request: ExportRequest): Promi
   if (credits !== undefined) await writeAtomic(join(out, ATTRIBUTION), credits);
   // Last, so that a folder with a config is complete.
   await writeAtomic(to.config, await readFile(from.config));
-  const bytes = (await stat(to.weights[weights])).size;
-  session.print(`${out}: ${weights} weights of step ${step} in ${dtype}, ${(bytes / 1e6).toFixed(1)} MB`);
+  return { weights, step, bytes: (await stat(to.weights[weights])).size };
 }
 
 /** @throws UserError naming the first file that would be written over */

@@ -1,17 +1,20 @@
 /** @file `tessera reconstruct`: images through a run's patch tokenizer and back, with the error in dB. */
+
 import { existsSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { openDataset } from '../../data/index.ts';
 import { UserError } from '../core/errors.ts';
+import { readRun } from '../families/config.ts';
+import { familyOf } from '../families/families.ts';
 import { loadPatchTokenizer } from '../families/transformer/patch-task.ts';
 import { decodeImage } from '../image/decode.ts';
 import type { Picture } from '../image/images.ts';
 import { encodePng } from '../image/png.ts';
 import { writeAtomic } from '../io/atomic.ts';
+import { runPaths } from '../io/runfolder.ts';
 import { mean } from '../metrics/intervals.ts';
 import { psnr } from '../metrics/similarity.ts';
 import { reconstructionSheet, reconstructPictures } from './reconstructions.ts';
-import { readRun, runPaths } from './run.ts';
 import { type EngineFlags, runOrShipped, type Session, startEngine } from './session.ts';
 
 export interface ReconstructRequest extends EngineFlags {
@@ -23,15 +26,25 @@ export interface ReconstructRequest extends EngineFlags {
   readonly numImages: number;
 }
 
-/** Writes originals above reconstructions and prints the PSNR. */
-export async function reconstructImages(session: Session, request: ReconstructRequest): Promise<void> {
+/** What came back. */
+export interface Reconstruction {
+  readonly images: number;
+  /** Mean over the images, in dB. */
+  readonly psnr: number;
+}
+
+/**
+ * Writes a picture of originals above reconstructions.
+ * @throws UserError if the run has no patch tokenizer, or an input no readable image
+ */
+export async function reconstructImages(session: Session, request: ReconstructRequest): Promise<Reconstruction> {
   const run = runOrShipped(session, request.run);
   const config = await readRun(run, 'reconstruct');
-  if (config.family !== 'transformer') {
+  if (!familyOf(config.family).stages.includes('patch')) {
     throw new UserError(
       'reconstruct',
       `${run} is a ${config.family} run, which has no patch tokenizer`,
-      'give the run of a transformer',
+      'give the run of a family that paints codes, e.g. a transformer',
     );
   }
   const paths = runPaths(run);
@@ -44,11 +57,11 @@ export async function reconstructImages(session: Session, request: ReconstructRe
   const originals = await readPictures(request, size);
   const pictures = await reconstructPictures(tokenizer, originals);
   tokenizer.dispose();
-  const decibels = originals.map((original, i) => psnr(original, pictures[i]));
-  const note = `${originals.length} images, mean PSNR ${mean(decibels).toFixed(2)} dB`;
+  const decibels = mean(originals.map((original, i) => psnr(original, pictures[i])));
+  const note = `${originals.length} images, mean PSNR ${decibels.toFixed(2)} dB`;
   const sheet = await reconstructionSheet(originals, pictures, { columns: Math.min(8, originals.length), note });
   await writeAtomic(request.out, await encodePng(sheet));
-  session.print(`${request.out}: ${note}`);
+  return { images: originals.length, psnr: decibels };
 }
 
 async function readPictures({ inputs, numImages }: ReconstructRequest, size: number): Promise<Picture[]> {

@@ -1,26 +1,30 @@
 /** @file `tessera sample`: paints captions into files, with completion, inpainting, reranking and nearest images. */
+
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { decodeAll } from '../../data/decoded.ts';
 import { openDataset } from '../../data/index.ts';
-import type { Family, ImagesConfig, RunConfig } from '../config/run.ts';
+import type { ImagesConfig, RunConfig } from '../config/run.ts';
 import { kebab } from '../config/schema.ts';
 import { UserError } from '../core/errors.ts';
-import { type Painter, TransformerPainter } from '../families/painter.ts';
+import { readRun } from '../families/config.ts';
+import { familyOf } from '../families/families.ts';
+import { type SamplingSetting, samplingSettings } from '../families/family.ts';
+import type { Painter } from '../families/painter.ts';
+import type { Completion } from '../families/queue.ts';
 import type { SamplingOptions } from '../families/transformer/generate.ts';
-import type { Painting, Tessera } from '../families/transformer/tessera.ts';
 import type { Picture } from '../image/images.ts';
 import { NearestImages } from '../image/nearest.ts';
 import { encodePng } from '../image/png.ts';
 import { type Cell, grid } from '../image/sheet.ts';
 import { writeAtomic } from '../io/atomic.ts';
 import { writeJson } from '../io/files.ts';
-import { type CompletionFlags, type GivenImage, givenImage } from './completion.ts';
+import { chooseWeights, fingerprint, runPaths, type WeightKind } from '../io/runfolder.ts';
+import { type CompletionFlags, readCompletion } from './completion.ts';
 import { splitDataset } from './images.ts';
 import { openPainter } from './painter.ts';
 import { loadClip, rank } from './rerank.ts';
-import { chooseWeights, fingerprint, readRun, runPaths, type WeightKind } from './run.ts';
-import { downloads, type EngineFlags, runOrShipped, type Session, startEngine } from './session.ts';
+import { downloads, type EngineFlags, runOrShipped, type Session, startEngine, unlessStopped } from './session.ts';
 
 export interface SampleRequest extends EngineFlags, SamplingOptions, CompletionFlags {
   /** Default: the model that comes with the package. */
@@ -30,7 +34,8 @@ export interface SampleRequest extends EngineFlags, SamplingOptions, CompletionF
   readonly seed: number;
   readonly text: string;
   readonly numImages: number;
-  readonly batchSize: number;
+  /** Most images painted at once; default: as many as fit. */
+  readonly batchSize?: number;
   readonly outputsDir: string;
   /** Default: the averaged ones, or the only ones there. */
   readonly weights?: WeightKind;
@@ -80,32 +85,22 @@ function checkFlags({ bestOf, rerank, numImages, image, keepRows, mask, nearest,
   }
 }
 
-/** Which flags a family has no use for, and why. */
-const useless: Readonly<Record<Family, { readonly flags: readonly (keyof SampleRequest)[]; readonly why: string }>> = {
-  transformer: { flags: ['steps'], why: 'a transformer paints code by code' },
-  dcgan: gan('a generator paints the whole image in one pass'),
-  r3gan: gan('a generator paints the whole image in one pass'),
-  diffusion: {
-    flags: ['temperature', 'topK', 'topP', 'image', 'keepRows', 'mask', 'preview'],
-    why: 'a diffusion model denoises the whole image at once',
-  },
-};
+/** Flags that only families understand whose images appear piece by piece. */
+const PIECEWISE = ['image', 'keepRows', 'mask', 'preview'] as const;
 
-function gan(why: string) {
-  return {
-    flags: ['steps', 'temperature', 'topK', 'topP', 'cfgScale', 'image', 'keepRows', 'mask', 'preview'] as const,
-    why,
-  };
-}
-
-/** Refuses flags that a run's family cannot follow. */
-function checkFamily(request: Chosen, family: Family): void {
-  const { flags, why } = useless[family];
-  const stray = flags.find(flag => request[flag] !== undefined && request[flag] !== false);
+/** Rejects flags that the run's family cannot follow. */
+function checkFamilyFlags(request: Chosen, config: RunConfig): void {
+  const { sampling, piecewise, words } = familyOf(config.family);
+  const followed = sampling(config);
+  const ignored = [
+    ...samplingSettings.filter(setting => followed[setting] === undefined),
+    ...(piecewise === true ? [] : PIECEWISE),
+  ];
+  const stray = ignored.find(flag => request[flag] !== undefined && request[flag] !== false);
   if (stray === undefined) return;
   throw new UserError(
     'sample',
-    `--${kebab(stray)}: ${request.run} is a ${family} run; ${why}`,
+    `--${kebab(stray)}: ${request.run} is a ${config.family} run; ${words.paints}`,
     'leave the flag out, or paint with a run of another family',
   );
 }
@@ -121,7 +116,7 @@ export async function sampleRun(session: Session, asked: SampleRequest): Promise
     .split('|')
     .map(caption => caption.trim())
     .filter((caption, _, all) => caption !== '' || all.length === 1); // a | at the end asks for nothing
-  checkFamily(request, (await readRun(request.run, 'sample')).family);
+  checkFamilyFlags(request, await readRun(request.run, 'sample'));
   const backend = await startEngine(session, request);
   const weights = chooseWeights(request.run, request.weights);
   const painter = await openPainter(request.run, {
@@ -137,7 +132,7 @@ export async function sampleRun(session: Session, asked: SampleRequest): Promise
     backend,
     ...settings(request, painter.config),
   };
-  const given = painter instanceof TransformerPainter ? await givenImage(painter.tessera, request) : undefined;
+  const completion = painter.codes === undefined ? undefined : await readCompletion(painter.codes, request);
   const ranker = request.rerank === undefined ? undefined : await loadClip(request.rerank, downloads(session));
   const nearest =
     request.nearest && request.data !== undefined
@@ -152,7 +147,7 @@ export async function sampleRun(session: Session, asked: SampleRequest): Promise
       if (cut !== undefined) {
         session.reporter.message(`"${shortened(caption)}" is longer than ${cut} ids and was cut`);
       }
-      const painted = await paintCaption(session, painter, request, { caption, given });
+      const painted = await paintCaption(session, painter, request, { caption, completion });
       const samples = ranker === undefined ? painted : await rerank(ranker, caption, painted, request.numImages);
       const folder = join(request.outputsDir, folderName(caption, folders));
       await mkdir(folder, { recursive: true });
@@ -204,65 +199,34 @@ async function layOut(cells: readonly Cell[], caption: string, painter: Painter,
   });
 }
 
-/** Paints as many images as are wanted, in batches. */
+/** Paints as many images as are wanted. */
 async function paintCaption(
   session: Session,
   painter: Painter,
   request: SampleRequest,
-  { caption, given }: { readonly caption: string; readonly given: GivenImage | undefined },
+  { caption, completion }: { readonly caption: string; readonly completion: Completion | undefined },
 ): Promise<Sample[]> {
   const { reporter } = session;
   const wanted = request.bestOf ?? request.numImages;
-  const samples: Sample[] = [];
-  const { passes } = painter;
-  const unit = painter.family === 'transformer' ? 'tokens' : 'images';
-  const each = unit === 'tokens' ? passes : 1;
+  const unit = familyOf(painter.family).words.unit ?? 'images';
+  const each = unit === 'tokens' ? painter.passes : 1;
   reporter.stage(caption === '' ? '(no caption)' : shortened(caption), { total: wanted * each, unit });
-  while (samples.length < wanted) {
-    const first = samples.length;
-    const images = Math.min(request.batchSize, wanted - first);
-    const part = { caption, first, images };
-    const onProgress = (done: number) => {
-      const step = first * each + done;
-      reporter.update({ step, amount: step });
-      if (session.signal.aborted) throw new UserError('sample', 'stopped');
-    };
-    const pictures =
-      painter instanceof TransformerPainter
-        ? await paintCodes(session, painter.tessera, request, { ...part, given, onProgress })
-        : await painter.paint(new Array<string>(images).fill(caption), {
-            ...options(request),
-            firstImage: first,
-            onProgress,
-          });
-    samples.push(...pictures.map((picture, i) => ({ picture, caption, index: first + i })));
-  }
-  reporter.done(`${samples.length} images`);
-  return samples;
-}
-
-/** Code by code, with previews. */
-async function paintCodes(
-  session: Session,
-  tessera: Tessera,
-  request: SampleRequest,
-  part: {
-    readonly caption: string;
-    readonly first: number;
-    readonly images: number;
-    readonly given: GivenImage | undefined;
-    readonly onProgress: (codes: number) => void;
-  },
-): Promise<readonly Picture[]> {
-  const { caption, first, images, given, onProgress } = part;
-  const wanted = { ...options(request), images, firstImage: first, previews: request.preview, ...given };
-  let last: Painting | undefined;
-  for await (const painting of tessera.paint(caption, wanted)) {
-    last = painting;
-    if (request.preview) session.reporter.pictures(painting.pictures.map(picture => ({ picture })));
-    onProgress(painting.painted * images);
-  }
-  return last?.pictures ?? [];
+  const show = (pictures: readonly Picture[]) => reporter.pictures(pictures.map(picture => ({ picture })));
+  const pictures = await unlessStopped(session, 'sample', () =>
+    painter.paint(new Array<string>(wanted).fill(caption), {
+      ...options(request),
+      batchSize: request.batchSize,
+      completion,
+      onUnfinished: request.preview ? show : undefined,
+      onProgress: done => {
+        const step = Math.round(done * each);
+        reporter.update({ step, amount: step });
+      },
+      signal: session.signal,
+    }),
+  );
+  reporter.done(`${pictures.length} images`);
+  return pictures.map((picture, index) => ({ picture, caption, index }));
 }
 
 /** What the user asked of the painting; the rest is the run's. */
@@ -338,26 +302,14 @@ function folderName(caption: string, made: Set<string>): string {
 }
 
 /** How the images are made: by the user's settings, or else by the run's, as far as the family has them. */
-function settings(request: SampleRequest, { family, sampling, diffusion }: RunConfig): Facts {
+function settings(request: SampleRequest, config: RunConfig): Facts {
   const { seed, image, keepRows, mask } = request;
-  const { temperature, topK, topP, cfgScale } = request;
-  switch (family) {
-    case 'transformer': {
-      const drawn = {
-        temperature: temperature ?? sampling.temperature,
-        topK: topK ?? sampling.topK,
-        topP: topP ?? sampling.topP,
-      };
-      return { seed, ...drawn, cfgScale: cfgScale ?? sampling.cfgScale, completed: image, keepRows, mask };
-    }
-    case 'dcgan':
-    case 'r3gan':
-      return { seed };
-    case 'diffusion':
-      return { seed, cfgScale: cfgScale ?? sampling.cfgScale, steps: request.steps ?? diffusion.sampleSteps };
-    default:
-      return family satisfies never;
-  }
+  const { sampling, piecewise } = familyOf(config.family);
+  const followed = Object.entries(sampling(config)).map(([setting, value]) => [
+    setting,
+    request[setting as SamplingSetting] ?? value,
+  ]);
+  return { seed, ...Object.fromEntries(followed), ...(piecewise === true && { completed: image, keepRows, mask }) };
 }
 
 type Facts = Readonly<Record<string, string | number | undefined>>;

@@ -4,20 +4,14 @@
  */
 import { existsSync } from 'node:fs';
 import { openDataset } from '../../data/index.ts';
-import type { Family } from '../config/run.ts';
+import { runPaths } from '../io/runfolder.ts';
 import { splitDataset } from './images.ts';
-import { runPaths, withRun } from './run.ts';
+import { withRun } from './run.ts';
 import type { Session } from './session.ts';
 import { Job, type TrainRequest } from './training/job.ts';
-import { rivalStages, trainRival } from './training/rival.ts';
-import { trainTransformer, transformerStages } from './training/transformer.ts';
+import { stagesOf, trainStages } from './training/model.ts';
 
 export type { TrainRequest } from './training/job.ts';
-
-/** Names of a family's stages, in their order. */
-export function stagesOf(family: Family): readonly string[] {
-  return family === 'transformer' ? transformerStages : rivalStages(family);
-}
 
 /**
  * Trains a run to its end.
@@ -32,7 +26,7 @@ export async function trainRun(session: Session, request: TrainRequest): Promise
     if (resumed) session.reporter.message(`${out}: going on with the run that is there`);
     const job = new Job(session, request, { stages: stagesOf(config.family), dataset });
     try {
-      return await (config.family === 'transformer' ? trainTransformer(job) : trainRival(job));
+      return await trainStages(job);
     } finally {
       job.close();
     }

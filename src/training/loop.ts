@@ -62,6 +62,10 @@ export interface Task {
   /** State beyond parameters and optimizer: arrays, and small values that fit JSON. */
   save?(): TaskState | Promise<TaskState>;
   restore?(arrays: ReadonlyMap<string, TensorData>, values: unknown): void;
+  /** What is worth a line each when the training ends, e.g. how many captions were cut. */
+  remarks?(): readonly string[];
+  /** Frees what it holds beside the model. */
+  dispose?(): void;
 }
 
 export interface LoopConfig extends OptimizerConfig {

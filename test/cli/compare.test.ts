@@ -131,7 +131,7 @@ describe('tessera compare', () => {
   });
 
   test('paints captions given by hand, without data', async () => {
-    await compare([first], { captions: `a <b>&"|red circle`, out: at('hand.htm') });
+    await compare([first], { captions: ['a <b>&"', 'red circle'], out: at('hand.htm') });
     const { grid, runs } = JSON.parse(readFileSync(at('hand.json'), 'utf8')) as Report;
     expect(grid).toMatchObject({
       captions: ['a <b>&"', 'red circle'],
@@ -147,7 +147,7 @@ describe('tessera compare', () => {
     const bare = at('runs', 'bare');
     mkdirSync(bare);
     cpSync(join(first, 'config.json'), join(bare, 'config.json'));
-    await compare([bare, first], { captions: 'red', out: at('bare.html') });
+    await compare([bare, first], { captions: ['red'], out: at('bare.html') });
     const { page, report } = reportAt('bare');
     expect(report.runs[0]).toMatchObject({ step: 0, stages: [], sampling: null, parameters: null });
     expect(report.runs[0].verdict.kind).toBe('unchecked');

@@ -36,7 +36,16 @@ export function startTessera(
 ): Promise<Outcome> {
   const stopping =
     options.stop === undefined ? [] : ['--import', pathToFileURL(join(root, 'test/cli/stopping.ts')).href];
-  const child = spawn(process.execPath, ['--import', 'tsx', ...stopping, join('src', 'cli.ts'), ...argv], {
+  return startProgram([...stopping, join('src', 'cli.ts')], argv, options);
+}
+
+/** A program of this repository as a process of its own. @param program flags of Node, then its file */
+export function startProgram(
+  program: readonly string[],
+  argv: readonly string[],
+  options: Parameters<typeof startTessera>[1] = {},
+): Promise<Outcome> {
+  const child = spawn(process.execPath, ['--import', 'tsx', ...program, ...argv], {
     cwd: options.cwd ?? root,
     env: { ...process.env, ...options.env, TESSERA_TEST_STOP: JSON.stringify(options.stop ?? null) },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -17,7 +17,7 @@ const program = `
   let wrong = 0;
   for (let i = 0; i < 1500; i++) {
     if (i % 100 === 0) addon.setThreads(2 + (i / 100) % 3);
-    addon.call(squaredNorm, [x, sum], new Float64Array(1), 0);
+    addon.call(squaredNorm, [sum, x], Float64Array.of(size), 1);
     if (sum[0] !== 4 * size) wrong++;
   }
   parentPort.postMessage(wrong);

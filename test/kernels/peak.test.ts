@@ -3,35 +3,35 @@
  * own sum, and every value that is read or copied arrives.
  */
 import { expect, test } from 'vitest';
-import { measurePeak } from '../../src/kernels/peak/peak.ts';
+import { measurePeak, peakCopyCall, peakFlopsCall, peakReadCall } from '../../src/kernels/peak/peak.ts';
 import { useNative } from '../support.ts';
 
 /** What `measurePeak` takes a piece for. */
 const MULTIPLY_ADDS = 3 * 2 ** 20;
 const PIECE = 2 ** 18;
 
-test.for([
-  ['fp32', 0],
-  ['bf16', 1],
-] as const)('peakFlops makes as many multiply-adds as it is said to, in %s', async ([, precision]) => {
-  const backend = await useNative();
-  const counts = new Float64Array(7);
-  backend.call('peakFlops', [counts], [counts.length, precision]);
-  expect([...counts]).toEqual(Array(7).fill(MULTIPLY_ADDS));
-});
+test.for(['fp32', 'bf16'] as const)(
+  'peakFlops makes as many multiply-adds as it is said to, in %s',
+  async precision => {
+    const backend = await useNative();
+    const counts = new Float64Array(7);
+    backend.call(peakFlopsCall, { counts }, { pieces: counts.length, precision });
+    expect([...counts]).toEqual(Array(7).fill(MULTIPLY_ADDS));
+  },
+);
 
 test.for([1, 1000, PIECE, 3 * PIECE + 77])('peakRead adds up all of %i values, peakCopy copies them', async size => {
   const backend = await useNative();
   const values = Float32Array.from({ length: size }, (_, i) => (i * 7) % 11); // sums are exact
   const sums = new Float32Array(Math.ceil(size / PIECE));
-  backend.call('peakRead', [values, sums], []);
+  backend.call(peakReadCall, { x: values, sums }, { size: values.length });
   const expected = Array.from(sums, (_, piece) =>
     values.subarray(piece * PIECE, (piece + 1) * PIECE).reduce((a, b) => a + b, 0),
   );
   expect([...sums]).toEqual(expected);
 
   const copy = new Float32Array(size);
-  backend.call('peakCopy', [values, copy], []);
+  backend.call(peakCopyCall, { x: values, y: copy }, { size: values.length });
   expect(Buffer.compare(Buffer.from(copy.buffer), Buffer.from(values.buffer))).toBe(0);
 });
 

@@ -9,26 +9,21 @@
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { TensorInfo } from '@tensorflow/tfjs-core';
+import { declaredCalls, numberPlaces } from '../../src/device/native/calls.ts';
 import { NativeBackend } from '../../src/device/native/native.ts';
 import { DecoderRecorder, isDecoding } from './decoding.ts';
 import { type CallRecord, contentBytes, encode } from './format.ts';
 import { bytesOf, firstLike, type RunKernel, shapeOf, snapshot, withResult } from './snapshot.ts';
 
-/** Which number says that operands are bf16, of kernels that have one. */
-const precisionAt: Readonly<Record<string, number>> = {
-  linear: 4,
-  linearInputGradient: 4,
-  linearWeightGradient: 4,
-  conv2d: 9,
-  conv2dInputGradient: 9,
-  conv2dWeightGradient: 9,
-  matmul: 9,
+/** Which number says that operands are bf16, if one does. */
+function precisionAt(kernel: string): number | undefined {
+  const call = declaredCalls().get(kernel);
+  return call === undefined ? undeclared[kernel] : numberPlaces(call.numbers).places.get('precision');
+}
+
+const undeclared: Readonly<Record<string, number>> = {
   attention: 8,
   attentionGradient: 8,
-  linearCrossEntropy: 6,
-  muon: 0,
-  peakFlops: 1,
   decoderSizes: 13,
   decoderPackLayer: 13,
   decoderPackEnds: 13,
@@ -53,13 +48,13 @@ const standardLimits: RecordLimits = { chains: 60, chainBytes: 4 << 20, bytes: 1
  */
 export function recordCalls(folder: string, limits: RecordLimits = standardLimits): () => void {
   const store = openStore(folder, limits);
-  const { call: originalCall, output: originalOutput } = NativeBackend.prototype;
+  const { callPacked: originalCall, output: originalOutput } = NativeBackend.prototype;
 
   /** Keeps a chain, and its twin in bf16. */
   const keep = (chain: readonly CallRecord[], run: RunKernel | undefined): void => {
     store.add(chain);
     const rounded = chain.map(round);
-    if (run !== undefined && !chain[0].bf16 && precisionAt[chain[0].kernel] !== undefined && store.wants(rounded)) {
+    if (run !== undefined && !chain[0].bf16 && precisionAt(chain[0].kernel) !== undefined && store.wants(rounded)) {
       store.add(makeAgain(rounded, run));
     }
   };
@@ -70,16 +65,15 @@ export function recordCalls(folder: string, limits: RecordLimits = standardLimit
     bytesOf(this.values(info)).fill(0xff);
     return info;
   };
-  NativeBackend.prototype.call = function (
+  NativeBackend.prototype.callPacked = function (
     this: NativeBackend,
     kernel: string,
-    buffers: readonly (TensorInfo | ArrayBufferView | null)[],
+    views: readonly (ArrayBufferView | null)[],
     numbers: readonly number[],
   ) {
-    const views = buffers.map(b => (b === null ? null : ArrayBuffer.isView(b) ? b : this.values(b)));
     const run: RunKernel = (...call) => originalCall.apply(this, call);
     const runTwin = this.supportsBf16 ? run : undefined;
-    const bf16 = numbers[precisionAt[kernel]] === 1;
+    const bf16 = numbers[precisionAt(kernel) ?? -1] === 1;
     if (isDecoding(kernel)) {
       decoders.record({ kernel, views, numbers, bf16 }, run, chain => keep(chain, runTwin));
       return;
@@ -98,7 +92,7 @@ export function recordCalls(folder: string, limits: RecordLimits = standardLimit
   };
   return () => {
     decoders.finish();
-    Object.assign(NativeBackend.prototype, { call: originalCall, output: originalOutput });
+    Object.assign(NativeBackend.prototype, { callPacked: originalCall, output: originalOutput });
   };
 }
 
@@ -144,7 +138,7 @@ function groupOf(name: string): string {
 }
 
 function round(call: CallRecord): CallRecord {
-  const at = precisionAt[call.kernel];
+  const at = precisionAt(call.kernel);
   return { ...call, bf16: true, numbers: call.numbers.map((x, i) => (i === at ? 1 : x)) };
 }
 

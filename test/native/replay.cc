@@ -308,8 +308,9 @@ class Replay {
         buffers.push_back(memory.back().data());
         bytes.push_back(memory.back().bytes());
       }
-      kernel->second(Args{buffers.data(), bytes.data(), static_cast<int>(buffers.size()), call.numbers.data(),
-                          static_cast<int>(call.numbers.size())});
+      const char* problem = kernel->second(Args{buffers.data(), bytes.data(), static_cast<int>(buffers.size()),
+                                                call.numbers.data(), static_cast<int>(call.numbers.size())});
+      if (problem != nullptr) return fail(call, problem);
       for (size_t i = 0; i < buffers.size(); i++) {
         if (call.buffers[i].kind != Kind::layout) continue;
         const double* sizes = static_cast<const double*>(buffers[i]);
@@ -337,7 +338,7 @@ class Replay {
   }
 
  private:
-  std::map<std::string, void (*)(const Args&)> kernels_;
+  std::map<std::string, const char* (*)(const Args&)> kernels_;
   std::map<std::string, Tally> tallies_;
   int failures_ = 0;
 

@@ -29,7 +29,10 @@ export const compare = defineCommand({
       ...(await engineFlags()),
     });
   },
-  run: (session, { values, positionals }) => compareCommand(session, { ...values, runs: positionals }),
+  run: (session, { values, positionals }) => {
+    const captions = values.captions?.split('|').map(caption => caption.trim());
+    return compareCommand(session, { ...values, captions, runs: positionals });
+  },
 });
 
 /** Compares and prints the findings. */

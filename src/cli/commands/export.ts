@@ -15,5 +15,9 @@ export const exportCommand = defineCommand({
       dtype: z.enum(['bf16', 'f32']).default('bf16').describe('type of the weight matrices'),
       attribution: file('whose art the run was trained on: copied as ATTRIBUTION.md').optional(),
     }),
-  run: async (session, { values }) => (await import('../../runs/export.ts')).exportRun(session, values),
+  run: async (session, { values }) => {
+    const { exportRun } = await import('../../runs/export.ts');
+    const { weights: kind, step, bytes } = await exportRun(values);
+    session.print(`${values.out}: ${kind} weights of step ${step} in ${values.dtype}, ${(bytes / 1e6).toFixed(1)} MB`);
+  },
 });

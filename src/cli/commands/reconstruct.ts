@@ -17,6 +17,7 @@ export const reconstruct = defineCommand({
     }),
   run: async (session, { values, positionals }) => {
     const { reconstructImages } = await import('../../runs/reconstruct.ts');
-    await reconstructImages(session, { ...values, inputs: positionals });
+    const { images, psnr } = await reconstructImages(session, { ...values, inputs: positionals });
+    session.print(`${values.out}: ${images} images, mean PSNR ${psnr.toFixed(2)} dB`);
   },
 });

@@ -33,7 +33,7 @@ export const sample = defineCommand({
       ...samplingFlags,
       steps: count("diffusion: steps of sampling (default: the run's)").max(1000).optional(),
       outputsDir: folder('where the images go').default('outputs'),
-      batchSize: count('images painted at once').max(1024).default(16),
+      batchSize: count('most images painted at once (default: as many as fit)').max(1024).optional(),
       weights,
       preview: z.boolean().default(false).describe('show the unfinished images in the terminal'),
       image: file('an image to complete').optional(),

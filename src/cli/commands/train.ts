@@ -1,11 +1,10 @@
 /** @file `tessera train`: trains a run, or goes on with one. */
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
-import { presetNames } from '../../config/presets.ts';
-import { defaultPreset } from '../../config/resolve.ts';
-import { runSchema } from '../../config/run.ts';
+import { defaultPreset, presetNames } from '../../config/presets.ts';
 import { mergeConfig, parseConfig, parseJson } from '../../config/schema.ts';
 import { UserError } from '../../core/errors.ts';
+import { runSchema } from '../../families/config.ts';
 import { defineCommand } from '../command.ts';
 import { dataFlags, engineFlags, file, folder } from '../common-flags.ts';
 
@@ -47,7 +46,7 @@ export const train = defineCommand({
       ...(await dataFlags()),
       ...(await engineFlags()),
     }),
-  settings: () => runSchema,
+  settings: runSchema,
   run: async (session, { values, settings }) => {
     const { data, out, preset, format, strict } = values;
     const fromFile = values.config === undefined ? {} : readConfigFile(values.config);
@@ -75,6 +74,6 @@ function readConfigFile(path: string): Record<string, unknown> {
     );
   }
   const fields = parseJson(text, path);
-  parseConfig(runSchema, fields, path); // for its message; the defaults are the preset's
+  parseConfig(runSchema(), fields, path); // for its message; the defaults are the preset's
   return fields as Record<string, unknown>; // as the schema has just said
 }

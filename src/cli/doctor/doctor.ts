@@ -3,10 +3,10 @@ import { cpus, totalmem } from 'node:os';
 import * as tf from '@tensorflow/tfjs-core';
 import { UserError } from '../../core/errors.ts';
 import { backendNames } from '../../device/backends.ts';
-import { activeNative, type Precision } from '../../device/native/native.ts';
+import { activeDevice } from '../../device/device.ts';
 import { linear } from '../../kernels/linear/linear.ts';
 import { measurePeak, type Peak } from '../../kernels/peak/peak.ts';
-import { startBackend } from '../../kernels/start.ts';
+import { startBackend, startNative } from '../../kernels/start.ts';
 import type { Session } from '../../runs/session.ts';
 import { describeGpu } from './gpu.ts';
 
@@ -31,13 +31,12 @@ export async function examineBackends(session: Session): Promise<void> {
         continue;
       }
       await startBackend(name);
-      const native = activeNative();
       const speeds: string[] = [];
-      const precisions: Precision[] = native?.supportsBf16 ? ['fp32', 'bf16'] : ['fp32'];
-      for (const precision of precisions) {
-        if (native !== undefined) native.precision = precision;
+      for (const precision of activeDevice().precisions) {
+        await startBackend(name, { precision });
         speeds.push(`${(await multiplyRate(SIDE[name], session.now)).toFixed(0)} GFLOP/s ${precision}`);
       }
+      const native = name === 'native' ? await startNative() : undefined;
       const detail = native === undefined ? '' : ` (${native.instructionSet})`;
       const peak = native === undefined ? '' : `; ${describePeak(measurePeak(native, session.now))}`;
       session.print(`${name.padEnd(10)} works${detail}: ${speeds.join(', ')}${peak}`);

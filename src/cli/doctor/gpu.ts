@@ -1,7 +1,6 @@
 /** @file What `tessera doctor` tells of a GPU: what it is, what it can, what it cannot and why, and how fast it is. */
-import { activeGpu } from '../../device/webgpu/webgpu.ts';
 import { type GpuPeak, measureGpu } from '../../kernels/peak/gpupeak.ts';
-import { startBackend } from '../../kernels/start.ts';
+import { startGpu } from '../../kernels/start.ts';
 import type { Session } from '../../runs/session.ts';
 
 /** Features that kernels use, and what is lost without them. */
@@ -18,9 +17,7 @@ const wanted = [
 
 /** Opens the GPU. @returns lines for the user @throws UserError if there is none */
 export async function describeGpu({ now }: Pick<Session, 'now'>): Promise<string[]> {
-  await startBackend('webgpu');
-  const gpu = activeGpu();
-  if (gpu === undefined) throw new Error('doctor: the webgpu backend is not active');
+  const gpu = await startGpu();
   const { name, vendor, architecture, driver, software, subgroups, matrices, features } = gpu.summary;
   const sizes = subgroups === undefined ? '' : ` of ${range(subgroups)}`;
   const has = wanted.filter(([feature]) => features.has(feature)).map(([, title]) => title);

@@ -9,7 +9,17 @@ import * as cpu from '@tensorflow/tfjs-backend-cpu';
 import type { backend_util, DataType, TensorInfo, TypedArray } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import type { Device } from '../device.ts';
+import { keepQuiet } from '../tfjs.ts';
 import { type Addon, type InstructionSet, loadAddon } from './addon.ts';
+import {
+  type BufferSpec,
+  type GivenBuffers,
+  type GivenNumbers,
+  type GivenSlot,
+  type NativeCall,
+  type NumberSpec,
+  packNumbers,
+} from './calls.ts';
 import { MemoryPool } from './pool.ts';
 
 export type Precision = 'fp32' | 'bf16';
@@ -17,7 +27,7 @@ export type Precision = 'fp32' | 'bf16';
 /** A native tensor's values. */
 export type NativeArray = Float32Array | Int32Array | Uint8Array;
 
-/** One call of a C++ kernel, as `NativeBackend.call` was given it; null where an optional buffer is absent. */
+/** One call of a C++ kernel, in the order of its declaration (calls.ts); null where an optional buffer is absent. */
 export interface KernelCall {
   readonly kernel: string;
   readonly buffers: readonly (ArrayBufferView | null)[];
@@ -43,8 +53,7 @@ export class NativeBackend extends cpu.MathBackendCPU implements Device {
 
   constructor(addon: Addon, instructionSet: InstructionSet) {
     super();
-    // The parent warns at its first write that a faster backend exists: this is it.
-    (this as unknown as { firstUse: boolean }).firstUse = false;
+    keepQuiet(this); // the faster backend that it tells of is this
     this.addon = addon;
     this.instructionSet = instructionSet;
     this.precision = this.supportsBf16 ? 'bf16' : 'fp32';
@@ -95,15 +104,60 @@ export class NativeBackend extends cpu.MathBackendCPU implements Device {
 
   /**
    * Calls a C++ kernel.
-   * @param kernel its name in native/kernels.cc
-   * @param buffers tensors or typed arrays in the order that the kernel reads them; null where an optional one is absent
-   * @param numbers sizes and constants
+   * @param call as declared beside the kernel
+   * @param buffers tensors or typed arrays by name
+   * @param numbers sizes and constants by name
+   * @param slots what comes again and again, where the declaration has slots
+   * @throws Error if a buffer is shorter than the numbers say
    */
-  call(kernel: string, buffers: readonly (TensorInfo | ArrayBufferView | null)[], numbers: readonly number[]): void {
+  call<
+    B extends Readonly<Record<string, BufferSpec>>,
+    N extends Readonly<Record<string, NumberSpec>>,
+    SB extends Readonly<Record<string, BufferSpec>>,
+    SN extends Readonly<Record<string, NumberSpec>>,
+  >(
+    call: NativeCall<B, N, SB, SN>,
+    buffers: GivenBuffers<B>,
+    numbers: GivenNumbers<N>,
+    slots: readonly GivenSlot<SB, SN>[] = [],
+  ): void {
+    const views: (ArrayBufferView | null)[] = [];
+    const packed: number[] = [];
+    for (const name in call.buffers) views.push(this.viewOf(buffers[name]));
+    packNumbers(call.numbers, numbers, packed);
+    for (const slot of slots) {
+      for (const name in call.slots?.buffers) views.push(this.viewOf(slot.buffers[name]));
+      packNumbers(call.slots?.numbers ?? {}, slot.numbers, packed);
+    }
+    this.callPacked(call.kernel, views, packed);
+  }
+
+  /** As `call`, for kernels that are not declared: everything in the order in which they read it. */
+  callInOrder(
+    kernel: string,
+    buffers: readonly (TensorInfo | ArrayBufferView | null)[],
+    numbers: readonly number[],
+  ): void {
+    this.callPacked(
+      kernel,
+      buffers.map(buffer => this.viewOf(buffer)),
+      numbers,
+    );
+  }
+
+  private viewOf(buffer: TensorInfo | ArrayBufferView | null | undefined): ArrayBufferView | null {
+    if (buffer === null || buffer === undefined) return null;
+    return ArrayBuffer.isView(buffer) ? buffer : this.values(buffer);
+  }
+
+  /**
+   * Calls a C++ kernel with buffers and numbers in the order of its declaration.
+   * @param kernel its name
+   */
+  callPacked(kernel: string, views: readonly (ArrayBufferView | null)[], numbers: readonly number[]): void {
     const index = this.indexOf.get(kernel);
-    if (index === undefined) throw new Error(`native: no kernel ${kernel}; rebuild with npx tessera build-native`);
+    if (index === undefined) throw new Error(`native: no kernel ${kernel}; rebuild with npx tesserae build-native`);
     for (let i = 0; i < numbers.length; i++) this.numbers[i] = numbers[i];
-    const views = buffers.map(b => (b === null ? null : ArrayBuffer.isView(b) ? b : this.values(b)));
     if (this.observer === undefined) this.addon.call(index, views, this.numbers, numbers.length);
     else {
       const run = () => this.addon.call(index, views, this.numbers, numbers.length);

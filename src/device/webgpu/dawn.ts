@@ -4,6 +4,7 @@
  */
 import { existsSync, readdirSync } from 'node:fs';
 import { UserError } from '../../core/errors.ts';
+import { mayHaveVulkan } from './vulkan.ts';
 
 /** A shape in which the matrix units multiply: [M, K] x [K, N] of f16 into [M, N] of f32. */
 export interface MatrixShape {
@@ -69,6 +70,9 @@ interface Dawn {
 
 /** Kept for good: Dawn crashes if it is collected while a result is on its way. */
 let gpu: GPU | undefined;
+
+/** Asked once. */
+let mayHaveGpuDriver: Promise<boolean> | undefined;
 
 /** Dawn's entry point; its classes and constants become globals, as tfjs expects them. */
 async function loadDawn(): Promise<GPU> {
@@ -148,7 +152,9 @@ function summarise(adapter: GPUAdapter): AdapterSummary {
 
 /** The adapter that Dawn prefers. @throws UserError if Dawn is not installed or finds none */
 async function findAdapter(): Promise<GPUAdapter> {
-  const adapter = await (await loadDawn()).requestAdapter({ powerPreference: 'high-performance' });
+  const dawn = await loadDawn();
+  mayHaveGpuDriver ??= mayHaveVulkan();
+  const adapter = (await mayHaveGpuDriver) ? await dawn.requestAdapter({ powerPreference: 'high-performance' }) : null;
   if (adapter !== null) return adapter;
   throw new UserError('backend webgpu', 'no GPU adapter was found', mendDriver);
 }

@@ -2,28 +2,19 @@
  * @file The WebGPU backend: tfjs's own on a device that we open (dawn.ts), with kernels of ours beside its. Ours bind as
  * many outputs as they like, also in place; their numbers lie in one buffer that is written once a submission; a freed
  * buffer is used again at once (buffers.ts), because commands run in order. Counts dispatches, times kernels, and turns a
- * full or lost GPU into an error that says what to do (failures.ts). Works on internals of tfjs-backend-webgpu 4.22.0, the
- * pinned version.
+ * full or lost GPU into an error that says what to do (failures.ts).
  */
 import * as webgpu from '@tensorflow/tfjs-backend-webgpu';
 import type { backend_util, TensorInfo } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { UserError } from '../../core/errors.ts';
 import type { Device } from '../device.ts';
+import { forgetValues, type WebgpuInternals, watchWebgpuKernels, webgpuInternals } from '../tfjs.ts';
 import { BufferPool } from './buffers.ts';
 import { type AdapterSummary, type MatrixShape, type OpenedDevice, openDevice, withNavigator } from './dawn.ts';
 import { FailureWatch, tooLarge } from './failures.ts';
 import { type Access, assemble, type Dispatch, programKey, uniformType } from './program.ts';
 import { KernelTimer, type KernelTimes } from './timer.ts';
-
-/** What we use of the parent beyond its public types. */
-interface Internals {
-  commandEncoder: GPUCommandEncoder | null;
-  computePassEncoder: GPUComputePassEncoder | null;
-  commandQueueOwnedIds: { has(id: object): boolean; add(id: object): void };
-  dispatchCountInPass: number;
-  bufferManager: unknown;
-}
 
 interface Pipeline {
   readonly pipeline: GPUComputePipeline;
@@ -85,8 +76,8 @@ export class GpuBackend extends webgpu.WebGPUBackend implements Device {
     this.internals.bufferManager = this.pool;
   }
 
-  private get internals(): Internals {
-    return this as unknown as Internals; // private members of the parent
+  private get internals(): WebgpuInternals {
+    return webgpuInternals(this);
   }
 
   /** A tensor of undefined content for a kernel to fill. */
@@ -131,8 +122,7 @@ export class GpuBackend extends webgpu.WebGPUBackend implements Device {
   private bufferOf(tensor: TensorInfo, access: Access): GPUBuffer {
     this.uploadToGPU(tensor.dataId);
     const data = this.tensorMap.get(tensor.dataId);
-    // A copy that was read before would be stale.
-    if (access !== 'read') data.values = null as unknown as backend_util.BackendValues;
+    if (access !== 'read') forgetValues(data);
     return data.resource as GPUBuffer;
   }
 
@@ -238,16 +228,14 @@ export class GpuBackend extends webgpu.WebGPUBackend implements Device {
     internals.commandQueueOwnedIds = owningNothing;
   }
 
-  /** Counts and times tfjs's own kernels, which all pass through one private method of the parent. */
+  /** Counts and times tfjs's own kernels. */
   private watchStockKernels(): void {
-    const own = this as unknown as { recordAndSubmit(program: object, ...rest: unknown[]): void };
-    const send = own.recordAndSubmit.bind(this);
-    own.recordAndSubmit = (program, ...rest) => {
+    watchWebgpuKernels(this, (name, send) => {
       this.dispatches++;
-      if (this.timer !== undefined) this.beginTimed(`tfjs ${program.constructor.name}`);
-      send(program, ...rest);
+      if (this.timer !== undefined) this.beginTimed(`tfjs ${name}`);
+      send();
       if (this.timer !== undefined) this.endComputePassEncoder();
-    };
+    });
   }
 
   private beginTimed(name: string): void {

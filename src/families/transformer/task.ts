@@ -7,6 +7,7 @@ import { Random } from '../../core/random.ts';
 import type { CodeSet } from '../../io/codes.ts';
 import type { Parameters } from '../../nn/module.ts';
 import type { Losses, Metrics, Task } from '../../training/loop.ts';
+import type { CaptionedCodes } from '../family.ts';
 import type { Dalle, SequenceBatch } from './dalle.ts';
 import { measureNats } from './likelihood.ts';
 
@@ -16,12 +17,6 @@ export interface CaptionEncoder {
     caption: string,
     options: { readonly length: number; readonly dropout?: number; readonly random?: Random },
   ): { readonly ids: Int32Array; readonly cut: boolean };
-}
-
-export interface CaptionedCodes {
-  readonly set: CodeSet;
-  /** The captions of each item of the set. */
-  readonly captions: readonly (readonly string[])[];
 }
 
 export interface DalleTaskOptions {
@@ -117,6 +112,11 @@ export class DalleTask implements Task {
       codes.set(set.codes.subarray(from, from + N), i * N);
     });
     return { captions, codes, dropped };
+  }
+
+  remarks(): string[] {
+    const { captionLength } = this.model.config;
+    return this.cut.size === 0 ? [] : [`${this.cut.size} captions were longer than ${captionLength} ids and cut`];
   }
 
   /**

@@ -6,7 +6,8 @@ import type { Tensor, TensorInfo } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { expectShape, ShapeError } from '../../core/errors.ts';
 import { philox } from '../../core/random.ts';
-import type { NativeBackend } from '../../device/native/native.ts';
+import { nativeCall, optional, reads, writes } from '../../device/native/calls.ts';
+import type { InputInfos, NativeBackend } from '../../device/native/native.ts';
 import { activationWebgpu, slopeWebgpu, swigluGradientWebgpu, swigluWebgpu } from '../elementwise/webgpu.ts';
 import { throughActivation } from '../linear/linear.ts';
 import { GELU_CUBIC, GELU_SCALE } from '../pointwise.ts';
@@ -78,11 +79,63 @@ function siluSlope(x: Tensor): Tensor {
   return tf.mul(s, tf.add(tf.mul(x, tf.sub(1, s)), 1));
 }
 
-/** Calls a kernel whose result is like its first input. */
-function elementwise(kernel: string, inputs: readonly TensorInfo[], backend: NativeBackend): TensorInfo[] {
-  const y = backend.output(inputs[0].shape);
-  backend.call(kernel, [...inputs, y], []);
+const sizeNumber = { size: 'size' } as const;
+
+/** y = f(x) for every element. */
+function declareActivation(kernel: string) {
+  return nativeCall({ kernel, buffers: { x: reads('size'), y: writes('size') }, numbers: sizeNumber });
+}
+
+/** dx = f'(x) dy for every element. */
+function declareSlope(kernel: string) {
+  const buffers = { x: reads('size'), dy: reads('size'), dx: writes('size') };
+  return nativeCall({ kernel, buffers, numbers: sizeNumber });
+}
+
+const geluCall = declareActivation('gelu');
+const siluCall = declareActivation('silu');
+const geluGradientCall = declareSlope('geluGradient');
+const siluGradientCall = declareSlope('siluGradient');
+
+/** The slope at y of t: t where y is positive, LEAK t elsewhere. */
+const leakySlopeCall = nativeCall({
+  kernel: 'leakySlope',
+  buffers: { t: reads('size'), y: reads('size'), slope: writes('size') },
+  numbers: sizeNumber,
+});
+
+const swigluCall = nativeCall({
+  kernel: 'swiglu',
+  buffers: { x: reads('rows * 2 * H'), y: writes('rows * H') },
+  numbers: { rows: 'size', H: 'size' },
+});
+
+const swigluGradientCall = nativeCall({
+  kernel: 'swigluGradient',
+  buffers: { x: reads('rows * 2 * H'), dy: reads('rows * H'), dx: writes('rows * 2 * H') },
+  numbers: { rows: 'size', H: 'size' },
+});
+
+const dropoutCall = nativeCall({
+  kernel: 'dropout',
+  buffers: { x: reads('size'), residual: optional(reads('size')), y: writes('size') },
+  numbers: { size: 'size', rate: 'double', seed: 'uint32', stream: 'uint32' },
+});
+
+function sizeOf({ shape }: TensorInfo): { readonly size: number } {
+  return { size: tf.util.sizeFromShape(shape) };
+}
+
+function activateNative(call: typeof geluCall, x: TensorInfo, backend: NativeBackend): TensorInfo[] {
+  const y = backend.output(x.shape);
+  backend.call(call, { x, y }, sizeOf(x));
   return [y];
+}
+
+function slopeNative(call: typeof geluGradientCall, { x, dy }: InputInfos, backend: NativeBackend): TensorInfo[] {
+  const dx = backend.output(x.shape);
+  backend.call(call, { x, dy, dx }, sizeOf(x));
+  return [dx];
 }
 
 function halves(x: TensorInfo): { readonly H: number; readonly rows: number; readonly shape: number[] } {
@@ -101,7 +154,7 @@ defineKernel({
   native: ({ x }, _, backend) => {
     const { H, rows, shape } = halves(x);
     const y = backend.output(shape);
-    backend.call('swiglu', [x, y], [rows, H]);
+    backend.call(swigluCall, { x, y }, { rows, H });
     return [y];
   },
   webgpu: ({ x }, _, backend) => swigluWebgpu(x, backend),
@@ -121,7 +174,7 @@ defineKernel({
   native: ({ x, dy }, _, backend) => {
     const { H, rows } = halves(x);
     const dx = backend.output(x.shape);
-    backend.call('swigluGradient', [x, dy, dx], [rows, H]);
+    backend.call(swigluGradientCall, { x, dy, dx }, { rows, H });
     return [dx];
   },
   webgpu: ({ x, dy }, _, backend) => swigluGradientWebgpu(x, dy, backend),
@@ -131,7 +184,7 @@ defineKernel({
   name: 'Gelu',
   cheap: true,
   reference: ({ x }) => [tf.mul(tf.mul(x, 0.5), tf.add(geluTanh(x), 1))],
-  native: ({ x }, _, backend) => elementwise('gelu', [x], backend),
+  native: ({ x }, _, backend) => activateNative(geluCall, x, backend),
   webgpu: ({ x }, _, backend) => activationWebgpu(x, 'gelu', backend),
   gradient: {
     saveInputs: ['x'],
@@ -147,7 +200,7 @@ defineKernel({
     const bent = tf.mul(tf.mul(tf.mul(x, 0.5), tf.sub(1, tf.square(t))), inner);
     return [tf.mul(dy, tf.add(tf.mul(tf.add(t, 1), 0.5), bent))];
   },
-  native: ({ x, dy }, _, backend) => elementwise('geluGradient', [x, dy], backend),
+  native: (inputs, _, backend) => slopeNative(geluGradientCall, inputs, backend),
   webgpu: ({ x, dy }, _, backend) => slopeWebgpu(x, dy, 'gelu', backend),
 });
 
@@ -155,7 +208,7 @@ defineKernel({
   name: 'Silu',
   cheap: true,
   reference: ({ x }) => [tf.mul(x, tf.sigmoid(x))],
-  native: ({ x }, _, backend) => elementwise('silu', [x], backend),
+  native: ({ x }, _, backend) => activateNative(siluCall, x, backend),
   webgpu: ({ x }, _, backend) => activationWebgpu(x, 'silu', backend),
   gradient: {
     saveInputs: ['x'],
@@ -166,14 +219,18 @@ defineKernel({
 defineKernel({
   name: 'SiluGrad',
   reference: ({ x, dy }) => [tf.mul(dy, siluSlope(x))],
-  native: ({ x, dy }, _, backend) => elementwise('siluGradient', [x, dy], backend),
+  native: (inputs, _, backend) => slopeNative(siluGradientCall, inputs, backend),
   webgpu: ({ x, dy }, _, backend) => slopeWebgpu(x, dy, 'silu', backend),
 });
 
 defineKernel({
   name: 'LeakySlope',
   reference: ({ t, y }) => [throughActivation({ dy: t, pre: y }, 'lrelu')],
-  native: ({ t, y }, _, backend) => elementwise('leakySlope', [t, y], backend),
+  native: ({ t, y }, _, backend) => {
+    const slope = backend.output(t.shape);
+    backend.call(leakySlopeCall, { t, y, slope }, sizeOf(t));
+    return [slope];
+  },
   webgpu: ({ t, y }, _, backend) => slopeWebgpu(y, t, 'lrelu', backend),
   gradient: {
     saveInputs: ['y'],
@@ -206,7 +263,7 @@ function dropoutOptions(attributes: Readonly<Record<string, unknown>>): DropoutO
 
 function nativeDropout(x: TensorInfo, residual: TensorInfo | null, options: DropoutOptions, backend: NativeBackend) {
   const y = backend.output(x.shape);
-  backend.call('dropout', [x, residual, y], [options.rate, options.seed, options.stream]);
+  backend.call(dropoutCall, { x, residual, y }, { ...sizeOf(x), ...options });
   return [y];
 }
 

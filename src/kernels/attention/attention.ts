@@ -172,7 +172,7 @@ defineKernel({
     const y = backend.output([B, Tq, H * D]);
     const logsumexp = backend.output([B, H, Tq]);
     const { table, numbers } = nativeProblem(q, k, mask as AttentionMask, backend);
-    backend.call('attention', [q, k, v, table, y, logsumexp], numbers);
+    backend.callInOrder('attention', [q, k, v, table, y, logsumexp], numbers);
     return [y, logsumexp];
   },
   webgpu: (inputs, { mask }, backend) => attentionWebgpu(inputs, mask as AttentionMask, backend),
@@ -201,7 +201,7 @@ defineKernel({
   native: ({ q, k, v, y, logsumexp, dy }, { mask }, backend) => {
     const gradients = [q, k, v].map(x => backend.output(x.shape));
     const { table, numbers } = nativeProblem(q, k, mask as AttentionMask, backend);
-    backend.call('attentionGradient', [q, k, v, table, y, logsumexp, dy, ...gradients], numbers);
+    backend.callInOrder('attentionGradient', [q, k, v, table, y, logsumexp, dy, ...gradients], numbers);
     return gradients;
   },
   webgpu: (inputs, { mask }, backend) => attentionGradWebgpu(inputs, mask as AttentionMask, backend),

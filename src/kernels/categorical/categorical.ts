@@ -7,6 +7,7 @@ import type { Tensor } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { expectShape } from '../../core/errors.ts';
 import { philox } from '../../core/random.ts';
+import { nativeCall, reads, writes } from '../../device/native/calls.ts';
 import { defineKernel, run } from '../registry.ts';
 import {
   gumbelSoftmaxGradientWebgpu,
@@ -14,6 +15,30 @@ import {
   klToUniformGradientWebgpu,
   klToUniformWebgpu,
 } from './webgpu.ts';
+
+const gumbelSoftmaxCall = nativeCall({
+  kernel: 'gumbelSoftmax',
+  buffers: { logits: reads('N * K'), y: writes('N * K') },
+  numbers: { N: 'size', K: 'size', temperature: 'double', seed: 'uint32', stream: 'uint32' },
+});
+
+const gumbelSoftmaxGradientCall = nativeCall({
+  kernel: 'gumbelSoftmaxGradient',
+  buffers: { y: reads('N * K'), dy: reads('N * K'), dx: writes('N * K') },
+  numbers: { N: 'size', K: 'size', temperature: 'double' },
+});
+
+const klToUniformCall = nativeCall({
+  kernel: 'klToUniform',
+  buffers: { logits: reads('N * K'), kl: writes('N') },
+  numbers: { N: 'size', K: 'size' },
+});
+
+const klToUniformGradientCall = nativeCall({
+  kernel: 'klToUniformGradient',
+  buffers: { logits: reads('N * K'), dy: reads('N'), dx: writes('N * K') },
+  numbers: { N: 'size', K: 'size' },
+});
 
 export interface GumbelOptions {
   readonly temperature: number;
@@ -60,10 +85,11 @@ defineKernel({
     const noise = tf.tensor(gumbels(logits.size, seed as number, stream as number), logits.shape);
     return [tf.softmax(tf.div(tf.add(logits, noise), temperature as number))];
   },
-  native: ({ logits }, { temperature, seed, stream }, backend) => {
-    const y = backend.output([...logits.shape]);
-    const numbers = [...logits.shape, temperature as number, seed as number, stream as number];
-    backend.call('gumbelSoftmax', [logits, y], numbers);
+  native: ({ logits }, attributes, backend) => {
+    const { temperature, seed, stream } = attributes as Record<string, number>;
+    const [N, K] = logits.shape;
+    const y = backend.output([N, K]);
+    backend.call(gumbelSoftmaxCall, { logits, y }, { N, K, temperature, seed, stream });
     return [y];
   },
   webgpu: gumbelSoftmaxWebgpu,
@@ -82,8 +108,9 @@ defineKernel({
     tf.div(tf.mul(y, tf.sub(dy, tf.sum(tf.mul(dy, y), -1, true))), temperature as number),
   ],
   native: ({ y, dy }, { temperature }, backend) => {
-    const dx = backend.output([...y.shape]);
-    backend.call('gumbelSoftmaxGradient', [y, dy, dx], [...y.shape, temperature as number]);
+    const [N, K] = y.shape;
+    const dx = backend.output([N, K]);
+    backend.call(gumbelSoftmaxGradientCall, { y, dy, dx }, { N, K, temperature: temperature as number });
     return [dx];
   },
   webgpu: gumbelSoftmaxGradientWebgpu,
@@ -96,8 +123,9 @@ defineKernel({
     return [tf.add(tf.sum(tf.mul(tf.exp(logq), logq), -1), Math.log(logits.shape[1] as number))];
   },
   native: ({ logits }, _, backend) => {
-    const kl = backend.output([logits.shape[0]]);
-    backend.call('klToUniform', [logits, kl], logits.shape);
+    const [N, K] = logits.shape;
+    const kl = backend.output([N]);
+    backend.call(klToUniformCall, { logits, kl }, { N, K });
     return [kl];
   },
   webgpu: (inputs, _, backend) => klToUniformWebgpu(inputs, backend),
@@ -117,8 +145,9 @@ defineKernel({
     return [tf.mul(tf.mul(q, tf.sub(logq, mean)), tf.expandDims(dy, 1))];
   },
   native: ({ logits, dy }, _, backend) => {
-    const dx = backend.output([...logits.shape]);
-    backend.call('klToUniformGradient', [logits, dy, dx], logits.shape);
+    const [N, K] = logits.shape;
+    const dx = backend.output([N, K]);
+    backend.call(klToUniformGradientCall, { logits, dy, dx }, { N, K });
     return [dx];
   },
   webgpu: (inputs, _, backend) => klToUniformGradientWebgpu(inputs, backend),

@@ -6,14 +6,115 @@
 import type { Tensor, TensorInfo } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { expectShape, ShapeError } from '../../core/errors.ts';
+import {
+  type KernelWork,
+  type NamedNumbers,
+  nativeCall,
+  optional,
+  precisionNumber,
+  reads,
+  writes,
+} from '../../device/native/calls.ts';
 import type { InputInfos, NativeBackend } from '../../device/native/native.ts';
-import { defineProduct, once, productFlags, throughActivation } from '../linear/linear.ts';
-import { type Activation, activateReference } from '../pointwise.ts';
+import { defineProduct, once, productChoices, throughActivation } from '../linear/linear.ts';
+import { type Activation, activateReference, activationNumber } from '../pointwise.ts';
 import { type Attributes, defineKernel, type Inputs, recording, run } from '../registry.ts';
 import { patchifyWebgpu, unpatchifyWebgpu, upsample2xGradientWebgpu, upsample2xWebgpu } from '../wgsl/grid.ts';
 import { convInputGradientWebgpu, convWebgpu, convWeightGradientWebgpu } from './webgpu.ts';
 
-const mostTaps = 64; // kMostTaps in native/conv.cc
+const MOST_TAPS = 64; // kMostTaps in native/conv_pack.h
+
+/** Images of H x W x C convolved with O filters of KH x KW. */
+const convolutionNumbers = {
+  B: 'size',
+  H: 'size',
+  W: 'size',
+  C: 'size',
+  O: 'size',
+  KH: 'size',
+  KW: 'size',
+  stride: 'size',
+  activation: activationNumber,
+  precision: precisionNumber,
+} as const;
+
+const INPUT = 'B * H * W * C';
+const OUTPUT = 'B * ceil(H / stride) * ceil(W / stride) * O';
+const WEIGHT = 'O * KH * KW * C';
+
+function convolutionWork({ numbers }: NamedNumbers<typeof convolutionNumbers>): KernelWork {
+  const { B, H, W, C, O, KH, KW, stride } = numbers;
+  return {
+    shape: `${B}x${H}x${W}x${C} ${KH}x${KW} ${O}`,
+    flops: 2 * B * Math.ceil(H / stride) * Math.ceil(W / stride) * O * KH * KW * C,
+  };
+}
+
+const conv2dCall = nativeCall({
+  kernel: 'conv2d',
+  buffers: {
+    x: reads(INPUT),
+    weight: reads(WEIGHT),
+    bias: optional(reads('O')),
+    residual: optional(reads(OUTPUT)),
+    y: writes(OUTPUT),
+    pre: optional(writes(OUTPUT)),
+  },
+  numbers: convolutionNumbers,
+  atMost: { 'KH * KW': MOST_TAPS },
+  work: convolutionWork,
+});
+
+const conv2dInputGradientCall = nativeCall({
+  kernel: 'conv2dInputGradient',
+  buffers: { dy: reads(OUTPUT), weight: reads(WEIGHT), pre: optional(reads(OUTPUT)), dx: writes(INPUT) },
+  numbers: convolutionNumbers,
+  atMost: { 'KH * KW': MOST_TAPS },
+  work: convolutionWork,
+});
+
+const conv2dWeightGradientCall = nativeCall({
+  kernel: 'conv2dWeightGradient',
+  buffers: {
+    dy: reads(OUTPUT),
+    x: reads(INPUT),
+    pre: optional(reads(OUTPUT)),
+    dWeight: writes(WEIGHT),
+    dBias: optional(writes('O')),
+  },
+  numbers: convolutionNumbers,
+  atMost: { 'KH * KW': MOST_TAPS },
+  work: convolutionWork,
+});
+
+const gridNumbers = { B: 'size', H: 'size', W: 'size', C: 'size' } as const;
+
+const upsample2xCall = nativeCall({
+  kernel: 'upsample2x',
+  buffers: { x: reads('B * H * W * C'), y: writes('4 * B * H * W * C') },
+  numbers: gridNumbers,
+});
+
+const upsample2xGradientCall = nativeCall({
+  kernel: 'upsample2xGradient',
+  buffers: { dy: reads('4 * B * H * W * C'), dx: writes('B * H * W * C') },
+  numbers: gridNumbers,
+});
+
+/** B, H, W and C are the image's; `size` is the side of a patch. */
+const patchNumbers = { ...gridNumbers, size: 'size' } as const;
+
+const patchifyCall = nativeCall({
+  kernel: 'patchify',
+  buffers: { x: reads('B * H * W * C'), y: writes('B * H * W * C') },
+  numbers: patchNumbers,
+});
+
+const unpatchifyCall = nativeCall({
+  kernel: 'unpatchify',
+  buffers: { x: reads('B * H * W * C'), y: writes('B * H * W * C') },
+  numbers: patchNumbers,
+});
 
 type Image = readonly [batch: number, height: number, width: number, channels: number];
 
@@ -35,9 +136,11 @@ function sizesOf(xShape: readonly number[], weightShape: readonly number[], stri
   return { x, weight, stride, y: [x[0], Math.ceil(x[1] / stride), Math.ceil(x[2] / stride), weight[0]] };
 }
 
-/** The numbers that every convolution kernel starts with. */
-function numbersOf({ x, weight, stride }: Sizes, attributes: Attributes, backend: NativeBackend): number[] {
-  return [...x, weight[0], weight[1], weight[2], stride, ...productFlags(attributes, backend)];
+/** What the C++ kernels are told. */
+function numbersOf({ x, weight, stride }: Sizes, attributes: Attributes, backend: NativeBackend) {
+  const [B, H, W, C] = x;
+  const [O, KH, KW] = weight;
+  return { B, H, W, C, O, KH, KW, stride, ...productChoices(attributes, backend) };
 }
 
 /** What the WGSL kernels are told. */
@@ -112,11 +215,11 @@ function convReference({ x, weight, bias, residual }: Inputs, attributes: Attrib
 }
 
 function convNative(inputs: InputInfos, attributes: Attributes, backend: NativeBackend, keepPre: boolean) {
-  const { x, weight, bias = null, residual = null } = inputs;
+  const { x, weight, bias, residual } = inputs;
   const sizes = sizesOf(x.shape, weight.shape, attributes.stride as number);
   const outputs = [backend.output([...sizes.y]), ...(keepPre ? [backend.output([...sizes.y])] : [])];
-  const [y, pre = null] = outputs;
-  backend.call('conv2d', [x, weight, bias, residual, y, pre], numbersOf(sizes, attributes, backend));
+  const [y, pre] = outputs;
+  backend.call(conv2dCall, { x, weight, bias, residual, y, pre }, numbersOf(sizes, attributes, backend));
   return outputs;
 }
 
@@ -150,10 +253,10 @@ defineKernel({
     const g = tf.reshape(throughActivation(inputs, attributes.activation as Activation), [-1, sizes.y[3]]);
     return [fromPatchesReference(tf.matMul(g, tf.reshape(weight, [sizes.weight[0], -1])), sizes)];
   },
-  native: ({ dy, weight, pre = null }, attributes, backend) => {
+  native: ({ dy, weight, pre }, attributes, backend) => {
     const sizes = sizesFromGradient(dy, weight, attributes);
     const dx = backend.output([...sizes.x]);
-    backend.call('conv2dInputGradient', [dy, weight, pre, dx], numbersOf(sizes, attributes, backend));
+    backend.call(conv2dInputGradientCall, { dy, weight, pre, dx }, numbersOf(sizes, attributes, backend));
     return [dx];
   },
   webgpu: (inputs, attributes, backend) => {
@@ -187,12 +290,13 @@ defineKernel({
     const g = tf.reshape(throughActivation(inputs, attributes.activation as Activation), [-1, sizes.y[3]]);
     return [tf.reshape(tf.matMul(g, patchesReference(x, sizes), true), shape), tf.sum(g, 0)];
   },
-  native: ({ dy, x, pre = null }, attributes, backend) => {
+  native: ({ dy, x, pre }, attributes, backend) => {
     const shape = weightShape(dy, x, attributes);
     const sizes = sizesOf(x.shape, shape, attributes.stride as number);
     const dW = backend.output(shape);
     const db = backend.output([shape[0]]);
-    backend.call('conv2dWeightGradient', [dy, x, pre, dW, db], numbersOf(sizes, attributes, backend));
+    const buffers = { dy, x, pre, dWeight: dW, dBias: db };
+    backend.call(conv2dWeightGradientCall, buffers, numbersOf(sizes, attributes, backend));
     return [dW, db];
   },
   webgpu: (inputs, attributes, backend) => {
@@ -224,8 +328,8 @@ export function conv2d(
   const { bias, stride = 1, activation = 'none', residual } = options;
   const bound = expectShape('conv2d: x', x.shape, ['B', 'H', 'W', 'C']);
   expectShape('conv2d: weight', weight.shape, ['O', 'KH', 'KW', 'C'], bound);
-  if (bound.KH * bound.KW > mostTaps) {
-    throw new ShapeError(`conv2d: weight: expected at most ${mostTaps} taps, got ${bound.KH} x ${bound.KW}`);
+  if (bound.KH * bound.KW > MOST_TAPS) {
+    throw new ShapeError(`conv2d: weight: expected at most ${MOST_TAPS} taps, got ${bound.KH} x ${bound.KW}`);
   }
   if (bias !== undefined) expectShape('conv2d: bias', bias.shape, ['O'], bound);
   if (residual !== undefined) {
@@ -247,8 +351,8 @@ export function conv2d(
 export function convTranspose2d(x: Tensor, weight: Tensor): Tensor {
   const bound = expectShape('convTranspose2d: x', x.shape, ['B', 'H', 'W', 'O']);
   expectShape('convTranspose2d: weight', weight.shape, ['O', 'KH', 'KW', 'C'], bound);
-  if (bound.KH * bound.KW > mostTaps) {
-    throw new ShapeError(`convTranspose2d: weight: expected at most ${mostTaps} taps, got ${bound.KH} x ${bound.KW}`);
+  if (bound.KH * bound.KW > MOST_TAPS) {
+    throw new ShapeError(`convTranspose2d: weight: expected at most ${MOST_TAPS} taps, got ${bound.KH} x ${bound.KW}`);
   }
   const size = { height: 2 * bound.H, width: 2 * bound.W };
   return run('Conv2dInputGradient', { dy: x, weight }, { stride: 2, activation: 'none', ...size })[0];
@@ -264,7 +368,7 @@ defineKernel({
   native: ({ x }, _, backend) => {
     const [B, H, W, C] = imageOf(x.shape);
     const y = backend.output([B, 2 * H, 2 * W, C]);
-    backend.call('upsample2x', [x, y], [B, H, W, C]);
+    backend.call(upsample2xCall, { x, y }, { B, H, W, C });
     return [y];
   },
   webgpu: upsample2xWebgpu,
@@ -281,7 +385,7 @@ defineKernel({
   native: ({ dy }, _, backend) => {
     const [B, H2, W2, C] = imageOf(dy.shape);
     const dx = backend.output([B, H2 / 2, W2 / 2, C]);
-    backend.call('upsample2xGradient', [dy, dx], [B, H2 / 2, W2 / 2, C]);
+    backend.call(upsample2xGradientCall, { dy, dx }, { B, H: H2 / 2, W: W2 / 2, C });
     return [dx];
   },
   webgpu: upsample2xGradientWebgpu,
@@ -309,7 +413,7 @@ defineKernel({
     const [B, H, W, C] = imageOf(x.shape);
     const size = p as number;
     const y = backend.output([B, H / size, W / size, size * size * C]);
-    backend.call('patchify', [x, y], [B, H, W, C, size]);
+    backend.call(patchifyCall, { x, y }, { B, H, W, C, size });
     return [y];
   },
   webgpu: patchifyWebgpu,
@@ -330,9 +434,9 @@ defineKernel({
   native: ({ x }, { p }, backend) => {
     const [B, h, w, D] = imageOf(x.shape);
     const size = p as number;
-    const shape = [B, h * size, w * size, D / size / size];
-    const y = backend.output(shape);
-    backend.call('unpatchify', [x, y], [...shape, size]);
+    const [H, W, C] = [h * size, w * size, D / size / size];
+    const y = backend.output([B, H, W, C]);
+    backend.call(unpatchifyCall, { x, y }, { B, H, W, C, size });
     return [y];
   },
   webgpu: unpatchifyWebgpu,

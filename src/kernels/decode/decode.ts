@@ -82,7 +82,7 @@ export class FusedDecoder {
     }
     this.sizes = sizesOf(network, rows, this.prefix?.length ?? 0, backend);
     const floats = new Float64Array(2);
-    backend.call('decoderSizes', [floats], this.sizes);
+    backend.callInOrder('decoderSizes', [floats], this.sizes);
     this.weights = from === undefined ? this.pack(floats[0]) : tf.keep(tf.clone(from.decoder.weights));
     this.cache = this.uninitialised(rows * floats[1]);
     const { masks, maskOf } = layerTables(network);
@@ -100,9 +100,9 @@ export class FusedDecoder {
     network.layers.forEach((l, i) => {
       const { norm1, bias1 = null, qkv, qGain = null, kGain = null, output, norm2, bias2 = null, up, down } = l;
       const buffers = [norm1, bias1, qkv, qGain, kGain, output, norm2, bias2, up, down, weights];
-      backend.call('decoderPackLayer', buffers, [...sizes, i]);
+      backend.callInOrder('decoderPackLayer', buffers, [...sizes, i]);
     });
-    backend.call('decoderPackEnds', [network.norm, network.bias ?? null, network.head, weights], sizes);
+    backend.callInOrder('decoderPackEnds', [network.norm, network.bias ?? null, network.head, weights], sizes);
     return weights;
   }
 
@@ -124,7 +124,7 @@ export class FusedDecoder {
     const { cos = null, sin = null } = network.rotary ?? {};
     const shared = [prefix?.cache ?? null, prefix?.rowOf ?? null];
     const buffers = [this.weights, this.cache, ...shared, x, this.maskOf, tables, cos, sin, logits];
-    backend.call('decoderStep', buffers, [...this.sizes, length, n, wantedNumbers[wanted]]);
+    backend.callInOrder('decoderStep', buffers, [...this.sizes, length, n, wantedNumbers[wanted]]);
     this.length += n;
     return logits === null ? undefined : tf.engine().makeTensorFromTensorInfo(logits);
   }

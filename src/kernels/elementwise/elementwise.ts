@@ -6,6 +6,7 @@
  */
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
+import { nativeCall, oneOf, reads, writes } from '../../device/native/calls.ts';
 import { type NativeBackend, overrideNative } from '../../device/native/native.ts';
 import { overrideAdd } from './webgpu.ts';
 
@@ -32,7 +33,40 @@ function strides(shape: readonly number[]): number[] {
 
 // ---- Arithmetic ----
 
-const binaries = ['Add', 'Sub', 'Multiply', 'RealDiv', 'Maximum', 'Minimum', 'SquaredDifference'];
+/** tfjs's names and those of native/elementwise.cc. */
+const binaries = {
+  Add: 'add',
+  Sub: 'sub',
+  Multiply: 'mul',
+  RealDiv: 'div',
+  Maximum: 'maximum',
+  Minimum: 'minimum',
+  SquaredDifference: 'squaredDifference',
+} as const;
+
+/** Elements up to the last one that is reached by steps along so many axes. */
+function reach(axes: number, sizes: string, steps: string): string {
+  return ['1', ...Array.from({ length: axes }, (_, i) => `(${sizes}[${i}] - 1) * ${steps}[${i}]`)].join(' + ');
+}
+
+function product(axes: number, sizes: string): string {
+  return Array.from({ length: axes }, (_, i) => `${sizes}[${i}]`).join(' * ');
+}
+
+const binaryCall = nativeCall({
+  kernel: 'binary',
+  buffers: {
+    a: reads(reach(AXES, 'sizes', 'aSteps')),
+    b: reads(reach(AXES, 'sizes', 'bSteps')),
+    y: writes(product(AXES, 'sizes')),
+  },
+  numbers: {
+    which: oneOf('Binary', Object.values(binaries)),
+    sizes: { list: AXES },
+    aSteps: { list: AXES },
+    bSteps: { list: AXES },
+  },
+});
 
 /**
  * Sizes of the result and strides of both operands, neighbouring axes merged where both move through them alike.
@@ -63,51 +97,74 @@ function broadcast(aShape: readonly number[], bShape: readonly number[]) {
   const missing = AXES - merged.sizes.length;
   if (missing < 0) return null;
   const pad = (values: number[], value: number) => [...Array(missing).fill(value), ...values];
-  return { shape, numbers: [...pad(merged.sizes, 1), ...pad(merged.a, 0), ...pad(merged.b, 0)] };
+  return { shape, numbers: { sizes: pad(merged.sizes, 1), aSteps: pad(merged.a, 0), bSteps: pad(merged.b, 0) } };
 }
 
-binaries.forEach((name, which) => {
+for (const [name, which] of Object.entries(binaries)) {
   overrideNative(name, ({ a, b }, _, backend) => {
     if (!isFloat(a) || !isFloat(b)) return undefined;
     const plan = broadcast(a.shape, b.shape);
     if (plan === null) return undefined;
     const y = backend.output(plan.shape);
-    backend.call('binary', [a, b, y], [which, ...plan.numbers]);
+    backend.call(binaryCall, { a, b, y }, { which, ...plan.numbers });
     return [y];
   });
+}
+
+/** A call of the addon takes 32 buffers. */
+const MOST_TERMS = 31;
+
+const addAllCall = nativeCall({
+  kernel: 'addAll',
+  buffers: { y: writes('size') },
+  numbers: { size: 'size' },
+  slots: { most: MOST_TERMS, buffers: { x: reads('size') }, numbers: {} },
 });
 
 overrideNative('AddN', (inputs, _, backend) => {
   const terms = Object.values(inputs);
-  if (terms.length > 31 || !terms.every(isFloat)) return undefined;
+  if (terms.length > MOST_TERMS || !terms.every(isFloat)) return undefined;
   const y = backend.output(terms[0].shape);
-  backend.call('addAll', [...terms, y], []);
+  const size = sizeFromShape(y.shape);
+  backend.call(
+    addAllCall,
+    { y },
+    { size },
+    terms.map(x => ({ buffers: { x }, numbers: {} })),
+  );
   return [y];
 });
 
-const unaries = [
-  'Square',
-  'Sqrt',
-  'Rsqrt',
-  'Exp',
-  'Log',
-  'Relu',
-  'Sigmoid',
-  'Tanh',
-  'Softplus',
-  'Neg',
-  'Abs',
-  'Reciprocal',
-];
+/** tfjs's names and those of native/elementwise.cc. */
+const unaries = {
+  Square: 'square',
+  Sqrt: 'sqrt',
+  Rsqrt: 'rsqrt',
+  Exp: 'exp',
+  Log: 'log',
+  Relu: 'relu',
+  Sigmoid: 'sigmoid',
+  Tanh: 'tanh',
+  Softplus: 'softplus',
+  Neg: 'negate',
+  Abs: 'abs',
+  Reciprocal: 'reciprocal',
+} as const;
 
-unaries.forEach((name, which) => {
+const unaryCall = nativeCall({
+  kernel: 'unary',
+  buffers: { x: reads('size'), y: writes('size') },
+  numbers: { size: 'size', which: oneOf('Unary', Object.values(unaries)) },
+});
+
+for (const [name, which] of Object.entries(unaries)) {
   overrideNative(name, ({ x }, _, backend) => {
     if (!isFloat(x)) return undefined;
     const y = backend.output(x.shape);
-    backend.call('unary', [x, y], [which]);
+    backend.call(unaryCall, { x, y }, { size: sizeFromShape(x.shape), which });
     return [y];
   });
-});
+}
 
 // ---- Reductions ----
 
@@ -132,6 +189,33 @@ function reduction(x: TensorInfo, axis: unknown, keepDims: unknown): Reduction |
   };
 }
 
+const sumAxisCall = nativeCall({
+  kernel: 'sumAxis',
+  buffers: { x: reads('outer * reduced * inner'), y: writes('outer * inner') },
+  numbers: { outer: 'size', reduced: 'size', inner: 'size', factor: 'double' },
+});
+
+const rowNumbers = { rows: 'size', C: 'size' } as const;
+
+const maxRowsCall = nativeCall({
+  kernel: 'maxRows',
+  buffers: { x: reads('rows * C'), y: writes('rows') },
+  numbers: rowNumbers,
+});
+
+/** The first of the largest. */
+const argMaxRowsCall = nativeCall({
+  kernel: 'argMaxRows',
+  buffers: { x: reads('rows * C'), y: writes('rows', 'int32') },
+  numbers: rowNumbers,
+});
+
+const softmaxRowsCall = nativeCall({
+  kernel: 'softmaxRows',
+  buffers: { x: reads('rows * C'), y: writes('rows * C') },
+  numbers: rowNumbers,
+});
+
 for (const name of ['Sum', 'Mean']) {
   overrideNative(name, ({ x }, { axis, keepDims }, backend) => {
     if (!isFloat(x)) return undefined;
@@ -139,7 +223,8 @@ for (const name of ['Sum', 'Mean']) {
     if (plan === null) return undefined;
     const y = backend.output(plan.shape);
     const factor = name === 'Mean' ? 1 / plan.reduced : 1;
-    backend.call('sumAxis', [x, y], [plan.outer, plan.reduced, plan.inner, factor]);
+    const { outer, reduced, inner } = plan;
+    backend.call(sumAxisCall, { x, y }, { outer, reduced, inner, factor });
     return [y];
   });
 }
@@ -149,7 +234,7 @@ overrideNative('Max', ({ x }, { reductionIndices, keepDims }, backend) => {
   const plan = reduction(x, reductionIndices, keepDims);
   if (plan === null || plan.inner !== 1) return undefined;
   const y = backend.output(plan.shape);
-  backend.call('maxRows', [x, y], [plan.outer, plan.reduced]);
+  backend.call(maxRowsCall, { x, y }, { rows: plan.outer, C: plan.reduced });
   return [y];
 });
 
@@ -158,7 +243,7 @@ overrideNative('ArgMax', ({ x }, { axis }, backend) => {
   const plan = reduction(x, axis, false);
   if (plan === null || plan.inner !== 1) return undefined;
   const y = backend.output(plan.shape, 'int32');
-  backend.call('argMaxRows', [x, y], [plan.outer, plan.reduced]);
+  backend.call(argMaxRowsCall, { x, y }, { rows: plan.outer, C: plan.reduced });
   return [y];
 });
 
@@ -167,11 +252,29 @@ overrideNative('Softmax', ({ logits }, { dim }, backend) => {
   if (!isFloat(logits) || (dim as number) !== rank - 1) return undefined;
   const C = logits.shape[rank - 1];
   const y = backend.output(logits.shape);
-  backend.call('softmaxRows', [logits, y], [sizeFromShape(logits.shape) / C, C]);
+  backend.call(softmaxRowsCall, { x: logits, y }, { rows: sizeFromShape(logits.shape) / C, C });
   return [y];
 });
 
 // ---- Rearrangement ----
+
+/** Axes of a transposition, as in native/elementwise.cc. */
+const TURNED = 5;
+
+/** Elements of four bytes; sizes of y from the outermost, and how far x moves along each. */
+const transposeAxesCall = nativeCall({
+  kernel: 'transposeAxes',
+  buffers: { x: reads(reach(TURNED, 'sizes', 'steps')), y: writes(product(TURNED, 'sizes')) },
+  numbers: { sizes: { list: TURNED }, steps: { list: TURNED } },
+});
+
+/** Elements of four bytes: `width` of them from each of `rows` rows. */
+const copyRowsCall = nativeCall({
+  kernel: 'copyRows',
+  buffers: { x: reads('xStart + (rows - 1) * xStep + width'), y: writes('yStart + (rows - 1) * yStep + width') },
+  numbers: { rows: 'size', width: 'size', xStep: 'size', yStep: 'size', xStart: 'size', yStart: 'size' },
+  work: ({ numbers: { rows, width } }) => ({ shape: `${rows}x${width}`, bytes: 8 * rows * width }),
+});
 
 /** A word-sized output of x's type. */
 function outputLike(x: TensorInfo, shape: number[], backend: NativeBackend): TensorInfo {
@@ -201,15 +304,16 @@ overrideNative('Transpose', ({ x }, { perm }, backend) => {
   const order = perm as number[];
   const { sizes, steps } = mergedAxes(x.shape, order);
   // The kernel wants x's last axis last or next to last in the result.
-  if (sizes.length > 5 || steps.lastIndexOf(1) < sizes.length - 2) return undefined;
+  if (sizes.length > TURNED || steps.lastIndexOf(1) < sizes.length - 2) return undefined;
   const shape = order.map(axis => x.shape[axis]);
   const y = outputLike(x, shape, backend);
   if (sizes.length <= 1) {
-    backend.call('copyRows', [x, y], [1, sizeFromShape(x.shape), 0, 0, 0, 0]);
+    const width = sizeFromShape(x.shape);
+    backend.call(copyRowsCall, { x, y }, { rows: 1, width, xStep: 0, yStep: 0, xStart: 0, yStart: 0 });
   } else {
-    const missing = 5 - sizes.length;
-    const numbers = [...Array(missing).fill(1), ...sizes, ...Array(missing).fill(0), ...steps];
-    backend.call('transposeAxes', [x, y], numbers);
+    const missing = TURNED - sizes.length;
+    const pad = (values: number[], value: number): number[] => [...Array(missing).fill(value), ...values];
+    backend.call(transposeAxesCall, { x, y }, { sizes: pad(sizes, 1), steps: pad(steps, 0) });
   }
   return [y];
 });
@@ -226,8 +330,9 @@ function copyAlong(
   const { y, to } = target;
   const rows = sizeFromShape(x.shape.slice(0, axis));
   const inner = sizeFromShape(x.shape.slice(axis + 1));
-  const numbers = [rows, size * inner, x.shape[axis] * inner, y.shape[axis] * inner, from * inner, to * inner];
-  backend.call('copyRows', [x, y], numbers);
+  const steps = { xStep: x.shape[axis] * inner, yStep: y.shape[axis] * inner };
+  const starts = { xStart: from * inner, yStart: to * inner };
+  backend.call(copyRowsCall, { x, y }, { rows, width: size * inner, ...steps, ...starts });
 }
 
 overrideNative('Concat', (inputs, { axis }, backend) => {

@@ -2,6 +2,7 @@
 import type { Tensor, TensorInfo } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { expectShape, ShapeError } from '../../core/errors.ts';
+import { nativeCall, reads, writes } from '../../device/native/calls.ts';
 import { type NativeBackend, overrideNative } from '../../device/native/native.ts';
 import { defineKernel, run } from '../registry.ts';
 import { gatherRows as gatherRowsWebgpu, sumRows as sumRowsWebgpu } from './webgpu.ts';
@@ -20,6 +21,20 @@ export function embedding(table: Tensor, ids: Tensor): Tensor {
     return tf.reshape(rows, [...ids.shape, C]);
   });
 }
+
+/** Every id is in [0, V). */
+const embeddingCall = nativeCall({
+  kernel: 'embedding',
+  buffers: { table: reads('V * C'), ids: reads('N', 'int32'), rows: writes('N * C') },
+  numbers: { N: 'size', V: 'size', C: 'size' },
+  work: ({ numbers: { N, C } }) => ({ shape: `${N}x${C}`, bytes: 4 * (2 * N * C + N) }),
+});
+
+const embeddingGradientCall = nativeCall({
+  kernel: 'embeddingGradient',
+  buffers: { ids: reads('N', 'int32'), rows: reads('N * C'), sums: writes('V * C') },
+  numbers: { N: 'size', V: 'size', C: 'size' },
+});
 
 /** Ids that one matrix of ones and zeros covers in the reference gradient. */
 const CHUNK = 1024;
@@ -63,7 +78,7 @@ function gatherRows(table: TensorInfo, ids: TensorInfo, backend: NativeBackend):
   }
   const N = tf.util.sizeFromShape(ids.shape);
   const rows = backend.output([N, ...row]);
-  backend.call('embedding', [table, ids, rows], [N, tf.util.sizeFromShape(row)]);
+  backend.call(embeddingCall, { table, ids, rows }, { N, V, C: tf.util.sizeFromShape(row) });
   return rows;
 }
 
@@ -71,7 +86,7 @@ function gatherRows(table: TensorInfo, ids: TensorInfo, backend: NativeBackend):
 function sumRows(ids: TensorInfo, rows: TensorInfo, V: number, backend: NativeBackend): TensorInfo {
   const [N, ...row] = rows.shape;
   const sums = backend.output([V, ...row]);
-  backend.call('embeddingGradient', [ids, rows, sums], [N, V, tf.util.sizeFromShape(row)]);
+  backend.call(embeddingGradientCall, { ids, rows, sums }, { N, V, C: tf.util.sizeFromShape(row) });
   return sums;
 }
 

@@ -7,6 +7,7 @@
 import type { Tensor, TensorInfo } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { expectShape, ShapeError } from '../../core/errors.ts';
+import { nativeCall, optional, precisionNumber, reads, writes } from '../../device/native/calls.ts';
 import type { InputInfos, NativeBackend } from '../../device/native/native.ts';
 import '../matmul/matmul.ts';
 import { scaleWebgpu } from '../elementwise/webgpu.ts';
@@ -40,6 +41,39 @@ export function linearCrossEntropy(
   return loss;
 }
 
+const linearCrossEntropyCall = nativeCall({
+  kernel: 'linearCrossEntropy',
+  buffers: {
+    hidden: reads('M * C'),
+    weight: reads('V * C'),
+    targets: reads('M', 'int32'), // below V; negative ones do not count
+    loss: writes('1'),
+    dHidden: optional(writes('M * C')),
+    dWeight: optional(writes('V * C')),
+  },
+  /** `counted` targets are not negative. */
+  numbers: {
+    M: 'size',
+    counted: 'size',
+    V: 'size',
+    C: 'size',
+    zLoss: 'double',
+    scale: 'double',
+    precision: precisionNumber,
+  },
+  work: ({ numbers: { counted, V, C }, buffers: { dHidden } }) => ({
+    shape: `${counted}x${V}x${C}`,
+    flops: (dHidden === null ? 2 : 6) * counted * V * C, // the logits, and their gradients by both factors
+  }),
+});
+
+/** x *= factor. */
+const scaleCall = nativeCall({
+  kernel: 'scale',
+  buffers: { x: writes('size') },
+  numbers: { size: 'size', factor: 'float' },
+});
+
 /** 1 for the rows that count, [M]. */
 function counted(targets: Tensor): Tensor {
   return tf.cast(tf.greaterEqual(targets, tf.scalar(0, 'int32')), 'float32');
@@ -70,10 +104,9 @@ function lossNative(inputs: InputInfos, attributes: Attributes, backend: NativeB
     if (target >= V) throw new ShapeError(`linearCrossEntropy: expected targets below ${V}, got target ${target}`);
     if (target >= 0) count++;
   }
-  const [loss, dHidden = null, dWeight = null] = outputs;
-  const precision = backend.precision === 'bf16' ? 1 : 0;
-  const numbers = [M, count, V, C, zLoss, scale, precision];
-  backend.call('linearCrossEntropy', [hidden, weight, targets, loss, dHidden, dWeight], numbers);
+  const [loss, dHidden, dWeight] = outputs;
+  const numbers = { M, counted: count, V, C, zLoss, scale, precision: backend.precision };
+  backend.call(linearCrossEntropyCall, { hidden, weight, targets, loss, dHidden, dWeight }, numbers);
   return outputs;
 }
 
@@ -122,7 +155,7 @@ defineKernel({
     const y = mine ? x : backend.output(x.shape);
     if (mine) backend.incRef(x.dataId);
     else (backend.values(y) as Float32Array).set(backend.values(x));
-    if (value !== 1) backend.call('scale', [y], [value]);
+    if (value !== 1) backend.call(scaleCall, { x: y }, { size: tf.util.sizeFromShape(y.shape), factor: value });
     return [{ dataId: y.dataId, shape: y.shape, dtype: y.dtype }];
   },
   webgpu: ({ x, factor }, _, backend) => scaleWebgpu(x, factor, backend),

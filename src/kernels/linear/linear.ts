@@ -6,19 +6,72 @@
 import type { Tensor, TensorInfo } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { expectShape, ShapeError } from '../../core/errors.ts';
+import {
+  type KernelWork,
+  type NamedNumbers,
+  nativeCall,
+  optional,
+  precisionNumber,
+  reads,
+  writes,
+} from '../../device/native/calls.ts';
 import type { InputInfos, NativeBackend } from '../../device/native/native.ts';
 import type { GpuBackend } from '../../device/webgpu/webgpu.ts';
 import '../matmul/matmul.ts'; // whoever multiplies by weights multiplies matrices too
-import { type Activation, activateReference, activationSlopeReference } from '../pointwise.ts';
+import { type Activation, activateReference, activationNumber, activationSlopeReference } from '../pointwise.ts';
 import { type Attributes, defineKernel, type Gradients, type Inputs, recording, run } from '../registry.ts';
 import { linearInputGradientWebgpu, linearWebgpu, linearWeightGradientWebgpu } from './webgpu.ts';
 
-/** As numbered in native/gemm_vector.h. */
-const activationNumbers: Readonly<Record<Activation, number>> = { none: 0, gelu: 1, silu: 2, relu: 3, lrelu: 4 };
+/** Of a product of M x K with the transpose of N x K, or of its gradients. */
+const productNumbers = {
+  M: 'size',
+  N: 'size',
+  K: 'size',
+  activation: activationNumber,
+  precision: precisionNumber,
+} as const;
 
-/** The numbers that matrix kernels end with: which activation, and whether operands are rounded to bf16. */
-export function productFlags(attributes: Attributes, backend: NativeBackend): [number, number] {
-  return [activationNumbers[attributes.activation as Activation], backend.precision === 'bf16' ? 1 : 0];
+function productWork({ numbers: { M, N, K } }: NamedNumbers<typeof productNumbers>): KernelWork {
+  return { shape: `${M}x${N}x${K}`, flops: 2 * M * N * K };
+}
+
+const linearCall = nativeCall({
+  kernel: 'linear',
+  buffers: {
+    x: reads('M * K'),
+    weight: reads('N * K'),
+    bias: optional(reads('N')),
+    residual: optional(reads('M * N')),
+    y: writes('M * N'),
+    pre: optional(writes('M * N')),
+  },
+  numbers: productNumbers,
+  work: productWork,
+});
+
+const linearInputGradientCall = nativeCall({
+  kernel: 'linearInputGradient',
+  buffers: { dy: reads('M * N'), weight: reads('N * K'), pre: optional(reads('M * N')), dx: writes('M * K') },
+  numbers: productNumbers,
+  work: productWork,
+});
+
+const linearWeightGradientCall = nativeCall({
+  kernel: 'linearWeightGradient',
+  buffers: {
+    dy: reads('M * N'),
+    x: reads('M * K'),
+    pre: optional(reads('M * N')),
+    dWeight: writes('N * K'),
+    dBias: optional(writes('N')),
+  },
+  numbers: productNumbers,
+  work: productWork,
+});
+
+/** The numbers that every kernel with products and an activation takes. */
+export function productChoices(attributes: Attributes, { precision }: NativeBackend) {
+  return { activation: attributes.activation as Activation, precision };
 }
 
 /** dy times the activation's slope, where there was one. */
@@ -46,12 +99,12 @@ function linearReference({ x, weight, bias, residual }: Inputs, { activation }: 
 }
 
 function linearNative(inputs: InputInfos, attributes: Attributes, backend: NativeBackend, keepPre: boolean) {
-  const { x, weight, bias = null, residual = null } = inputs;
-  const { M, N, K } = sizes(x, weight);
-  const shape = [...x.shape.slice(0, -1), N];
+  const { x, weight, bias, residual } = inputs;
+  const problem = { ...sizes(x, weight), ...productChoices(attributes, backend) };
+  const shape = [...x.shape.slice(0, -1), problem.N];
   const outputs = [backend.output(shape), ...(keepPre ? [backend.output(shape)] : [])];
-  const [y, pre = null] = outputs;
-  backend.call('linear', [x, weight, bias, residual, y, pre], [M, N, K, ...productFlags(attributes, backend)]);
+  const [y, pre] = outputs;
+  backend.call(linearCall, { x, weight, bias, residual, y, pre }, problem);
   return outputs;
 }
 
@@ -125,10 +178,10 @@ defineKernel({
     const g = throughActivation(inputs, activation as Activation);
     return [tf.reshape(tf.matMul(flatten(g), weight), [...g.shape.slice(0, -1), weight.shape[1] as number])];
   },
-  native: ({ dy, weight, pre = null }, attributes, backend) => {
-    const { M, N, K } = sizes(dy, weight);
-    const dx = backend.output([...dy.shape.slice(0, -1), K]);
-    backend.call('linearInputGradient', [dy, weight, pre, dx], [M, N, K, ...productFlags(attributes, backend)]);
+  native: ({ dy, weight, pre }, attributes, backend) => {
+    const problem = { ...sizes(dy, weight), ...productChoices(attributes, backend) };
+    const dx = backend.output([...dy.shape.slice(0, -1), problem.K]);
+    backend.call(linearInputGradientCall, { dy, weight, pre, dx }, problem);
     return [dx];
   },
   webgpu: linearInputGradientWebgpu,
@@ -140,13 +193,14 @@ defineKernel({
     const g = flatten(throughActivation(inputs, activation as Activation));
     return [tf.matMul(g, flatten(inputs.x), true), tf.sum(g, 0)];
   },
-  native: ({ dy, x, pre = null }, attributes, backend) => {
+  native: ({ dy, x, pre }, attributes, backend) => {
     const N = attributes.units as number;
     const K = x.shape[x.shape.length - 1];
     const M = tf.util.sizeFromShape(dy.shape.slice(0, -1));
     const dW = backend.output([N, K]);
     const db = backend.output([N]);
-    backend.call('linearWeightGradient', [dy, x, pre, dW, db], [M, N, K, ...productFlags(attributes, backend)]);
+    const problem = { M, N, K, ...productChoices(attributes, backend) };
+    backend.call(linearWeightGradientCall, { dy, x, pre, dWeight: dW, dBias: db }, problem);
     return [dW, db];
   },
   webgpu: linearWeightGradientWebgpu,

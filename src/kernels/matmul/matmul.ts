@@ -5,8 +5,35 @@
  */
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
+import { nativeCall, optional, precisionNumber, reads, writes } from '../../device/native/calls.ts';
 import { type NativeBackend, overrideNative } from '../../device/native/native.ts';
+import { activationNumber } from '../pointwise.ts';
 import { overrideMatMul } from './webgpu.ts';
+
+const matmulCall = nativeCall({
+  kernel: 'matmul',
+  buffers: {
+    a: reads('matricesA * M * K'),
+    b: reads('matricesB * K * N'),
+    c: writes('batch * M * N'),
+    indicesA: optional(reads('batch', 'int32')),
+    indicesB: optional(reads('batch', 'int32')),
+    bias: optional(reads('N')),
+  },
+  numbers: {
+    batch: 'size',
+    M: 'size',
+    N: 'size',
+    K: 'size',
+    transposeA: 'flag',
+    transposeB: 'flag',
+    matricesA: 'size',
+    matricesB: 'size',
+    activation: activationNumber,
+    precision: precisionNumber,
+  },
+  work: ({ numbers: { batch, M, N, K } }) => ({ shape: `${batch}x${M}x${N}x${K}`, flops: 2 * batch * M * N * K }),
+});
 
 /** For each batch entry of the output, which entry of an operand it reads, when that is neither its own nor the first. */
 function batchIndices(own: readonly number[], whole: readonly number[]): Int32Array | null {
@@ -41,31 +68,15 @@ function multiply(a: TensorInfo, b: TensorInfo, product: Product, backend: Nativ
   if (inner !== K) throw new Error(`matMul: inner sizes differ: ${K} and ${inner}`);
   const whole = tf.broadcast_util.assertAndGetBroadcastShape(batchA, batchB);
   const output = backend.output([...whole, M, N]);
-  let batch = tf.util.sizeFromShape(whole);
-  const repeatA = batch > 1 && tf.util.sizeFromShape(batchA) === 1;
-  const repeatB = batch > 1 && tf.util.sizeFromShape(batchB) === 1;
-  let rows = M;
-  if (repeatB && !transposeA && !repeatA && tf.util.sizeFromShape(batchA) === batch) {
-    // One right operand for all: the batch is more rows.
-    rows *= batch;
-    batch = 1;
-  }
-  backend.call(
-    'matmul',
-    [a, b, output, batchIndices(batchA, whole), batchIndices(batchB, whole), bias ?? null],
-    [
-      batch,
-      rows,
-      N,
-      K,
-      Number(transposeA),
-      Number(transposeB),
-      Number(repeatA),
-      Number(repeatB),
-      relu ? 3 : 0,
-      backend.precision === 'bf16' ? 1 : 0,
-    ],
-  );
+  const batch = tf.util.sizeFromShape(whole);
+  const [matricesA, matricesB] = [tf.util.sizeFromShape(batchA), tf.util.sizeFromShape(batchB)];
+  // One right operand for all: the batch is more rows.
+  const stacked = batch > 1 && matricesB === 1 && !transposeA && matricesA === batch;
+  const sizes = stacked ? { batch: 1, M: M * batch, matricesA: 1 } : { batch, M, matricesA };
+  const activation = relu ? 'relu' : 'none';
+  const choices = { transposeA, transposeB, activation, precision: backend.precision } as const;
+  const [indicesA, indicesB] = [batchIndices(batchA, whole), batchIndices(batchB, whole)];
+  backend.call(matmulCall, { a, b, c: output, indicesA, indicesB, bias }, { ...sizes, N, K, matricesB, ...choices });
   return [output];
 }
 

@@ -3,13 +3,15 @@
  * nearest one with orthonormal rows or columns, so that a step moves every direction of the gradient alike, not only the
  * strongest. In place on the native backend and on WebGPU, where matrices of one shape are multiplied side by side.
  */
-import type { Tensor, TensorInfo, Variable } from '@tensorflow/tfjs-core';
+import type { Tensor, Variable } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { expectShape } from '../../core/errors.ts';
-import { activeNative, type NativeBackend } from '../../device/native/native.ts';
-import { activeGpu, type GpuBackend } from '../../device/webgpu/webgpu.ts';
-import { own, ownOnDevice } from '../own.ts';
+import { activeDevice } from '../../device/device.ts';
+import { nativeCall, optional, precisionNumber, reads, writes } from '../../device/native/calls.ts';
+import type { NativeBackend } from '../../device/native/native.ts';
+import type { GpuBackend } from '../../device/webgpu/webgpu.ts';
 import { knownPlan } from '../stepplan/stepplan.ts';
+import { defineUnrecorded } from '../unrecorded.ts';
 import { muonWebgpu } from './webgpu.ts';
 
 export interface MuonSlot {
@@ -31,13 +33,38 @@ export interface MuonOptions {
   readonly clipScale?: number;
   readonly emaDecay?: number;
   /** On webgpu, in the place of clipScale and emaDecay: what the device has decided (stepplan.ts). */
-  readonly plan?: TensorInfo;
+  readonly plan?: Tensor;
 }
 
 /** The quintic A x + B x³ + C x⁵ drives singular values in (0, 1] to about 1 (0.7 to 1.2) in five steps. */
 const [A, B, C] = [3.4445, -4.775, 2.0315];
 const ITERATIONS = 5;
 const SLOTS_A_CALL = 8;
+
+/** Constants of one update, and a slot for each matrix. */
+const muonCall = nativeCall({
+  kernel: 'muon',
+  buffers: {},
+  numbers: { precision: precisionNumber, beta: 'float', clipScale: 'float', emaDecay: 'float' },
+  slots: {
+    most: SLOTS_A_CALL,
+    buffers: {
+      value: writes('rows * columns'),
+      gradient: reads('rows * columns'),
+      momentum: writes('rows * columns'),
+      ema: optional(writes('rows * columns')),
+    },
+    numbers: { rows: 'size', columns: 'size', stepSize: 'float', keep: 'float' },
+  },
+  work: ({ slots }) => ({ shape: '', flops: slots.reduce((sum, { numbers }) => sum + orthogonalizeFlops(numbers), 0) }),
+});
+
+/** x xT, its square, and that times x, in every iteration. */
+function orthogonalizeFlops({ rows, columns }: { readonly rows: number; readonly columns: number }): number {
+  const [m, n] = [Math.min(rows, columns), Math.max(rows, columns)];
+  return ITERATIONS * 2 * (m * m * n + m * m * m + m * m * n);
+}
+
 /** Elements of matrices that are orthogonalized side by side; three times as much is needed for a while. */
 const BATCH_ELEMENTS = 2 ** 26;
 
@@ -53,18 +80,26 @@ export function muonStep(slots: readonly MuonSlot[], options: MuonOptions): void
       expectShape('muonStep: slot', other.shape, value.shape);
     }
   }
-  const gpu = activeGpu();
-  if (gpu !== undefined) {
-    webgpuStep(slots, options, gpu);
-    return;
-  }
-  const backend = activeNative();
-  if (backend === undefined) {
-    for (const slot of slots) referenceStep(slot, options);
-    return;
-  }
-  for (let i = 0; i < slots.length; i += SLOTS_A_CALL) nativeStep(slots.slice(i, i + SLOTS_A_CALL), options, backend);
+  if (options.plan !== undefined && !activeDevice().decidesSteps) throw new Error('muonStep: a plan is for webgpu');
+  update({ slots, options });
 }
+
+interface Update {
+  readonly slots: readonly MuonSlot[];
+  readonly options: MuonOptions;
+}
+
+const update = defineUnrecorded<Update>({
+  name: 'Muon',
+  writes: ({ slots }) => slots.flatMap(({ value, momentum, ema }) => [value, momentum, ema]),
+  reference: ({ slots, options }) => {
+    for (const slot of slots) referenceStep(slot, options);
+  },
+  native: ({ slots, options }, backend) => {
+    for (let i = 0; i < slots.length; i += SLOTS_A_CALL) nativeStep(slots.slice(i, i + SLOTS_A_CALL), options, backend);
+  },
+  webgpu: ({ slots, options }, backend) => webgpuStep(slots, options, backend),
+});
 
 /**
  * Approximately U Vᵀ of x = U S Vᵀ, by Newton-Schulz iteration.
@@ -94,26 +129,19 @@ function stepSize(lr: number, shape: readonly number[]): number {
 
 function nativeStep(slots: readonly MuonSlot[], options: MuonOptions, backend: NativeBackend): void {
   const { lr, beta, clipScale = 1, emaDecay = 0 } = options;
-  const buffers = slots.flatMap(({ value, gradient, momentum, ema }) => [
-    own(value, backend),
-    gradient,
-    own(momentum, backend),
-    ema === undefined ? null : own(ema, backend),
-  ]);
-  const numbers = slots.flatMap(({ value, weightDecay }) => {
-    const shape = matrixShape(value);
-    return [...shape, stepSize(lr, shape), 1 - lr * weightDecay];
+  const given = slots.map(({ value, gradient, momentum, ema, weightDecay }) => {
+    const [rows, columns] = matrixShape(value);
+    return {
+      buffers: { value, gradient, momentum, ema },
+      numbers: { rows, columns, stepSize: stepSize(lr, [rows, columns]), keep: 1 - lr * weightDecay },
+    };
   });
-  const precision = backend.precision === 'bf16' ? 1 : 0;
-  backend.call('muon', buffers, [precision, beta, clipScale, emaDecay, ...numbers]);
+  backend.call(muonCall, {}, { precision: backend.precision, beta, clipScale, emaDecay }, given);
 }
 
 function webgpuStep(slots: readonly MuonSlot[], options: MuonOptions, backend: GpuBackend): void {
   const { lr, beta, clipScale = 1, emaDecay = 0 } = options;
   const plan = options.plan ?? knownPlan({ clipScale, emaDecay }, backend);
-  for (const { value, momentum, ema } of slots) {
-    for (const written of [value, momentum, ema]) if (written !== undefined) ownOnDevice(written, backend);
-  }
   const byShape = new Map<string, MuonSlot[]>();
   for (const slot of slots) {
     const key = matrixShape(slot.value).join();

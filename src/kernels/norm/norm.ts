@@ -6,12 +6,88 @@
 import type { Tensor, TensorInfo } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { expectShape } from '../../core/errors.ts';
-import type { NativeBackend } from '../../device/native/native.ts';
-import { productFlags, throughActivation } from '../linear/linear.ts';
-import { type Activation, activateReference } from '../pointwise.ts';
+import { nativeCall, reads, writes } from '../../device/native/calls.ts';
+import { throughActivation } from '../linear/linear.ts';
+import { type Activation, activateReference, activationNumber } from '../pointwise.ts';
 import { type Attributes, defineKernel, run } from '../registry.ts';
 import { rowNormGradientWebgpu, rowNormWebgpu } from './webgpu.ts';
 import { groupNormGradWebgpu, groupNormWebgpu } from './webgpu-group.ts';
+
+const rowNumbers = { rows: 'size', C: 'size', eps: 'float' } as const;
+
+const rmsNormCall = nativeCall({
+  kernel: 'rmsNorm',
+  buffers: { x: reads('rows * C'), gain: reads('C'), y: writes('rows * C') },
+  numbers: rowNumbers,
+});
+
+const rmsNormGradientCall = nativeCall({
+  kernel: 'rmsNormGradient',
+  buffers: {
+    x: reads('rows * C'),
+    gain: reads('C'),
+    dy: reads('rows * C'),
+    dx: writes('rows * C'),
+    dGain: writes('C'),
+  },
+  numbers: rowNumbers,
+});
+
+const layerNormCall = nativeCall({
+  kernel: 'layerNorm',
+  buffers: { x: reads('rows * C'), gain: reads('C'), bias: reads('C'), y: writes('rows * C') },
+  numbers: rowNumbers,
+});
+
+const layerNormGradientCall = nativeCall({
+  kernel: 'layerNormGradient',
+  buffers: {
+    x: reads('rows * C'),
+    gain: reads('C'),
+    dy: reads('rows * C'),
+    dx: writes('rows * C'),
+    dGain: writes('C'),
+    dBias: writes('C'),
+  },
+  numbers: rowNumbers,
+});
+
+/** P pixels an image; the gains of two images are gainStep apart, which is 0 where they share them. */
+const groupNumbers = {
+  B: 'size',
+  P: 'size',
+  C: 'size',
+  G: 'size',
+  gainStep: 'size',
+  activation: activationNumber,
+} as const;
+
+const groupNormCall = nativeCall({
+  kernel: 'groupNorm',
+  buffers: {
+    x: reads('B * P * C'),
+    gain: reads('(B - 1) * gainStep + C'),
+    bias: reads('(B - 1) * gainStep + C'),
+    y: writes('B * P * C'),
+    moments: writes('2 * B * G'), // mean, 1 / standard deviation
+  },
+  numbers: { ...groupNumbers, eps: 'double' },
+});
+
+const groupNormGradientCall = nativeCall({
+  kernel: 'groupNormGradient',
+  buffers: {
+    x: reads('B * P * C'),
+    gain: reads('(B - 1) * gainStep + C'),
+    bias: reads('(B - 1) * gainStep + C'),
+    moments: reads('2 * B * G'),
+    dy: reads('B * P * C'),
+    dx: writes('B * P * C'),
+    dGain: writes('(B - 1) * gainStep + C'),
+    dBias: writes('(B - 1) * gainStep + C'),
+  },
+  numbers: groupNumbers,
+});
 
 export const RMS_NORM_EPS = 1e-6;
 export const LAYER_NORM_EPS = 1e-5;
@@ -96,9 +172,9 @@ export function batchNorm(
   });
 }
 
-/** Rows and columns of x seen as a matrix. */
-function matrix(x: TensorInfo): [rows: number, C: number] {
-  return [tf.util.sizeFromShape(x.shape.slice(0, -1)), x.shape[x.shape.length - 1]];
+/** What the C++ kernels need to know of x seen as a matrix. */
+function rowsOf({ shape }: TensorInfo, { eps }: Attributes) {
+  return { rows: tf.util.sizeFromShape(shape.slice(0, -1)), C: shape[shape.length - 1], eps: eps as number };
 }
 
 /** All axes but the last. */
@@ -119,9 +195,9 @@ defineKernel({
     const scale = tf.rsqrt(tf.add(tf.mean(tf.square(x), -1, true), eps as number));
     return [tf.mul(tf.mul(x, scale), gain)];
   },
-  native: ({ x, gain }, { eps }, backend) => {
+  native: ({ x, gain }, attributes, backend) => {
     const y = backend.output(x.shape);
-    backend.call('rmsNorm', [x, gain, y], [...matrix(x), eps as number]);
+    backend.call(rmsNormCall, { x, gain, y }, rowsOf(x, attributes));
     return [y];
   },
   webgpu: rowNormWebgpu,
@@ -143,9 +219,9 @@ defineKernel({
     const dx = tf.mul(tf.sub(g, tf.mul(normalized, tf.mean(tf.mul(g, normalized), -1, true))), scale);
     return [dx, tf.sum(tf.mul(dy, normalized), leading(x))];
   },
-  native: ({ x, gain, dy }, { eps }, backend) => {
+  native: ({ x, gain, dy }, attributes, backend) => {
     const [dx, dGain] = [backend.output(x.shape), backend.output(gain.shape)];
-    backend.call('rmsNormGradient', [x, gain, dy, dx, dGain], [...matrix(x), eps as number]);
+    backend.call(rmsNormGradientCall, { x, gain, dy, dx, dGain }, rowsOf(x, attributes));
     return [dx, dGain];
   },
   webgpu: (inputs, attributes, backend) => rowNormGradientWebgpu(inputs, attributes, backend, false),
@@ -155,9 +231,9 @@ defineKernel({
   name: 'LayerNorm',
   cheap: true,
   reference: ({ x, gain, bias }, { eps }) => [tf.add(tf.mul(center(x, eps as number).normalized, gain), bias)],
-  native: ({ x, gain, bias }, { eps }, backend) => {
+  native: ({ x, gain, bias }, attributes, backend) => {
     const y = backend.output(x.shape);
-    backend.call('layerNorm', [x, gain, bias, y], [...matrix(x), eps as number]);
+    backend.call(layerNormCall, { x, gain, bias, y }, rowsOf(x, attributes));
     return [y];
   },
   webgpu: rowNormWebgpu,
@@ -179,9 +255,9 @@ defineKernel({
     const dx = tf.mul(tf.sub(tf.sub(g, tf.mean(g, -1, true)), projected), scale);
     return [dx, tf.sum(tf.mul(dy, normalized), leading(x)), tf.sum(dy, leading(x))];
   },
-  native: ({ x, gain, dy }, { eps }, backend) => {
+  native: ({ x, gain, dy }, attributes, backend) => {
     const [dx, dGain, dBias] = [x, gain, gain].map(like => backend.output(like.shape));
-    backend.call('layerNormGradient', [x, gain, dy, dx, dGain, dBias], [...matrix(x), eps as number]);
+    backend.call(layerNormGradientCall, { x, gain, dy, dx, dGain, dBias }, rowsOf(x, attributes));
     return [dx, dGain, dBias];
   },
   webgpu: (inputs, attributes, backend) => rowNormGradientWebgpu(inputs, attributes, backend, true),
@@ -198,9 +274,11 @@ function spread(gain: Tensor): Tensor {
   return gain.rank === 2 ? tf.reshape(gain, [gain.shape[0], 1, 1, -1]) : gain;
 }
 
-/** What the C++ kernels need to know after the sizes: the distance between two images' gains, and the activation. */
-function groupNormFlags(gain: TensorInfo, attributes: Attributes, backend: NativeBackend): number[] {
-  return [gain.shape.length === 2 ? gain.shape[1] : 0, productFlags(attributes, backend)[0]];
+/** What the C++ kernels need to know. */
+function groupsOf(x: TensorInfo, gain: TensorInfo, { groups, activation }: Attributes) {
+  const [B, H, W, C] = x.shape;
+  const gainStep = gain.shape.length === 2 ? C : 0;
+  return { B, P: H * W, C, G: groups as number, gainStep, activation: activation as Activation };
 }
 
 defineKernel({
@@ -217,11 +295,9 @@ defineKernel({
     return [activateReference(pre, activation as Activation), moments];
   },
   native: ({ x, gain, bias }, attributes, backend) => {
-    const [B, H, W, C] = x.shape;
-    const G = attributes.groups as number;
-    const [y, moments] = [backend.output(x.shape), backend.output([2, B, G])];
-    const flags = groupNormFlags(gain, attributes, backend);
-    backend.call('groupNorm', [x, gain, bias, y, moments], [B, H * W, C, G, attributes.eps as number, ...flags]);
+    const numbers = { ...groupsOf(x, gain, attributes), eps: attributes.eps as number };
+    const [y, moments] = [backend.output(x.shape), backend.output([2, numbers.B, numbers.G])];
+    backend.call(groupNormCall, { x, gain, bias, y, moments }, numbers);
     return [y, moments];
   },
   webgpu: groupNormWebgpu,
@@ -252,10 +328,9 @@ defineKernel({
     return [tf.reshape(dx, x.shape), tf.sum(tf.mul(d, xhat), axes), tf.sum(d, axes)];
   },
   native: ({ x, gain, bias, moments, dy }, attributes, backend) => {
-    const [B, H, W, C] = x.shape;
     const [dx, dGain, dBias] = [x, gain, gain].map(like => backend.output(like.shape));
-    const numbers = [B, H * W, C, attributes.groups as number, ...groupNormFlags(gain, attributes, backend)];
-    backend.call('groupNormGradient', [x, gain, bias, moments, dy, dx, dGain, dBias], numbers);
+    const buffers = { x, gain, bias, moments, dy, dx, dGain, dBias };
+    backend.call(groupNormGradientCall, buffers, groupsOf(x, gain, attributes));
     return [dx, dGain, dBias];
   },
   webgpu: groupNormGradWebgpu,

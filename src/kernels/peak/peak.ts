@@ -3,6 +3,7 @@
  * on all threads of the native backend. Other kernels are judged by it (Williams et al. 2009, "Roofline"). C++:
  * native/peak.cc.
  */
+import { nativeCall, precisionNumber, reads, writes } from '../../device/native/calls.ts';
 import type { NativeBackend, Precision } from '../../device/native/native.ts';
 
 /** The machine's roof. */
@@ -16,6 +17,27 @@ export interface Peak {
 /** As kMultiplyAdds and kFloats in native/peak.cc. */
 const MULTIPLY_ADDS = 3 << 20;
 const PIECE_FLOATS = 1 << 18;
+
+/** How many multiply-adds each piece has made. */
+export const peakFlopsCall = nativeCall({
+  kernel: 'peakFlops',
+  buffers: { counts: writes('pieces', 'float64') },
+  numbers: { pieces: 'size', precision: precisionNumber },
+});
+
+/** The sum of each piece of PIECE_FLOATS. */
+export const peakReadCall = nativeCall({
+  kernel: 'peakRead',
+  buffers: { x: reads('size'), sums: writes(`ceil(size / ${PIECE_FLOATS})`) },
+  numbers: { size: 'size' },
+});
+
+/** A copy past the caches. */
+export const peakCopyCall = nativeCall({
+  kernel: 'peakCopy',
+  buffers: { x: reads('size'), y: writes('size') },
+  numbers: { size: 'size' },
+});
 
 /** A run of some 10 ms on two cores, and enough pieces for many. */
 const PIECES = 512;
@@ -49,13 +71,13 @@ export function measurePeak(
   (backend.values(x) as Float32Array).fill(1); // memory that nobody has written yet is not there
   const sums = new Float32Array(Math.ceil(floats / PIECE_FLOATS));
   const bytes = 4 * floats;
-  const reading = bytes / best(() => backend.call('peakRead', [x, sums], []));
-  const copying = (2 * bytes) / best(() => backend.call('peakCopy', [x, y], []));
+  const reading = bytes / best(() => backend.call(peakReadCall, { x, sums }, { size: floats }));
+  const copying = (2 * bytes) / best(() => backend.call(peakCopyCall, { x, y }, { size: floats }));
   for (const { dataId } of [x, y]) backend.disposeData(dataId);
   backend.memoryPool.trim();
   return { gflops, bandwidth: Math.max(reading, copying) };
 }
 
 function multiply(backend: NativeBackend, precision: Precision, pieces: number): void {
-  backend.call('peakFlops', [new Float64Array(pieces)], [pieces, precision === 'bf16' ? 1 : 0]);
+  backend.call(peakFlopsCall, { counts: new Float64Array(pieces) }, { pieces, precision });
 }

@@ -5,8 +5,36 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { expectShape } from '../../core/errors.ts';
+import { nativeCall, reads, writes } from '../../device/native/calls.ts';
 import { defineKernel, run } from '../registry.ts';
 import { pixelLossesGradientWebgpu, pixelLossesWebgpu } from './webgpu.ts';
+
+const imageNumbers = { B: 'size', H: 'size', W: 'size', C: 'size' } as const;
+
+const pixelLossesCall = nativeCall({
+  kernel: 'pixelLosses',
+  buffers: {
+    output: reads('B * H * W * C'),
+    images: reads('B * H * W * C'),
+    l1: writes('1'),
+    l2: writes('1'),
+    edges: writes('1'),
+  },
+  numbers: imageNumbers,
+});
+
+const pixelLossesGradientCall = nativeCall({
+  kernel: 'pixelLossesGradient',
+  buffers: {
+    output: reads('B * H * W * C'),
+    images: reads('B * H * W * C'),
+    dl1: reads('1'),
+    dl2: reads('1'),
+    dedges: reads('1'),
+    dOutput: writes('B * H * W * C'),
+  },
+  numbers: imageNumbers,
+});
 
 /** Scalars, each a mean over what it counts. */
 export interface PixelLosses {
@@ -61,9 +89,10 @@ defineKernel({
     ];
   },
   native: ({ output, images }, _, backend) => {
-    const outputs = [backend.output([]), backend.output([]), backend.output([])];
-    backend.call('pixelLosses', [output, images, ...outputs], output.shape);
-    return outputs;
+    const [B, H, W, C] = output.shape;
+    const [l1, l2, edges] = [backend.output([]), backend.output([]), backend.output([])];
+    backend.call(pixelLossesCall, { output, images, l1, l2, edges }, { B, H, W, C });
+    return [l1, l2, edges];
   },
   webgpu: pixelLossesWebgpu,
   gradient: {
@@ -96,8 +125,9 @@ defineKernel({
     ];
   },
   native: ({ output, images, dl1, dl2, dedges }, _, backend) => {
-    const dOutput = backend.output([...output.shape]);
-    backend.call('pixelLossesGradient', [output, images, dl1, dl2, dedges, dOutput], output.shape);
+    const [B, H, W, C] = output.shape;
+    const dOutput = backend.output([B, H, W, C]);
+    backend.call(pixelLossesGradientCall, { output, images, dl1, dl2, dedges, dOutput }, { B, H, W, C });
     return [dOutput];
   },
   webgpu: pixelLossesGradientWebgpu,

@@ -6,8 +6,24 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { expectShape, ShapeError } from '../../core/errors.ts';
+import { nativeCall, reads, writes } from '../../device/native/calls.ts';
 import { defineKernel, run } from '../registry.ts';
 import { smoothDoubleWebgpu, smoothFoldWebgpu } from './webgpu.ts';
+
+/** B, H, W and C are those of the smaller image. */
+const smoothNumbers = { B: 'size', H: 'size', W: 'size', C: 'size', scale: 'float' } as const;
+
+const smoothDoubleCall = nativeCall({
+  kernel: 'smoothDouble',
+  buffers: { x: reads('B * H * W * C'), y: writes('4 * B * H * W * C') },
+  numbers: smoothNumbers,
+});
+
+const smoothFoldCall = nativeCall({
+  kernel: 'smoothFold',
+  buffers: { x: reads('4 * B * H * W * C'), y: writes('B * H * W * C') },
+  numbers: smoothNumbers,
+});
 
 /** All but the last, behind `first`. */
 function later(first: Tensor, x: Tensor): Tensor {
@@ -57,7 +73,7 @@ defineKernel({
   native: ({ x }, { scale }, backend) => {
     const [B, H, W, C] = x.shape;
     const y = backend.output([B, 2 * H, 2 * W, C]);
-    backend.call('smoothDouble', [x, y], [B, H, W, C, scale as number]);
+    backend.call(smoothDoubleCall, { x, y }, { B, H, W, C, scale: scale as number });
     return [y];
   },
   webgpu: smoothDoubleWebgpu,
@@ -77,8 +93,9 @@ defineKernel({
   },
   native: ({ x }, { scale }, backend) => {
     const [B, H2, W2, C] = x.shape;
-    const y = backend.output([B, H2 / 2, W2 / 2, C]);
-    backend.call('smoothFold', [x, y], [...y.shape, scale as number]);
+    const [H, W] = [H2 / 2, W2 / 2];
+    const y = backend.output([B, H, W, C]);
+    backend.call(smoothFoldCall, { x, y }, { B, H, W, C, scale: scale as number });
     return [y];
   },
   webgpu: smoothFoldWebgpu,

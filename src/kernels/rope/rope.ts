@@ -7,8 +7,49 @@
 import type { Tensor, TensorInfo } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { expectShape, ShapeError } from '../../core/errors.ts';
+import { nativeCall, optional, reads, writes } from '../../device/native/calls.ts';
 import { type Attributes, defineKernel, type Gradients, run } from '../registry.ts';
 import { splitHeadsGradientWebgpu, splitHeadsWebgpu } from './webgpu.ts';
+
+const HEADS = 'B * H * T * D';
+const QKV = 'B * T * 3 * H * D';
+const ANGLES = '(offset + T) * D / 2';
+
+/** T positions from `offset` on; H heads of D channels. */
+const splitNumbers = { B: 'size', T: 'size', H: 'size', D: 'size', offset: 'size', eps: 'float' } as const;
+
+const splitHeadsCall = nativeCall({
+  kernel: 'splitHeads',
+  buffers: {
+    qkv: reads(QKV),
+    qGain: optional(reads('D')),
+    kGain: optional(reads('D')),
+    cos: optional(reads(ANGLES)),
+    sin: optional(reads(ANGLES)),
+    q: writes(HEADS),
+    k: writes(HEADS),
+    v: writes(HEADS),
+  },
+  numbers: splitNumbers,
+});
+
+const splitHeadsGradientCall = nativeCall({
+  kernel: 'splitHeadsGradient',
+  buffers: {
+    qkv: reads(QKV),
+    qGain: optional(reads('D')),
+    kGain: optional(reads('D')),
+    cos: optional(reads(ANGLES)),
+    sin: optional(reads(ANGLES)),
+    dq: reads(HEADS),
+    dk: reads(HEADS),
+    dv: reads(HEADS),
+    dQkv: writes(QKV),
+    dQGain: optional(writes('D')),
+    dKGain: optional(writes('D')),
+  },
+  numbers: splitNumbers,
+});
 
 export const QK_NORM_EPS = 1e-6;
 
@@ -67,11 +108,11 @@ function kernelName(norm: boolean, rotate: boolean): string {
   return `SplitHeads${norm ? 'Norm' : ''}${rotate ? 'Rotate' : ''}`;
 }
 
-/** B, T, H, D, offset, eps, as the C++ kernels expect them. */
-function numbersOf(qkv: TensorInfo, attributes: Attributes): number[] {
+/** What the C++ kernels are told. */
+function numbersOf(qkv: TensorInfo, attributes: Attributes) {
   const { heads, offset, eps } = attributes as Record<string, number>;
   const [B, T, C3] = qkv.shape;
-  return [B, T, heads, C3 / (3 * heads), offset, eps];
+  return { B, T, H: heads, D: C3 / (3 * heads), offset, eps };
 }
 
 /** Rotates neighbouring pairs of x [B, H, T, D]; `direction` -1 undoes it, which is also its gradient. */
@@ -120,12 +161,12 @@ function defineSplitHeads(norm: boolean, rotate: boolean): void {
       return [finish(q, inputs.qGain), finish(k, inputs.kGain), v];
     },
     native: (inputs, attributes, backend) => {
-      const { qkv, cos = null, sin = null, qGain = null, kGain = null } = inputs;
+      const { qkv, cos, sin, qGain, kGain } = inputs;
       const numbers = numbersOf(qkv, attributes);
-      const [B, T, heads, D] = numbers;
-      const outputs = [0, 1, 2].map(() => backend.output([B, heads, T, D]));
-      backend.call('splitHeads', [qkv, qGain, kGain, cos, sin, ...outputs], numbers);
-      return outputs;
+      const { B, H, T, D } = numbers;
+      const [q, k, v] = [0, 1, 2].map(() => backend.output([B, H, T, D]));
+      backend.call(splitHeadsCall, { qkv, qGain, kGain, cos, sin, q, k, v }, numbers);
+      return [q, k, v];
     },
     webgpu: splitHeadsWebgpu,
     gradient: {
@@ -165,11 +206,12 @@ function defineSplitHeads(norm: boolean, rotate: boolean): void {
       return [dQkv, ...dQGain, ...dKGain];
     },
     native: (inputs, attributes, backend) => {
-      const { qkv, cos = null, sin = null, qGain = null, kGain = null, dq, dk, dv } = inputs;
+      const { qkv, cos, sin, qGain, kGain, dq, dk, dv } = inputs;
       const outputs = [backend.output(qkv.shape)];
       if (norm) for (const gain of [qGain, kGain]) outputs.push(backend.output((gain as TensorInfo).shape));
-      const buffers = [qkv, qGain, kGain, cos, sin, dq, dk, dv, ...outputs];
-      backend.call('splitHeadsGradient', buffers, numbersOf(qkv, attributes));
+      const [dQkv, dQGain, dKGain] = outputs;
+      const buffers = { qkv, qGain, kGain, cos, sin, dq, dk, dv, dQkv, dQGain, dKGain };
+      backend.call(splitHeadsGradientCall, buffers, numbersOf(qkv, attributes));
       return outputs;
     },
     webgpu: splitHeadsGradientWebgpu,

@@ -2,8 +2,15 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { expectShape } from '../../core/errors.ts';
+import { nativeCall, reads, writes } from '../../device/native/calls.ts';
 import { type Attributes, defineKernel, run } from '../registry.ts';
 import { shiftWebgpu } from './webgpu.ts';
+
+const shiftImagesCall = nativeCall({
+  kernel: 'shiftImages',
+  buffers: { x: reads('B * H * W * C'), shifts: reads('2 * B', 'int32'), y: writes('B * H * W * C') },
+  numbers: { B: 'size', H: 'size', W: 'size', C: 'size' },
+});
 
 /** How far each image moves down and right, [2 B]; `back` the other way. */
 function shiftsOf({ by, back }: Attributes): number[] {
@@ -34,7 +41,8 @@ defineKernel({
   native: ({ x }, attributes, backend) => {
     const [B, H, W, C] = x.shape;
     const y = backend.output([B, H, W, C]);
-    backend.call('shiftImages', [x, Int32Array.from(shiftsOf(attributes)), y], [B, H, W, C]);
+    const shifts = Int32Array.from(shiftsOf(attributes));
+    backend.call(shiftImagesCall, { x, shifts, y }, { B, H, W, C });
     return [y];
   },
   webgpu: ({ x }, attributes, backend) => shiftWebgpu(x, shiftsOf(attributes), backend),

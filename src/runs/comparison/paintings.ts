@@ -7,16 +7,15 @@ import { decodeAll } from '../../../data/decoded.ts';
 import { openDataset } from '../../../data/index.ts';
 import type { RunConfig } from '../../config/run.ts';
 import { UserError } from '../../core/errors.ts';
-import { loadPatchTokenizer } from '../../families/transformer/patch-task.ts';
 import { type Picture, spreadPlaces } from '../../image/images.ts';
 import { type Memorisation, memorisation, NearestImages } from '../../image/nearest.ts';
 import { encodePng } from '../../image/png.ts';
+import type { WeightKind } from '../../io/runfolder.ts';
 import type { Embedded, NearestTraining, RunReport, SampleGrid } from '../../report/contents.ts';
 import { splitDataset } from '../images.ts';
 import { openPainter, type Painter } from '../painter.ts';
 import { reconstructPictures } from '../reconstructions.ts';
-import { runPaths, type WeightKind } from '../run.ts';
-import type { EngineFlags, Session } from '../session.ts';
+import { type EngineFlags, type Session, unlessStopped } from '../session.ts';
 
 /** Rows of the grid of samples, where no captions are given. */
 const ROWS = 12;
@@ -28,9 +27,6 @@ const COMPARED = 32;
 const CLOSEST = 16;
 /** Most samples that are timed and looked through for training images. */
 const MEASURED = 128;
-/** Images painted at once. */
-const PIECE = 32;
-
 /** A run that can be compared. */
 export interface ComparedRun {
   readonly folder: string;
@@ -101,94 +97,74 @@ export async function paintRuns(
   const runs = wanted.runs.filter(({ trained }) => trained);
   const shown = given === undefined ? evenly(data?.heldOut ?? [], ROWS) : [];
   const captions = given ?? shown.map(({ caption }) => caption);
+  const real = given === undefined ? shown.map(({ picture }) => picture) : null;
   const count = imagesPerCaption(runs.length);
   const painted = new Map<string, PaintedRun>();
   const images: { run: string; images: (readonly Embedded[])[] }[] = [];
-  for (const run of runs) {
-    const painter = await openPainter(run.folder, { ...request, weights: run.weights });
+  const reconstructions: { run: string; images: readonly Embedded[] }[] = [];
+  for (const { folder, weights, name } of runs) {
+    const painter = await openPainter(folder, { ...request, weights });
     try {
       const inGrid = captions.flatMap(caption => Array.from({ length: count }, () => caption));
-      const brush = new TimedBrush(session, painter, { ...request, name: run.name });
-      const pictures = await brush.paint(
-        inGrid,
-        inGrid.map((_, i) => i % count),
-      );
+      const numbers = inGrid.map((_, i) => i % count);
+      const { pictures } = await paintTimed(session, painter, inGrid, { ...request, name, numbers });
       const embedded = await embedAll(pictures);
-      images.push({ run: run.name, images: captions.map((_, i) => embedded.slice(i * count, (i + 1) * count)) });
-      painted.set(run.name, await measure(brush, painter, { data, captions, numImages: request.numImages }));
+      images.push({ run: name, images: captions.map((_, i) => embedded.slice(i * count, (i + 1) * count)) });
+      painted.set(name, await measure(session, painter, { ...request, name, data, captions }));
+      if (painter.tokenizer !== undefined && real !== null) {
+        const back = await embedAll(await reconstructPictures(painter.tokenizer, real));
+        // Runs that share a tokenizer are shown once.
+        const known = reconstructions.some(other => other.images.every(({ uri }, i) => uri === back[i].uri));
+        if (!known) reconstructions.push({ run: name, images: back });
+      }
     } finally {
       painter.dispose();
     }
   }
-  const real = given === undefined ? shown.map(({ picture }) => picture) : null;
-  return {
-    painted,
-    grid:
-      captions.length === 0
-        ? null
-        : {
-            captions,
-            heldOut: given === undefined && data?.isHeldOut === true,
-            real: real === null ? null : await embedAll(real),
-            reconstructions: real === null ? [] : await reconstructions(runs, real),
-            painted: images,
-          },
-  };
+  if (captions.length === 0) return { painted, grid: null };
+  const heldOut = given === undefined && data?.isHeldOut === true;
+  const originals = real === null ? null : await embedAll(real);
+  return { painted, grid: { captions, heldOut, real: originals, reconstructions, painted: images } };
 }
 
-/** Paints and counts the time. */
-class TimedBrush {
-  private readonly session: Session;
-  private readonly painter: Painter;
-  private readonly options: { readonly seed: number; readonly name: string };
-  milliseconds = 0;
-
-  constructor(session: Session, painter: Painter, options: { readonly seed: number; readonly name: string }) {
-    this.session = session;
-    this.painter = painter;
-    this.options = options;
-  }
-
-  /** @param numbers of the images, one a caption */
-  async paint(captions: readonly string[], numbers: readonly number[]): Promise<Picture[]> {
-    const { session, painter } = this;
-    const { seed, name } = this.options;
-    const pictures: Picture[] = [];
-    session.reporter.stage(`painting with ${name}`, { total: captions.length, unit: 'images' });
-    this.milliseconds = 0;
-    for (let start = 0; start < captions.length; start += PIECE) {
-      if (session.signal.aborted) throw new UserError('compare', 'stopped');
-      const part = captions.slice(start, start + PIECE);
-      const began = session.now();
-      pictures.push(...(await painter.paint(part, { seed, numbers: numbers.slice(start, start + PIECE) })));
-      this.milliseconds += session.now() - began;
-      session.reporter.update({ step: pictures.length, amount: pictures.length });
-    }
-    session.reporter.done(`${pictures.length} images`);
-    return pictures;
-  }
+/** Paints captions and takes the time. @param numbers of the images, one a caption */
+async function paintTimed(
+  session: Session,
+  painter: Painter,
+  captions: readonly string[],
+  { seed, name, numbers }: { readonly seed: number; readonly name: string; readonly numbers: readonly number[] },
+): Promise<{ readonly pictures: Picture[]; readonly milliseconds: number }> {
+  session.reporter.stage(`painting with ${name}`, { total: captions.length, unit: 'images' });
+  const onProgress = (done: number) => session.reporter.update({ step: Math.floor(done), amount: done });
+  const started = session.now();
+  const pictures = await unlessStopped(session, 'compare', () =>
+    painter.paint(captions, { seed, numbers, onProgress, signal: session.signal }),
+  );
+  const milliseconds = session.now() - started;
+  session.reporter.done(`${pictures.length} images`);
+  return { pictures, milliseconds };
 }
 
 /** More samples, of held-out captions one after another: the network is warm by now, and they are many. */
 async function measure(
-  brush: TimedBrush,
+  session: Session,
   painter: Painter,
-  options: {
+  options: PaintingRequest & {
+    readonly name: string;
     readonly data: ComparisonData | undefined;
     readonly captions: readonly string[];
-    readonly numImages: number;
   },
 ): Promise<PaintedRun> {
-  const { data, numImages } = options;
+  const { data, numImages, name, seed } = options;
   const captions = data?.heldOut.map(({ caption }) => caption) ?? options.captions;
   const asked = Array.from({ length: Math.min(numImages, MEASURED) }, (_, i) => captions[i % captions.length]);
   // Numbers far from those of the grid, whose captions may be the same.
   const numbers = asked.map((_, i) => 1000 + Math.floor(i / captions.length));
-  const samples = await brush.paint(asked, numbers);
+  const { pictures, milliseconds } = await paintTimed(session, painter, asked, { seed, name, numbers });
   return {
     parameters: painter.parameters,
-    sampling: { passes: painter.passes, msPerImage: brush.milliseconds / samples.length, images: samples.length },
-    nearest: data === undefined ? null : await nearestOf(samples, asked, data),
+    sampling: { passes: painter.passes, msPerImage: milliseconds / pictures.length, images: pictures.length },
+    nearest: data === undefined ? null : await nearestOf(pictures, asked, data),
   };
 }
 
@@ -225,26 +201,6 @@ async function nearestOf(
     heldOutRatios: found.heldOut.map(({ distance }) => distance / found.heldOutMedian).filter(Number.isFinite),
     closest: await Promise.all(closest),
   };
-}
-
-/** The images through the tokenizer of each transformer and back: runs that share one are shown once. */
-async function reconstructions(
-  runs: readonly ComparedRun[],
-  real: readonly Picture[],
-): Promise<SampleGrid['reconstructions']> {
-  const shown: { run: string; images: readonly Embedded[] }[] = [];
-  for (const { folder, name, config } of runs) {
-    if (config.family !== 'transformer') continue;
-    const tokenizer = await loadPatchTokenizer(config, runPaths(folder).patch);
-    try {
-      const images = await embedAll(await reconstructPictures(tokenizer, real));
-      const known = shown.some(other => other.images.every(({ uri }, i) => uri === images[i].uri));
-      if (!known) shown.push({ run: name, images });
-    } finally {
-      tokenizer.dispose();
-    }
-  }
-  return shown;
 }
 
 /** As many as fit beside one another. */

@@ -5,14 +5,13 @@ import { type Item, openDataset } from '../../../data/index.ts';
 import type { RunConfig } from '../../config/run.ts';
 import { UserError } from '../../core/errors.ts';
 import { Random } from '../../core/random.ts';
-import { imageNumbers } from '../../families/painter.ts';
 import type { Picture } from '../../image/images.ts';
 import { NearestImages } from '../../image/nearest.ts';
 import type { Captioned, Evidence } from '../../metrics/define.ts';
 import { splitDataset } from '../images.ts';
 import type { Painter } from '../painter.ts';
 import { reconstructPictures } from '../reconstructions.ts';
-import type { Session } from '../session.ts';
+import { type Session, unlessStopped } from '../session.ts';
 
 /** Real pictures, with the first caption of each. */
 export interface RealPictures {
@@ -76,9 +75,6 @@ export async function readReal(
   };
 }
 
-/** Pictures that are painted between two looks at whether to stop. */
-const AT_ONCE = 64;
-
 /** Paints captions, again from the first one with new image numbers where there are fewer than pictures wanted. */
 export async function paintCaptions(
   session: Session,
@@ -87,23 +83,17 @@ export async function paintCaptions(
   { count, seed }: { readonly count: number; readonly seed: number },
 ): Promise<Captioned> {
   const wanted = Array.from({ length: count }, (_, i) => captions[i % captions.length]);
-  const numbers = imageNumbers(wanted);
   session.reporter.stage('painting', { total: count, unit: 'images' });
-  const pictures: Picture[] = [];
-  for (let first = 0; first < count; first += AT_ONCE) {
-    const last = first + AT_ONCE;
-    pictures.push(
-      ...(await painter.paint(wanted.slice(first, last), {
-        seed,
-        numbers: numbers.slice(first, last),
-        onProgress: done => session.reporter.update({ step: first + done, amount: first + done }),
-      })),
-    );
-    if (session.signal.aborted) throw new UserError('eval', 'stopped');
-  }
+  const onProgress = (done: number) => session.reporter.update({ step: Math.floor(done), amount: done });
+  const pictures = await unlessStopped(session, 'eval', () =>
+    painter.paint(wanted, { seed, signal: session.signal, onProgress }),
+  );
   session.reporter.done(`${pictures.length} images`);
   return { pictures, captions: wanted };
 }
+
+/** Pictures that go through a tokenizer at once. */
+const AT_ONCE = 64;
 
 /** Pictures through the tokenizer of a model and back; undefined for a model that has none. */
 export async function reconstructCaptioned(

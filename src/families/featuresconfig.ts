@@ -1,14 +1,8 @@
 /** @file What of a run's config `tessera features` has: the fields that are its flags, and the config that they make. */
 import { z } from 'zod';
-import {
-  captionSchema,
-  checkConfig,
-  imagesSchema,
-  type RunConfig,
-  runSchema,
-  textSchema,
-  textTrainSchema,
-} from './run.ts';
+import { captionSchema, imagesSchema, type RunConfig } from '../config/run.ts';
+import { checkConfig, runSchema } from './config.ts';
+import { checkText, textSections } from './contrastive/config.ts';
 
 /** What of a run's config features have; the rest has no meaning here. */
 export const featuresFields = {
@@ -24,8 +18,8 @@ export const featuresFields = {
       vocabSize: z.number().int().min(256).max(16384).default(4096).describe('largest number of byte-pair entries'),
     })
     .prefault({}),
-  text: textSchema.prefault({}),
-  textTrain: textTrainSchema.prefault({}),
+  text: textSections.text.prefault({}),
+  textTrain: textSections.textTrain.prefault({}),
 };
 
 /** The config of a folder of features. @throws UserError if the parts do not fit together */
@@ -33,5 +27,7 @@ export function featuresConfig(given: Readonly<Record<string, unknown>>): RunCon
   const { images, ...others } = z.object(featuresFields).parse(given);
   // One crop of each image, since training cuts them anew. A run's config has a patch tokenizer that fits its images.
   const unused = { patch: { grid: images.imageSize / 8 } };
-  return checkConfig(runSchema.parse({ ...others, images: { ...images, crops: 1 }, ...unused }));
+  const config = runSchema().parse({ ...others, images: { ...images, crops: 1 }, ...unused });
+  checkText(config);
+  return checkConfig(config);
 }

@@ -1,57 +1,27 @@
 /**
- * @file What a program holds: a trained run that paints captions. Joins the two tokenizers and the model; knows nothing
- * of data sets, flags or terminals.
+ * @file Painting captions code by code, with previews and completion. Joins the two tokenizers and the model; knows nothing
+ * of files, data sets, flags or terminals.
  */
-import { setImmediate as turnOfEventLoop } from 'node:timers/promises';
-import * as tf from '@tensorflow/tfjs-core';
-import { BpeTokenizer } from '../../../tokenizer/bpe.ts';
+import type { BpeTokenizer } from '../../../tokenizer/bpe.ts';
+import { PictureCodec } from '../../../tokenizer/codec.ts';
 import type { PatchTokenizer } from '../../../tokenizer/patch.ts';
-import { codebookSizeOf, type RunConfig } from '../../config/run.ts';
+import type { RunConfig } from '../../config/run.ts';
 import {
   booleanCheck,
   checkOptions,
   checkValue,
-  found,
   listCheck,
   pictureCheck,
   textCheck,
   wholeCheck,
 } from '../../core/checks.ts';
 import { UserError } from '../../core/errors.ts';
-import type { BackendName } from '../../device/backends.ts';
-import type { PrecisionName } from '../../device/precision.ts';
-import { fill, Images, type Picture } from '../../image/images.ts';
-import { imagesToTensor, tensorToImages } from '../../image/pixels.ts';
-import { readJson, readSafetensors } from '../../io/files.ts';
-import type { SafetensorsFile } from '../../io/safetensors.ts';
-import { startBackend } from '../../kernels/start.ts';
-import {
-  chooseWeights,
-  expectTrained,
-  expectTrainedWith,
-  type RunPaths,
-  readRun,
-  runPaths,
-  type WeightKind,
-} from '../../runs/run.ts';
-import { namedValues } from '../../training/loop.ts';
+import type { Picture } from '../../image/images.ts';
 import { samplingChecks } from '../checks.ts';
 import type { Completion, Order, PaintSettings } from '../queue.ts';
-import { Dalle } from './dalle.ts';
+import type { Dalle } from './dalle.ts';
 import { generate, type SamplingOptions } from './generate.ts';
 import { logProbabilities } from './likelihood.ts';
-import { loadPatchTokenizer } from './patch-task.ts';
-
-export interface LoadOptions {
-  /**
-   * `ema`: averaged weights; `best`: the average at the lowest validation loss; `last`: as trained last. Default `ema`, or
-   * the only ones that are there.
-   */
-  readonly weights?: WeightKind;
-  /** Where to compute; default `auto`. */
-  readonly backend?: BackendName;
-  readonly precision?: PrecisionName;
-}
 
 /** Sampling settings that are left out are the run's own (`sampling` in its config.json). */
 export interface PaintOptions extends SamplingOptions {
@@ -80,7 +50,7 @@ export interface Painting {
   readonly total: number;
 }
 
-interface Parts {
+export interface CodePainterParts {
   readonly folder: string;
   readonly config: RunConfig;
   readonly captions: BpeTokenizer;
@@ -90,52 +60,28 @@ interface Parts {
   readonly step?: number;
 }
 
-/** A trained run. */
-export class Tessera {
+/** A transformer and its two tokenizers. */
+export class CodePainter {
   readonly folder: string;
   readonly config: RunConfig;
   readonly captions: BpeTokenizer;
   readonly patch: PatchTokenizer;
+  /** The patch tokenizer as it takes pictures. */
+  readonly codec: PictureCodec;
   readonly model: Dalle;
   readonly step: number;
   /** Works that use the weights at this moment. */
   private uses = 0;
   private disposed = false;
 
-  constructor(parts: Parts) {
+  constructor(parts: CodePainterParts) {
     this.folder = parts.folder;
     this.config = parts.config;
     this.captions = parts.captions;
     this.patch = parts.patch;
+    this.codec = new PictureCodec(parts.patch);
     this.model = parts.model;
     this.step = parts.step ?? 0;
-  }
-
-  /**
-   * Loads a run.
-   * @param folder as `tessera train --out` or `tessera export` made it, or `shippedModel()`
-   * @throws UserError if something is missing, or a tokenizer is not the one that the model was trained with
-   */
-  static async load(folder: string, options: LoadOptions = {}): Promise<Tessera> {
-    const { backend = 'auto', precision = 'auto' } = options;
-    const config = await readRun(folder, 'load');
-    const weights = chooseWeights(folder, options.weights);
-    const paths = runPaths(folder);
-    expectTrained(folder, [
-      [paths.captions, 'caption tokenizer'],
-      [paths.patch, 'patch tokenizer'],
-      [paths.weights[weights], 'transformer'],
-    ]);
-    await startBackend(backend, { precision });
-    const captions = BpeTokenizer.fromJSON(
-      (await readJson(paths.captions)) as Parameters<typeof BpeTokenizer.fromJSON>[0],
-    );
-    const patch = await loadPatchTokenizer(config, paths.patch);
-    const { tensors, metadata } = await checkTokenizers(paths, weights);
-    const vocabulary = { caption: captions.vocabSize, image: codebookSizeOf(config.patch), grid: config.patch.grid };
-    const model = new Dalle(config.model, vocabulary, null);
-    model.parameters.load(namedValues(tensors), paths.weights[weights]);
-    return new Tessera({ folder, config, captions, patch, model, step: Number(metadata.step ?? 0) });
   }
 
   /** Side of the images in pixels. */
@@ -205,24 +151,7 @@ export class Tessera {
    */
   async encode(pictures: readonly Picture[]): Promise<Int32Array> {
     this.expectOpen();
-    checkValue('encode: pictures', pictures, picturesCheck);
-    const S = this.imageSize;
-    const wrong = pictures.find(({ width, height }) => width !== S || height !== S);
-    if (wrong !== undefined) {
-      throw new UserError('encode', `expected ${S} x ${S} pixels, got ${wrong.width} x ${wrong.height}`);
-    }
-    return this.use(async () => {
-      const N = this.model.codes;
-      const result = new Int32Array(pictures.length * N);
-      await inPieces(pictures.length, piecesOf(S), async (from, to) => {
-        const images = imagesToTensor(Images.of(pictures.slice(from, to)));
-        const codes = this.patch.encode(images);
-        result.set((await codes.data()) as Int32Array, from * N);
-        images.dispose();
-        codes.dispose();
-      });
-      return result;
-    });
+    return this.codec.encode(pictures);
   }
 
   /**
@@ -232,15 +161,7 @@ export class Tessera {
    */
   async decode(codes: Int32Array): Promise<Picture[]> {
     this.expectOpen();
-    const N = this.model.codes;
-    this.checkCodes('decode', codes, -1);
-    return this.use(async () => {
-      const pictures: Picture[] = [];
-      await inPieces(codes.length / N, piecesOf(this.imageSize), async (from, to) => {
-        pictures.push(...(await this.decodePiece(codes.subarray(from * N, to * N))));
-      });
-      return pictures;
-    });
+    return this.codec.decode(codes);
   }
 
   /**
@@ -254,7 +175,7 @@ export class Tessera {
   async logProbabilities(captions: readonly string[], codes: Int32Array): Promise<Float64Array> {
     this.expectOpen();
     checkValue('logProbabilities: captions', captions, captionsCheck);
-    this.checkCodes('logProbabilities', codes, 0);
+    this.codec.checkCodes('logProbabilities', codes, 0);
     const count = captions.length * this.model.codes;
     if (codes.length !== count) {
       throw new UserError('logProbabilities: codes', `expected ${count}, those of a picture each, got ${codes.length}`);
@@ -268,43 +189,9 @@ export class Tessera {
     );
   }
 
-  /** @param codes of few pictures */
-  private async decodePiece(codes: Int32Array): Promise<Picture[]> {
-    const { grid } = this.config.patch;
-    const N = grid * grid;
-    // A patch that is not there yet shows through its neighbours' convolutions as little as the code of its left one.
-    const filled = Int32Array.from(codes, (code, i) => (code >= 0 ? code : lastBefore(codes, i - (i % N), i)));
-    const ids = tf.tensor2d(filled, [codes.length / N, N], 'int32');
-    const images = this.patch.decode(ids);
-    const pictures = (await tensorToImages(images)).pictures();
-    ids.dispose();
-    images.dispose();
-    const side = this.imageSize / grid;
-    codes.forEach((code, i) => {
-      if (code >= 0) return;
-      const place = i % N;
-      const box = { left: (place % grid) * side, top: Math.floor(place / grid) * side, width: side, height: side };
-      fill(pictures[Math.floor(i / N)], box, UNPAINTED);
-    });
-    return pictures;
-  }
-
   /** The ids that the model reads for a caption. */
   private idsOf(caption: string): Int32Array {
     return caption === '' ? this.model.emptyCaption() : this.encodeCaption(caption).ids;
-  }
-
-  /** @throws UserError unless these are codes of whole pictures, each at least `least` */
-  private checkCodes(where: string, codes: Int32Array, least: number): void {
-    const N = this.model.codes;
-    const K = this.model.vocabulary.image;
-    const expected = `${where}: codes`;
-    if (!(codes instanceof Int32Array)) throw new UserError(expected, `expected an Int32Array, got ${found(codes)}`);
-    if (codes.length % N !== 0) throw new UserError(expected, `expected a multiple of ${N}, got ${codes.length}`);
-    const wrong = codes.findIndex(code => code < least || code >= K);
-    if (wrong >= 0) {
-      throw new UserError(expected, `expected numbers from ${least} to ${K - 1}, got ${codes[wrong]} at ${wrong}`);
-    }
   }
 
   private async givenCodes({ image, keep }: Completion): Promise<Int32Array> {
@@ -324,7 +211,7 @@ export class Tessera {
 
   private free(): void {
     this.model.dispose();
-    this.patch.dispose();
+    this.codec.dispose();
   }
 
   private begin(): void {
@@ -352,7 +239,6 @@ export class Tessera {
 }
 
 const captionsCheck = listCheck('captions', textCheck);
-const picturesCheck = listCheck('pictures', pictureCheck());
 
 const paintChecks = {
   images: wholeCheck({ least: 1 }),
@@ -364,48 +250,7 @@ const paintChecks = {
   ...samplingChecks,
 };
 
-/** Pixels that go through the patch tokenizer between two turns of the event loop. */
-const PIECE_PIXELS = 1 << 15;
-
-/** Pictures of a size that are taken at once. */
-function piecesOf(side: number): number {
-  return Math.max(1, Math.floor(PIECE_PIXELS / side ** 2));
-}
-
-/** Does work of `count` pictures some at a time, and lets the event loop turn in between. */
-async function inPieces(
-  count: number,
-  piece: number,
-  work: (from: number, to: number) => Promise<void>,
-): Promise<void> {
-  for (let from = 0; from < count; from += piece) {
-    await turnOfEventLoop();
-    await work(from, Math.min(count, from + piece));
-  }
-}
-
 function withoutUndefined<T extends object>(values: T): T {
   // Only what is undefined is left out, so the type stays.
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as T;
-}
-
-const UNPAINTED = [235, 235, 235] as const;
-
-function lastBefore(codes: Int32Array, first: number, index: number): number {
-  for (let i = index - 1; i >= first; i--) if (codes[i] >= 0) return codes[i];
-  return 0;
-}
-
-/**
- * Reads a run's weights and makes sure that the tokenizers beside them are those they were trained with.
- * @throws UserError saying which one the weights need
- */
-export async function checkTokenizers(paths: RunPaths, weights: WeightKind): Promise<SafetensorsFile> {
-  const path = paths.weights[weights];
-  const file = await readSafetensors(path);
-  await expectTrainedWith(path, [
-    ['patch tokenizer', paths.patch, file.metadata.patch_tokenizer],
-    ['caption tokenizer', paths.captions, file.metadata.caption_tokenizer],
-  ]);
-  return file;
 }

@@ -1,0 +1,158 @@
+/**
+ * @file Checks the package as a stranger meets it: packed, installed in an empty folder without a compiler run, painted
+ * with by `npx`, and its declarations and the README's example compiled by TypeScript with nothing skipped, as modules of
+ * Node and for a bundler. Needs `dist`, and the npm registry for what the package depends on.
+ *
+ *   node scripts/check-package.mjs
+ */
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { root } from './native-flags.mjs';
+
+const folder = mkdtempSync(join(tmpdir(), 'tesserae-package-'));
+const app = join(folder, 'app');
+const windows = process.platform === 'win32';
+const problems = [];
+
+/** Runs a program to its end. */
+function run(program, argv, cwd, env = {}) {
+  const started = performance.now();
+  const { status, stdout, stderr, error } = spawnSync(program, argv, {
+    cwd,
+    encoding: 'utf8',
+    env: { ...clean(), ...env },
+    shell: windows, // npm and npx are scripts there
+  });
+  if (error !== undefined) throw error;
+  return { status, stdout, stderr, seconds: (performance.now() - started) / 1000 };
+}
+
+/** The environment without what npm tells its scripts, which would look as if the stranger were in this project. */
+function clean() {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^npm_/i.test(name)));
+}
+
+function expect(holds, what, detail = '') {
+  console.log(`${holds ? 'ok  ' : 'FAIL'} ${what}`);
+  if (holds) return;
+  problems.push(what);
+  if (detail !== '') console.log(detail.trimEnd().replaceAll(/^/gm, '       '));
+}
+
+/** The example of the README: its first TypeScript that imports the package. */
+function readmeExample() {
+  const readme = readFileSync(join(root, 'README.md'), 'utf8');
+  const blocks = [...readme.matchAll(/^```ts\n([\s\S]*?)^```/gm)].map(([, code]) => code);
+  return blocks.find(code => /from 'tesserae'/.test(code));
+}
+
+/** Everything that the entries export, so that each declaration is read. */
+const everything = `import * as library from 'tesserae';
+import { commands, defineCommand, runTessera } from 'tesserae/cli';
+
+export const names: readonly string[] = [...Object.keys(library), ...commands.map(({ name }) => name)];
+export const program: readonly unknown[] = [defineCommand, runTessera];
+`;
+
+function pack() {
+  const { status, stdout, stderr } = run(
+    'npm',
+    ['pack', '--ignore-scripts', '--json', '--pack-destination', folder],
+    root,
+  );
+  if (status !== 0) throw new Error(`npm pack failed:\n${stderr}`);
+  const [{ filename, size, unpackedSize, files }] = Object.values(JSON.parse(stdout));
+  const mib = bytes => (bytes / 2 ** 20).toFixed(1);
+  console.log(`${filename}: ${mib(size)} MiB packed, ${mib(unpackedSize)} MiB in ${files.length} files`);
+  const names = files.map(({ path }) => path);
+  const stray = names.filter(name => /^(dist\/(scripts|examples|test)|native\/build|test|runs|datasets)\//.test(name));
+  expect(stray.length === 0, 'packs the program alone', stray.join('\n'));
+  const needed = ['dist/src/cli.js', 'dist/src/index.d.ts', 'models/emoji/config.json', 'native/addon.cc'];
+  const lacking = needed.filter(name => !names.includes(name));
+  expect(lacking.length === 0, 'packs the model and the C++ sources', lacking.join('\n'));
+  return join(folder, filename);
+}
+
+function install(tarball) {
+  mkdirSync(app);
+  writeFileSync(join(app, 'package.json'), '{"name":"stranger","private":true,"type":"module"}\n');
+  const { status, stderr, seconds } = run(
+    'npm',
+    ['install', '--no-audit', '--no-fund', '--prefer-offline', tarball],
+    app,
+  );
+  expect(status === 0, `installs, in ${seconds.toFixed(0)} s`, stderr);
+  // New versions of npm name the packages that have scripts of installation, which is npm's to say, not ours.
+  const warnings = stderr.split('\n').filter(line => /warn/i.test(line) && !line.includes('install-scripts'));
+  expect(warnings.length === 0, 'without a warning of npm', warnings.join('\n'));
+  return status === 0;
+}
+
+/** Paints as the README says, where nothing was compiled: on WebAssembly, which is said once. */
+function paint() {
+  const argv = ['tesserae', 'sample', '--text', windows ? '"red apple"' : 'red apple', '-n', '1'];
+  const { status, stdout, stderr, seconds } = run('npx', argv, app);
+  expect(
+    status === 0 && existsSync(join(app, 'outputs', 'red_apple', '0.png')),
+    `paints, in ${seconds.toFixed(0)} s`,
+    stderr,
+  );
+  expect(stdout.includes('1 images'), 'prints where the image is', stdout);
+  const known =
+    /^(using the model that comes with|warning: no native addon| {2}hint: install a C\+\+ compiler|red apple: )/;
+  const strange = stderr.split('\n').filter(line => line !== '' && !known.test(line));
+  expect(strange.length === 0, 'says nothing else', strange.join('\n'));
+  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  for (const name of ['tessera', 'tesserae']) {
+    const said = run('npx', [name, '--version'], app);
+    expect(said.status === 0 && said.stdout.trim() === version, `${name} is a command`, said.stderr);
+  }
+}
+
+/** Compiles everything, with nothing skipped. */
+function compile(module, moduleResolution, files) {
+  const options = { target: 'es2023', module, moduleResolution, strict: true, skipLibCheck: false, types: ['node'] };
+  writeFileSync(
+    join(app, 'tsconfig.json'),
+    JSON.stringify({ compilerOptions: { ...options, outDir: 'compiled', rootDir: '.' }, files }),
+  );
+  const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
+  const { status, stdout } = run(process.execPath, [tsc, '-p', app], app);
+  expect(status === 0, `compiles with moduleResolution ${moduleResolution}, no library skipped`, stdout);
+}
+
+/** The types of Node, which a program that writes files has. */
+function linkNodeTypes() {
+  const to = join(app, 'node_modules', '@types', 'node');
+  if (existsSync(to)) return;
+  mkdirSync(dirname(to), { recursive: true });
+  symlinkSync(join(root, 'node_modules', '@types', 'node'), to, 'junction');
+}
+
+try {
+  if (install(pack())) {
+    paint();
+    const example = readmeExample();
+    expect(example !== undefined, 'the README has an example of the library');
+    linkNodeTypes();
+    writeFileSync(join(app, 'everything.ts'), everything);
+    writeFileSync(join(app, 'example.ts'), example ?? '');
+    for (const [module, resolution] of [
+      ['nodenext', 'nodenext'],
+      ['esnext', 'bundler'],
+    ]) {
+      compile(module, resolution, ['everything.ts', 'example.ts']);
+    }
+    const { status, stderr, seconds } = run(process.execPath, [join('compiled', 'example.js')], app);
+    expect(status === 0, `the README's example runs, in ${seconds.toFixed(0)} s`, stderr);
+    expect(stderr === '', 'without a word on stderr', stderr);
+  }
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
+if (problems.length > 0) {
+  console.error(`check-package: ${problems.length} problems`);
+  process.exitCode = 1;
+}
