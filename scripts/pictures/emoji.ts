@@ -2,8 +2,9 @@
  * @file `npm run pictures -- emoji`: what the shipped model paints, by its own settings and from its own data: captions that
  * it was trained on above captions that it has never seen, and samples beside their nearest training images.
  */
+
+import { decodeAll } from '../../data/decoded.ts';
 import { openDataset } from '../../data/index.ts';
-import { decodeAll } from '../../data/loader.ts';
 import type { Picture } from '../../src/image/images.ts';
 import { NearestImages } from '../../src/image/nearest.ts';
 import { type Cell, grid } from '../../src/image/sheet.ts';
@@ -44,13 +45,13 @@ export async function paintEmoji(run: string, data: string): Promise<EmojiPictur
     const note = `step ${step}, top-p ${config.sampling.topP}`;
     const { sheet: samples } = await drawSampleGrid(painter, captions, { note });
 
-    const { images, indices } = await decodeAll(training, { size: SIDE });
+    const { images, items } = await decodeAll(training, { size: SIDE });
     const index = new NearestImages(images);
     const asked = [...COMPARED.trained, ...COMPARED.unseen];
     const painted = await painter.paint(asked, { seed: 1 });
     const cells = painted.flatMap((picture, i): Cell[] => {
       const found = index.find(picture);
-      const [name] = training[indices[found.index]].captions;
+      const [name] = items[found.index].captions;
       return [
         { picture, label: asked[i] },
         { picture: index.reference(found.index), label: `nearest (${found.distance.toFixed(3)}): ${name}` },

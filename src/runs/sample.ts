@@ -2,8 +2,8 @@
 
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { decodeAll } from '../../data/decoded.ts';
 import { openDataset } from '../../data/index.ts';
-import { decodeAll } from '../../data/loader.ts';
 import type { ImagesConfig, RunConfig } from '../config/run.ts';
 import { kebab } from '../config/schema.ts';
 import { UserError } from '../core/errors.ts';
@@ -259,15 +259,15 @@ async function trainingImages(session: Session, data: string, config: ImagesConf
   const { training } = splitDataset(await openDataset(data, { check: false }), config);
   const size = Math.min(COMPARED, config.imageSize);
   session.reporter.stage('training images', { unit: 'images' });
-  const { images, indices } = await decodeAll(training, {
+  const { images, items } = await decodeAll(training, {
     size,
     onProgress: (step, total) => session.reporter.update({ step, total, amount: step }),
   });
   session.reporter.done();
-  if (indices.length === 0) throw new UserError('sample', `${data}: none of ${training.length} images can be decoded`);
+  if (items.length === 0) throw new UserError('sample', `${data}: none of ${training.length} images can be decoded`);
   return {
     index: new NearestImages(images),
-    names: Array.from(indices, i => training[i].captions[0]),
+    names: items.map(({ captions }) => captions[0]),
   };
 }
 

@@ -1,5 +1,6 @@
 /** @file Tier T2 in Markdown and in pictures. */
 
+import { markdownTable } from '../../../src/cli/terminal/tables.ts';
 import type { Picture } from '../../../src/image/images.ts';
 import { grid } from '../../../src/image/sheet.ts';
 import { deviation, mean } from '../../../src/metrics/intervals.ts';
@@ -67,7 +68,7 @@ function rateTable(results: readonly ModesResult[], references: References | und
     ['real pictures', references?.real] as const,
     ['through the patch tokenizer', references?.reconstruction ?? undefined] as const,
   ].flatMap(([label, score]) => (score === undefined ? [] : [[label, '', '', ...scoreCells([score])]]));
-  return table(head, [...fixed, ...rows]);
+  return markdownTable(head, [...fixed, ...rows], { align: 'right' }).join('\n');
 }
 
 function runTable(results: readonly ModesResult[]): string {
@@ -98,7 +99,7 @@ function runTable(results: readonly ModesResult[]): string {
       parameters === null ? '' : `${(parameters / 1e6).toFixed(2)} M`,
     ];
   });
-  return table(head, rows);
+  return markdownTable(head, rows, { align: 'right' }).join('\n');
 }
 
 function scoresOf({ results }: ModesSummary): Score[] {
@@ -122,11 +123,6 @@ function scoreCells(scores: readonly Score[]): string[] {
     share(({ right }) => right),
     ...attributeNames.map(name => share(({ attributes }) => attributes[name])),
   ];
-}
-
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
-  return [line(head), line(head.map((_, i) => (i === 0 ? '---' : '---:'))), ...rows.map(line)].join('\n');
 }
 
 /** What helps a training besides its loss has to be said. */
