@@ -33,7 +33,7 @@ const flags = z.object({
   seed: z.number().int().min(0).default(0).describe('another seed trains another model'),
 });
 
-/** Styles that the demo learns, and how it divides its minutes; chosen by measurement, see the README. */
+/** Styles that the demo learns, and how it divides its minutes; chosen by measurement: docs/results/demo.md. */
 const STYLES = ['noto'];
 const PATCH_SHARE = 0.2;
 /** Seconds that go to building, drawing, decoding, encoding, checking and painting. */

@@ -1,4 +1,4 @@
-/** @file The table of GPU figures, as Markdown: what the README shows, measured or not. */
+/** @file The table of GPU figures, as Markdown: measured or not. */
 import { markdownTable } from '../../src/cli/terminal/tables.ts';
 import type { BenchFlags } from './flags.ts';
 import type { Roof } from './gpupeaks.ts';
