@@ -4,7 +4,7 @@
  */
 
 import { decodeAll } from '../../../data/decoded.ts';
-import { openDataset } from '../../../data/index.ts';
+import { openDataset } from '../../../data/open.ts';
 import type { RunConfig } from '../../config/run.ts';
 import { UserError } from '../../core/errors.ts';
 import { type Picture, spreadPlaces } from '../../image/images.ts';
