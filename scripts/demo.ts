@@ -8,7 +8,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { makeEmoji } from '../data/emoji.ts';
-import { openDataset } from '../data/index.ts';
+import { openDataset } from '../data/open.ts';
 import { runProgram } from '../src/cli.ts';
 import { presets } from '../src/config/presets.ts';
 import type { RunConfig } from '../src/config/run.ts';
@@ -20,7 +20,7 @@ import { writeJson } from '../src/io/files.ts';
 import { runPaths } from '../src/io/runfolder.ts';
 import { splitDataset } from '../src/runs/images.ts';
 import { openPainter } from '../src/runs/painter.ts';
-import { drawSampleGrid, type SampleCaptions } from '../src/runs/samples.ts';
+import { drawSampleSheet, type SampleCaptions } from '../src/runs/samples.ts';
 import { type Session, startEngine } from '../src/runs/session.ts';
 import { trainRun } from '../src/runs/train.ts';
 import { fitToBudget, rhythm } from './budget.ts';
@@ -153,7 +153,7 @@ async function demo(session: Session, values: z.output<typeof flags>): Promise<v
 
   reporter.stage('samples', { index: stages.of, of: stages.of });
   const painter = await openPainter(out);
-  const { sheet, painted } = await drawSampleGrid(painter, captions, { columns: 8 });
+  const { sheet, painted } = await drawSampleSheet(painter, captions, { columns: 8 });
   await writeAtomic(runPaths(out).samples, await encodePng(sheet));
   reporter.pictures(painted.slice(0, 6), { pictureColumns: 24 });
   painter.dispose();

@@ -4,13 +4,13 @@
  */
 
 import { decodeAll } from '../../data/decoded.ts';
-import { openDataset } from '../../data/index.ts';
+import { openDataset } from '../../data/open.ts';
 import type { Picture } from '../../src/image/images.ts';
 import { NearestImages } from '../../src/image/nearest.ts';
-import { type Cell, grid } from '../../src/image/sheet.ts';
+import { type Cell, drawSheet } from '../../src/image/sheet.ts';
 import { splitDataset } from '../../src/runs/images.ts';
 import { openPainter } from '../../src/runs/painter.ts';
-import { drawSampleGrid, pickCaptions, type SampleCaptions } from '../../src/runs/samples.ts';
+import { drawSampleSheet, pickCaptions, type SampleCaptions } from '../../src/runs/samples.ts';
 
 /** Captions shown beside their nearest training image: half of them trained on, half held out. */
 const COMPARED: SampleCaptions = {
@@ -43,7 +43,7 @@ export async function paintEmoji(run: string, data: string): Promise<EmojiPictur
     const captionsOf = (items: typeof training) => items.map(({ captions }) => captions);
     const captions = pickCaptions(captionsOf(training), captionsOf(heldOut));
     const note = `step ${step}, top-p ${config.sampling.topP}`;
-    const { sheet: samples } = await drawSampleGrid(painter, captions, { note });
+    const { sheet: samples } = await drawSampleSheet(painter, captions, { note });
 
     const { images, items } = await decodeAll(training, { size: SIDE });
     const index = new NearestImages(images);
@@ -57,7 +57,7 @@ export async function paintEmoji(run: string, data: string): Promise<EmojiPictur
         { picture: index.reference(found.index), label: `nearest (${found.distance.toFixed(3)}): ${name}` },
       ];
     });
-    const nearest = await grid(cells, {
+    const nearest = await drawSheet(cells, {
       columns: 8,
       title: 'Samples and their nearest training images',
       note: `${note}, ${painter.settings}, seed 1; distances from 0 to 1`,

@@ -2,7 +2,7 @@
 
 import { markdownTable } from '../../../src/cli/terminal/tables.ts';
 import type { Picture } from '../../../src/image/images.ts';
-import { grid } from '../../../src/image/sheet.ts';
+import { drawSheet } from '../../../src/image/sheet.ts';
 import { deviation, mean } from '../../../src/metrics/intervals.ts';
 import { formatRate } from './conclude.ts';
 import {
@@ -143,7 +143,7 @@ export async function sampleSheet(
   label: string,
   rows: readonly { readonly name: string; readonly pictures: readonly Picture[] }[],
 ): Promise<Picture> {
-  return grid(
+  return drawSheet(
     rows.flatMap(({ pictures }) => pictures.map(picture => ({ picture }))),
     {
       columns: rows[0].pictures.length,

@@ -4,9 +4,10 @@
  */
 
 import { decodeAll } from '../../../data/decoded.ts';
-import { openDataset } from '../../../data/index.ts';
+import { openDataset } from '../../../data/open.ts';
 import type { RunConfig } from '../../config/run.ts';
 import { UserError } from '../../core/errors.ts';
+import { shellWord } from '../../core/shell.ts';
 import { type Picture, spreadPlaces } from '../../image/images.ts';
 import { NearestImages } from '../../image/nearest.ts';
 import { encodePng } from '../../image/png.ts';
@@ -72,7 +73,11 @@ export async function openComparisonData(
   const held = await decodeAll(evenly(heldOut, HELD_OUT), { size: images.imageSize });
   session.reporter.done(`${references.items.length} training images, ${held.items.length} held-out ones`);
   if (references.items.length === 0 || held.items.length === 0) {
-    throw new UserError('compare', `${data}: no image can be decoded`, `see \`tessera data inspect ${data}\``);
+    throw new UserError(
+      'compare',
+      `${data}: no image can be decoded`,
+      `see \`tessera data inspect ${shellWord(data)}\``,
+    );
   }
   return {
     heldOut: held.items.map(({ captions }, i) => ({ picture: held.images.at(i), caption: captions[0] })),
