@@ -4,13 +4,15 @@
  */
 
 import { decodeAll } from '../../../data/decoded.ts';
-import { openDataset } from '../../../data/index.ts';
+import { openDataset } from '../../../data/open.ts';
 import type { RunConfig } from '../../config/run.ts';
 import { UserError } from '../../core/errors.ts';
+import { shellWord } from '../../core/shell.ts';
 import { type Picture, spreadPlaces } from '../../image/images.ts';
-import { type Memorisation, memorisation, NearestImages } from '../../image/nearest.ts';
+import { NearestImages } from '../../image/nearest.ts';
 import { encodePng } from '../../image/png.ts';
 import type { WeightKind } from '../../io/runfolder.ts';
+import { measureMemorisation } from '../../metrics/memorisation.ts';
 import type { Embedded, NearestTraining, RunReport, SampleGrid } from '../../report/contents.ts';
 import { splitDataset } from '../images.ts';
 import { openPainter, type Painter } from '../painter.ts';
@@ -71,7 +73,11 @@ export async function openComparisonData(
   const held = await decodeAll(evenly(heldOut, HELD_OUT), { size: images.imageSize });
   session.reporter.done(`${references.items.length} training images, ${held.items.length} held-out ones`);
   if (references.items.length === 0 || held.items.length === 0) {
-    throw new UserError('compare', `${data}: no image can be decoded`, `see \`tessera data inspect ${data}\``);
+    throw new UserError(
+      'compare',
+      `${data}: no image can be decoded`,
+      `see \`tessera data inspect ${shellWord(data)}\``,
+    );
   }
   return {
     heldOut: held.items.map(({ captions }, i) => ({ picture: held.images.at(i), caption: captions[0] })),
@@ -173,7 +179,7 @@ async function nearestOf(
   captions: readonly string[],
   { training, heldOut }: ComparisonData,
 ): Promise<NearestTraining> {
-  const found: Memorisation = memorisation(
+  const found = measureMemorisation(
     samples,
     training.index,
     heldOut.map(({ picture }) => picture),

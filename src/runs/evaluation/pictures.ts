@@ -1,7 +1,8 @@
 /** @file The pictures of an evaluation: real ones of both sides of the split, what the model paints, what its tokenizer makes. */
 
+import type { Item } from '../../../data/dataset.ts';
 import { decodeAll } from '../../../data/decoded.ts';
-import { type Item, openDataset } from '../../../data/index.ts';
+import { openDataset } from '../../../data/open.ts';
 import type { RunConfig } from '../../config/run.ts';
 import { UserError } from '../../core/errors.ts';
 import { Random } from '../../core/random.ts';

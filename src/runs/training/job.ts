@@ -4,13 +4,15 @@
  */
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import type { Dataset, Item, Problem } from '../../../data/dataset.ts';
 import { type Decoded, decodeAll } from '../../../data/decoded.ts';
-import { type Dataset, type Item, openDataset, type Problem } from '../../../data/index.ts';
+import { openDataset } from '../../../data/open.ts';
 import { fromDisk, fromMemory, ImageBatches } from '../../../data/stream.ts';
 import { BpeTokenizer } from '../../../tokenizer/bpe.ts';
 import type { PatchTrainConfig } from '../../config/patch.ts';
 import type { RunConfig, TrainConfig } from '../../config/run.ts';
 import { UserError } from '../../core/errors.ts';
+import { shellWord } from '../../core/shell.ts';
 import { activeDevice } from '../../device/device.ts';
 import type { TextTrainConfig } from '../../families/contrastive/config.ts';
 import { writeAtomic } from '../../io/atomic.ts';
@@ -86,7 +88,9 @@ export class Job {
   stopped(stage: string): undefined {
     const { command = 'train', data, out } = this.request;
     this.session.reporter.done('stopped; saved');
-    this.session.reporter.message(`${stage} stopped; go on with: tessera ${command} --data ${data} --out ${out}`);
+    this.session.reporter.message(
+      `${stage} stopped; go on with: tessera ${command} --data ${shellWord(data)} --out ${shellWord(out)}`,
+    );
     return undefined;
   }
 
@@ -123,7 +127,7 @@ export class Job {
       );
     }
     const few = problems.slice(0, 3).map(({ id, what }) => `  ${id}: ${what}`);
-    const more = problems.length > few.length ? [`  ... see \`tessera data inspect ${data}\``] : [];
+    const more = problems.length > few.length ? [`  ... see \`tessera data inspect ${shellWord(data)}\``] : [];
     this.session.reporter.message([`${problems.length} items skipped, ${good} used:`, ...few, ...more].join('\n'));
   }
 
