@@ -11,7 +11,7 @@ export type { SamplingOptions } from './families/transformer/generate.ts';
 export type { Picture } from './image/images.ts';
 export { encodePng, readPngText } from './image/png.ts';
 export type { WeightKind } from './io/runfolder.ts';
-export { startBackend as selectBackend } from './kernels/start.ts';
+export { startBackend } from './kernels/start.ts';
 export {
   defineMetric,
   type Estimate,
