@@ -9,6 +9,7 @@ import {
   textSchema,
   textTrainSchema,
 } from './run.ts';
+import { parseConfig } from './schema.ts';
 
 /** What of a run's config features have; the rest has no meaning here. */
 export const featuresFields = {
@@ -30,7 +31,7 @@ export const featuresFields = {
 
 /** The config of a folder of features. @throws UserError if the parts do not fit together */
 export function featuresConfig(given: Readonly<Record<string, unknown>>): RunConfig {
-  const { images, ...others } = z.object(featuresFields).parse(given);
+  const { images, ...others } = parseConfig(z.object(featuresFields), given, 'config');
   // One crop of each image, since training cuts them anew. A run's config has a patch tokenizer that fits its images.
   const unused = { patch: { grid: images.imageSize / 8 } };
   return checkConfig(runSchema.parse({ ...others, images: { ...images, crops: 1 }, ...unused }));
