@@ -72,6 +72,8 @@ napi_value call(napi_env env, napi_callback_info info) {
   std::lock_guard<std::mutex> lock(turn);
   const char* problem =
       table[index].run(Args{buffers, bytes, static_cast<int>(length), static_cast<const double*>(numbers), numberCount});
+  const char* refused = takeRefusal();
+  if (problem == nullptr) problem = refused;
   return problem == nullptr ? nullptr : fail(env, problem);
 }
 

@@ -2,6 +2,7 @@
 // passes; what top-k and top-p leave out is found by a histogram over the weights' leading bits, so that only the weights
 // of the one bin at the edge are ever sorted.
 #include <algorithm>
+#include <cfloat>
 #include <cmath>
 #include <vector>
 
@@ -18,7 +19,7 @@ constexpr int kBins = (0x3f800000 >> kShift) + 1;
 inline int binOf(float weight) {
   int32_t b;
   std::memcpy(&b, &weight, sizeof b);
-  return b >> kShift;
+  return std::max(0, std::min(b >> kShift, kBins - 1));
 }
 
 // Sets to zero all but the likeliest weights: `most` of them, and of those only as many as reach `share` of their sum.
@@ -105,54 +106,96 @@ int64_t pick(const float* weights, int64_t K, double u, double* total) {
   return std::max<int64_t>(0, code);
 }
 
+struct Problem {
+  const float* logits;
+  const double* u;
+  int32_t* codes;
+  double* logProbabilities;
+  int64_t images, K;
+  float guidance;
+  double temperature;
+  int64_t most;
+  double share;
+};
+
+// The image's logits, guided, to `out`; those that are no number become minus infinity. Returns the largest.
+float guide(const Problem& p, int64_t image, float* out) {
+  const float* captioned = p.logits + image * p.K;
+  const float* plain = p.guidance == 1.0f ? nullptr : p.logits + (p.images + image) * p.K;
+  const Vector lowest = splat(-INFINITY);
+  Vector largest = lowest;
+  forVectors(p.K, [&](int64_t k, int n) {
+    Vector v = loadSome(captioned + k, n);
+    if (plain != nullptr) {
+      const Vector base = loadSome(plain + k, n);
+      v = base + p.guidance * (v - base);
+    }
+    v = select(v == v, v, lowest);
+    if (n < kLanes) v = select(laneIndex() < splatInt(n), v, lowest);
+    largest = maximum(v, largest);
+    store(out + k, v);
+  });
+  return maxLanes(largest);
+}
+
+// Logits to weights e^((logit - max) / temperature); where the largest is infinite, those that are have all of it.
+void weigh(float* logits, int64_t K, float max, double temperature) {
+  const float scale = static_cast<float>(std::min(1.0 / temperature, static_cast<double>(FLT_MAX)));
+  const bool infinite = max == INFINITY;
+  forVectors(K, [&](int64_t k, int) {
+    const Vector logit = load(logits + k);
+    if (infinite) return store(logits + k, select(logit == splat(INFINITY), splat(1.0f), Vector{}));
+    const Vector v = (logit - max) * scale;
+    store(logits + k, select(v > splat(-87.0f), expVector(v), Vector{}));
+  });
+}
+
+void drawImage(const Problem& p, int64_t image, float* weights) {
+  const float max = guide(p, image, weights);
+  int32_t& code = p.codes[image];
+  double& logProbability = p.logProbabilities[image];
+  code = 0;
+  logProbability = NAN;  // of an image that has no code to draw
+  if (max == -INFINITY) return;
+  if (p.temperature == 0.0) {
+    code = static_cast<int32_t>(std::find(weights, weights + p.K, max) - weights);
+    logProbability = 0.0;
+    return;
+  }
+  weigh(weights, p.K, max, p.temperature);
+  if (p.most < p.K || p.share < 1.0) truncate(weights, p.K, p.most, p.share);
+  double total = 0.0;
+  code = static_cast<int32_t>(pick(weights, p.K, p.u[image], &total));
+  logProbability = std::log(weights[code] / total);
+}
+
+// Why this call would leave an array or has no meaning, or null.
+const char* problemOf(const Args& args, const Problem& p) {
+  const int64_t rows = (p.guidance == 1.0f ? 1 : 2) * p.images;
+  if (p.images < 0 || p.K < 1) return "draw: expected codes to draw from";
+  if (args.bytes[0] < rows * p.K * sizeof(float)) return "draw: fewer logits than images and codes";
+  if (args.bytes[1] < p.images * sizeof(double)) return "draw: fewer numbers than images";
+  if (args.bytes[2] < p.images * sizeof(int32_t)) return "draw: fewer codes than images";
+  if (args.bytes[3] < p.images * sizeof(double)) return "draw: fewer log-probabilities than images";
+  if (!(p.temperature >= 0.0 && p.temperature < INFINITY)) return "draw: expected a temperature of at least 0";
+  if (p.most < 1 || p.most > p.K) return "draw: expected to keep 1 to all codes";
+  if (!(p.share >= 0.0 && p.share <= 1.0)) return "draw: expected to keep a share from 0 to 1";
+  return nullptr;
+}
+
 }  // namespace draw
 
 // buffers: logits [images, K], or [2 images, K] with the uncaptioned twins after the images; u (float64 [images]); codes
-// (int32 [images]); log-probabilities (float64 [images]); numbers: images, K, guidance scale (1: no twins), temperature,
-// most codes kept, share kept
+// (int32 [images]); log-probabilities (float64 [images]), NaN where no logit is a number above minus infinity; numbers:
+// images, K, guidance scale (1: no twins), temperature, most codes kept, share kept
 void drawCodes(const Args& args) {
-  const int64_t images = args.integer(0);
-  const int64_t K = args.integer(1);
-  const float guidance = args.number(2);
-  const double temperature = args.numbers[3];
-  const int64_t most = args.integer(4);
-  const double share = args.numbers[5];
-  const double* u = args.as<const double>(1);
-  parallelFor(images, 1, [&](int64_t begin, int64_t end, int worker) {
-    float* weights = static_cast<float*>(scratch(worker, 0, (K + kLanes) * sizeof(float)));
-    for (int64_t image = begin; image < end; image++) {
-      const float* captioned = args.in(0) + image * K;
-      const float* plain = guidance == 1.0f ? nullptr : args.in(0) + (images + image) * K;
-      Vector largest = splat(-INFINITY);
-      forVectors(K, [&](int64_t k, int n) {
-        Vector v = loadSome(captioned + k, n);
-        if (plain != nullptr) {
-          const Vector p = loadSome(plain + k, n);
-          v = p + guidance * (v - p);
-        }
-        if (n < kLanes) v = select(laneIndex() < splatInt(n), v, splat(-INFINITY));
-        largest = maximum(v, largest);
-        store(weights + k, v);
-      });
-      const float max = maxLanes(largest);
-      int32_t& code = args.as<int32_t>(2)[image];
-      double& logProbability = args.as<double>(3)[image];
-      if (temperature == 0.0) {
-        code = static_cast<int32_t>(std::find(weights, weights + K, max) - weights);
-        if (code == K) code = 0;
-        logProbability = 0.0;
-        continue;
-      }
-      const float scale = static_cast<float>(1.0 / temperature);
-      forVectors(K, [&](int64_t k, int) {
-        const Vector v = (load(weights + k) - max) * scale;
-        store(weights + k, select(v > splat(-87.0f), expVector(v), Vector{}));
-      });
-      if (most < K || share < 1.0) draw::truncate(weights, K, most, share);
-      double total = 0.0;
-      code = static_cast<int32_t>(draw::pick(weights, K, u[image], &total));
-      logProbability = std::log(weights[code] / total);
-    }
+  const draw::Problem p{args.in(0),         args.as<const double>(1), args.as<int32_t>(2), args.as<double>(3),
+                        args.integer(0),    args.integer(1),          args.number(2),      args.numbers[3],
+                        args.integer(4),    args.numbers[5]};
+  if (const char* problem = draw::problemOf(args, p)) return refuse(problem);
+  parallelFor(p.images, 1, [&](int64_t begin, int64_t end, int worker) {
+    float* weights = static_cast<float*>(scratch(worker, 0, (p.K + kLanes) * sizeof(float)));
+    for (int64_t image = begin; image < end; image++) draw::drawImage(p, image, weights);
   });
 }
 

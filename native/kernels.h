@@ -25,6 +25,12 @@ struct Args {
   float number(int i) const { return static_cast<float>(numbers[i]); }
 };
 
+// Says why a kernel does not do what it is asked for: a number or an id that would leave an array, which only a mistake of
+// TypeScript's can bring here. The call throws it in JavaScript; of several the first counts. Any thread of a call may.
+void refuse(const char* problem);
+// What has been refused since it was last asked for, or null.
+const char* takeRefusal();
+
 struct Kernel {
   const char* name;
   // Returns what is wrong with the arguments, or null.

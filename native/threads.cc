@@ -36,6 +36,9 @@ Pool& pool() {
 
 thread_local bool insidePool = false;
 
+// Of the call that goes on: calls take turns.
+std::atomic<const char*> refusal{nullptr};
+
 constexpr uint64_t kOpen = uint64_t{1} << 31;
 constexpr uint64_t kJoined = kOpen - 1;
 
@@ -90,6 +93,13 @@ struct Block {
 Block blocks[kMaxThreads][kScratchSlots];
 
 }  // namespace
+
+void refuse(const char* problem) {
+  const char* none = nullptr;
+  refusal.compare_exchange_strong(none, problem, std::memory_order_relaxed);
+}
+
+const char* takeRefusal() { return refusal.exchange(nullptr, std::memory_order_relaxed); }
 
 int threadCount() { return insidePool ? 1 : pool().workers; }
 

@@ -3,9 +3,11 @@
  * number of steps of both trainings by it.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { checkConfig, codebookSizeOf, type RunConfig, runSchema } from '../src/config/run.ts';
+import { codebookSizeOf } from '../src/config/patch.ts';
+import type { RunConfig } from '../src/config/run.ts';
 import { mergeConfig } from '../src/config/schema.ts';
 import { Random } from '../src/core/random.ts';
+import { checkConfig, runSchema } from '../src/families/config.ts';
 import { Dalle } from '../src/families/transformer/dalle.ts';
 import { valueAndGradients } from '../src/kernels/autodiff.ts';
 import type { Parameters } from '../src/nn/module.ts';
@@ -34,7 +36,7 @@ export async function fitToBudget(
     patchTrain: { steps: steps(patchShare, rates.patchStepsPerSecond) },
     train: rhythm(steps(1 - patchShare, rates.modelStepsPerSecond)),
   };
-  return checkConfig(runSchema.parse(mergeConfig(config, fitted)));
+  return checkConfig(runSchema().parse(mergeConfig(config, fitted)));
 }
 
 interface Rates {

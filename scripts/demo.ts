@@ -8,18 +8,19 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { makeEmoji } from '../data/emoji.ts';
-import { openDataset } from '../data/index.ts';
+import { openDataset } from '../data/open.ts';
 import { runProgram } from '../src/cli.ts';
 import { presets } from '../src/config/presets.ts';
-import { checkConfig, type RunConfig, runSchema } from '../src/config/run.ts';
+import type { RunConfig } from '../src/config/run.ts';
 import { mergeConfig } from '../src/config/schema.ts';
+import { checkConfig, readRun, runSchema } from '../src/families/config.ts';
 import { encodePng } from '../src/image/png.ts';
 import { writeAtomic } from '../src/io/atomic.ts';
 import { writeJson } from '../src/io/files.ts';
+import { runPaths } from '../src/io/runfolder.ts';
 import { splitDataset } from '../src/runs/images.ts';
 import { openPainter } from '../src/runs/painter.ts';
-import { readRun, runPaths } from '../src/runs/run.ts';
-import { drawSampleGrid, type SampleCaptions } from '../src/runs/samples.ts';
+import { drawSampleSheet, type SampleCaptions } from '../src/runs/samples.ts';
 import { type Session, startEngine } from '../src/runs/session.ts';
 import { trainRun } from '../src/runs/train.ts';
 import { fitToBudget, rhythm } from './budget.ts';
@@ -32,7 +33,7 @@ const flags = z.object({
   seed: z.number().int().min(0).default(0).describe('another seed trains another model'),
 });
 
-/** Styles that the demo learns, and how it divides its minutes; chosen by measurement, see the README. */
+/** Styles that the demo learns, and how it divides its minutes; chosen by measurement: docs/results/demo.md. */
 const STYLES = ['noto'];
 const PATCH_SHARE = 0.2;
 /** Seconds that go to building, drawing, decoding, encoding, checking and painting. */
@@ -92,7 +93,7 @@ function smokeConfig(seed: number): RunConfig {
     model: { width: 64, layers: 2, heads: 2 },
     train: { ...rhythm(60), batchSize: 16 },
   };
-  return checkConfig(runSchema.parse(mergeConfig(presets.tiny, small)));
+  return checkConfig(runSchema().parse(mergeConfig(presets.tiny, small)));
 }
 
 /** Files the captions by the split of the data that has been drawn; where it lacks them, others of each side. */
@@ -132,7 +133,7 @@ async function demo(session: Session, values: z.output<typeof flags>): Promise<v
     ? await readRun(out, 'demo')
     : smoke
       ? smokeConfig(seed)
-      : await fitToBudget(checkConfig(runSchema.parse(mergeConfig(presets.tiny, { seed }))), {
+      : await fitToBudget(checkConfig(runSchema().parse(mergeConfig(presets.tiny, { seed }))), {
           seconds: Math.max(30, values.minutes * 60 - OVERHEAD_SECONDS),
           patchShare: PATCH_SHARE,
           now: session.now,
@@ -152,7 +153,7 @@ async function demo(session: Session, values: z.output<typeof flags>): Promise<v
 
   reporter.stage('samples', { index: stages.of, of: stages.of });
   const painter = await openPainter(out);
-  const { sheet, painted } = await drawSampleGrid(painter, captions, { columns: 8 });
+  const { sheet, painted } = await drawSampleSheet(painter, captions, { columns: 8 });
   await writeAtomic(runPaths(out).samples, await encodePng(sheet));
   reporter.pictures(painted.slice(0, 6), { pictureColumns: 24 });
   painter.dispose();

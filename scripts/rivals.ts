@@ -7,15 +7,18 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { makeEmoji } from '../data/emoji.ts';
-import { openDataset } from '../data/index.ts';
+import { openDataset } from '../data/open.ts';
 import { compareCommand } from '../src/cli/commands/compare.ts';
 import { runProgram } from '../src/cli.ts';
-import { familyDefaults, presets } from '../src/config/presets.ts';
-import { checkConfig, type Family, families, type RunConfig, runSchema } from '../src/config/run.ts';
+import { presets } from '../src/config/presets.ts';
+import type { RunConfig } from '../src/config/run.ts';
 import { mergeConfig } from '../src/config/schema.ts';
+import { checkConfig, readRun, runSchema } from '../src/families/config.ts';
+import { familyNames, familyOf } from '../src/families/families.ts';
+import { resolveConfig } from '../src/families/resolve.ts';
+import { runPaths } from '../src/io/runfolder.ts';
 import { trainFeatures } from '../src/runs/features.ts';
 import { splitDataset } from '../src/runs/images.ts';
-import { readRun, runPaths } from '../src/runs/run.ts';
 import { type Session, startEngine } from '../src/runs/session.ts';
 import { trainRun } from '../src/runs/train.ts';
 import { rhythm } from './budget.ts';
@@ -27,11 +30,7 @@ const flags = z.object({
     .positive()
     .default(10)
     .describe('training time of each family, its tokenizer or encoder included'),
-  families: z
-    .array(z.enum(families))
-    .min(1)
-    .default([...families])
-    .describe('which'),
+  families: z.array(z.enum(familyNames())).min(1).default(familyNames()).describe('which'),
   out: z.string().default('runs/rivals').describe('where the runs and the report go').meta({ title: 'folder' }),
   data: z.string().default('datasets/demo').describe('where the emoji are drawn').meta({ title: 'folder' }),
   numImages: z
@@ -49,8 +48,8 @@ const FIRST: Readonly<Record<FirstStage, number>> = {
   text: 0.15,
 };
 
-function firstOf(family: Family): FirstStage {
-  return family === 'transformer' ? 'patch' : 'text';
+function firstOf(family: string): FirstStage {
+  return familyOf(family).stages.includes('text') ? 'text' : 'patch';
 }
 
 /** Cheap first; `nll` and `recon` are the transformer's alone, and of the others the table says so. */
@@ -64,7 +63,7 @@ const REFERENCE = 1000;
 
 /** A run of the comparison. */
 interface Entrant {
-  readonly family: Family;
+  readonly family: string;
   readonly folder: string;
   /** A run whose text encoder it takes over: the same steps from the same seed on the same data would give the same. */
   readonly encoder?: string;
@@ -81,7 +80,7 @@ async function fittedConfig(
   const stage = `${first}Train`;
   const before = encoder === undefined ? {} : { [stage]: (await readRun(encoder, 'rivals')).textTrain };
   const fields = { family, seed, ...before, train: { checkSamples: CHECKED } };
-  const config = checkConfig(runSchema.parse(mergeConfig(presets.tiny, familyDefaults[family], fields)));
+  const config = resolveConfig({ preset: 'tiny', fields });
   const probe = `${folder}-probe`;
   if (encoder !== undefined) await copyFirstStage(first, encoder, probe);
   const each = await measureSteps(session, { config, data, folder: probe, trained: encoder !== undefined });
@@ -94,7 +93,7 @@ async function fittedConfig(
       ? { [stage]: { steps: stepsWithin(budget, FIRST[first], { seconds: each[first], images: images.first }) } }
       : {}),
   };
-  return checkConfig(runSchema.parse(mergeConfig(config, fitted)));
+  return checkConfig(runSchema().parse(mergeConfig(config, fitted)));
 }
 
 /** Trains an entrant, or goes on with it. @returns false if it was stopped */
@@ -128,15 +127,15 @@ async function rivals(session: Session, values: z.output<typeof flags>): Promise
   let encoder: string | undefined;
   for (const family of values.families) {
     const folder = join(out, family);
-    if (!(await enter(session, { family, folder, encoder: family === 'transformer' ? undefined : encoder }, values)))
-      return;
-    if (family !== 'transformer') encoder ??= folder;
+    const shares = firstOf(family) === 'text';
+    if (!(await enter(session, { family, folder, encoder: shares ? encoder : undefined }, values))) return;
+    if (shares) encoder ??= folder;
   }
   // Another seed: nothing is judged by the network that conditions it.
   const features = join(out, 'features');
   const judge = { seed: seed + 1, images: { imageSize } };
   if ((await trainFeatures(session, { data, out: features, fields: judge })) === undefined) return;
-  const { heldOut } = splitDataset(await openDataset(data, { check: false }), runSchema.parse(presets.tiny).images);
+  const { heldOut } = splitDataset(await openDataset(data, { check: false }), runSchema().parse(presets.tiny).images);
   const numImages = values.numImages ?? heldOut.length;
   await compareCommand(session, {
     runs: values.families.map(family => join(out, family)),

@@ -8,7 +8,7 @@ import { dirname } from 'node:path';
 import type { RunConfig } from '../src/config/run.ts';
 import { mergeConfig } from '../src/config/schema.ts';
 import { readJsonLines } from '../src/io/jsonlines.ts';
-import { runPaths } from '../src/runs/run.ts';
+import { runPaths } from '../src/io/runfolder.ts';
 import type { Session } from '../src/runs/session.ts';
 import { trainRun } from '../src/runs/train.ts';
 

@@ -10,7 +10,7 @@
  * training; `autoencoderFlops` counts them from the config.
  */
 import type { Tensor } from '@tensorflow/tfjs-core';
-import type { PatchConfig } from '../src/config/run.ts';
+import type { PatchConfig } from '../src/config/patch.ts';
 import { gelu } from '../src/kernels/activation/activation.ts';
 import { patchify, unpatchify } from '../src/kernels/conv/conv.ts';
 import { Conv2d, Linear } from '../src/nn/layers.ts';

@@ -5,7 +5,7 @@
  */
 import type { Tensor } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
-import { codebookSizeOf, type PatchConfig } from '../src/config/run.ts';
+import { codebookSizeOf, type PatchConfig } from '../src/config/patch.ts';
 import { expectShape } from '../src/core/errors.ts';
 import type { Random } from '../src/core/random.ts';
 import { signedToUnit, unitToSigned } from '../src/image/pixels.ts';

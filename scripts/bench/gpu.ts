@@ -4,8 +4,8 @@
  * its rounds in turn. Where there is no GPU the same table says "not measured".
  */
 
-import { presets } from '../../src/config/presets.ts';
 import { UserError } from '../../src/core/errors.ts';
+import { resolveConfig } from '../../src/families/resolve.ts';
 import type { Session } from '../../src/runs/session.ts';
 import { type BenchFlags, type gpuModels, type Shape, shapeOf } from './flags.ts';
 import { knownPeak, type Roof } from './gpupeaks.ts';
@@ -53,7 +53,10 @@ function ask(task: GpuTask): unknown {
 
 /** The preset, or for `--smoke` something that a processor can do. */
 function shapeOfModel(model: ModelName, flags: BenchFlags): Shape {
-  if (!flags.smoke) return { ...shapeOf(flags), ...presets[model].model };
+  if (!flags.smoke) {
+    const { width, layers, heads } = resolveConfig({ preset: model }).model;
+    return { ...shapeOf(flags), width, layers, heads };
+  }
   const layers = model === 'small' ? 1 : 2;
   return { width: 16, layers, heads: 2, captionLength: 3, grid: 3, captionVocab: 8, imageVocab: 16 };
 }

@@ -4,9 +4,10 @@
  * that is trained, heads on their own positions, half of the square of attention.
  */
 import type { Tensor } from '@tensorflow/tfjs-core';
-import { modelSchema, patchSchema, patchTrainSchema } from '../../src/config/run.ts';
+import { patchSchema, patchTrainSchema } from '../../src/config/patch.ts';
 import { Random } from '../../src/core/random.ts';
 import type { Precision } from '../../src/device/native/native.ts';
+import { modelSchema } from '../../src/families/transformer/config.ts';
 import { Dalle } from '../../src/families/transformer/dalle.ts';
 import { generate, imagesOfSeed } from '../../src/families/transformer/generate.ts';
 import { Images } from '../../src/image/images.ts';

@@ -9,15 +9,16 @@ import { z } from 'zod';
 import { heldOutCaptions, makeShapes } from '../../data/shapes.ts';
 import { runProgram } from '../../src/cli.ts';
 import { presets } from '../../src/config/presets.ts';
-import { checkConfig, type RunConfig, runSchema } from '../../src/config/run.ts';
+import type { RunConfig } from '../../src/config/run.ts';
 import { mergeConfig } from '../../src/config/schema.ts';
+import { checkConfig, readRun, runSchema } from '../../src/families/config.ts';
 import { encodePng } from '../../src/image/png.ts';
-import { grid } from '../../src/image/sheet.ts';
+import { drawSheet } from '../../src/image/sheet.ts';
 import { writeAtomic } from '../../src/io/atomic.ts';
 import { writeJson } from '../../src/io/files.ts';
+import { runPaths } from '../../src/io/runfolder.ts';
 import { SceneJudge } from '../../src/metrics/judges/scenes.ts';
 import { openPainter } from '../../src/runs/painter.ts';
-import { readRun, runPaths } from '../../src/runs/run.ts';
 import { type Session, startEngine } from '../../src/runs/session.ts';
 import { trainRun } from '../../src/runs/train.ts';
 import { fitToBudget } from '../budget.ts';
@@ -46,7 +47,7 @@ function shapesConfig(seed: number): RunConfig {
     model: { captionLength: 24, width: 128 },
     train: { balance: 0 },
   };
-  return checkConfig(runSchema.parse(mergeConfig(presets.tiny, fields)));
+  return checkConfig(runSchema().parse(mergeConfig(presets.tiny, fields)));
 }
 
 interface Score {
@@ -95,7 +96,12 @@ async function shapes(session: Session, values: z.output<typeof flags>): Promise
   }
   await writeJson(join(out, 'accuracy.json'), { ...values, scores: Object.fromEntries(scores) });
   const shown = pictures.slice(0, 24).map((picture, i) => ({ picture, label: `${captions[i]} (${marks[i]})` }));
-  const sheet = await grid(shown, { columns: 6, cellScale: 4, title: 'Held-out captions', note: 'attributes right' });
+  const sheet = await drawSheet(shown, {
+    columns: 6,
+    cellScale: 4,
+    title: 'Held-out captions',
+    note: 'attributes right',
+  });
   await writeAtomic(runPaths(out).samples, await encodePng(sheet));
   session.print(runPaths(out).samples);
 }

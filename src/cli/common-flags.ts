@@ -1,6 +1,6 @@
 /** @file Flags that several commands have. What they take is looked up when a command is called, not when it is defined. */
 import { z } from 'zod';
-import { weightKinds } from '../runs/run.ts';
+import { weightKinds } from '../io/runfolder.ts';
 
 export const folder = (description: string) => z.string().min(1).describe(description).meta({ title: 'folder' });
 export const file = (description: string) => z.string().min(1).describe(description).meta({ title: 'file' });
@@ -38,9 +38,9 @@ export async function engineFlags() {
 
 /** How a data set is laid out. */
 export async function formatFlag() {
-  const { formatNames } = await import('../../data/index.ts');
+  const { allFormats } = await import('../../data/formats/formats.ts');
   return z
-    .enum(['auto', ...formatNames])
+    .enum(['auto', ...allFormats().map(({ name }) => name)])
     .default('auto')
     .describe('layout of the data');
 }

@@ -1,7 +1,7 @@
 /**
- * @file Starting points: presets by size, and what each family needs to differ from them. Nothing but partial configs.
+ * @file Starting points: presets by size, nothing but partial configs.
  */
-import type { Family, RunConfigInput } from './run.ts';
+import type { RunConfigInput } from './run.ts';
 
 /** Starting points; every field can still be set by flag or file. */
 export const presets = {
@@ -24,8 +24,8 @@ export const presets = {
     },
     sampling: { temperature: 0.4, cfgScale: 1 },
   },
-  /** d 256, 6 layers: the full 256 + 1024 positions at the size of a laptop. */
-  small: { model: { width: 256, layers: 6, heads: 4 } },
+  /** What the fields' own defaults make, d 256 and 6 layers: the full 256 + 1024 positions at the size of a laptop. */
+  small: {},
   /** d 768, 12 layers: for a GPU. */
   base: { model: { width: 768, layers: 12, heads: 12 }, train: { lr: 3e-4 } },
   /** The paper's choices (Ramesh et al. 2021) at the width of `small`. */
@@ -49,63 +49,7 @@ export const presets = {
   },
 } as const satisfies Record<string, Partial<Record<keyof RunConfigInput, object>>>;
 
-/**
- * What a family needs to differ from the presets, whose training is the transformer's: no rival clips, decays or rises as
- * it does. Published values at the size of `small` and `tiny`.
- */
-export const familyDefaults = {
-  transformer: {},
-  /** Radford et al. 2016, with DiffAugment (Zhao et al. 2020) and an averaged generator. */
-  dcgan: {
-    train: {
-      batchSize: 32,
-      optimizer: 'adamw',
-      lr: 2e-4,
-      warmup: 0,
-      finalLr: 1,
-      beta1: 0.5,
-      beta2: 0.999,
-      weightDecay: 0,
-      clip: 1e9,
-      ema: 0.995,
-      checkSamples: 128,
-    },
-  },
-  /** Huang et al. 2024; the penalties' weight is theirs at 64 pixels, the learning rate that of narrower networks. */
-  r3gan: {
-    gan: { loss: 'relativistic', r1: 2, r2: 2, gammaEnd: 0.1 },
-    train: {
-      batchSize: 16,
-      optimizer: 'adamw',
-      lr: 1e-3,
-      warmup: 0,
-      finalLr: 0.25,
-      beta1: 0,
-      beta2: 0.99,
-      weightDecay: 0,
-      clip: 1e9,
-      ema: 0.995,
-      checkSamples: 128,
-    },
-  },
-  /** Karras et al. 2022. */
-  diffusion: {
-    train: {
-      batchSize: 32,
-      optimizer: 'adamw',
-      lr: 1e-3,
-      warmup: 0.02,
-      finalLr: 0.1,
-      beta1: 0.9,
-      beta2: 0.99,
-      weightDecay: 0,
-      clip: 1,
-      ema: 0.997,
-      checkSamples: 64,
-    },
-    sampling: { cfgScale: 2 },
-  },
-} as const satisfies Record<Family, Partial<Record<keyof RunConfigInput, object>>>;
-
 export type PresetName = keyof typeof presets;
+/** Where a run starts from that names none. */
+export const defaultPreset: PresetName = 'small';
 export const presetNames = Object.keys(presets) as readonly PresetName[];

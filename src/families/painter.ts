@@ -3,7 +3,7 @@
  * a picture comes about (evaluation, comparison, the grids of training) hold a `Painter`.
  */
 import type { PatchTokenizer } from '../../tokenizer/patch.ts';
-import type { Family, RunConfig } from '../config/run.ts';
+import type { RunConfig } from '../config/run.ts';
 import {
   checkOptions,
   checkValue,
@@ -17,9 +17,8 @@ import {
 import { UserError } from '../core/errors.ts';
 import type { Picture } from '../image/images.ts';
 import { samplingChecks } from './checks.ts';
-import { type Batch, type BatchPainter, type CallOptions, type Order, PaintQueue } from './queue.ts';
-import { measureNats } from './transformer/likelihood.ts';
-import type { Tessera } from './transformer/tessera.ts';
+import type { CallOptions, Order } from './queue.ts';
+import type { CodePainter } from './transformer/codepainter.ts';
 
 /** How captions are painted. Settings that are left out, or that the family does not have, are the run's own. */
 export interface PainterOptions extends CallOptions {
@@ -35,7 +34,8 @@ export interface PainterOptions extends CallOptions {
 export interface Painter {
   readonly run: string;
   readonly config: RunConfig;
-  readonly family: Family;
+  /** The registered name. */
+  readonly family: string;
   readonly imageSize: number;
   /** The training step of its weights. */
   readonly step: number;
@@ -57,6 +57,8 @@ export interface Painter {
   readonly tokenizer?: PatchTokenizer;
   /** The likelihood of pictures given their captions, of a model that has one. */
   readonly likelihood?: Likelihood;
+  /** The run as what paints code by code, with previews and completion; of families that paint codes. */
+  readonly codes?: CodePainter;
   /** Frees the model, after the batch that is under way. What waits is refused. */
   dispose(): void;
 }
@@ -110,95 +112,4 @@ export function ordersOf(captions: readonly string[], options: PainterOptions = 
   const { seed = 0 } = options;
   const numbers = imageNumbers(captions, options);
   return captions.map((caption, i) => ({ caption, seed, number: numbers[i] }));
-}
-
-/** Positions of all images together that are painted in one batch: bounds the memory of keys and values. */
-const CACHED_POSITIONS = 10240;
-
-/** Paints code by code. */
-class TransformerBrush implements BatchPainter {
-  readonly batchSize: number;
-  private readonly tessera: Tessera;
-
-  constructor(tessera: Tessera) {
-    this.tessera = tessera;
-    this.batchSize = Math.max(1, Math.floor(CACHED_POSITIONS / tessera.model.length));
-  }
-
-  async paint({ orders, settings, onUnfinished, onStep }: Batch): Promise<readonly Picture[]> {
-    let pictures: readonly Picture[] = [];
-    for await (const painting of this.tessera.paintOrders(orders, {
-      ...settings,
-      previews: onUnfinished !== undefined,
-    })) {
-      pictures = painting.pictures;
-      onUnfinished?.(pictures);
-      onStep(painting.painted / painting.total);
-    }
-    return pictures;
-  }
-}
-
-/** A transformer of any origin as a painter. */
-export class TransformerPainter implements Painter {
-  readonly family = 'transformer';
-  readonly run: string;
-  readonly config: RunConfig;
-  readonly imageSize: number;
-  readonly step: number;
-  readonly tessera: Tessera;
-  private readonly queue: PaintQueue;
-
-  constructor(tessera: Tessera) {
-    this.tessera = tessera;
-    this.queue = new PaintQueue(new TransformerBrush(tessera), tessera.folder);
-    this.run = tessera.folder;
-    this.config = tessera.config;
-    this.imageSize = tessera.imageSize;
-    this.step = tessera.step;
-  }
-
-  get parameters(): number {
-    return this.tessera.model.parameters.count() + this.tessera.patch.parameters.count();
-  }
-
-  get passes(): number {
-    return this.tessera.model.codes;
-  }
-
-  get tokenizer(): PatchTokenizer {
-    return this.tessera.patch;
-  }
-
-  get likelihood(): Likelihood {
-    const { model } = this.tessera;
-    return {
-      codes: model.codes,
-      measureNats: async (pictures, captions) => {
-        const ids = new Int32Array(captions.length * model.config.captionLength);
-        captions.forEach((caption, i) => {
-          ids.set(this.tessera.encodeCaption(caption).ids, i * model.config.captionLength);
-        });
-        const codes = await this.tessera.encode(pictures);
-        return (await measureNats(model, { captions: ids, codes })).image;
-      },
-    };
-  }
-
-  get settings(): string {
-    const { temperature, cfgScale } = this.config.sampling;
-    return `temperature ${temperature}, guidance ${cfgScale}`;
-  }
-
-  cutAt(caption: string): number | undefined {
-    return this.tessera.encodeCaption(caption).cut ? this.config.model.captionLength : undefined;
-  }
-
-  async paint(captions: readonly string[], options: PainterOptions = {}): Promise<Picture[]> {
-    return this.queue.paint(ordersOf(captions, options), options);
-  }
-
-  dispose(): void {
-    this.queue.close(() => this.tessera.dispose());
-  }
 }

@@ -3,10 +3,10 @@
  * is loaded when it is called.
  */
 import { checkOptions, choiceCheck, listCheck, pathCheck, seedCheck, textCheck, wholeCheck } from '../core/checks.ts';
+import { type WeightKind, weightKinds } from '../io/runfolder.ts';
 import { defaultMetrics } from '../metrics/define.ts';
 import type { Comparison } from '../runs/compare.ts';
 import type { Evaluation } from '../runs/evaluate.ts';
-import { type WeightKind, weightKinds } from '../runs/run.ts';
 import { type EngineOptions, engineChecks, engineOf } from './engine.ts';
 import { openSession, stoppable, type WorkOptions, workChecks } from './progress.ts';
 

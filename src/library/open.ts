@@ -3,9 +3,11 @@ import type { BpeTokenizer } from '../../tokenizer/bpe.ts';
 import { PictureCodec } from '../../tokenizer/codec.ts';
 import { checkOptions, checkValue, choiceCheck, pathCheck } from '../core/checks.ts';
 import type { Painter } from '../families/painter.ts';
+import { type WeightKind, weightKinds } from '../io/runfolder.ts';
+import { startBackend } from '../kernels/start.ts';
 import { type Exported, exportRun as writeExport } from '../runs/export.ts';
 import { openPainter as openRunPainter } from '../runs/painter.ts';
-import { shippedModel, type WeightKind, weightKinds } from '../runs/run.ts';
+import { shippedModel } from '../runs/run.ts';
 import { openCaptionTokenizer, openPatchTokenizer } from '../runs/tokenizers.ts';
 import { type EngineOptions, engineChecks, engineOf } from './engine.ts';
 
@@ -47,7 +49,9 @@ export async function openTokenizers(run: string = shippedModel(), options: Engi
   checkValue('openTokenizers: run', run, pathCheck);
   checkOptions('openTokenizers', options, engineChecks);
   const captions = await openCaptionTokenizer(run);
-  return { captions, pictures: new PictureCodec(await openPatchTokenizer(run, engineOf(options))) };
+  const { backend, precision, threads } = engineOf(options);
+  const start = () => startBackend(backend, { precision, threads });
+  return { captions, pictures: new PictureCodec(await openPatchTokenizer(run, { where: 'openTokenizers', start })) };
 }
 
 /** What to copy. */

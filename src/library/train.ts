@@ -29,6 +29,11 @@ export interface TrainOptions extends DataOptions, EngineOptions, WorkOptions {
    * closely watched it is trained can differ.
    */
   readonly config?: RunConfigInput;
+  /**
+   * The last stage to do, where the model is not to be trained yet: `captions` the caption tokenizer, `text` the text
+   * encoder, `patch` the patch tokenizer, `codes` the data as codes. Which of them a run has is its family's matter.
+   */
+  readonly until?: 'captions' | 'text' | 'patch' | 'codes';
 }
 
 /** How a training ended. */
@@ -37,6 +42,7 @@ export interface Trained {
   readonly finished: boolean;
 }
 
+const untilCheck = choiceCheck(['captions', 'text', 'patch', 'codes']);
 const dataChecks = { data: pathCheck, format: textCheck, strict: booleanCheck };
 
 /**
@@ -47,16 +53,16 @@ const dataChecks = { data: pathCheck, format: textCheck, strict: booleanCheck };
  */
 export async function train(options: TrainOptions): Promise<Trained> {
   const checks = { ...dataChecks, ...engineChecks, ...workChecks };
-  const own = { out: pathCheck, preset: choiceCheck(presetNames), config: objectCheck };
+  const own = { out: pathCheck, preset: choiceCheck(presetNames), config: objectCheck, until: untilCheck };
   checkOptions('train', options, { ...checks, ...own }, ['data', 'out']);
-  const { data, out, preset, config: fields, format, strict } = options;
+  const { data, out, preset, config: fields, format, strict, until } = options;
   const { planRun } = await import('../runs/run.ts');
   const { startEngine } = await import('../runs/session.ts');
   const { trainRun } = await import('../runs/train.ts');
   const config = await planRun(out, { preset, fields });
   const session = openSession(options);
   await startEngine(session, engineOf(options));
-  return { finished: await trainRun(session, { data, out, format, strict, config }) };
+  return { finished: await trainRun(session, { data, out, format, strict, config, until }) };
 }
 
 /** What features to train, on what. */

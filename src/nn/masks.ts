@@ -7,7 +7,7 @@
  * `full` is plain causal attention, `dalle` is DALL·E's (Ramesh et al. 2021, appendix B.1 and figure 11): the caption is
  * causal, every image position sees all of it, and layers differ in what an image position sees of the image.
  */
-import { attentionPatterns } from '../config/run.ts';
+import { attentionPatterns } from '../config/attention.ts';
 import { UserError } from '../core/errors.ts';
 import { type AttentionMask, Mask } from '../kernels/attention/mask.ts';
 

@@ -2,7 +2,7 @@
  * @file What a comparison says, as plain data: everything that the page shows and the JSON holds, and nothing else. null
  * always means that something was not measured; the page then says so, and never shows 0 in its place.
  */
-import type { Family } from '../config/run.ts';
+import { familyOf } from '../families/families.ts';
 
 /** A comparison of runs. */
 export interface Report {
@@ -32,7 +32,7 @@ export interface RunReport {
   readonly run: string;
   /** Short and unique in the report. */
   readonly name: string;
-  readonly family: Family;
+  readonly family: string;
   /** Runs of one group differ in their seed alone. */
   readonly group: string;
   readonly seed: number;
@@ -176,19 +176,12 @@ export interface NearestTraining {
   }[];
 }
 
-const familyNames = {
-  transformer: 'transformer',
-  dcgan: 'DCGAN',
-  r3gan: 'R3GAN',
-  diffusion: 'diffusion',
-} as const satisfies Record<Family, string>;
-
 /** What a family is called in sentences. */
-export function familyName(family: Family): string {
-  return familyNames[family];
+export function familyName(family: string): string {
+  return familyOf(family).words.title;
 }
 
 /** Families that two players train. */
-export function isGame(family: Family): boolean {
-  return family === 'dcgan' || family === 'r3gan';
+export function isGame(family: string): boolean {
+  return familyOf(family).game === true;
 }

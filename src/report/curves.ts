@@ -2,7 +2,7 @@
  * @file The curves of a comparison: quality of samples against every axis of the budget, and losses, each on an axis of its
  * own. Runs that differ in their seed alone are one line with a band from the lowest to the highest.
  */
-import type { Family } from '../config/run.ts';
+import { familyOf } from '../families/families.ts';
 import { type Check, isGame, type RunReport } from './contents.ts';
 import { mainStage } from './history.ts';
 import { type Line, legend, lineChart } from './linechart.ts';
@@ -85,7 +85,7 @@ export function lossCurves(runs: Runs): Html {
     const lines = lossLines(group).map(line => scaleX(line, unit.divisor));
     const ys = lines.flatMap(({ points }) => points.flatMap(({ y }) => y ?? []));
     const log = ys.length > 0 && Math.min(...ys) > 0 && Math.max(...ys) > 30 * Math.min(...ys);
-    const loss = lossUnits[group.runs[0].family];
+    const loss = familyOf(group.runs[0].family).words.loss;
     return html`<figure><figcaption class="tone-${group.tone}">${group.name}</figcaption>${lineChart({
       title: `${loss} of ${group.name} against ${label}`,
       x: { label },
@@ -96,14 +96,6 @@ export function lossCurves(runs: Runs): Html {
     })}</figure>`;
   })}</div>`;
 }
-
-/** What is minimised. */
-const lossUnits = {
-  transformer: 'loss, nats an image code',
-  dcgan: 'losses of the two players',
-  r3gan: 'losses of the two players',
-  diffusion: 'denoising loss',
-} as const satisfies Record<Family, string>;
 
 /** What the curves of a loss are called in a chart. */
 const lossNames: readonly (readonly [curve: string, name: string])[] = [

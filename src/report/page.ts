@@ -15,7 +15,7 @@ import {
   sampleTable,
   stabilityPanel,
 } from './panels.ts';
-import { style } from './style.ts';
+import { pageStyle } from './style.ts';
 
 interface Section {
   readonly id: string;
@@ -46,7 +46,7 @@ export function renderPage(report: Report): string {
   const names = runs.map(({ name }) => name);
   const title = names.length <= 4 ? names.join(' · ') : `${names.slice(0, 3).join(' · ')} and ${names.length - 3} more`;
   // The style sheet is ours and holds nothing that needs escaping.
-  const css: Html = { markup: style };
+  const css: Html = { markup: pageStyle() };
   const policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'";
   const page = html`<html lang="en">
 <head>

@@ -3,7 +3,9 @@
  * samples gone (the training marks these itself, `collapsed` in its log); a validation loss above that of a model that has
  * learnt nothing. And the shares of runs that failed, with Wilson's intervals. A loss of a GAN is no verdict.
  */
-import { codebookSizeOf, type RunConfig } from '../config/run.ts';
+
+import type { RunConfig } from '../config/run.ts';
+import { familyOf } from '../families/families.ts';
 import { type Interval, wilson } from '../metrics/intervals.ts';
 import type { Check, Progress, RunReport, Stage, Verdict } from './contents.ts';
 import { type History, type Mark, mainStage } from './history.ts';
@@ -29,8 +31,8 @@ export function verdictOf({ stages, checks, marks }: Omit<History, 'metrics'>, c
   const validations = main === undefined ? 0 : validationOf(main, config).length;
   const basis = { checks: checks.length, validations };
   if (broken.length > 0) return { ...broken[0], ...basis };
-  // A transformer is judged by its validation loss; every other family needs a look at its samples.
-  const judged = checks.length > 0 || (config.family === 'transformer' && validations > 0);
+  const suffices = familyOf(config.family).validation?.suffices === true;
+  const judged = checks.length > 0 || (suffices && validations > 0);
   return { kind: judged ? 'stable' : 'unchecked', rule: null, step: null, ...basis };
 }
 
@@ -54,16 +56,15 @@ function marked(marks: readonly Mark[]): Broken[] {
 
 /** The held-out loss that a family is judged by. */
 function validationOf(main: Stage, { family }: RunConfig): readonly { step: number; value: number | null }[] {
-  if (family === 'transformer') return main.curves.val_image ?? main.curves.val_loss ?? [];
-  return family === 'diffusion' ? (main.curves.val_loss ?? []) : [];
+  const curves = familyOf(family).validation?.curves ?? [];
+  return curves.map(name => main.curves[name]).find(curve => curve !== undefined) ?? [];
 }
 
-/** A validation loss, at the end, above what guessing (transformer) or no network (denoiser with EDM's weights) has. */
+/** A validation loss, at the end, above what a model that has learnt nothing has. */
 function untaught(main: Stage | undefined, config: RunConfig): Broken[] {
   const last = main === undefined ? undefined : validationOf(main, config).at(-1);
   if (last === undefined || last.value === null) return [];
-  const { family, diffusion, patch } = config;
-  const limit = family === 'transformer' ? Math.log(codebookSizeOf(patch)) : diffusion.precond === 'edm' ? 1 : Infinity;
+  const limit = familyOf(config.family).validation?.untaught(config) ?? Number.POSITIVE_INFINITY;
   return last.value > limit ? [{ kind: 'collapsed', rule: 'validation loss rule', step: last.step }] : [];
 }
 

@@ -1,19 +1,30 @@
 /**
- * @file The look of the page: light, dark and printed. Colours of families are Okabe and Ito's, which people with any
- * colour vision tell apart; on dark they are lighter.
+ * @file The look of the page: light, dark and printed. Every family brings its own colours; those of the house are Okabe
+ * and Ito's, which people with any colour vision tell apart, and lighter on dark.
  */
+import { allFamilies } from '../families/families.ts';
 
-export const style = `
+/** One variable a family. */
+function colours(paper: 'light' | 'dark'): string {
+  return allFamilies()
+    .map(({ name, words }) => `--${name}: ${words.colour[paper]};`)
+    .join(' ');
+}
+
+/** The style sheet of a page that may show any registered family. */
+export function pageStyle(): string {
+  const tones = allFamilies().map(({ name }) => `.tone-${name} { color: var(--${name}); }`);
+  return `
 :root {
   color-scheme: light dark;
   --paper: #ffffff; --raised: #f6f7f9; --ink: #1c2128; --soft: #59636e; --line: #d9dee4; --grid: #e8ebef;
-  --transformer: #0072b2; --diffusion: #00805c; --dcgan: #c65102; --r3gan: #a9508a; --real: #6b7580;
+  ${colours('light')} --real: #6b7580; --link: #0072b2; --warn: #c65102;
   --good: #00714f; --bad: #b3340c; --mark: #fff3d6;
 }
 @media (prefers-color-scheme: dark) {
   :root {
     --paper: #14181d; --raised: #1d2329; --ink: #e6e9ed; --soft: #9ba5b0; --line: #343c45; --grid: #272e36;
-    --transformer: #56b4e9; --diffusion: #2fc79b; --dcgan: #f5894a; --r3gan: #e096c4; --real: #9aa5b1;
+    ${colours('dark')} --real: #9aa5b1; --link: #56b4e9; --warn: #f5894a;
     --good: #3dcf9f; --bad: #ff8a63; --mark: #453a1c;
   }
 }
@@ -21,7 +32,7 @@ export const style = `
   :root {
     color-scheme: light;
     --paper: #ffffff; --raised: #f6f7f9; --ink: #000000; --soft: #444444; --line: #cccccc; --grid: #e5e5e5;
-    --transformer: #0072b2; --diffusion: #00805c; --dcgan: #c65102; --r3gan: #a9508a; --real: #6b7580;
+    ${colours('light')} --real: #6b7580; --link: #0072b2; --warn: #c65102;
     --good: #00714f; --bad: #b3340c; --mark: #fff3d6;
   }
 }
@@ -37,7 +48,7 @@ h3 { margin: 1.8rem 0 .3rem; font-size: 1rem; }
 p { margin: .4rem 0; max-width: 46rem; }
 .lead { color: var(--soft); }
 .soft, .missing { color: var(--soft); }
-a { color: var(--transformer); }
+a { color: var(--link); }
 code {
   font: .86em ui-monospace, "SF Mono", Menlo, "DejaVu Sans Mono", monospace; background: var(--raised);
   padding: .1em .35em; border-radius: 4px; overflow-wrap: anywhere;
@@ -71,10 +82,7 @@ td.best b::after { content: " best"; font-weight: 500; font-size: .82em; color: 
 .bad { color: var(--bad); font-weight: 600; }
 .nowrap { white-space: nowrap; }
 .swatch { display: inline-block; width: .72em; height: .72em; border-radius: 2px; margin-right: .4em; background: currentColor; }
-.tone-transformer { color: var(--transformer); }
-.tone-diffusion { color: var(--diffusion); }
-.tone-dcgan { color: var(--dcgan); }
-.tone-r3gan { color: var(--r3gan); }
+${tones.join('\n')}
 .tone-real { color: var(--real); }
 .charts { display: flex; flex-wrap: wrap; gap: 1.2rem 26px; margin: .9rem 0; align-items: flex-start; }
 figure { margin: 0; break-inside: avoid; }
@@ -110,7 +118,7 @@ table.grid tbody th { font-weight: 400; min-width: 7.5rem; max-width: 13rem; lin
 .strip { display: flex; flex-wrap: wrap; gap: .55rem; margin: .5rem 0 1rem; padding: 0; list-style: none; }
 .strip li { font-size: .72rem; color: var(--soft); text-align: center; }
 .strip img { margin-bottom: 2px; }
-.warning { border-left: 3px solid var(--dcgan); padding: .1rem 0 .1rem .9rem; max-width: 52rem; }
+.warning { border-left: 3px solid var(--warn); padding: .1rem 0 .1rem .9rem; max-width: 52rem; }
 footer { margin-top: 3rem; padding-top: 1rem; border-top: 1px solid var(--line); color: var(--soft); font-size: .88rem; }
 @media (max-width: 600px) { .findings { grid-template-columns: 1fr; } .findings dt { border: 0; padding-bottom: 0; } }
 @media print {
@@ -121,3 +129,4 @@ footer { margin-top: 3rem; padding-top: 1rem; border-top: 1px solid var(--line);
   .wide { overflow: visible; }
 }
 `;
+}

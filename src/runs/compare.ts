@@ -3,14 +3,20 @@
  * trainings and evaluations have logged, paints the same captions with each, times it, and looks for training images among
  * the samples. What a run lacks is left out and named; nothing of a run is changed but that missing metrics are added.
  */
+
 import { existsSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { UserError } from '../core/errors.ts';
+import { shellWord } from '../core/shell.ts';
+import { familyOf } from '../families/families.ts';
+import { partFiles } from '../families/parts.ts';
 import { writeAtomic } from '../io/atomic.ts';
 import { readSafetensors } from '../io/files.ts';
 import { readJsonLines } from '../io/jsonlines.ts';
 import { loadState } from '../io/state.ts';
 import '../metrics/builtin.ts';
+import { readRun } from '../families/config.ts';
+import { chooseWeights, runPaths, type WeightKind } from '../io/runfolder.ts';
 import { findMetrics, type MetricDefinition } from '../metrics/define.ts';
 import { conclude } from '../report/conclusions.ts';
 import type { Report, RunReport, Stage } from '../report/contents.ts';
@@ -26,7 +32,6 @@ import {
   paintRuns,
 } from './comparison/paintings.ts';
 import { evaluateRun } from './evaluate.ts';
-import { chooseWeights, readRun, runPaths, type WeightKind } from './run.ts';
 import { type Session, startEngine } from './session.ts';
 
 export interface CompareRequest extends PaintingRequest {
@@ -127,8 +132,8 @@ async function openRuns({ runs: folders, weights: wanted }: CompareRequest): Pro
     const config = configs[i];
     const paths = runPaths(folder);
     const weights = chooseWeights(folder, wanted);
-    const needed = [paths.weights[weights], config.family === 'transformer' ? paths.patch : paths.text, paths.captions];
-    return { folder, name: names[i], config, weights, trained: needed.every(existsSync) };
+    const parts = partFiles(familyOf(config.family).stages, paths).map(([file]) => file);
+    return { folder, name: names[i], config, weights, trained: [paths.weights[weights], ...parts].every(existsSync) };
   });
 }
 
@@ -268,11 +273,17 @@ async function countIn(state: string | undefined, finished: string | undefined):
 /** The command that makes the report again. */
 function commandOf(request: CompareRequest): string {
   const { runs, out, data, captions, numImages, metrics: names, features, reference, seed, weights } = request;
-  const quoted = (text: string) => (/^[\w./:@%+=,-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
-  const measured = ['--metrics', names.join(','), '--features', quoted(features.join(',')), '--reference', reference];
-  const given = data === undefined ? [] : ['--data', quoted(data), ...(names.length === 0 ? [] : measured)];
-  const wanted = captions === undefined ? [] : ['--captions', quoted(captions.join('|'))];
+  const measured = [
+    '--metrics',
+    names.join(','),
+    '--features',
+    shellWord(features.join(',')),
+    '--reference',
+    reference,
+  ];
+  const given = data === undefined ? [] : ['--data', shellWord(data), ...(names.length === 0 ? [] : measured)];
+  const wanted = captions === undefined ? [] : ['--captions', shellWord(captions.join('|'))];
   const chosen = weights === undefined ? [] : ['--weights', weights];
-  const flags = ['--num-images', numImages, '--seed', seed, ...chosen, '--out', quoted(out)];
-  return ['tessera compare', ...runs.map(quoted), ...given, ...wanted, ...flags].join(' ');
+  const flags = ['--num-images', numImages, '--seed', seed, ...chosen, '--out', shellWord(out)];
+  return ['tessera compare', ...runs.map(shellWord), ...given, ...wanted, ...flags].join(' ');
 }

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { UserError } from '../core/errors.ts';
 import type { Completion } from '../families/queue.ts';
-import type { Tessera } from '../families/transformer/tessera.ts';
+import type { CodePainter } from '../families/transformer/codepainter.ts';
 import { decodeImage } from '../image/decode.ts';
 import type { Picture } from '../image/images.ts';
 
@@ -13,11 +13,11 @@ export interface CompletionFlags {
 }
 
 /** `--image` with `--keep-rows` or `--mask`: the picture in the run's size, and which patches stay. */
-export async function readCompletion(tessera: Tessera, request: CompletionFlags): Promise<Completion | undefined> {
+export async function readCompletion(codes: CodePainter, request: CompletionFlags): Promise<Completion | undefined> {
   const { image, keepRows, mask } = request;
   if (image === undefined) return undefined;
-  const size = tessera.imageSize;
-  const { grid: side } = tessera.config.patch;
+  const size = codes.imageSize;
+  const { grid: side } = codes.config.patch;
   const picture = await readImage(image, size);
   if (keepRows !== undefined) {
     if (keepRows >= side)

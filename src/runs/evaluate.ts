@@ -12,12 +12,13 @@ import { openFeatures } from '../features/open.ts';
 import { readJson } from '../io/files.ts';
 import { JsonLines } from '../io/jsonlines.ts';
 import '../metrics/builtin.ts';
+import { readRun } from '../families/config.ts';
+import { chooseWeights, fingerprint, runPaths, type WeightKind } from '../io/runfolder.ts';
 import { type Captioned, findMetrics, type MetricDefinition, type MetricRow } from '../metrics/define.ts';
 import { looksAt, measureAll, needsAny } from './evaluation/measure.ts';
 import { paintCaptions, readReal, reconstructCaptioned } from './evaluation/pictures.ts';
 import type { EvalRecord } from './evaluation/record.ts';
 import { openPainter, type Painter } from './painter.ts';
-import { chooseWeights, fingerprint, readRun, runPaths, type WeightKind } from './run.ts';
 import { downloads, type EngineFlags, type Session, startEngine } from './session.ts';
 
 export interface EvalRequest extends EngineFlags {

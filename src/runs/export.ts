@@ -3,16 +3,20 @@
  * like any other: config, tokenizers, one set of weights in half the bytes, the log. What goes on with its training and the
  * data as codes stay behind.
  */
+
 import { existsSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { UserError } from '../core/errors.ts';
+import { readRun } from '../families/config.ts';
+import { familyOf } from '../families/families.ts';
+import { partsAmong } from '../families/parts.ts';
 import { writeAtomic } from '../io/atomic.ts';
 import { readSafetensors, writeSafetensors } from '../io/files.ts';
 import { readJsonLines } from '../io/jsonlines.ts';
+import { chooseWeights, runPaths, type WeightKind, weightKinds } from '../io/runfolder.ts';
 import { type TensorData, toBfloat16, toFloat32 } from '../io/safetensors.ts';
 import { openPainter } from './painter.ts';
-import { chooseWeights, readRun, runPaths, type WeightKind, weightKinds } from './run.ts';
 
 export interface ExportRequest {
   readonly run: string;
@@ -61,8 +65,8 @@ export async function exportRun(request: ExportRequest): Promise<Exported> {
   const { tensors, metadata } = await readSafetensors(from.weights[weights]);
   const written = new Map([...tensors].map(([name, tensor]) => [name, converted(tensor, dtype)]));
   // The tokenizers keep their bytes, by which the weights know them.
-  for (const file of ['captions', config.family === 'transformer' ? 'patch' : 'text'] as const) {
-    await writeAtomic(to[file], await readFile(from[file]));
+  for (const part of partsAmong(familyOf(config.family).stages)) {
+    await writeAtomic(to[part], await readFile(from[part]));
   }
   const source = basename(resolve(run));
   await writeSafetensors(to.weights[weights], written, { ...metadata, dtype, weights, source });

@@ -4,14 +4,15 @@
  * be the text encoder that a judged model was conditioned by, so it is trained anew from a seed of its own.
  */
 import { existsSync } from 'node:fs';
-import { openDataset } from '../../data/index.ts';
-import { featuresConfig } from '../config/features.ts';
+import { openDataset } from '../../data/open.ts';
 import type { RunConfig } from '../config/run.ts';
+import { featuresConfig } from '../families/featuresconfig.ts';
+import { runPaths } from '../io/runfolder.ts';
 import { splitDataset } from './images.ts';
-import { planRun, runPaths, withRun } from './run.ts';
+import { planRun, withRun } from './run.ts';
 import type { Session } from './session.ts';
 import { Job } from './training/job.ts';
-import { textStage } from './training/rival.ts';
+import { textStage } from './training/parts.ts';
 
 const STAGES = ['caption tokenizer', 'text encoder'];
 

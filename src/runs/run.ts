@@ -1,81 +1,17 @@
-/**
- * @file A run on disk: a folder that stands alone. Its files are named here and nowhere else.
- *
- *   config.json          the resolved config
- *   tokenizer.json       the caption tokenizer, as Hugging Face writes it
- *   patch.safetensors    the patch tokenizer (averaged weights); of a transformer
- *   text.safetensors     the frozen text encoder (averaged weights); of a GAN or a diffusion model
- *   model.safetensors    the last weights of what paints: transformer, generator or denoiser
- *   ema.safetensors      their average
- *   best.safetensors     the average at the lowest validation loss
- *   codes/               the data set as codes
- *   state/               what an exact resume needs: weights, moments, counters
- *   metrics.jsonl        one record a line
- *   *.png                pictures of how it went
- */
-import { createHash } from 'node:crypto';
+/** @file Making a run's folder and going on with it: its config, its lock; and the run that comes with the package. */
 import { existsSync } from 'node:fs';
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
-import { askedValues, type RunSettings, resolveConfig } from '../config/resolve.ts';
-import { checkConfig, type RunConfig, runSchema } from '../config/run.ts';
+import type { RunConfig } from '../config/run.ts';
 import { flattenConfig, mergeConfig, parseConfig, unflattenConfig } from '../config/schema.ts';
 import { UserError } from '../core/errors.ts';
 import { packageRoot } from '../device/native/addon.ts';
-import { readJson, writeJson } from '../io/files.ts';
+import { checkConfig, readRun, runSchema, storedConfig } from '../families/config.ts';
+import { askedValues, type RunSettings, resolveConfig } from '../families/resolve.ts';
+import { writeJson } from '../io/files.ts';
 import { takeLock } from '../io/lock.ts';
-
-export const weightKinds = ['ema', 'best', 'last'] as const;
-export type WeightKind = (typeof weightKinds)[number];
-
-export interface RunPaths {
-  readonly folder: string;
-  readonly config: string;
-  readonly captions: string;
-  readonly patch: string;
-  readonly text: string;
-  readonly weights: Readonly<Record<WeightKind, string>>;
-  readonly trainingCodes: string;
-  readonly heldOutCodes: string;
-  readonly patchState: string;
-  readonly textState: string;
-  readonly modelState: string;
-  readonly metrics: string;
-  readonly reconstructions: string;
-  readonly samples: string;
-}
-
-/** The files of a run. */
-export function runPaths(folder: string): RunPaths {
-  const file = (...names: string[]) => join(folder, ...names);
-  return {
-    folder,
-    config: file('config.json'),
-    captions: file('tokenizer.json'),
-    patch: file('patch.safetensors'),
-    text: file('text.safetensors'),
-    weights: { last: file('model.safetensors'), ema: file('ema.safetensors'), best: file('best.safetensors') },
-    trainingCodes: file('codes', 'train.safetensors'),
-    heldOutCodes: file('codes', 'validation.safetensors'),
-    patchState: file('state', 'patch'),
-    textState: file('state', 'text'),
-    modelState: file('state', 'model'),
-    metrics: file('metrics.jsonl'),
-    reconstructions: file('reconstructions.png'),
-    samples: file('samples.png'),
-  };
-}
-
-/**
- * The weights that a run is loaded with: those asked for, or else the averaged ones, or else the only ones that are there,
- * which is how a run is exported.
- */
-export function chooseWeights(folder: string, wanted?: WeightKind): WeightKind {
-  const { weights } = runPaths(folder);
-  const there = weightKinds.filter(kind => existsSync(weights[kind]));
-  return wanted ?? (there.length === 1 ? there[0] : 'ema');
-}
+import { runPaths, weightKinds } from '../io/runfolder.ts';
 
 /**
  * The folder of the model that comes with the package: a run, to be loaded as any other.
@@ -93,25 +29,8 @@ export function shippedModel(): string {
   return folder;
 }
 
-/**
- * The config of a run that must be there.
- * @param who the command, for the message
- * @throws UserError if the folder is no run
- */
-export async function readRun(folder: string, who: string): Promise<RunConfig> {
-  const { config } = runPaths(folder);
-  if (!existsSync(config)) {
-    throw new UserError(
-      who,
-      `no run in ${folder} (looked for config.json)`,
-      `train one with \`tessera train --data datasets/emoji --out ${folder}\``,
-    );
-  }
-  return checkConfig(parseConfig(runSchema, await readJson(config), config));
-}
-
 /** Fields that a resumed run may change: how long and how closely watched, not what it is. */
-const changeable = /^(train|patchTrain|textTrain)\.(steps|evalEvery|sampleEvery|saveEvery|logEvery)$/;
+const changeable = /^(train|\w+Train)\.(steps|evalEvery|sampleEvery|saveEvery|logEvery)$/;
 
 /**
  * The config that a run is to be trained with: a new one, or that of the run that is there with what may change of it.
@@ -135,7 +54,7 @@ export async function planRun(
       expectSame(folder, { field, before: before[field], now: value, whose: preset && ` of preset ${preset}` });
     }
   }
-  return checkConfig(parseConfig(runSchema, mergeConfig(stored, unflattenConfig(changed)), runPaths(folder).config));
+  return checkConfig(parseConfig(runSchema(), mergeConfig(stored, unflattenConfig(changed)), runPaths(folder).config));
 }
 
 /**
@@ -172,7 +91,7 @@ export async function openRun(folder: string, config: RunConfig): Promise<{ read
       if (!changeable.test(field)) expectSame(folder, { field, before: before[field], now });
     }
   }
-  await writeJson(paths.config, config);
+  await writeJson(paths.config, storedConfig(config));
   return { resumed };
 }
 
@@ -222,43 +141,4 @@ export async function lockRun(folder: string): Promise<() => Promise<void>> {
       ? 'wait until it ends, or stop it'
       : `wait until it ends, or stop it there; if it was killed, remove ${path}`,
   );
-}
-
-/** A file's SHA-256 in hexadecimal: by it a model knows its tokenizers. */
-export async function fingerprint(path: string): Promise<string> {
-  return createHash('sha256')
-    .update(await readFile(path))
-    .digest('hex');
-}
-
-/**
- * Makes sure that what a run is loaded from is there.
- * @param parts files, and the stages that leave them
- * @throws UserError naming the first stage that is missing
- */
-export function expectTrained(folder: string, parts: readonly (readonly [file: string, stage: string])[]): void {
-  for (const [file, stage] of parts) {
-    if (existsSync(file)) continue;
-    throw new UserError(
-      'load',
-      `the ${stage} of ${folder} is not trained yet (no ${file})`,
-      `go on with \`tessera train --out ${folder} --data ...\``,
-    );
-  }
-}
-
-/** A file beside a model's weights, and the fingerprint that they were trained with; undefined where they name none. */
-export type Companion = readonly [what: string, file: string, wanted: string | undefined];
-
-/** @throws UserError naming the first file that is not the one that the weights were trained with */
-export async function expectTrainedWith(weights: string, companions: readonly Companion[]): Promise<void> {
-  for (const [what, file, wanted] of companions) {
-    const found = await fingerprint(file);
-    if (wanted === undefined || wanted === found) continue;
-    throw new UserError(
-      weights,
-      `was trained with another ${what}: it needs the one with SHA-256 ${wanted.slice(0, 16)}..., ${file} is ${found.slice(0, 16)}...`,
-      'put back the file that the run was trained with, or train again in another folder',
-    );
-  }
 }

@@ -1,25 +1,29 @@
 /** @file `tessera sample`: paints captions into files, with completion, inpainting, reranking and nearest images. */
+
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { openDataset } from '../../data/index.ts';
-import { decodeAll } from '../../data/loader.ts';
-import type { Family, ImagesConfig, RunConfig } from '../config/run.ts';
+import { decodeAll } from '../../data/decoded.ts';
+import { openDataset } from '../../data/open.ts';
+import type { ImagesConfig, RunConfig } from '../config/run.ts';
 import { kebab } from '../config/schema.ts';
 import { UserError } from '../core/errors.ts';
-import { type Painter, TransformerPainter } from '../families/painter.ts';
+import { readRun } from '../families/config.ts';
+import { familyOf } from '../families/families.ts';
+import { type SamplingSetting, samplingSettings } from '../families/family.ts';
+import type { Painter } from '../families/painter.ts';
 import type { Completion } from '../families/queue.ts';
 import type { SamplingOptions } from '../families/transformer/generate.ts';
 import type { Picture } from '../image/images.ts';
 import { NearestImages } from '../image/nearest.ts';
 import { encodePng } from '../image/png.ts';
-import { type Cell, grid } from '../image/sheet.ts';
+import { type Cell, drawSheet } from '../image/sheet.ts';
 import { writeAtomic } from '../io/atomic.ts';
 import { writeJson } from '../io/files.ts';
+import { chooseWeights, fingerprint, runPaths, type WeightKind } from '../io/runfolder.ts';
 import { type CompletionFlags, readCompletion } from './completion.ts';
 import { splitDataset } from './images.ts';
 import { openPainter } from './painter.ts';
 import { loadClip, rank } from './rerank.ts';
-import { chooseWeights, fingerprint, readRun, runPaths, type WeightKind } from './run.ts';
 import { downloads, type EngineFlags, runOrShipped, type Session, startEngine, unlessStopped } from './session.ts';
 
 export interface SampleRequest extends EngineFlags, SamplingOptions, CompletionFlags {
@@ -81,32 +85,22 @@ function checkFlags({ bestOf, rerank, numImages, image, keepRows, mask, nearest,
   }
 }
 
-/** Which flags a family has no use for, and why. */
-const useless: Readonly<Record<Family, { readonly flags: readonly (keyof SampleRequest)[]; readonly why: string }>> = {
-  transformer: { flags: ['steps'], why: 'a transformer paints code by code' },
-  dcgan: gan('a generator paints the whole image in one pass'),
-  r3gan: gan('a generator paints the whole image in one pass'),
-  diffusion: {
-    flags: ['temperature', 'topK', 'topP', 'image', 'keepRows', 'mask', 'preview'],
-    why: 'a diffusion model denoises the whole image at once',
-  },
-};
+/** Flags that only families understand whose images appear piece by piece. */
+const PIECEWISE = ['image', 'keepRows', 'mask', 'preview'] as const;
 
-function gan(why: string) {
-  return {
-    flags: ['steps', 'temperature', 'topK', 'topP', 'cfgScale', 'image', 'keepRows', 'mask', 'preview'] as const,
-    why,
-  };
-}
-
-/** Refuses flags that a run's family cannot follow. */
-function checkFamily(request: Chosen, family: Family): void {
-  const { flags, why } = useless[family];
-  const stray = flags.find(flag => request[flag] !== undefined && request[flag] !== false);
+/** Rejects flags that the run's family cannot follow. */
+function checkFamilyFlags(request: Chosen, config: RunConfig): void {
+  const { sampling, piecewise, words } = familyOf(config.family);
+  const followed = sampling(config);
+  const ignored = [
+    ...samplingSettings.filter(setting => followed[setting] === undefined),
+    ...(piecewise === true ? [] : PIECEWISE),
+  ];
+  const stray = ignored.find(flag => request[flag] !== undefined && request[flag] !== false);
   if (stray === undefined) return;
   throw new UserError(
     'sample',
-    `--${kebab(stray)}: ${request.run} is a ${family} run; ${why}`,
+    `--${kebab(stray)}: ${request.run} is a ${config.family} run; ${words.paints}`,
     'leave the flag out, or paint with a run of another family',
   );
 }
@@ -122,7 +116,7 @@ export async function sampleRun(session: Session, asked: SampleRequest): Promise
     .split('|')
     .map(caption => caption.trim())
     .filter((caption, _, all) => caption !== '' || all.length === 1); // a | at the end asks for nothing
-  checkFamily(request, (await readRun(request.run, 'sample')).family);
+  checkFamilyFlags(request, await readRun(request.run, 'sample'));
   const backend = await startEngine(session, request);
   const weights = chooseWeights(request.run, request.weights);
   const painter = await openPainter(request.run, {
@@ -138,7 +132,7 @@ export async function sampleRun(session: Session, asked: SampleRequest): Promise
     backend,
     ...settings(request, painter.config),
   };
-  const completion = painter instanceof TransformerPainter ? await readCompletion(painter.tessera, request) : undefined;
+  const completion = painter.codes === undefined ? undefined : await readCompletion(painter.codes, request);
   const ranker = request.rerank === undefined ? undefined : await loadClip(request.rerank, downloads(session));
   const nearest =
     request.nearest && request.data !== undefined
@@ -176,7 +170,7 @@ export async function sampleRun(session: Session, asked: SampleRequest): Promise
     }
     if (captions.length > 1) {
       const columns = request.numImages > 1 ? request.numImages : Math.min(6, sheet.length);
-      const picture = await grid(sheet, {
+      const picture = await drawSheet(sheet, {
         columns: Math.min(columns, 12),
         cellScale: scaleOf(painter),
         title: 'Samples',
@@ -197,7 +191,7 @@ function scaleOf({ imageSize }: Painter): number {
 
 async function layOut(cells: readonly Cell[], caption: string, painter: Painter, compared: boolean): Promise<Picture> {
   const columns = Math.min(cells.length, 8);
-  return grid(cells, {
+  return drawSheet(cells, {
     columns,
     cellScale: scaleOf(painter),
     title: caption === '' ? '(no caption)' : caption,
@@ -214,7 +208,7 @@ async function paintCaption(
 ): Promise<Sample[]> {
   const { reporter } = session;
   const wanted = request.bestOf ?? request.numImages;
-  const unit = painter.family === 'transformer' ? 'tokens' : 'images';
+  const unit = familyOf(painter.family).words.unit ?? 'images';
   const each = unit === 'tokens' ? painter.passes : 1;
   reporter.stage(caption === '' ? '(no caption)' : shortened(caption), { total: wanted * each, unit });
   const show = (pictures: readonly Picture[]) => reporter.pictures(pictures.map(picture => ({ picture })));
@@ -265,15 +259,15 @@ async function trainingImages(session: Session, data: string, config: ImagesConf
   const { training } = splitDataset(await openDataset(data, { check: false }), config);
   const size = Math.min(COMPARED, config.imageSize);
   session.reporter.stage('training images', { unit: 'images' });
-  const { images, indices } = await decodeAll(training, {
+  const { images, items } = await decodeAll(training, {
     size,
     onProgress: (step, total) => session.reporter.update({ step, total, amount: step }),
   });
   session.reporter.done();
-  if (indices.length === 0) throw new UserError('sample', `${data}: none of ${training.length} images can be decoded`);
+  if (items.length === 0) throw new UserError('sample', `${data}: none of ${training.length} images can be decoded`);
   return {
     index: new NearestImages(images),
-    names: Array.from(indices, i => training[i].captions[0]),
+    names: items.map(({ captions }) => captions[0]),
   };
 }
 
@@ -308,26 +302,14 @@ function folderName(caption: string, made: Set<string>): string {
 }
 
 /** How the images are made: by the user's settings, or else by the run's, as far as the family has them. */
-function settings(request: SampleRequest, { family, sampling, diffusion }: RunConfig): Facts {
+function settings(request: SampleRequest, config: RunConfig): Facts {
   const { seed, image, keepRows, mask } = request;
-  const { temperature, topK, topP, cfgScale } = request;
-  switch (family) {
-    case 'transformer': {
-      const drawn = {
-        temperature: temperature ?? sampling.temperature,
-        topK: topK ?? sampling.topK,
-        topP: topP ?? sampling.topP,
-      };
-      return { seed, ...drawn, cfgScale: cfgScale ?? sampling.cfgScale, completed: image, keepRows, mask };
-    }
-    case 'dcgan':
-    case 'r3gan':
-      return { seed };
-    case 'diffusion':
-      return { seed, cfgScale: cfgScale ?? sampling.cfgScale, steps: request.steps ?? diffusion.sampleSteps };
-    default:
-      return family satisfies never;
-  }
+  const { sampling, piecewise } = familyOf(config.family);
+  const followed = Object.entries(sampling(config)).map(([setting, value]) => [
+    setting,
+    request[setting as SamplingSetting] ?? value,
+  ]);
+  return { seed, ...Object.fromEntries(followed), ...(piecewise === true && { completed: image, keepRows, mask }) };
 }
 
 type Facts = Readonly<Record<string, string | number | undefined>>;

@@ -3,36 +3,32 @@
  * stages are those of the run's family; each leaves files by which the next start knows that it is done.
  */
 import { existsSync } from 'node:fs';
-import { openDataset } from '../../data/index.ts';
-import type { Family } from '../config/run.ts';
+import { openDataset } from '../../data/open.ts';
+import { runPaths } from '../io/runfolder.ts';
 import { splitDataset } from './images.ts';
-import { runPaths, withRun } from './run.ts';
+import { withRun } from './run.ts';
 import type { Session } from './session.ts';
 import { Job, type TrainRequest } from './training/job.ts';
-import { rivalStages, trainRival } from './training/rival.ts';
-import { trainTransformer, transformerStages } from './training/transformer.ts';
+import { stagesOf, trainStages } from './training/model.ts';
 
 export type { TrainRequest } from './training/job.ts';
 
-/** Names of a family's stages, in their order. */
-export function stagesOf(family: Family): readonly string[] {
-  return family === 'transformer' ? transformerStages : rivalStages(family);
-}
-
 /**
- * Trains a run to its end.
+ * Trains a run to its end, or until a stage before its model is done.
  * @returns false if it was stopped before; started again it goes on
+ * @throws UserError if the data cannot be used, or the run's family has no stage of the name of `until`
  */
 export async function trainRun(session: Session, request: TrainRequest): Promise<boolean> {
-  const { data, out, format, strict, config } = request;
+  const { data, out, format, strict, config, until } = request;
+  const stages = stagesOf(config.family, until);
   // A new run begins with its data: where that cannot be used, nothing is written.
   const dataset = existsSync(runPaths(out).config) ? undefined : await openDataset(data, { format, strict });
   if (dataset !== undefined) splitDataset(dataset, config.images);
   return withRun(out, config, async ({ resumed }) => {
     if (resumed) session.reporter.message(`${out}: going on with the run that is there`);
-    const job = new Job(session, request, { stages: stagesOf(config.family), dataset });
+    const job = new Job(session, request, { stages, dataset });
     try {
-      return await (config.family === 'transformer' ? trainTransformer(job) : trainRival(job));
+      return await trainStages(job);
     } finally {
       job.close();
     }

@@ -62,6 +62,10 @@ export interface Task {
   /** State beyond parameters and optimizer: arrays, and small values that fit JSON. */
   save?(): TaskState | Promise<TaskState>;
   restore?(arrays: ReadonlyMap<string, TensorData>, values: unknown): void;
+  /** What is worth a line each when the training ends, e.g. how many captions were cut. */
+  remarks?(): readonly string[];
+  /** Frees what it holds beside the model. */
+  dispose?(): void;
 }
 
 export interface LoopConfig extends OptimizerConfig {
@@ -228,7 +232,7 @@ function isLooked(step: number, config: LoopConfig): boolean {
   return step === steps || [logEvery, evalEvery, sampleEvery, saveEvery].some(every => step % every === 0);
 }
 
-/** The loss that a progress line shows: in a game the last player's, which is no measure of progress (README). */
+/** The loss that a progress line shows: in a game the last player's, which is no measure of progress. */
 function shownLoss(sides: readonly Side[], means: Metrics): number {
   const { name } = sides[sides.length - 1].player;
   return means[name === '' ? 'loss' : `${name}_loss`] ?? Number.NaN;

@@ -1,9 +1,11 @@
 /** @file What `doctor` tells of a GPU, a software one: what it is, has and lacks, and how fast it is. */
+import { existsSync, readdirSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { describeGpu } from '../../src/cli/doctor/gpu.ts';
 import { activeGpu } from '../../src/device/webgpu/webgpu.ts';
 import { measureGpu } from '../../src/kernels/peak/gpupeak.ts';
 import { noWebgpu } from '../support.ts';
+import { startTessera } from './program.ts';
 
 const skipped = noWebgpu === undefined ? '' : ` (skipped: ${noWebgpu})`;
 
@@ -34,5 +36,25 @@ test.skipIf(noWebgpu !== undefined)(
     expect(Math.min(tflops.fp32, bandwidth)).toBeGreaterThan(0);
     expect(gpu.precision).toBe(precision);
     expect(gpu.memory().numBytesInGPU).toBe(before);
+  },
+);
+
+const drivers = ['/etc', '/usr/share', '/usr/local/etc', '/usr/local/share'].some(
+  folder => existsSync(`${folder}/vulkan/icd.d`) && readdirSync(`${folder}/vulkan/icd.d`).length > 0,
+);
+const spoken = process.platform !== 'linux' || drivers;
+
+test.skipIf(spoken)(
+  `where Linux has no driver, that is one line, and Dawn says nothing${spoken ? ' (skipped: there is one)' : ''}`,
+  async () => {
+    const argv = ['sample', '--text', 'x', '--backend', 'webgpu'];
+    const { code, stdout, stderr } = await startTessera(argv, { env: { VK_ICD_FILENAMES: '/nowhere.json' } });
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr.split('\n').map(line => line.slice(0, 25))).toEqual([
+      'using the model that come',
+      'backend webgpu: no GPU ad',
+      '  hint: install the drive',
+      '',
+    ]);
   },
 );

@@ -5,11 +5,11 @@
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { Tessera } from '../../src/families/transformer/tessera.ts';
 import { readSafetensors, writeSafetensors } from '../../src/io/files.ts';
 import { readJsonLines } from '../../src/io/jsonlines.ts';
+import { fingerprint } from '../../src/io/runfolder.ts';
 import { type TensorData, toFloat32 } from '../../src/io/safetensors.ts';
-import { fingerprint } from '../../src/runs/run.ts';
+import { Tessera } from '../../src/runs/tessera.ts';
 import { hardlyTrained, snapshot, temporaryFolder, tessera, writeConfig, writeDrawings } from './program.ts';
 
 const folder = temporaryFolder();

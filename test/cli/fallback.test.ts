@@ -80,7 +80,9 @@ describe('without the addon', () => {
     expect(losses('on cpu')[1]).toBeCloseTo(model, 2);
     const outputs = join(folder, 'painted on cpu');
     const argv = ['sample', '--run', join(folder, 'on cpu'), '--text', 'red circle', '--num-images', '1'];
-    expect((await here(...argv, '--backend', 'cpu', '--outputs-dir', outputs)).code).toBe(0);
+    const painted = await here(...argv, '--backend', 'cpu', '--outputs-dir', outputs);
+    expect(painted.code).toBe(0);
+    for (const said of [stderr, painted.stderr]) expect(said).not.toContain('TensorFlow.js'); // which advertises itself
     expect(existsSync(join(outputs, 'red_circle', '0.png'))).toBe(true);
   });
 

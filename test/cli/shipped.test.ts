@@ -10,7 +10,7 @@ import { decodePicture } from '../../src/image/decode.ts';
 import type { Picture } from '../../src/image/images.ts';
 import { readPngText } from '../../src/image/png.ts';
 import { shippedModel, Tessera } from '../../src/index.ts';
-import { runPaths } from '../../src/runs/run.ts';
+import { runPaths } from '../../src/io/runfolder.ts';
 import { root, temporaryFolder, tessera } from './program.ts';
 
 const model = join(root, 'models', 'emoji');

@@ -1,16 +1,18 @@
 /** @file The hyperparameters: defaults and presets say what the paper and the README say, and parts that do not fit are refused. */
 import { describe, expect, test } from 'vitest';
+import { codebookSizeOf, patchSizeOf } from '../../src/config/patch.ts';
 import { presetNames, presets } from '../../src/config/presets.ts';
-import { checkConfig, codebookSizeOf, patchSizeOf, type RunConfigInput, runSchema } from '../../src/config/run.ts';
+import type { RunConfigInput } from '../../src/config/run.ts';
 import { fieldsOf, mergeConfig, parseConfig } from '../../src/config/schema.ts';
 import { UserError } from '../../src/core/errors.ts';
+import { checkConfig, runSchema } from '../../src/families/config.ts';
 
 const preset = (name: keyof typeof presets, more: RunConfigInput = {}) =>
-  checkConfig(parseConfig(runSchema, mergeConfig(presets[name], more), 'test'));
+  checkConfig(parseConfig(runSchema(), mergeConfig(presets[name], more), 'test'));
 
 const refusal = (input: RunConfigInput): UserError => {
   try {
-    checkConfig(parseConfig(runSchema, input, 'config'));
+    checkConfig(parseConfig(runSchema(), input, 'config'));
   } catch (error) {
     if (error instanceof UserError) return error;
     throw error;
@@ -20,7 +22,7 @@ const refusal = (input: RunConfigInput): UserError => {
 
 describe('defaults', () => {
   test("nothing given is DALL·E's shape: 256 caption positions, 32 x 32 codes, 128 pixels at 4 a patch", () => {
-    const config = checkConfig(runSchema.parse({}));
+    const config = checkConfig(runSchema().parse({}));
     expect(config.model.captionLength).toBe(256);
     expect(config.patch.grid).toBe(32);
     expect(config.images.imageSize).toBe(128);
@@ -33,20 +35,20 @@ describe('defaults', () => {
   });
 
   test('every default fits its own schema, and a resolved config is its own resolution', () => {
-    const config = runSchema.parse({});
-    expect(runSchema.parse(JSON.parse(JSON.stringify(config)))).toEqual(config);
+    const config = runSchema().parse({});
+    expect(runSchema().parse(JSON.parse(JSON.stringify(config)))).toEqual(config);
   });
 
   test('every field that is not clear from its name and literature is described', () => {
     const named = new Set(['layers', 'heads', 'norm', 'dropout', 'beta1', 'beta2', 'weightDecay', 'seed']);
-    const silent = fieldsOf(runSchema).fields.filter(
+    const silent = fieldsOf(runSchema()).fields.filter(
       ({ path, description }) => description === '' && !named.has(path.at(-1) ?? ''),
     );
     expect(silent.map(({ path }) => path.join('.'))).toEqual([]);
   });
 
   test('a checked config cannot be changed', () => {
-    const config = checkConfig(runSchema.parse({}));
+    const config = checkConfig(runSchema().parse({}));
     expect(() => Object.assign(config, { seed: 1 })).toThrow();
   });
 });

@@ -2,7 +2,8 @@
 
 import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
-import { openDataset, splitOf } from '../../data/index.ts';
+import { splitOf } from '../../data/dataset.ts';
+import { openDataset } from '../../data/open.ts';
 import {
   drawScene,
   heldOutCaptions,

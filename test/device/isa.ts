@@ -4,10 +4,10 @@
  */
 import '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
-import type { ModelConfig } from '../../src/config/run.ts';
 import { Random } from '../../src/core/random.ts';
 import type { InstructionSet } from '../../src/device/native/addon.ts';
 import { registerNative } from '../../src/device/native/native.ts';
+import type { ModelConfig } from '../../src/families/transformer/config.ts';
 import { generate, imagesOfSeed } from '../../src/families/transformer/generate.ts';
 import { leakySlope } from '../../src/kernels/activation/activation.ts';
 import { attention } from '../../src/kernels/attention/attention.ts';

@@ -4,10 +4,10 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, test } from 'vitest';
-import type { ModelConfig } from '../../src/config/run.ts';
 import { Random } from '../../src/core/random.ts';
 import { selectBackend } from '../../src/device/backends.ts';
 import { registerNative } from '../../src/device/native/native.ts';
+import type { ModelConfig } from '../../src/families/transformer/config.ts';
 import { valueAndGradients } from '../../src/kernels/autodiff.ts';
 import { Optimizer } from '../../src/training/optimizer.ts';
 import { batchOf, configs, randomModel } from '../families/transformer/tiny-model.ts';

@@ -1,6 +1,6 @@
 /** @file Training the patch tokenizer on the GPU: with every quantizer the same losses as on the CPU, step by step. */
 import { test } from 'vitest';
-import { patchSchema, patchTrainSchema, quantizers } from '../../src/config/run.ts';
+import { patchSchema, patchTrainSchema, quantizers } from '../../src/config/patch.ts';
 import { Random } from '../../src/core/random.ts';
 import { type BackendName, selectBackend } from '../../src/device/backends.ts';
 import { registerNative } from '../../src/device/native/native.ts';

@@ -7,7 +7,7 @@ import { Random } from '../../src/core/random.ts';
 import { selectBackend } from '../../src/device/backends.ts';
 import { activeGpu, type GpuBackend } from '../../src/device/webgpu/webgpu.ts';
 import { type DrawOptions, drawCode, drawCodes, GpuDraws } from '../../src/kernels/draw/draw.ts';
-import { expectAllclose, noWebgpu, onEveryBackend } from '../support.ts';
+import { expectAllclose, noWebgpu, onEveryBackend, useNative } from '../support.ts';
 
 /** Counts of many draws. */
 function draws(logits: Float32Array, options: DrawOptions, count: number, seed = 1): number[] {
@@ -179,6 +179,106 @@ describe('drawCodes', () => {
     const { codes } = await drawCodes(logits, Float64Array.from([0, 1 - 1e-16]));
     expect([...codes]).toEqual([1, 4]);
     logits.dispose();
+  });
+});
+
+describe('logits that are no numbers, and settings at the ends of their range', () => {
+  const [nan, low, high] = [Number.NaN, Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY];
+  const u = Float64Array.from([0, 0.3, 0.6, 0.999]);
+  const settings: readonly DrawOptions[] = [
+    {},
+    { temperature: 0 },
+    { temperature: 1e-30 },
+    { temperature: 1e-300 },
+    { temperature: 1e30 },
+    { temperature: 1e300 },
+    { topK: 2 },
+    { topK: 1e9 },
+    { topP: 0 },
+    { topP: 0.5, topK: 3 },
+  ];
+  const rows: readonly (readonly number[])[] = [
+    [nan, 1, low, 1.5, nan, 0.2, low, -2],
+    [low, low, low, 0, low, low, low, low],
+    [nan, nan, nan, nan, nan, nan, nan, -1e30],
+    [0, high, 3, high, nan, low, 1, 2],
+    [1, 2, 3, 2, 1, 0, -1, -1e30],
+  ];
+
+  onEveryBackend('are drawn from as the reference says', async () => {
+    for (const row of rows) {
+      for (const options of settings) {
+        const logits = tf.tensor2d([...row, ...row, ...row, ...row], [4, 8]);
+        const { codes, logProbability } = await drawCodes(logits, u, options);
+        logits.dispose();
+        for (let i = 0; i < 4; i++) {
+          const wanted = drawCode(Float32Array.from(row), u[i], options);
+          expect([row, options, i, codes[i]]).toEqual([row, options, i, wanted.code]);
+          expect(row[codes[i]]).toBeGreaterThan(low);
+          expectAllclose([logProbability[i]], [wanted.logProbability], { relative: 1e-5, absolute: 2e-5 });
+        }
+      }
+    }
+  });
+
+  onEveryBackend('codes that captioned and uncaptioned logits both exclude stay excluded', async () => {
+    const logits = tf.tensor2d([low, 1, 2, nan, low, 0, 2, 3], [2, 4]);
+    const { codes } = await drawCodes(logits, Float64Array.from([0.5]), { cfgScale: 3, temperature: 0 });
+    logits.dispose();
+    expect([...codes]).toEqual([1]); // guided: none, 3, 2, none
+  });
+
+  onEveryBackend('an image without a code to draw is named', async () => {
+    for (const row of [
+      [nan, nan, nan],
+      [low, low, low],
+      [nan, low, nan],
+    ]) {
+      for (const options of [{}, { temperature: 0 }, { topK: 1 }, { topP: 0.5 }]) {
+        const logits = tf.tensor2d([0, 1, 2, ...row], [2, 3]);
+        await expect(drawCodes(logits, Float64Array.from([0.5, 0.5]), options)).rejects.toThrow(
+          'draw: expected a logit above -Infinity for image 1, got none',
+        );
+        logits.dispose();
+      }
+    }
+  });
+
+  onEveryBackend('settings out of their range are refused before anything is drawn', async () => {
+    const wrong: readonly [DrawOptions, RegExp][] = [
+      [{ temperature: -1 }, /temperature to be a number of at least 0, got -1/],
+      [{ temperature: nan }, /temperature .* got NaN/],
+      [{ temperature: high }, /temperature .* got Infinity/],
+      [{ topK: -1 }, /topK to be a whole number of at least 0, got -1/],
+      [{ topK: 2.5 }, /topK .* got 2.5/],
+      [{ topP: -0.1 }, /topP to be a number from 0 to 1, got -0.1/],
+      [{ topP: 1.1 }, /topP .* got 1.1/],
+      [{ topP: nan }, /topP .* got NaN/],
+      [{ cfgScale: nan }, /cfgScale to be a number, got NaN/],
+    ];
+    const logits = tf.tensor2d([1, 2, 3, 1, 2, 3], [2, 3]);
+    for (const [options, message] of wrong) {
+      const images = options.cfgScale === undefined ? 2 : 1;
+      await expect(drawCodes(logits, new Float64Array(images), options)).rejects.toThrow(message);
+    }
+    logits.dispose();
+  });
+
+  test('C++ refuses what TypeScript would not let through', async () => {
+    const backend = await useNative();
+    const draw = (change: Readonly<Record<number, number>> = {}, images = 2) => {
+      const numbers = [2, 3, 1, 1, 3, 1].map((x, i) => change[i] ?? x);
+      const buffers = [tf.tensor([1, 2, 3, 1, 2, 3]), new Float64Array(images), new Int32Array(2), new Float64Array(2)];
+      backend.callInOrder('drawCodes', buffers, numbers);
+    };
+    draw();
+    const wrong: readonly Readonly<Record<number, number>>[] = [
+      ...[{ 0: 3 }, { 1: 4 }, { 0: -1 }, { 1: 0 }, { 2: 2 }], // images, codes, guidance
+      ...[{ 3: -1 }, { 3: nan }, { 4: 0 }, { 4: 4 }, { 4: -5 }, { 5: -0.5 }, { 5: 2 }, { 5: nan }],
+    ];
+    for (const change of wrong) expect(() => draw(change), JSON.stringify(change)).toThrow(/^draw/);
+    expect(() => draw({}, 1)).toThrow(/fewer numbers than images/);
+    draw();
   });
 });
 

@@ -4,10 +4,10 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type ModelConfig, modelSchema } from '../../src/config/run.ts';
 import { parseConfig } from '../../src/config/schema.ts';
 import { Random } from '../../src/core/random.ts';
 import { selectBackend } from '../../src/device/backends.ts';
+import { type ModelConfig, modelSchema } from '../../src/families/transformer/config.ts';
 import { Dalle } from '../../src/families/transformer/dalle.ts';
 import { createDecoder } from '../../src/families/transformer/decoder.ts';
 import { generate, imagesOfSeed } from '../../src/families/transformer/generate.ts';

@@ -3,10 +3,12 @@
  * form that training and evaluation write them, and pictures to go with them.
  */
 import sharp from 'sharp';
-import { familyDefaults, presets } from '../../src/config/presets.ts';
-import { checkConfig, type Family, type RunConfig, runSchema } from '../../src/config/run.ts';
+import { presets } from '../../src/config/presets.ts';
+import type { RunConfig } from '../../src/config/run.ts';
 import { mergeConfig } from '../../src/config/schema.ts';
 import { Random } from '../../src/core/random.ts';
+import { checkConfig, runSchema } from '../../src/families/config.ts';
+import { familyOf } from '../../src/families/families.ts';
 import { conclude } from '../../src/report/conclusions.ts';
 import type { Embedded, NearestTraining, Report, RunReport } from '../../src/report/contents.ts';
 import { aidsOf, groupNames } from '../../src/report/groups.ts';
@@ -14,15 +16,15 @@ import { readHistory } from '../../src/report/history.ts';
 import { progressOf, verdictOf } from '../../src/report/stability.ts';
 
 /** A config of a family, as `tessera train` would resolve it. */
-export function configOf(family: Family, given: Readonly<Record<string, unknown>> = {}): RunConfig {
-  const base = mergeConfig(presets.tiny, familyDefaults[family]);
-  return checkConfig(runSchema.parse({ ...mergeConfig(base, given), family }));
+export function configOf(family: string, given: Readonly<Record<string, unknown>> = {}): RunConfig {
+  const base = mergeConfig(presets.tiny, familyOf(family).defaults);
+  return checkConfig(runSchema().parse({ ...mergeConfig(base, given), family }));
 }
 
 /** How a made-up run went. */
 export interface Course {
   readonly name: string;
-  readonly family: Family;
+  readonly family: FamilyName;
   readonly seed?: number;
   readonly steps?: number;
   /** Final KID and coverage. */
@@ -35,6 +37,9 @@ export interface Course {
 }
 
 const EVERY = 250;
+
+/** The families that made-up runs are of. */
+type FamilyName = 'transformer' | 'dcgan' | 'r3gan' | 'diffusion';
 
 /** metrics.jsonl of a made-up run. */
 export function recordsOf(course: Course): object[] {

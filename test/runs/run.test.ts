@@ -7,21 +7,13 @@ import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { PresetName } from '../../src/config/presets.ts';
-import type { RunSettings } from '../../src/config/resolve.ts';
-import { checkConfig, type RunConfig, type RunConfigInput, runSchema } from '../../src/config/run.ts';
+import type { RunConfig, RunConfigInput } from '../../src/config/run.ts';
 import { mergeConfig } from '../../src/config/schema.ts';
 import { UserError } from '../../src/core/errors.ts';
-import {
-  chooseWeights,
-  fingerprint,
-  lockRun,
-  openRun,
-  planRun,
-  readRun,
-  runPaths,
-  weightKinds,
-  withRun,
-} from '../../src/runs/run.ts';
+import { checkConfig, readRun, runSchema, storedConfig } from '../../src/families/config.ts';
+import type { RunSettings } from '../../src/families/resolve.ts';
+import { chooseWeights, fingerprint, runPaths, weightKinds } from '../../src/io/runfolder.ts';
+import { lockRun, openRun, planRun, withRun } from '../../src/runs/run.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -33,7 +25,7 @@ afterEach(() => {
 
 /** A small run of no preset, as `tessera features` makes its own. */
 const make = ({ fields = {} }: RunSettings): RunConfig =>
-  checkConfig(runSchema.parse(mergeConfig({ model: { width: 64, heads: 2 } }, fields)));
+  checkConfig(runSchema().parse(mergeConfig({ model: { width: 64, heads: 2 } }, fields)));
 
 async function open(fields: RunConfigInput = {}, preset?: PresetName) {
   const config = await planRun(folder, { preset, fields }, make);
@@ -52,7 +44,11 @@ describe('openRun', () => {
     const { config, resumed } = await open({ train: { steps: 5 } });
     expect(resumed).toBe(false);
     expect(config.model.width).toBe(64);
-    expect(onDisk()).toEqual(config);
+    expect(onDisk()).toEqual(storedConfig(config));
+    // Other families' sections are at their defaults.
+    expect(Object.keys(onDisk())).toEqual([
+      ...['seed', 'family', 'images', 'caption', 'patch', 'patchTrain', 'model', 'train', 'sampling'],
+    ]);
     expect(await readRun(folder, 'sample')).toEqual(config);
   });
 
@@ -74,7 +70,7 @@ describe('openRun', () => {
     const { config } = await open(given);
     expect(config.train).toMatchObject(given.train);
     expect(config.patchTrain.steps).toBe(66);
-    expect(onDisk()).toEqual(config);
+    expect(onDisk()).toEqual(storedConfig(config));
     expect((await open()).config.train.steps).toBe(77);
   });
 
@@ -98,7 +94,7 @@ describe('openRun', () => {
       expect(error.message).toContain(`the run in ${folder} has ${field} `);
       expect(error.message).toMatch(/ has .+, not .+/);
       expect(error.hint).toContain('--out');
-      expect(onDisk()).toEqual(config);
+      expect(onDisk()).toEqual(storedConfig(config));
     });
   }
 });
@@ -112,7 +108,7 @@ describe('a preset', () => {
     expect((await planRun(folder, { preset: 'tiny' })).train.steps).toBe(900);
     const error = await refusal(planRun(folder, { preset: 'dalle' }));
     expect(error.message).toMatch(/ has \S+ .+, not .+ of preset dalle$/);
-    expect(onDisk()).toEqual({ ...config, train: { ...config.train, steps: 900 } });
+    expect(onDisk()).toEqual(storedConfig({ ...config, train: { ...config.train, steps: 900 } }));
   });
 
   test('gives way to the fields that are named with it', async () => {
@@ -131,12 +127,19 @@ test('fields of a run that is there need not fit the preset that new runs begin 
   expect((await planRun(folder, { fields: { model: { heads: 5 } } })).model).toMatchObject({ width: 320, heads: 5 });
 });
 
+test('the default preset asks for the defaults of what other presets set', async () => {
+  await openRun(folder, await planRun(folder, { preset: 'base' }));
+  expect((await refusal(planRun(folder, { preset: 'small' }))).message).toMatch(
+    / has model\.width 768, not 256 of preset small$/,
+  );
+});
+
 test('a plan writes nothing', async () => {
   await planRun(folder, { fields: { train: { steps: 5 } } });
   expect(existsSync(folder)).toBe(false);
   const { config } = await open();
   await planRun(folder, { fields: { train: { steps: 5 } } });
-  expect(onDisk()).toEqual(config);
+  expect(onDisk()).toEqual(storedConfig(config));
 });
 
 describe('readRun', () => {
@@ -169,7 +172,7 @@ describe('readRun', () => {
     const config = onDisk();
     delete config.model.zLoss;
     await writeFile(join(folder, 'config.json'), JSON.stringify(config));
-    expect((await readRun(folder, 'sample')).model.zLoss).toBe(runSchema.parse({}).model.zLoss);
+    expect((await readRun(folder, 'sample')).model.zLoss).toBe(runSchema().parse({}).model.zLoss);
   });
 });
 

@@ -7,7 +7,7 @@ import {
   patchSchema,
   patchTrainSchema,
   quantizers,
-} from '../../src/config/run.ts';
+} from '../../src/config/patch.ts';
 import { Random } from '../../src/core/random.ts';
 import { selectBackend } from '../../src/device/backends.ts';
 import { adamwStep, squaredNorm } from '../../src/kernels/adamw/adamw.ts';

@@ -1,7 +1,7 @@
 /** @file The quantizers against the formulas of their papers, naive searches and numerical integrals. */
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { patchTrainSchema } from '../../src/config/run.ts';
+import { patchTrainSchema } from '../../src/config/patch.ts';
 import { Random } from '../../src/core/random.ts';
 import { selectBackend } from '../../src/device/backends.ts';
 import { valueAndGradients } from '../../src/kernels/autodiff.ts';

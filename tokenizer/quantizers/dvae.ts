@@ -5,7 +5,7 @@
  */
 import type { Tensor, Variable } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
-import type { PatchTrainConfig } from '../../src/config/run.ts';
+import type { PatchTrainConfig } from '../../src/config/patch.ts';
 import { expectShape } from '../../src/core/errors.ts';
 import { gumbelSoftmax, klToUniform } from '../../src/kernels/categorical/categorical.ts';
 import { detached } from '../../src/kernels/detached.ts';

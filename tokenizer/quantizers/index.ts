@@ -1,5 +1,5 @@
 /** @file The quantizers there are, by name. */
-import type { PatchConfig } from '../../src/config/run.ts';
+import type { PatchConfig } from '../../src/config/patch.ts';
 import type { Parameters } from '../../src/nn/module.ts';
 import { DvaeQuantizer } from './dvae.ts';
 import { FsqQuantizer } from './fsq.ts';

@@ -3,7 +3,7 @@
  * codes. Quantizers know nothing of images, networks or optimizers.
  */
 import type { Tensor } from '@tensorflow/tfjs-core';
-import type { PatchTrainConfig } from '../../src/config/run.ts';
+import type { PatchTrainConfig } from '../../src/config/patch.ts';
 import type { Random } from '../../src/core/random.ts';
 
 /** Where training stands. */

@@ -5,9 +5,11 @@
  * work, 14 to 21 GFLOP: at as many parameters as the others a GAN's step would be several times theirs.
  */
 
-import { familyDefaults, presets } from '../../../src/config/presets.ts';
-import { checkConfig, type RunConfig, type RunConfigInput, runSchema } from '../../../src/config/run.ts';
+import { presets } from '../../../src/config/presets.ts';
+import type { RunConfig, RunConfigInput } from '../../../src/config/run.ts';
 import { mergeConfig } from '../../../src/config/schema.ts';
+import { checkConfig, runSchema } from '../../../src/families/config.ts';
+import { familyOf } from '../../../src/families/families.ts';
 import type { FirstStage } from '../../stages.ts';
 
 export interface ModesFamily {
@@ -77,7 +79,7 @@ export const SIDE = 32;
  * @param fields go over everything else
  */
 export function modesConfig(family: ModesFamily, fields: Readonly<Record<string, unknown>> = {}): RunConfig {
-  const { family: kind } = runSchema.pick({ family: true }).parse(family.fields);
+  const { family: kind } = runSchema().pick({ family: true }).parse(family.fields);
   const shared = {
     images: { imageSize: SIDE, crops: 1, cropAmount: 0, padCrops: false, flip: false },
     patch: { stem: 2 },
@@ -88,5 +90,7 @@ export function modesConfig(family: ModesFamily, fields: Readonly<Record<string,
     // The oracle looks at the samples instead.
     train: { balance: 0, checkSamples: 0 },
   };
-  return checkConfig(runSchema.parse(mergeConfig(presets.tiny, familyDefaults[kind], shared, family.fields, fields)));
+  return checkConfig(
+    runSchema().parse(mergeConfig(presets.tiny, familyOf(kind).defaults, shared, family.fields, fields)),
+  );
 }

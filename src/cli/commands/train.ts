@@ -1,11 +1,11 @@
 /** @file `tessera train`: trains a run, or goes on with one. */
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
-import { presetNames } from '../../config/presets.ts';
-import { defaultPreset } from '../../config/resolve.ts';
-import { runSchema } from '../../config/run.ts';
+import { defaultPreset, presetNames } from '../../config/presets.ts';
 import { mergeConfig, parseConfig, parseJson } from '../../config/schema.ts';
 import { UserError } from '../../core/errors.ts';
+import { shellWord } from '../../core/shell.ts';
+import { runSchema } from '../../families/config.ts';
 import { defineCommand } from '../command.ts';
 import { dataFlags, engineFlags, file, folder } from '../common-flags.ts';
 
@@ -47,7 +47,7 @@ export const train = defineCommand({
       ...(await dataFlags()),
       ...(await engineFlags()),
     }),
-  settings: () => runSchema,
+  settings: runSchema,
   run: async (session, { values, settings }) => {
     const { data, out, preset, format, strict } = values;
     const fromFile = values.config === undefined ? {} : readConfigFile(values.config);
@@ -58,7 +58,7 @@ export const train = defineCommand({
     const backend = await startEngine(session, values);
     session.reporter.message(`computing on ${backend}`);
     const finished = await trainRun(session, { data, out, format, strict, config });
-    if (finished) session.print(`${out}: trained; paint with \`tessera sample --run ${out} --text '...'\``);
+    if (finished) session.print(`${out}: trained; paint with \`tessera sample --run ${shellWord(out)} --text '...'\``);
   },
 });
 
@@ -75,6 +75,6 @@ function readConfigFile(path: string): Record<string, unknown> {
     );
   }
   const fields = parseJson(text, path);
-  parseConfig(runSchema, fields, path); // for its message; the defaults are the preset's
+  parseConfig(runSchema(), fields, path); // for its message; the defaults are the preset's
   return fields as Record<string, unknown>; // as the schema has just said
 }

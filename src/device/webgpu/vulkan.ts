@@ -9,17 +9,17 @@ import { existsSync, readdirSync } from 'node:fs';
 /** Where drivers of the system are described (Vulkan-Loader, "Driver Discovery on Linux"). */
 const folders = ['/etc', '/usr/share', '/usr/local/etc', '/usr/local/share'].map(folder => `${folder}/vulkan/icd.d`);
 
-/** Asks for an adapter; leaves with 0 if there is one. */
-const question = `
-const { create, globals } = await import(process.argv[1]);
+/** A program that fails where Dawn finds no adapter. @param webgpu where the package is */
+const question = (webgpu: string) => `
+const { create, globals } = await import(${JSON.stringify(webgpu)});
 Object.assign(globalThis, globals);
-process.exit((await create([]).requestAdapter()) === null ? 1 : 0);`;
+if ((await create([]).requestAdapter()) === null) throw new Error('no adapter');`;
 
 /** Whether it is worth asking Dawn for an adapter. */
 export async function mayHaveVulkan(): Promise<boolean> {
   if (process.platform !== 'linux') return true; // Direct3D or Metal
   if (folders.some(folder => existsSync(folder) && readdirSync(folder).length > 0)) return true;
-  const argv = ['--input-type=module', '--eval', question, import.meta.resolve('webgpu')];
+  const argv = ['--input-type=module', '--eval', question(import.meta.resolve('webgpu'))];
   return new Promise(resolve => {
     execFile(process.execPath, argv, { timeout: 30_000 }, error => resolve(error === null));
   });

@@ -6,7 +6,6 @@
  */
 import type { Tensor, Variable } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
-import type { TextConfig } from '../../config/run.ts';
 import { expectShape } from '../../core/errors.ts';
 import type { Random } from '../../core/random.ts';
 import { swiglu } from '../../kernels/activation/activation.ts';
@@ -17,6 +16,7 @@ import { rmsNorm } from '../../kernels/norm/norm.ts';
 import { splitHeads } from '../../kernels/rope/rope.ts';
 import { Conv2d, GroupNorm, Linear, Norm } from '../../nn/layers.ts';
 import { Parameters } from '../../nn/module.ts';
+import type { TextConfig } from './config.ts';
 
 /** What the model must know of the data. */
 export interface ContrastiveSizes {

@@ -3,13 +3,13 @@
  * held-out images find their captions among others, and captions their images.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import type { TextTrainConfig } from '../../config/run.ts';
 import { Random } from '../../core/random.ts';
 import type { Images } from '../../image/images.ts';
 import type { TensorData } from '../../io/safetensors.ts';
 import type { Parameters } from '../../nn/module.ts';
 import type { CaptionedImages, ImageStream } from '../../training/captioned.ts';
 import type { Losses, Metrics, Task } from '../../training/loop.ts';
+import type { TextTrainConfig } from './config.ts';
 import { type Contrastive, equalCaptions, infoNce } from './contrastive.ts';
 import { type CaptionEncoder, encodeCaptions, encodeImages, trimIds } from './frozen.ts';
 
@@ -86,6 +86,11 @@ export class ContrastiveTask implements Task {
 
   async afterStep(): Promise<void> {
     this.model.bound();
+  }
+
+  remarks(): string[] {
+    const { length } = this.model.config;
+    return this.cut.size === 0 ? [] : [`${this.cut.size} captions were longer than ${length} ids and cut`];
   }
 
   /** InfoNCE of held-out pairs in batches as in training, and the shares of first answers that are right. */

@@ -3,11 +3,11 @@
  * that `text.safetensors` can be opened wherever it lies. Knows not what trained them.
  */
 
-import { type TextConfig, textSchema } from '../../config/run.ts';
 import { UserError } from '../../core/errors.ts';
 import { Random } from '../../core/random.ts';
 import { readSafetensors, writeSafetensors } from '../../io/files.ts';
 import { asTensors, namedValues, type Weights } from '../../training/loop.ts';
+import { type TextConfig, textSchema } from './config.ts';
 import { Contrastive } from './contrastive.ts';
 
 const FORMAT = 'tessera contrastive towers';

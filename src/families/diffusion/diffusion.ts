@@ -5,10 +5,10 @@
  */
 import type { Tensor } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
-import type { DiffusionConfig } from '../../config/run.ts';
 import { expectShape } from '../../core/errors.ts';
 import type { Random } from '../../core/random.ts';
 import { Parameters } from '../../nn/module.ts';
+import type { DiffusionConfig } from './config.ts';
 import { edmRegression, heun, karrasSigmas, precondition, type Regression, score } from './edm.ts';
 import { flowRegression, flowTimes, followFlow, logitNormal, timeOf } from './flow.ts';
 import { type PictureShape, UNet } from './unet.ts';

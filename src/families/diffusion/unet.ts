@@ -10,7 +10,6 @@
  */
 import type { Tensor, Variable } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
-import { type DiffusionConfig, GROUP_CHANNELS } from '../../config/run.ts';
 import { expectShape, ShapeError } from '../../core/errors.ts';
 import type { Random } from '../../core/random.ts';
 import { dropout } from '../../kernels/activation/activation.ts';
@@ -20,6 +19,7 @@ import { groupNorm } from '../../kernels/norm/norm.ts';
 import { splitHeads } from '../../kernels/rope/rope.ts';
 import { Conv2d, Linear } from '../../nn/layers.ts';
 import type { Parameters } from '../../nn/module.ts';
+import { type DiffusionConfig, GROUP_CHANNELS } from './config.ts';
 
 /** What a network is built for. */
 export interface PictureShape {

@@ -7,12 +7,12 @@
  */
 import type { Tensor, Variable } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
-import type { GanConfig } from '../../config/run.ts';
 import { expectShape } from '../../core/errors.ts';
 import type { Random } from '../../core/random.ts';
 import { linear } from '../../kernels/linear/linear.ts';
 import { Linear } from '../../nn/layers.ts';
 import { type Parameter, Parameters } from '../../nn/module.ts';
+import type { GanConfig } from './config.ts';
 import { DcganDiscriminator, DcganGenerator } from './dcgan.ts';
 import { type Dual, dual, linearMap } from './penalty.ts';
 import { checkImageSize, type Discriminator, FEATURES, type Generator } from './players.ts';

@@ -9,7 +9,6 @@
  */
 import type { Tensor, Variable } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
-import type { ModelConfig } from '../../config/run.ts';
 import { Random } from '../../core/random.ts';
 import { dropout, dropoutAdd, gelu, swiglu } from '../../kernels/activation/activation.ts';
 import { attention, attentionCached, createKvCache, type KvCache } from '../../kernels/attention/attention.ts';
@@ -22,6 +21,7 @@ import { Linear, Norm } from '../../nn/layers.ts';
 import { layerMasks, sequenceLength } from '../../nn/masks.ts';
 import { Parameters } from '../../nn/module.ts';
 import { type RotaryTables, rotaryTables } from '../../nn/rotary.ts';
+import type { ModelConfig } from './config.ts';
 
 /** What the model must know of its two tokenizers. */
 export interface Vocabulary {

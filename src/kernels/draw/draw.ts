@@ -5,7 +5,7 @@
  */
 import type { Tensor, TensorInfo } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
-import { expectShape } from '../../core/errors.ts';
+import { expectShape, UserError } from '../../core/errors.ts';
 import { activeNative } from '../../device/native/native.ts';
 import { activeGpu, type GpuBackend } from '../../device/webgpu/webgpu.ts';
 import { drawNumbers, drawOnGpu, drawScratch, readHistory } from './webgpu.ts';
@@ -15,10 +15,25 @@ export interface DrawOptions {
   readonly temperature?: number;
   /** Keeps the k likeliest codes; 0 keeps all. Default 0. */
   readonly topK?: number;
-  /** Keeps the likeliest codes that together have this probability. Default 1. */
+  /** Keeps the likeliest codes that together have this probability; 0 the likeliest alone. Default 1. */
   readonly topP?: number;
   /** Logits become uncaptioned + scale * (captioned - uncaptioned); 1 switches guidance off. Default 1. */
   readonly cfgScale?: number;
+}
+
+/**
+ * Checks what a caller asks for.
+ * @throws UserError naming the option that is out of its range
+ */
+export function checkDrawOptions(where: string, options: DrawOptions): void {
+  const { temperature = 1, topK = 0, topP = 1, cfgScale = 1 } = options;
+  const expect = (holds: boolean, what: string, got: unknown) => {
+    if (!holds) throw new UserError(where, `expected ${what}, got ${got}`);
+  };
+  expect(temperature >= 0 && temperature < Infinity, 'temperature to be a number of at least 0', temperature);
+  expect(Number.isInteger(topK) && topK >= 0, 'topK to be a whole number of at least 0', topK);
+  expect(topP >= 0 && topP <= 1, 'topP to be a number from 0 to 1', topP);
+  expect(Number.isFinite(cfgScale), 'cfgScale to be a number', cfgScale);
 }
 
 export interface Drawn {
@@ -29,11 +44,14 @@ export interface Drawn {
 }
 
 /**
- * Draws a code for each image.
+ * Draws a code for each image. Codes whose logit is NaN or -Infinity are never drawn; of those with the logit Infinity, if
+ * there are any, one is.
  * @param logits [images, codes]; with guidance [2 images, codes], the uncaptioned twins after the images
  * @param u [images], numbers in [0, 1) that decide the draws
+ * @throws UserError if an option is out of its range, or an image has no code that can be drawn
  */
 export async function drawCodes(logits: Tensor, u: Float64Array, options: DrawOptions = {}): Promise<Drawn> {
+  checkDrawOptions('drawCodes', options);
   const { temperature = 1, topK = 0, topP = 1, cfgScale = 1 } = options;
   const images = u.length;
   const guided = cfgScale !== 1;
@@ -44,7 +62,7 @@ export async function drawCodes(logits: Tensor, u: Float64Array, options: DrawOp
     const most = topK > 0 ? Math.min(topK, K) : K;
     const buffers = [logits, u, drawn.codes, drawn.logProbability];
     backend.callInOrder('drawCodes', buffers, [images, K, cfgScale, temperature, most, topP]);
-    return drawn;
+    return expectCodes(drawn, images);
   }
   const gpu = activeGpu();
   if (gpu !== undefined) {
@@ -63,7 +81,18 @@ export async function drawCodes(logits: Tensor, u: Float64Array, options: DrawOp
     drawn.codes[i] = code;
     drawn.logProbability[i] = logProbability;
   }
-  return drawn;
+  return expectCodes(drawn, images);
+}
+
+/** @throws UserError if an image had no code to draw, which its log-probability says */
+function expectCodes(drawn: Drawn, images: number): Drawn {
+  const at = drawn.logProbability.findIndex(Number.isNaN);
+  if (at < 0) return drawn;
+  throw new UserError(
+    'draw',
+    `expected a logit above -Infinity for image ${at % images}, got none`,
+    'the weights, or the numbers that they lead to, are not finite: paint with other weights',
+  );
 }
 
 /** Draws on the GPU, whose codes stay there until some steps' are read at once. */
@@ -87,6 +116,7 @@ export class GpuDraws {
     u: Float64Array,
     options: DrawOptions,
   ) {
+    checkDrawOptions('drawCodes', options);
     const keep = (info: TensorInfo) => tf.keep(tf.engine().makeTensorFromTensorInfo(info));
     this.backend = backend;
     this.images = images;
@@ -118,10 +148,13 @@ export class GpuDraws {
     });
   }
 
-  /** What has been drawn since `begin`, [steps, images]. */
+  /**
+   * What has been drawn since `begin`, [steps, images].
+   * @throws UserError as `drawCodes` does
+   */
   async read(): Promise<Drawn> {
     const { history, images } = this;
-    return readHistory((await (history as Tensor).data()) as Int32Array, images);
+    return expectCodes(readHistory((await (history as Tensor).data()) as Int32Array, images), images);
   }
 
   dispose(): void {
@@ -142,7 +175,7 @@ function guide(captioned: Float32Array, uncaptioned: Float32Array, scale: number
 /**
  * The reference: draws a code from softmax(logits / temperature), cut to the top k and then to the top p.
  * @param logits [codes], left as they are; @param u a number in [0, 1)
- * @returns the code, and its log-probability in the distribution that was drawn from
+ * @returns the code, and its log-probability in the distribution that was drawn from: NaN where there is no code to draw
  */
 export function drawCode(
   logits: Float32Array,
@@ -151,13 +184,17 @@ export function drawCode(
 ): { readonly code: number; readonly logProbability: number } {
   const { temperature = 1, topK = 0, topP = 1 } = options;
   const K = logits.length;
+  let max = -Infinity;
   let best = 0;
-  for (let k = 1; k < K; k++) if (logits[k] > logits[best]) best = k;
+  for (let k = 0; k < K; k++) if (logits[k] > max) [max, best] = [logits[k], k];
+  if (max === -Infinity) return { code: 0, logProbability: Number.NaN };
   if (temperature === 0) return { code: best, logProbability: 0 };
 
-  const weights = new Float64Array(K);
-  const max = logits[best];
-  for (let k = 0; k < K; k++) weights[k] = Math.exp((logits[k] - max) / temperature);
+  const weights = new Float64Array(K); // 0 where the logit is NaN
+  for (let k = 0; k < K; k++) {
+    if (logits[k] === max) weights[k] = 1;
+    else if (logits[k] < max) weights[k] = Math.exp((logits[k] - max) / temperature);
+  }
   if ((topK > 0 && topK < K) || topP < 1) truncate(weights, topK, topP);
   let total = 0;
   for (let k = 0; k < K; k++) total += weights[k];

@@ -19,7 +19,7 @@ export interface GpuDraw {
   readonly at: number;
   /** int32 [images], the codes. */
   readonly ids: TensorInfo;
-  /** int32 [m, 2, images]: codes, and log-probabilities as the bits of an f32; row `place` is written. */
+  /** int32 [m, 2, images]: codes, and log-probabilities as the bits of an f32, NaN without a code; row `place` is written. */
   readonly history: TensorInfo;
   readonly place: number;
   /** From `drawScratch`. */
@@ -36,6 +36,11 @@ const SIZE = 256;
 const GROUP = 16;
 /** The lowest f32; no number is above it where a lane has no codes. */
 const LOWEST = '-3.4028234e38';
+/** The largest f32, and a NaN as bits. */
+const HIGHEST = '3.4028234e38';
+const NAN_BITS = 0x7fc00000;
+/** Temperatures above 0 stay so as f32, and finite. */
+const TEMPERATURES = [1.2e-38, 3e38] as const;
 
 /** Memory for the draws of `images` at a time: a key and a weight for each code. */
 export function drawScratch(backend: GpuBackend, images: number, K: number): TensorInfo {
@@ -172,8 +177,12 @@ const guideAndWeigh = `
         let plain = logits[(u.images + image) * u.K + first + i];
         logit = plain + u.guidance * (logit - plain);
       }
-      key = key_of(logit);
-      if (logit > best) {
+      // By bits: shaders may take it that there are no infinities and no NaN.
+      let special = (bitcast<u32>(logit) & 0x7fffffffu) >= 0x7f800000u;
+      let drawable = !special || bitcast<u32>(logit) == 0x7f800000u;
+      if (special) { logit = select(${LOWEST}, ${HIGHEST}, drawable); }
+      if (drawable) { key = key_of(logit); }
+      if (drawable && logit > best) {
         best = logit;
         best_code = first + i;
       }
@@ -248,16 +257,19 @@ export function drawOnGpu(backend: GpuBackend, draw: GpuDraw): void {
       ...{ images, K, chunk: Math.ceil(K / SIZE), number_row: at, place, most },
       guided: cfgScale === 1 ? 0 : 1,
       guidance: f32(cfgScale),
-      temperature: f32(temperature),
+      temperature: f32(temperature === 0 ? 0 : Math.min(Math.max(temperature, TEMPERATURES[0]), TEMPERATURES[1])),
       top_p: f32(topP),
     },
     size: SIZE,
     groups: [images, 1],
     declarations: () => `${functions}
       fn write_code(image: u32, code: u32, log_probability: f32) {
+        write_bits(image, code, bitcast<i32>(log_probability));
+      }
+      fn write_bits(image: u32, code: u32, log_probability: i32) {
         ids[image] = i32(code);
         history[u.place * 2u * u.images + image] = i32(code);
-        history[(u.place * 2u + 1u) * u.images + image] = bitcast<i32>(log_probability);
+        history[(u.place * 2u + 1u) * u.images + image] = log_probability;
       }`,
     body: () => `
       let image = group.x;
@@ -268,7 +280,10 @@ export function drawOnGpu(backend: GpuBackend, draw: GpuDraw): void {
         for (var i = 0u; i < u.chunk; i++) {
           let at = entry(image, i, lane);
           var weight = 0.0;
-          if (first + i < last) { weight = exp((bitcast<f32>(scratch[at].y) - best) / u.temperature); }
+          if (scratch[at].x != 0u) {
+            let below = bitcast<f32>(scratch[at].y) - best;
+            weight = select(exp(below / u.temperature), f32(below == 0.0), best == ${HIGHEST});
+          }
           scratch[at].y = bitcast<u32>(weight);
         }
         if (u.most < u.K) { truncate(image, lane, f32(u.most), false); }
@@ -279,6 +294,7 @@ export function drawOnGpu(backend: GpuBackend, draw: GpuDraw): void {
           truncate(image, lane, max(goal, 1e-37), true);
         }
         ${pick}
-      }`,
+      }
+      if (lane == 0u && best == ${LOWEST}) { write_bits(image, 0u, ${NAN_BITS}); } // there is no code to draw`,
   });
 }

@@ -2,8 +2,10 @@
  * @file Measures rows of pictures by metrics: gathers what each metric needs, and says why where something of it is not
  * there. Features are taken one extractor after another; what needs none is measured last.
  */
+
 import { UserError } from '../../core/errors.ts';
 import { Random } from '../../core/random.ts';
+import { familyOf } from '../../families/families.ts';
 import type { Painter } from '../../families/painter.ts';
 import { blur } from '../../features/blur.ts';
 import type { FeatureExtractor } from '../../features/extractor.ts';
@@ -134,8 +136,7 @@ function availableFor(row: MetricRow, features: string | null, { rows, real, pai
     missing: {
       pictures: `${family} has no tokenizer`,
       texts: 'these features know no captions',
-      likelihood:
-        family === 'diffusion' ? 'of a diffusion model only a bound exists' : `a GAN (${family}) has no likelihood`,
+      likelihood: familyOf(family).words.noLikelihood ?? `${family} has no likelihood`,
     },
   };
 }

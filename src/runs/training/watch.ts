@@ -4,6 +4,7 @@
  * nothing is done about it.
  */
 
+import type { Decoded } from '../../../data/decoded.ts';
 import { Random } from '../../core/random.ts';
 import { RandomFeatures } from '../../features/random.ts';
 import { type Picture, spreadPlaces } from '../../image/images.ts';
@@ -19,7 +20,6 @@ import {
 } from '../../metrics/collapse.ts';
 import { type Matrix, matrix } from '../../metrics/matrix.ts';
 import { type Metrics, savedStep, type Task } from '../../training/loop.ts';
-import type { DecodedItems } from '../images.ts';
 import type { Painter } from '../painter.ts';
 import type { Job } from './job.ts';
 
@@ -29,6 +29,8 @@ export interface SampleWatch {
   check(): Promise<Metrics>;
   /** Moves on by a record of the log, and says so when the verdict changes. */
   log(record: Metrics): void;
+  /** The task with these measurements among its validations. Where it has no loss of its own, the best is by KID. */
+  watched(task: Task): Task;
   dispose(): void;
 }
 
@@ -65,12 +67,14 @@ export async function openWatch(job: Job, stage: string, painter: Painter): Prom
   const judged = new Verdict(floor);
   await replay(job, stage, judged);
 
+  const check = async () => {
+    const samples: Matrix = await rowsOf(await painter.paint(captions, { seed: SEED, ...DISTRIBUTION }));
+    const { kid, coverage, spread } = checkSamples(samples, real, floor);
+    return { check_kid: kid, check_coverage: coverage, check_spread: spread };
+  };
   return {
-    check: async () => {
-      const samples: Matrix = await rowsOf(await painter.paint(captions, { seed: SEED, ...DISTRIBUTION }));
-      const { kid, coverage, spread } = checkSamples(samples, real, floor);
-      return { check_kid: kid, check_coverage: coverage, check_spread: spread };
-    },
+    check,
+    watched: task => withChecks(task, check),
     log: record => {
       const changed = judged.add(record);
       if (changed === undefined) return;
@@ -87,12 +91,11 @@ export async function openWatch(job: Job, stage: string, painter: Painter): Prom
   };
 }
 
-/** The task with the watch's measurements among its validations. Where it has no loss of its own, the best is by KID. */
-export function watched(task: Task, watch: SampleWatch | undefined): Task {
-  if (watch === undefined) return task;
+/** See `SampleWatch.watched`. */
+function withChecks(task: Task, check: () => Promise<Awaited<ReturnType<SampleWatch['check']>>>): Task {
   const evaluate = async () => {
     const measured = await task.evaluate();
-    const checked = await watch.check();
+    const checked = await check();
     return { ...measured, ...checked, loss: Number.isFinite(measured.loss) ? measured.loss : checked.check_kid };
   };
   // A task may be a class: its methods stay on it.
@@ -132,6 +135,6 @@ async function replay(job: Job, stage: string, verdict: Verdict): Promise<void> 
 }
 
 /** Some pictures, spread over the data, the first crop of each. */
-function firstCrops({ images, items, crops }: DecodedItems, count: number): Picture[] {
+function firstCrops({ images, items, crops }: Decoded, count: number): Picture[] {
   return spreadPlaces(items.length, count).map(item => images.at(item * crops));
 }

@@ -4,10 +4,10 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, test } from 'vitest';
-import { textSchema } from '../../../src/config/run.ts';
 import { ShapeError } from '../../../src/core/errors.ts';
 import { Random } from '../../../src/core/random.ts';
 import { selectBackend } from '../../../src/device/backends.ts';
+import { textSchema } from '../../../src/families/contrastive/config.ts';
 import { Contrastive, equalCaptions, imageStages, infoNce } from '../../../src/families/contrastive/contrastive.ts';
 import { type CaptionEncoder, encodeCaptions, encodeImages } from '../../../src/families/contrastive/frozen.ts';
 import { Images } from '../../../src/image/images.ts';

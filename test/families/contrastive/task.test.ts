@@ -7,10 +7,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { afterEach, describe, expect, test } from 'vitest';
-import { textSchema, textTrainSchema } from '../../../src/config/run.ts';
 import { UserError } from '../../../src/core/errors.ts';
 import { Random } from '../../../src/core/random.ts';
 import { selectBackend } from '../../../src/device/backends.ts';
+import { textSchema, textTrainSchema } from '../../../src/families/contrastive/config.ts';
 import { Contrastive } from '../../../src/families/contrastive/contrastive.ts';
 import { encodeCaptions, encodeImages } from '../../../src/families/contrastive/frozen.ts';
 import {

@@ -1,7 +1,7 @@
 /** @file A diffusion model small enough for every backend, with no weight at zero. */
 import * as tf from '@tensorflow/tfjs-core';
-import { type DiffusionConfig, diffusionSchema } from '../../../src/config/run.ts';
 import { Random } from '../../../src/core/random.ts';
+import { type DiffusionConfig, diffusionSchema } from '../../../src/families/diffusion/config.ts';
 import { Diffusion } from '../../../src/families/diffusion/diffusion.ts';
 
 export const tinyConfig: DiffusionConfig = diffusionSchema.parse({

@@ -1,8 +1,8 @@
 /** @file The U-Net: its gradients against differences, its counts against what it runs, what it is told and what not. */
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, test } from 'vitest';
-import { diffusionSchema } from '../../../src/config/run.ts';
 import { Random } from '../../../src/core/random.ts';
+import { diffusionSchema } from '../../../src/families/diffusion/config.ts';
 import { UNet } from '../../../src/families/diffusion/unet.ts';
 import { valueAndGradients } from '../../../src/kernels/autodiff.ts';
 import { Parameters } from '../../../src/nn/module.ts';

@@ -1,7 +1,7 @@
 /** @file Small GANs for tests: every parameter random, because branches that start at zero would hide mistakes. */
 
-import { type GanConfig, ganSchema } from '../../../src/config/run.ts';
 import { Random } from '../../../src/core/random.ts';
+import { type GanConfig, ganSchema } from '../../../src/families/gan/config.ts';
 import { Gan, type GanKind } from '../../../src/families/gan/gan.ts';
 
 export const kinds: readonly GanKind[] = ['dcgan', 'r3gan'];

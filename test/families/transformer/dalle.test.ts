@@ -5,9 +5,9 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, test } from 'vitest';
 import { presets } from '../../../src/config/presets.ts';
-import { type ModelConfig, modelSchema } from '../../../src/config/run.ts';
 import { Random } from '../../../src/core/random.ts';
 import { selectBackend } from '../../../src/device/backends.ts';
+import { type ModelConfig, modelSchema } from '../../../src/families/transformer/config.ts';
 import { Dalle, type SequenceBatch } from '../../../src/families/transformer/dalle.ts';
 import { valueAndGradients } from '../../../src/kernels/autodiff.ts';
 import { Optimizer } from '../../../src/training/optimizer.ts';

@@ -6,10 +6,10 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { presets } from '../../../src/config/presets.ts';
-import { type ModelConfig, modelSchema } from '../../../src/config/run.ts';
 import { Random } from '../../../src/core/random.ts';
 import { selectBackend } from '../../../src/device/backends.ts';
 import { activeNative, type NativeBackend, registerNative } from '../../../src/device/native/native.ts';
+import { type ModelConfig, modelSchema } from '../../../src/families/transformer/config.ts';
 import { Dalle, type Vocabulary } from '../../../src/families/transformer/dalle.ts';
 import { createDecoder } from '../../../src/families/transformer/decoder.ts';
 import { FusedDecoder } from '../../../src/kernels/decode/decode.ts';

@@ -3,10 +3,10 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, test } from 'vitest';
-import type { ModelConfig } from '../../../src/config/run.ts';
 import { Random } from '../../../src/core/random.ts';
 import { selectBackend } from '../../../src/device/backends.ts';
 import { activeGpu, type GpuBackend } from '../../../src/device/webgpu/webgpu.ts';
+import type { ModelConfig } from '../../../src/families/transformer/config.ts';
 import type { Dalle } from '../../../src/families/transformer/dalle.ts';
 import { type GenerateRequest, generate, imagesOfSeed } from '../../../src/families/transformer/generate.ts';
 import { disposeKvCache } from '../../../src/kernels/attention/attention.ts';

@@ -6,10 +6,10 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, test } from 'vitest';
 import { presets } from '../../../src/config/presets.ts';
-import { type ModelConfig, modelSchema } from '../../../src/config/run.ts';
 import { Random } from '../../../src/core/random.ts';
 import { selectBackend } from '../../../src/device/backends.ts';
 import { activeGpu, type GpuBackend } from '../../../src/device/webgpu/webgpu.ts';
+import { type ModelConfig, modelSchema } from '../../../src/families/transformer/config.ts';
 import { Dalle, type Vocabulary } from '../../../src/families/transformer/dalle.ts';
 import { createDecoder, type Decoder } from '../../../src/families/transformer/decoder.ts';
 import { expectAllclose, noWebgpu, type Tolerance } from '../../support.ts';

@@ -4,7 +4,7 @@
  * that a test can compare the two. Runs on the cpu backend.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import type { ModelConfig } from '../../../src/config/run.ts';
+import type { ModelConfig } from '../../../src/families/transformer/config.ts';
 import type { SequenceBatch, Vocabulary } from '../../../src/families/transformer/dalle.ts';
 
 export type Weights = ReadonlyMap<string, { readonly shape: readonly number[]; readonly values: Float32Array }>;

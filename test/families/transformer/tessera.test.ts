@@ -3,10 +3,11 @@ import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { UserError } from '../../../src/core/errors.ts';
-import { type Painting, type PaintOptions, Tessera } from '../../../src/families/transformer/tessera.ts';
+import type { Painting, PaintOptions } from '../../../src/families/transformer/codepainter.ts';
 import { decodePicture } from '../../../src/image/decode.ts';
 import { blank } from '../../../src/image/images.ts';
 import { openPainter } from '../../../src/runs/painter.ts';
+import { Tessera } from '../../../src/runs/tessera.ts';
 import { draw, hardlyTrained, temporaryFolder, tessera, writeConfig, writeDrawings } from '../../cli/program.ts';
 
 const folder = temporaryFolder();

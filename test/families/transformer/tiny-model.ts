@@ -1,8 +1,8 @@
 /** @file Small models and batches for tests: every parameter random, because heads that start at zero would hide mistakes. */
 
 import { presets } from '../../../src/config/presets.ts';
-import { type ModelConfig, modelSchema } from '../../../src/config/run.ts';
 import { Random } from '../../../src/core/random.ts';
+import { type ModelConfig, modelSchema } from '../../../src/families/transformer/config.ts';
 import { Dalle, type SequenceBatch, type Vocabulary } from '../../../src/families/transformer/dalle.ts';
 import type { Weights } from './plain-dalle.ts';
 

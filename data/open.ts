@@ -1,0 +1,132 @@
+/** @file Opening a dataset: recognises the format, reads captions, checks every image's header, and lists what it skipped. */
+
+import { stat } from 'node:fs/promises';
+import { basename, dirname, relative, resolve } from 'node:path';
+import sharp from 'sharp';
+import { booleanCheck, checkOptions, checkValue, pathCheck, textCheck } from '../src/core/checks.ts';
+import { UserError } from '../src/core/errors.ts';
+import type { Dataset, Item, Problem } from './dataset.ts';
+import { firstLine, listFiles, mapBounded } from './files.ts';
+import type { Candidate, Format, Source } from './formats/format.ts';
+import { allFormats } from './formats/formats.ts';
+
+/** Enough of a file for any image header that comes with a sensible amount of metadata. */
+const HEAD = 65536;
+
+export interface OpenOptions {
+  /** Stop at the first problem instead of listing it. */
+  readonly strict?: boolean;
+  /** The name of a format, or by default `auto`: the first one that recognises the path. */
+  readonly format?: string;
+  /**
+   * Read every image's header now (0.1 ms an image). Without it corrupt images show up when they are decoded, as they do
+   * in Parquet files, where one image of each file is read now, and all of them only with `strict`.
+   */
+  readonly check?: boolean;
+}
+
+/**
+ * Opens a folder or file of captioned images. What cannot be used (corrupt or missing image, empty or missing caption,
+ * truncated archive) is left out and listed in `problems`.
+ * @throws UserError if the path does not exist, no format fits, no captioned image is left, or, with `strict`, at a problem
+ */
+export async function openDataset(path: string, options: OpenOptions = {}): Promise<Dataset> {
+  checkValue('openDataset: path', path, pathCheck);
+  checkOptions('openDataset', options, { strict: booleanCheck, format: textCheck, check: booleanCheck });
+  const { strict = false, format: wanted = 'auto', check = true } = options;
+  const { format, source } = await recognise(path, wanted);
+  const { items: candidates, problems: skipped } = await format.read(source);
+  const unreadable = new Map<string, string>();
+  if (check) {
+    const checked = strict ? candidates : candidates.filter(({ heavy }) => heavy !== true);
+    await mapBounded(checked, 16, async item => {
+      const what = await whatIsWrong(item);
+      if (what !== undefined) unreadable.set(item.id, what);
+    });
+  }
+  const items = candidates.filter(({ id }) => !unreadable.has(id)).map(itemOf);
+  const problems: Problem[] = [...skipped, ...Array.from(unreadable, ([id, what]) => ({ id, what }))];
+  problems.sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
+  if (strict && problems.length > 0) {
+    const more = problems.length > 1 ? ` (and ${problems.length - 1} more)` : '';
+    throw new UserError(
+      path,
+      `${problems[0].id}: ${problems[0].what}${more}`,
+      'mend or remove it, or leave out --strict to skip it',
+    );
+  }
+  if (items.length === 0) {
+    const why =
+      problems.length > 0
+        ? `${problems.length} skipped, the first: ${problems[0].id}: ${problems[0].what}`
+        : `read as ${format.name}`;
+    throw new UserError(path, `no captioned image (${why})`, layouts());
+  }
+  return { root: source.root, format: format.name, items, problems };
+}
+
+/** The format of a path, and its files. */
+async function recognise(path: string, wanted: string): Promise<{ readonly format: Format; readonly source: Source }> {
+  const absolute = resolve(path);
+  const found = await stat(absolute).catch(() => undefined);
+  if (found === undefined)
+    throw new UserError(path, 'no such folder or file', 'make one with `tessera data emoji --out datasets/emoji`');
+  const isFolder = found.isDirectory();
+  const [folder, name] = [dirname(absolute), basename(absolute)];
+  const lists = new Map<string, Promise<string[]>>();
+  const list = (root: string) => {
+    const files = lists.get(root) ?? listFiles(root);
+    lists.set(root, files);
+    return files;
+  };
+  const sourceFor = async (format: Format, kind: 'archive' | 'index' | undefined): Promise<Source> => {
+    if (isFolder) return { root: absolute, files: await list(absolute) };
+    if (kind === 'archive') return { root: folder, file: name, files: [name] };
+    const root = format.rootOf?.(folder) ?? folder;
+    return { root, file: relative(root, absolute).replaceAll('\\', '/'), files: await list(root) };
+  };
+  if (wanted !== 'auto') {
+    const format = formatOf(wanted);
+    return { format, source: await sourceFor(format, format.fileKind?.(name) ?? 'index') };
+  }
+  for (const format of allFormats()) {
+    const kind = format.fileKind?.(name);
+    const source = isFolder || kind !== undefined ? await sourceFor(format, kind) : undefined;
+    if (source !== undefined && (await format.recognise(source))) return { format, source };
+  }
+  const what = isFolder ? `no captioned image in ${(await list(absolute)).length} files` : 'a file of no known format';
+  throw new UserError(path, what, layouts());
+}
+
+function formatOf(wanted: string): Format {
+  const format = allFormats().find(({ name }) => name === wanted);
+  if (format !== undefined) return format;
+  const names = allFormats().map(({ name }) => name);
+  throw new UserError('format', `expected auto, ${names.join(', ')}, got ${wanted}`);
+}
+
+function layouts(): string {
+  return ['a dataset is one of', ...allFormats().map(({ name, layout }) => `  ${name}: ${layout}`)].join('\n');
+}
+
+/** What is wrong with an item's image as far as its header tells, in one line. */
+async function whatIsWrong(item: Candidate): Promise<string | undefined> {
+  try {
+    const bytes = await (item.head ?? item.read)(HEAD);
+    if (bytes.length === 0) return 'empty file (0 bytes)';
+    try {
+      await sharp(bytes).metadata();
+    } catch {
+      // A header may be longer than the head, and some formats keep theirs at the end.
+      await sharp(item.head === undefined || bytes.length < HEAD ? bytes : await item.read()).metadata();
+    }
+    return undefined;
+  } catch (error) {
+    return `corrupt image (${firstLine(error)})`;
+  }
+}
+
+/** The item alone, without what only the check needed. */
+function itemOf({ id, captions, read, group, split }: Candidate): Item {
+  return { id, captions, read, ...(group === undefined ? {} : { group }), ...(split === undefined ? {} : { split }) };
+}

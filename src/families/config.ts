@@ -1,0 +1,99 @@
+/**
+ * @file The config of a whole run, put together from the sections of every run and those that the registered families
+ * bring; and the config of a run on disk.
+ */
+import { existsSync } from 'node:fs';
+import { z } from 'zod';
+import {
+  captionSchema,
+  imagesSchema,
+  type RunConfig,
+  rejectConfig,
+  type Sections,
+  samplingSchema,
+  trainSchema,
+} from '../config/run.ts';
+import { parseConfig } from '../config/schema.ts';
+import { UserError } from '../core/errors.ts';
+import { shellWord } from '../core/shell.ts';
+import { readJson } from '../io/files.ts';
+import { runPaths } from '../io/runfolder.ts';
+import { allFamilies, familyNames, familyOf } from './families.ts';
+
+/** A section may be left out: its fields have defaults. */
+type Optional<Section extends z.ZodObject> = z.ZodPrefault<Section>;
+
+type RunShape = {
+  readonly seed: z.ZodDefault<z.ZodNumber>;
+  readonly family: z.ZodDefault<z.ZodEnum<Record<string, string>>>;
+} & { readonly [Name in keyof Sections]: Optional<Sections[Name]> };
+
+/** The schema of a run of any registered family; made anew, since families may be registered later. */
+export function runSchema(): z.ZodObject<RunShape> {
+  const sections = Object.assign({}, ...allFamilies().map(family => family.sections)) as Record<string, z.ZodObject>;
+  const names = familyNames();
+  const shape = {
+    seed: z.number().int().min(0).max(0xffffffff).default(0),
+    family: z.enum(names).default(names[0]).describe('what learns to paint'),
+    images: imagesSchema.prefault({}),
+    caption: captionSchema.prefault({}),
+    ...Object.fromEntries(Object.entries(sections).map(([name, section]) => [name, section.prefault({})])),
+    train: trainSchema.prefault({}),
+    sampling: samplingSchema.prefault({}),
+  };
+  return z.object(shape as RunShape); // what families add to `Sections` are the sections that they bring
+}
+
+/**
+ * Checks what no single field can: that the parts of the run's family fit together.
+ * @returns the config, frozen
+ * @throws UserError naming the fields
+ */
+export function checkConfig(config: RunConfig): RunConfig {
+  const { batchSize, accumulate } = config.train;
+  if (batchSize % accumulate !== 0) {
+    rejectConfig(`batchSize ${batchSize} is not a multiple of accumulate ${accumulate}`);
+  }
+  familyOf(config.family).check?.(config);
+  return Object.freeze(config);
+}
+
+/** What of a config a run of its family reads: the sections of every run, and the family's. */
+export function ownSections(config: RunConfig): Record<string, unknown> {
+  const foreign = foreignSections(config.family);
+  return Object.fromEntries(Object.entries(config).filter(([name]) => !foreign.has(name)));
+}
+
+/**
+ * A config as it is kept in a run's folder: without the sections of other families that are at their defaults, to which
+ * they are read again. So a run can be read where a family that it is not of is unknown.
+ */
+export function storedConfig(config: RunConfig): Record<string, unknown> {
+  const foreign = foreignSections(config.family);
+  const defaults: Readonly<Record<string, unknown>> = runSchema().parse({});
+  const kept = ([name, section]: [string, unknown]) =>
+    !foreign.has(name) || JSON.stringify(section) !== JSON.stringify(defaults[name]);
+  return Object.fromEntries(Object.entries(config).filter(kept));
+}
+
+function foreignSections(name: string): ReadonlySet<string> {
+  const own = familyOf(name).sections;
+  return new Set(allFamilies().flatMap(({ sections }) => Object.keys(sections).filter(key => own[key] === undefined)));
+}
+
+/**
+ * The config of a run that must be there.
+ * @param who the command, for the message
+ * @throws UserError if the folder is no run
+ */
+export async function readRun(folder: string, who: string): Promise<RunConfig> {
+  const { config } = runPaths(folder);
+  if (!existsSync(config)) {
+    throw new UserError(
+      who,
+      `no run in ${folder} (looked for config.json)`,
+      `train one with \`tessera train --data datasets/emoji --out ${shellWord(folder)}\``,
+    );
+  }
+  return checkConfig(parseConfig(runSchema(), await readJson(config), config));
+}

@@ -1,0 +1,54 @@
+/** @file Settings of the contrastive towers, the frozen text encoder of the families that paint from features of captions. */
+import { z } from 'zod';
+import { belowOne, count, fraction, optimizers, positive } from '../../config/fields.ts';
+import { type RunConfig, rejectConfig } from '../../config/run.ts';
+
+/** The text encoder: a contrastive pair of towers, trained on the captions first and then frozen. */
+export const textSchema = z.object({
+  length: count.max(256).default(32).describe('caption ids it reads'),
+  dim: count.default(128).describe('features of a caption'),
+  width: count.default(128).describe('channels of its transformer'),
+  layers: count.default(2),
+  heads: count.default(4),
+  imageWidth: count.default(32).describe('channels of its image tower at the finest stage'),
+});
+
+/** How the text encoder is trained. */
+export const textTrainSchema = z.object({
+  steps: count.default(600).describe('optimizer steps'),
+  batchSize: count.default(64).describe('pairs a step; the others of a batch are the wrong answers'),
+  optimizer: z.enum(optimizers).default('muon').describe('as for the transformer'),
+  lr: positive.default(4e-3).describe('peak learning rate'),
+  warmup: fraction.default(0.05).describe('share of the steps in which the learning rate rises'),
+  finalLr: fraction.default(0.05).describe('last learning rate as a share of the peak (cosine)'),
+  beta1: belowOne.default(0.9),
+  beta2: belowOne.default(0.98),
+  weightDecay: z.number().min(0).default(0.1),
+  clip: positive.default(1).describe('largest global norm of the gradient'),
+  ema: belowOne.default(0.99).describe('decay of the averaged weights'),
+  crop: belowOne.default(0.1).describe('how far every image is shifted and zoomed anew, as a share of its side'),
+  views: z.number().min(0).default(0).describe('weight of the loss between two crops of an image; 0 computes none'),
+});
+
+export type TextConfig = Readonly<z.infer<typeof textSchema>>;
+export type TextTrainConfig = Readonly<z.infer<typeof textTrainSchema>>;
+
+/** Sections of a run with a text encoder. */
+export const textSections = { text: textSchema, textTrain: textTrainSchema };
+
+declare module '../../config/run.ts' {
+  interface Sections {
+    text: typeof textSchema;
+    textTrain: typeof textTrainSchema;
+  }
+}
+
+/** @throws UserError naming the fields that do not fit together */
+export function checkText({ text }: Pick<RunConfig, 'text'>): void {
+  if (text.width % text.heads !== 0) {
+    rejectConfig(
+      `text.width ${text.width} / text.heads ${text.heads}: expected whole channels a head`,
+      'e.g. --text.width 128 --text.heads 4',
+    );
+  }
+}

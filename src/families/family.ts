@@ -1,0 +1,164 @@
+/**
+ * @file The contract of a model family: all that the rest of the house knows of it. A family is one folder and one line in
+ * families.ts; one from outside is a file that calls `defineFamily` before the command line or the library is used. The
+ * definition itself is light (settings, words); what computes is imported when a model is made.
+ */
+import type { z } from 'zod';
+import type { BpeTokenizer } from '../../tokenizer/bpe.ts';
+import type { PatchTokenizer } from '../../tokenizer/patch.ts';
+import type { RunConfig, RunConfigInput } from '../config/run.ts';
+import type { Random } from '../core/random.ts';
+import type { CodeSet } from '../io/codes.ts';
+import type { NamedValues } from '../nn/module.ts';
+import type { CaptionedImages, ImageStream } from '../training/captioned.ts';
+import type { Metrics, Task, Weights } from '../training/loop.ts';
+import type { TextEncoder } from './contrastive/encoder.ts';
+import type { Painter } from './painter.ts';
+
+/**
+ * What a family may have trained or made before its own model, in the order of the run:
+ * `captions` the caption tokenizer, `text` the frozen text encoder (needs `captions`), `patch` the patch tokenizer,
+ * `codes` the data set as codes (needs `patch`).
+ */
+export type StageName = 'captions' | 'text' | 'patch' | 'codes';
+
+/** What the stages leave for a model to be made of. */
+export interface Parts {
+  readonly captions: BpeTokenizer;
+  readonly text: TextEncoder;
+  readonly patch: PatchTokenizer;
+}
+
+/** Those that the stages of a family leave. */
+export type PartsOf<Stage extends StageName> = Pick<Parts, Stage & keyof Parts>;
+
+/** What a model is made with. */
+export interface Making<Stage extends StageName = StageName> {
+  readonly config: RunConfig;
+  /** The run's folder, for messages. */
+  readonly folder: string;
+  /** The painter disposes them with itself; the model does not. */
+  readonly parts: PartsOf<Stage>;
+  /** Where fresh weights come from; null where weights will be loaded, which makes drawing them a waste. */
+  readonly random: Random | null;
+  /** The training step of the weights that will be loaded; 0 while they are trained. */
+  readonly step: number;
+}
+
+/** A data set as codes, with the captions of each item. */
+export interface CaptionedCodes {
+  readonly set: CodeSet;
+  readonly captions: readonly (readonly string[])[];
+}
+
+/** What a model is trained on. */
+export interface TrainingData {
+  /** An endless stream of captioned training images. @param options.balance see `train.balance` */
+  stream(options: { readonly batchSize: number; readonly balance?: number }): Promise<ImageStream>;
+  /** The middle crops of held-out images with the first caption of each. */
+  heldOut(): Promise<CaptionedImages>;
+  /** Both sides of the split as codes. @throws if `codes` is not among the family's stages */
+  codes(): { readonly training: CaptionedCodes; readonly heldOut: CaptionedCodes };
+}
+
+/** A model of a family, its weights fresh or loaded. */
+export interface Model {
+  readonly painter: Painter;
+  /** What trains it. */
+  task(data: TrainingData): Task | Promise<Task>;
+  /** Those of all trained weights that painting needs; default all. */
+  weightsForPainting?(weights: Weights): Weights;
+  /** Takes over what `weightsForPainting` gave. @param where the file, for errors */
+  load(values: NamedValues, where: string): void;
+  /** Frees its own parameters. */
+  dispose(): void;
+}
+
+/** Settings of painting that a family may follow. */
+export const samplingSettings = ['temperature', 'topK', 'topP', 'cfgScale', 'steps'] as const;
+export type SamplingSetting = (typeof samplingSettings)[number];
+
+/** What a family is called and shown by. */
+export interface FamilyWords {
+  /** In sentences, e.g. `DCGAN`. */
+  readonly title: string;
+  /** How it paints, a sentence without its full stop: `a generator paints the whole image in one pass`. */
+  readonly paints: string;
+  /** CSS colours of its curves, on light and on dark paper. */
+  readonly colour: { readonly light: string; readonly dark: string };
+  /** What the rate of its training counts; default images. */
+  readonly unit?: 'tokens' | 'images';
+  /** What is minimised, for the axis of a chart, e.g. `denoising loss`. */
+  readonly loss: string;
+  /** Why it has no likelihood, where it has none. */
+  readonly noLikelihood?: string;
+  /** A few words about a record of the log that stand beside the progress, e.g. `held out 2.310 nats a code`. */
+  readonly progress?: (record: Metrics) => string | undefined;
+  /** Regularisers and other help that a config switches on, beyond averaging and clipping. */
+  readonly aids?: (config: RunConfig) => readonly string[];
+  /** A setting (`gan.loss`, `hinge`) as it is told in a run's name; undefined: by the field's name and value. */
+  readonly setting?: (field: string, value: string) => string | undefined;
+}
+
+/** See the file's doc. */
+export interface FamilyDefinition<Stage extends StageName = StageName> {
+  /** What `--family` calls it; also the name of its stage in the log. */
+  readonly name: string;
+  /** Sections of the run's config that it reads beside those of every run. */
+  readonly sections: Readonly<Record<string, z.ZodObject>>;
+  /** Where its config differs from the presets. */
+  readonly defaults?: Partial<Record<keyof RunConfigInput, object>>;
+  /** @throws UserError naming fields that do not fit together */
+  readonly check?: (config: RunConfig) => void;
+  /** The stages before its own. */
+  readonly stages: readonly Stage[];
+  /** Settings of painting that it follows, and their values where nobody sets them; others are refused. */
+  readonly sampling: (config: RunConfig) => Readonly<Partial<Record<SamplingSetting, number>>>;
+  /** Whether images appear piece by piece, so that previews can be shown and given images completed. */
+  readonly piecewise?: boolean;
+  /** Whether two players train it, so that its losses measure no progress. */
+  readonly game?: boolean;
+  /** The held-out loss that it is judged by, from the curves of its stage; left out where none says anything. */
+  readonly validation?: {
+    /** Names in the log, the first that is there counts. */
+    readonly curves: readonly string[];
+    /** What a model that has learnt nothing has. */
+    readonly untaught: (config: RunConfig) => number;
+    /** Whether it is enough to call a training stable, without a look at samples. */
+    readonly suffices: boolean;
+  };
+  readonly words: FamilyWords;
+  /** Makes a model; imports what computes. */
+  create(making: Making<Stage>): Promise<Model>;
+}
+
+/** A registered family. */
+export type Family = FamilyDefinition;
+
+const registered = new Map<string, Family>();
+
+/**
+ * Makes a family known to everything that loops over families.
+ * @returns the definition
+ * @throws Error if the name is taken, or a section of its config is another family's by another schema
+ */
+export function defineFamily<Stage extends StageName>(definition: FamilyDefinition<Stage>): FamilyDefinition<Stage> {
+  const { name, sections } = definition;
+  if (registered.has(name)) throw new Error(`defineFamily: there is a family ${name} already`);
+  for (const family of registered.values()) {
+    const clash = Object.keys(sections).find(key => family.sections[key] && family.sections[key] !== sections[key]);
+    if (clash !== undefined) throw new Error(`defineFamily: ${name}: the section ${clash} is that of ${family.name}`);
+  }
+  registered.set(name, definition);
+  return definition;
+}
+
+/** Takes a family out again, as tests do. @throws Error if there is none of this name */
+export function removeFamily(name: string): void {
+  if (!registered.delete(name)) throw new Error(`removeFamily: there is no family ${name}`);
+}
+
+/** The registered families; see families.ts, which has registered the house's own. */
+export function registeredFamilies(): ReadonlyMap<string, Family> {
+  return registered;
+}

@@ -1,0 +1,52 @@
+/** @file Settings of the GANs, and what of them must fit together. */
+import { z } from 'zod';
+import { count, fraction, positive } from '../../config/fields.ts';
+import { type RunConfig, rejectConfig } from '../../config/run.ts';
+import { checkText, textSections } from '../contrastive/config.ts';
+
+export const ganLosses = ['minimax', 'nonsaturating', 'hinge', 'relativistic'] as const;
+export const predictions = ['none', 'G', 'both'] as const;
+export const augmentations = ['colour', 'translation', 'cutout'] as const;
+
+/** The generator, the discriminator and their game. */
+export const ganSchema = z.object({
+  latent: count.default(64).describe('dimension of the noise'),
+  width: count.default(32).describe('channels at the finest stage; doubled with every halving, up to eight times'),
+  blocks: count.default(1).describe('r3gan: residual blocks at each resolution'),
+  loss: z.enum(ganLosses).default('nonsaturating').describe('what the two players minimise'),
+  r1: z.number().min(0).default(0).describe('weight of the squared gradient of D at real images; 0: none'),
+  r2: z.number().min(0).default(0).describe('weight of the squared gradient of D at generated images; 0: none'),
+  gammaEnd: positive.max(1).default(1).describe('share of r1 and r2 that is left after the burn-in (cosine)'),
+  burnIn: fraction.default(0.1).describe('share of the steps in which they fall to it'),
+  predict: z.enum(predictions).default('none').describe('prediction method: who stands ahead while the other moves'),
+  augment: z
+    .array(z.enum(augmentations))
+    .default(['colour', 'translation', 'cutout'])
+    .describe('DiffAugment on every image that D sees'),
+  mismatch: z.number().min(0).default(0.5).describe("weight of D's loss on real images with another's caption"),
+  captionDrop: fraction.default(0.1).describe('share of captions left out in training, to paint without one'),
+});
+
+export type GanConfig = Readonly<z.infer<typeof ganSchema>>;
+export type GanLoss = GanConfig['loss'];
+
+/** Sections of a GAN's run. */
+export const ganSections = { ...textSections, gan: ganSchema };
+
+declare module '../../config/run.ts' {
+  interface Sections {
+    gan: typeof ganSchema;
+  }
+}
+
+/** @throws UserError naming the fields that do not fit together */
+export function checkGan(config: RunConfig): void {
+  checkText(config);
+  const {
+    family,
+    images: { imageSize },
+  } = config;
+  if (imageSize < 8 || !Number.isInteger(Math.log2(imageSize))) {
+    rejectConfig(`imageSize ${imageSize}, expected a power of two from 8 on for ${family}`, 'e.g. --image-size 64');
+  }
+}

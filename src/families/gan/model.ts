@@ -1,0 +1,64 @@
+/** @file A GAN as a model of its family: what paints (the generator, in one pass), what trains, which weights painting needs. */
+import * as tf from '@tensorflow/tfjs-core';
+import { Random } from '../../core/random.ts';
+import type { Making, Model } from '../family.ts';
+import { featuredData, MOST_AT_ONCE, type Technique, WholeImagePainter } from '../wholeimage.ts';
+import { Gan, type GanKind } from './gan.ts';
+import { GanTask } from './task.ts';
+
+/** Names of the weights that paint. */
+const GENERATOR = 'generator.';
+
+/** A GAN with fresh weights, or with weights to be loaded. */
+export function createGan(making: Making<'text'>, kind: GanKind): Model {
+  const { config, parts, random } = making;
+  const shape = { imageSize: config.images.imageSize, textDim: parts.text.dim };
+  const gan = new Gan(config.gan, shape, random ?? new Random(config.seed).fork('model'), kind);
+  return {
+    painter: new WholeImagePainter(making, new GanTechnique(gan)),
+    task: async data => {
+      const { batchSize, steps } = config.train;
+      const { stream } = await featuredData(making, data);
+      return new GanTask(gan, stream, { batchSize, steps, seed: config.seed });
+    },
+    weightsForPainting: weights => new Map([...weights].filter(([name]) => name.startsWith(GENERATOR))),
+    load: (values, where) => gan.parameters.load(values, where, GENERATOR),
+    dispose: () => gan.dispose(),
+  };
+}
+
+class GanTechnique implements Technique {
+  readonly passes = 1;
+  readonly settings = '';
+  readonly parameters: number;
+  private readonly gan: Gan;
+
+  constructor(gan: Gan) {
+    this.gan = gan;
+    this.parameters = gan.countOf('generator');
+  }
+
+  async paint(text: Float32Array, randoms: readonly Random[]): Promise<tf.Tensor> {
+    const { latent } = this.gan.config;
+    const n = randoms.length;
+    // A linear layer sums in another order where it has few rows: without the same number always, an image would differ
+    // in its last bit by how many are painted beside it.
+    const z = new Float32Array(MOST_AT_ONCE * latent);
+    const captions = new Float32Array((MOST_AT_ONCE * text.length) / n);
+    captions.set(text);
+    randoms.forEach((random, i) => {
+      z.set(random.normals(latent), i * latent);
+    });
+    return tf.tidy(() => {
+      const all = this.gan.generate(
+        tf.tensor2d(z, [MOST_AT_ONCE, latent]),
+        tf.tensor2d(captions, [MOST_AT_ONCE, text.length / n]),
+      );
+      return tf.slice(all, [0, 0, 0, 0], [n, -1, -1, -1]);
+    });
+  }
+
+  dispose(): void {
+    this.gan.dispose();
+  }
+}

@@ -1,0 +1,53 @@
+/**
+ * @file The config of a run from where its values come: a preset, what the family needs to differ from it, and the fields
+ * that were asked for. The one place where they are put together.
+ */
+import { defaultPreset, type PresetName, presets } from '../config/presets.ts';
+import type { RunConfig } from '../config/run.ts';
+import { flattenConfig, mergeConfig, parseConfig } from '../config/schema.ts';
+import { checkConfig, runSchema } from './config.ts';
+import { familyNames, familyOf } from './families.ts';
+
+/** What a run is asked to be. */
+export interface RunSettings {
+  /** Starting point of a new run; default `defaultPreset`. */
+  readonly preset?: PresetName;
+  /** Fields that are to differ from it, nested as in a config file. */
+  readonly fields?: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * The config of a new run.
+ * @throws UserError naming the field that does not fit, or the fields that do not fit together
+ */
+export function resolveConfig({ preset = defaultPreset, fields = {} }: RunSettings): RunConfig {
+  const { family = familyNames()[0] } = fields as { family?: string }; // checked below
+  const { defaults } = familyOf(family);
+  return checkConfig(parseConfig(runSchema(), mergeConfig(presets[preset], defaults, fields), 'config'));
+}
+
+/** A value that a run was asked to have. */
+export interface AskedValue {
+  /** Its path, e.g. `model.width`. */
+  readonly field: string;
+  readonly value: unknown;
+  /** The preset that it is from, where it was not asked for by itself. */
+  readonly preset?: PresetName;
+}
+
+/**
+ * Every value that settings ask of a run of a family: their fields, and those of a preset if they name one. The default
+ * preset asks that what other presets set is left at the fields' own defaults.
+ */
+export function askedValues({ preset, fields = {} }: RunSettings, family: string): AskedValue[] {
+  const asked = flattenConfig(fields);
+  const own = Object.entries(asked).map(([field, value]) => ({ field, value }));
+  if (preset === undefined) return own;
+  const sources = preset === defaultPreset ? Object.values(presets) : [presets[preset]];
+  const names = new Set(sources.flatMap(source => Object.keys(flattenConfig(source))));
+  const values = flattenConfig(runSchema().parse(mergeConfig(presets[preset], familyOf(family).defaults)));
+  return [
+    ...own,
+    ...[...names].filter(field => !(field in asked)).map(field => ({ field, value: values[field], preset })),
+  ];
+}

@@ -1,0 +1,256 @@
+/**
+ * @file Painting captions code by code, with previews and completion. Joins the two tokenizers and the model; knows nothing
+ * of files, data sets, flags or terminals.
+ */
+import type { BpeTokenizer } from '../../../tokenizer/bpe.ts';
+import { PictureCodec } from '../../../tokenizer/codec.ts';
+import type { PatchTokenizer } from '../../../tokenizer/patch.ts';
+import type { RunConfig } from '../../config/run.ts';
+import {
+  booleanCheck,
+  checkOptions,
+  checkValue,
+  listCheck,
+  pictureCheck,
+  textCheck,
+  wholeCheck,
+} from '../../core/checks.ts';
+import { UserError } from '../../core/errors.ts';
+import type { Picture } from '../../image/images.ts';
+import { samplingChecks } from '../checks.ts';
+import type { Completion, Order, PaintSettings } from '../queue.ts';
+import type { Dalle } from './dalle.ts';
+import { generate, type SamplingOptions } from './generate.ts';
+import { logProbabilities } from './likelihood.ts';
+
+/** Sampling settings that are left out are the run's own (`sampling` in its config.json). */
+export interface PaintOptions extends SamplingOptions {
+  /** Images of the caption, which share one reading of it. Default 1. */
+  readonly images?: number;
+  /** Number of the first image, so that more of a seed's images can be painted later. Default 0. */
+  readonly firstImage?: number;
+  /** Codes painted between two yields; default one row of the grid. */
+  readonly every?: number;
+  /** Whether unfinished images are decoded too; without, only the last yield has pictures. Default true. */
+  readonly previews?: boolean;
+  /** An image to complete, of the run's size: see `keep`. */
+  readonly image?: Picture;
+  /** Which patches of `image` are kept, [grid * grid] in raster order. Required with `image`. */
+  readonly keep?: readonly boolean[];
+}
+
+/** Images as far as they have been painted. */
+export interface Painting {
+  /** One picture an image; patches that are not painted yet are light grey. Empty where previews are off. */
+  readonly pictures: readonly Picture[];
+  /** [images, grid * grid], -1 where nothing has been painted. */
+  readonly codes: Int32Array;
+  /** Patches of each image that are there, of `total`. */
+  readonly painted: number;
+  readonly total: number;
+}
+
+export interface CodePainterParts {
+  readonly folder: string;
+  readonly config: RunConfig;
+  readonly captions: BpeTokenizer;
+  readonly patch: PatchTokenizer;
+  readonly model: Dalle;
+  /** The training step of the weights; 0 while they are being trained. */
+  readonly step?: number;
+}
+
+/** A transformer and its two tokenizers. */
+export class CodePainter {
+  readonly folder: string;
+  readonly config: RunConfig;
+  readonly captions: BpeTokenizer;
+  readonly patch: PatchTokenizer;
+  /** The patch tokenizer as it takes pictures. */
+  readonly codec: PictureCodec;
+  readonly model: Dalle;
+  readonly step: number;
+  /** Works that use the weights at this moment. */
+  private uses = 0;
+  private disposed = false;
+
+  constructor(parts: CodePainterParts) {
+    this.folder = parts.folder;
+    this.config = parts.config;
+    this.captions = parts.captions;
+    this.patch = parts.patch;
+    this.codec = new PictureCodec(parts.patch);
+    this.model = parts.model;
+    this.step = parts.step ?? 0;
+  }
+
+  /** Side of the images in pixels. */
+  get imageSize(): number {
+    return this.config.images.imageSize;
+  }
+
+  /**
+   * A caption's padded ids, [captionLength] int32, and whether it was too long and has been cut.
+   * @throws UserError if the caption is not text
+   */
+  encodeCaption(caption: string): { readonly ids: Int32Array; readonly cut: boolean } {
+    checkValue('encodeCaption: caption', caption, textCheck);
+    return this.captions.encodeCaption(caption, { length: this.config.model.captionLength });
+  }
+
+  /**
+   * Paints a caption, yielding the images as they appear; the last yield is finished.
+   * @param caption any text; '' paints without a caption. What is longer than the model reads is cut.
+   * @throws UserError naming the first argument that does not fit, or that the run was disposed of
+   */
+  paint(caption: string, options: PaintOptions = {}): AsyncGenerator<Painting, void> {
+    this.expectOpen();
+    checkValue('paint: caption', caption, textCheck);
+    checkOptions('paint', options, paintChecks);
+    const { images = 1, firstImage = 0, seed = 0, image, keep, previews = true, ...settings } = options;
+    const orders = Array.from({ length: images }, (_, i) => ({ caption, seed, number: firstImage + i }));
+    const completion = image === undefined ? undefined : { image, keep: keep ?? [] };
+    return this.paintOrders(orders, { ...settings, previews, completion });
+  }
+
+  /**
+   * Paints any pictures at once, yielding them as they appear; the last yield is finished. Captions that come again are
+   * read once.
+   * @param request.previews whether unfinished pictures are decoded too; default false
+   */
+  async *paintOrders(
+    orders: readonly Order[],
+    request: PaintSettings & { readonly every?: number; readonly previews?: boolean } = {},
+  ): AsyncGenerator<Painting, void> {
+    const { every, previews = false, completion } = request;
+    const { temperature, topK, topP, cfgScale } = { ...this.config.sampling, ...withoutUndefined(request) };
+    const texts = [...new Set(orders.map(({ caption }) => caption))];
+    const places = new Map(texts.map((caption, i) => [caption, i]));
+    const generated = generate(this.model, {
+      ...{ temperature, topK, topP, cfgScale, every },
+      captions: texts.map(caption => this.idsOf(caption)),
+      images: orders.map(({ caption, seed, number }) => ({ caption: places.get(caption) as number, seed, number })),
+      given: completion === undefined ? undefined : await this.givenCodes(completion),
+    });
+    const total = this.model.codes;
+    this.begin();
+    try {
+      for await (const { codes, painted } of generated) {
+        yield { codes, painted, total, pictures: previews || painted === total ? await this.decode(codes) : [] };
+        this.expectOpen();
+      }
+    } finally {
+      this.end();
+    }
+  }
+
+  /**
+   * The codes of pictures of the run's size.
+   * @returns [pictures, grid * grid] int32, picture by picture, each in raster order
+   * @throws UserError if something is no picture, or one of another size
+   */
+  async encode(pictures: readonly Picture[]): Promise<Int32Array> {
+    this.expectOpen();
+    return this.codec.encode(pictures);
+  }
+
+  /**
+   * Pictures of codes.
+   * @param codes [n, grid * grid], as of `encode`; patches whose code is -1 become light grey
+   * @throws UserError if they are not whole pictures, or not codes of this run's codebook
+   */
+  async decode(codes: Int32Array): Promise<Picture[]> {
+    this.expectOpen();
+    return this.codec.decode(codes);
+  }
+
+  /**
+   * How likely the model finds the codes of pictures under their captions, without guidance: log p(code i | caption, the
+   * codes before it). Their sum over a picture is its log-likelihood as codes.
+   * @param captions one a picture; '' is no caption
+   * @param codes [n, grid * grid], as of `encode`
+   * @returns [n, grid * grid] in nats, at most 0
+   * @throws UserError if there is not one picture's codes a caption, or something is no code of this run's codebook
+   */
+  async logProbabilities(captions: readonly string[], codes: Int32Array): Promise<Float64Array> {
+    this.expectOpen();
+    checkValue('logProbabilities: captions', captions, captionsCheck);
+    this.codec.checkCodes('logProbabilities', codes, 0);
+    const count = captions.length * this.model.codes;
+    if (codes.length !== count) {
+      throw new UserError('logProbabilities: codes', `expected ${count}, those of a picture each, got ${codes.length}`);
+    }
+    return this.use(() =>
+      logProbabilities(
+        this.model,
+        captions.map(caption => this.idsOf(caption)),
+        codes,
+      ),
+    );
+  }
+
+  /** The ids that the model reads for a caption. */
+  private idsOf(caption: string): Int32Array {
+    return caption === '' ? this.model.emptyCaption() : this.encodeCaption(caption).ids;
+  }
+
+  private async givenCodes({ image, keep }: Completion): Promise<Int32Array> {
+    const codes = await this.encode([image]);
+    if (keep.length !== codes.length) {
+      throw new UserError('paint', `keep: expected ${codes.length} patches, got ${keep.length || 'none'}`);
+    }
+    return codes.map((code, i) => (keep[i] ? code : -1));
+  }
+
+  /** Frees the weights, once what uses them has come to its next step. Whatever is asked of it then is refused. */
+  dispose(): void {
+    if (this.disposed) return;
+    this.disposed = true;
+    if (this.uses === 0) this.free();
+  }
+
+  private free(): void {
+    this.model.dispose();
+    this.codec.dispose();
+  }
+
+  private begin(): void {
+    this.expectOpen();
+    this.uses++;
+  }
+
+  private end(): void {
+    this.uses--;
+    if (this.disposed && this.uses === 0) this.free();
+  }
+
+  private async use<T>(work: () => Promise<T>): Promise<T> {
+    this.begin();
+    try {
+      return await work();
+    } finally {
+      this.end();
+    }
+  }
+
+  private expectOpen(): void {
+    if (this.disposed) throw new UserError('Tessera', `${this.folder} was disposed of`, 'load it again');
+  }
+}
+
+const captionsCheck = listCheck('captions', textCheck);
+
+const paintChecks = {
+  images: wholeCheck({ least: 1 }),
+  firstImage: wholeCheck({ least: 0 }),
+  every: wholeCheck({ least: 1 }),
+  previews: booleanCheck,
+  image: pictureCheck(),
+  keep: listCheck('true or false', booleanCheck),
+  ...samplingChecks,
+};
+
+function withoutUndefined<T extends object>(values: T): T {
+  // Only what is undefined is left out, so the type stays.
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as T;
+}

@@ -1,0 +1,83 @@
+/** @file The transformer's settings, and what of them must fit together. */
+import { z } from 'zod';
+import { attentionPatterns } from '../../config/attention.ts';
+import { belowOne, count, fraction } from '../../config/fields.ts';
+import { codebookSizeOf, patchSchema, patchSizeOf, patchTrainSchema } from '../../config/patch.ts';
+import { type RunConfig, rejectConfig } from '../../config/run.ts';
+
+/** The transformer. */
+export const modelSchema = z.object({
+  captionLength: count.max(4096).default(256).describe('caption positions'),
+  width: count.default(256).describe('channels of the residual stream'),
+  layers: count.default(6),
+  heads: count.default(4),
+  mlp: z.enum(['swiglu', 'gelu']).default('swiglu').describe('kind of the feed-forward layers'),
+  mlpWidth: count.optional().describe('channels inside them (default: 8/3 width for swiglu, 4 width for gelu)'),
+  norm: z.enum(['rms', 'layer']).default('rms'),
+  qkNorm: z.boolean().default(true).describe('normalise queries and keys'),
+  positions: z
+    .enum(['rope', 'learned', 'both'])
+    .default('both')
+    .describe('rotary, or added embeddings of position, row and column'),
+  attention: attentionPatterns
+    .schema()
+    .default('full')
+    .describe("full causal, or DALL·E's row, column, row, row ... convolution"),
+  convKernel: count.default(11).describe("side of the convolutional mask of DALL·E's last layer"),
+  dropout: belowOne.default(0.1),
+  captionDrop: fraction.default(0.1).describe('share of captions left out in training, for guidance'),
+  captionWeight: fraction.default(0.125).describe('weight of the caption loss; the image loss has the rest'),
+  zLoss: z.number().min(0).default(1e-5).describe('weight of the squared log-partition'),
+});
+
+export type ModelConfig = Readonly<z.infer<typeof modelSchema>>;
+
+/** Sections of a transformer's run. */
+export const transformerSections = { patch: patchSchema, patchTrain: patchTrainSchema, model: modelSchema };
+
+declare module '../../config/run.ts' {
+  interface Sections {
+    patch: typeof patchSchema;
+    patchTrain: typeof patchTrainSchema;
+    model: typeof modelSchema;
+  }
+}
+
+/** Codes are stored as 16-bit numbers. */
+const MOST_CODES = 65536;
+
+/** @throws UserError naming the fields that do not fit together */
+export function checkTransformer(config: RunConfig): void {
+  checkPatches(config);
+  checkModel(config);
+}
+
+function checkPatches(config: RunConfig): void {
+  const { images, patch } = config;
+  const factor = patchSizeOf(config);
+  if (!Number.isInteger(Math.log2(factor)) || factor < patch.stem || !Number.isInteger(Math.log2(patch.stem))) {
+    rejectConfig(
+      `imageSize ${images.imageSize} / grid ${patch.grid} = ${factor}, expected a power of two that is at least stem (${patch.stem})`,
+      'e.g. --image-size 128 --grid 32, or --image-size 64 --grid 16',
+    );
+  }
+  const codes = codebookSizeOf(patch);
+  if (codes > MOST_CODES) {
+    rejectConfig(
+      `${codes} codes, expected at most ${MOST_CODES}`,
+      'shorten --levels, whose product is the number of codes',
+    );
+  }
+}
+
+function checkModel({ model }: RunConfig): void {
+  if (model.width % model.heads !== 0 || (model.width / model.heads) % 4 !== 0) {
+    rejectConfig(
+      `width ${model.width} / heads ${model.heads}: expected a multiple of 4 channels a head`,
+      'e.g. --width 256 --heads 4',
+    );
+  }
+  if (model.convKernel % 2 === 0) {
+    rejectConfig(`convKernel ${model.convKernel}, expected an odd number`, 'e.g. --conv-kernel 11');
+  }
+}

@@ -1,0 +1,32 @@
+/** @file The transformer (Ramesh et al. 2021, arXiv:2102.12092): captions and codes as one sequence. Presets are its own. */
+import { codebookSizeOf } from '../../config/patch.ts';
+import { defineFamily } from '../family.ts';
+import { checkTransformer, transformerSections } from './config.ts';
+
+export const transformer = defineFamily({
+  name: 'transformer',
+  sections: transformerSections,
+  check: checkTransformer,
+  stages: ['captions', 'patch', 'codes'],
+  sampling: ({ sampling: { temperature, topK, topP, cfgScale } }) => ({ temperature, topK, topP, cfgScale }),
+  piecewise: true,
+  validation: {
+    curves: ['val_image', 'val_loss'],
+    // What guessing has.
+    untaught: ({ patch }) => Math.log(codebookSizeOf(patch)),
+    suffices: true,
+  },
+  words: {
+    title: 'transformer',
+    paints: 'a transformer paints code by code',
+    colour: { light: '#0072b2', dark: '#56b4e9' },
+    unit: 'tokens',
+    loss: 'loss, nats an image code',
+    progress: ({ val_image: image }) => (image === undefined ? undefined : `held out ${image.toFixed(3)} nats a code`),
+    aids: ({ model: { dropout }, sampling: { cfgScale } }) => [
+      ...(dropout > 0 ? [`dropout ${dropout}`] : []),
+      ...(cfgScale !== 1 ? [`guidance ${cfgScale}`] : []),
+    ],
+  },
+  create: async making => (await import('./model.ts')).createTransformer(making),
+});

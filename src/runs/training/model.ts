@@ -1,0 +1,129 @@
+/** @file The last stage of a run: the model of its family, whichever that is. */
+import { existsSync } from 'node:fs';
+import { UserError } from '../../core/errors.ts';
+import { Random } from '../../core/random.ts';
+import { familyOf } from '../../families/families.ts';
+import type { Family, Making, StageName, TrainingData } from '../../families/family.ts';
+import { companionsOf, disposeParts, partFingerprints, stageTitles } from '../../families/parts.ts';
+import { encodePng } from '../../image/png.ts';
+import { writeAtomic } from '../../io/atomic.ts';
+import { readSafetensors, writeSafetensors } from '../../io/files.ts';
+import { expectTrainedWith } from '../../io/runfolder.ts';
+import { asTensors, type Weights } from '../../training/loop.ts';
+import { drawSampleSheet, pickCaptions, type SampleCaptions } from '../samples.ts';
+import type { Job } from './job.ts';
+import { type Prepared, prepareParts } from './parts.ts';
+import { isStageDone, runStage, type Stage, type Trainee } from './stage.ts';
+import { openWatch } from './watch.ts';
+
+/** Titles of a family's stages, in their order: all, or those up to one before its model. */
+export function stagesOf(family: string, until?: StageName): readonly string[] {
+  const { stages, name } = familyOf(family);
+  const titles = stagesUntil(family, stages, until).map(stage => stageTitles[stage]);
+  return until === undefined ? [...titles, name] : titles;
+}
+
+/** @throws UserError if the family has no stage of that name */
+function stagesUntil(family: string, stages: readonly StageName[], until?: StageName): readonly StageName[] {
+  if (until === undefined) return stages;
+  if (stages.includes(until)) return stages.slice(0, stages.indexOf(until) + 1);
+  throw new UserError('train: until', `expected one of the stages ${stages.join(', ')} of a ${family}, got ${until}`);
+}
+
+/** Runs whatever stage is missing. @returns false if it was stopped */
+export async function trainStages(job: Job): Promise<boolean> {
+  const family = familyOf(job.config.family);
+  const { until } = job.request;
+  const prepared = await prepareParts(job, stagesUntil(family.name, family.stages, until));
+  if (prepared === undefined) return false;
+  try {
+    return until !== undefined || (await modelStage(job, family, prepared));
+  } finally {
+    disposeParts(prepared.parts);
+  }
+}
+
+async function modelStage(job: Job, family: Family, prepared: Prepared): Promise<boolean> {
+  const { config, paths } = job;
+  const { weights } = paths;
+  const stage: Stage = {
+    title: family.name,
+    name: family.name,
+    state: paths.modelState,
+    file: weights.last,
+    loop: job.loop(config.train),
+    unit: family.words.unit ?? 'images',
+  };
+  if (await isStageDone(stage)) {
+    job.skip(stage.title, 'done before');
+    return true;
+  }
+  if (existsSync(weights.last)) {
+    const { metadata } = await readSafetensors(weights.last);
+    await expectTrainedWith(weights.last, companionsOf(family.stages, paths, metadata));
+  }
+  return (await runStage(job, stage, () => prepareModel(job, family, prepared))) !== undefined;
+}
+
+async function prepareModel(job: Job, family: Family, { parts, codes }: Prepared): Promise<Trainee> {
+  const { config, paths, session, request } = job;
+  const model = await family.create({
+    config,
+    folder: paths.folder,
+    parts: parts as Making['parts'], // those of its stages are there
+    random: new Random(config.seed).fork('model'),
+    step: 0,
+  });
+  const { painter } = model;
+  const task = await model.task(trainingData(job, family, codes));
+  const captions = request.sampleCaptions ?? (await sampleCaptions(job, codes));
+  const watch = await openWatch(job, family.name, painter);
+  job.releaseImages(); // the model wants the memory of what nothing holds any more
+  const metadata = { format: `tessera ${family.name}`, ...(await partFingerprints(family.stages, paths)) };
+  const write = (path: string, weights: Weights, step: number) => {
+    const painting = model.weightsForPainting?.(weights) ?? weights;
+    return writeSafetensors(path, asTensors(painting), { ...metadata, step: String(step) });
+  };
+  return {
+    task,
+    watch,
+    describe: record => family.words.progress?.(record),
+    showSamples: async step => {
+      const { sheet, painted } = await drawSampleSheet(painter, captions, { note: `step ${step}` });
+      await writeAtomic(paths.samples, await encodePng(sheet));
+      session.reporter.pictures(painted.slice(0, 6), { pictureColumns: 24 });
+    },
+    saveBest: (average, step) => write(paths.weights.best, average, step),
+    saveWeights: async (weights, average, step) => {
+      await write(paths.weights.last, weights, step);
+      await write(paths.weights.ema, average, step);
+      await request.onSave?.(step);
+    },
+    dispose: () => model.dispose(),
+  };
+}
+
+function trainingData(job: Job, family: Family, codes: Prepared['codes']): TrainingData {
+  return {
+    stream: options => job.stream(options),
+    heldOut: async () => {
+      const { images, items } = (await job.images()).heldOut;
+      return { images, captions: items.map(item => item.captions[0]) };
+    },
+    codes: () => {
+      if (codes === undefined) throw new Error(`${family.name} has no stage that makes codes`);
+      return codes;
+    },
+  };
+}
+
+/** Captions of the data for the grid of samples, of items that can be decoded as far as that is known. */
+async function sampleCaptions(job: Job, codes: Prepared['codes']): Promise<SampleCaptions> {
+  if (codes !== undefined) return pickCaptions(codes.training.captions, codes.heldOut.captions);
+  const { training } = await job.items();
+  const { heldOut } = await job.images();
+  return pickCaptions(
+    training.map(({ captions }) => captions),
+    heldOut.items.map(({ captions }) => captions),
+  );
+}

@@ -1,0 +1,235 @@
+/**
+ * @file The stages that families share, tokenizers, the text encoder and the data as codes: each leaves files by which the
+ * next start knows that it is done.
+ */
+
+import { existsSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { Item } from '../../../data/dataset.ts';
+import type { Decoded } from '../../../data/decoded.ts';
+import type { BpeTokenizer } from '../../../tokenizer/bpe.ts';
+import { PatchTokenizer } from '../../../tokenizer/patch.ts';
+import { UserError } from '../../core/errors.ts';
+import { Random } from '../../core/random.ts';
+import { Contrastive } from '../../families/contrastive/contrastive.ts';
+import { textEncoderOf } from '../../families/contrastive/encoder.ts';
+import { ContrastiveTask } from '../../families/contrastive/task.ts';
+import { loadTowers, saveTowers } from '../../families/contrastive/towers.ts';
+import type { CaptionedCodes, Parts, StageName, TrainingData } from '../../families/family.ts';
+import { disposeParts, stageTitles } from '../../families/parts.ts';
+import { loadPatchTokenizer, PatchTask, savePatchTokenizer } from '../../families/transformer/patch-task.ts';
+import { spreadPlaces } from '../../image/images.ts';
+import { encodePng } from '../../image/png.ts';
+import { writeAtomic } from '../../io/atomic.ts';
+import { type CodeSet, readCodes, writeCodes } from '../../io/codes.ts';
+import { fingerprint } from '../../io/runfolder.ts';
+import { asTensors, type Metrics } from '../../training/loop.ts';
+import { encodeItems } from '../encode.ts';
+import { reconstructionSheet, reconstructPictures } from '../reconstructions.ts';
+import { type Job, MEASURED } from './job.ts';
+import { isStageDone, runStage, type Stage } from './stage.ts';
+
+/** What the stages before a model have left. */
+export interface Prepared {
+  /** Those of the stages that were run. */
+  readonly parts: Partial<Parts>;
+  readonly codes?: ReturnType<TrainingData['codes']>;
+}
+
+/** Runs whatever of some stages is missing. @returns undefined if it was stopped */
+export async function prepareParts(job: Job, stages: readonly StageName[]): Promise<Prepared | undefined> {
+  let parts: Partial<Parts> = {};
+  let codes: Prepared['codes'];
+  try {
+    if (stages.includes('captions')) parts = { ...parts, captions: await job.captionStage() };
+    if (stages.includes('text')) {
+      const captions = expectPart(parts.captions, 'text', 'captions');
+      const trained = await textStage(job, captions);
+      if (trained === undefined) return stopped(parts);
+      parts = { ...parts, text: textEncoderOf(trained.model, captions) };
+    }
+    if (stages.includes('patch')) {
+      const patch = await patchStage(job);
+      if (patch === undefined) return stopped(parts);
+      parts = { ...parts, patch };
+    }
+    if (stages.includes('codes')) {
+      const made = await codeStage(job, expectPart(parts.patch, 'codes', 'patch'));
+      if (made === undefined) return stopped(parts);
+      codes = await joinCaptions(job, made);
+    }
+    return { parts, codes };
+  } catch (error) {
+    disposeParts(parts);
+    throw error;
+  }
+}
+
+function stopped(parts: Partial<Parts>): undefined {
+  disposeParts(parts);
+  return undefined;
+}
+
+function expectPart<T>(part: T | undefined, stage: StageName, needed: StageName): T {
+  if (part === undefined) throw new Error(`a family with the stage ${stage} needs the stage ${needed} before it`);
+  return part;
+}
+
+/**
+ * Trains the text encoder, or opens the one that is there.
+ * @returns the averaged towers, the caller's, and in words how well they retrieve; undefined if it was stopped
+ */
+export async function textStage(
+  job: Job,
+  captions: BpeTokenizer,
+): Promise<{ readonly model: Contrastive; readonly note: string } | undefined> {
+  const { config, paths } = job;
+  const stage: Stage = {
+    title: stageTitles.text,
+    name: 'text',
+    state: paths.textState,
+    file: paths.text,
+    loop: job.loop(config.textTrain),
+    unit: 'images',
+  };
+  if (await isStageDone(stage)) {
+    job.skip(stage.title, 'done before');
+    return { model: await loadTowers(paths.text), note: 'trained before' };
+  }
+  const result = await runStage(job, stage, async () => {
+    const { images, items } = (await job.images()).heldOut;
+    const sizes = { vocabulary: captions.vocabSize, imageSize: config.images.imageSize };
+    const stream = await job.stream({ batchSize: config.textTrain.batchSize });
+    const model = new Contrastive(config.text, sizes, new Random(config.seed).fork('text'));
+    return {
+      task: new ContrastiveTask(model, captions, stream, {
+        config: config.textTrain,
+        bpeDropout: config.caption.bpeDropout,
+        heldOut: { images, captions: items.map(item => item.captions[0]) },
+      }),
+      describe: describeRetrieval,
+      saveWeights: async (_, average) => saveTowers(paths.text, model, average),
+      dispose: () => model.dispose(),
+    };
+  });
+  return result && { model: await loadTowers(paths.text), note: result.note };
+}
+
+function describeRetrieval(record: Metrics): string | undefined {
+  const { val_captionTop1: caption, val_imageTop1: image, val_candidates: candidates } = record;
+  if (caption === undefined) return undefined;
+  const percent = (share: number) => `${(100 * share).toFixed(1)}%`;
+  return `held out: ${percent(caption)} find their caption, ${percent(image)} their image, among ${Math.round(candidates)}`;
+}
+
+/** Images shown in reconstructions.png and on the terminal. */
+const SHOWN = 12;
+
+/** Trains the patch tokenizer, or opens the one that is there; the caller's. @returns undefined if it was stopped */
+async function patchStage(job: Job): Promise<PatchTokenizer | undefined> {
+  const { config, paths, session } = job;
+  const { imageSize } = config.images;
+  const stage: Stage = {
+    title: stageTitles.patch,
+    name: 'patch',
+    state: paths.patchState,
+    file: paths.patch,
+    loop: job.loop(config.patchTrain),
+    unit: 'images',
+  };
+  if (await isStageDone(stage)) {
+    job.skip(stage.title, 'done before');
+    return loadPatchTokenizer(config, paths.patch);
+  }
+  const result = await runStage(job, stage, async () => {
+    const tokenizer = new PatchTokenizer(config.patch, imageSize, new Random(config.seed).fork('patch'));
+    const { images: heldOut } = (await job.images()).heldOut;
+    const shown = spreadPlaces(heldOut.count, SHOWN).map(i => heldOut.at(i));
+    const stream = await job.stream({ batchSize: config.patchTrain.batchSize });
+    return {
+      task: new PatchTask(tokenizer, stream, { config: config.patchTrain, heldOut }),
+      describe: ({ val_psnr: psnr, val_usage: usage }) =>
+        psnr === undefined ? undefined : `${psnr.toFixed(1)} dB, ${(100 * usage).toFixed(0)}% of codes`,
+      showSamples: async (step, note) => {
+        const pictures = await reconstructPictures(tokenizer, shown);
+        const line = note === '' ? `step ${step}` : `step ${step}, held-out images, ${note}`;
+        const sheet = await reconstructionSheet(shown, pictures, { columns: SHOWN / 2, note: line });
+        await writeAtomic(paths.reconstructions, await encodePng(sheet));
+        session.reporter.pictures(
+          pictures.slice(0, 6).map(picture => ({ picture })),
+          { pictureColumns: 24 },
+        );
+      },
+      saveWeights: async (_, average) => savePatchTokenizer(paths.patch, asTensors(average), tokenizer),
+      dispose: () => tokenizer.dispose(),
+    };
+  });
+  return result && loadPatchTokenizer(config, paths.patch);
+}
+
+/** The data as codes, on both sides of the split. */
+interface Codes {
+  readonly training: CodeSet;
+  readonly heldOut: CodeSet;
+}
+
+async function codeStage(job: Job, patch: PatchTokenizer): Promise<Codes | undefined> {
+  const { paths, config } = job;
+  const title = stageTitles.codes;
+  const made = await fingerprint(paths.patch);
+  if (existsSync(paths.trainingCodes) && existsSync(paths.heldOutCodes)) {
+    job.skip(title, 'done before');
+    return {
+      training: await readCodes(paths.trainingCodes, made),
+      heldOut: await readCodes(paths.heldOutCodes, made),
+    };
+  }
+  job.begin(title, { unit: 'images' });
+  const { training, heldOut } = await job.items();
+  await mkdir(dirname(paths.trainingCodes), { recursive: true });
+  const decoded = await job.images();
+  const held = await encodeAll(job, patch, heldOut, {
+    crops: 1,
+    decoded: heldOut.length <= MEASURED ? decoded.heldOut : undefined,
+  });
+  if (held === undefined) return job.stopped(title);
+  await writeCodes(paths.heldOutCodes, held, made);
+  const all = await encodeAll(job, patch, training, { crops: config.images.crops, decoded: decoded.training });
+  if (all === undefined) return job.stopped(title);
+  await writeCodes(paths.trainingCodes, all, made);
+  job.session.reporter.done(`${all.ids.length} images, ${all.crops} crops each`);
+  return { training: all, heldOut: held };
+}
+
+/** Encodes all crops of the items and names those that could not be; undefined if stopped. */
+async function encodeAll(
+  job: Job,
+  patch: PatchTokenizer,
+  items: readonly Item[],
+  options: { readonly crops: number; readonly decoded?: Decoded },
+): Promise<CodeSet | undefined> {
+  const encoded = await encodeItems(patch, items, { config: job.config, session: job.session, ...options });
+  if (encoded === undefined) return undefined;
+  job.reportProblems(encoded.problems, encoded.set.ids.length);
+  return encoded.set;
+}
+
+/** Joins codes with the captions of the items they were made of. */
+async function joinCaptions(job: Job, codes: Codes): Promise<NonNullable<Prepared['codes']>> {
+  await job.items();
+  const captionsOf = new Map((await job.open()).items.map(({ id, captions }) => [id, captions]));
+  const join = (set: CodeSet): CaptionedCodes => ({
+    set,
+    captions: set.ids.map(id => {
+      const captions = captionsOf.get(id);
+      if (captions !== undefined) return captions;
+      throw new UserError(
+        'train',
+        `${id} was encoded, but ${job.request.data} does not have it now`,
+        `use the data the run was started with, or remove ${dirname(job.paths.trainingCodes)} to encode again`,
+      );
+    }),
+  });
+  return { training: join(codes.training), heldOut: join(codes.heldOut) };
+}

@@ -1,0 +1,92 @@
+/**
+ * @file One stage of a training: announced, trained or gone on with, logged, saved so that the next start knows what is
+ * done, and cleaned up however it ends. What is trained and what its files are is the caller's.
+ */
+import { existsSync } from 'node:fs';
+import { type LoopConfig, type Metrics, savedStep, type Task, train, type Weights } from '../../training/loop.ts';
+import type { Job } from './job.ts';
+import type { SampleWatch } from './watch.ts';
+
+/** What a stage is called and where it stands. */
+export interface Stage {
+  /** In the progress of the training, e.g. `patch tokenizer`. */
+  readonly title: string;
+  /** In the log, e.g. `patch`. */
+  readonly name: string;
+  /** The folder of its state. */
+  readonly state: string;
+  /** A file that it leaves. */
+  readonly file: string;
+  readonly loop: LoopConfig;
+  /** What its rate counts. */
+  readonly unit: Task['unit'];
+}
+
+/** What a stage needs once its data is there. */
+export interface Trainee {
+  readonly task: Task;
+  /** A few words about a record of the log, which stand beside the progress; undefined: the record says nothing. */
+  readonly describe: (record: Metrics) => string | undefined;
+  /** Looks at pictures, with the averaged weights in place. @param note what `describe` said last */
+  readonly showSamples?: (step: number, note: string) => Promise<void>;
+  /** Writes the averaged weights of the lowest validation loss. */
+  readonly saveBest?: (average: Weights, step: number) => Promise<void>;
+  /** Writes the weights that others read. */
+  readonly saveWeights: (weights: Weights, average: Weights, step: number) => Promise<void>;
+  /** Watches the samples for collapse. */
+  readonly watch?: SampleWatch;
+  /** Frees what the stage has made, also where it fails. */
+  readonly dispose: () => void;
+}
+
+/** Whether a stage has nothing left to do. */
+export async function isStageDone({ file, state, loop }: Stage): Promise<boolean> {
+  return existsSync(file) && (await savedStep(state)) >= loop.steps;
+}
+
+/**
+ * Trains a stage to its end, or goes on with it.
+ * @param prepare makes the trainee; called after the stage is announced, since decoding images takes its time
+ * @returns what was said last about it; undefined if it was stopped
+ */
+export async function runStage(
+  job: Job,
+  stage: Stage,
+  prepare: () => Promise<Trainee>,
+): Promise<{ readonly note: string } | undefined> {
+  const { session } = job;
+  job.begin(stage.title, { total: stage.loop.steps, unit: stage.unit });
+  const trainee = await prepare();
+  const { task, watch } = trainee;
+  let note = '';
+  try {
+    const { finished } = await train(watch === undefined ? task : watch.watched(task), stage.loop, {
+      folder: stage.state,
+      now: session.now,
+      signal: session.signal,
+      watcher: {
+        ...(await job.watcher(stage.name, stage.state)),
+        onStep: ({ step, loss, units }) => session.reporter.update({ step, loss, amount: units, note }),
+        onLog: record => {
+          job.log(stage.name, record);
+          note = trainee.describe(record) ?? note;
+          watch?.log(record);
+        },
+        onSample: async step => trainee.showSamples?.(step, note),
+        onBest: async (average, { step }) => trainee.saveBest?.(average, step),
+        onSave: async (weights, average, step) => {
+          job.syncLog(); // the log must not be behind the weights
+          await trainee.saveWeights(weights, average, step);
+        },
+      },
+    });
+    for (const remark of task.remarks?.() ?? []) session.reporter.message(remark);
+    if (!finished) return job.stopped(stage.title);
+  } finally {
+    watch?.dispose();
+    task.dispose?.();
+    trainee.dispose();
+  }
+  session.reporter.done(note);
+  return { note };
+}
