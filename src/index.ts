@@ -20,7 +20,7 @@ export type { Picture } from './image/images.ts';
 export { encodePng, readPngText } from './image/png.ts';
 export { type WeightKind, weightKinds } from './io/runfolder.ts';
 export { defineKernel, type KernelDefinition, run as runKernel } from './kernels/registry.ts';
-export { type BackendOptions, type EngineOptions, selectBackend } from './library/engine.ts';
+export { type BackendOptions, type EngineOptions, startBackend } from './library/engine.ts';
 export { type CompareOptions, compare, type EvaluateOptions, evaluate } from './library/measure.ts';
 export {
   type ExportOptions,

@@ -18,8 +18,8 @@ import {
   openTokenizers,
   type ProgressEvent,
   readPngText,
-  selectBackend,
   splitOf,
+  startBackend,
   Tessera,
   train,
   trainFeatureNetwork,
@@ -202,11 +202,11 @@ const refused: Readonly<Record<string, readonly (readonly [() => unknown, string
     [() => openPainter(run, { backend: 'gpu' as never }), 'openPainter: backend: expected one of auto, '],
   ],
   openTokenizers: [[() => openTokenizers('\0'), 'openTokenizers: run: expected a path']],
-  selectBackend: [
-    [() => selectBackend('gpu' as never), 'selectBackend: backend: expected one of auto, '],
+  startBackend: [
+    [() => startBackend('gpu' as never), 'startBackend: backend: expected one of auto, '],
     [
-      () => selectBackend('native', { threads: 0 }),
-      'selectBackend: threads: expected a whole number from 1 to 64, got 0',
+      () => startBackend('native', { threads: 0 }),
+      'startBackend: threads: expected a whole number from 1 to 64, got 0',
     ],
   ],
   splitOf: [[() => splitOf('x', Number.NaN), 'splitOf: validation: expected a number from 0 to 1, got NaN']],
@@ -255,8 +255,9 @@ describe('wrong arguments', () => {
   test('are tried of every function that the library exports', () => {
     // What others' tests try: definitions, and numbers of lists that are never empty.
     const elsewhere =
-      /^(define|remove)|^(bootstrap|mean|wilson|overImage|runKernel|selectBackend|splitOf|shippedModel)$/;
+      /^(define|remove)|^(bootstrap|mean|wilson|overImage|runKernel|startBackend|splitOf|shippedModel)$/;
     const functions = Object.entries(library).filter(([, value]) => typeof value === 'function' && !isError(value));
+
     const missing = functions
       .map(([name]) => name)
       .filter(name => !(name in refused) && name !== 'shippedModel' && !elsewhere.test(name));

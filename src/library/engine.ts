@@ -2,7 +2,7 @@
 import { checkOptions, checkValue, choiceCheck, functionCheck, wholeCheck } from '../core/checks.ts';
 import { type BackendName, backendNames } from '../device/backends.ts';
 import { type PrecisionName, precisionNames } from '../device/precision.ts';
-import { startBackend } from '../kernels/start.ts';
+import { startBackend as start } from '../kernels/start.ts';
 
 /** Where to compute. One backend is active at a time: the one that was started last. */
 export interface EngineOptions {
@@ -38,9 +38,9 @@ export interface BackendOptions extends Omit<EngineOptions, 'backend'> {
  * @returns the name of the backend that is active now: what `auto` has found
  * @throws UserError if the backend cannot be had here, or the precision not on it
  */
-export async function selectBackend(backend: BackendName, options: BackendOptions = {}): Promise<string> {
-  checkValue('selectBackend: backend', backend, engineChecks.backend);
+export async function startBackend(backend: BackendName, options: BackendOptions = {}): Promise<string> {
+  checkValue('startBackend: backend', backend, engineChecks.backend);
   const { precision, threads } = engineChecks;
-  checkOptions('selectBackend', options, { precision, threads, warn: functionCheck, tell: functionCheck });
-  return startBackend(backend, options);
+  checkOptions('startBackend', options, { precision, threads, warn: functionCheck, tell: functionCheck });
+  return start(backend, options);
 }
