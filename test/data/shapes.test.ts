@@ -16,7 +16,7 @@ import {
 } from '../../data/shapes.ts';
 import { UserError } from '../../src/core/errors.ts';
 import { Random } from '../../src/core/random.ts';
-import { SceneJudge } from '../../src/metrics/judges/scenes.ts';
+import { SceneJudge } from '../../src/metrics/judges/scene-judge.ts';
 import { folder } from './files.ts';
 
 const judge = new SceneJudge();

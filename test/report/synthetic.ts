@@ -13,7 +13,7 @@ import { conclude } from '../../src/report/conclusions.ts';
 import type { Embedded, NearestTraining, Report, RunReport } from '../../src/report/contents.ts';
 import { aidsOf, groupNames } from '../../src/report/groups.ts';
 import { readHistory } from '../../src/report/history.ts';
-import { progressOf, verdictOf } from '../../src/report/stability.ts';
+import { progressOf, verdictOf } from '../../src/report/verdicts.ts';
 
 /** A config of a family, as `tessera train` would resolve it. */
 export function configOf(family: string, given: Readonly<Record<string, unknown>> = {}): RunConfig {
@@ -126,7 +126,7 @@ export function recordsOf(course: Course): object[] {
 }
 
 /** A picture of a shape, embedded. */
-export async function picture(shape: number, colour: string, size = 64, opacity = 1): Promise<Embedded> {
+async function picture(shape: number, colour: string, size = 64, opacity = 1): Promise<Embedded> {
   const shapes = [
     '<circle cx="32" cy="32" r="22"/>',
     '<rect x="12" y="12" width="40" height="40" rx="4"/>',

@@ -1,5 +1,5 @@
 /**
- * @file The gradients of attention in plain fp32 (wgsl/attentionrows.ts has the products): weights are made again from the
+ * @file The gradients of attention in plain fp32 (webgpu-rows.ts has the products): weights are made again from the
  * saved logsumexp, dS = P * (dP - delta), where delta is the sum of dy * y over a row. Two kernels of one text: groups that
  * own queries sum dq over the keys, groups that own keys sum dk and dv over the queries; nothing is added by two groups.
  */

@@ -1,4 +1,4 @@
-/** @file Attention forward in plain fp32, with a running maximum and sum (wgsl/attentionrows.ts has the products). */
+/** @file Attention forward in plain fp32, with a running maximum and sum (webgpu-rows.ts has the products). */
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import type { InputInfos } from '../../device/native/native.ts';
 import { read, write } from '../../device/webgpu/program.ts';

@@ -1,8 +1,9 @@
 /** @file The last stage of a run: the model of its family, whichever that is. */
 import { existsSync } from 'node:fs';
+import { UserError } from '../../core/errors.ts';
 import { Random } from '../../core/random.ts';
 import { familyOf } from '../../families/families.ts';
-import type { Family, Making, TrainingData } from '../../families/family.ts';
+import type { Family, Making, StageName, TrainingData } from '../../families/family.ts';
 import { companionsOf, disposeParts, partFingerprints, stageTitles } from '../../families/parts.ts';
 import { encodePng } from '../../image/png.ts';
 import { writeAtomic } from '../../io/atomic.ts';
@@ -15,19 +16,28 @@ import { joinCaptions, type Prepared, prepareParts } from './parts.ts';
 import { isStageDone, runStage, type Stage, type Trainee } from './stage.ts';
 import { openWatch } from './watch.ts';
 
-/** Titles of a family's stages, in their order. */
-export function stagesOf(family: string): readonly string[] {
+/** Titles of a family's stages, in their order: all, or those up to one before its model. */
+export function stagesOf(family: string, until?: StageName): readonly string[] {
   const { stages, name } = familyOf(family);
-  return [...stages.map(stage => stageTitles[stage]), name];
+  const titles = stagesUntil(family, stages, until).map(stage => stageTitles[stage]);
+  return until === undefined ? [...titles, name] : titles;
+}
+
+/** @throws UserError if the family has no stage of that name */
+function stagesUntil(family: string, stages: readonly StageName[], until?: StageName): readonly StageName[] {
+  if (until === undefined) return stages;
+  if (stages.includes(until)) return stages.slice(0, stages.indexOf(until) + 1);
+  throw new UserError('train: until', `expected one of the stages ${stages.join(', ')} of a ${family}, got ${until}`);
 }
 
 /** Runs whatever stage is missing. @returns false if it was stopped */
 export async function trainStages(job: Job): Promise<boolean> {
   const family = familyOf(job.config.family);
-  const prepared = await prepareParts(job, family.stages);
+  const { until } = job.request;
+  const prepared = await prepareParts(job, stagesUntil(family.name, family.stages, until));
   if (prepared === undefined) return false;
   try {
-    return await modelStage(job, family, prepared);
+    return until !== undefined || (await modelStage(job, family, prepared));
   } finally {
     disposeParts(prepared.parts);
   }

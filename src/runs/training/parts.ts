@@ -181,8 +181,8 @@ async function codeStage(job: Job, patch: PatchTokenizer): Promise<Codes | undef
   if (existsSync(paths.trainingCodes) && existsSync(paths.heldOutCodes)) {
     job.skip(title, 'done before');
     return {
-      training: await readCodes(paths.trainingCodes, made),
-      heldOut: await readCodes(paths.heldOutCodes, made),
+      training: await readCodes(paths.trainingCodes, made, patch.vocabSize),
+      heldOut: await readCodes(paths.heldOutCodes, made, patch.vocabSize),
     };
   }
   job.begin(title, { unit: 'images' });

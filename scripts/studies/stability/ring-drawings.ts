@@ -3,9 +3,9 @@
 import { blank, fill, type Picture, type Rgb } from '../../../src/image/images.ts';
 import { Lettering } from '../../../src/image/lettering.ts';
 import { drawSheet } from '../../../src/image/sheet.ts';
-import { formatRate } from './conclude.ts';
-import { type FamilyResult, type Settings, summarise } from './results.ts';
 import { centre, MODES } from './ring.ts';
+import { type FamilyResult, type Settings, summarise } from './ring-results.ts';
+import { formatRate } from './ring-words.ts';
 
 const CELL = { width: 74, height: 40 };
 const PANEL = 112;
@@ -56,7 +56,7 @@ export async function samplePanels(results: readonly FamilyResult[], settings: S
 }
 
 /** @param xy x and y in turn, in thousandths */
-export function scatter(xy: readonly number[]): Picture {
+function scatter(xy: readonly number[]): Picture {
   const picture = blank(PANEL, PANEL, [250, 250, 251]);
   const pixel = (value: number) => Math.round(((value + EDGE) / (2 * EDGE)) * (PANEL - 1));
   const dot = (x: number, y: number, size: number, colour: Rgb) =>

@@ -19,7 +19,7 @@ import { openDataset } from '../../data/open.ts';
 import { drawScene } from '../../data/shapes.ts';
 import { UserError } from '../../src/core/errors.ts';
 import { Random } from '../../src/core/random.ts';
-import { ModeJudge, ModeOracle } from '../../src/metrics/judges/modes.ts';
+import { ModeJudge, ModeOracle } from '../../src/metrics/judges/mode-judge.ts';
 import { folder } from '../data/files.ts';
 
 const S = 32;

@@ -17,7 +17,7 @@ import {
   modes,
 } from '../../../data/modes.ts';
 import { shapeCoverage } from '../../../data/shape-coverage.ts';
-import type { SceneCheck } from './scenes.ts';
+import type { SceneCheck } from './scene-judge.ts';
 import { blurred } from './shape-fit.ts';
 
 /** Why a picture is no scene: its background's or object's colour is none of the palette, or something else is in it. */
@@ -44,7 +44,7 @@ export interface ModeReading {
  */
 const MOST = { background: 0.185, colour: 0.185, rest: 0.27, body: 0.095 } as const;
 
-export const attributeNames = Object.keys(modeAttributes) as readonly (keyof Mode)[]; // of a literal
+const attributeNames = Object.keys(modeAttributes) as readonly (keyof Mode)[]; // of a literal
 
 /** Judges pictures of modes. */
 export class ModeJudge {
