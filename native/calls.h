@@ -292,6 +292,7 @@ struct LinearCall {
   int64_t K;
   Activation activation;
   Precision precision;
+  bool vectors;
 };
 void linear(const LinearCall& call);
 
