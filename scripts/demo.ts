@@ -20,7 +20,7 @@ import { writeJson } from '../src/io/files.ts';
 import { runPaths } from '../src/io/runfolder.ts';
 import { splitDataset } from '../src/runs/images.ts';
 import { openPainter } from '../src/runs/painter.ts';
-import { drawSampleGrid, type SampleCaptions } from '../src/runs/samples.ts';
+import { drawSampleSheet, type SampleCaptions } from '../src/runs/samples.ts';
 import { type Session, startEngine } from '../src/runs/session.ts';
 import { trainRun } from '../src/runs/train.ts';
 import { fitToBudget, rhythm } from './budget.ts';
@@ -33,7 +33,7 @@ const flags = z.object({
   seed: z.number().int().min(0).default(0).describe('another seed trains another model'),
 });
 
-/** Styles that the demo learns, and how it divides its minutes; chosen by measurement, see the README. */
+/** Styles that the demo learns, and how it divides its minutes; chosen by measurement: docs/results/demo.md. */
 const STYLES = ['noto'];
 const PATCH_SHARE = 0.2;
 /** Seconds that go to building, drawing, decoding, encoding, checking and painting. */
@@ -153,7 +153,7 @@ async function demo(session: Session, values: z.output<typeof flags>): Promise<v
 
   reporter.stage('samples', { index: stages.of, of: stages.of });
   const painter = await openPainter(out);
-  const { sheet, painted } = await drawSampleGrid(painter, captions, { columns: 8 });
+  const { sheet, painted } = await drawSampleSheet(painter, captions, { columns: 8 });
   await writeAtomic(runPaths(out).samples, await encodePng(sheet));
   reporter.pictures(painted.slice(0, 6), { pictureColumns: 24 });
   painter.dispose();

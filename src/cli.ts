@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 import type { z } from 'zod';
 import { type Command, type CommandDefinition, defineCommand } from './cli/command.ts';
 import { commands } from './cli/commands.ts';
-import { findCommand } from './cli/flags.ts';
+import { findCommand } from './cli/find-command.ts';
 import { formatCommands, formatHelp } from './cli/help.ts';
 import { TerminalReporter } from './cli/terminal/progress.ts';
 import { canRedraw, colourSupport } from './cli/terminal/support.ts';

@@ -136,7 +136,7 @@ describe('the import rule', () => {
 
   test('the rule objects to what it should', () => {
     expect(objection('src/kernels/norm/norm.ts', 'src/nn/layers.ts')).toContain('upward');
-    expect(objection('data/loader.ts', 'src/device/backends.ts')).toContain('sideways');
+    expect(objection('data/stream.ts', 'src/device/backends.ts')).toContain('sideways');
     expect(objection('src/training/loop.ts', 'src/families/painter.ts')).toContain('upward');
     expect(objection('src/brandnew.ts', 'src/core/errors.ts')).toContain('not in a layer');
     expect(objection('src/cli.ts', 'data/index.ts')).toBeUndefined();

@@ -7,7 +7,8 @@ import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { commands } from '../src/cli/commands.ts';
-import { findCommand, parseFlags } from '../src/cli/flags.ts';
+import { findCommand } from '../src/cli/find-command.ts';
+import { parseFlags } from '../src/cli/flags.ts';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const textOf = (path: string) => readFileSync(join(root, path), 'utf8');

@@ -1,8 +1,9 @@
-/** @file The table of GPU figures, as Markdown: what the README shows, measured or not. */
+/** @file The table of GPU figures, as Markdown: measured or not. */
+import { markdownTable } from '../../src/cli/terminal/tables.ts';
 import type { BenchFlags } from './flags.ts';
 import type { Roof } from './gpupeaks.ts';
 import type { GpuFacts, GpuMeasured, KernelShare } from './gpuwork.ts';
-import { fixed, markdownTable, percent } from './report.ts';
+import { fixed, percent } from './report.ts';
 
 interface Speed {
   readonly tokensPerSecond: number;

@@ -6,6 +6,7 @@
  * code in ten, which is noise, so that the loss has a floor well above zero.
  */
 
+import { textTable } from '../../src/cli/terminal/tables.ts';
 import { trainSchema } from '../../src/config/run.ts';
 import { UserError } from '../../src/core/errors.ts';
 import { Random } from '../../src/core/random.ts';
@@ -16,7 +17,7 @@ import type { Session } from '../../src/runs/session.ts';
 import { learningRate } from '../../src/training/optimizer.ts';
 import { type BenchFlags, oneBatch, type Shape, shapeOf } from './flags.ts';
 import { createModel, createStep, modelOptimizer } from './jobs.ts';
-import { describeMachine, fixed, formatTable, percent } from './report.ts';
+import { describeMachine, fixed, percent } from './report.ts';
 
 /** Kinds of each word, and codes that a picture of one colour is made of. */
 const KINDS = 8;
@@ -115,7 +116,7 @@ export async function benchPrecision(session: Session, flags: BenchFlags): Promi
   session.print(`precision, ${steps} steps, batch ${batch}, ${positions} on ${machine}; loss in nats`);
   const shown = [...new Set(Array.from({ length: 11 }, (_, i) => Math.round((i * (steps - 1)) / 10)))];
   const cells = shown.map(i => [`step ${i}`, fixed(fp32[i], 4), fixed(bf16[i], 4), fixed(bf16[i] - fp32[i], 4)]);
-  for (const line of formatTable(['', 'fp32', 'bf16', 'gap'], cells)) session.print(line);
+  for (const line of textTable([['', 'fp32', 'bf16', 'gap'], ...cells], { align: 'right' })) session.print(line);
   const { absolute, relative, mean } = gaps;
   const at = ({ step }: Gap) => `at step ${step}, where fp32 has ${fixed(fp32[step], 4)}`;
   session.print(`largest gap: ${fixed(absolute.absolute, 4)} nats (${percent(absolute.relative, 2)}) ${at(absolute)}`);

@@ -1,27 +1,6 @@
-/** @file What the modes print: tables, medians and the machine's name. */
+/** @file What the modes print: medians and the machine's name. */
 import { cpus } from 'node:os';
 import type { Peak } from '../../src/kernels/peak/peak.ts';
-
-/**
- * Columns side by side: the first to the left, numbers to the right, two spaces between.
- * @param rows as many cells as there are titles
- */
-export function formatTable(titles: readonly string[], rows: readonly (readonly string[])[]): string[] {
-  const lines = [titles, ...rows];
-  const widths = titles.map((_, column) => Math.max(...lines.map(cells => cells[column].length)));
-  return lines.map(cells =>
-    cells
-      .map((cell, column) => (column === 0 ? cell.padEnd(widths[column]) : cell.padStart(widths[column])))
-      .join('  ')
-      .trimEnd(),
-  );
-}
-
-/** The same as Markdown. */
-export function markdownTable(titles: readonly string[], rows: readonly (readonly string[])[]): string[] {
-  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`.replaceAll(/\| {2}(?=\|)/g, '| ');
-  return [line(titles), `|${'---|'.repeat(titles.length)}`, ...rows.map(line)];
-}
 
 /** The value with as many values above it as below; between the two in the middle where their number is even. */
 export function median(values: readonly number[]): number {

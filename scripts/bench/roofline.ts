@@ -3,6 +3,7 @@
  * roof: its multiply-adds or its memory, whichever the kernel comes nearer to.
  */
 
+import { textTable } from '../../src/cli/terminal/tables.ts';
 import { UserError } from '../../src/core/errors.ts';
 import type { KernelCall, KernelObserver, Precision } from '../../src/device/native/native.ts';
 import { measurePeak, type Peak } from '../../src/kernels/peak/peak.ts';
@@ -11,7 +12,7 @@ import type { Session } from '../../src/runs/session.ts';
 import { countWork } from './counts.ts';
 import { type BenchFlags, oneBatch, shapeOf } from './flags.ts';
 import { createJob } from './jobs.ts';
-import { describeMachine, describePeak, fixed, formatTable, percent } from './report.ts';
+import { describeMachine, describePeak, fixed, percent } from './report.ts';
 import { choosePrecisions } from './rounds.ts';
 
 /** All calls of a kernel that are alike, a step. */
@@ -144,10 +145,12 @@ export function profileTable({ rows, kernelMs, stepMs, outsideMs }: Profile): st
     percent(row.share),
   ]);
   const total = (name: string, ms: number) => [name, '', fixed(ms, 3), percent(ms / stepMs, 1), '', '', ''];
-  return formatTable(titles, [
+  const lines = [
+    titles,
     ...cells,
     ...(large.length < rows.length ? [total(`${rows.length - large.length} smaller`, smallMs)] : []),
     total('all kernels', kernelMs),
     total('outside kernels (JavaScript)', outsideMs),
-  ]);
+  ];
+  return textTable(lines, { align: 'right' });
 }

@@ -1,9 +1,10 @@
 /** @file `npm run bench -- sample`: painting code after code, one image or several at once. */
 
+import { textTable } from '../../src/cli/terminal/tables.ts';
 import { UserError } from '../../src/core/errors.ts';
 import type { Session } from '../../src/runs/session.ts';
 import { type BenchFlags, shapeOf } from './flags.ts';
-import { describeMachine, describeRounds, fixed, formatTable } from './report.ts';
+import { describeMachine, describeRounds, fixed } from './report.ts';
 import { type Case, compare, type Row, ratiosOf } from './rounds.ts';
 
 export async function benchSample(session: Session, flags: BenchFlags): Promise<void> {
@@ -33,7 +34,8 @@ export async function benchSample(session: Session, flags: BenchFlags): Promise<
     fixed(row.msPerStep, 2),
     fixed(row.peakMib),
   ]);
-  for (const line of formatTable(['', 'tokens/s', 'ms/step', 'peak MiB'], cells)) session.print(line);
+  for (const line of textTable([['', 'tokens/s', 'ms/step', 'peak MiB'], ...cells], { align: 'right' }))
+    session.print(line);
   for (const [name, value] of Object.entries(ratios)) session.print(`${name}: ${value.toFixed(2)}`);
 }
 

@@ -1,10 +1,11 @@
 /** @file `npm run bench -- tokenizer`: training steps of the patch tokenizer with its default settings. */
 
+import { textTable } from '../../src/cli/terminal/tables.ts';
 import { patchTrainSchema } from '../../src/config/patch.ts';
 import type { Session } from '../../src/runs/session.ts';
 import { type BenchFlags, oneBatch, shapeOf } from './flags.ts';
 import { IMAGE_SIZE } from './jobs.ts';
-import { describeMachine, describePeak, describeRounds, fixed, formatTable, percent } from './report.ts';
+import { describeMachine, describePeak, describeRounds, fixed, percent } from './report.ts';
 import { compare } from './rounds.ts';
 
 export async function benchTokenizer(session: Session, flags: BenchFlags): Promise<void> {
@@ -29,6 +30,6 @@ export async function benchTokenizer(session: Session, flags: BenchFlags): Promi
     percent(row.share),
   ]);
   const titles = ['', 'images/s', 'ms/step', 'peak MiB', 'GFLOP/step', 'GFLOP/s', 'of peak'];
-  for (const line of formatTable(titles, cells)) session.print(line);
+  for (const line of textTable([titles, ...cells], { align: 'right' })) session.print(line);
   if (peak !== undefined) session.print(describePeak(peak));
 }

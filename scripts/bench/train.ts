@@ -1,7 +1,8 @@
 /** @file `npm run bench -- train`: training steps of the transformer, at one shape or at several lengths. */
+import { textTable } from '../../src/cli/terminal/tables.ts';
 import type { Session } from '../../src/runs/session.ts';
 import { type BenchFlags, oneBatch, type Shape, shapeOf, splitLength } from './flags.ts';
-import { change, describeMachine, describePeak, describeRounds, fixed, formatTable, percent } from './report.ts';
+import { change, describeMachine, describePeak, describeRounds, fixed, percent } from './report.ts';
 import { type Case, type Comparison, compare, type Row, ratiosOf } from './rounds.ts';
 
 export async function benchTrain(session: Session, flags: BenchFlags): Promise<void> {
@@ -76,5 +77,6 @@ function trainTable({ rows }: Comparison, several: boolean): string[] {
     percent(row.share),
     ...(several ? [change(row.deviation, 1)] : []),
   ]);
-  return formatTable(several ? [...titles, `time/FLOP beside ${referenceOf(rows)}`] : titles, cells);
+  const head = several ? [...titles, `time/FLOP beside ${referenceOf(rows)}`] : titles;
+  return textTable([head, ...cells], { align: 'right' });
 }

@@ -4,7 +4,7 @@
  */
 import sharp from 'sharp';
 import type { Picture } from '../../src/image/images.ts';
-import { grid } from '../../src/image/sheet.ts';
+import { drawSheet } from '../../src/image/sheet.ts';
 import { writeAtomic } from '../../src/io/atomic.ts';
 import { Tessera } from '../../src/runs/tessera.ts';
 
@@ -28,7 +28,7 @@ export async function paintFrames(run: string, options: AppearingOptions): Promi
     const orders = captions.map(caption => ({ caption, seed, number: 0 }));
     for await (const { pictures } of tessera.paintOrders(orders, { every, previews: true })) {
       const cells = pictures.map((picture, i) => ({ picture, label: captions[i] }));
-      frames.push(await grid(cells, { columns: captions.length }));
+      frames.push(await drawSheet(cells, { columns: captions.length }));
     }
   } finally {
     tessera.dispose();

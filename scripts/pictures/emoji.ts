@@ -2,14 +2,15 @@
  * @file `npm run pictures -- emoji`: what the shipped model paints, by its own settings and from its own data: captions that
  * it was trained on above captions that it has never seen, and samples beside their nearest training images.
  */
+
+import { decodeAll } from '../../data/decoded.ts';
 import { openDataset } from '../../data/index.ts';
-import { decodeAll } from '../../data/loader.ts';
 import type { Picture } from '../../src/image/images.ts';
 import { NearestImages } from '../../src/image/nearest.ts';
-import { type Cell, grid } from '../../src/image/sheet.ts';
+import { type Cell, drawSheet } from '../../src/image/sheet.ts';
 import { splitDataset } from '../../src/runs/images.ts';
 import { openPainter } from '../../src/runs/painter.ts';
-import { drawSampleGrid, pickCaptions, type SampleCaptions } from '../../src/runs/samples.ts';
+import { drawSampleSheet, pickCaptions, type SampleCaptions } from '../../src/runs/samples.ts';
 
 /** Captions shown beside their nearest training image: half of them trained on, half held out. */
 const COMPARED: SampleCaptions = {
@@ -42,21 +43,21 @@ export async function paintEmoji(run: string, data: string): Promise<EmojiPictur
     const captionsOf = (items: typeof training) => items.map(({ captions }) => captions);
     const captions = pickCaptions(captionsOf(training), captionsOf(heldOut));
     const note = `step ${step}, top-p ${config.sampling.topP}`;
-    const { sheet: samples } = await drawSampleGrid(painter, captions, { note });
+    const { sheet: samples } = await drawSampleSheet(painter, captions, { note });
 
-    const { images, indices } = await decodeAll(training, { size: SIDE });
+    const { images, items } = await decodeAll(training, { size: SIDE });
     const index = new NearestImages(images);
     const asked = [...COMPARED.trained, ...COMPARED.unseen];
     const painted = await painter.paint(asked, { seed: 1 });
     const cells = painted.flatMap((picture, i): Cell[] => {
       const found = index.find(picture);
-      const [name] = training[indices[found.index]].captions;
+      const [name] = items[found.index].captions;
       return [
         { picture, label: asked[i] },
         { picture: index.reference(found.index), label: `nearest (${found.distance.toFixed(3)}): ${name}` },
       ];
     });
-    const nearest = await grid(cells, {
+    const nearest = await drawSheet(cells, {
       columns: 8,
       title: 'Samples and their nearest training images',
       note: `${note}, ${painter.settings}, seed 1; distances from 0 to 1`,

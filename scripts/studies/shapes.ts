@@ -13,7 +13,7 @@ import type { RunConfig } from '../../src/config/run.ts';
 import { mergeConfig } from '../../src/config/schema.ts';
 import { checkConfig, readRun, runSchema } from '../../src/families/config.ts';
 import { encodePng } from '../../src/image/png.ts';
-import { grid } from '../../src/image/sheet.ts';
+import { drawSheet } from '../../src/image/sheet.ts';
 import { writeAtomic } from '../../src/io/atomic.ts';
 import { writeJson } from '../../src/io/files.ts';
 import { runPaths } from '../../src/io/runfolder.ts';
@@ -96,7 +96,12 @@ async function shapes(session: Session, values: z.output<typeof flags>): Promise
   }
   await writeJson(join(out, 'accuracy.json'), { ...values, scores: Object.fromEntries(scores) });
   const shown = pictures.slice(0, 24).map((picture, i) => ({ picture, label: `${captions[i]} (${marks[i]})` }));
-  const sheet = await grid(shown, { columns: 6, cellScale: 4, title: 'Held-out captions', note: 'attributes right' });
+  const sheet = await drawSheet(shown, {
+    columns: 6,
+    cellScale: 4,
+    title: 'Held-out captions',
+    note: 'attributes right',
+  });
   await writeAtomic(runPaths(out).samples, await encodePng(sheet));
   session.print(runPaths(out).samples);
 }

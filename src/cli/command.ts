@@ -4,7 +4,8 @@
  */
 import type { z } from 'zod';
 import type { Session } from '../runs/session.ts';
-import { type CommandSpec, type Given, parseFlags } from './flags.ts';
+import type { CommandSpec } from './flag-table.ts';
+import { type Given, parseFlags } from './flags.ts';
 
 /** What `run` gets of the command line. */
 export interface Input<S extends z.ZodObject> {

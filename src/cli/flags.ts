@@ -1,49 +1,11 @@
 /**
- * @file The command line's flags from a zod schema: argv to typed values, every mistake to one line. The flag of
- * `model.width` is `--model.width`, or `--width` where no other field ends so. Printing help is help.ts; running commands
- * is cli.ts.
+ * @file The words after a command's name: argv to values that its schemas have checked, every mistake to one line. Which
+ * flags there are is flag-table.ts; printing help is help.ts; running commands is cli.ts.
  */
-
 import type { z } from 'zod';
-import {
-  describeKind,
-  didYouMean,
-  explainIssue,
-  type Field,
-  type Fields,
-  fieldsOf,
-  isPlainObject,
-  type Kind,
-  kebab,
-  mergeConfig,
-  nearest,
-  show,
-} from '../config/schema.ts';
+import { describeKind, explainIssue, isPlainObject, type Kind, kebab, mergeConfig, show } from '../config/schema.ts';
 import { UserError } from '../core/errors.ts';
-
-/** The words of one command: fields are camelCase and carry `.describe()`; `aliases` maps `n` or `lr` to a field's path. */
-export interface CommandSpec<S extends z.ZodObject = z.ZodObject> {
-  /** One word, or two: `train`, `data inspect`. */
-  readonly name: string;
-  readonly summary: string;
-  /** What follows `tessera <name>` in the usage line; made from the positionals when absent. */
-  readonly usage?: string;
-  readonly examples: readonly string[];
-  readonly flags: S;
-  /** Fields of a config that can be set by flag too; what is not given has its default elsewhere. */
-  readonly settings?: z.ZodObject;
-  readonly aliases?: Readonly<Record<string, string>>;
-  readonly positionals?: readonly Positional[];
-}
-
-/** A word without a flag, by its place. Optional ones come last. */
-export interface Positional {
-  readonly name: string;
-  readonly description: string;
-  readonly optional?: boolean;
-  /** Only for the last: may be given more than once. */
-  readonly many?: boolean;
-}
+import { type CommandSpec, type Flag, fieldsOfCommand, flagTable, takesBoolean } from './flag-table.ts';
 
 /** Only what the user gave, nested as in the schema. */
 export type Given = Readonly<Record<string, unknown>>;
@@ -61,14 +23,6 @@ export type Parsed<S extends z.ZodObject> =
       readonly settings: Given;
       readonly positionals: readonly string[];
     };
-
-/** A flag and every name it goes by. */
-export interface Flag {
-  readonly field: Field;
-  /** The name shown: the shortest unambiguous one, without its dashes. */
-  readonly name: string;
-  readonly aliases: readonly string[];
-}
 
 /**
  * Parses the words after the command's name. A flag given twice counts the last time; a list collects.
@@ -128,96 +82,6 @@ export function parseFlags<S extends z.ZodObject>(command: CommandSpec<S>, argv:
     problem,
     missing && command.examples.length > 0 ? `for example \`${command.examples[0]}\`` : undefined,
   );
-}
-
-/**
- * Finds the command that argv begins with; `data inspect` is looked for before `data`.
- * @returns the command and the words after its name
- * @throws UserError naming the nearest command
- */
-export function findCommand<C extends { readonly name: string }>(
-  program: string,
-  commands: readonly C[],
-  argv: readonly string[],
-): { readonly command: C; readonly rest: readonly string[] } {
-  const byLength = [...commands].sort((a, b) => b.name.split(' ').length - a.name.split(' ').length);
-  for (const command of byLength) {
-    const words = command.name.split(' ');
-    if (words.every((word, i) => argv[i] === word)) return { command, rest: argv.slice(words.length) };
-  }
-  const names = commands.map(({ name }) => name);
-  const nested = names.filter(name => name.startsWith(`${argv[0]} `));
-  if (nested.length > 0 && (argv[1] === undefined || argv[1].startsWith('-'))) {
-    const rest = nested.map(name => name.slice(argv[0].length + 1));
-    throw new UserError(`${program} ${argv[0]}`, `expected one of ${rest.join(', ')}, got nothing`);
-  }
-  const [one, two] = [argv[0] ?? '', argv.slice(0, 2).join(' ')];
-  const asked = nested.length > 0 ? two : one;
-  const twoWords = names.filter(name => name.includes(' '));
-  throw new UserError(
-    program,
-    `unknown command ${show(asked)}${didYouMean(nearest(asked, names) ?? nearest(two, twoWords))}`,
-    `\`${program} --help\` lists the commands`,
-  );
-}
-
-/** Every flag of a command, and the look-up by the name a user types. */
-export function flagTable(command: CommandSpec): {
-  readonly flags: readonly Flag[];
-  readonly find: (typed: string) => { readonly flag: Flag; readonly negated: boolean };
-} {
-  const { fields } = fieldsOfCommand(command);
-  const leaves = new Map<string, Field[]>();
-  for (const field of fields) {
-    const leaf = kebab(field.path[field.path.length - 1]);
-    leaves.set(leaf, [...(leaves.get(leaf) ?? []), field]);
-  }
-  const flags = fields.map((field): Flag => {
-    const leaf = kebab(field.path[field.path.length - 1]);
-    const dotted = field.path.map(kebab).join('.');
-    const aliases = Object.entries(command.aliases ?? {})
-      .filter(([, target]) => target === field.path.join('.'))
-      .map(([alias]) => alias);
-    return { field, name: leaves.get(leaf)?.length === 1 ? leaf : dotted, aliases };
-  });
-  const byName = new Map<string, Flag>();
-  for (const flag of flags) {
-    for (const name of [flag.name, flag.field.path.map(kebab).join('.'), ...flag.aliases]) byName.set(name, flag);
-  }
-  return { flags, find };
-
-  function find(typed: string): { flag: Flag; negated: boolean } {
-    const name = typed.split('.').map(kebab).join('.');
-    const flag = byName.get(name);
-    if (flag !== undefined) return { flag, negated: false };
-    const positive = byName.get(name.replace(/(^|\.)no-/, '$1'));
-    if (positive !== undefined && takesBoolean(positive.field.kind)) return { flag: positive, negated: true };
-    const owners = leaves.get(name) ?? [];
-    if (owners.length > 1) {
-      const full = owners.map(({ path }) => `--${path.map(kebab).join('.')}`);
-      throw new UserError(
-        `${command.name}: --${name}`,
-        `expected one of ${full.join(', ')}, got --${name}, which may be any of them`,
-      );
-    }
-    const dashes = typed.length === 1 ? '-' : '--';
-    const negatives = [...byName].filter(([, { field }]) => takesBoolean(field.kind)).map(([known]) => `no-${known}`);
-    const names = [...byName.keys(), ...negatives, 'help'].filter(known => known.length > 1);
-    const suggestion = nearest(name, names);
-    throw new UserError(
-      command.name,
-      `unknown flag ${dashes}${typed}${didYouMean(suggestion && `--${suggestion}`)}`,
-      suggestion ? undefined : `\`tessera ${command.name} --help\` lists the flags`,
-    );
-  }
-}
-
-/** The fields of a command's flags and settings, and the groups that help lists them in. */
-export function fieldsOfCommand({ flags, settings }: CommandSpec): Fields {
-  const own = fieldsOf(flags);
-  if (settings === undefined) return own;
-  const more = fieldsOf(settings);
-  return { fields: [...own.fields, ...more.fields], groups: [...own.groups, ...more.groups] };
 }
 
 /** Takes one flag and, where it needs one, its value off the words. Undefined text: the flag stood alone. */
@@ -292,10 +156,6 @@ function checkPositionals(command: CommandSpec, words: readonly string[]): void 
 function flagName(flag: Flag | undefined, path: readonly string[]): string {
   if (flag !== undefined) return `--${flag.name}`;
   return path.length > 0 ? `--${path.map(kebab).join('.')}` : '';
-}
-
-function takesBoolean(kind: Kind): boolean {
-  return kind.type === 'boolean' || (kind.type === 'either' && kind.options.some(takesBoolean));
 }
 
 /** The keys that `shape` has, and the others. */

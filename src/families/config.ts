@@ -15,6 +15,7 @@ import {
 } from '../config/run.ts';
 import { parseConfig } from '../config/schema.ts';
 import { UserError } from '../core/errors.ts';
+import { shellWord } from '../core/shell.ts';
 import { readJson } from '../io/files.ts';
 import { runPaths } from '../io/runfolder.ts';
 import { allFamilies, familyNames, familyOf } from './families.ts';
@@ -91,7 +92,7 @@ export async function readRun(folder: string, who: string): Promise<RunConfig> {
     throw new UserError(
       who,
       `no run in ${folder} (looked for config.json)`,
-      `train one with \`tessera train --data datasets/emoji --out ${folder}\``,
+      `train one with \`tessera train --data datasets/emoji --out ${shellWord(folder)}\``,
     );
   }
   return checkConfig(parseConfig(runSchema(), await readJson(config), config));

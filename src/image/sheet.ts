@@ -1,5 +1,5 @@
 /**
- * @file Grids of pictures with captions, section headings and row labels: samples, reconstructions, contact sheets.
+ * @file Sheets of pictures with captions, section headings and row labels: samples, reconstructions, contact sheets.
  * It lays out and draws; it does not know what the pictures are.
  */
 
@@ -13,13 +13,13 @@ export interface Cell {
   readonly label?: string;
 }
 
-/** A band across the grid, before the cell with this index; a section starts on a new row. */
+/** A band across the sheet, before the cell with this index; a section starts on a new row. */
 export interface Heading {
   readonly before: number;
   readonly text: string;
 }
 
-export interface GridOptions {
+export interface SheetOptions {
   readonly columns: number;
   /** Pixels between cells. */
   readonly gap?: number;
@@ -40,12 +40,12 @@ export interface GridOptions {
 }
 
 /**
- * Draws a labelled grid on white. Labels are wrapped to the cell's width, at most three lines.
+ * Draws pictures in labelled rows on white. Labels are wrapped to the cell's width, at most three lines.
  * @param cells in reading order; pictures may differ in size, the largest sets the cell
  * @throws RangeError if there is no cell
  */
-export async function grid(cells: readonly Cell[], options: GridOptions): Promise<Picture> {
-  if (cells.length === 0) throw new RangeError('grid: expected at least one cell, got none');
+export async function drawSheet(cells: readonly Cell[], options: SheetOptions): Promise<Picture> {
+  if (cells.length === 0) throw new RangeError('drawSheet: expected at least one cell, got none');
   const letters = new Lettering();
   const scale = options.cellScale ?? 1;
   const gap = options.gap ?? 14;
@@ -86,7 +86,7 @@ export async function grid(cells: readonly Cell[], options: GridOptions): Promis
 export async function stackRows(
   originals: readonly Picture[],
   reconstructions: readonly Picture[],
-  options: Pick<GridOptions, 'columns' | 'gap' | 'title' | 'note' | 'cellScale'> & {
+  options: Pick<SheetOptions, 'columns' | 'gap' | 'title' | 'note' | 'cellScale'> & {
     /** What the two rows are called. */
     readonly names?: readonly [string, string];
   },
@@ -108,7 +108,7 @@ export async function stackRows(
       rowLabels.push(names[i]);
     }
   }
-  return grid(cells, { ...rest, columns, gap: rest.gap ?? 12, rowLabels, headings, rowsTogether: 2 });
+  return drawSheet(cells, { ...rest, columns, gap: rest.gap ?? 12, rowLabels, headings, rowsTogether: 2 });
 }
 
 const MARGIN = 28;

@@ -18,6 +18,7 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { UserError } from '../core/errors.ts';
+import { shellWord } from '../core/shell.ts';
 
 export const weightKinds = ['ema', 'best', 'last'] as const;
 export type WeightKind = (typeof weightKinds)[number];
@@ -88,7 +89,7 @@ export function expectTrained(folder: string, parts: readonly (readonly [file: s
     throw new UserError(
       'load',
       `the ${stage} of ${folder} is not trained yet (no ${file})`,
-      `go on with \`tessera train --out ${folder} --data ...\``,
+      `go on with \`tessera train --out ${shellWord(folder)} --data ...\``,
     );
   }
 }

@@ -69,7 +69,7 @@ export interface Estimate {
 export interface Quantity {
   /** In metrics.jsonl and in tables: lower-case words with hyphens. */
   readonly name: string;
-  /** On a page; default the name. */
+  /** On a page, without scale and unit; default the name. */
   readonly title?: string;
   /** null: values of different models do not compare, or neither way is better. */
   readonly better: 'lower' | 'higher' | null;

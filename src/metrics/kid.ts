@@ -18,7 +18,7 @@ defineMetric({
   gives: [
     {
       name: 'kid',
-      title: 'KID × 1,000',
+      title: 'KID',
       better: 'lower',
       scale: 1000,
       note: 'unbiased: real images score about 0, and below 0 is legal',

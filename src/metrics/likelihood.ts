@@ -10,7 +10,7 @@ const ownCodes = 'of its own codes: not comparable between tokenizers, nor with 
 defineMetric({
   name: 'nll',
   gives: [
-    { name: 'nll', title: 'negative log likelihood, nats', better: null, unit: 'nats a code', note: ownCodes },
+    { name: 'nll', title: 'negative log likelihood', better: null, unit: 'nats a code', note: ownCodes },
     { name: 'perplexity', better: null, note: ownCodes },
     { name: 'bits-per-dim', better: null, note: `${ownCodes}; spread over pixels and colours` },
   ],

@@ -11,7 +11,7 @@ const ceiling = 'of reconstructions: a ceiling, not a quality of samples';
 defineMetric({
   name: 'recon',
   gives: [
-    { name: 'psnr', title: 'PSNR of the tokenizer, dB', better: null, unit: 'dB', note: ceiling },
+    { name: 'psnr', title: 'PSNR of the tokenizer', better: null, unit: 'dB', note: ceiling },
     { name: 'ssim', title: 'SSIM of the tokenizer', better: null, note: ceiling },
   ],
   needs: ['pictures', 'heldOut'],

@@ -3,10 +3,11 @@
  * decided by counts and intervals alone. It names no winner whose interval overlaps another's, says what was not measured,
  * and says where the claim that games are the unstable ones is not supported.
  */
+import { allQuantities } from '../metrics/define.ts';
 import { wilson } from '../metrics/intervals.ts';
 import { type Finding, familyName, isGame, type RunReport } from './contents.ts';
 import { totalOf } from './history.ts';
-import { formatMeasured, leaderOf, measuredRows } from './measures.ts';
+import { formatMeasured, leaderOf, measuredRows, measureOf } from './measures.ts';
 import { formatAmount, formatCount, formatNumber, formatSeconds } from './numbers.ts';
 import { failureShares, hasFailed, type Share } from './stability.ts';
 
@@ -85,19 +86,19 @@ function spanOf(
 /** One sentence for each metric that leads the report. */
 function quality(runs: Runs): Finding[] {
   const rows = measuredRows(runs).filter(({ measure }) => measure.leads);
-  if (!rows.some(({ metric }) => metric === 'kid')) {
-    return [{ topic: 'quality', text: 'KID was not measured: nothing is said of which run paints best.' }];
+  if (rows.length === 0) {
+    const titles = allQuantities().flatMap(({ name, leads }) => (leads ? measureOf(name).title : []));
+    return [{ topic: 'quality', text: `${list(titles)} were not measured: nothing is said of which run paints best.` }];
   }
   const findings = rows.flatMap((row): Finding[] => {
-    const { metric, features, measure, samples } = row;
+    const { features, measure, samples } = row;
     const leader = leaderOf(samples, measure);
     if (leader === undefined) return [];
-    const by = `By ${metric === 'kid' ? 'KID' : metric}${features === null ? '' : ` (features ${features})`}`;
+    const by = `By ${measure.heading}${features === null ? '' : ` (features ${features})`}`;
     const first = samples.get(leader.name);
     const shown = (value: number | null | undefined) => formatMeasured(value ?? Number.NaN, row);
     const range = first?.low == null || first.high === null ? '' : ` [${shown(first.low)}, ${shown(first.high)}]`;
-    const value = `${shown(first?.value)}${range}${row.measure.scale === 1 ? '' : ' × 10⁻³'}`;
-    return [{ topic: 'quality', text: rankingOf(by, value, leader, samples.size) }];
+    return [{ topic: 'quality', text: rankingOf(by, `${shown(first?.value)}${range}`, leader, samples.size) }];
   });
   const caution =
     'These intervals are over samples of one trained network each; they do not tell what another seed of the same training would give.';
@@ -116,15 +117,15 @@ function rankingOf(by: string, value: string, { name, tied, behind, clear, alike
 
 /** What the tokenizer alone costs, beside what real images score. */
 function ceiling(runs: Runs): Finding[] {
-  const row = measuredRows(runs).find(({ metric }) => metric === 'kid');
-  if (row === undefined || row.reconstructions.size === 0) return [];
+  const row = measuredRows(runs).find(({ measure, reconstructions }) => measure.leads && reconstructions.size > 0);
+  if (row === undefined) return [];
   const floor = row.floor?.value ?? null;
   const beside = floor === null ? '' : ` where real images score ${formatMeasured(floor, row)}`;
   const parts = [...row.reconstructions].flatMap(([name, { value }]) =>
     value === null ? [] : [`${formatMeasured(value, row)} (${name})`],
   );
   if (parts.length === 0) return [];
-  const text = `Reconstructions by the tokenizer have a KID × 1,000 of ${list(parts)}${beside}: what it loses, the transformer cannot paint.`;
+  const text = `Reconstructions by the tokenizer have a ${row.measure.heading} of ${list(parts)}${beside}: what it loses, the transformer cannot paint.`;
   return [{ topic: 'ceiling', text }];
 }
 

@@ -5,19 +5,26 @@
 import '../metrics/builtin.ts';
 import { allQuantities, findQuantity, type Quantity } from '../metrics/define.ts';
 import type { Measured, RunReport } from './contents.ts';
-import { formatFixed, formatNumber } from './numbers.ts';
+import { formatCount, formatFixed, formatNumber } from './numbers.ts';
 
 /** How the values of a quantity are shown. */
-export interface Measure extends Omit<Quantity, 'title' | 'scale'> {
+export interface Measure extends Quantity {
   readonly title: string;
   /** Shown values are so much larger. */
   readonly scale: number;
+  /** The title with the scale and the unit: `KID × 1,000`. */
+  readonly heading: string;
 }
 
 /** How a quantity is shown; one that no metric gives is shown by its name, without a best. */
 export function measureOf(name: string): Measure {
-  const { title = name, scale = 1, ...rest } = findQuantity(name) ?? { name, better: null };
-  return { ...rest, title, scale };
+  const {
+    title = name,
+    scale = 1,
+    ...rest
+  } = findQuantity(name) ?? ({ name, better: null } satisfies Quantity as Quantity);
+  const scaled = scale === 1 ? title : `${title} × ${formatCount(scale)}`;
+  return { ...rest, title, scale, heading: rest.unit === undefined ? scaled : `${scaled}, ${rest.unit}` };
 }
 
 /** One metric by one extractor, over all that was measured. */

@@ -136,7 +136,7 @@ function resultTable(rows: readonly MeasuredRow[], runs: Runs, caption: string):
     const { measure, features, floor, samples, reconstructions } = row;
     const arrow = measure.better === null ? '' : measure.better === 'lower' ? ' ↓' : ' ↑';
     return [
-      html`${measure.title}${arrow}<small>${[features, measure.note].filter(Boolean).join('; ')}</small>`,
+      html`${measure.heading}${arrow}<small>${[features, measure.note].filter(Boolean).join('; ')}</small>`,
       ...runs.map(run => resultCell(samples.get(run.name), row, run)),
       ...tokenizers.map(({ name }) => resultCell(reconstructions.get(name), row)),
       ...(floored ? [resultCell(floor ?? undefined, row)] : []),
@@ -199,7 +199,7 @@ export function metricsCharts(runs: Runs): Html {
       ...[...reconstructions].map(([name, found]) => dot(`tokenizer of ${name}`, 'real', found)),
       ...(floor === null ? [] : [dot('real images', 'real', floor)]),
     ];
-    const label = `${measure.title}${measure.better === null ? '' : ` (${measure.better} is better)`}`;
+    const label = `${measure.heading}${measure.better === null ? '' : ` (${measure.better} is better)`}`;
     const title = `${label}${features === null ? '' : `, features ${features}`}`;
     return html`<figure>${dotChart({ title, label, dots, width: 552 })}</figure>`;
   })}</div>`;

@@ -7,6 +7,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { UserError } from '../core/errors.ts';
+import { shellWord } from '../core/shell.ts';
 import { familyOf } from '../families/families.ts';
 import { partFiles } from '../families/parts.ts';
 import { writeAtomic } from '../io/atomic.ts';
@@ -272,11 +273,17 @@ async function countIn(state: string | undefined, finished: string | undefined):
 /** The command that makes the report again. */
 function commandOf(request: CompareRequest): string {
   const { runs, out, data, captions, numImages, metrics: names, features, reference, seed, weights } = request;
-  const quoted = (text: string) => (/^[\w./:@%+=,-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
-  const measured = ['--metrics', names.join(','), '--features', quoted(features.join(',')), '--reference', reference];
-  const given = data === undefined ? [] : ['--data', quoted(data), ...(names.length === 0 ? [] : measured)];
-  const wanted = captions === undefined ? [] : ['--captions', quoted(captions.join('|'))];
+  const measured = [
+    '--metrics',
+    names.join(','),
+    '--features',
+    shellWord(features.join(',')),
+    '--reference',
+    reference,
+  ];
+  const given = data === undefined ? [] : ['--data', shellWord(data), ...(names.length === 0 ? [] : measured)];
+  const wanted = captions === undefined ? [] : ['--captions', shellWord(captions.join('|'))];
   const chosen = weights === undefined ? [] : ['--weights', weights];
-  const flags = ['--num-images', numImages, '--seed', seed, ...chosen, '--out', quoted(out)];
-  return ['tessera compare', ...runs.map(quoted), ...given, ...wanted, ...flags].join(' ');
+  const flags = ['--num-images', numImages, '--seed', seed, ...chosen, '--out', shellWord(out)];
+  return ['tessera compare', ...runs.map(shellWord), ...given, ...wanted, ...flags].join(' ');
 }

@@ -1,17 +1,18 @@
 /** @file A data set through the patch tokenizer: every crop of every item as codes. */
+import { type Decoded, decodeAll } from '../../data/decoded.ts';
 import type { Item, Problem } from '../../data/index.ts';
 import type { PatchTokenizer } from '../../tokenizer/patch.ts';
 import type { RunConfig } from '../config/run.ts';
 import { imagesToTensor } from '../image/pixels.ts';
 import type { CodeSet } from '../io/codes.ts';
-import { type DecodedItems, decodeItems } from './images.ts';
+import { cropsOf } from './images.ts';
 import type { Session } from './session.ts';
 
 export interface EncodeOptions {
   readonly config: RunConfig;
   readonly crops: number;
   /** The items' images where they are in memory; otherwise they are decoded piece by piece. */
-  readonly decoded?: DecodedItems;
+  readonly decoded?: Decoded;
   readonly session: Session;
 }
 
@@ -33,7 +34,7 @@ export async function encodeItems(
     const some = source.slice(first, first + PIECE);
     const part =
       decoded === undefined
-        ? await decodeItems(some, config.images, { crops, seed: config.seed })
+        ? await decodeAll(some, { ...cropsOf(config.images, config.seed), crops })
         : {
             items: some,
             images: decoded.images.slice(first * crops, (first + some.length) * crops),

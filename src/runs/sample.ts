@@ -2,8 +2,8 @@
 
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { decodeAll } from '../../data/decoded.ts';
 import { openDataset } from '../../data/index.ts';
-import { decodeAll } from '../../data/loader.ts';
 import type { ImagesConfig, RunConfig } from '../config/run.ts';
 import { kebab } from '../config/schema.ts';
 import { UserError } from '../core/errors.ts';
@@ -16,7 +16,7 @@ import type { SamplingOptions } from '../families/transformer/generate.ts';
 import type { Picture } from '../image/images.ts';
 import { NearestImages } from '../image/nearest.ts';
 import { encodePng } from '../image/png.ts';
-import { type Cell, grid } from '../image/sheet.ts';
+import { type Cell, drawSheet } from '../image/sheet.ts';
 import { writeAtomic } from '../io/atomic.ts';
 import { writeJson } from '../io/files.ts';
 import { chooseWeights, fingerprint, runPaths, type WeightKind } from '../io/runfolder.ts';
@@ -170,7 +170,7 @@ export async function sampleRun(session: Session, asked: SampleRequest): Promise
     }
     if (captions.length > 1) {
       const columns = request.numImages > 1 ? request.numImages : Math.min(6, sheet.length);
-      const picture = await grid(sheet, {
+      const picture = await drawSheet(sheet, {
         columns: Math.min(columns, 12),
         cellScale: scaleOf(painter),
         title: 'Samples',
@@ -191,7 +191,7 @@ function scaleOf({ imageSize }: Painter): number {
 
 async function layOut(cells: readonly Cell[], caption: string, painter: Painter, compared: boolean): Promise<Picture> {
   const columns = Math.min(cells.length, 8);
-  return grid(cells, {
+  return drawSheet(cells, {
     columns,
     cellScale: scaleOf(painter),
     title: caption === '' ? '(no caption)' : caption,
@@ -259,15 +259,15 @@ async function trainingImages(session: Session, data: string, config: ImagesConf
   const { training } = splitDataset(await openDataset(data, { check: false }), config);
   const size = Math.min(COMPARED, config.imageSize);
   session.reporter.stage('training images', { unit: 'images' });
-  const { images, indices } = await decodeAll(training, {
+  const { images, items } = await decodeAll(training, {
     size,
     onProgress: (step, total) => session.reporter.update({ step, total, amount: step }),
   });
   session.reporter.done();
-  if (indices.length === 0) throw new UserError('sample', `${data}: none of ${training.length} images can be decoded`);
+  if (items.length === 0) throw new UserError('sample', `${data}: none of ${training.length} images can be decoded`);
   return {
     index: new NearestImages(images),
-    names: Array.from(indices, i => training[i].captions[0]),
+    names: items.map(({ captions }) => captions[0]),
   };
 }
 

@@ -1,7 +1,7 @@
 /** @file The grid of samples that training and the demo leave: captions that were trained on above captions never seen. */
 
 import type { Picture } from '../image/images.ts';
-import { type Cell, grid } from '../image/sheet.ts';
+import { type Cell, drawSheet } from '../image/sheet.ts';
 import type { Painter } from './painter.ts';
 
 export interface SampleCaptions {
@@ -13,7 +13,7 @@ export interface SampleCaptions {
 const SEED = 1;
 
 /** Paints the captions and lays them out; also returns the pictures, unseen ones interleaved, for a terminal. */
-export async function drawSampleGrid(
+export async function drawSampleSheet(
   painter: Painter,
   captions: SampleCaptions,
   options: { readonly note?: string; readonly columns?: number } = {},
@@ -22,7 +22,7 @@ export async function drawSampleGrid(
   const all = [...trained, ...unseen];
   const pictures = await painter.paint(all, { seed: SEED });
   const cells = pictures.map((picture, i) => ({ picture, label: all[i] }));
-  const sheet = await grid(cells, {
+  const sheet = await drawSheet(cells, {
     columns: options.columns ?? 6,
     cellScale: Math.max(1, Math.round(128 / painter.imageSize)),
     title: 'Samples',

@@ -232,7 +232,7 @@ function isLooked(step: number, config: LoopConfig): boolean {
   return step === steps || [logEvery, evalEvery, sampleEvery, saveEvery].some(every => step % every === 0);
 }
 
-/** The loss that a progress line shows: in a game the last player's, which is no measure of progress (README). */
+/** The loss that a progress line shows: in a game the last player's, which is no measure of progress. */
 function shownLoss(sides: readonly Side[], means: Metrics): number {
   const { name } = sides[sides.length - 1].player;
   return means[name === '' ? 'loss' : `${name}_loss`] ?? Number.NaN;

@@ -1,5 +1,5 @@
 /** @file What `doctor` tells of a GPU, a software one: what it is, has and lacks, and how fast it is. */
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { describeGpu } from '../../src/cli/doctor/gpu.ts';
 import { activeGpu } from '../../src/device/webgpu/webgpu.ts';
@@ -39,8 +39,8 @@ test.skipIf(noWebgpu !== undefined)(
   },
 );
 
-const drivers = ['/etc', '/usr/share', '/usr/local/etc', '/usr/local/share'].some(folder =>
-  existsSync(`${folder}/vulkan/icd.d`),
+const drivers = ['/etc', '/usr/share', '/usr/local/etc', '/usr/local/share'].some(
+  folder => existsSync(`${folder}/vulkan/icd.d`) && readdirSync(`${folder}/vulkan/icd.d`).length > 0,
 );
 const spoken = process.platform !== 'linux' || drivers;
 

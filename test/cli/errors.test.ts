@@ -181,6 +181,16 @@ const mistakes: readonly Mistake[] = [
     says: 'train: --preset: expected one of tiny, small, base or dalle, got "huge"',
   },
   {
+    name: 'a preset that the run was not made of',
+    argv: ['train', '--data', data, '--out', run, '--preset', 'base'],
+    says: `train: the run in ${run} has model.width 32, not 768 of preset base`,
+  },
+  {
+    name: 'a preset that the run was not made of, though it is to be longer',
+    argv: ['train', '--data', data, '--out', run, '--steps', '9', '--preset', 'base'],
+    says: `train: the run in ${run} has model.width 32, not 768 of preset base`,
+  },
+  {
     name: 'a backend that is none',
     argv: sample('--backend', 'cuda'),
     says: /^sample: --backend: expected one of auto, webgpu, native, .*, got "cuda"$/,

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { type CommandSpec, findCommand, parseFlags } from '../../src/cli/flags.ts';
+import { findCommand } from '../../src/cli/find-command.ts';
+import type { CommandSpec } from '../../src/cli/flag-table.ts';
+import { parseFlags } from '../../src/cli/flags.ts';
 import { formatCommands, formatHelp } from '../../src/cli/help.ts';
 import {
   fieldsOf,

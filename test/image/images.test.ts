@@ -11,7 +11,7 @@ import { blank, fill, Images, type Picture, paste, type Rgb, spreadPlaces } from
 import { Lettering } from '../../src/image/lettering.ts';
 import { encodePng, readPngText } from '../../src/image/png.ts';
 import { resizeArea, resizeNearest } from '../../src/image/resize.ts';
-import { grid, stackRows } from '../../src/image/sheet.ts';
+import { drawSheet, stackRows } from '../../src/image/sheet.ts';
 
 const RED: Rgb = [255, 0, 0];
 const BLUE: Rgb = [0, 0, 255];
@@ -303,7 +303,7 @@ describe('grid', () => {
 
   it('places pictures in reading order, enlarged, at equal distances', async () => {
     const colours: Rgb[] = [RED, BLUE, [0, 255, 0], [255, 0, 255]];
-    const page = await grid(
+    const page = await drawSheet(
       colours.map(colour => ({ picture: blank(8, 8, colour) })),
       { columns: 3, gap: 10, cellScale: 3 },
     );
@@ -313,7 +313,7 @@ describe('grid', () => {
 
   it('starts a section on a new row under a band over the full width', async () => {
     const cells = Array.from({ length: 3 }, (_, i) => ({ picture: blank(20, 20, i < 2 ? RED : BLUE) }));
-    const page = await grid(cells, {
+    const page = await drawSheet(cells, {
       columns: 2,
       gap: 10,
       headings: [
@@ -330,8 +330,8 @@ describe('grid', () => {
 
   it('writes labels below their cells and never outside them', async () => {
     const label = 'a very long caption that does not end before the cell does, nor soon after';
-    const bare = await grid([{ picture: blank(64, 64) }], { columns: 1 });
-    const page = await grid([{ picture: blank(64, 64), label }], { columns: 1 });
+    const bare = await drawSheet([{ picture: blank(64, 64) }], { columns: 1 });
+    const page = await drawSheet([{ picture: blank(64, 64), label }], { columns: 1 });
     expect(page.width).toBe(bare.width);
     const extra = page.height - bare.height;
     expect(extra).toBeGreaterThan(3 * 12);
@@ -348,8 +348,8 @@ describe('grid', () => {
 
   it('makes room for the title, row labels and column labels', async () => {
     const cells = [{ picture: blank(16, 16, RED) }, { picture: blank(16, 16, RED) }];
-    const plain = await grid(cells, { columns: 2 });
-    const page = await grid(cells, {
+    const plain = await drawSheet(cells, { columns: 2 });
+    const page = await drawSheet(cells, {
       columns: 2,
       title: 'Samples of the demo',
       rowLabels: ['apple'],

@@ -136,7 +136,7 @@ describe('what is said of quality', () => {
   test('one interval lies clear of all others', () => {
     const text = quality([measured(0.03, 0.002)], [measured(0.01, 0.002)], [measured(0.02, 0.002)]);
     expect(text).toContain(
-      'By KID (features random-conv), b is best with 10.0 [8.0, 12.0] × 10⁻³: its interval overlaps no other.',
+      'By KID × 1,000 (features random-conv), b is best with 10.0 [8.0, 12.0]: its interval overlaps no other.',
     );
     expect(text).toContain('they do not tell what another seed of the same training would give');
   });
@@ -157,10 +157,8 @@ describe('what is said of quality', () => {
   });
 
   test('one run was measured, or none', () => {
-    expect(quality([measured(0.01, 0.002)], [])).toContain(
-      'a scores 10.0 [8.0, 12.0] × 10⁻³; no other run was measured.',
-    );
-    expect(quality([], [])).toBe('KID was not measured: nothing is said of which run paints best.');
+    expect(quality([measured(0.01, 0.002)], [])).toContain('a scores 10.0 [8.0, 12.0]; no other run was measured.');
+    expect(quality([], [])).toBe('KID and coverage were not measured: nothing is said of which run paints best.');
   });
 
   test('higher is better for coverage', () => {

@@ -14,7 +14,7 @@ import {
   splitLength,
 } from '../../scripts/bench/flags.ts';
 import { drawStripes, findGaps } from '../../scripts/bench/precision.ts';
-import { bestPeak, change, fixed, formatTable, median, percent } from '../../scripts/bench/report.ts';
+import { bestPeak, change, fixed, median, percent } from '../../scripts/bench/report.ts';
 import { type Measured, type Row, ratiosOf, summarize } from '../../scripts/bench/rounds.ts';
 import { sampleRatios } from '../../scripts/bench/sample.ts';
 import { withDeviations } from '../../scripts/bench/train.ts';
@@ -148,18 +148,6 @@ describe('the arithmetic', () => {
     expect(bestPeak(peaks)).toEqual({ gflops: { fp32: 200, bf16: 400 }, bandwidth: 30 });
     expect(bestPeak([{ gflops: { fp32: 1 }, bandwidth: 2 }])).toEqual({ gflops: { fp32: 1 }, bandwidth: 2 });
   });
-});
-
-test('tables have their first column to the left and numbers to the right', () => {
-  const rows = [
-    ['tessera fp32', '12345', '1%'],
-    ['rival', '7', ''],
-  ];
-  expect(formatTable(['', 'tokens/s', 'of peak'], rows)).toEqual([
-    '              tokens/s  of peak',
-    'tessera fp32     12345       1%',
-    'rival                7',
-  ]);
 });
 
 test('what is not known is a dash', () => {

@@ -1,7 +1,8 @@
 /** @file Tier T2 in Markdown and in pictures. */
 
+import { markdownTable } from '../../../src/cli/terminal/tables.ts';
 import type { Picture } from '../../../src/image/images.ts';
-import { grid } from '../../../src/image/sheet.ts';
+import { drawSheet } from '../../../src/image/sheet.ts';
 import { deviation, mean } from '../../../src/metrics/intervals.ts';
 import { formatRate } from './conclude.ts';
 import {
@@ -67,7 +68,7 @@ function rateTable(results: readonly ModesResult[], references: References | und
     ['real pictures', references?.real] as const,
     ['through the patch tokenizer', references?.reconstruction ?? undefined] as const,
   ].flatMap(([label, score]) => (score === undefined ? [] : [[label, '', '', ...scoreCells([score])]]));
-  return table(head, [...fixed, ...rows]);
+  return markdownTable(head, [...fixed, ...rows], { align: 'right' }).join('\n');
 }
 
 function runTable(results: readonly ModesResult[]): string {
@@ -98,7 +99,7 @@ function runTable(results: readonly ModesResult[]): string {
       parameters === null ? '' : `${(parameters / 1e6).toFixed(2)} M`,
     ];
   });
-  return table(head, rows);
+  return markdownTable(head, rows, { align: 'right' }).join('\n');
 }
 
 function scoresOf({ results }: ModesSummary): Score[] {
@@ -124,11 +125,6 @@ function scoreCells(scores: readonly Score[]): string[] {
   ];
 }
 
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
-  return [line(head), line(head.map((_, i) => (i === 0 ? '---' : '---:'))), ...rows.map(line)].join('\n');
-}
-
 /** What helps a training besides its loss has to be said. */
 function clipping(labels: readonly string[]): string {
   return labels.length === 0 ? '' : ` Gradients are clipped in training: ${labels.join(', ')}.`;
@@ -147,7 +143,7 @@ export async function sampleSheet(
   label: string,
   rows: readonly { readonly name: string; readonly pictures: readonly Picture[] }[],
 ): Promise<Picture> {
-  return grid(
+  return drawSheet(
     rows.flatMap(({ pictures }) => pictures.map(picture => ({ picture }))),
     {
       columns: rows[0].pictures.length,

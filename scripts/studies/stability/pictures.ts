@@ -2,7 +2,7 @@
 
 import { blank, fill, type Picture, type Rgb } from '../../../src/image/images.ts';
 import { Lettering } from '../../../src/image/lettering.ts';
-import { grid } from '../../../src/image/sheet.ts';
+import { drawSheet } from '../../../src/image/sheet.ts';
 import { formatRate } from './conclude.ts';
 import { type FamilyResult, type Settings, summarise } from './results.ts';
 import { centre, MODES } from './ring.ts';
@@ -30,7 +30,7 @@ export async function stabilityMap(results: readonly FamilyResult[], settings: S
       cells.push({ picture });
     }
   }
-  return grid(cells, {
+  return drawSheet(cells, {
     columns: settings.lrs.length,
     gap: 3,
     title: 'Eight Gaussians on a ring',
@@ -44,7 +44,7 @@ export async function stabilityMap(results: readonly FamilyResult[], settings: S
 /** Samples of the first seed, a row a family. A GAN's loss would not show any of this: it is the same at start and end. */
 export async function samplePanels(results: readonly FamilyResult[], settings: Settings): Promise<Picture> {
   const cells = results.flatMap(({ points }) => points.map(({ xy }) => ({ picture: scatter(xy) })));
-  return grid(cells, {
+  return drawSheet(cells, {
     columns: settings.lrs.length,
     gap: 6,
     title: 'Samples by learning rate',

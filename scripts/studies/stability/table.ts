@@ -1,4 +1,5 @@
 /** @file Tier T1 in Markdown: what was done, the conclusion, the table. */
+import { markdownTable } from '../../../src/cli/terminal/tables.ts';
 import { conclude, formatRate } from './conclude.ts';
 import { type FamilyResult, type Settings, type Summary, summarise } from './results.ts';
 
@@ -51,6 +52,5 @@ export function ringTable(summaries: readonly Summary[], { lrs }: Settings): str
     String(summary.fell),
     String(summary.nonFinite),
   ]);
-  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
-  return [line(head), line(head.map((_, i) => (i === 0 ? '---' : '---:'))), ...rows.map(line)].join('\n');
+  return markdownTable(head, rows, { align: 'right' }).join('\n');
 }

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { defaultPreset, presetNames } from '../../config/presets.ts';
 import { mergeConfig, parseConfig, parseJson } from '../../config/schema.ts';
 import { UserError } from '../../core/errors.ts';
+import { shellWord } from '../../core/shell.ts';
 import { runSchema } from '../../families/config.ts';
 import { defineCommand } from '../command.ts';
 import { dataFlags, engineFlags, file, folder } from '../common-flags.ts';
@@ -57,7 +58,7 @@ export const train = defineCommand({
     const backend = await startEngine(session, values);
     session.reporter.message(`computing on ${backend}`);
     const finished = await trainRun(session, { data, out, format, strict, config });
-    if (finished) session.print(`${out}: trained; paint with \`tessera sample --run ${out} --text '...'\``);
+    if (finished) session.print(`${out}: trained; paint with \`tessera sample --run ${shellWord(out)} --text '...'\``);
   },
 });
 

@@ -39,5 +39,5 @@ export function markdownTable(
 ): string[] {
   const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`.replaceAll(/\| {2}(?=\|)/g, '| ');
   const rule = titles.map((_, column) => (align === 'right' && column > 0 ? '---:' : '---'));
-  return [line(titles), `|${rule.join('|')}|`, ...rows.map(line)];
+  return [line(titles), line(rule), ...rows.map(line)];
 }

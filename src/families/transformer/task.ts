@@ -2,6 +2,7 @@
  * @file Training the transformer on captions and codes: which sequences a step sees, what is left out for guidance, and
  * the losses on held-out images. Which sequences those are depends only on the seed and the step's number.
  */
+import { balancedWeights, Epochs } from '../../../data/epochs.ts';
 import { Random } from '../../core/random.ts';
 import type { CodeSet } from '../../io/codes.ts';
 import type { Parameters } from '../../nn/module.ts';
@@ -16,35 +17,6 @@ export interface CaptionEncoder {
     caption: string,
     options: { readonly length: number; readonly dropout?: number; readonly random?: Random },
   ): { readonly ids: Int32Array; readonly cut: boolean };
-}
-
-/**
- * How often each item is drawn, relative to the others: (items of its subject) ^ -balance, where the subject is what the
- * caption says before its first comma. 0 draws every item alike, 1 every subject, however many items it has.
- */
-export function balancedWeights(captions: CaptionedCodes['captions'], balance: number): Float64Array {
-  const subjects = captions.map(([caption]) => caption.split(',')[0]);
-  const counts = new Map<string, number>();
-  for (const subject of subjects) counts.set(subject, (counts.get(subject) ?? 0) + 1);
-  return Float64Array.from(subjects, subject => (counts.get(subject) as number) ** -balance);
-}
-
-/**
- * One epoch: as many draws as there are weights, in random order, by systematic sampling: an item comes up its share of
- * them, rounded up or down; with equal weights every item exactly once.
- */
-export function drawEpoch(weights: Float64Array, random: Random): Uint32Array {
-  const n = weights.length;
-  const total = weights.reduce((a, b) => a + b, 0);
-  const start = random.uniform();
-  const drawn = new Uint32Array(n);
-  let item = 0;
-  let sum = weights[0];
-  for (let k = 0; k < n; k++) {
-    while (item < n - 1 && sum * n <= (k + start) * total) sum += weights[++item];
-    drawn[k] = item;
-  }
-  return random.permutation(n).map(k => drawn[k]);
 }
 
 export interface DalleTaskOptions {
@@ -74,8 +46,7 @@ export class DalleTask implements Task {
   private readonly heldOut: CaptionedCodes;
   private readonly options: DalleTaskOptions;
   private readonly random: Random;
-  private readonly weights: Float64Array;
-  private order: { readonly epoch: number; readonly items: Uint32Array } | undefined;
+  private readonly epochs: Epochs;
 
   constructor(
     model: Dalle,
@@ -90,7 +61,7 @@ export class DalleTask implements Task {
     this.heldOut = data.heldOut;
     this.options = options;
     this.random = new Random(options.seed).fork('data');
-    this.weights = balancedWeights(data.training.captions, options.balance ?? 0);
+    this.epochs = new Epochs(balancedWeights(data.training.captions, options.balance ?? 0), this.random);
     this.unitsPerStep = options.batchSize * model.length;
     this.imagesPerStep = options.batchSize;
     this.flopsPerStep = options.batchSize * model.flopsPerSequence();
@@ -105,7 +76,7 @@ export class DalleTask implements Task {
     const dropped = new Uint8Array(size);
     const rows: { item: number; crop: number; ids: Int32Array }[] = [];
     for (let i = 0; i < size; i++) {
-      const item = this.itemAt(step * batchSize + part * size + i);
+      const item = this.epochs.at(step * batchSize + part * size + i);
       const crop = draw.integer(set.crops);
       const caption = captions[item][draw.integer(captions[item].length)];
       dropped[i] = draw.uniform() < captionDrop ? 1 : 0;
@@ -117,15 +88,6 @@ export class DalleTask implements Task {
       const { loss, caption, image } = this.model.loss(batch, { random });
       return { loss, metrics: { caption, image } };
     };
-  }
-
-  /** The item at a place of the endless stream of epochs, each as long as the data and shuffled. */
-  private itemAt(place: number): number {
-    const n = this.training.set.ids.length;
-    const epoch = Math.floor(place / n);
-    if (this.order?.epoch !== epoch)
-      this.order = { epoch, items: drawEpoch(this.weights, this.random.fork('epoch', epoch)) };
-    return this.order.items[place % n];
   }
 
   private encode(caption: string, dropout: number, random?: Random): Int32Array {

@@ -2,10 +2,12 @@
  * @file What a comparison paints: the same captions by every run beside the real images, and more samples, whose painting
  * is timed and among which training images are looked for. Runs are opened one after another, so that only one is in memory.
  */
+
+import { decodeAll } from '../../../data/decoded.ts';
 import { openDataset } from '../../../data/index.ts';
-import { decodeAll } from '../../../data/loader.ts';
 import type { RunConfig } from '../../config/run.ts';
 import { UserError } from '../../core/errors.ts';
+import { shellWord } from '../../core/shell.ts';
 import { type Picture, spreadPlaces } from '../../image/images.ts';
 import { type Memorisation, memorisation, NearestImages } from '../../image/nearest.ts';
 import { encodePng } from '../../image/png.ts';
@@ -67,21 +69,21 @@ export async function openComparisonData(
   session.reporter.stage('training images', { unit: 'images' });
   const onProgress = (step: number, total: number) => session.reporter.update({ step, total, amount: step });
   const references = await decodeAll(training, { size: small, onProgress });
-  const some = evenly(heldOut, HELD_OUT);
-  const held = await decodeAll(some, { size: images.imageSize });
-  session.reporter.done(`${references.indices.length} training images, ${held.indices.length} held-out ones`);
-  if (references.indices.length === 0 || held.indices.length === 0) {
-    throw new UserError('compare', `${data}: no image can be decoded`, `see \`tessera data inspect ${data}\``);
+  const held = await decodeAll(evenly(heldOut, HELD_OUT), { size: images.imageSize });
+  session.reporter.done(`${references.items.length} training images, ${held.items.length} held-out ones`);
+  if (references.items.length === 0 || held.items.length === 0) {
+    throw new UserError(
+      'compare',
+      `${data}: no image can be decoded`,
+      `see \`tessera data inspect ${shellWord(data)}\``,
+    );
   }
   return {
-    heldOut: Array.from(held.indices, (item, i) => ({
-      picture: held.images.at(i),
-      caption: some[item].captions[0],
-    })),
+    heldOut: held.items.map(({ captions }, i) => ({ picture: held.images.at(i), caption: captions[0] })),
     isHeldOut: heldOut !== training,
     training: {
       index: new NearestImages(references.images),
-      captions: Array.from(references.indices, item => training[item].captions[0]),
+      captions: references.items.map(({ captions }) => captions[0]),
     },
   };
 }

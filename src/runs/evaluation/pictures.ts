@@ -1,7 +1,7 @@
 /** @file The pictures of an evaluation: real ones of both sides of the split, what the model paints, what its tokenizer makes. */
 
+import { decodeAll } from '../../../data/decoded.ts';
 import { type Item, openDataset } from '../../../data/index.ts';
-import { decodeAll } from '../../../data/loader.ts';
 import type { RunConfig } from '../../config/run.ts';
 import { UserError } from '../../core/errors.ts';
 import { Random } from '../../core/random.ts';
@@ -52,14 +52,15 @@ export async function readReal(
       : Array.from(random.fork(label).permutation(items.length).subarray(0, count), i => items[i]);
   const read = async (title: string, items: readonly Item[], side: number) => {
     session.reporter.stage(title, { total: items.length, unit: 'images' });
-    const { images, indices } = await decodeAll(items, {
+    const decoded = await decodeAll(items, {
       size: side,
       onProgress: step => session.reporter.update({ step, amount: step }),
     });
     if (session.signal.aborted) throw new UserError('eval', 'stopped');
-    if (indices.length === 0) throw new UserError('eval', `${data}: none of ${items.length} images can be decoded`);
-    session.reporter.done(`${indices.length} images`);
-    return { images, captions: Array.from(indices, i => items[i].captions[0]) };
+    if (decoded.items.length === 0)
+      throw new UserError('eval', `${data}: none of ${items.length} images can be decoded`);
+    session.reporter.done(`${decoded.items.length} images`);
+    return { images: decoded.images, captions: decoded.items.map(({ captions }) => captions[0]) };
   };
   const captioned = async (title: string, items: readonly Item[]): Promise<Captioned> => {
     const { images, captions } = await read(title, items, size);

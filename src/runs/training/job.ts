@@ -4,11 +4,14 @@
  */
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { type Dataset, type Item, openDataset } from '../../../data/index.ts';
+import { type Decoded, decodeAll } from '../../../data/decoded.ts';
+import { type Dataset, type Item, openDataset, type Problem } from '../../../data/index.ts';
+import { fromDisk, fromMemory, ImageBatches } from '../../../data/stream.ts';
 import { BpeTokenizer } from '../../../tokenizer/bpe.ts';
 import type { PatchTrainConfig } from '../../config/patch.ts';
 import type { RunConfig, TrainConfig } from '../../config/run.ts';
 import { UserError } from '../../core/errors.ts';
+import { shellWord } from '../../core/shell.ts';
 import { activeDevice } from '../../device/device.ts';
 import type { TextTrainConfig } from '../../families/contrastive/config.ts';
 import { writeAtomic } from '../../io/atomic.ts';
@@ -16,15 +19,7 @@ import { JsonLines, truncateAfter } from '../../io/jsonlines.ts';
 import { type RunPaths, runPaths } from '../../io/runfolder.ts';
 import type { ImageStream } from '../../training/captioned.ts';
 import { type LoopConfig, savedStep, type Watcher } from '../../training/loop.ts';
-import {
-  type DecodedItems,
-  DiskStream,
-  decodeItems,
-  fitsMemory,
-  MemoryStream,
-  type SplitItems,
-  splitDataset,
-} from '../images.ts';
+import { cropsOf, fitsMemory, type SplitItems, splitDataset } from '../images.ts';
 import type { SampleCaptions } from '../samples.ts';
 import type { Session } from '../session.ts';
 
@@ -50,9 +45,9 @@ export const MEASURED = 1024;
 
 interface DecodedImages {
   /** All crops of the training images; undefined where they do not fit the memory. */
-  readonly training: DecodedItems | undefined;
+  readonly training: Decoded | undefined;
   /** The middle crops of held-out images. */
-  readonly heldOut: DecodedItems;
+  readonly heldOut: Decoded;
 }
 
 export class Job {
@@ -92,7 +87,9 @@ export class Job {
   stopped(stage: string): undefined {
     const { command = 'train', data, out } = this.request;
     this.session.reporter.done('stopped; saved');
-    this.session.reporter.message(`${stage} stopped; go on with: tessera ${command} --data ${data} --out ${out}`);
+    this.session.reporter.message(
+      `${stage} stopped; go on with: tessera ${command} --data ${shellWord(data)} --out ${shellWord(out)}`,
+    );
     return undefined;
   }
 
@@ -129,7 +126,7 @@ export class Job {
       );
     }
     const few = problems.slice(0, 3).map(({ id, what }) => `  ${id}: ${what}`);
-    const more = problems.length > few.length ? [`  ... see \`tessera data inspect ${data}\``] : [];
+    const more = problems.length > few.length ? [`  ... see \`tessera data inspect ${shellWord(data)}\``] : [];
     this.session.reporter.message([`${problems.length} items skipped, ${good} used:`, ...few, ...more].join('\n'));
   }
 
@@ -139,12 +136,10 @@ export class Job {
     const { images, seed } = this.config;
     const { training, heldOut } = await this.items();
     const onProgress = (step: number, total: number) => this.session.reporter.update({ step, total, note: 'decoding' });
-    const some = (items: readonly Item[]) =>
-      decodeItems(items.slice(0, MEASURED), images, { crops: 1, seed, onProgress });
+    const crops = cropsOf(images, seed);
+    const some = (items: readonly Item[]) => decodeAll(items.slice(0, MEASURED), { ...crops, crops: 1, onProgress });
     const held = await some(heldOut);
-    const all = fitsMemory(training.length, images)
-      ? await decodeItems(training, images, { crops: images.crops, seed, onProgress })
-      : undefined;
+    const all = fitsMemory(training.length, images) ? await decodeAll(training, { ...crops, onProgress }) : undefined;
     // With nothing held out both sides are the same items.
     const unique = (items: readonly { readonly id: string }[]) => new Set(items.map(({ id }) => id)).size;
     const problems = new Map([...held.problems, ...(all?.problems ?? [])].map(problem => [problem.id, problem]));
@@ -165,9 +160,10 @@ export class Job {
   async stream(options: { readonly batchSize: number; readonly balance?: number }): Promise<ImageStream> {
     const { images, seed } = this.config;
     const { training } = await this.images();
-    return training === undefined
-      ? new DiskStream((await this.items()).training, images, { ...options, seed })
-      : new MemoryStream(training, { ...options, seed });
+    const source =
+      training === undefined ? fromDisk((await this.items()).training, cropsOf(images, seed)) : fromMemory(training);
+    const onProblem = (problem: Problem, good: number) => this.reportProblems([problem], good);
+    return new ImageBatches(source, { ...options, seed, onProblem });
   }
 
   /** Trains the caption tokenizer, or reads the one that is there. */

@@ -9,7 +9,7 @@ import { writeAtomic } from '../../io/atomic.ts';
 import { readSafetensors, writeSafetensors } from '../../io/files.ts';
 import { expectTrainedWith } from '../../io/runfolder.ts';
 import { asTensors, type Weights } from '../../training/loop.ts';
-import { drawSampleGrid, pickCaptions, type SampleCaptions } from '../samples.ts';
+import { drawSampleSheet, pickCaptions, type SampleCaptions } from '../samples.ts';
 import type { Job } from './job.ts';
 import { type Prepared, prepareParts } from './parts.ts';
 import { isStageDone, runStage, type Stage, type Trainee } from './stage.ts';
@@ -79,7 +79,7 @@ async function prepareModel(job: Job, family: Family, { parts, codes }: Prepared
     watch,
     describe: record => family.words.progress?.(record),
     showSamples: async step => {
-      const { sheet, painted } = await drawSampleGrid(painter, captions, { note: `step ${step}` });
+      const { sheet, painted } = await drawSampleSheet(painter, captions, { note: `step ${step}` });
       await writeAtomic(paths.samples, await encodePng(sheet));
       session.reporter.pictures(painted.slice(0, 6), { pictureColumns: 24 });
     },

@@ -2,9 +2,11 @@
  * @file The stages that families share, tokenizers, the text encoder and the data as codes: each leaves files by which the
  * next start knows that it is done.
  */
+
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import type { Decoded } from '../../../data/decoded.ts';
 import type { Item } from '../../../data/index.ts';
 import type { BpeTokenizer } from '../../../tokenizer/bpe.ts';
 import { PatchTokenizer } from '../../../tokenizer/patch.ts';
@@ -24,7 +26,6 @@ import { type CodeSet, readCodes, writeCodes } from '../../io/codes.ts';
 import { fingerprint } from '../../io/runfolder.ts';
 import { asTensors, type Metrics } from '../../training/loop.ts';
 import { encodeItems } from '../encode.ts';
-import type { DecodedItems } from '../images.ts';
 import { reconstructionSheet, reconstructPictures } from '../reconstructions.ts';
 import { type Job, MEASURED } from './job.ts';
 import { isStageDone, runStage, type Stage } from './stage.ts';
@@ -206,7 +207,7 @@ async function encodeAll(
   job: Job,
   patch: PatchTokenizer,
   items: readonly Item[],
-  options: { readonly crops: number; readonly decoded?: DecodedItems },
+  options: { readonly crops: number; readonly decoded?: Decoded },
 ): Promise<CodeSet | undefined> {
   const encoded = await encodeItems(patch, items, { config: job.config, session: job.session, ...options });
   if (encoded === undefined) return undefined;

@@ -4,6 +4,7 @@
  * nothing is done about it.
  */
 
+import type { Decoded } from '../../../data/decoded.ts';
 import { Random } from '../../core/random.ts';
 import { RandomFeatures } from '../../features/random.ts';
 import { type Picture, spreadPlaces } from '../../image/images.ts';
@@ -19,7 +20,6 @@ import {
 } from '../../metrics/collapse.ts';
 import { type Matrix, matrix } from '../../metrics/matrix.ts';
 import { type Metrics, savedStep, type Task } from '../../training/loop.ts';
-import type { DecodedItems } from '../images.ts';
 import type { Painter } from '../painter.ts';
 import type { Job } from './job.ts';
 
@@ -135,6 +135,6 @@ async function replay(job: Job, stage: string, verdict: Verdict): Promise<void> 
 }
 
 /** Some pictures, spread over the data, the first crop of each. */
-function firstCrops({ images, items, crops }: DecodedItems, count: number): Picture[] {
+function firstCrops({ images, items, crops }: Decoded, count: number): Picture[] {
   return spreadPlaces(items.length, count).map(item => images.at(item * crops));
 }

@@ -1,7 +1,7 @@
-/** @file Which items an epoch draws. */
+/** @file Which items an epoch draws, and where they stand in the stream. */
 import { describe, expect, test } from 'vitest';
-import { Random } from '../../../src/core/random.ts';
-import { balancedWeights, drawEpoch } from '../../../src/families/transformer/task.ts';
+import { balancedWeights, drawEpoch, Epochs } from '../../data/epochs.ts';
+import { Random } from '../../src/core/random.ts';
 
 function countsOf(drawn: Uint32Array, n: number): number[] {
   const counts = new Array<number>(n).fill(0);
@@ -41,4 +41,30 @@ test('balance 1 gives every subject the same weight, balance 0 every item', () =
   const weights = balancedWeights(captions, 1);
   expect(weights[0] + weights[1] + weights[2]).toBeCloseTo(weights[3] + weights[4], 12);
   expect(balancedWeights(captions, 0.5)[0]).toBeCloseTo(1 / Math.sqrt(3), 12);
+});
+
+describe('the stream of epochs', () => {
+  const places = (epochs: Epochs, n: number) => Array.from({ length: n }, (_, place) => epochs.at(place));
+
+  test('shows every item once an epoch, in another order each, and any place alone is the same', () => {
+    const stream = places(new Epochs(7, new Random(1)), 21);
+    const epochs = [0, 1, 2].map(e => stream.slice(7 * e, 7 * e + 7));
+    for (const epoch of epochs) expect(epoch.toSorted()).toEqual([0, 1, 2, 3, 4, 5, 6]);
+    expect(new Set(epochs.map(String)).size).toBe(3);
+    for (const place of [20, 3, 13, 14]) expect(new Epochs(7, new Random(1)).at(place)).toBe(stream[place]);
+    const again = new Epochs(7, new Random(1));
+    expect([20, 0, 9].map(place => again.at(place))).toEqual([20, 0, 9].map(place => stream[place]));
+    expect(places(new Epochs(7, new Random(2)), 21)).not.toEqual(stream);
+  });
+
+  test('draws by weight where weights are given', () => {
+    const drawn = places(new Epochs(Float64Array.from([2, 1, 1, 0]), new Random(1)), 40);
+    expect(countsOf(Uint32Array.from(drawn), 4)).toEqual([20, 10, 10, 0]);
+  });
+
+  test('needs items', () => {
+    for (const none of [0, -1, 0.5, new Float64Array(0)]) {
+      expect(() => new Epochs(none, new Random(1))).toThrow('expected at least one item');
+    }
+  });
 });

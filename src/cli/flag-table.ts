@@ -1,0 +1,103 @@
+/**
+ * @file The flags that a command has, from its zod schemas, and the names they go by. The flag of `model.width` is
+ * `--model.width`, or `--width` where no other field ends so.
+ */
+import type { z } from 'zod';
+import { didYouMean, type Field, type Fields, fieldsOf, type Kind, kebab, nearest } from '../config/schema.ts';
+import { UserError } from '../core/errors.ts';
+
+/** The words of one command: fields are camelCase and carry `.describe()`; `aliases` maps `n` or `lr` to a field's path. */
+export interface CommandSpec<S extends z.ZodObject = z.ZodObject> {
+  /** One word, or two: `train`, `data inspect`. */
+  readonly name: string;
+  readonly summary: string;
+  /** What follows `tessera <name>` in the usage line; made from the positionals when absent. */
+  readonly usage?: string;
+  readonly examples: readonly string[];
+  readonly flags: S;
+  /** Fields of a config that can be set by flag too; what is not given has its default elsewhere. */
+  readonly settings?: z.ZodObject;
+  readonly aliases?: Readonly<Record<string, string>>;
+  readonly positionals?: readonly Positional[];
+}
+
+/** A word without a flag, by its place. Optional ones come last. */
+export interface Positional {
+  readonly name: string;
+  readonly description: string;
+  readonly optional?: boolean;
+  /** Only for the last: may be given more than once. */
+  readonly many?: boolean;
+}
+
+/** A flag and every name it goes by. */
+export interface Flag {
+  readonly field: Field;
+  /** The name shown: the shortest unambiguous one, without its dashes. */
+  readonly name: string;
+  readonly aliases: readonly string[];
+}
+
+/** Every flag of a command, and the look-up by the name a user types. */
+export function flagTable(command: CommandSpec): {
+  readonly flags: readonly Flag[];
+  readonly find: (typed: string) => { readonly flag: Flag; readonly negated: boolean };
+} {
+  const { fields } = fieldsOfCommand(command);
+  const leaves = new Map<string, Field[]>();
+  for (const field of fields) {
+    const leaf = kebab(field.path[field.path.length - 1]);
+    leaves.set(leaf, [...(leaves.get(leaf) ?? []), field]);
+  }
+  const flags = fields.map((field): Flag => {
+    const leaf = kebab(field.path[field.path.length - 1]);
+    const dotted = field.path.map(kebab).join('.');
+    const aliases = Object.entries(command.aliases ?? {})
+      .filter(([, target]) => target === field.path.join('.'))
+      .map(([alias]) => alias);
+    return { field, name: leaves.get(leaf)?.length === 1 ? leaf : dotted, aliases };
+  });
+  const byName = new Map<string, Flag>();
+  for (const flag of flags) {
+    for (const name of [flag.name, flag.field.path.map(kebab).join('.'), ...flag.aliases]) byName.set(name, flag);
+  }
+  return { flags, find };
+
+  function find(typed: string): { flag: Flag; negated: boolean } {
+    const name = typed.split('.').map(kebab).join('.');
+    const flag = byName.get(name);
+    if (flag !== undefined) return { flag, negated: false };
+    const positive = byName.get(name.replace(/(^|\.)no-/, '$1'));
+    if (positive !== undefined && takesBoolean(positive.field.kind)) return { flag: positive, negated: true };
+    const owners = leaves.get(name) ?? [];
+    if (owners.length > 1) {
+      const full = owners.map(({ path }) => `--${path.map(kebab).join('.')}`);
+      throw new UserError(
+        `${command.name}: --${name}`,
+        `expected one of ${full.join(', ')}, got --${name}, which may be any of them`,
+      );
+    }
+    const dashes = typed.length === 1 ? '-' : '--';
+    const negatives = [...byName].filter(([, { field }]) => takesBoolean(field.kind)).map(([known]) => `no-${known}`);
+    const names = [...byName.keys(), ...negatives, 'help'].filter(known => known.length > 1);
+    const suggestion = nearest(name, names);
+    throw new UserError(
+      command.name,
+      `unknown flag ${dashes}${typed}${didYouMean(suggestion && `--${suggestion}`)}`,
+      suggestion ? undefined : `\`tessera ${command.name} --help\` lists the flags`,
+    );
+  }
+}
+
+/** The fields of a command's flags and settings, and the groups that help lists them in. */
+export function fieldsOfCommand({ flags, settings }: CommandSpec): Fields {
+  const own = fieldsOf(flags);
+  if (settings === undefined) return own;
+  const more = fieldsOf(settings);
+  return { fields: [...own.fields, ...more.fields], groups: [...own.groups, ...more.groups] };
+}
+
+/** Whether a flag may stand alone, or be negated. */
+export function takesBoolean(kind: Kind): boolean {
+  return kind.type === 'boolean' || (kind.type === 'either' && kind.options.some(takesBoolean));
+}
