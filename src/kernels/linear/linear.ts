@@ -36,8 +36,8 @@ function productWork({ numbers: { M, N, K } }: NamedNumbers<typeof productNumber
 }
 
 /**
- * `vectors` says that a row is an item of its own and not a position of one: a few of those are multiplied without packing
- * the weights, in another order and in fp32. Positions are not, so that an item's numbers are the same bits beside any
+ * `vectors` says that rows are vectors and not the positions of pictures. Up to 16 vectors are multiplied without packing
+ * the weights: in another order, and in fp32. Positions are not, so that a picture's numbers are the same bits beside any
  * others, however few positions it has.
  */
 const linearCall = nativeCall({
@@ -109,7 +109,7 @@ function linearNative(inputs: InputInfos, attributes: Attributes, backend: Nativ
   const shape = [...x.shape.slice(0, -1), problem.N];
   const outputs = [backend.output(shape), ...(keepPre ? [backend.output(shape)] : [])];
   const [y, pre] = outputs;
-  backend.call(linearCall, { x, weight, bias, residual, y, pre }, { ...problem, vectors: x.shape.length <= 2 });
+  backend.call(linearCall, { x, weight, bias, residual, y, pre }, { ...problem, vectors: x.shape.length < 4 });
   return outputs;
 }
 
@@ -213,8 +213,8 @@ defineKernel({
 
 /**
  * A linear layer, act(x W^T + bias) + residual.
- * @param x [..., K] float32. On native, rows of [rows, K] are summed in another order where there are up to 16: whoever
- *   wants the same bits for any number of them takes the same number always, or gives x another axis
+ * @param x [..., K] float32. On native, up to 16 rows of [rows, K] or [B, T, K] are summed in another order than more are:
+ *   whoever wants the same bits for any number of them takes the same number always, or gives x more axes
  * @param weight [N, K], a row for each output as in PyTorch
  * @param options `bias` [N]; `activation`, gelu in its tanh form; `residual` [..., N], added after the activation
  * @returns [..., N], owned by the caller
