@@ -1,6 +1,6 @@
 /**
  * @file What a dataset is: items with captions and bytes that can be read, and the list of what was wrong with it. Also the
- * one rule for splitting it. Knows no file format (see the readers beside it), no model and no tokenizer.
+ * one rule for splitting it. Knows no file format (formats/), no model and no tokenizer.
  */
 
 import { hashString, Random } from '../src/core/random.ts';
@@ -35,34 +35,6 @@ export interface Dataset {
   readonly problems: readonly Problem[];
 }
 
-/** An item as a reader hands it over, before its image is checked. */
-export interface Candidate extends Item {
-  /** The first bytes, enough for an image header; the whole image where a format cannot do better. */
-  readonly head?: (bytes: number) => Promise<Uint8Array>;
-  /** The file that holds exactly this image, where there is one. */
-  readonly path?: string;
-  /** Reading it means reading many others: it is checked in strict mode only, and when it is decoded. */
-  readonly heavy?: boolean;
-}
-
-/** Everything below the path that was given, listed once and shared by all readers. */
-export interface Source {
-  /** Absolute folder. */
-  readonly root: string;
-  /** Set when the path was a file: its name in `root`. */
-  readonly file?: string;
-  /** Paths relative to `root` with `/` between folders, sorted. */
-  readonly files: readonly string[];
-}
-
-export interface Format {
-  readonly name: string;
-  /** One line for people: what the layout looks like. */
-  readonly layout: string;
-  recognise(source: Source): boolean | Promise<boolean>;
-  read(source: Source): Promise<{ readonly items: readonly Candidate[]; readonly problems: readonly Problem[] }>;
-}
-
 /**
  * The side of the split an item falls on: its own `split` if it has one, else a hash of its group or id. Never its place in
  * the dataset, so adding or removing items moves no other item.
@@ -72,19 +44,4 @@ export function splitOf(item: string | Pick<Item, 'id' | 'group' | 'split'>, val
   if (typeof item !== 'string' && item.split !== undefined) return item.split;
   const [a, b] = hashString(typeof item === 'string' ? item : (item.group ?? item.id));
   return new Random(a, b).uniform() < validation ? 'validation' : 'train';
-}
-
-/** One caption on one line: no byte order mark, white space runs as one space, canonical Unicode; '' if nothing is left. */
-function cleanCaption(text: string): string {
-  return text
-    .normalize('NFC')
-    .replace(/[\s\u200b\ufeff]+/gu, ' ')
-    .trim();
-}
-
-/** The captions in a metadata value: a string, or a list of strings. Anything else, and what is empty, gives none. */
-export function captionsFrom(value: unknown): string[] {
-  const texts = Array.isArray(value) ? value : [value];
-  const clean = texts.filter(text => typeof text === 'string').map(cleanCaption);
-  return [...new Set(clean.filter(text => text !== ''))];
 }

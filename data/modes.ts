@@ -1,7 +1,7 @@
 /**
  * @file A thousand captioned scenes that can be counted: one object of 5 shapes, 5 colours, 2 sizes and 5 places on 4
  * backgrounds. Every scene has one canonical caption and a small cluster of pictures about it (jitter of place, extent and
- * colours), so that a model's samples can be read back exactly (src/metrics/judges/modes.ts) and it can be said which
+ * colours), so that a model's samples can be read back exactly (src/metrics/judges/mode-judge.ts) and it can be said which
  * scenes it never paints. In the way of Stacked MNIST (Srivastava et al. 2017, VEEGAN, arXiv:1705.07761), without a learned judge.
  */
 

@@ -1,7 +1,7 @@
 /**
  * @file Synthetic captioned scenes whose captions are exact: one object with size, colour, shape and place, or two objects and
  * how they lie to each other. Because the caption says everything, how well a model follows it can be measured
- * (src/metrics/judges/scenes.ts).
+ * (src/metrics/judges/scene-judge.ts).
  * Some colour and shape pairs are held out: no training scene shows them, the validation split does.
  */
 

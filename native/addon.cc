@@ -4,6 +4,7 @@
 #include <cstring>
 #include <mutex>
 
+#include "calls.h"
 #include "kernels.h"
 #include "node_api.h"
 
@@ -90,6 +91,13 @@ napi_value kernelNames(napi_env env, napi_callback_info) {
   return names;
 }
 
+// signature(): of the declarations that this build was made from.
+napi_value signature(napi_env env, napi_callback_info) {
+  napi_value text;
+  napi_create_string_utf8(env, kSignature, NAPI_AUTO_LENGTH, &text);
+  return text;
+}
+
 // allocate(bytes): an ArrayBuffer of alignedMemory, not zeroed.
 napi_value allocate(napi_env env, napi_callback_info info) {
   size_t count = 1;
@@ -132,6 +140,7 @@ void exportFunction(napi_env env, napi_value exports, const char* name, napi_cal
 NAPI_MODULE_INIT() {
   exportFunction(env, exports, "call", call);
   exportFunction(env, exports, "kernelNames", kernelNames);
+  exportFunction(env, exports, "signature", signature);
   exportFunction(env, exports, "allocate", allocate);
   exportFunction(env, exports, "setThreads", setThreads);
   return exports;

@@ -147,11 +147,11 @@ void forward(const Problem& problem, const float* q, const float* k, const float
 
 }  // namespace flash
 
-// buffers: q, k, v, table | null, y, logsumexp; numbers: B, H, Tq, Tk, D, rows of k a head, kind, table stride, precision
-void attention(const Args& args) {
-  const flash::Problem problem = attentionProblem(args, args.as<const uint8_t>(3));
-  withPrecision(static_cast<Precision>(args.integer(8)), [&](auto op) {
-    flash::forward<decltype(op)>(problem, args.in(0), args.in(1), args.in(2), args.out(4), args.out(5));
+void attention(const AttentionCall& call) {
+  if (flash::lacksTable(call)) return refuse("attention: no table");
+  const flash::Problem problem = flash::problemOf(call);
+  withPrecision(call.precision, [&](auto op) {
+    flash::forward<decltype(op)>(problem, call.q, call.k, call.v, call.y, call.logsumexp);
   });
 }
 

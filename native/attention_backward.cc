@@ -260,12 +260,12 @@ void backward(const Problem& problem, BackwardArrays x) {
 
 }  // namespace flash
 
-// buffers: q, k, v, table | null, y, logsumexp, dy, dq, dk, dv; numbers as for attention
-void attentionGradient(const Args& args) {
-  const flash::Problem problem = attentionProblem(args, args.as<const uint8_t>(3));
-  withPrecision(static_cast<Precision>(args.integer(8)), [&](auto op) {
-    flash::backward<decltype(op)>(problem, {args.in(0), args.in(1), args.in(2), args.in(4), args.in(5), args.in(6),
-                                            args.out(7), args.out(8), args.out(9), nullptr});
+void attentionGradient(const AttentionGradientCall& call) {
+  if (flash::lacksTable(call)) return refuse("attention: no table");
+  const flash::Problem problem = flash::problemOf(call);
+  withPrecision(call.precision, [&](auto op) {
+    flash::backward<decltype(op)>(problem, {call.q, call.k, call.v, call.y, call.logsumexp, call.dy, call.dq, call.dk,
+                                            call.dv, nullptr});
   });
 }
 

@@ -208,12 +208,10 @@ void storeTransposed(const float* in, int columns, int64_t D, const float* scale
 
 // ---- Masks ----
 
-enum class Kind { none = 0, causal = 1, table = 2 };
-
 // `table` is transposed: whether query position p sees key j is at table[j * stride + p]; rows have room past the end
 // for a whole panel.
 struct Mask {
-  Kind kind;
+  MaskKind kind;
   const uint8_t* table;
   int64_t stride;
 };
@@ -228,12 +226,12 @@ struct View {
 
 inline View lookAt(const Mask& mask, int64_t first, int64_t count, int64_t j, int64_t keys) {
   switch (mask.kind) {
-    case Kind::none: return {keys, Cover::full};
-    case Kind::causal: {
+    case MaskKind::none: return {keys, Cover::full};
+    case MaskKind::causal: {
       const int64_t seen = std::max<int64_t>(0, std::min(keys, first + count - j));
       return {seen, j + seen - 1 <= first ? Cover::full : Cover::partial};
     }
-    case Kind::table: {
+    case MaskKind::table: {
       int64_t last = 0;
       bool full = true;
       for (int64_t r = 0; r < keys; r++) {
@@ -251,7 +249,7 @@ inline View lookAt(const Mask& mask, int64_t first, int64_t count, int64_t j, in
 
 // Which of the kLanes queries from position p on see key j.
 inline IntVector visibleLanes(const Mask& mask, int64_t p, int64_t j) {
-  if (mask.kind == Kind::causal) return laneIndex() >= splatInt(static_cast<int32_t>(j - p));
+  if (mask.kind == MaskKind::causal) return laneIndex() >= splatInt(static_cast<int32_t>(j - p));
   ByteVector bytes;
   std::memcpy(&bytes, mask.table + j * mask.stride + p, sizeof bytes);
   return __builtin_convertvector(bytes, IntVector) != 0;
@@ -270,7 +268,7 @@ struct Problem {
   // Where head `bh` starts in an array like y.
   int64_t merged(int64_t bh) const { return bh / H * Tq * width() + bh % H * D; }
   // Keys that queries before `queryEnd` can see at all.
-  int64_t keysFor(int64_t queryEnd) const { return mask.kind == Kind::causal ? offset() + queryEnd : Tk; }
+  int64_t keysFor(int64_t queryEnd) const { return mask.kind == MaskKind::causal ? offset() + queryEnd : Tk; }
 };
 
 // Cuts scratch memory into aligned arrays of floats; without memory it only measures how much is needed.
@@ -295,19 +293,23 @@ inline int64_t partsFor(int64_t heads, int64_t pieces, int64_t fewest) {
   return std::max<int64_t>(1, std::min(wanted, pieces / fewest));
 }
 
-}  // namespace flash
-
-// From the numbers that src/kernels/attention.ts passes; `table` is null unless the mask is one.
-inline flash::Problem attentionProblem(const Args& args, const uint8_t* table) {
-  flash::Problem problem;
-  problem.B = args.integer(0);
-  problem.H = args.integer(1);
-  problem.Tq = args.integer(2);
-  problem.Tk = args.integer(3);
-  problem.D = args.integer(4);
-  problem.keyRows = args.integer(5);
-  problem.mask = flash::Mask{static_cast<flash::Kind>(args.integer(6)), table, args.integer(7)};
+template <class Call>
+Problem problemOf(const Call& call) {
+  Problem problem;
+  problem.B = call.B;
+  problem.H = call.H;
+  problem.Tq = call.Tq;
+  problem.Tk = call.Tk;
+  problem.D = call.D;
+  problem.keyRows = call.Tk;
+  problem.mask = Mask{call.mask, call.table, call.stride};
   return problem;
 }
 
+template <class Call>
+bool lacksTable(const Call& call) {
+  return call.mask == MaskKind::table && (call.table == nullptr || call.stride < call.Tk);
+}
+
+}  // namespace flash
 }  // namespace tessera

@@ -4,10 +4,15 @@
 
 namespace tessera {
 
+// Of the declarations that this was written from; TypeScript loads no build of others.
+constexpr char kSignature[] = "eb8727abb3d3bb5d";
+
 enum class Activation { none, gelu, silu, relu, lrelu };
 enum class Binary { add, sub, mul, div, maximum, minimum, squaredDifference };
+enum class MaskKind { none, causal, table };
 enum class Precision { fp32, bf16 };
 enum class Unary { square, sqrt, rsqrt, exp, log, relu, sigmoid, tanh, softplus, negate, abs, reciprocal };
+enum class Wanted { none, last, all };
 
 struct AdamwCall {
   struct Slot {
@@ -49,6 +54,46 @@ struct ArgMaxRowsCall {
   int64_t C;
 };
 void argMaxRows(const ArgMaxRowsCall& call);
+
+struct AttentionCall {
+  const float* q;  // [B * H * Tq * D]
+  const float* k;  // [B * H * Tk * D]
+  const float* v;  // [B * H * Tk * D]
+  const uint8_t* table;  // [Tk * stride], or null
+  float* y;  // [B * H * Tq * D]
+  float* logsumexp;  // [B * H * Tq]
+  int64_t B;
+  int64_t H;
+  int64_t Tq;
+  int64_t Tk;
+  int64_t D;
+  MaskKind mask;
+  int64_t stride;
+  Precision precision;
+};
+void attention(const AttentionCall& call);
+
+struct AttentionGradientCall {
+  const float* q;  // [B * H * Tq * D]
+  const float* k;  // [B * H * Tk * D]
+  const float* v;  // [B * H * Tk * D]
+  const uint8_t* table;  // [Tk * stride], or null
+  const float* y;  // [B * H * Tq * D]
+  const float* logsumexp;  // [B * H * Tq]
+  const float* dy;  // [B * H * Tq * D]
+  float* dq;  // [B * H * Tq * D]
+  float* dk;  // [B * H * Tk * D]
+  float* dv;  // [B * H * Tk * D]
+  int64_t B;
+  int64_t H;
+  int64_t Tq;
+  int64_t Tk;
+  int64_t D;
+  MaskKind mask;
+  int64_t stride;
+  Precision precision;
+};
+void attentionGradient(const AttentionGradientCall& call);
 
 struct BinaryCall {
   const float* a;  // [1 + (sizes[0] - 1) * aSteps[0] + (sizes[1] - 1) * aSteps[1] + (sizes[2] - 1) * aSteps[2] + (sizes[3] - 1) * aSteps[3]]
@@ -129,6 +174,129 @@ struct CopyRowsCall {
   int64_t yStart;
 };
 void copyRows(const CopyRowsCall& call);
+
+struct DecoderPackEndsCall {
+  const float* norm;  // [C]
+  const float* bias;  // [C], or null
+  const float* head;  // [vocabulary * C]
+  float* weights;  // [weightsLength]
+  int64_t weightsLength;
+  int64_t rows;
+  int64_t layers;
+  int64_t C;
+  int64_t H;
+  int64_t inner;
+  int64_t vocabulary;
+  int64_t positions;
+  int64_t prefix;
+  bool gated;
+  bool centered;
+  bool qkNorm;
+  float normEps;
+  float qkEps;
+  Precision precision;
+};
+void decoderPackEnds(const DecoderPackEndsCall& call);
+
+struct DecoderPackLayerCall {
+  const float* norm1;  // [C]
+  const float* bias1;  // [C], or null
+  const float* qkv;  // [3 * C * C]
+  const float* qGain;  // [C / H], or null
+  const float* kGain;  // [C / H], or null
+  const float* output;  // [C * C]
+  const float* norm2;  // [C]
+  const float* bias2;  // [C], or null
+  const float* up;  // [(1 + gated) * inner * C]
+  const float* down;  // [C * inner]
+  float* weights;  // [weightsLength]
+  int64_t weightsLength;
+  int64_t rows;
+  int64_t layers;
+  int64_t C;
+  int64_t H;
+  int64_t inner;
+  int64_t vocabulary;
+  int64_t positions;
+  int64_t prefix;
+  bool gated;
+  bool centered;
+  bool qkNorm;
+  float normEps;
+  float qkEps;
+  Precision precision;
+  int64_t layer;
+};
+void decoderPackLayer(const DecoderPackLayerCall& call);
+
+struct DecoderSizesCall {
+  double* floats;  // [2]
+  int64_t rows;
+  int64_t layers;
+  int64_t C;
+  int64_t H;
+  int64_t inner;
+  int64_t vocabulary;
+  int64_t positions;
+  int64_t prefix;
+  bool gated;
+  bool centered;
+  bool qkNorm;
+  float normEps;
+  float qkEps;
+  Precision precision;
+};
+void decoderSizes(const DecoderSizesCall& call);
+
+struct DecoderStepCall {
+  const float* weights;  // [weightsLength]
+  int64_t weightsLength;
+  float* cache;  // [cacheLength]
+  int64_t cacheLength;
+  const float* sharedCache;  // [sharedCacheLength], or null
+  int64_t sharedCacheLength;
+  const int32_t* sharedRow;  // [rows], or null
+  const float* x;  // [rows * n * C]
+  const int32_t* maskOf;  // [layers]
+  const uint8_t* tables;  // [tablesLength]
+  int64_t tablesLength;
+  const float* cos;  // [positions * C / H / 2], or null
+  const float* sin;  // [positions * C / H / 2], or null
+  float* logits;  // [rows * vocabulary * max(1, (wanted - 1) * n)], or null
+  int64_t rows;
+  int64_t layers;
+  int64_t C;
+  int64_t H;
+  int64_t inner;
+  int64_t vocabulary;
+  int64_t positions;
+  int64_t prefix;
+  bool gated;
+  bool centered;
+  bool qkNorm;
+  float normEps;
+  float qkEps;
+  Precision precision;
+  int64_t start;
+  int64_t n;
+  Wanted wanted;
+};
+void decoderStep(const DecoderStepCall& call);
+
+struct DrawCodesCall {
+  const float* logits;  // [rows * K]
+  const double* u;  // [images]
+  int32_t* codes;  // [images]
+  double* logProbabilities;  // [images]
+  int64_t images;
+  int64_t rows;
+  int64_t K;
+  float guidance;
+  double temperature;
+  int64_t most;
+  double share;
+};
+void drawCodes(const DrawCodesCall& call);
 
 struct DropoutCall {
   const float* x;  // [size]

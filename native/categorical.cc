@@ -1,4 +1,4 @@
-// Gumbel softmax and divergence from uniform over rows of logits (src/kernels/categorical.ts).
+// Gumbel softmax and divergence from uniform over rows of logits (src/kernels/categorical/categorical.ts).
 // Sums over a row run in a fixed order, so equal input gives equal bits.
 #include <cmath>
 

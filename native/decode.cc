@@ -52,7 +52,7 @@ class Pass {
           l.down, s_.C, s_.inner, M,
           [&] { pack(M, s_.inner, [&](int64_t m) { return shared_.inner + m * shared_.innerWidth; }); }, addToX);
     }
-    if (step_.wanted == Wanted::nothing) return;
+    if (step_.wanted == Wanted::none) return;
     const Ends e = endsAt<Op>(s_, step_.weights);
     const bool all = step_.wanted == Wanted::all;
     const int64_t rows = all ? M : s_.rows;
@@ -207,139 +207,109 @@ int64_t weightsSize(const Sizes& s) {
   return s.layers * layerSize<Op>(s) + static_cast<int64_t>(ends.bytes() / sizeof(float));
 }
 
-// Whether buffer i has room for so many elements.
-template <class T = float>
-bool holds(const Args& args, int i, int64_t elements) {
-  return args.has(i) && args.bytes[i] >= elements * sizeof(T);
-}
-
 // Why this call would read or write beyond an array, or null.
 template <class Op>
-const char* stepProblem(const Args& args, const Step& step, int64_t start, int64_t n) {
-  const Sizes& s = step.s;
+const char* problemOf(const DecoderStepCall& call, const Sizes& s) {
   if (!s.sound()) return "decode: sizes that no network has";
-  if (n < 1 || start < s.prefix || start + n > s.positions) return "decode: positions beyond the cache";
-  if (!holds(args, 0, weightsSize<Op>(s))) return "decode: packed weights of another network";
-  if (!holds(args, 1, s.rows * Cache<Op>{s, nullptr, s.capacity()}.rowSize())) return "decode: a cache of fewer rows";
-  if (!holds(args, 4, s.rows * n * s.C)) return "decode: fewer vectors than rows and positions";
-  const int64_t shared = Cache<Op>{s, nullptr, s.positions}.rowSize() * sizeof(float);
+  if (call.n < 1 || call.start < s.prefix || call.start + call.n > s.positions) return "decode: positions beyond the cache";
+  if (call.weightsLength < weightsSize<Op>(s)) return "decode: packed weights of another network";
+  if (call.cacheLength < s.rows * Cache<Op>{s, nullptr, s.capacity()}.rowSize()) return "decode: a cache of fewer rows";
+  const int64_t shared = Cache<Op>{s, nullptr, s.positions}.rowSize();
   for (int64_t row = 0; s.prefix > 0 && row < s.rows; row++) {
-    if (!holds<int32_t>(args, 3, s.rows) || !args.has(2)) return "decode: no cache of the first positions";
-    const int64_t of = step.sharedRow[row];
-    if (of < 0 || (of + 1) * shared > static_cast<int64_t>(args.bytes[2])) return "decode: no such row of the shared cache";
+    if (call.sharedRow == nullptr || call.sharedCache == nullptr) return "decode: no cache of the first positions";
+    const int64_t of = call.sharedRow[row];
+    if (of < 0 || (of + 1) * shared > call.sharedCacheLength) return "decode: no such row of the shared cache";
   }
-  if (!holds<int32_t>(args, 5, s.layers)) return "decode: fewer masks than layers";
   for (int64_t layer = 0; layer < s.layers; layer++) {
-    const int64_t mask = step.maskOf[layer];
-    if (mask >= 0 && !holds<uint8_t>(args, 6, (mask + 1) * s.positions * s.positions)) return "decode: no such mask";
+    const int64_t mask = call.maskOf[layer];
+    if (mask >= 0 && call.tablesLength < (mask + 1) * s.positions * s.positions) return "decode: no such mask";
   }
-  const int64_t angles = s.positions * (s.D() / 2);
-  if (args.has(7) && (!holds(args, 7, angles) || !holds(args, 8, angles))) return "decode: fewer angles than positions";
-  const int64_t rows = step.wanted == Wanted::all ? s.rows * n : s.rows;
-  if (step.wanted != Wanted::nothing && !holds(args, 9, rows * s.vocabulary)) return "decode: no room for the logits";
+  if (call.cos != nullptr && call.sin == nullptr) return "decode: cosines without sines";
+  if (call.wanted != Wanted::none && call.logits == nullptr) return "decode: no room for the logits";
   return nullptr;
 }
 
 }  // namespace decode
 
-// buffers: sizes (float64): floats of the packed weights, and of one row of the cache; numbers: Sizes
-void decoderSizes(const Args& args) {
+void decoderSizes(const DecoderSizesCall& call) {
   using namespace decode;
-  const Sizes s = sizesOf(args);
+  const Sizes s = sizesOf(call);
   if (!s.sound()) return refuse("decode: sizes that no network has");
   withPrecision(s.precision, [&](auto op) {
     using Op = decltype(op);
-    double* out = args.as<double>(0);
-    out[0] = static_cast<double>(weightsSize<Op>(s));
-    out[1] = static_cast<double>(Cache<Op>{s, nullptr, s.capacity()}.rowSize());
+    call.floats[0] = static_cast<double>(weightsSize<Op>(s));
+    call.floats[1] = static_cast<double>(Cache<Op>{s, nullptr, s.capacity()}.rowSize());
   });
 }
 
-// buffers: norm1 [C], bias1 | null, qkv [3C, C], qGain [D] | null, kGain | null, output [C, C], norm2, bias2 | null,
-// up [inner or 2 inner, C], down [C, inner], packed weights; numbers: Sizes, layer
-void decoderPackLayer(const Args& args) {
+void decoderPackLayer(const DecoderPackLayerCall& call) {
   using namespace decode;
-  const Sizes s = sizesOf(args);
+  const Sizes s = sizesOf(call);
   withPrecision(s.precision, [&](auto op) {
     using Op = decltype(op);
-    const int64_t layer = args.integer(kSizeNumbers);
-    const int64_t up = (s.gated ? 2 : 1) * s.inner * s.C;
-    if (!s.sound() || layer < 0 || layer >= s.layers || !holds(args, 10, weightsSize<Op>(s))) {
+    if (!s.sound() || call.layer >= s.layers || call.weightsLength < weightsSize<Op>(s)) {
       return refuse("decode: no such layer");
     }
-    if (!holds(args, 0, s.C) || !holds(args, 2, 3 * s.C * s.C) || !holds(args, 5, s.C * s.C) || !holds(args, 6, s.C) ||
-        !holds(args, 8, up) || !holds(args, 9, s.inner * s.C)) {
-      return refuse("decode: weights of another layer");
-    }
-    const Layer l = layerAt<Op>(s, args.out(10), layer);
-    const auto copy = [&](int i, float* to, int64_t n) {
-      if (args.has(i)) std::memcpy(to, args.in(i), n * sizeof(float));
+    const Layer l = layerAt<Op>(s, call.weights, call.layer);
+    const auto copy = [](const float* from, float* to, int64_t n) {
+      if (from != nullptr) std::memcpy(to, from, n * sizeof(float));
     };
-    copy(0, l.norm1, s.C);
-    copy(1, l.bias1, s.C);
-    copy(3, l.qGain, s.D());
-    copy(4, l.kGain, s.D());
-    copy(6, l.norm2, s.C);
-    copy(7, l.bias2, s.C);
-    packColumns(s.precision, args.in(2), s.C, 1, 3 * s.C, s.C, l.qkv);
-    packColumns(s.precision, args.in(5), s.C, 1, s.C, s.C, l.output);
+    copy(call.norm1, l.norm1, s.C);
+    copy(call.bias1, l.bias1, s.C);
+    copy(call.qGain, l.qGain, s.D());
+    copy(call.kGain, l.kGain, s.D());
+    copy(call.norm2, l.norm2, s.C);
+    copy(call.bias2, l.bias2, s.C);
+    packColumns(s.precision, call.qkv, s.C, 1, 3 * s.C, s.C, l.qkv);
+    packColumns(s.precision, call.output, s.C, 1, s.C, s.C, l.output);
     const int64_t half = padded(s.inner) * unitsOf<Op>(s.C);
-    packColumns(s.precision, args.in(8), s.C, 1, s.inner, s.C, l.up);
-    if (s.gated) packColumns(s.precision, args.in(8) + s.inner * s.C, s.C, 1, s.inner, s.C, l.up + half);
-    packColumns(s.precision, args.in(9), s.inner, 1, s.C, s.inner, l.down);
+    packColumns(s.precision, call.up, s.C, 1, s.inner, s.C, l.up);
+    if (s.gated) packColumns(s.precision, call.up + s.inner * s.C, s.C, 1, s.inner, s.C, l.up + half);
+    packColumns(s.precision, call.down, s.inner, 1, s.C, s.inner, l.down);
   });
 }
 
-// buffers: norm [C], bias | null, head [vocabulary, C], packed weights; numbers: Sizes
-void decoderPackEnds(const Args& args) {
+void decoderPackEnds(const DecoderPackEndsCall& call) {
   using namespace decode;
-  const Sizes s = sizesOf(args);
+  const Sizes s = sizesOf(call);
   withPrecision(s.precision, [&](auto op) {
     using Op = decltype(op);
-    if (!s.sound() || !holds(args, 0, s.C) || !holds(args, 2, s.vocabulary * s.C) ||
-        !holds(args, 3, weightsSize<Op>(s))) {
-      return refuse("decode: weights of another network");
-    }
-    const Ends e = endsAt<Op>(s, args.out(3));
-    std::memcpy(e.norm, args.in(0), s.C * sizeof(float));
-    if (args.has(1)) std::memcpy(e.bias, args.in(1), s.C * sizeof(float));
-    packColumns(s.precision, args.in(2), s.C, 1, s.vocabulary, s.C, e.head);
+    if (!s.sound() || call.weightsLength < weightsSize<Op>(s)) return refuse("decode: weights of another network");
+    const Ends e = endsAt<Op>(s, call.weights);
+    std::memcpy(e.norm, call.norm, s.C * sizeof(float));
+    if (call.bias != nullptr) std::memcpy(e.bias, call.bias, s.C * sizeof(float));
+    packColumns(s.precision, call.head, s.C, 1, s.vocabulary, s.C, e.head);
   });
 }
 
-// Reads n more positions of every row. buffers: packed weights, cache, shared cache | null, each row's row in it (int32
-// [rows]) | null, x [rows, n, C], which mask each layer has (int32 [layers]: -1 causal, or a table), tables (uint8
-// [tables, positions, positions]), cos | null, sin | null [positions, D/2], logits | null; numbers: Sizes, positions read
-// before, n, Wanted
-void decoderStep(const Args& args) {
+// Reads n more positions of every row, a few at a time.
+void decoderStep(const DecoderStepCall& call) {
   using namespace decode;
   Step step;
-  step.s = sizesOf(args);
-  step.weights = args.out(0);
-  step.cache = args.out(1);
-  step.shared = args.out(2);
-  step.sharedRow = args.as<const int32_t>(3);
-  step.maskOf = args.as<const int32_t>(5);
-  step.tables = args.as<const uint8_t>(6);
-  const int64_t start = args.integer(kSizeNumbers);
-  const int64_t n = args.integer(kSizeNumbers + 1);
-  const Wanted wanted = static_cast<Wanted>(args.integer(kSizeNumbers + 2));
-  step.wanted = wanted;
-  const char* problem = withPrecision(
-      step.s.precision, [&](auto op) { return stepProblem<decltype(op)>(args, step, start, n); });
+  step.s = sizesOf(call);
+  const int64_t n = call.n;
+  const char* problem =
+      withPrecision(step.s.precision, [&](auto op) { return problemOf<decltype(op)>(call, step.s); });
   if (problem != nullptr) return refuse(problem);
+  // What finds a layer serves its packing too; a step only reads.
+  step.weights = const_cast<float*>(call.weights);
+  step.cache = call.cache;
+  step.shared = const_cast<float*>(call.sharedCache);
+  step.sharedRow = call.sharedRow;
+  step.maskOf = call.maskOf;
+  step.tables = call.tables;
+  step.logits = call.logits;
   step.xRow = n;
-  const int64_t most = wanted == Wanted::all ? n : std::max<int64_t>(1, kMostPositions / step.s.rows);
+  const int64_t most = call.wanted == Wanted::all ? n : std::max<int64_t>(1, kMostPositions / step.s.rows);
   for (int64_t first = 0; first < n; first += step.n) {
     step.n = std::min(most, n - first);
-    step.start = start + first;
-    step.x = args.in(4) + first * step.s.C;
-    step.wanted = first + step.n == n ? wanted : Wanted::nothing;
-    step.logits = args.out(9);
+    step.start = call.start + first;
+    step.x = call.x + first * step.s.C;
+    step.wanted = first + step.n == n ? call.wanted : Wanted::none;
     step.angles = nullptr;
-    if (args.has(7)) {
+    if (call.cos != nullptr) {
       const rope::Sizes angles{1, step.n, step.s.H, step.s.D(), step.start, 0.0f};
-      step.angles = rope::spreadAngles(angles, args.in(7), args.in(8));
+      step.angles = rope::spreadAngles(angles, call.cos, call.sin);
     }
     withPrecision(step.s.precision, [&](auto op) { run<decltype(op)>(step); });
   }

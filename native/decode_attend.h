@@ -15,8 +15,6 @@ constexpr int64_t kMostPositions = 64;
 // Panels that one task multiplies.
 constexpr int kPanels = 4;
 
-enum class Wanted { nothing = 0, last = 1, all = 2 };
-
 struct Step {
   Sizes s;
   float* weights;

@@ -26,12 +26,11 @@ struct Sizes {
   }
 };
 
-// The numbers that every kernel here starts with, as src/kernels/decode/decode.ts lists them.
-constexpr int kSizeNumbers = 14;
-Sizes sizesOf(const Args& a) {
-  return {a.integer(0), a.integer(1), a.integer(2), a.integer(3), a.integer(4), a.integer(5), a.integer(6), a.integer(7),
-          a.integer(8) != 0, a.integer(9) != 0, a.integer(10) != 0, a.number(11), a.number(12),
-          static_cast<Precision>(a.integer(13))};
+// Of any call here: they all begin with a network's numbers.
+template <class Call>
+Sizes sizesOf(const Call& c) {
+  return {c.rows,  c.layers,   c.C,      c.H,       c.inner, c.vocabulary, c.positions, c.prefix,
+          c.gated, c.centered, c.qkNorm, c.normEps, c.qkEps, c.precision};
 }
 
 inline int64_t panelsOf(int64_t columns) { return divideUp(columns, kColumns); }

@@ -106,20 +106,8 @@ int64_t pick(const float* weights, int64_t K, double u, double* total) {
   return std::max<int64_t>(0, code);
 }
 
-struct Problem {
-  const float* logits;
-  const double* u;
-  int32_t* codes;
-  double* logProbabilities;
-  int64_t images, K;
-  float guidance;
-  double temperature;
-  int64_t most;
-  double share;
-};
-
 // The image's logits, guided, to `out`; those that are no number become minus infinity. Returns the largest.
-float guide(const Problem& p, int64_t image, float* out) {
+float guide(const DrawCodesCall& p, int64_t image, float* out) {
   const float* captioned = p.logits + image * p.K;
   const float* plain = p.guidance == 1.0f ? nullptr : p.logits + (p.images + image) * p.K;
   const Vector lowest = splat(-INFINITY);
@@ -150,7 +138,7 @@ void weigh(float* logits, int64_t K, float max, double temperature) {
   });
 }
 
-void drawImage(const Problem& p, int64_t image, float* weights) {
+void drawImage(const DrawCodesCall& p, int64_t image, float* weights) {
   const float max = guide(p, image, weights);
   int32_t& code = p.codes[image];
   double& logProbability = p.logProbabilities[image];
@@ -169,14 +157,10 @@ void drawImage(const Problem& p, int64_t image, float* weights) {
   logProbability = std::log(weights[code] / total);
 }
 
-// Why this call would leave an array or has no meaning, or null.
-const char* problemOf(const Args& args, const Problem& p) {
-  const int64_t rows = (p.guidance == 1.0f ? 1 : 2) * p.images;
-  if (p.images < 0 || p.K < 1) return "draw: expected codes to draw from";
-  if (args.bytes[0] < rows * p.K * sizeof(float)) return "draw: fewer logits than images and codes";
-  if (args.bytes[1] < p.images * sizeof(double)) return "draw: fewer numbers than images";
-  if (args.bytes[2] < p.images * sizeof(int32_t)) return "draw: fewer codes than images";
-  if (args.bytes[3] < p.images * sizeof(double)) return "draw: fewer log-probabilities than images";
+// Why this call has no meaning, or null.
+const char* problemOf(const DrawCodesCall& p) {
+  if (p.K < 1) return "draw: expected codes to draw from";
+  if (p.rows < (p.guidance == 1.0f ? 1 : 2) * p.images) return "draw: fewer rows of logits than images";
   if (!(p.temperature >= 0.0 && p.temperature < INFINITY)) return "draw: expected a temperature of at least 0";
   if (p.most < 1 || p.most > p.K) return "draw: expected to keep 1 to all codes";
   if (!(p.share >= 0.0 && p.share <= 1.0)) return "draw: expected to keep a share from 0 to 1";
@@ -185,14 +169,8 @@ const char* problemOf(const Args& args, const Problem& p) {
 
 }  // namespace draw
 
-// buffers: logits [images, K], or [2 images, K] with the uncaptioned twins after the images; u (float64 [images]); codes
-// (int32 [images]); log-probabilities (float64 [images]), NaN where no logit is a number above minus infinity; numbers:
-// images, K, guidance scale (1: no twins), temperature, most codes kept, share kept
-void drawCodes(const Args& args) {
-  const draw::Problem p{args.in(0),         args.as<const double>(1), args.as<int32_t>(2), args.as<double>(3),
-                        args.integer(0),    args.integer(1),          args.number(2),      args.numbers[3],
-                        args.integer(4),    args.numbers[5]};
-  if (const char* problem = draw::problemOf(args, p)) return refuse(problem);
+void drawCodes(const DrawCodesCall& p) {
+  if (const char* problem = draw::problemOf(p)) return refuse(problem);
   parallelFor(p.images, 1, [&](int64_t begin, int64_t end, int worker) {
     float* weights = static_cast<float*>(scratch(worker, 0, (p.K + kLanes) * sizeof(float)));
     for (int64_t image = begin; image < end; image++) draw::drawImage(p, image, weights);

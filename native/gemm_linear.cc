@@ -1,4 +1,4 @@
-// The kernels behind src/kernels/linear.ts: y = act(x W^T + b) + residual and its gradients.
+// The kernels behind src/kernels/linear/linear.ts: y = act(x W^T + b) + residual and its gradients.
 #include "gemm_driver.h"
 
 namespace tessera {

@@ -121,7 +121,7 @@ inline Vector expVector(Vector x) {
 #endif
 }
 
-// As numbered in src/kernels/linear.ts.
+// As numbered in src/kernels/linear/linear.ts.
 inline Vector sigmoidVector(Vector x) {
   const Vector d = 1.0f + expVector(-x);
 #if defined(__AVX512F__)

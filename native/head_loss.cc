@@ -1,4 +1,4 @@
-// The kernel behind src/kernels/headloss.ts: cross-entropy of a linear head whose logits never exist as a whole. A few
+// The kernel behind src/kernels/headloss/headloss.ts: cross-entropy of a linear head whose logits never exist as a whole. A few
 // hundred rows at a time are multiplied, turned into losses and gradients in place, and multiplied again.
 #include <algorithm>
 #include <cmath>

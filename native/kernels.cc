@@ -56,6 +56,13 @@ bool readOptional(const Args& args, int i, double elements, T** out) {
   return args.buffers[i] == nullptr || args.bytes[i] >= elements * sizeof(T);
 }
 
+// The kernel checks the length itself.
+template <class T>
+void readAny(const Args& args, int i, T** out, int64_t* length) {
+  *out = static_cast<T*>(args.buffers[i]);
+  *length = static_cast<int64_t>(args.bytes[i] / sizeof(T));
+}
+
 const char* adamwOf(const Args& args) {
   const int count = (args.bufferCount - 0) / 5;
   if (count < 0 || count > 6 || args.bufferCount != 0 + count * 5 ||
@@ -131,6 +138,98 @@ const char* argMaxRowsOf(const Args& args) {
     return "argMaxRows: y has less than rows elements";
   }
   argMaxRows(call);
+  return nullptr;
+}
+
+const char* attentionOf(const Args& args) {
+  if (args.bufferCount != 6 || args.numberCount != 8) return "attention: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  AttentionCall call;
+  const double B = args.numbers[0];
+  if (!readSize(args, 0, &call.B)) return "attention: B is not what its kernel takes";
+  const double H = args.numbers[1];
+  if (!readSize(args, 1, &call.H)) return "attention: H is not what its kernel takes";
+  const double Tq = args.numbers[2];
+  if (!readSize(args, 2, &call.Tq)) return "attention: Tq is not what its kernel takes";
+  const double Tk = args.numbers[3];
+  if (!readSize(args, 3, &call.Tk)) return "attention: Tk is not what its kernel takes";
+  const double D = args.numbers[4];
+  if (!readSize(args, 4, &call.D)) return "attention: D is not what its kernel takes";
+  if (!readChoice(args, 5, 3, &call.mask)) return "attention: mask is not what its kernel takes";
+  const double stride = args.numbers[6];
+  if (!readSize(args, 6, &call.stride)) return "attention: stride is not what its kernel takes";
+  if (!readChoice(args, 7, 2, &call.precision)) return "attention: precision is not what its kernel takes";
+  if (!(Tq - Tk <= 0)) return "attention: Tq - Tk is more than 0";
+  if (!readBuffer(args, 0, B * H * Tq * D, &call.q)) {
+    return "attention: q has less than B * H * Tq * D elements";
+  }
+  if (!readBuffer(args, 1, B * H * Tk * D, &call.k)) {
+    return "attention: k has less than B * H * Tk * D elements";
+  }
+  if (!readBuffer(args, 2, B * H * Tk * D, &call.v)) {
+    return "attention: v has less than B * H * Tk * D elements";
+  }
+  if (!readOptional(args, 3, Tk * stride, &call.table)) {
+    return "attention: table has less than Tk * stride elements";
+  }
+  if (!readBuffer(args, 4, B * H * Tq * D, &call.y)) {
+    return "attention: y has less than B * H * Tq * D elements";
+  }
+  if (!readBuffer(args, 5, B * H * Tq, &call.logsumexp)) {
+    return "attention: logsumexp has less than B * H * Tq elements";
+  }
+  attention(call);
+  return nullptr;
+}
+
+const char* attentionGradientOf(const Args& args) {
+  if (args.bufferCount != 10 || args.numberCount != 8) return "attentionGradient: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  AttentionGradientCall call;
+  const double B = args.numbers[0];
+  if (!readSize(args, 0, &call.B)) return "attentionGradient: B is not what its kernel takes";
+  const double H = args.numbers[1];
+  if (!readSize(args, 1, &call.H)) return "attentionGradient: H is not what its kernel takes";
+  const double Tq = args.numbers[2];
+  if (!readSize(args, 2, &call.Tq)) return "attentionGradient: Tq is not what its kernel takes";
+  const double Tk = args.numbers[3];
+  if (!readSize(args, 3, &call.Tk)) return "attentionGradient: Tk is not what its kernel takes";
+  const double D = args.numbers[4];
+  if (!readSize(args, 4, &call.D)) return "attentionGradient: D is not what its kernel takes";
+  if (!readChoice(args, 5, 3, &call.mask)) return "attentionGradient: mask is not what its kernel takes";
+  const double stride = args.numbers[6];
+  if (!readSize(args, 6, &call.stride)) return "attentionGradient: stride is not what its kernel takes";
+  if (!readChoice(args, 7, 2, &call.precision)) return "attentionGradient: precision is not what its kernel takes";
+  if (!(Tq - Tk <= 0)) return "attentionGradient: Tq - Tk is more than 0";
+  if (!readBuffer(args, 0, B * H * Tq * D, &call.q)) {
+    return "attentionGradient: q has less than B * H * Tq * D elements";
+  }
+  if (!readBuffer(args, 1, B * H * Tk * D, &call.k)) {
+    return "attentionGradient: k has less than B * H * Tk * D elements";
+  }
+  if (!readBuffer(args, 2, B * H * Tk * D, &call.v)) {
+    return "attentionGradient: v has less than B * H * Tk * D elements";
+  }
+  if (!readOptional(args, 3, Tk * stride, &call.table)) {
+    return "attentionGradient: table has less than Tk * stride elements";
+  }
+  if (!readBuffer(args, 4, B * H * Tq * D, &call.y)) {
+    return "attentionGradient: y has less than B * H * Tq * D elements";
+  }
+  if (!readBuffer(args, 5, B * H * Tq, &call.logsumexp)) {
+    return "attentionGradient: logsumexp has less than B * H * Tq elements";
+  }
+  if (!readBuffer(args, 6, B * H * Tq * D, &call.dy)) {
+    return "attentionGradient: dy has less than B * H * Tq * D elements";
+  }
+  if (!readBuffer(args, 7, B * H * Tq * D, &call.dq)) {
+    return "attentionGradient: dq has less than B * H * Tq * D elements";
+  }
+  if (!readBuffer(args, 8, B * H * Tk * D, &call.dk)) {
+    return "attentionGradient: dk has less than B * H * Tk * D elements";
+  }
+  if (!readBuffer(args, 9, B * H * Tk * D, &call.dv)) {
+    return "attentionGradient: dv has less than B * H * Tk * D elements";
+  }
+  attentionGradient(call);
   return nullptr;
 }
 
@@ -308,6 +407,203 @@ const char* copyRowsOf(const Args& args) {
     return "copyRows: y has less than yStart + (rows - 1) * yStep + width elements";
   }
   copyRows(call);
+  return nullptr;
+}
+
+const char* decoderPackEndsOf(const Args& args) {
+  if (args.bufferCount != 4 || args.numberCount != 14) return "decoderPackEnds: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  DecoderPackEndsCall call;
+  if (!readSize(args, 0, &call.rows)) return "decoderPackEnds: rows is not what its kernel takes";
+  if (!readSize(args, 1, &call.layers)) return "decoderPackEnds: layers is not what its kernel takes";
+  const double C = args.numbers[2];
+  if (!readSize(args, 2, &call.C)) return "decoderPackEnds: C is not what its kernel takes";
+  if (!readSize(args, 3, &call.H)) return "decoderPackEnds: H is not what its kernel takes";
+  if (!readSize(args, 4, &call.inner)) return "decoderPackEnds: inner is not what its kernel takes";
+  const double vocabulary = args.numbers[5];
+  if (!readSize(args, 5, &call.vocabulary)) return "decoderPackEnds: vocabulary is not what its kernel takes";
+  if (!readSize(args, 6, &call.positions)) return "decoderPackEnds: positions is not what its kernel takes";
+  if (!readSize(args, 7, &call.prefix)) return "decoderPackEnds: prefix is not what its kernel takes";
+  call.gated = args.numbers[8] != 0;
+  call.centered = args.numbers[9] != 0;
+  call.qkNorm = args.numbers[10] != 0;
+  call.normEps = static_cast<float>(args.numbers[11]);
+  call.qkEps = static_cast<float>(args.numbers[12]);
+  if (!readChoice(args, 13, 2, &call.precision)) return "decoderPackEnds: precision is not what its kernel takes";
+  if (!readBuffer(args, 0, C, &call.norm)) {
+    return "decoderPackEnds: norm has less than C elements";
+  }
+  if (!readOptional(args, 1, C, &call.bias)) {
+    return "decoderPackEnds: bias has less than C elements";
+  }
+  if (!readBuffer(args, 2, vocabulary * C, &call.head)) {
+    return "decoderPackEnds: head has less than vocabulary * C elements";
+  }
+  readAny(args, 3, &call.weights, &call.weightsLength);
+  decoderPackEnds(call);
+  return nullptr;
+}
+
+const char* decoderPackLayerOf(const Args& args) {
+  if (args.bufferCount != 11 || args.numberCount != 15) return "decoderPackLayer: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  DecoderPackLayerCall call;
+  if (!readSize(args, 0, &call.rows)) return "decoderPackLayer: rows is not what its kernel takes";
+  if (!readSize(args, 1, &call.layers)) return "decoderPackLayer: layers is not what its kernel takes";
+  const double C = args.numbers[2];
+  if (!readSize(args, 2, &call.C)) return "decoderPackLayer: C is not what its kernel takes";
+  const double H = args.numbers[3];
+  if (!readSize(args, 3, &call.H)) return "decoderPackLayer: H is not what its kernel takes";
+  const double inner = args.numbers[4];
+  if (!readSize(args, 4, &call.inner)) return "decoderPackLayer: inner is not what its kernel takes";
+  if (!readSize(args, 5, &call.vocabulary)) return "decoderPackLayer: vocabulary is not what its kernel takes";
+  if (!readSize(args, 6, &call.positions)) return "decoderPackLayer: positions is not what its kernel takes";
+  if (!readSize(args, 7, &call.prefix)) return "decoderPackLayer: prefix is not what its kernel takes";
+  const double gated = args.numbers[8];
+  call.gated = args.numbers[8] != 0;
+  call.centered = args.numbers[9] != 0;
+  call.qkNorm = args.numbers[10] != 0;
+  call.normEps = static_cast<float>(args.numbers[11]);
+  call.qkEps = static_cast<float>(args.numbers[12]);
+  if (!readChoice(args, 13, 2, &call.precision)) return "decoderPackLayer: precision is not what its kernel takes";
+  if (!readSize(args, 14, &call.layer)) return "decoderPackLayer: layer is not what its kernel takes";
+  if (!readBuffer(args, 0, C, &call.norm1)) {
+    return "decoderPackLayer: norm1 has less than C elements";
+  }
+  if (!readOptional(args, 1, C, &call.bias1)) {
+    return "decoderPackLayer: bias1 has less than C elements";
+  }
+  if (!readBuffer(args, 2, 3 * C * C, &call.qkv)) {
+    return "decoderPackLayer: qkv has less than 3 * C * C elements";
+  }
+  if (!readOptional(args, 3, C / H, &call.qGain)) {
+    return "decoderPackLayer: qGain has less than C / H elements";
+  }
+  if (!readOptional(args, 4, C / H, &call.kGain)) {
+    return "decoderPackLayer: kGain has less than C / H elements";
+  }
+  if (!readBuffer(args, 5, C * C, &call.output)) {
+    return "decoderPackLayer: output has less than C * C elements";
+  }
+  if (!readBuffer(args, 6, C, &call.norm2)) {
+    return "decoderPackLayer: norm2 has less than C elements";
+  }
+  if (!readOptional(args, 7, C, &call.bias2)) {
+    return "decoderPackLayer: bias2 has less than C elements";
+  }
+  if (!readBuffer(args, 8, (1 + gated) * inner * C, &call.up)) {
+    return "decoderPackLayer: up has less than (1 + gated) * inner * C elements";
+  }
+  if (!readBuffer(args, 9, C * inner, &call.down)) {
+    return "decoderPackLayer: down has less than C * inner elements";
+  }
+  readAny(args, 10, &call.weights, &call.weightsLength);
+  decoderPackLayer(call);
+  return nullptr;
+}
+
+const char* decoderSizesOf(const Args& args) {
+  if (args.bufferCount != 1 || args.numberCount != 14) return "decoderSizes: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  DecoderSizesCall call;
+  if (!readSize(args, 0, &call.rows)) return "decoderSizes: rows is not what its kernel takes";
+  if (!readSize(args, 1, &call.layers)) return "decoderSizes: layers is not what its kernel takes";
+  if (!readSize(args, 2, &call.C)) return "decoderSizes: C is not what its kernel takes";
+  if (!readSize(args, 3, &call.H)) return "decoderSizes: H is not what its kernel takes";
+  if (!readSize(args, 4, &call.inner)) return "decoderSizes: inner is not what its kernel takes";
+  if (!readSize(args, 5, &call.vocabulary)) return "decoderSizes: vocabulary is not what its kernel takes";
+  if (!readSize(args, 6, &call.positions)) return "decoderSizes: positions is not what its kernel takes";
+  if (!readSize(args, 7, &call.prefix)) return "decoderSizes: prefix is not what its kernel takes";
+  call.gated = args.numbers[8] != 0;
+  call.centered = args.numbers[9] != 0;
+  call.qkNorm = args.numbers[10] != 0;
+  call.normEps = static_cast<float>(args.numbers[11]);
+  call.qkEps = static_cast<float>(args.numbers[12]);
+  if (!readChoice(args, 13, 2, &call.precision)) return "decoderSizes: precision is not what its kernel takes";
+  if (!readBuffer(args, 0, 2, &call.floats)) {
+    return "decoderSizes: floats has less than 2 elements";
+  }
+  decoderSizes(call);
+  return nullptr;
+}
+
+const char* decoderStepOf(const Args& args) {
+  if (args.bufferCount != 10 || args.numberCount != 17) return "decoderStep: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  DecoderStepCall call;
+  const double rows = args.numbers[0];
+  if (!readSize(args, 0, &call.rows)) return "decoderStep: rows is not what its kernel takes";
+  const double layers = args.numbers[1];
+  if (!readSize(args, 1, &call.layers)) return "decoderStep: layers is not what its kernel takes";
+  const double C = args.numbers[2];
+  if (!readSize(args, 2, &call.C)) return "decoderStep: C is not what its kernel takes";
+  const double H = args.numbers[3];
+  if (!readSize(args, 3, &call.H)) return "decoderStep: H is not what its kernel takes";
+  if (!readSize(args, 4, &call.inner)) return "decoderStep: inner is not what its kernel takes";
+  const double vocabulary = args.numbers[5];
+  if (!readSize(args, 5, &call.vocabulary)) return "decoderStep: vocabulary is not what its kernel takes";
+  const double positions = args.numbers[6];
+  if (!readSize(args, 6, &call.positions)) return "decoderStep: positions is not what its kernel takes";
+  if (!readSize(args, 7, &call.prefix)) return "decoderStep: prefix is not what its kernel takes";
+  call.gated = args.numbers[8] != 0;
+  call.centered = args.numbers[9] != 0;
+  call.qkNorm = args.numbers[10] != 0;
+  call.normEps = static_cast<float>(args.numbers[11]);
+  call.qkEps = static_cast<float>(args.numbers[12]);
+  if (!readChoice(args, 13, 2, &call.precision)) return "decoderStep: precision is not what its kernel takes";
+  if (!readSize(args, 14, &call.start)) return "decoderStep: start is not what its kernel takes";
+  const double n = args.numbers[15];
+  if (!readSize(args, 15, &call.n)) return "decoderStep: n is not what its kernel takes";
+  const double wanted = args.numbers[16];
+  if (!readChoice(args, 16, 3, &call.wanted)) return "decoderStep: wanted is not what its kernel takes";
+  readAny(args, 0, &call.weights, &call.weightsLength);
+  readAny(args, 1, &call.cache, &call.cacheLength);
+  readAny(args, 2, &call.sharedCache, &call.sharedCacheLength);
+  if (!readOptional(args, 3, rows, &call.sharedRow)) {
+    return "decoderStep: sharedRow has less than rows elements";
+  }
+  if (!readBuffer(args, 4, rows * n * C, &call.x)) {
+    return "decoderStep: x has less than rows * n * C elements";
+  }
+  if (!readBuffer(args, 5, layers, &call.maskOf)) {
+    return "decoderStep: maskOf has less than layers elements";
+  }
+  readAny(args, 6, &call.tables, &call.tablesLength);
+  if (!readOptional(args, 7, positions * C / H / 2, &call.cos)) {
+    return "decoderStep: cos has less than positions * C / H / 2 elements";
+  }
+  if (!readOptional(args, 8, positions * C / H / 2, &call.sin)) {
+    return "decoderStep: sin has less than positions * C / H / 2 elements";
+  }
+  if (!readOptional(args, 9, rows * vocabulary * std::fmax(1, (wanted - 1) * n), &call.logits)) {
+    return "decoderStep: logits has less than rows * vocabulary * max(1, (wanted - 1) * n) elements";
+  }
+  decoderStep(call);
+  return nullptr;
+}
+
+const char* drawCodesOf(const Args& args) {
+  if (args.bufferCount != 4 || args.numberCount != 7) return "drawCodes: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  DrawCodesCall call;
+  const double images = args.numbers[0];
+  if (!readSize(args, 0, &call.images)) return "drawCodes: images is not what its kernel takes";
+  const double rows = args.numbers[1];
+  if (!readSize(args, 1, &call.rows)) return "drawCodes: rows is not what its kernel takes";
+  const double K = args.numbers[2];
+  if (!readSize(args, 2, &call.K)) return "drawCodes: K is not what its kernel takes";
+  call.guidance = static_cast<float>(args.numbers[3]);
+  call.temperature = static_cast<double>(args.numbers[4]);
+  if (!readSize(args, 5, &call.most)) return "drawCodes: most is not what its kernel takes";
+  call.share = static_cast<double>(args.numbers[6]);
+  if (!readBuffer(args, 0, rows * K, &call.logits)) {
+    return "drawCodes: logits has less than rows * K elements";
+  }
+  if (!readBuffer(args, 1, images, &call.u)) {
+    return "drawCodes: u has less than images elements";
+  }
+  if (!readBuffer(args, 2, images, &call.codes)) {
+    return "drawCodes: codes has less than images elements";
+  }
+  if (!readBuffer(args, 3, images, &call.logProbabilities)) {
+    return "drawCodes: logProbabilities has less than images elements";
+  }
+  drawCodes(call);
   return nullptr;
 }
 
@@ -1442,11 +1738,18 @@ const Kernel* kernelTable(int* count) {
       {"adamw", calls::adamwOf},
       {"addAll", calls::addAllOf},
       {"argMaxRows", calls::argMaxRowsOf},
+      {"attention", calls::attentionOf},
+      {"attentionGradient", calls::attentionGradientOf},
       {"binary", calls::binaryOf},
       {"conv2d", calls::conv2dOf},
       {"conv2dInputGradient", calls::conv2dInputGradientOf},
       {"conv2dWeightGradient", calls::conv2dWeightGradientOf},
       {"copyRows", calls::copyRowsOf},
+      {"decoderPackEnds", calls::decoderPackEndsOf},
+      {"decoderPackLayer", calls::decoderPackLayerOf},
+      {"decoderSizes", calls::decoderSizesOf},
+      {"decoderStep", calls::decoderStepOf},
+      {"drawCodes", calls::drawCodesOf},
       {"dropout", calls::dropoutOf},
       {"embedding", calls::embeddingOf},
       {"embeddingGradient", calls::embeddingGradientOf},
@@ -1494,13 +1797,6 @@ const Kernel* kernelTable(int* count) {
       {"unpatchify", calls::unpatchifyOf},
       {"upsample2x", calls::upsample2xOf},
       {"upsample2xGradient", calls::upsample2xGradientOf},
-      {"attention", [](const Args& args) -> const char* { attention(args); return nullptr; }},
-      {"attentionGradient", [](const Args& args) -> const char* { attentionGradient(args); return nullptr; }},
-      {"decoderSizes", [](const Args& args) -> const char* { decoderSizes(args); return nullptr; }},
-      {"decoderPackLayer", [](const Args& args) -> const char* { decoderPackLayer(args); return nullptr; }},
-      {"decoderPackEnds", [](const Args& args) -> const char* { decoderPackEnds(args); return nullptr; }},
-      {"decoderStep", [](const Args& args) -> const char* { decoderStep(args); return nullptr; }},
-      {"drawCodes", [](const Args& args) -> const char* { drawCodes(args); return nullptr; }},
   };
   *count = sizeof(table) / sizeof(table[0]);
   return table;

@@ -1,4 +1,4 @@
-// The kernel behind tfjs's own matrix product (src/kernels/matmul.ts): batches, either side transposed.
+// The kernel behind tfjs's own matrix product (src/kernels/matmul/matmul.ts): batches, either side transposed.
 #include "gemm_driver.h"
 
 namespace tessera {

@@ -1,4 +1,4 @@
-// Pixel losses of reconstructions and their gradient (src/kernels/pixelloss.ts): one pass over both images each.
+// Pixel losses of reconstructions and their gradient (src/kernels/pixelloss/pixelloss.ts): one pass over both images each.
 // A row of pixels is the unit of work; its sums are added in order, so equal input gives equal bits.
 #include <cmath>
 #include <cstring>

@@ -1,4 +1,4 @@
-// Rotary positions and QK-norm of one head's row: see src/kernels/rope.ts.
+// Rotary positions and QK-norm of one head's row: see src/kernels/rope/rope.ts.
 #pragma once
 #include <cmath>
 

@@ -16,6 +16,9 @@ const app = join(folder, 'app');
 const windows = process.platform === 'win32';
 const problems = [];
 
+/** Lines that are shown of what went wrong. */
+const SHOWN = 12;
+
 /** Runs a program to its end. */
 function run(program, argv, cwd, env = {}) {
   const started = performance.now();
@@ -38,7 +41,9 @@ function expect(holds, what, detail = '') {
   console.log(`${holds ? 'ok  ' : 'FAIL'} ${what}`);
   if (holds) return;
   problems.push(what);
-  if (detail !== '') console.log(detail.trimEnd().replaceAll(/^/gm, '       '));
+  const lines = detail.trimEnd().split('\n');
+  for (const line of lines.slice(0, SHOWN)) console.log(`       ${line}`);
+  if (lines.length > SHOWN) console.log(`       ... and ${lines.length - SHOWN} lines more`);
 }
 
 /** The example of the README: its first TypeScript that imports the package. */

@@ -1,16 +1,18 @@
 /**
  * @file Writes the C++ side of the kernels' declarations (`nativeCall` in src/kernels): native/calls.h with a struct for
- * each call, and native/kernels.cc, which includes every kernel's source, fills the structs, checks the lengths of the
+ * each call, native/kernels.cc, which includes every kernel's source, fills the structs, checks the lengths of the
  * buffers and lists the kernels. Both are committed, so that an installed package builds with Node and a compiler alone;
  * a test says when they are stale.
  *
  *   npx tsx scripts/native-calls.ts          writes them
  */
+import { createHash } from 'node:crypto';
 import { readdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { packageRoot } from '../src/device/native/addon.ts';
 import {
+  ANY_LENGTH,
   type BufferSpec,
   type ChoiceSpec,
   declaredCalls,
@@ -39,9 +41,12 @@ async function loadCalls(): Promise<NativeCall[]> {
 /** The files to be written, by path. */
 export async function nativeSources(): Promise<ReadonlyMap<string, string>> {
   const calls = await loadCalls();
+  const structs = structsOf(calls);
+  const signature = createHash('sha256').update(structs).digest('hex').slice(0, 16);
   return new Map([
-    [join(native, 'calls.h'), header(calls)],
+    [join(native, 'calls.h'), header(structs, signature)],
     [join(native, 'kernels.cc'), table(calls)],
+    [join(packageRoot(), 'src', 'device', 'native', 'signature.ts'), signatureModule(signature)],
   ]);
 }
 
@@ -62,7 +67,9 @@ function fieldOf(name: string, spec: NumberSpec): string {
 function fieldsOf(call: Pick<NativeCall, 'buffers' | 'numbers'>, indent: string): string[] {
   const pointers = Object.entries(call.buffers).map(([name, { type, elements, written, optional }]) => {
     const absent = optional ? ', or null' : '';
-    return `${indent}${written ? '' : 'const '}${cppTypes[type]}* ${name};  // [${elements}]${absent}`;
+    const field = `${indent}${written ? '' : 'const '}${cppTypes[type]}* ${name};`;
+    if (elements !== ANY_LENGTH) return `${field}  // [${elements}]${absent}`;
+    return `${field}  // [${name}Length]${absent}\n${indent}int64_t ${name}Length;`;
   });
   return [...pointers, ...Object.entries(call.numbers).map(([name, spec]) => indent + fieldOf(name, spec))];
 }
@@ -77,7 +84,8 @@ function structOf(call: NativeCall): string {
   );
 }
 
-function header(calls: readonly NativeCall[]): string {
+/** The enums and structs of all calls. */
+function structsOf(calls: readonly NativeCall[]): string {
   const enums = new Map<string, string>();
   for (const spec of calls.flatMap(({ numbers, slots }) => Object.values({ ...slots?.numbers, ...numbers }))) {
     if (!isChoice(spec)) continue;
@@ -86,14 +94,34 @@ function header(calls: readonly NativeCall[]): string {
     enums.set(spec.enum, text);
   }
   return [
-    `${HEAD}#pragma once\n#include <cstdint>\n\nnamespace tessera {`,
     [...enums.keys()]
       .sort()
       .map(name => enums.get(name))
       .join('\n'),
     ...calls.map(structOf),
-    '}  // namespace tessera\n',
   ].join('\n\n');
+}
+
+function header(structs: string, signature: string): string {
+  return `${HEAD}#pragma once
+#include <cstdint>
+
+namespace tessera {
+
+// Of the declarations that this was written from; TypeScript loads no build of others.
+constexpr char kSignature[] = "${signature}";
+
+${structs}
+
+}  // namespace tessera
+`;
+}
+
+function signatureModule(signature: string): string {
+  return `/** @file Written by scripts/native-calls.ts: which declarations native/calls.h was written from. */
+
+export const callsSignature = '${signature}';
+`;
 }
 
 /** A formula of a call's numbers as C++ on doubles, which do not wrap around, and the numbers in it. */
@@ -127,7 +155,8 @@ function fillLines(
 ): string[] {
   const { places } = numberPlaces(numbers);
   const at = (name: string) => `${firstNumber}${places.get(name)}`;
-  const formulas = [...Object.values(buffers).map(({ elements }) => elements), ...Object.keys(atMost)];
+  const sized = Object.values(buffers).filter(({ elements }) => elements !== ANY_LENGTH);
+  const formulas = [...sized.map(({ elements }) => elements), ...Object.keys(atMost)];
   const used = new Set(formulas.flatMap(elements => formula(elements).names));
   const lines: string[] = [];
   for (const [name, spec] of Object.entries(numbers)) {
@@ -156,6 +185,10 @@ function fillLines(
     lines.push(`if (!(${formula(terms).text} <= ${most})) return "${kernel}: ${terms} is more than ${most}";`);
   }
   Object.entries(buffers).forEach(([name, { elements, optional }], i) => {
+    if (elements === ANY_LENGTH) {
+      lines.push(`readAny(args, ${firstBuffer}${i}, &${target}.${name}, &${target}.${name}Length);`);
+      return;
+    }
     const read = optional ? 'readOptional' : 'readBuffer';
     lines.push(`if (!${read}(args, ${firstBuffer}${i}, ${formula(elements).text}, &${target}.${name})) {`);
     lines.push(`  return "${kernel}: ${name} has less than ${elements} elements";`, '}');
@@ -235,13 +268,20 @@ bool readOptional(const Args& args, int i, double elements, T** out) {
   return args.buffers[i] == nullptr || args.bytes[i] >= elements * sizeof(T);
 }
 
+// The kernel checks the length itself.
+template <class T>
+void readAny(const Args& args, int i, T** out, int64_t* length) {
+  *out = static_cast<T*>(args.buffers[i]);
+  *length = static_cast<int64_t>(args.bytes[i] / sizeof(T));
+}
+
 ${calls.map(fillerOf).join('\n\n')}
 
 }  // namespace calls
 
 const Kernel* kernelTable(int* count) {
   static const Kernel table[] = {
-${[...calls.map(({ kernel }) => kernel), ...legacy].map(kernel => `      {"${kernel}", ${legacy.includes(kernel) ? `[](const Args& args) -> const char* { ${kernel}(args); return nullptr; }` : `calls::${kernel}Of`}},`).join('\n')}
+${calls.map(({ kernel }) => `      {"${kernel}", calls::${kernel}Of},`).join('\n')}
   };
   *count = sizeof(table) / sizeof(table[0]);
   return table;
@@ -250,17 +290,6 @@ ${[...calls.map(({ kernel }) => kernel), ...legacy].map(kernel => `      {"${ker
 }  // namespace tessera
 `;
 }
-
-/** Kernels that still read their arguments by position. */
-const legacy = [
-  'attention',
-  'attentionGradient',
-  'decoderSizes',
-  'decoderPackLayer',
-  'decoderPackEnds',
-  'decoderStep',
-  'drawCodes',
-];
 
 if (process.argv[1] !== undefined && resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {
   for (const [path, text] of await nativeSources()) writeFileSync(path, text);

@@ -39,7 +39,7 @@ function lead(path) {
     .replaceAll('\\', '/')
     .replace(/\.d\.ts$/, '.js');
   const there = to.startsWith('.') ? to : `./${to}`;
-  const led = text.replaceAll(/(['"])@tensorflow\/tfjs-(?:core|backend-webgpu)\1/g, `'${there}'`);
+  const led = text.replaceAll(/(['"])@tensorflow\/tfjs-(?:core|backend-cpu|backend-webgpu)\1/g, `'${there}'`);
   const named = [...new Set(led.match(/\bGPU[A-Z]\w+/g) ?? [])];
   const gpu = named.length === 0 ? '' : `import type { ${named.join(', ')} } from '${there}';\n`;
   if (led !== text || gpu !== '') writeFileSync(path, gpu + led);

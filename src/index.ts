@@ -1,5 +1,8 @@
 /** @file What a program may import. */
 
+export type { Problem } from '../data/dataset.ts';
+export { type Candidate, captionsFrom, type Format, imageFile, type Source } from '../data/formats/format.ts';
+export { defineFormat, removeFormat } from '../data/formats/formats.ts';
 export type { RunConfig } from './config/run.ts';
 export { ShapeError, UserError } from './core/errors.ts';
 export type { BackendName } from './device/backends.ts';
@@ -8,7 +11,7 @@ export type { SamplingOptions } from './families/transformer/generate.ts';
 export type { Picture } from './image/images.ts';
 export { encodePng, readPngText } from './image/png.ts';
 export type { WeightKind } from './io/runfolder.ts';
-export { startBackend as selectBackend } from './kernels/start.ts';
+export { startBackend } from './kernels/start.ts';
 export {
   defineMetric,
   type Estimate,

@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { commands } from '../src/cli/commands.ts';
 import { findCommand } from '../src/cli/find-command.ts';
+import { flagTable } from '../src/cli/flag-table.ts';
 import { parseFlags } from '../src/cli/flags.ts';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
@@ -94,6 +95,24 @@ describe.each(pages)('%s', page => {
     // Paths of one machine, and numbers of issues that only its makers can open.
     expect(text.match(/\/work\/|\bissue #?\d+/gi) ?? []).toEqual([]);
   });
+});
+
+/** Pages for who uses the program: a flag in their sentences is one of its commands'. */
+const manuals = ['README.md', 'docs/training.md', 'docs/gpu.md', 'docs/metrics.md', 'models/emoji/README.md'];
+
+test.each(manuals)('%s names flags that a command has', async page => {
+  const finders = await Promise.all(commands.map(async command => flagTable(await command.spec()).find));
+  const isFlag = (name: string) =>
+    finders.some(find => {
+      try {
+        return find(name).flag !== undefined;
+      } catch {
+        return false; // not of this command
+      }
+    });
+  const code = [...prose(textOf(page)).matchAll(/`([^`]+)`/g)].filter(([, text]) => !text.startsWith('npm run'));
+  const names = code.flatMap(([, text]) => [...text.matchAll(/--([a-z][\w.-]*)/gi)].map(([, name]) => name));
+  expect(names.filter(name => name !== 'help' && !isFlag(name))).toEqual([]);
 });
 
 describe('README.md', () => {

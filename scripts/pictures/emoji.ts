@@ -4,7 +4,7 @@
  */
 
 import { decodeAll } from '../../data/decoded.ts';
-import { openDataset } from '../../data/index.ts';
+import { openDataset } from '../../data/open.ts';
 import type { Picture } from '../../src/image/images.ts';
 import { NearestImages } from '../../src/image/nearest.ts';
 import { type Cell, drawSheet } from '../../src/image/sheet.ts';

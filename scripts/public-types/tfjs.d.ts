@@ -38,10 +38,15 @@ export type NamedTensorMap = Readonly<Record<string, Tensor>>;
 
 export declare namespace backend_util {
   export type TypedArray = Float32Array | Int32Array | Uint8Array;
+  export type BackendValues = TypedArray | Uint8Array[];
 }
+
+export type DataId = object;
 
 /** Opaque. */
 export declare class WebGPUBackend {}
+export declare class MathBackendCPU {}
+export declare class KernelBackend {}
 export type GPUDevice = object;
 export type GPUBuffer = object;
 export type GPUAdapterInfo = object;

@@ -17,7 +17,7 @@ import { drawSheet } from '../../src/image/sheet.ts';
 import { writeAtomic } from '../../src/io/atomic.ts';
 import { writeJson } from '../../src/io/files.ts';
 import { runPaths } from '../../src/io/runfolder.ts';
-import { SceneJudge } from '../../src/metrics/judges/scenes.ts';
+import { SceneJudge } from '../../src/metrics/judges/scene-judge.ts';
 import { openPainter } from '../../src/runs/painter.ts';
 import { type Session, startEngine } from '../../src/runs/session.ts';
 import { trainRun } from '../../src/runs/train.ts';

@@ -38,9 +38,9 @@ export async function engineFlags() {
 
 /** How a data set is laid out. */
 export async function formatFlag() {
-  const { formatNames } = await import('../../data/index.ts');
+  const { allFormats } = await import('../../data/formats/formats.ts');
   return z
-    .enum(['auto', ...formatNames])
+    .enum(['auto', ...allFormats().map(({ name }) => name)])
     .default('auto')
     .describe('layout of the data');
 }

@@ -20,20 +20,20 @@ export function blur(picture: Picture, radius: number): Picture {
   const total = weights.reduce((a, b) => a + b);
   for (let i = 0; i < weights.length; i++) weights[i] /= total;
   const { width, height } = picture;
-  const across = along(picture.data, weights, {
+  const across = blurLines(picture.data, weights, {
     lines: height,
     step: 3,
     line: width * 3,
     length: width,
   });
-  const down = along(across, weights, { lines: width, step: width * 3, line: 3, length: height });
+  const down = blurLines(across, weights, { lines: width, step: width * 3, line: 3, length: height });
   const data = new Uint8Array(down.length);
   new Uint8ClampedArray(data.buffer).set(down); // which rounds
   return { width, height, data };
 }
 
 /** One direction: `lines` lines, `line` apart, of `length` pixels, `step` apart. */
-function along(
+function blurLines(
   values: ArrayLike<number>,
   weights: Float64Array,
   { lines, line, step, length }: { lines: number; line: number; step: number; length: number },

@@ -79,25 +79,25 @@ async function fromRows(
     readonly dispose: () => Promise<void>;
   },
 ): Promise<FeatureExtractor> {
-  const said = async <T>(work: () => Promise<T>): Promise<T> => {
+  const explainFailure = async <T>(work: () => Promise<T>): Promise<T> => {
     try {
       return await work();
     } catch (error) {
       throw new UserError(WHERE, `${name} cannot read pictures and captions (${reason(error)})`);
     }
   };
-  const [first] = await said(() => images([{ width: 1, height: 1, data: new Uint8Array(3) }]));
+  const [first] = await explainFailure(() => images([{ width: 1, height: 1, data: new Uint8Array(3) }]));
   const { text, dispose } = rest;
   return {
     name,
     dimension: first.length,
-    images: pictures => said(async () => joined(await images(pictures), first.length)),
-    text: text && (captions => said(async () => joined(await text(captions), first.length))),
+    images: pictures => explainFailure(async () => joinRows(await images(pictures), first.length)),
+    text: text && (captions => explainFailure(async () => joinRows(await text(captions), first.length))),
     dispose,
   };
 }
 
-function joined(list: readonly Float32Array[], width: number): Float64Array {
+function joinRows(list: readonly Float32Array[], width: number): Float64Array {
   const all = new Float64Array(list.length * width);
   list.forEach((row, i) => {
     all.set(row, i * width);

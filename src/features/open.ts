@@ -3,12 +3,12 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { UserError } from '../core/errors.ts';
 import type { CaptionEncoder } from '../families/contrastive/frozen.ts';
-import { isTowersFolder, openTowers } from './contrastive.ts';
 import type { FeatureExtractor } from './extractor.ts';
 import type { HubOptions } from './hub.ts';
 import { openOnnx } from './onnx.ts';
-import { PixelFeatures } from './pixels.ts';
-import { RandomFeatures } from './random.ts';
+import { PixelFeatures } from './pixel-grid.ts';
+import { RandomFeatures } from './random-conv.ts';
+import { isTowersFolder, openTowers } from './trained.ts';
 
 export interface FeatureOptions extends HubOptions {
   /** Reads a caption tokenizer; only the folders of `tessera features` need it. */

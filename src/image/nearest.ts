@@ -1,7 +1,6 @@
 /**
- * @file Looks for training images in what a model paints: which one is nearest, and whether samples lie nearer to the
- * training images than images do that the model never saw. Distances are between small pictures, pixel by pixel, which
- * finds copies and near copies, not borrowed ideas. Knows bytes only. Authentic share: Alaa et al. 2022 (arXiv:2102.08921).
+ * @file The nearest of many images to a picture. Distances are between small pictures, pixel by pixel, which finds copies
+ * and near copies, not borrowed ideas. Knows bytes only.
  */
 
 import type { Images, Picture } from './images.ts';
@@ -76,81 +75,6 @@ export class NearestImages {
     }
     return { index, distance: Math.sqrt(best / query.length) / 255 };
   }
-}
-
-/** Whether samples are copies: distances to the nearest training image, beside those of images never trained on. */
-export interface Memorisation {
-  /** Nearest training image of every sample, in their order. */
-  readonly samples: readonly Nearest[];
-  /** Nearest training image of every held-out image, in their order. */
-  readonly heldOut: readonly Nearest[];
-  readonly sampleMedian: number;
-  readonly heldOutMedian: number;
-  /** sampleMedian / heldOutMedian: near 1 samples are as new as held-out images are, near 0 they are copies. */
-  readonly ratio: number;
-  /** Each sample's distance over heldOutMedian, for a histogram. */
-  readonly ratios: Float64Array;
-  /**
-   * Share of samples whose nearest training image is nearer to another training image than to the sample. The published
-   * check of one sample; NaN if there is only one training image.
-   */
-  readonly authentic: number;
-  /** Indices of samples, the nearest to training first, for a strip of the worst cases. */
-  readonly closest: readonly number[];
-}
-
-/**
- * Compares how near samples and held-out images lie to the training images. Drawings of one kind are near each other
- * without any copying; only the comparison with held-out images tells that apart from memorising.
- * @param samples at least one; @param heldOut at least one, from the same source as the training images
- */
-export function memorisation(
-  samples: readonly Picture[],
-  train: NearestImages,
-  heldOut: readonly Picture[],
-): Memorisation {
-  if (samples.length === 0 || heldOut.length === 0) {
-    throw new RangeError(
-      `memorisation: expected samples and held-out images, got ${samples.length}, ${heldOut.length}`,
-    );
-  }
-  const ofSamples = samples.map(picture => train.find(picture));
-  const ofHeldOut = heldOut.map(picture => train.find(picture));
-  const sampleMedian = median(ofSamples);
-  const heldOutMedian = median(ofHeldOut);
-  return {
-    samples: ofSamples,
-    heldOut: ofHeldOut,
-    sampleMedian,
-    heldOutMedian,
-    ratio: quotient(sampleMedian, heldOutMedian),
-    ratios: Float64Array.from(ofSamples, ({ distance }) => quotient(distance, heldOutMedian)),
-    authentic: authenticShare(ofSamples, train),
-    closest: ofSamples.map((_, i) => i).sort((a, b) => ofSamples[a].distance - ofSamples[b].distance || a - b),
-  };
-}
-
-function authenticShare(samples: readonly Nearest[], train: NearestImages): number {
-  if (train.count < 2) return Number.NaN;
-  const own = new Map<number, number>(); // the distance of a training image to its neighbour; samples share neighbours
-  let authentic = 0;
-  for (const { index, distance } of samples) {
-    const neighbour = own.get(index) ?? train.find(train.reference(index), { except: index }).distance;
-    own.set(index, neighbour);
-    if (neighbour < distance) authentic++;
-  }
-  return authentic / samples.length;
-}
-
-function median(found: readonly Nearest[]): number {
-  const sorted = found.map(({ distance }) => distance).sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
-}
-
-/** Where held-out images are copies of training images too, samples that are copies are no worse than they. */
-function quotient(a: number, b: number): number {
-  return b === 0 && a === 0 ? 1 : a / b;
 }
 
 /** A picture cut into at most COARSE x COARSE cells. */

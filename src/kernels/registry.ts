@@ -73,6 +73,20 @@ export function defineKernel(definition: KernelDefinition): void {
   });
 }
 
+/** Takes a fused operation out again: nothing of it is left, and its name is free. */
+export function removeKernel(name: string): void {
+  const definition = definitions.get(name);
+  if (definition === undefined) throw new Error(`kernel ${name} is not defined`);
+  definitions.delete(name);
+  if (definition.gradient !== undefined) tf.unregisterGradient(name);
+  for (const { backendName } of registeredKernels(name)) tf.unregisterKernel(name, backendName);
+}
+
+function registeredKernels(name: string): tf.KernelConfig[] {
+  const backends = tf.engine().backendNames();
+  return backends.flatMap(backend => tf.getKernelsForBackend(backend).filter(({ kernelName }) => kernelName === name));
+}
+
 /**
  * Stands for the gradient of an output of a fused operation that the loss does not depend on: where there is nothing at
  * all, tfjs makes an array of zeros.

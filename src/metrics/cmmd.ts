@@ -51,13 +51,13 @@ export function clipDiscrepancyInterval(
 /** 1 - k of all pairs. */
 function remainders(x: Matrix, y: Matrix): { readonly xx: Matrix; readonly yy: Matrix; readonly xy: Matrix } {
   const [a, b] = [unitRows(x), unitRows(y)];
-  const of = (left: Matrix, right: Matrix): Matrix => {
+  const remainderOf = (left: Matrix, right: Matrix): Matrix => {
     const apart = squaredDistances(left, right);
     const { data } = apart;
     for (let i = 0; i < data.length; i++) data[i] = -Math.expm1(-data[i] / (2 * WIDTH * WIDTH));
     return apart;
   };
-  return { xx: of(a, a), yy: of(b, b), xy: of(a, b) };
+  return { xx: remainderOf(a, a), yy: remainderOf(b, b), xy: remainderOf(a, b) };
 }
 
 function meanOf({ columns, data }: Matrix, rows: Uint32Array, across: Uint32Array): number {

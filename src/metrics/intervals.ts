@@ -150,7 +150,7 @@ export function subsampling(
   statistic: (...rows: readonly Uint32Array[]) => number,
   { random, resamples = 100 }: { readonly random: Random; readonly resamples?: number },
 ): Interval {
-  return around(
+  return normalInterval(
     value,
     Array.from({ length: resamples }, () => statistic(...halves(sizes, random))),
   );
@@ -163,7 +163,7 @@ export function halves(sizes: readonly number[], random: Random): Uint32Array[] 
 }
 
 /** The value, 1.96 standard deviations of its resampled values either way. */
-export function around(value: number, resampled: ArrayLike<number>): Interval {
+export function normalInterval(value: number, resampled: ArrayLike<number>): Interval {
   const half = Z95 * deviation(resampled);
   return [value - half, value + half];
 }

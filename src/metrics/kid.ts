@@ -79,8 +79,8 @@ function overSubsets(
   y: Matrix,
   { random, subsetRows = 1000 }: KernelDistanceOptions,
 ): { readonly value: number; readonly interval: Interval } {
-  const some = (all: Matrix) => takeRows(all, random.permutation(all.rows).subarray(0, subsetRows));
-  const values = Float64Array.from({ length: SUBSETS }, () => kernelDistance(some(x), some(y)));
+  const drawRows = (all: Matrix) => takeRows(all, random.permutation(all.rows).subarray(0, subsetRows));
+  const values = Float64Array.from({ length: SUBSETS }, () => kernelDistance(drawRows(x), drawRows(y)));
   const value = mean(values);
   // Subsets overlap little in sets of this size; they are taken for independent.
   const half =

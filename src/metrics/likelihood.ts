@@ -20,7 +20,7 @@ defineMetric({
   measure: ({ likelihood: { nats, codes, imageSize, images } }, random) => {
     const value = mean(nats);
     const interval = nats.length > 1 ? bootstrap(nats, mean, { random }) : null;
-    const through = (metric: string, f: (nats: number) => number): Estimate => ({
+    const estimateBy = (metric: string, f: (nats: number) => number): Estimate => ({
       metric,
       value: f(value),
       interval: interval && [f(interval[0]), f(interval[1])],
@@ -28,9 +28,9 @@ defineMetric({
       reference: 0,
     });
     return [
-      through('nll', v => v),
-      through('perplexity', Math.exp),
-      through('bits-per-dim', v => (v * codes) / Math.LN2 / (imageSize * imageSize * 3)),
+      estimateBy('nll', v => v),
+      estimateBy('perplexity', Math.exp),
+      estimateBy('bits-per-dim', v => (v * codes) / Math.LN2 / (imageSize * imageSize * 3)),
     ];
   },
 });

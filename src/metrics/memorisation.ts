@@ -1,9 +1,10 @@
 /**
  * @file Whether a model paints training images again: the distance of its samples to the nearest training image over that
- * of held-out images, and the share that is no copy.
+ * of held-out images, and the share that is no copy. Authentic share: Alaa et al. 2022 (arXiv:2102.08921).
  */
 import type { Random } from '../core/random.ts';
-import { type Memorisation, memorisation } from '../image/nearest.ts';
+import type { Picture } from '../image/images.ts';
+import type { Nearest, NearestImages } from '../image/nearest.ts';
 import { defineMetric } from './define.ts';
 import { bootstrap, type Interval, quantile, wilson } from './intervals.ts';
 
@@ -26,7 +27,7 @@ defineMetric({
   rows: ['samples', 'floor'],
   byDefault: true,
   measure: ({ pictures: { pictures }, heldOut, training }, random) => {
-    const found = memorisation(pictures, training, heldOut.pictures);
+    const found = measureMemorisation(pictures, training, heldOut.pictures);
     const n = pictures.length;
     const sorted = [...found.ratios].sort((a, b) => a - b);
     return [
@@ -48,6 +49,81 @@ defineMetric({
     ];
   },
 });
+
+/** Whether samples are copies: distances to the nearest training image, beside those of images never trained on. */
+export interface Memorisation {
+  /** Nearest training image of every sample, in their order. */
+  readonly samples: readonly Nearest[];
+  /** Nearest training image of every held-out image, in their order. */
+  readonly heldOut: readonly Nearest[];
+  readonly sampleMedian: number;
+  readonly heldOutMedian: number;
+  /** sampleMedian / heldOutMedian: near 1 samples are as new as held-out images are, near 0 they are copies. */
+  readonly ratio: number;
+  /** Each sample's distance over heldOutMedian, for a histogram. */
+  readonly ratios: Float64Array;
+  /**
+   * Share of samples whose nearest training image is nearer to another training image than to the sample. The published
+   * check of one sample; NaN if there is only one training image.
+   */
+  readonly authentic: number;
+  /** Indices of samples, the nearest to training first, for a strip of the worst cases. */
+  readonly closest: readonly number[];
+}
+
+/**
+ * Compares how near samples and held-out images lie to the training images. Drawings of one kind are near each other
+ * without any copying; only the comparison with held-out images tells that apart from memorising.
+ * @param samples at least one; @param heldOut at least one, from the same source as the training images
+ */
+export function measureMemorisation(
+  samples: readonly Picture[],
+  train: NearestImages,
+  heldOut: readonly Picture[],
+): Memorisation {
+  if (samples.length === 0 || heldOut.length === 0) {
+    throw new RangeError(
+      `measureMemorisation: expected samples and held-out images, got ${samples.length}, ${heldOut.length}`,
+    );
+  }
+  const ofSamples = samples.map(picture => train.find(picture));
+  const ofHeldOut = heldOut.map(picture => train.find(picture));
+  const sampleMedian = median(ofSamples);
+  const heldOutMedian = median(ofHeldOut);
+  return {
+    samples: ofSamples,
+    heldOut: ofHeldOut,
+    sampleMedian,
+    heldOutMedian,
+    ratio: quotient(sampleMedian, heldOutMedian),
+    ratios: Float64Array.from(ofSamples, ({ distance }) => quotient(distance, heldOutMedian)),
+    authentic: authenticShare(ofSamples, train),
+    closest: ofSamples.map((_, i) => i).sort((a, b) => ofSamples[a].distance - ofSamples[b].distance || a - b),
+  };
+}
+
+function authenticShare(samples: readonly Nearest[], train: NearestImages): number {
+  if (train.count < 2) return Number.NaN;
+  const own = new Map<number, number>(); // the distance of a training image to its neighbour; samples share neighbours
+  let authentic = 0;
+  for (const { index, distance } of samples) {
+    const neighbour = own.get(index) ?? train.find(train.reference(index), { except: index }).distance;
+    own.set(index, neighbour);
+    if (neighbour < distance) authentic++;
+  }
+  return authentic / samples.length;
+}
+
+function median(found: readonly Nearest[]): number {
+  const sorted = found.map(({ distance }) => distance).sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
+
+/** Where held-out images are copies of training images too, samples that are copies are no worse than they. */
+function quotient(a: number, b: number): number {
+  return b === 0 && a === 0 ? 1 : a / b;
+}
 
 /** Both medians resampled. */
 function ratioInterval({ samples, heldOut }: Memorisation, random: Random): Interval {

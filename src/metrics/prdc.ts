@@ -13,7 +13,7 @@
 
 import type { Random } from '../core/random.ts';
 import { defineMetric } from './define.ts';
-import { around, halves, type Interval } from './intervals.ts';
+import { halves, type Interval, normalInterval } from './intervals.ts';
 import { type Matrix, squaredDistances } from './matrix.ts';
 
 defineMetric({
@@ -71,7 +71,7 @@ interface Distances {
 
 /** @param real more than k rows; @param samples more than k rows of the same length */
 export function prdc(real: Matrix, samples: Matrix, neighbours: Neighbours = {}): Prdc {
-  return ofRows(distances(real, samples), range(real.rows), range(samples.rows), neighbours);
+  return prdcOfRows(distances(real, samples), range(real.rows), range(samples.rows), neighbours);
 }
 
 /** The four numbers with intervals from halves of both sets drawn without replacement. */
@@ -81,13 +81,13 @@ export function prdcIntervals(
   { random, resamples = 50, ...neighbours }: Neighbours & { readonly random: Random; readonly resamples?: number },
 ): { readonly value: Prdc; readonly intervals: Readonly<Record<keyof Prdc, Interval>> } {
   const all = distances(real, samples);
-  const value = ofRows(all, range(real.rows), range(samples.rows), neighbours);
+  const value = prdcOfRows(all, range(real.rows), range(samples.rows), neighbours);
   const drawn = Array.from({ length: resamples }, () => {
     const [i, j] = halves([real.rows, samples.rows], random);
-    return ofRows(all, i, j, neighbours);
+    return prdcOfRows(all, i, j, neighbours);
   });
   const interval = (key: keyof Prdc): Interval => {
-    const [low, high] = around(
+    const [low, high] = normalInterval(
       value[key],
       drawn.map(each => each[key]),
     );
@@ -124,7 +124,7 @@ function distances(real: Matrix, samples: Matrix): Distances {
 }
 
 /** The numbers of some of the rows. */
-function ofRows(
+function prdcOfRows(
   { real, samples, cross }: Distances,
   i: Uint32Array,
   j: Uint32Array,

@@ -62,12 +62,14 @@ export function rPrecision(
       return sum;
     };
     const score = dot(own);
-    return others(count, own, distractors, random.fork('distractors', i)).every(text => dot(text) < score) ? 1 : 0;
+    return drawDistractors(count, own, distractors, random.fork('distractors', i)).every(text => dot(text) < score)
+      ? 1
+      : 0;
   });
 }
 
 /** Different numbers below n, never `own`. */
-function others(n: number, own: number, count: number, random: Random): number[] {
+function drawDistractors(n: number, own: number, count: number, random: Random): number[] {
   const drawn = new Set<number>();
   // Rejection is quick where few of many are drawn.
   if (count * 2 < n) {

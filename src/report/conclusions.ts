@@ -9,7 +9,8 @@ import { type Finding, familyName, isGame, type RunReport } from './contents.ts'
 import { totalOf } from './history.ts';
 import { formatMeasured, leaderOf, measuredRows, measureOf } from './measures.ts';
 import { formatAmount, formatCount, formatNumber, formatSeconds } from './numbers.ts';
-import { failureShares, hasFailed, type Share } from './stability.ts';
+import { capitalise, joinWords } from './sentences.ts';
+import { failureShares, hasFailed, type Share } from './verdicts.ts';
 
 type Runs = readonly RunReport[];
 
@@ -42,14 +43,14 @@ function budget(runs: Runs): Finding[] {
     spanOf(runs, 'images seen', run => totalOf(run.stages.slice(-1), 'images'), formatCount),
     spanOf(runs, 'parameters for sampling', run => run.parameters, formatCount),
   ];
-  const of = (kind: Span['kind']) => spans.filter(span => span.kind === kind);
-  const equal = of('equal').map(({ what }) => what);
+  const ofKind = (kind: Span['kind']) => spans.filter(span => span.kind === kind);
+  const equal = ofKind('equal').map(({ what }) => what);
   const parts = [
     equal.length > 0
-      ? `Equal to within ${100 * EQUAL} %: ${list(equal)}.`
+      ? `Equal to within ${100 * EQUAL} %: ${joinWords(equal)}.`
       : 'The runs are equal on no axis of the budget.',
-    ...of('different').map(({ what, text }) => `${capital(what)} ${verb(what)} from ${text}.`),
-    ...of('unknown').map(({ what, text }) => `${capital(what)}: not recorded for ${text}.`),
+    ...ofKind('different').map(({ what, text }) => `${capitalise(what)} ${verb(what)} from ${text}.`),
+    ...ofKind('unknown').map(({ what, text }) => `${capitalise(what)}: not recorded for ${text}.`),
   ];
   if (equal.length === 0 || !equal.some(what => what !== 'parameters for sampling')) {
     parts.push('A difference in quality below may be a difference in budget.');
@@ -75,7 +76,7 @@ function spanOf(
   });
   if (known.length < runs.length) {
     const missing = runs.filter(run => amount(run) === null).map(({ name }) => name);
-    return { kind: 'unknown', what, text: list(missing) };
+    return { kind: 'unknown', what, text: joinWords(missing) };
   }
   const sorted = known.sort((a, b) => a.value - b.value);
   const [least, most] = [sorted[0], sorted[sorted.length - 1]];
@@ -88,7 +89,9 @@ function quality(runs: Runs): Finding[] {
   const rows = measuredRows(runs).filter(({ measure }) => measure.leads);
   if (rows.length === 0) {
     const titles = allQuantities().flatMap(({ name, leads }) => (leads ? measureOf(name).title : []));
-    return [{ topic: 'quality', text: `${list(titles)} were not measured: nothing is said of which run paints best.` }];
+    return [
+      { topic: 'quality', text: `${joinWords(titles)} were not measured: nothing is said of which run paints best.` },
+    ];
   }
   const findings = rows.flatMap((row): Finding[] => {
     const { features, measure, samples } = row;
@@ -111,8 +114,9 @@ function rankingOf(by: string, value: string, { name, tied, behind, clear, alike
   if (measured === 1) return `${by}, ${name} scores ${value}; no other run was measured.`;
   if (!alike) return `${by}, no order is claimed: the runs were measured on different numbers of images.`;
   if (clear) return `${by}, ${name} is best with ${value}: its interval overlaps no other.`;
-  const rest = behind.length > 0 ? ` ${list(behind)} ${behind.length === 1 ? 'is' : 'are'} worse than ${name}.` : '';
-  return `${by}, the intervals of ${list([name, ...tied])} overlap: no order between them is claimed.${rest}`;
+  const rest =
+    behind.length > 0 ? ` ${joinWords(behind)} ${behind.length === 1 ? 'is' : 'are'} worse than ${name}.` : '';
+  return `${by}, the intervals of ${joinWords([name, ...tied])} overlap: no order between them is claimed.${rest}`;
 }
 
 /** What the tokenizer alone costs, beside what real images score. */
@@ -125,7 +129,7 @@ function ceiling(runs: Runs): Finding[] {
     value === null ? [] : [`${formatMeasured(value, row)} (${name})`],
   );
   if (parts.length === 0) return [];
-  const text = `Reconstructions by the tokenizer have a ${row.measure.heading} of ${list(parts)}${beside}: what it loses, the transformer cannot paint.`;
+  const text = `Reconstructions by the tokenizer have a ${row.measure.heading} of ${joinWords(parts)}${beside}: what it loses, the transformer cannot paint.`;
   return [{ topic: 'ceiling', text }];
 }
 
@@ -158,7 +162,7 @@ function certainty(shares: readonly Share[]): string[] {
     const range = interval.map(end => formatNumber(100 * end, 2)).join(' to ');
     byRange.set(range, [...(byRange.get(range) ?? []), familyName(family)]);
   }
-  const parts = [...byRange].map(([range, names]) => `${range} % (${list(names)})`);
+  const parts = [...byRange].map(([range, names]) => `${range} % (${joinWords(names)})`);
   return parts.length === 0 ? [] : [`95 % intervals of the true share of failures: ${parts.join(', ')}.`];
 }
 
@@ -172,15 +176,15 @@ function claimOf(shares: readonly Share[]): string {
   if (judged.length === 0) return `No GAN's samples were checked in training: these runs say nothing of ${claim}.`;
   const [a, b] = [failuresOf(games), failuresOf(others)];
   if (a.failed === 0) {
-    const names = list(judged.map(({ family }) => familyName(family)));
+    const names = joinWords(judged.map(({ family }) => familyName(family)));
     const besides = b.failed > 0 ? ` ${b.failed} of ${b.trials} other runs failed.` : '';
     return `No GAN run collapsed or diverged: ${claim} is not supported here. ${names} ${judged.length === 1 ? 'was' : 'were'} stable in ${a.trials} ${a.trials === 1 ? 'run' : 'runs'}.${besides}`;
   }
   const stable = judged.filter(({ failed }) => failed === 0).map(({ family }) => familyName(family));
-  const but = stable.length === 0 ? '' : ` That does not hold for ${list(stable)}, of which no run failed.`;
-  if (b.trials === 0) return `${capital(claim)} cannot be tested: only GANs were judged here.${but}`;
+  const but = stable.length === 0 ? '' : ` That does not hold for ${joinWords(stable)}, of which no run failed.`;
+  if (b.trials === 0) return `${capitalise(claim)} cannot be tested: only GANs were judged here.${but}`;
   if (b.failed * a.trials >= a.failed * b.trials) {
-    return `Other families failed as often as the GANs (${b.failed} of ${b.trials} against ${a.failed} of ${a.trials}): ${claim} is not supported here.${stable.length === 0 ? '' : ` No ${list(stable)} run failed.`}`;
+    return `Other families failed as often as the GANs (${b.failed} of ${b.trials} against ${a.failed} of ${a.trials}): ${claim} is not supported here.${stable.length === 0 ? '' : ` No ${joinWords(stable)} run failed.`}`;
   }
   const [ofGames, ofOthers] = [wilson(a.failed, a.trials), wilson(b.failed, b.trials)];
   const counts = `${a.failed} of ${a.trials} against ${b.failed} of ${b.trials}`;
@@ -221,8 +225,8 @@ function overfitting(runs: Runs): Finding[] {
     return least.value > 0 && last.value > OVERFIT * least.value ? [{ name, how }] : [];
   });
   if (found.length === 0) return [];
-  const [each, who] = [found.map(({ name, how }) => `${how} (${name})`), list(found.map(({ name }) => name))];
-  const text = `${who} ${found.length === 1 ? 'over-fits' : 'over-fit'}: the loss on held-out images rose again, ${list(each)}. That is no instability, but it is a failure to generalise.`;
+  const [each, who] = [found.map(({ name, how }) => `${how} (${name})`), joinWords(found.map(({ name }) => name))];
+  const text = `${who} ${found.length === 1 ? 'over-fits' : 'over-fit'}: the loss on held-out images rose again, ${joinWords(each)}. That is no instability, but it is a failure to generalise.`;
   return [{ topic: 'overfitting', text }];
 }
 
@@ -235,9 +239,9 @@ function memorised(runs: Runs): Finding[] {
   );
   if (known.length === 0) return [];
   const ratios = known.map(({ name, ratio }) => ({ name, ratio })).sort((a, b) => a.ratio - b.ratio);
-  const tell = ({ name, ratio }: (typeof ratios)[number]) => `${formatNumber(ratio, 2)} (${name})`;
+  const describe = ({ name, ratio }: (typeof ratios)[number]) => `${formatNumber(ratio, 2)} (${name})`;
   const [first, last] = [ratios[0], ratios[ratios.length - 1]];
-  const told = known.length > MOST_RATIOS ? `${tell(first)} to ${tell(last)}` : list(ratios.map(tell));
+  const told = known.length > MOST_RATIOS ? `${describe(first)} to ${describe(last)}` : joinWords(ratios.map(describe));
   const text = `Median distance to the nearest training image over that of held-out images: ${told}. Near 1 samples are as new as held-out images, near 0 they are copies.`;
   return [{ topic: 'memorisation', text }];
 }
@@ -254,21 +258,12 @@ function cost(runs: Runs): Finding[] {
     const range = `${formatNumber(fast.msPerImage)} to ${formatNumber(slow.msPerImage)} ms an image`;
     return [{ topic: 'cost', text: `Sampling costs about the same by every run: ${range} on this machine.` }];
   }
-  const of = ({ name, msPerImage, passes }: typeof fast) =>
+  const describe = ({ name, msPerImage, passes }: typeof fast) =>
     `${name} (${formatNumber(msPerImage)} ms an image, ${formatCount(passes)} ${passes === 1 ? 'pass' : 'passes'})`;
-  const text = `Sampling is cheapest with ${of(fast)} and dearest with ${of(slow)}: a factor of ${formatNumber(slow.msPerImage / fast.msPerImage, 2)} on this machine.`;
+  const text = `Sampling is cheapest with ${describe(fast)} and dearest with ${describe(slow)}: a factor of ${formatNumber(slow.msPerImage / fast.msPerImage, 2)} on this machine.`;
   return [{ topic: 'cost', text }];
-}
-
-/** a; a and b; a, b and c */
-export function list(names: readonly string[]): string {
-  return names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} and ${names[names.length - 1]}`;
 }
 
 function verb(what: string): string {
   return what === 'wall time' ? 'goes' : 'go';
-}
-
-function capital(text: string): string {
-  return text.slice(0, 1).toUpperCase() + text.slice(1);
 }

@@ -8,7 +8,7 @@ import { mainStage } from './history.ts';
 import { type Line, legend, lineChart } from './linechart.ts';
 import { type Html, html } from './markup.ts';
 import { amountUnit, formatCount, timeUnit, type Unit } from './numbers.ts';
-import { hasFailed } from './stability.ts';
+import { hasFailed } from './verdicts.ts';
 
 type Runs = readonly RunReport[];
 type Axis = 'seconds' | 'images' | 'flops';
@@ -123,11 +123,13 @@ function lossLines({ runs, tone }: Group): Line[] {
 }
 
 function lineOf({ name, tone, dash, runs }: Group, axis: Axis, value: 'kid' | 'coverage'): Line {
-  const of = (check: Check) => scaled(check[value], value);
-  const { points, band } = merge(runs.map(({ checks }) => checks.map(check => [check.step, check[axis], of(check)])));
+  const shownOf = (check: Check) => scaled(check[value], value);
+  const { points, band } = merge(
+    runs.map(({ checks }) => checks.map(check => [check.step, check[axis], shownOf(check)])),
+  );
   const crosses = runs.filter(hasFailed).flatMap(({ name: run, verdict, checks }) => {
     const at = checks.findLast(check => verdict.step !== null && check.step <= verdict.step && check[value] !== null);
-    const [x, y] = [at?.[axis] ?? null, at === undefined ? null : of(at)];
+    const [x, y] = [at?.[axis] ?? null, at === undefined ? null : shownOf(at)];
     return x === null || y === null ? [] : [{ x, y, title: `${run}: ${verdict.kind} (${verdict.rule})` }];
   });
   return { name, tone, dash, points, band, crosses, dots: true };

@@ -27,14 +27,16 @@ export function groupNames(configs: readonly RunConfig[]): string[] {
     const differing = [...settings[i].keys()].filter(field =>
       others.some(other => other.get(field) !== settings[i].get(field)),
     );
-    const told = differing.slice(0, MOST_TOLD).map(field => tell(config.family, field, settings[i].get(field) ?? ''));
+    const told = differing
+      .slice(0, MOST_TOLD)
+      .map(field => describeSetting(config.family, field, settings[i].get(field) ?? ''));
     // More differences than a name holds still make different groups.
     const rest = differing.length > MOST_TOLD ? [`and ${digest(differing.map(field => settings[i].get(field)))}`] : [];
     return [familyName(config.family), ...told, ...rest].join(', ');
   });
 }
 
-function tell(family: string, field: string, value: string): string {
+function describeSetting(family: string, field: string, value: string): string {
   const text = value.replaceAll('"', '');
   if (field === 'train.steps') return `${text} steps`;
   return familyOf(family).words.setting?.(field, text) ?? `${field.replace(/^.*\./, '')} ${text}`;

@@ -149,8 +149,8 @@ function latest(lines: readonly Fields[], weights: string): Measured[] {
   for (const line of lines) {
     const metric = textOf(line.metric);
     if (line.stage !== 'eval' || metric === null) continue;
-    const of = textOf(line.weights);
-    if (of !== null && of !== weights) continue;
+    const kind = textOf(line.weights);
+    if (kind !== null && kind !== weights) continue;
     const row = line.row === 'floor' || line.row === 'reconstruction' ? line.row : 'samples';
     const features = textOf(line.features);
     const key = JSON.stringify([metric, row, features]);
@@ -159,7 +159,7 @@ function latest(lines: readonly Fields[], weights: string): Measured[] {
       metric,
       row,
       features,
-      weights: of,
+      weights: kind,
       value: numberOf(line.value),
       low: numberOf(line.low),
       high: numberOf(line.high),

@@ -55,14 +55,14 @@ export function measuredRows(runs: readonly RunReport[]): MeasuredRow[] {
     .filter(applies)
     .sort((a, b) => rank(a.metric) - rank(b.metric))
     .map(({ metric, features }) => {
-      const of = (row: Measured['row']) =>
+      const inRow = (row: Measured['row']) =>
         runs.flatMap(run => {
           const found = run.metrics.find(m => m.metric === metric && m.features === features && m.row === row);
           return found === undefined ? [] : [[run.name, found] as const];
         });
-      const samples = new Map(of('samples'));
+      const samples = new Map(inRow('samples'));
       const measure = measureOf(metric);
-      const floors = of('floor').map(([, found]) => found);
+      const floors = inRow('floor').map(([, found]) => found);
       // The floor of most images is the surest one.
       floors.sort((a, b) => (b.n ?? 0) - (a.n ?? 0));
       const best = leaderOf(samples, measure)?.clear === true ? (leaderOf(samples, measure)?.name ?? null) : null;
@@ -71,7 +71,7 @@ export function measuredRows(runs: readonly RunReport[]): MeasuredRow[] {
         features,
         measure,
         samples,
-        reconstructions: new Map(of('reconstruction')),
+        reconstructions: new Map(inRow('reconstruction')),
         floor: floors[0] ?? null,
         best,
       };

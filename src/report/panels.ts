@@ -6,7 +6,7 @@ import { totalOf } from './history.ts';
 import { type Cell, type Html, html, image, table } from './markup.ts';
 import { formatMeasured, type MeasuredRow, measuredRows } from './measures.ts';
 import { formatAmount, formatCount, formatNumber, formatSeconds } from './numbers.ts';
-import { failureShares } from './stability.ts';
+import { failureShares } from './verdicts.ts';
 
 type Runs = readonly RunReport[];
 
@@ -173,11 +173,11 @@ function resultCell(found: Measured | undefined, row: MeasuredRow, run?: RunRepo
     return html`<span class="missing">–${found?.reason == null ? undefined : html`<small>${found.reason}</small>`}</span>`;
   }
   const { low, high, value, step } = found;
-  const of = (shown: number) => formatMeasured(shown, row);
+  const format = (shown: number) => formatMeasured(shown, row);
   const range =
-    low === null || high === null ? undefined : html`<small class="nowrap">[${of(low)}, ${of(high)}]</small>`;
+    low === null || high === null ? undefined : html`<small class="nowrap">[${format(low)}, ${format(high)}]</small>`;
   const old = run !== undefined && step !== null && step !== run.step;
-  const cell = html`<b>${of(value)}</b>${range}${old ? html`<small>at step ${formatCount(step)}</small>` : undefined}`;
+  const cell = html`<b>${format(value)}</b>${range}${old ? html`<small>at step ${formatCount(step)}</small>` : undefined}`;
   return { cell, kind: run !== undefined && row.best === run.name ? 'best' : '' };
 }
 
@@ -186,10 +186,10 @@ export function metricsCharts(runs: Runs): Html {
   const rows = measuredRows(runs).filter(({ measure, samples }) => measure.leads && samples.size > 0);
   return html`<div class="charts">${rows.map(row => {
     const { measure, samples, features, floor, reconstructions } = row;
-    const by = (value: number | null) => (value === null ? null : value * measure.scale);
+    const scaled = (value: number | null) => (value === null ? null : value * measure.scale);
     const dot = (name: string, tone: string, { value, low, high }: Measured): Dot => {
       const text = value === null ? '–' : formatMeasured(value, row);
-      return { name, tone, value: by(value), low: by(low), high: by(high), text };
+      return { name, tone, value: scaled(value), low: scaled(low), high: scaled(high), text };
     };
     const dots = [
       ...runs.flatMap(({ name, family }) => {

@@ -23,14 +23,14 @@ import type { Report, RunReport, Stage } from '../report/contents.ts';
 import { aidsOf, groupNames, shortNames } from '../report/groups.ts';
 import { readHistory } from '../report/history.ts';
 import { renderPage } from '../report/page.ts';
-import { progressOf, verdictOf } from '../report/stability.ts';
+import { progressOf, verdictOf } from '../report/verdicts.ts';
 import {
   type ComparedRun,
   openComparisonData,
   type PaintedRun,
   type PaintingRequest,
   paintRuns,
-} from './comparison/paintings.ts';
+} from './comparison/paint-runs.ts';
 import { evaluateRun } from './evaluate.ts';
 import { type Session, startEngine } from './session.ts';
 

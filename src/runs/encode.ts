@@ -1,6 +1,7 @@
 /** @file A data set through the patch tokenizer: every crop of every item as codes. */
+
+import type { Item, Problem } from '../../data/dataset.ts';
 import { type Decoded, decodeAll } from '../../data/decoded.ts';
-import type { Item, Problem } from '../../data/index.ts';
 import type { PatchTokenizer } from '../../tokenizer/patch.ts';
 import type { RunConfig } from '../config/run.ts';
 import { imagesToTensor } from '../image/pixels.ts';

@@ -4,7 +4,7 @@
  * be the text encoder that a judged model was conditioned by, so it is trained anew from a seed of its own.
  */
 import { existsSync } from 'node:fs';
-import { openDataset } from '../../data/index.ts';
+import { openDataset } from '../../data/open.ts';
 import type { RunConfig } from '../config/run.ts';
 import { featuresConfig } from '../families/featuresconfig.ts';
 import { runPaths } from '../io/runfolder.ts';

@@ -1,6 +1,7 @@
 /** @file The images of a run as its config has them: the split, the crops, and whether they fit the memory. */
+
+import { type Dataset, type Item, splitOf } from '../../data/dataset.ts';
 import type { CropsOptions } from '../../data/decoded.ts';
-import { type Dataset, type Item, splitOf } from '../../data/index.ts';
 import type { ImagesConfig } from '../config/run.ts';
 import { UserError } from '../core/errors.ts';
 

@@ -2,7 +2,7 @@
 
 import { existsSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
-import { openDataset } from '../../data/index.ts';
+import { openDataset } from '../../data/open.ts';
 import { UserError } from '../core/errors.ts';
 import { readRun } from '../families/config.ts';
 import { familyOf } from '../families/families.ts';

@@ -3,7 +3,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { decodeAll } from '../../data/decoded.ts';
-import { openDataset } from '../../data/index.ts';
+import { openDataset } from '../../data/open.ts';
 import type { ImagesConfig, RunConfig } from '../config/run.ts';
 import { kebab } from '../config/schema.ts';
 import { UserError } from '../core/errors.ts';

@@ -3,7 +3,7 @@
  * stages are those of the run's family; each leaves files by which the next start knows that it is done.
  */
 import { existsSync } from 'node:fs';
-import { openDataset } from '../../data/index.ts';
+import { openDataset } from '../../data/open.ts';
 import { runPaths } from '../io/runfolder.ts';
 import { splitDataset } from './images.ts';
 import { withRun } from './run.ts';

@@ -3,9 +3,10 @@
 import { readFile } from 'node:fs/promises';
 import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
+import { splitOf } from '../../data/dataset.ts';
 import { drawEmoji, emojiDrawings, makeEmoji } from '../../data/emoji.ts';
 import { phraseOf, tonesOf, withStyle } from '../../data/emoji-names.ts';
-import { openDataset, splitOf } from '../../data/index.ts';
+import { openDataset } from '../../data/open.ts';
 import { folder } from './files.ts';
 
 describe('emoji captions', () => {

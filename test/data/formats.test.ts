@@ -6,9 +6,10 @@ import { parquetWriteBuffer } from 'hyparquet-writer';
 import sharp from 'sharp';
 import { pack } from 'tar-stream';
 import { describe, expect, test } from 'vitest';
-import { openDataset, splitOf } from '../../data/index.ts';
+import { splitOf } from '../../data/dataset.ts';
+import { RowGroups } from '../../data/formats/parquet.ts';
 import { contactSheet, formatInspection, inspectDataset } from '../../data/inspect.ts';
-import { RowGroups } from '../../data/parquet.ts';
+import { openDataset } from '../../data/open.ts';
 import { UserError } from '../../src/core/errors.ts';
 import { folder, plain } from './files.ts';
 

@@ -2,7 +2,8 @@
 
 import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
-import { openDataset, splitOf } from '../../data/index.ts';
+import { splitOf } from '../../data/dataset.ts';
+import { openDataset } from '../../data/open.ts';
 import {
   drawScene,
   heldOutCaptions,
@@ -15,7 +16,7 @@ import {
 } from '../../data/shapes.ts';
 import { UserError } from '../../src/core/errors.ts';
 import { Random } from '../../src/core/random.ts';
-import { SceneJudge } from '../../src/metrics/judges/scenes.ts';
+import { SceneJudge } from '../../src/metrics/judges/scene-judge.ts';
 import { folder } from './files.ts';
 
 const judge = new SceneJudge();

@@ -2,8 +2,8 @@
 
 import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
+import type { Item, Problem } from '../../data/dataset.ts';
 import { decodeAll } from '../../data/decoded.ts';
-import type { Item, Problem } from '../../data/index.ts';
 import { fromDisk, fromMemory, ImageBatches } from '../../data/stream.ts';
 import { UserError } from '../../src/core/errors.ts';
 import { plain } from './files.ts';

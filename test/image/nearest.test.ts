@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { Random } from '../../src/core/random.ts';
 import { blank, Images, type Picture } from '../../src/image/images.ts';
-import { memorisation, NearestImages } from '../../src/image/nearest.ts';
+import { NearestImages } from '../../src/image/nearest.ts';
 import { resizeArea, resizeNearest } from '../../src/image/resize.ts';
 
 function noise(random: Random, size: number, centre = 127, spread = 255): Picture {
@@ -114,49 +114,5 @@ describe('NearestImages', () => {
     expect(() => new NearestImages(Images.of([blank(4, 5)]))).toThrow(/expected square images, got 1 of 4 x 5 pixels/);
     expect(() => new NearestImages(Images.allocate(0, blank(4, 4)))).toThrow(/got 0 of 4 x 4/);
     expect(() => new NearestImages(Images.of([blank(4, 4)])).find(blank(4, 4), { except: 0 })).toThrow(/left out/);
-  });
-});
-
-describe('memorisation', () => {
-  const random = new Random(7);
-  const images = Array.from({ length: 150 }, () => noise(random, 8));
-  const training = images.slice(0, 100);
-  const heldOut = images.slice(100, 125);
-  const train = new NearestImages(Images.of(training));
-
-  test('gives copies a ratio near 0 and calls none authentic', () => {
-    const copies = [disturb(training[3], 2), training[60], disturb(training[8], 1)];
-    const result = memorisation(copies, train, heldOut);
-    expect(result.samples.map(({ index }) => index)).toEqual([3, 60, 8]);
-    expect(result.sampleMedian).toBeCloseTo(1 / 255, 12);
-    expect(result.ratio).toBeCloseTo(1 / 255 / result.heldOutMedian, 12);
-    expect(result.ratio).toBeLessThan(0.02);
-    expect(result.authentic).toBe(0);
-    expect(result.closest).toEqual([1, 2, 0]);
-  });
-
-  test('gives new images of the same kind a ratio near 1', () => {
-    const result = memorisation(images.slice(125), train, heldOut);
-    expect(result.ratio).toBeGreaterThan(0.95);
-    expect(result.ratio).toBeLessThan(1.05);
-    const found = heldOut.map(picture => naive(picture, training).distance).sort((a, b) => a - b);
-    expect(result.heldOutMedian).toBeCloseTo(found[12], 12);
-    expect(result.ratios[0]).toBeCloseTo(result.samples[0].distance / found[12], 12);
-  });
-
-  test('counts as authentic what is farther from its nearest training image than that is from the next', () => {
-    const grey = (value: number) => blank(2, 2, [value, value, value]);
-    const pair = new NearestImages(Images.of([grey(100), grey(110)])); // neighbours at 10
-    const samples = [grey(95), grey(89), grey(121), grey(104)]; // at 5, 11, 11, 4
-    expect(memorisation(samples, pair, [grey(90), grey(120)]).authentic).toBe(0.5);
-    expect(memorisation([grey(1)], new NearestImages(Images.of([grey(0)])), [grey(2)]).authentic).toBeNaN();
-    // The median of an even number is the mean of the middle two: (5 + 11) / 2 over 10.
-    expect(memorisation(samples, pair, [grey(90), grey(120)]).ratio).toBeCloseTo(0.8, 12);
-  });
-
-  test('does not call copies worse than held-out images that are copies themselves', () => {
-    expect(memorisation([training[0]], train, [training[1]]).ratio).toBe(1);
-    expect(memorisation([heldOut[0]], train, [training[1]]).ratio).toBe(Number.POSITIVE_INFINITY);
-    expect(() => memorisation([], train, heldOut)).toThrow(RangeError);
   });
 });

@@ -266,18 +266,20 @@ describe('logits that are no numbers, and settings at the ends of their range', 
 
   test('C++ refuses what TypeScript would not let through', async () => {
     const backend = await useNative();
-    const draw = (change: Readonly<Record<number, number>> = {}, images = 2) => {
-      const numbers = [2, 3, 1, 1, 3, 1].map((x, i) => change[i] ?? x);
-      const buffers = [tf.tensor([1, 2, 3, 1, 2, 3]), new Float64Array(images), new Int32Array(2), new Float64Array(2)];
-      backend.callInOrder('drawCodes', buffers, numbers);
+    const good = { images: 2, rows: 2, K: 3, guidance: 1, temperature: 1, most: 3, share: 1 };
+    const draw = (change: Partial<typeof good> = {}, images = 2) => {
+      const logits = Float32Array.of(1, 2, 3, 1, 2, 3);
+      const views = [logits, new Float64Array(images), new Int32Array(2), new Float64Array(2)];
+      backend.callPacked('drawCodes', views, Object.values({ ...good, ...change }));
     };
     draw();
-    const wrong: readonly Readonly<Record<number, number>>[] = [
-      ...[{ 0: 3 }, { 1: 4 }, { 0: -1 }, { 1: 0 }, { 2: 2 }], // images, codes, guidance
-      ...[{ 3: -1 }, { 3: nan }, { 4: 0 }, { 4: 4 }, { 4: -5 }, { 5: -0.5 }, { 5: 2 }, { 5: nan }],
+    const wrong: readonly Partial<typeof good>[] = [
+      ...[{ images: 3 }, { rows: 3 }, { K: 4 }, { images: -1 }, { K: 0 }, { guidance: 2 }],
+      ...[{ temperature: -1 }, { temperature: nan }, { most: 0 }, { most: 4 }, { most: -5 }],
+      ...[{ share: -0.5 }, { share: 2 }, { share: nan }],
     ];
     for (const change of wrong) expect(() => draw(change), JSON.stringify(change)).toThrow(/^draw/);
-    expect(() => draw({}, 1)).toThrow(/fewer numbers than images/);
+    expect(() => draw({}, 1)).toThrow(/u has less than images elements/);
     draw();
   });
 });

@@ -18,17 +18,8 @@ import { bytesOf, firstLike, type RunKernel, shapeOf, snapshot, withResult } fro
 /** Which number says that operands are bf16, if one does. */
 function precisionAt(kernel: string): number | undefined {
   const call = declaredCalls().get(kernel);
-  return call === undefined ? undeclared[kernel] : numberPlaces(call.numbers).places.get('precision');
+  return call && numberPlaces(call.numbers).places.get('precision');
 }
-
-const undeclared: Readonly<Record<string, number>> = {
-  attention: 8,
-  attentionGradient: 8,
-  decoderSizes: 13,
-  decoderPackLayer: 13,
-  decoderPackEnds: 13,
-  decoderStep: 13,
-};
 
 /** Of one kernel and precision. */
 export interface RecordLimits {

@@ -13,7 +13,7 @@ import { conclude } from '../../src/report/conclusions.ts';
 import type { Embedded, NearestTraining, Report, RunReport } from '../../src/report/contents.ts';
 import { aidsOf, groupNames } from '../../src/report/groups.ts';
 import { readHistory } from '../../src/report/history.ts';
-import { progressOf, verdictOf } from '../../src/report/stability.ts';
+import { progressOf, verdictOf } from '../../src/report/verdicts.ts';
 
 /** A config of a family, as `tessera train` would resolve it. */
 export function configOf(family: string, given: Readonly<Record<string, unknown>> = {}): RunConfig {

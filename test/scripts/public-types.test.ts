@@ -1,4 +1,9 @@
 /** @file The types that stand for tfjs's in the package's declarations: what tfjs makes fits them. */
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-cpu';
 import { expect, test } from 'vitest';
@@ -18,4 +23,26 @@ test('a tensor and a variable of tfjs are what the declarations say', async () =
   expect([seen.name, seen.trainable]).toEqual(['weights', true]);
   seen.dispose();
   expect(variable.isDisposed).toBe(true);
+});
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const dist = join(root, 'dist', 'src');
+const unbuilt = existsSync(join(dist, 'tfjs.d.ts')) ? '' : ' (skipped: `npm run build` makes them)';
+
+test.skipIf(unbuilt !== '')(`the declarations compile with no library skipped${unbuilt}`, () => {
+  const folder = mkdtempSync(join(tmpdir(), 'tessera-types-'));
+  try {
+    const compilerOptions = {
+      ...{ target: 'es2023', module: 'nodenext', moduleResolution: 'nodenext', strict: true, noEmit: true },
+      ...{ skipLibCheck: false, types: [] },
+    };
+    const files = ['index.d.ts', 'cli.d.ts'].map(name => join(dist, name));
+    writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, files }));
+    const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
+    const { stdout, status } = spawnSync(process.execPath, [tsc, '-p', folder], { encoding: 'utf8' });
+    expect(stdout.split('\n').slice(0, 5).join('\n')).toBe('');
+    expect(status).toBe(0);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });

@@ -2,7 +2,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, test } from 'vitest';
 import { LaneAdam } from '../../scripts/studies/stability/adam.ts';
-import { families } from '../../scripts/studies/stability/families.ts';
 import { discriminatorLoss } from '../../scripts/studies/stability/gan.ts';
 import { Lanes } from '../../scripts/studies/stability/lanes.ts';
 import {
@@ -12,6 +11,7 @@ import {
   inputGradient,
   orthogonal,
 } from '../../scripts/studies/stability/mlp.ts';
+import { families } from '../../scripts/studies/stability/ring-families.ts';
 import { Random } from '../../src/core/random.ts';
 import { valueAndGradients } from '../../src/kernels/autodiff.ts';
 import { expectAllclose, finiteDifferences, normal, useNative } from '../support.ts';

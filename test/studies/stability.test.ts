@@ -5,19 +5,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { binarySearch, cumulative } from '../../scripts/studies/stability/categorical.ts';
-import { conclude, formatP, formatRate } from '../../scripts/studies/stability/conclude.ts';
-import { families } from '../../scripts/studies/stability/families.ts';
 import { addPairs, comparePairs } from '../../scripts/studies/stability/pairs.ts';
+import { centre, judge, ringPoints } from '../../scripts/studies/stability/ring.ts';
+import { families } from '../../scripts/studies/stability/ring-families.ts';
+import { ringPage } from '../../scripts/studies/stability/ring-page.ts';
 import {
   type FamilyResult,
   type RunResult,
   type Settings,
   summarise,
   widestBand,
-} from '../../scripts/studies/stability/results.ts';
-import { centre, judge, ringPoints } from '../../scripts/studies/stability/ring.ts';
-import { resultsText, runRing } from '../../scripts/studies/stability/study.ts';
-import { ringPage } from '../../scripts/studies/stability/table.ts';
+} from '../../scripts/studies/stability/ring-results.ts';
+import { resultsText, runRing } from '../../scripts/studies/stability/ring-study.ts';
+import { conclude, formatP, formatRate } from '../../scripts/studies/stability/ring-words.ts';
 import { TerminalReporter } from '../../src/cli/terminal/progress.ts';
 import { UserError } from '../../src/core/errors.ts';
 import { Random } from '../../src/core/random.ts';

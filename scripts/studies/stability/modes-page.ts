@@ -4,7 +4,6 @@ import { markdownTable } from '../../../src/cli/terminal/tables.ts';
 import type { Picture } from '../../../src/image/images.ts';
 import { drawSheet } from '../../../src/image/sheet.ts';
 import { deviation, mean } from '../../../src/metrics/intervals.ts';
-import { formatRate } from './conclude.ts';
 import {
   byRate,
   type ModesResult,
@@ -15,6 +14,7 @@ import {
 } from './modes-results.ts';
 import { attributeNames, K, klFloor, type Score } from './modes-score.ts';
 import { concludeModes, percent } from './modes-words.ts';
+import { formatRate } from './ring-words.ts';
 
 /** The whole page. @param pictures names of the sample sheets, which lie beside it */
 export function modesPage(

@@ -6,7 +6,7 @@
 import { z } from 'zod';
 import { type Mode, modeAttributes, modes } from '../../../data/modes.ts';
 import type { Picture } from '../../../src/image/images.ts';
-import { ModeJudge } from '../../../src/metrics/judges/modes.ts';
+import { ModeJudge } from '../../../src/metrics/judges/mode-judge.ts';
 
 /** A picture's scene, or undefined where it shows none, beside the one that was asked for. */
 export interface Answer {

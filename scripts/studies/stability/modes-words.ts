@@ -1,9 +1,10 @@
 /** @file The words about tier T2, made from its numbers: other numbers would say the opposite. */
 import { fisherExact, wilson } from '../../../src/metrics/intervals.ts';
-import { aboutPairs, formatP, formatRate } from './conclude.ts';
+import { capitalise } from '../../../src/report/sentences.ts';
 import { byFamily, type ModesResult, type ModesSummary, type References, stands } from './modes-results.ts';
 import { K } from './modes-score.ts';
 import { comparePairs } from './pairs.ts';
+import { aboutPairs, formatP, formatRate } from './ring-words.ts';
 
 /** Below this a difference is called one. */
 const LEVEL = 0.05;
@@ -35,7 +36,7 @@ function aboutFamily(family: ModesSummary): string[] {
   const scored = results.flatMap(result => (result.score === null ? [] : [{ ...result, score: result.score }]));
   const broken = results.filter(({ finite }) => !finite).length;
   const nonfinite = broken === 0 ? '' : `, and ${broken} met a loss that is not finite`;
-  const first = `${capital(label)}: ${successes} of ${runs} runs paint at least half of the ${K} scenes (95% interval ${low} to ${high}%)${nonfinite}.`;
+  const first = `${capitalise(label)}: ${successes} of ${runs} runs paint at least half of the ${K} scenes (95% interval ${low} to ${high}%)${nonfinite}.`;
   if (scored.length === 0) return [first];
   const best = scored.reduce((a, b) => (b.score.right / b.score.images > a.score.right / a.score.images ? b : a));
   const { score } = best;
@@ -58,7 +59,7 @@ function aboutClaim(families: readonly ModesSummary[]): string[] {
         p >= LEVEL
           ? 'no difference in how often they stand can be told'
           : `the ${model.successes * gan.runs > gan.successes * model.runs ? 'former' : 'latter'} stands more often`;
-      return `${capital(model.label)} against ${gan.label}: ${of} runs against ${against}, Fisher's exact p ${formatP(p)}: ${verdict}.`;
+      return `${capitalise(model.label)} against ${gan.label}: ${of} runs against ${against}, Fisher's exact p ${formatP(p)}: ${verdict}.`;
     }),
   );
 }
@@ -88,8 +89,4 @@ export function percent(successes: number, trials: number): string {
 function shareOf(share: number): string {
   const value = 100 * share;
   return value > 0 && value < 100 && (value < 2 || value > 98) ? value.toFixed(1) : value.toFixed(0);
-}
-
-function capital(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
 }

@@ -9,10 +9,10 @@ import { runProgram } from '../../../src/cli.ts';
 import { UserError } from '../../../src/core/errors.ts';
 import { backendNames } from '../../../src/device/backends.ts';
 import { type Session, startEngine } from '../../../src/runs/session.ts';
-import { families } from './families.ts';
-import { runModes } from './modes.ts';
 import { modesFamilies } from './modes-families.ts';
-import { runRing } from './study.ts';
+import { runModes } from './modes-study.ts';
+import { families } from './ring-families.ts';
+import { runRing } from './ring-study.ts';
 
 const count = z.number().int().positive();
 const folder = (at: string, description: string) =>

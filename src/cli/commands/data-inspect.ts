@@ -14,7 +14,7 @@ export const dataInspect = defineCommand({
       sheet: file('where the contact sheet goes').default('contact-sheet.png'),
     }),
   run: async ({ reporter, print }, { values, positionals: [path] }) => {
-    const { openDataset } = await import('../../../data/index.ts');
+    const { openDataset } = await import('../../../data/open.ts');
     const { contactSheet, formatInspection, inspectDataset } = await import('../../../data/inspect.ts');
     const { UserError } = await import('../../core/errors.ts');
     const { writeAtomic } = await import('../../io/atomic.ts');

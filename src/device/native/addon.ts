@@ -3,11 +3,14 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { callsSignature } from './signature.ts';
 
 /** What native/addon.cc exports. */
 export interface Addon {
   call(kernel: number, buffers: readonly (ArrayBufferView | null)[], numbers: Float64Array, count: number): void;
   kernelNames(): string[];
+  /** Of the declarations (calls.ts) that the build was made from; builds from before there were any have none. */
+  signature?(): string;
   allocate(bytes: number): ArrayBuffer;
   setThreads(count: number): void;
 }
@@ -39,7 +42,11 @@ export function loadAddon(
     const candidates = wanted === undefined ? runnable : runnable.filter(set => set === wanted);
     for (const instructionSet of candidates) {
       const file = join(build, `${instructionSet}.node`);
-      if (existsSync(file)) return { addon: require(file) as Addon, instructionSet };
+      if (!existsSync(file)) continue;
+      const addon = require(file) as Addon;
+      return addon.signature?.() === callsSignature
+        ? { addon, instructionSet }
+        : { reason: 'it was built from the sources of another version' };
     }
     return { reason: `no build for ${wanted ?? best} in ${build}` };
   } catch (error) {

@@ -10,7 +10,10 @@ type BufferType = 'float32' | 'int32' | 'uint8' | 'float64';
 /** An array that a kernel reads or writes. */
 export interface BufferSpec<Optional extends boolean = boolean> {
   readonly type: BufferType;
-  /** How many elements it has at least, from the call's numbers: sums and products of names, `ceil`, `max` and `min`. */
+  /**
+   * How many elements it has at least, from the call's numbers: sums and products of names, `ceil`, `max` and `min`.
+   * `ANY_LENGTH` leaves the check to the kernel, which is told how many there are.
+   */
   readonly elements: string;
   readonly written: boolean;
   readonly optional: Optional;
@@ -102,6 +105,9 @@ export interface NativeCall<
   readonly slots?: { readonly most: number; readonly buffers: SB; readonly numbers: SN };
   readonly work?: (call: NamedCall<B, N, SB, SN>) => KernelWork;
 }
+
+/** Elements of an array whose length is the build's affair, such as packed weights. */
+export const ANY_LENGTH = 'any';
 
 /** An array that a kernel reads; its elements as a formula of the call's numbers. */
 export function reads(elements: string, type: BufferType = 'float32'): BufferSpec<false> {

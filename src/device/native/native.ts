@@ -132,19 +132,6 @@ export class NativeBackend extends cpu.MathBackendCPU implements Device {
     this.callPacked(call.kernel, views, packed);
   }
 
-  /** As `call`, for kernels that are not declared: everything in the order in which they read it. */
-  callInOrder(
-    kernel: string,
-    buffers: readonly (TensorInfo | ArrayBufferView | null)[],
-    numbers: readonly number[],
-  ): void {
-    this.callPacked(
-      kernel,
-      buffers.map(buffer => this.viewOf(buffer)),
-      numbers,
-    );
-  }
-
   private viewOf(buffer: TensorInfo | ArrayBufferView | null | undefined): ArrayBufferView | null {
     if (buffer === null || buffer === undefined) return null;
     return ArrayBuffer.isView(buffer) ? buffer : this.values(buffer);

@@ -6,12 +6,10 @@
 import { setImmediate as turnOfEventLoop } from 'node:timers/promises';
 import type { Tensor } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
-import { activeNative, type NativeBackend } from '../../device/native/native.ts';
-import { activeGpu, type GpuBackend } from '../../device/webgpu/webgpu.ts';
 import { disposeKvCache, gatherKvCache, type KvCache } from '../../kernels/attention/attention.ts';
-import { FusedDecoder } from '../../kernels/decode/decode.ts';
-import { GpuDecoder, gpuDecoderLacks } from '../../kernels/decode/webgpu.ts';
-import { type Drawn, type DrawOptions, GpuDraws } from '../../kernels/draw/draw.ts';
+import { createFusedDecoder, type FusedDecoder } from '../../kernels/decode/decode.ts';
+import { createGpuDecoder, type GpuDecoder } from '../../kernels/decode/webgpu.ts';
+import type { Drawn, DrawOptions } from '../../kernels/draw/draw.ts';
 import type { Dalle } from './dalle.ts';
 
 /** Rows of caption and codes, all read as far. Tensors it returns belong to the caller. */
@@ -60,13 +58,10 @@ export interface CodeSampler {
 
 /** A decoder of `rows` rows, with the model's weights as they are now. */
 export function createDecoder(model: Dalle, rows: number): Decoder {
-  const native = activeNative();
-  if (native !== undefined) return NativeDecoder.create(model, rows, native);
-  const gpu = activeGpu();
-  // Heads of more channels than a workgroup has lanes are left to the model's own operations.
-  if (gpu !== undefined && gpuDecoderLacks(model.network()) === undefined) {
-    return new DeviceDecoder(model, gpu, new GpuDecoder(model.network(), rows, gpu));
-  }
+  const fused = createFusedDecoder(() => model.network(), rows);
+  if (fused !== undefined) return new NativeDecoder(model, fused);
+  const gpu = createGpuDecoder(() => model.network(), rows);
+  if (gpu !== undefined) return new DeviceDecoder(model, gpu);
   return new PlainDecoder(model, model.createCaches(rows), 0);
 }
 
@@ -112,17 +107,11 @@ class PlainDecoder implements Decoder {
 
 class NativeDecoder implements Decoder {
   private readonly model: Dalle;
-  private readonly backend: NativeBackend;
   private readonly fused: FusedDecoder;
 
-  private constructor(model: Dalle, backend: NativeBackend, fused: FusedDecoder) {
+  constructor(model: Dalle, fused: FusedDecoder) {
     this.model = model;
-    this.backend = backend;
     this.fused = fused;
-  }
-
-  static create(model: Dalle, rows: number, backend: NativeBackend): NativeDecoder {
-    return new NativeDecoder(model, backend, new FusedDecoder(model.network(), rows, backend));
   }
 
   get rows(): number {
@@ -142,7 +131,7 @@ class NativeDecoder implements Decoder {
   }
 
   select(rows: readonly number[]): Decoder {
-    return new NativeDecoder(this.model, this.backend, this.fused.select(rows));
+    return new NativeDecoder(this.model, this.fused.select(rows));
   }
 
   dispose(): void {
@@ -153,8 +142,8 @@ class NativeDecoder implements Decoder {
   private embed(codes: Int32Array): Float32Array {
     const { image, row, column } = this.model.codeTables();
     const { grid } = this.model.vocabulary;
-    const values = (t: Tensor | undefined) => t && (this.backend.values(t) as Float32Array);
-    const [codeRows, rowRows, columnRows] = [values(image) as Float32Array, values(row), values(column)];
+    const values = (t: Tensor | undefined) => t && this.fused.valuesOf(t);
+    const [codeRows, rowRows, columnRows] = [this.fused.valuesOf(image), values(row), values(column)];
     const C = image.shape[1] as number;
     const n = codes.length / this.rows;
     const first = this.fused.length - 1 - this.model.config.captionLength;
@@ -175,9 +164,6 @@ class NativeDecoder implements Decoder {
   }
 }
 
-/** Steps that may wait for the GPU before the host waits for it, in dispatches. */
-const MOST_WAITING = 2048;
-
 /** Code i of every row, of rows side by side. */
 function column(codes: Int32Array, rows: number, i: number): Tensor {
   const n = codes.length / rows;
@@ -189,12 +175,10 @@ function column(codes: Int32Array, rows: number, i: number): Tensor {
 
 class DeviceDecoder implements Decoder {
   private readonly model: Dalle;
-  private readonly backend: GpuBackend;
   private readonly gpu: GpuDecoder;
 
-  constructor(model: Dalle, backend: GpuBackend, gpu: GpuDecoder) {
+  constructor(model: Dalle, gpu: GpuDecoder) {
     this.model = model;
-    this.backend = backend;
     this.gpu = gpu;
   }
 
@@ -231,25 +215,21 @@ class DeviceDecoder implements Decoder {
   }
 
   select(rows: readonly number[]): DeviceDecoder {
-    return new DeviceDecoder(this.model, this.backend, this.gpu.select(rows));
+    return new DeviceDecoder(this.model, this.gpu.select(rows));
   }
 
   sampler(first: Tensor, plan: SamplingPlan): CodeSampler {
-    const { backend, model } = this;
+    const { gpu, model } = this;
     const { images, forced } = plan;
-    const draws = new GpuDraws(backend, { images, K: model.vocabulary.image }, plan.numbers, plan.options);
+    const draws = gpu.createDraws({ images, K: model.vocabulary.image }, plan.numbers, plan.options);
     let logits: Tensor | undefined = first;
-    let waited = backend.dispatches;
     const paint = async (from: number, to: number): Promise<Drawn> => {
       const kept = Array.from({ length: to - from }, (_, i) => forced(from + i));
       const drawn = kept.filter(code => code < 0).length;
       if (drawn > 0) draws.begin(drawn);
       for (let place = from; place < to; place++) {
         await turnOfEventLoop();
-        if (backend.dispatches - waited > MOST_WAITING) {
-          await backend.finish();
-          waited = backend.dispatches;
-        }
+        await gpu.keepPace();
         const code = forced(place);
         if (code < 0) draws.draw(logits as Tensor); // there are logits for every place that is not forced
         logits?.dispose();

@@ -5,7 +5,7 @@ import { f32, read, write } from '../../device/webgpu/program.ts';
 import type { GpuBackend } from '../../device/webgpu/webgpu.ts';
 import { PHILOX } from '../wgsl/philox.ts';
 
-/** Which elements to drop, as in kernels/activation.ts. */
+/** Which elements to drop, as in activation.ts. */
 type Options = Readonly<Record<'rate' | 'seed' | 'stream', number>>;
 
 /** @param residual added afterwards, or undefined */

@@ -7,10 +7,78 @@
 import type { Tensor, TensorInfo } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { expectShape, ShapeError } from '../../core/errors.ts';
+import {
+  type KernelWork,
+  type NamedNumbers,
+  nativeCall,
+  oneOf,
+  optional,
+  precisionNumber,
+  reads,
+  writes,
+} from '../../device/native/calls.ts';
 import type { NativeBackend } from '../../device/native/native.ts';
 import { defineKernel, run } from '../registry.ts';
 import { type AttentionMask, Mask } from './mask.ts';
 import { attentionGradWebgpu, attentionWebgpu } from './webgpu.ts';
+
+const HEADS = 'B * H * Tq * D';
+const KEYS = 'B * H * Tk * D';
+
+/** Bytes of a table are transposed: whether the query at position p sees key j is at j * stride + p. */
+const attentionNumbers = {
+  B: 'size',
+  H: 'size',
+  Tq: 'size',
+  Tk: 'size',
+  D: 'size',
+  mask: oneOf('MaskKind', ['none', 'causal', 'table']),
+  stride: 'size',
+  precision: precisionNumber,
+} as const;
+
+/** @param products of a pair's scores and values: two forward, four more for the gradient */
+function attentionWork(products: number) {
+  return ({ numbers: { B, H, Tq, Tk, D, mask } }: NamedNumbers<typeof attentionNumbers>): KernelWork => {
+    // Tables are counted as causal, the most that they let through here.
+    const pairs = mask === 'none' ? Tq * Tk : Tq * (Tk - Tq) + (Tq * (Tq + 1)) / 2;
+    return { shape: `${B}x${H}x${Tq}x${Tk}x${D}`, flops: 2 * products * B * H * D * pairs };
+  };
+}
+
+const attentionCall = nativeCall({
+  kernel: 'attention',
+  buffers: {
+    q: reads(HEADS),
+    k: reads(KEYS),
+    v: reads(KEYS),
+    table: optional(reads('Tk * stride', 'uint8')),
+    y: writes(HEADS),
+    logsumexp: writes('B * H * Tq'),
+  },
+  numbers: attentionNumbers,
+  atMost: { 'Tq - Tk': 0 },
+  work: attentionWork(2),
+});
+
+const attentionGradientCall = nativeCall({
+  kernel: 'attentionGradient',
+  buffers: {
+    q: reads(HEADS),
+    k: reads(KEYS),
+    v: reads(KEYS),
+    table: optional(reads('Tk * stride', 'uint8')),
+    y: reads(HEADS),
+    logsumexp: reads('B * H * Tq'),
+    dy: reads(HEADS),
+    dq: writes(HEADS),
+    dk: writes(KEYS),
+    dv: writes(KEYS),
+  },
+  numbers: attentionNumbers,
+  atMost: { 'Tq - Tk': 0 },
+  work: attentionWork(4),
+});
 
 export interface AttentionOptions {
   /** Default: causal. */
@@ -139,14 +207,14 @@ function maskBias(mask: AttentionMask, Tq: number, Tk: number): Tensor | null {
   return tf.tensor(bias, [Tq, Tk]);
 }
 
-/** What the C++ kernels need to know of shapes and mask: a buffer, and numbers in their order. */
+/** What the C++ kernels need to know of shapes and mask. */
 function nativeProblem(q: TensorInfo, k: TensorInfo, mask: AttentionMask, backend: NativeBackend) {
   const [B, H, Tq, D] = q.shape;
   const [, , Tk] = k.shape;
   const { bytes = null, stride = 0 } = mask instanceof Mask ? mask.transposed : {};
-  const kind = mask === 'none' ? 0 : mask === 'causal' ? 1 : 2;
-  const precision = backend.precision === 'bf16' ? 1 : 0;
-  return { table: bytes, numbers: [B, H, Tq, Tk, D, Tk, kind, stride, precision] };
+  const kind = mask instanceof Mask ? 'table' : mask;
+  const numbers = { B, H, Tq, Tk, D, mask: kind, stride, precision: backend.precision } as const;
+  return { table: bytes, numbers };
 }
 
 /** q kT / sqrt(D) + mask, [B, H, Tq, Tk]. */
@@ -172,7 +240,7 @@ defineKernel({
     const y = backend.output([B, Tq, H * D]);
     const logsumexp = backend.output([B, H, Tq]);
     const { table, numbers } = nativeProblem(q, k, mask as AttentionMask, backend);
-    backend.callInOrder('attention', [q, k, v, table, y, logsumexp], numbers);
+    backend.call(attentionCall, { q, k, v, table, y, logsumexp }, numbers);
     return [y, logsumexp];
   },
   webgpu: (inputs, { mask }, backend) => attentionWebgpu(inputs, mask as AttentionMask, backend),
@@ -199,10 +267,10 @@ defineKernel({
     return [tf.matMul(ds, k), tf.matMul(ds, q, true, false), tf.matMul(p, dO, true, false)];
   },
   native: ({ q, k, v, y, logsumexp, dy }, { mask }, backend) => {
-    const gradients = [q, k, v].map(x => backend.output(x.shape));
+    const [dq, dk, dv] = [q, k, v].map(x => backend.output(x.shape));
     const { table, numbers } = nativeProblem(q, k, mask as AttentionMask, backend);
-    backend.callInOrder('attentionGradient', [q, k, v, table, y, logsumexp, dy, ...gradients], numbers);
-    return gradients;
+    backend.call(attentionGradientCall, { q, k, v, table, y, logsumexp, dy, dq, dk, dv }, numbers);
+    return [dq, dk, dv];
   },
   webgpu: (inputs, { mask }, backend) => attentionGradWebgpu(inputs, mask as AttentionMask, backend),
 });

@@ -1,5 +1,5 @@
 /**
- * @file Categorical distributions over a codebook on the GPU (kernels/categorical.ts): a workgroup a row, which is read
+ * @file Categorical distributions over a codebook on the GPU (categorical.ts): a workgroup a row, which is read
  * again where it fits no registers; the caches have it then. Noise is made where it is used, a block of Philox for four
  * neighbours.
  */

@@ -19,8 +19,8 @@ import type { InputInfos, NativeBackend } from '../../device/native/native.ts';
 import { defineProduct, once, productChoices, throughActivation } from '../linear/linear.ts';
 import { type Activation, activateReference, activationNumber } from '../pointwise.ts';
 import { type Attributes, defineKernel, type Inputs, recording, run } from '../registry.ts';
-import { patchifyWebgpu, unpatchifyWebgpu, upsample2xGradientWebgpu, upsample2xWebgpu } from '../wgsl/grid.ts';
 import { convInputGradientWebgpu, convWebgpu, convWeightGradientWebgpu } from './webgpu.ts';
+import { patchifyWebgpu, unpatchifyWebgpu, upsample2xGradientWebgpu, upsample2xWebgpu } from './webgpu-grid.ts';
 
 const MOST_TAPS = 64; // kMostTaps in native/conv_pack.h
 

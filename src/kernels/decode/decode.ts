@@ -1,44 +1,158 @@
 /**
  * @file Decoding in one native call a step: every layer of the transformer, its cache of keys and values written in place,
  * the logits at the end. Weights are packed once for the micro-kernel, and they and the cache are bf16 where products are.
- * Only the native backend has it; WebGPU has a decoder of its own (wgsl/decode.ts), and elsewhere src/families/transformer/decoder.ts composes
+ * Only the native backend has it; WebGPU has a decoder of its own (webgpu.ts), and elsewhere src/families/transformer/decoder.ts composes
  * a step from the fused operations. C++: native/decode.cc.
  */
 import type { Tensor, TensorInfo } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
-import type { NativeBackend } from '../../device/native/native.ts';
+import {
+  ANY_LENGTH,
+  type BufferSpec,
+  type ChoiceSpec,
+  type GivenNumbers,
+  type KernelWork,
+  type NamedCall,
+  nativeCall,
+  oneOf,
+  optional,
+  precisionNumber,
+  reads,
+  writes,
+} from '../../device/native/calls.ts';
+import { activeNative, type NativeBackend } from '../../device/native/native.ts';
 import type { Mask } from '../attention/mask.ts';
 import { LAYER_NORM_EPS, RMS_NORM_EPS } from '../norm/norm.ts';
 import { QK_NORM_EPS } from '../rope/rope.ts';
 import { type DecoderNetwork, layerTables } from './network.ts';
 
 /** Which positions' logits a call returns. */
-export type WantedLogits = 'none' | 'last' | 'all';
-const wantedNumbers: Readonly<Record<WantedLogits, number>> = { none: 0, last: 1, all: 2 };
+const wantedLogits = ['none', 'last', 'all'] as const;
+export type WantedLogits = (typeof wantedLogits)[number];
 
-/** The network's shape as the C++ kernels expect it; see Sizes in native/decode.cc. */
-function sizesOf(network: DecoderNetwork, rows: number, prefix: number, backend: NativeBackend): number[] {
+/** The network's shape. `prefix` of the positions are in a cache that rows share. */
+const networkNumbers = {
+  rows: 'size',
+  layers: 'size',
+  C: 'size',
+  H: 'size',
+  inner: 'size',
+  vocabulary: 'size',
+  positions: 'size',
+  prefix: 'size',
+  gated: 'flag',
+  centered: 'flag',
+  qkNorm: 'flag',
+  normEps: 'float',
+  qkEps: 'float',
+  precision: precisionNumber,
+} as const;
+
+/** Floats of the packed weights, and of one row of the cache. */
+const decoderSizesCall = nativeCall({
+  kernel: 'decoderSizes',
+  buffers: { floats: writes('2', 'float64') },
+  numbers: networkNumbers,
+});
+
+const decoderPackLayerCall = nativeCall({
+  kernel: 'decoderPackLayer',
+  buffers: {
+    norm1: reads('C'),
+    bias1: optional(reads('C')),
+    qkv: reads('3 * C * C'),
+    qGain: optional(reads('C / H')),
+    kGain: optional(reads('C / H')),
+    output: reads('C * C'),
+    norm2: reads('C'),
+    bias2: optional(reads('C')),
+    up: reads('(1 + gated) * inner * C'),
+    down: reads('C * inner'),
+    weights: writes(ANY_LENGTH),
+  },
+  numbers: { ...networkNumbers, layer: 'size' },
+});
+
+const decoderPackEndsCall = nativeCall({
+  kernel: 'decoderPackEnds',
+  buffers: { norm: reads('C'), bias: optional(reads('C')), head: reads('vocabulary * C'), weights: writes(ANY_LENGTH) },
+  numbers: networkNumbers,
+});
+
+/** Reads n positions of every row after `start` others. Layer i sees by table maskOf[i], or causally where that is -1. */
+const decoderStepCall = nativeCall({
+  kernel: 'decoderStep',
+  buffers: {
+    weights: reads(ANY_LENGTH),
+    cache: writes(ANY_LENGTH),
+    sharedCache: optional(reads(ANY_LENGTH)),
+    sharedRow: optional(reads('rows', 'int32')),
+    x: reads('rows * n * C'),
+    maskOf: reads('layers', 'int32'),
+    tables: reads(ANY_LENGTH, 'uint8'), // [tables, positions, positions]
+    cos: optional(reads('positions * C / H / 2')),
+    sin: optional(reads('positions * C / H / 2')),
+    logits: optional(writes('rows * vocabulary * max(1, (wanted - 1) * n)')), // of the last position or of all n
+  },
+  numbers: { ...networkNumbers, start: 'size', n: 'size', wanted: oneOf('Wanted', wantedLogits) },
+  work: decoderStepWork,
+});
+
+/** Every layer's products, attention, and the head; packed weights, keys and values read, and what goes in and out. */
+function decoderStepWork({ buffers, numbers }: DecoderStep): KernelWork {
+  const { rows, layers, C, inner, vocabulary, prefix, gated, precision, start, n, wanted } = numbers;
+  const matrices = layers * (4 * C * C + (gated ? 3 : 2) * C * inner);
+  const pairs = n * start + (n * (n + 1)) / 2;
+  const heads = wanted === 'none' ? 0 : wanted === 'last' ? 1 : n;
+  const { weights, sharedCache, sharedRow, x, logits } = buffers;
+  const sharedRows = sharedCache === null ? 0 : new Set(sharedRow as Int32Array).size; // as its kernel reads it
+  const positions = rows * (start + n - prefix) + sharedRows * prefix;
+  const cache = 2 * layers * C * positions * (precision === 'bf16' ? 2 : 4);
+  const others = [weights, x, logits].reduce((sum, buffer) => sum + (buffer?.byteLength ?? 0), 0);
+  return {
+    shape: `${rows}x${n}`,
+    flops: 2 * rows * (n * matrices + 2 * layers * C * pairs + heads * C * vocabulary),
+    bytes: cache + others,
+  };
+}
+
+type DecoderStep = NamedCall<
+  Readonly<Record<'weights' | 'sharedCache' | 'sharedRow' | 'x' | 'logits', BufferSpec>>,
+  typeof networkNumbers & {
+    readonly start: 'size';
+    readonly n: 'size';
+    readonly wanted: ChoiceSpec<WantedLogits>;
+  }
+>;
+
+/** The network's shape as the C++ kernels are told. */
+function sizesOf(
+  network: DecoderNetwork,
+  rows: number,
+  prefix: number,
+  { precision }: NativeBackend,
+): GivenNumbers<typeof networkNumbers> {
   const { layers, heads, gated, positions, head, bias } = network;
   const [vocabulary, C] = head.shape;
   const [first] = layers;
   const inner = first.down.shape[1] as number;
   const centered = bias !== undefined;
-  return [
+  return {
     rows,
-    layers.length,
-    C as number,
-    heads,
+    layers: layers.length,
+    C: C as number,
+    H: heads,
     inner,
     vocabulary,
     positions,
     prefix,
-    gated ? 1 : 0,
-    centered ? 1 : 0,
-    first.qGain === undefined ? 0 : 1,
-    centered ? LAYER_NORM_EPS : RMS_NORM_EPS,
-    QK_NORM_EPS,
-    backend.precision === 'bf16' ? 1 : 0,
-  ];
+    gated,
+    centered,
+    qkNorm: first.qGain !== undefined,
+    normEps: centered ? LAYER_NORM_EPS : RMS_NORM_EPS,
+    qkEps: QK_NORM_EPS,
+    precision,
+  };
 }
 
 /** What rows have read together: the first positions of row i are those of row rowOf[i] of another cache. */
@@ -55,7 +169,7 @@ export class FusedDecoder {
   readonly rows: number;
   private readonly network: DecoderNetwork;
   private readonly backend: NativeBackend;
-  private readonly sizes: readonly number[];
+  private readonly sizes: GivenNumbers<typeof networkNumbers>;
   private readonly weights: Tensor;
   private readonly cache: Tensor;
   private readonly prefix: Prefix | undefined;
@@ -82,7 +196,7 @@ export class FusedDecoder {
     }
     this.sizes = sizesOf(network, rows, this.prefix?.length ?? 0, backend);
     const floats = new Float64Array(2);
-    backend.callInOrder('decoderSizes', [floats], this.sizes);
+    backend.call(decoderSizesCall, { floats }, this.sizes);
     this.weights = from === undefined ? this.pack(floats[0]) : tf.keep(tf.clone(from.decoder.weights));
     this.cache = this.uninitialised(rows * floats[1]);
     const { masks, maskOf } = layerTables(network);
@@ -97,12 +211,13 @@ export class FusedDecoder {
   private pack(floats: number): Tensor {
     const { network, backend, sizes } = this;
     const weights = this.uninitialised(floats);
-    network.layers.forEach((l, i) => {
-      const { norm1, bias1 = null, qkv, qGain = null, kGain = null, output, norm2, bias2 = null, up, down } = l;
-      const buffers = [norm1, bias1, qkv, qGain, kGain, output, norm2, bias2, up, down, weights];
-      backend.callInOrder('decoderPackLayer', buffers, [...sizes, i]);
+    network.layers.forEach((l, layer) => {
+      const { norm1, bias1, qkv, qGain, kGain, output, norm2, bias2, up, down } = l;
+      const buffers = { norm1, bias1, qkv, qGain, kGain, output, norm2, bias2, up, down, weights };
+      backend.call(decoderPackLayerCall, buffers, { ...sizes, layer });
     });
-    backend.callInOrder('decoderPackEnds', [network.norm, network.bias ?? null, network.head, weights], sizes);
+    const { norm, bias, head } = network;
+    backend.call(decoderPackEndsCall, { norm, bias, head, weights }, sizes);
     return weights;
   }
 
@@ -121,10 +236,11 @@ export class FusedDecoder {
     const [vocabulary] = network.head.shape;
     const shape = wanted === 'all' ? [rows, n, vocabulary] : [rows, vocabulary];
     const logits = wanted === 'none' ? null : backend.output(shape);
-    const { cos = null, sin = null } = network.rotary ?? {};
-    const shared = [prefix?.cache ?? null, prefix?.rowOf ?? null];
-    const buffers = [this.weights, this.cache, ...shared, x, this.maskOf, tables, cos, sin, logits];
-    backend.callInOrder('decoderStep', buffers, [...this.sizes, length, n, wantedNumbers[wanted]]);
+    const { cos, sin } = network.rotary ?? {};
+    const { weights, cache, maskOf } = this;
+    const shared = { sharedCache: prefix?.cache, sharedRow: prefix?.rowOf };
+    const buffers = { weights, cache, ...shared, x, maskOf, tables, cos, sin, logits };
+    backend.call(decoderStepCall, buffers, { ...this.sizes, start: length, n, wanted });
     this.length += n;
     return logits === null ? undefined : tf.engine().makeTensorFromTensorInfo(logits);
   }
@@ -138,11 +254,22 @@ export class FusedDecoder {
     return new FusedDecoder(this.network, rows.length, this.backend, { decoder: this, rowOf: Int32Array.from(rows) });
   }
 
+  /** A tensor's values as they lie in memory: not a copy. */
+  valuesOf(tensor: TensorInfo): Float32Array {
+    return this.backend.values(tensor) as Float32Array;
+  }
+
   dispose(): void {
     this.weights.dispose();
     this.cache.dispose();
     this.prefix?.cache.dispose();
   }
+}
+
+/** A decoder of so many rows on the active backend, or undefined where that is not the native one. */
+export function createFusedDecoder(network: () => DecoderNetwork, rows: number): FusedDecoder | undefined {
+  const backend = activeNative();
+  return backend && new FusedDecoder(network(), rows, backend);
 }
 
 /** [masks, positions, positions]. */

@@ -7,8 +7,9 @@
 import type { Tensor, TensorInfo } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { i32, read, write } from '../../device/webgpu/program.ts';
-import type { GpuBackend } from '../../device/webgpu/webgpu.ts';
+import { activeGpu, type GpuBackend } from '../../device/webgpu/webgpu.ts';
 import { maskWords } from '../attention/mask.ts';
+import { type DrawOptions, GpuDraws } from '../draw/draw.ts';
 import { LAYER_NORM_EPS, RMS_NORM_EPS } from '../norm/norm.ts';
 import { QK_NORM_EPS } from '../rope/rope.ts';
 import { storedWords, vectorFormat } from '../wgsl/vector.ts';
@@ -71,6 +72,20 @@ export interface CodeInput {
   readonly across: number;
 }
 
+/** Dispatches that may wait for the GPU before the host waits for it. */
+const MOST_WAITING = 2048;
+
+/**
+ * A decoder of so many rows on the active backend, or undefined where that is not WebGPU, or where heads have more channels
+ * than a workgroup has lanes: those are left to the model's own operations.
+ */
+export function createGpuDecoder(network: () => DecoderNetwork, rows: number): GpuDecoder | undefined {
+  const backend = activeGpu();
+  if (backend === undefined) return undefined;
+  const shape = network();
+  return gpuDecoderLacks(shape) === undefined ? new GpuDecoder(shape, rows, backend) : undefined;
+}
+
 /** Why this network cannot be decoded by the kernels here, or undefined. */
 export function gpuDecoderLacks({ heads, layers }: DecoderNetwork): string | undefined {
   const D = (layers[0].qkv.shape[1] as number) / heads;
@@ -85,6 +100,8 @@ export class GpuDecoder {
   readonly rows: number;
   private readonly network: DecoderNetwork;
   private readonly backend: GpuBackend;
+  /** Dispatches that the host has waited for. */
+  private waited: number;
   private readonly shape: AttentionShape;
   private readonly prepared: Prepared;
   private beginning: Beginning | undefined;
@@ -102,6 +119,7 @@ export class GpuDecoder {
     this.rows = rows;
     this.network = network;
     this.backend = backend;
+    this.waited = backend.dispatches;
     const half = backend.precision === 'f16';
     this.shape = {
       ...{ rows, H, D, positions },
@@ -252,6 +270,19 @@ export class GpuDecoder {
     }
     this.beginning = undefined;
     this.workspace = undefined;
+  }
+
+  /** Draws codes where they are read. @param u [draws, images], numbers in [0, 1) that decide the draws to come */
+  createDraws(size: { readonly images: number; readonly K: number }, u: Float64Array, options: DrawOptions): GpuDraws {
+    return new GpuDraws(this.backend, size, u, options);
+  }
+
+  /** Waits for the GPU where the host has run too far ahead of it. */
+  async keepPace(): Promise<void> {
+    const { backend } = this;
+    if (backend.dispatches - this.waited <= MOST_WAITING) return;
+    await backend.finish();
+    this.waited = backend.dispatches;
   }
 
   dispose(): void {

@@ -1,14 +1,36 @@
 /**
  * @file Drawing codes from logits: classifier-free guidance (Ho and Salimans 2022, arXiv:2207.12598, section 3.2),
  * temperature, top-k (Fan et al. 2018, arXiv:1805.04833) and top-p (Holtzman et al. 2020, arXiv:1904.09751). C++:
- * native/draw.cc; WGSL: wgsl/draw.ts.
+ * native/draw.cc; WGSL: webgpu.ts.
  */
 import type { Tensor, TensorInfo } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { expectShape, UserError } from '../../core/errors.ts';
-import { activeNative } from '../../device/native/native.ts';
-import { activeGpu, type GpuBackend } from '../../device/webgpu/webgpu.ts';
+import { nativeCall, reads, writes } from '../../device/native/calls.ts';
+import type { GpuBackend } from '../../device/webgpu/webgpu.ts';
+import { defineUnrecorded } from '../unrecorded.ts';
 import { drawNumbers, drawOnGpu, drawScratch, readHistory } from './webgpu.ts';
+
+/** `rows` of logits: those of the images, and with guidance as many of their uncaptioned twins after them. */
+const drawCodesCall = nativeCall({
+  kernel: 'drawCodes',
+  buffers: {
+    logits: reads('rows * K'),
+    u: reads('images', 'float64'),
+    codes: writes('images', 'int32'),
+    logProbabilities: writes('images', 'float64'), // NaN where no logit is a number above minus infinity
+  },
+  /** `most` codes are kept, and of those the likeliest that have the share. A guidance of 1 needs no twins. */
+  numbers: {
+    images: 'size',
+    rows: 'size',
+    K: 'size',
+    guidance: 'float',
+    temperature: 'double',
+    most: 'size',
+    share: 'double',
+  },
+});
 
 export interface DrawOptions {
   /** Divides the logits; 0 takes the likeliest code. Default 1. */
@@ -52,36 +74,57 @@ export interface Drawn {
  */
 export async function drawCodes(logits: Tensor, u: Float64Array, options: DrawOptions = {}): Promise<Drawn> {
   checkDrawOptions('drawCodes', options);
-  const { temperature = 1, topK = 0, topP = 1, cfgScale = 1 } = options;
-  const images = u.length;
-  const guided = cfgScale !== 1;
-  const { K } = expectShape('drawCodes: logits', logits.shape, [guided ? 2 * images : images, 'K']);
-  const drawn = { codes: new Int32Array(images), logProbability: new Float64Array(images) };
-  const backend = activeNative();
-  if (backend !== undefined) {
-    const most = topK > 0 ? Math.min(topK, K) : K;
-    const buffers = [logits, u, drawn.codes, drawn.logProbability];
-    backend.callInOrder('drawCodes', buffers, [images, K, cfgScale, temperature, most, topP]);
-    return expectCodes(drawn, images);
-  }
-  const gpu = activeGpu();
-  if (gpu !== undefined) {
-    const onGpu = new GpuDraws(gpu, { images, K }, u, options);
+  const { cfgScale = 1 } = options;
+  const rows = cfgScale === 1 ? u.length : 2 * u.length;
+  expectShape('drawCodes: logits', logits.shape, [rows, 'K']);
+  return draw({ logits, u, options });
+}
+
+interface Draw {
+  readonly logits: Tensor;
+  readonly u: Float64Array;
+  readonly options: DrawOptions;
+}
+
+const draw = defineUnrecorded<Draw, Promise<Drawn>>({
+  name: 'DrawCodes',
+  reference: async ({ logits, u, options }) => {
+    const drawn = emptyDraws(u.length);
+    const { cfgScale = 1 } = options;
+    const K = logits.shape[1] as number;
+    const values = (await logits.data()) as Float32Array;
+    for (let i = 0; i < u.length; i++) {
+      const row = values.slice(i * K, (i + 1) * K);
+      const twin = u.length + i;
+      if (cfgScale !== 1) guide(row, values.subarray(twin * K, (twin + 1) * K), cfgScale);
+      const { code, logProbability } = drawCode(row, u[i], options);
+      drawn.codes[i] = code;
+      drawn.logProbability[i] = logProbability;
+    }
+    return expectCodes(drawn, u.length);
+  },
+  native: async ({ logits, u, options }, backend) => {
+    const { temperature = 1, topK = 0, topP = 1, cfgScale = 1 } = options;
+    const [rows, K] = logits.shape;
+    const drawn = emptyDraws(u.length);
+    const buffers = { logits, u, codes: drawn.codes, logProbabilities: drawn.logProbability };
+    const most = topK > 0 ? Math.min(topK, K as number) : (K as number);
+    const sizes = { images: u.length, rows, K: K as number };
+    backend.call(drawCodesCall, buffers, { ...sizes, guidance: cfgScale, temperature, most, share: topP });
+    return expectCodes(drawn, u.length);
+  },
+  webgpu: async ({ logits, u, options }, backend) => {
+    const onGpu = new GpuDraws(backend, { images: u.length, K: logits.shape[1] as number }, u, options);
     onGpu.begin(1);
     onGpu.draw(logits);
     const read = await onGpu.read();
     onGpu.dispose();
     return read;
-  }
-  const values = (await logits.data()) as Float32Array;
-  for (let i = 0; i < images; i++) {
-    const row = values.slice(i * K, (i + 1) * K);
-    if (guided) guide(row, values.subarray((images + i) * K, (images + i + 1) * K), cfgScale);
-    const { code, logProbability } = drawCode(row, u[i], options);
-    drawn.codes[i] = code;
-    drawn.logProbability[i] = logProbability;
-  }
-  return expectCodes(drawn, images);
+  },
+});
+
+function emptyDraws(images: number): Drawn {
+  return { codes: new Int32Array(images), logProbability: new Float64Array(images) };
 }
 
 /** @throws UserError if an image had no code to draw, which its log-probability says */

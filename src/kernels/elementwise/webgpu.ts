@@ -2,12 +2,12 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import type { InputInfos } from '../../device/native/native.ts';
+import { overrideWebgpu } from '../../device/webgpu/override.ts';
 import { read, update, write } from '../../device/webgpu/program.ts';
 import type { GpuBackend } from '../../device/webgpu/webgpu.ts';
 import { activate, slope } from '../activation/webgpu.ts';
 import type { Activation } from '../pointwise.ts';
 import { each, packingOf } from '../wgsl/packing.ts';
-import { overrideStock } from '../wgsl/stock.ts';
 
 /**
  * y = value(x, ...) of the numbers at the same place of all inputs, which have one shape.
@@ -134,7 +134,7 @@ export function zeros(backend: GpuBackend, shape: number[]): TensorInfo {
  * takes the CPU some five times as long.
  */
 export function overrideAdd(): void {
-  overrideStock('Add', ({ a, b }, _, backend) => {
+  overrideWebgpu('Add', ({ a, b }, _, backend) => {
     const alike = a.dtype === 'float32' && b.dtype === 'float32' && tf.util.arraysEqual(a.shape, b.shape);
     return alike && a.shape.length > 0
       ? pointwise(backend, 'add', { a, b }, { value: 'a + b', functions: () => '' })[0]

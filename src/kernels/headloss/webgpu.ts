@@ -1,5 +1,5 @@
 /**
- * @file Linear cross-entropy on the GPU (kernels/headloss.ts). Rows that count are gathered once; then some thousand of
+ * @file Linear cross-entropy on the GPU (headloss.ts). Rows that count are gathered once; then some thousand of
  * them at a time become logits, and these losses and gradients in place, one workgroup a row, before they are multiplied
  * again. Gradients of logits lie between -1 and 1, so that they may be rounded to f16; the loss's scale is put on the
  * products.

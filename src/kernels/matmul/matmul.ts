@@ -1,7 +1,7 @@
 /**
  * @file tfjs's own matrix products, `tf.matMul` and `tf.fused.matMul`, on the native backend's packed products: any
  * batch, broadcast or not, either side transposed. What is left to tfjs: other types than float32, and activations
- * other than relu. C++: native/matmul.cc. On webgpu likewise (wgsl/matmul.ts).
+ * other than relu. C++: native/matmul.cc. On webgpu likewise (webgpu.ts).
  */
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';

@@ -2,12 +2,12 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import type { InputInfos } from '../../device/native/native.ts';
+import { overrideWebgpu } from '../../device/webgpu/override.ts';
 import { read, write } from '../../device/webgpu/program.ts';
 import type { GpuBackend } from '../../device/webgpu/webgpu.ts';
 import { multiply } from '../gemm/gemm.ts';
 import type { Operand } from '../gemm/product.ts';
 import { elementOf, index, together } from '../wgsl/elements.ts';
-import { overrideStock } from '../wgsl/stock.ts';
 
 const sizeOf = (shape: readonly number[]) => tf.util.sizeFromShape([...shape]);
 
@@ -69,5 +69,5 @@ function matMul(
 
 /** Puts our product before tfjs's own. */
 export function overrideMatMul(): void {
-  for (const kernelName of ['BatchMatMul', '_FusedMatMul']) overrideStock(kernelName, matMul);
+  for (const kernelName of ['BatchMatMul', '_FusedMatMul']) overrideWebgpu(kernelName, matMul);
 }

@@ -1,5 +1,5 @@
 /**
- * @file From a projection to the heads of attention and back on the GPU (kernels/rope.ts). A head's row of D numbers is
+ * @file From a projection to the heads of attention and back on the GPU (rope.ts). A head's row of D numbers is
  * shared by as many invocations as it has packs, so that all of memory is read and written in whole lines. A workgroup
  * deals with neighbouring heads of one position; where it stands in batch and time is the same for all its invocations,
  * which costs no division each.

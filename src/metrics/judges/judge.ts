@@ -1,7 +1,7 @@
 /** @file Which program can read pictures of some captions back, if one can. */
 import { modeOf } from '../../../data/modes.ts';
-import { ModeJudge } from './modes.ts';
-import { isSceneCaption, type SceneCheck, SceneJudge } from './scenes.ts';
+import { ModeJudge } from './mode-judge.ts';
+import { isSceneCaption, type SceneCheck, SceneJudge } from './scene-judge.ts';
 
 /** Says how much of its caption a picture shows. */
 export interface Judge {

@@ -21,7 +21,7 @@ import {
 } from '../../metrics/define.ts';
 import { matrix } from '../../metrics/matrix.ts';
 import type { Session } from '../session.ts';
-import { type RealPictures, readLikelihood } from './pictures.ts';
+import { type RealPictures, readLikelihood } from './gather.ts';
 import type { EvalRecord } from './record.ts';
 
 /** One number of a row, without what all records of an evaluation share. */

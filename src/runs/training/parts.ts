@@ -6,8 +6,8 @@
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import type { Item } from '../../../data/dataset.ts';
 import type { Decoded } from '../../../data/decoded.ts';
-import type { Item } from '../../../data/index.ts';
 import type { BpeTokenizer } from '../../../tokenizer/bpe.ts';
 import { PatchTokenizer } from '../../../tokenizer/patch.ts';
 import { UserError } from '../../core/errors.ts';

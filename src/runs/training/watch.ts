@@ -6,7 +6,7 @@
 
 import type { Decoded } from '../../../data/decoded.ts';
 import { Random } from '../../core/random.ts';
-import { RandomFeatures } from '../../features/random.ts';
+import { RandomFeatures } from '../../features/random-conv.ts';
 import { type Picture, spreadPlaces } from '../../image/images.ts';
 import { readJsonLines } from '../../io/jsonlines.ts';
 import {

@@ -7,10 +7,10 @@
 import { createReadStream } from 'node:fs';
 import { basename, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { extract } from 'tar-stream';
-import { UserError } from '../src/core/errors.ts';
-import { type Candidate, captionsFrom, type Format, type Problem } from './dataset.ts';
-import { firstLine, isImageName, readPiece, utf8 } from './files.ts';
+import { UserError } from '../../src/core/errors.ts';
+import type { Problem } from '../dataset.ts';
+import { firstLine, isImageName, readPiece, utf8 } from '../files.ts';
+import { type Candidate, captionsFrom, type Format } from './format.ts';
 
 const TEXT = /^(txt|text|caption|captions)$/i;
 
@@ -26,7 +26,10 @@ export const webdataset: Format = {
   name: 'webdataset',
   layout: 'WebDataset .tar shards: 0001.jpg and 0001.txt (or 0001.json with a caption field) in a tar file',
 
-  recognise: ({ file, files }) => (file === undefined ? files.some(isShard) : /\.(tar|tar\.gz|tgz)$/i.test(file)),
+  // A compressed one is recognised so that it can be refused with the command that unpacks it.
+  fileKind: name => (/\.(tar|tar\.gz|tgz)$/i.test(name) ? 'archive' : undefined),
+
+  recognise: ({ file, files }) => file !== undefined || files.some(isShard),
 
   async read({ root, file, files }) {
     const items: Candidate[] = [];
@@ -68,6 +71,7 @@ function itemOf(root: string, shard: string, stem: string, sample: Sample, probl
 /** Reads a shard's headers and captions. A shard that breaks off gives what came before the break. */
 async function indexOf(path: string, shard: string, problems: Problem[]): Promise<Map<string, Sample>> {
   const samples = new Map<string, Sample>();
+  const { extract } = await import('tar-stream'); // loaded for those who have such files only
   const tar = extract();
   tar.on('entry', (header, body, next) => {
     const { stem, extension } = parts(header.name);

@@ -17,7 +17,7 @@ import {
   modes,
 } from '../../../data/modes.ts';
 import { shapeCoverage } from '../../../data/shape-coverage.ts';
-import type { SceneCheck } from './scenes.ts';
+import type { SceneCheck } from './scene-judge.ts';
 import { blurred } from './shape-fit.ts';
 
 /** Why a picture is no scene: its background's or object's colour is none of the palette, or something else is in it. */

@@ -4,18 +4,22 @@
  */
 
 import { open, readFile } from 'node:fs/promises';
-import { join, posix } from 'node:path';
-import { UserError } from '../src/core/errors.ts';
-import { type Candidate, captionsFrom, type Format, type Problem } from './dataset.ts';
-import { firstLine, utf8 } from './files.ts';
-import { imageFile } from './images.ts';
+import { basename, dirname, join, posix } from 'node:path';
+import { UserError } from '../../src/core/errors.ts';
+import type { Problem } from '../dataset.ts';
+import { firstLine, utf8 } from '../files.ts';
+import { type Candidate, captionsFrom, type Format, imageFile } from './format.ts';
 
 export const coco: Format = {
   name: 'coco',
   layout: 'COCO captions: annotations/captions_train2017.json beside a folder of images',
 
+  fileKind: name => (/\.json$/i.test(name) ? 'index' : undefined),
+
+  rootOf: folder => (/^annotations?$/i.test(basename(folder)) ? dirname(folder) : folder),
+
   async recognise({ root, file, files }) {
-    if (file !== undefined) return /\.json$/i.test(file);
+    if (file !== undefined) return true;
     for (const path of files.filter(isAnnotation)) if (await looksLikeCoco(join(root, path))) return true;
     return false;
   },

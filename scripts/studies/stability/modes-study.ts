@@ -26,7 +26,6 @@ import { reconstructPictures } from '../../../src/runs/reconstructions.ts';
 import type { Session } from '../../../src/runs/session.ts';
 import { trainRun } from '../../../src/runs/train.ts';
 import { copyFirstStage, type FirstStage, firstBatch, measureSteps, secondsOf, stepsWithin } from '../../stages.ts';
-import { formatRate } from './conclude.ts';
 import { type ModesFamily, modesConfig, SIDE } from './modes-families.ts';
 import { modesPage, sampleSheet } from './modes-page.ts';
 import {
@@ -38,6 +37,7 @@ import {
   stands,
 } from './modes-results.ts';
 import { K, scorePictures, wantedModes } from './modes-score.ts';
+import { formatRate } from './ring-words.ts';
 
 export interface ModesOptions {
   /** In the order of the table. */

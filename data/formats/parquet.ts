@@ -6,9 +6,10 @@
 
 import { join } from 'node:path';
 import type { FileMetaData } from 'hyparquet';
-import { UserError } from '../src/core/errors.ts';
-import { type Candidate, captionsFrom, type Format, type Problem } from './dataset.ts';
-import { firstLine, utf8 } from './files.ts';
+import { UserError } from '../../src/core/errors.ts';
+import type { Problem } from '../dataset.ts';
+import { firstLine, utf8 } from '../files.ts';
+import { type Candidate, captionsFrom, type Format } from './format.ts';
 
 const IMAGE_COLUMNS = ['image', 'img', 'images', 'picture', 'jpg', 'jpeg', 'png', 'webp', 'image_bytes', 'bytes'];
 const CAPTION_COLUMNS = [
@@ -34,7 +35,9 @@ export const parquet: Format = {
   name: 'parquet',
   layout: 'Parquet files with an image column ({bytes, path} or bytes) and a text or caption column',
 
-  recognise: ({ file, files }) => (file === undefined ? files.some(isParquet) : isParquet(file)),
+  fileKind: name => (isParquet(name) ? 'archive' : undefined),
+
+  recognise: ({ files }) => files.some(isParquet),
 
   async read({ root, file, files }) {
     const items: Candidate[] = [];

@@ -1,31 +1,13 @@
-/**
- * @file Opening a dataset: recognises the format, reads captions, checks every image's header, and lists what it skipped.
- * The formats stand in one array in the order they are tried; a new format is a new file and one line here.
- */
+/** @file Opening a dataset: recognises the format, reads captions, checks every image's header, and lists what it skipped. */
 
 import { stat } from 'node:fs/promises';
 import { basename, dirname, relative, resolve } from 'node:path';
 import sharp from 'sharp';
 import { UserError } from '../src/core/errors.ts';
-import { coco } from './coco.ts';
-import type { Candidate, Dataset, Format, Item, Problem, Source } from './dataset.ts';
+import type { Dataset, Item, Problem } from './dataset.ts';
 import { firstLine, listFiles, mapBounded } from './files.ts';
-import { images } from './images.ts';
-import { metadata } from './metadata.ts';
-import { parquet } from './parquet.ts';
-import { webdataset } from './webdataset.ts';
-
-export type { Dataset, Item, Problem, Split } from './dataset.ts';
-export { splitOf } from './dataset.ts';
-
-/**
- * The first format that recognises the path wins: an index written for the purpose comes before containers, containers before
- * COCO's annotations, and loose images with text files last.
- */
-const FORMATS: readonly Format[] = [metadata, parquet, webdataset, coco, images];
-
-/** The names that `openDataset`'s `format` takes besides `auto`. */
-export const formatNames: readonly string[] = FORMATS.map(format => format.name);
+import type { Candidate, Format, Source } from './formats/format.ts';
+import { allFormats } from './formats/formats.ts';
 
 /** Enough of a file for any image header that comes with a sensible amount of metadata. */
 const HEAD = 65536;
@@ -33,7 +15,7 @@ const HEAD = 65536;
 export interface OpenOptions {
   /** Stop at the first problem instead of listing it. */
   readonly strict?: boolean;
-  /** `auto`, or one of `formatNames`. */
+  /** The name of a format, or by default `auto`: the first one that recognises the path. */
   readonly format?: string;
   /**
    * Read every image's header now (0.1 ms an image). Without it corrupt images show up when they are decoded, as they do
@@ -49,8 +31,7 @@ export interface OpenOptions {
  */
 export async function openDataset(path: string, options: OpenOptions = {}): Promise<Dataset> {
   const { strict = false, format: wanted = 'auto', check = true } = options;
-  const source = await sourceOf(path);
-  const format = await formatOf(path, source, wanted);
+  const { format, source } = await recognise(path, wanted);
   const { items: candidates, problems: skipped } = await format.read(source);
   const unreadable = new Map<string, string>();
   if (check) {
@@ -81,34 +62,48 @@ export async function openDataset(path: string, options: OpenOptions = {}): Prom
   return { root: source.root, format: format.name, items, problems };
 }
 
-async function sourceOf(path: string): Promise<Source> {
+/** The format of a path, and its files. */
+async function recognise(path: string, wanted: string): Promise<{ readonly format: Format; readonly source: Source }> {
   const absolute = resolve(path);
-  const kind = await stat(absolute).catch(() => undefined);
-  if (kind === undefined)
+  const found = await stat(absolute).catch(() => undefined);
+  if (found === undefined)
     throw new UserError(path, 'no such folder or file', 'make one with `tessera data emoji --out datasets/emoji`');
-  if (kind.isDirectory()) return { root: absolute, files: await listFiles(absolute) };
-  const root = dirname(absolute);
-  const file = basename(absolute);
-  // An archive holds its own images; an index (JSON, CSV) names images that lie around it.
-  if (/\.(parquet|tar|t?gz)$/i.test(file)) return { root, file, files: [file] };
-  const above = /^annotations?$/i.test(basename(root)) ? dirname(root) : root;
-  return { root: above, file: relative(above, absolute).replaceAll('\\', '/'), files: await listFiles(above) };
-}
-
-async function formatOf(path: string, source: Source, wanted: string): Promise<Format> {
+  const isFolder = found.isDirectory();
+  const [folder, name] = [dirname(absolute), basename(absolute)];
+  const lists = new Map<string, Promise<string[]>>();
+  const list = (root: string) => {
+    const files = lists.get(root) ?? listFiles(root);
+    lists.set(root, files);
+    return files;
+  };
+  const sourceFor = async (format: Format, kind: 'archive' | 'index' | undefined): Promise<Source> => {
+    if (isFolder) return { root: absolute, files: await list(absolute) };
+    if (kind === 'archive') return { root: folder, file: name, files: [name] };
+    const root = format.rootOf?.(folder) ?? folder;
+    return { root, file: relative(root, absolute).replaceAll('\\', '/'), files: await list(root) };
+  };
   if (wanted !== 'auto') {
-    const format = FORMATS.find(({ name }) => name === wanted);
-    if (format !== undefined) return format;
-    throw new UserError('format', `expected auto, ${formatNames.join(', ')}, got ${wanted}`);
+    const format = formatOf(wanted);
+    return { format, source: await sourceFor(format, format.fileKind?.(name) ?? 'index') };
   }
-  for (const format of FORMATS) if (await format.recognise(source)) return format;
-  const what =
-    source.file === undefined ? `no captioned image in ${source.files.length} files` : 'a file of no known format';
+  for (const format of allFormats()) {
+    const kind = format.fileKind?.(name);
+    const source = isFolder || kind !== undefined ? await sourceFor(format, kind) : undefined;
+    if (source !== undefined && (await format.recognise(source))) return { format, source };
+  }
+  const what = isFolder ? `no captioned image in ${(await list(absolute)).length} files` : 'a file of no known format';
   throw new UserError(path, what, layouts());
 }
 
+function formatOf(wanted: string): Format {
+  const format = allFormats().find(({ name }) => name === wanted);
+  if (format !== undefined) return format;
+  const names = allFormats().map(({ name }) => name);
+  throw new UserError('format', `expected auto, ${names.join(', ')}, got ${wanted}`);
+}
+
 function layouts(): string {
-  return ['a dataset is one of', ...FORMATS.map(({ name, layout }) => `  ${name}: ${layout}`)].join('\n');
+  return ['a dataset is one of', ...allFormats().map(({ name, layout }) => `  ${name}: ${layout}`)].join('\n');
 }
 
 /** What is wrong with an item's image as far as its header tells, in one line. */

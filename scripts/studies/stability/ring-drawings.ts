@@ -3,9 +3,9 @@
 import { blank, fill, type Picture, type Rgb } from '../../../src/image/images.ts';
 import { Lettering } from '../../../src/image/lettering.ts';
 import { drawSheet } from '../../../src/image/sheet.ts';
-import { formatRate } from './conclude.ts';
-import { type FamilyResult, type Settings, summarise } from './results.ts';
 import { centre, MODES } from './ring.ts';
+import { type FamilyResult, type Settings, summarise } from './ring-results.ts';
+import { formatRate } from './ring-words.ts';
 
 const CELL = { width: 74, height: 40 };
 const PANEL = 112;

@@ -1,7 +1,7 @@
 /** @file Tier T1 in Markdown: what was done, the conclusion, the table. */
 import { markdownTable } from '../../../src/cli/terminal/tables.ts';
-import { conclude, formatRate } from './conclude.ts';
-import { type FamilyResult, type Settings, type Summary, summarise } from './results.ts';
+import { type FamilyResult, type Settings, type Summary, summarise } from './ring-results.ts';
+import { conclude, formatRate } from './ring-words.ts';
 
 /** The whole page. @param results families in the order of the table, all with these settings */
 export function ringPage(results: readonly FamilyResult[], settings: Settings): string {

@@ -11,12 +11,12 @@ import { encodePng } from '../../../src/image/png.ts';
 import { writeAtomic } from '../../../src/io/atomic.ts';
 import { readJson, writeJson } from '../../../src/io/files.ts';
 import type { Session } from '../../../src/runs/session.ts';
-import type { Family } from './families.ts';
 import { Lanes } from './lanes.ts';
-import { samplePanels, stabilityMap } from './pictures.ts';
-import { type FamilyResult, familySchema, type RunResult, type Settings } from './results.ts';
 import { judge } from './ring.ts';
-import { ringPage } from './table.ts';
+import { samplePanels, stabilityMap } from './ring-drawings.ts';
+import type { Family } from './ring-families.ts';
+import { ringPage } from './ring-page.ts';
+import { type FamilyResult, familySchema, type RunResult, type Settings } from './ring-results.ts';
 
 export interface RingOptions {
   /** In the order of the table. */

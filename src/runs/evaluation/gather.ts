@@ -1,7 +1,8 @@
 /** @file The pictures of an evaluation: real ones of both sides of the split, what the model paints, what its tokenizer makes. */
 
+import type { Item } from '../../../data/dataset.ts';
 import { decodeAll } from '../../../data/decoded.ts';
-import { type Item, openDataset } from '../../../data/index.ts';
+import { openDataset } from '../../../data/open.ts';
 import type { RunConfig } from '../../config/run.ts';
 import { UserError } from '../../core/errors.ts';
 import { Random } from '../../core/random.ts';
@@ -46,7 +47,7 @@ export async function readReal(
   const dataset = await openDataset(data, { format, check: false });
   const { training, heldOut } = splitDataset(dataset, config.images);
   const random = new Random(seed).fork('eval/items');
-  const some = (items: readonly Item[], count: number, label: string) =>
+  const drawItems = (items: readonly Item[], count: number, label: string) =>
     count >= items.length
       ? items
       : Array.from(random.fork(label).permutation(items.length).subarray(0, count), i => items[i]);
@@ -68,8 +69,8 @@ export async function readReal(
   };
   const small = Math.min(COMPARED, size);
   return {
-    heldOut: await captioned('held-out images', some(heldOut, request.numImages, 'held-out')),
-    reference: await captioned('training images', some(training, request.reference, 'reference')),
+    heldOut: await captioned('held-out images', drawItems(heldOut, request.numImages, 'held-out')),
+    reference: await captioned('training images', drawItems(training, request.reference, 'reference')),
     train: request.nearest ? new NearestImages((await read('all training images', training, small)).images) : undefined,
     unseen: heldOut !== training,
   };

@@ -2,7 +2,7 @@
 
 import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
-import { openDataset, splitOf } from '../../data/index.ts';
+import { splitOf } from '../../data/dataset.ts';
 import {
   captionOf,
   drawMode,
@@ -15,10 +15,11 @@ import {
   modeSizes,
   modes,
 } from '../../data/modes.ts';
+import { openDataset } from '../../data/open.ts';
 import { drawScene } from '../../data/shapes.ts';
 import { UserError } from '../../src/core/errors.ts';
 import { Random } from '../../src/core/random.ts';
-import { ModeJudge, ModeOracle } from '../../src/metrics/judges/modes.ts';
+import { ModeJudge, ModeOracle } from '../../src/metrics/judges/mode-judge.ts';
 import { folder } from '../data/files.ts';
 
 const S = 32;

@@ -5,8 +5,9 @@
 
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Candidate, captionsFrom, type Format, type Problem } from './dataset.ts';
-import { isImageName, mapBounded, readPiece, utf8, withoutExtension } from './files.ts';
+import type { Problem } from '../dataset.ts';
+import { isImageName, mapBounded, utf8, withoutExtension } from '../files.ts';
+import { type Candidate, captionsFrom, type Format, imageFile } from './format.ts';
 
 const NOT_CAPTIONS = /^(readme|licen[cs]e|attribution|notice|requirements|classes|labels)\b/i;
 
@@ -14,7 +15,7 @@ export const images: Format = {
   name: 'images',
   layout: 'images with a text file of the same name beside each, one caption a line: cats/a.jpg and cats/a.txt',
 
-  recognise: ({ file, files }) => file === undefined && files.some(isImageName),
+  recognise: ({ files }) => files.some(isImageName),
 
   async read({ root, files }) {
     const texts = new Map(files.filter(path => /\.txt$/i.test(path)).map(path => [withoutExtension(path), path]));
@@ -42,14 +43,3 @@ export const images: Format = {
     return { items: found.filter(item => item !== undefined), problems };
   },
 };
-
-/** An item whose image is a file of its own. @param id its path relative to `root` */
-export function imageFile(
-  root: string,
-  id: string,
-  captions: readonly string[],
-  more: Pick<Candidate, 'group' | 'split'> = {},
-): Candidate {
-  const path = join(root, id);
-  return { id, captions, ...more, path, read: () => readFile(path), head: bytes => readPiece(path, 0, bytes) };
-}

@@ -6,10 +6,9 @@
 
 import { readFile } from 'node:fs/promises';
 import { join, posix } from 'node:path';
-import { parse } from 'csv-parse/sync';
-import { type Candidate, captionsFrom, type Format, type Problem, type Split } from './dataset.ts';
-import { firstLine, utf8 } from './files.ts';
-import { imageFile } from './images.ts';
+import type { Problem, Split } from '../dataset.ts';
+import { firstLine, utf8 } from '../files.ts';
+import { type Candidate, captionsFrom, type Format, imageFile } from './format.ts';
 
 const NAME = /(^|\/)metadata\.(jsonl|csv)$/i;
 const PATH_FIELDS = ['file_name', 'filename', 'file', 'path', 'image'];
@@ -25,7 +24,9 @@ export const metadata: Format = {
   name: 'metadata',
   layout: 'images and a metadata.jsonl or metadata.csv with file_name and text (or caption) fields',
 
-  recognise: ({ file, files }) => (file === undefined ? files.some(path => NAME.test(path)) : NAME.test(file)),
+  fileKind: name => (NAME.test(name) ? 'index' : undefined),
+
+  recognise: ({ file, files }) => file !== undefined || files.some(path => NAME.test(path)),
 
   async read({ root, file, files }) {
     const problems: Problem[] = [];
@@ -51,6 +52,7 @@ async function rowsOf(root: string, path: string, problems: Problem[]): Promise<
     return [];
   }
   if (/\.csv$/i.test(path)) {
+    const { parse } = await import('csv-parse/sync'); // loaded for those who have such files only
     try {
       const records: Record<string, string>[] = parse(text, {
         columns: true,

@@ -4,14 +4,15 @@
  */
 
 import { decodeAll } from '../../../data/decoded.ts';
-import { openDataset } from '../../../data/index.ts';
+import { openDataset } from '../../../data/open.ts';
 import type { RunConfig } from '../../config/run.ts';
 import { UserError } from '../../core/errors.ts';
 import { shellWord } from '../../core/shell.ts';
 import { type Picture, spreadPlaces } from '../../image/images.ts';
-import { type Memorisation, memorisation, NearestImages } from '../../image/nearest.ts';
+import { NearestImages } from '../../image/nearest.ts';
 import { encodePng } from '../../image/png.ts';
 import type { WeightKind } from '../../io/runfolder.ts';
+import { measureMemorisation } from '../../metrics/memorisation.ts';
 import type { Embedded, NearestTraining, RunReport, SampleGrid } from '../../report/contents.ts';
 import { splitDataset } from '../images.ts';
 import { openPainter, type Painter } from '../painter.ts';
@@ -178,7 +179,7 @@ async function nearestOf(
   captions: readonly string[],
   { training, heldOut }: ComparisonData,
 ): Promise<NearestTraining> {
-  const found: Memorisation = memorisation(
+  const found = measureMemorisation(
     samples,
     training.index,
     heldOut.map(({ picture }) => picture),

@@ -4,8 +4,8 @@ import type { InputInfos } from '../../device/native/native.ts';
 import { read } from '../../device/webgpu/program.ts';
 import type { GpuBackend } from '../../device/webgpu/webgpu.ts';
 import type { Attributes } from '../registry.ts';
-import { divisors } from './divide.ts';
-import { elementOf, mapElements, together } from './elements.ts';
+import { divisors } from '../wgsl/divide.ts';
+import { elementOf, mapElements, together } from '../wgsl/elements.ts';
 
 export function upsample2xWebgpu({ x }: InputInfos, _: Attributes, backend: GpuBackend): TensorInfo[] {
   const [B, H, W, C] = x.shape;

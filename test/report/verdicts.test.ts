@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { groupNames, shortNames } from '../../src/report/groups.ts';
 import { readHistory } from '../../src/report/history.ts';
-import { failureShares, progressOf, spearman, verdictOf } from '../../src/report/stability.ts';
+import { failureShares, progressOf, spearman, verdictOf } from '../../src/report/verdicts.ts';
 import { configOf, runsOf } from './synthetic.ts';
 
 function judged(family: string, records: readonly object[], given: Readonly<Record<string, unknown>> = {}) {

@@ -3,8 +3,9 @@
  * study set out to show is treated like its opposite.
  */
 import { fisherExact, wilson } from '../../../src/metrics/intervals.ts';
+import { capitalise, joinWords } from '../../../src/report/sentences.ts';
 import { addPairs, comparePairs, type Pairs } from './pairs.ts';
-import type { Summary } from './results.ts';
+import type { Summary } from './ring-results.ts';
 
 /** Below this a difference is called one. */
 const LEVEL = 0.05;
@@ -28,7 +29,7 @@ export function conclude(summaries: readonly Summary[]): string[] {
 }
 
 function aboutFamily(summary: Summary): string {
-  return `${capital(summary.label)}: ${share(summary)} succeeded${failures(summary)}${band(summary)}.`;
+  return `${capitalise(summary.label)}: ${share(summary)} succeeded${failures(summary)}${band(summary)}.`;
 }
 
 /** GANs without prediction, by network and penalty. */
@@ -64,7 +65,7 @@ function aboutModern(plain: readonly Summary[]): string[] {
   const where =
     steady.length === 0
       ? 'there is no rate at which all of its runs succeed'
-      : `at ${list(steady)} all of its runs succeed, so that there the claim that GANs are unstable does not hold for it`;
+      : `at ${joinWords(steady)} all of its runs succeed, so that there the claim that GANs are unstable does not hold for it`;
   return [`${name} failed in ${modern.runs - modern.successes} of ${modern.runs} runs${failures(modern)}; ${where}.`];
 }
 
@@ -83,7 +84,7 @@ function aboutClaim(plain: readonly Summary[]): string[] {
           p >= LEVEL
             ? 'no difference in how often they succeed can be told'
             : `the ${higher === 'first' ? 'former' : 'latter'} succeeds more often`;
-        return `${capital(model.label)} against ${name}: ${of(model)} against ${of(count)}, Fisher's exact p ${formatP(p)}: ${verdict}.`;
+        return `${capitalise(model.label)} against ${name}: ${countText(model)} against ${countText(count)}, Fisher's exact p ${formatP(p)}: ${verdict}.`;
       }),
     );
 }
@@ -111,7 +112,7 @@ function aboutPrediction(summaries: readonly Summary[]): string[] {
     const predicted = pool(members.map(pair => pair.predicted));
     const without = pool(members.map(pair => pair.without));
     const compared = addPairs(members.map(pair => comparePairs(pair.predicted.outcomes, pair.without.outcomes)));
-    const counts = `${of(predicted)} runs succeed with it, ${of(without)} without`;
+    const counts = `${countText(predicted)} runs succeed with it, ${countText(without)} without`;
     return [`Prediction ${name}: ${counts}${aboutPairs(compared)}.`];
   });
 }
@@ -166,7 +167,7 @@ function compare(a: Count, b: Count): { readonly p: number; readonly higher: 'fi
   return { p, higher: a.successes / a.runs >= b.successes / b.runs ? 'first' : 'second' };
 }
 
-function of({ successes, runs }: Count): string {
+function countText({ successes, runs }: Count): string {
   return `${successes} of ${runs}`;
 }
 
@@ -174,14 +175,14 @@ function of({ successes, runs }: Count): string {
 function share(count: Count): string {
   const { successes, runs } = count;
   const [low, high] = wilson(successes, runs).map(value => Math.round(100 * value));
-  return `${of(count)} runs (${Math.round((100 * successes) / runs)}%, 95% interval ${low} to ${high}%)`;
+  return `${countText(count)} runs (${Math.round((100 * successes) / runs)}%, 95% interval ${low} to ${high}%)`;
 }
 
 /** Where the failures are. */
 function failures({ rates }: Summary): string {
   const where = rates.filter(({ successes, runs }) => successes < runs);
   if (where.length === 0) return '';
-  return `, with failures at ${list(where.map(({ lr, successes, runs }) => `${formatRate(lr)} (${runs - successes} of ${runs})`))}`;
+  return `, with failures at ${joinWords(where.map(({ lr, successes, runs }) => `${formatRate(lr)} (${runs - successes} of ${runs})`))}`;
 }
 
 function band({ band: found }: Summary): string {
@@ -189,14 +190,6 @@ function band({ band: found }: Summary): string {
   if (found.octaves === 0) return `; steady at ${formatRate(found.low)} alone`;
   const rates = `${formatRate(found.low)} to ${formatRate(found.high)}`;
   return `; steady over ${found.octaves.toFixed(1)} octaves of the learning rate, ${rates}`;
-}
-
-function list(items: readonly string[]): string {
-  return items.length < 2 ? items.join('') : `${items.slice(0, -1).join(', ')} and ${items[items.length - 1]}`;
-}
-
-function capital(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 /** 3e-4 rather than 0.0003. */

@@ -1,0 +1,77 @@
+/**
+ * @file What a format of datasets is: how a folder or file is recognised as one, and how its items are read. A format is one
+ * file and one line in formats.ts; from outside, one call of `defineFormat`.
+ */
+
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Item, Problem } from '../dataset.ts';
+import { readPiece } from '../files.ts';
+
+/** An item as a format hands it over, before its image is checked. */
+export interface Candidate extends Item {
+  /** The first bytes, enough for an image header; the whole image where a format cannot do better. */
+  readonly head?: (bytes: number) => Promise<Uint8Array>;
+  /** The file that holds exactly this image, where there is one. */
+  readonly path?: string;
+  /** Reading it means reading many others: it is checked in strict mode only, and when it is decoded. */
+  readonly heavy?: boolean;
+}
+
+/** The files of a dataset. */
+export interface Source {
+  /** Absolute folder. */
+  readonly root: string;
+  /** Set when the path was a file: its path in `root`, with `/` between folders. */
+  readonly file?: string;
+  /** All that lies below `root`, as sorted paths relative to it with `/` between folders; of an archive itself alone. */
+  readonly files: readonly string[];
+}
+
+/** A layout in which captioned images may lie. */
+export interface Format {
+  /** As `--format` takes it: lower-case words with hyphens. */
+  readonly name: string;
+  /** One line for people: what the layout looks like. */
+  readonly layout: string;
+  /**
+   * What a file of that name is when it is given instead of a folder: an archive that holds its images, an index of images
+   * that lie around it, or no file of this format (undefined). Without this no file is.
+   */
+  readonly fileKind?: (name: string) => 'archive' | 'index' | undefined;
+  /** The folder below which the images of an index lie; by default the one that the index lies in. @param folder that one */
+  readonly rootOf?: (folder: string) => string;
+  /** Whether it is a dataset of this format. A source with a file is one for which `fileKind` said so. */
+  recognise(source: Source): boolean | Promise<boolean>;
+  /**
+   * Lists the items, and what cannot be used and why. Images are read later, one by one.
+   * @throws UserError where nothing can be read at all
+   */
+  read(source: Source): Promise<{ readonly items: readonly Candidate[]; readonly problems: readonly Problem[] }>;
+}
+
+/** An item whose image is a file of its own. @param id its path relative to `root` */
+export function imageFile(
+  root: string,
+  id: string,
+  captions: readonly string[],
+  more: Pick<Candidate, 'group' | 'split'> = {},
+): Candidate {
+  const path = join(root, id);
+  return { id, captions, ...more, path, read: () => readFile(path), head: bytes => readPiece(path, 0, bytes) };
+}
+
+/** One caption on one line: no byte order mark, white space runs as one space, canonical Unicode; '' if nothing is left. */
+function cleanCaption(text: string): string {
+  return text
+    .normalize('NFC')
+    .replace(/[\s\u200b\ufeff]+/gu, ' ')
+    .trim();
+}
+
+/** The captions in a metadata value: a string, or a list of strings. Anything else, and what is empty, gives none. */
+export function captionsFrom(value: unknown): string[] {
+  const texts = Array.isArray(value) ? value : [value];
+  const clean = texts.filter(text => typeof text === 'string').map(cleanCaption);
+  return [...new Set(clean.filter(text => text !== ''))];
+}

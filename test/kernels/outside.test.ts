@@ -1,0 +1,76 @@
+/**
+ * @file A fused operation defined from outside, in one file: a reference, a gradient and WGSL, with C++ left out. It runs on
+ * every backend, its gradients are those of finite differences, and it can be taken out again.
+ */
+import type { Tensor } from '@tensorflow/tfjs-core';
+import * as tf from '@tensorflow/tfjs-core';
+import { afterAll, expect, test } from 'vitest';
+import { read } from '../../src/device/webgpu/program.ts';
+import { activeGpu } from '../../src/device/webgpu/webgpu.ts';
+import { definedKernels, defineKernel, removeKernel, run } from '../../src/kernels/registry.ts';
+import { mapElements } from '../../src/kernels/wgsl/elements.ts';
+import { normal, onEveryBackend } from '../support.ts';
+import { expectGradients, expectNoLeak } from './gradients.ts';
+
+/** y = x / (1 + |x|), element by element. */
+function softsign(x: Tensor): Tensor {
+  return run('Softsign', { x })[0];
+}
+
+defineKernel({
+  name: 'Softsign',
+  reference: ({ x }) => [tf.div(x, tf.add(tf.abs(x), 1))],
+  webgpu: ({ x }, _, backend) => {
+    const y = backend.output(x.shape);
+    mapElements(backend, { name: 'softsign', output: y, bindings: [read('x', x)], value: 'x[i] / (1.0 + abs(x[i]))' });
+    return [y];
+  },
+  gradient: {
+    saveInputs: ['x'],
+    run: ([dy], { x }) => ({ x: () => run('SoftsignGradient', { x, dy: dy as Tensor })[0] }), // of its only output
+  },
+});
+
+defineKernel({
+  name: 'SoftsignGradient',
+  reference: ({ x, dy }) => [tf.div(dy, tf.square(tf.add(tf.abs(x), 1)))],
+  webgpu: ({ x, dy }, _, backend) => {
+    const dx = backend.output(x.shape);
+    const value = 'dy[i] / ((1.0 + abs(x[i])) * (1.0 + abs(x[i])))';
+    mapElements(backend, { name: 'softsignGradient', output: dx, bindings: [read('x', x), read('dy', dy)], value });
+    return [dx];
+  },
+});
+
+const names = ['Softsign', 'SoftsignGradient'];
+
+afterAll(() => {
+  for (const name of names) if (definedKernels().has(name)) removeKernel(name);
+});
+
+onEveryBackend('an operation from outside and its gradient', async backend => {
+  await expectGradients({
+    backend,
+    fused: softsign,
+    plain: x => tf.div(x, tf.add(tf.abs(x), 1)),
+    inputs: [normal([3, 5], 1)],
+  });
+  const x = normal([2, 4], 2);
+  const sent = activeGpu()?.dispatches;
+  await expectNoLeak(() => tf.dispose(softsign(x)));
+  if (sent !== undefined) expect((activeGpu()?.dispatches ?? 0) - sent).toBe(1); // its own kernel, not the reference
+  x.dispose();
+});
+
+test('is gone once it is taken out, and its name is free', () => {
+  for (const name of names) removeKernel(name);
+  expect(definedKernels().has('Softsign')).toBe(false);
+  const x = tf.tensor1d([1]);
+  expect(() => softsign(x)).toThrow('kernel Softsign is not defined');
+  expect(() => removeKernel('Softsign')).toThrow('kernel Softsign is not defined');
+  for (const backend of tf.engine().backendNames()) expect(tf.getKernel('Softsign', backend)).toBeUndefined();
+  expect(tf.getGradient('Softsign')).toBeUndefined();
+  defineKernel({ name: 'Softsign', reference: ({ x }) => [tf.tanh(x)] });
+  expect([...softsign(x).dataSync()]).toEqual([Math.fround(Math.tanh(1))]);
+  x.dispose();
+});
