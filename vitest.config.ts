@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
 /** One worker at a time where native kernels use every core, or processes are started. */
@@ -10,6 +11,8 @@ const studies = ['test/studies/**/*.test.ts'];
 
 /** Projects run one after another, in this order: `npx vitest run --project unit`. */
 export default defineConfig({
+  // Examples import the library by its name.
+  resolve: { alias: { tesserae: fileURLToPath(new URL('./src/index.ts', import.meta.url)) } },
   test: {
     setupFiles: process.env.TESSERA_RECORD === undefined ? [] : ['test/native/setup.ts'],
     testTimeout: 240_000,

@@ -3,6 +3,7 @@
  * one rule for splitting it. Knows no file format (formats/), no model and no tokenizer.
  */
 
+import { UserError } from '../src/core/errors.ts';
 import { hashString, Random } from '../src/core/random.ts';
 
 export type Split = 'train' | 'validation';
@@ -39,8 +40,12 @@ export interface Dataset {
  * The side of the split an item falls on: its own `split` if it has one, else a hash of its group or id. Never its place in
  * the dataset, so adding or removing items moves no other item.
  * @param validation fraction of the items held out, in [0, 1]
+ * @throws UserError if it lies outside
  */
 export function splitOf(item: string | Pick<Item, 'id' | 'group' | 'split'>, validation: number): Split {
+  if (!(validation >= 0 && validation <= 1)) {
+    throw new UserError('splitOf: validation', `expected a number from 0 to 1, got ${validation}`);
+  }
   if (typeof item !== 'string' && item.split !== undefined) return item.split;
   const [a, b] = hashString(typeof item === 'string' ? item : (item.group ?? item.id));
   return new Random(a, b).uniform() < validation ? 'validation' : 'train';

@@ -3,6 +3,7 @@
 import { stat } from 'node:fs/promises';
 import { basename, dirname, relative, resolve } from 'node:path';
 import sharp from 'sharp';
+import { booleanCheck, checkOptions, checkValue, pathCheck, textCheck } from '../src/core/checks.ts';
 import { UserError } from '../src/core/errors.ts';
 import type { Dataset, Item, Problem } from './dataset.ts';
 import { firstLine, listFiles, mapBounded } from './files.ts';
@@ -30,6 +31,8 @@ export interface OpenOptions {
  * @throws UserError if the path does not exist, no format fits, no captioned image is left, or, with `strict`, at a problem
  */
 export async function openDataset(path: string, options: OpenOptions = {}): Promise<Dataset> {
+  checkValue('openDataset: path', path, pathCheck);
+  checkOptions('openDataset', options, { strict: booleanCheck, format: textCheck, check: booleanCheck });
   const { strict = false, format: wanted = 'auto', check = true } = options;
   const { format, source } = await recognise(path, wanted);
   const { items: candidates, problems: skipped } = await format.read(source);

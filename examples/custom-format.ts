@@ -7,7 +7,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { captionsFrom, defineFormat, imageFile, type Problem } from '../src/index.ts';
+import { captionsFrom, defineFormat, imageFile, type Problem } from 'tesserae';
 
 const INDEX = 'captions.tsv';
 

@@ -5,7 +5,7 @@
  *   node --import ./custom-metric.ts node_modules/.bin/tessera eval --run runs/emoji --data datasets/emoji \
  *     --metrics kid,colourfulness
  */
-import { bootstrap, defineMetric, mean, type Picture } from '../src/index.ts';
+import { bootstrap, defineMetric, mean, type Picture } from 'tesserae';
 
 defineMetric({
   name: 'colourfulness',

@@ -28,7 +28,7 @@ const layers: readonly (readonly string[])[] = [
   ['src/metrics'],
   ['src/report'],
   ['src/runs'],
-  ['src/cli'],
+  ['src/cli', 'src/library'],
 ];
 /** At the root of `src` stand only the entries, above all layers. */
 const entries = ['src/index.ts', 'src/cli.ts'];
@@ -47,7 +47,7 @@ function filesUnder(folder: string, extension: string): string[] {
     .sort();
 }
 
-const sources = ['src', 'tokenizer', 'data', 'scripts'].flatMap(folder => filesUnder(folder, '.ts'));
+const sources = ['src', 'tokenizer', 'data', 'scripts', 'examples'].flatMap(folder => filesUnder(folder, '.ts'));
 const textOf = new Map(sources.map(path => [path, readFileSync(join(root, path), 'utf8')]));
 
 /** The source without comments, whose examples import things too. */

@@ -5,6 +5,8 @@
  * @see Ramesh et al. 2021, DALL·E, section 2.2 and appendix B.2 (arXiv:2102.12092)
  */
 import { createHash } from 'node:crypto';
+import { type Check, checkValue, textCheck, wholeCheck } from '../src/core/checks.ts';
+import { UserError } from '../src/core/errors.ts';
 import type { Random } from '../src/core/random.ts';
 import { BYTE_CHARS, fromByteChars, splitWords, toByteChars } from './bytes.ts';
 import {
@@ -33,6 +35,17 @@ export interface EncodedCaption {
   /** Whether the caption was too long and lost its end. */
   readonly cut: boolean;
 }
+
+const vocabSizeCheck = wholeCheck({ least: 256 });
+const lengthCheck = wholeCheck({ least: 1, most: 1 << 20 });
+const captionsCheck: Check = {
+  expected: 'a list of texts',
+  fits: value => typeof value === 'object' && value !== null && Symbol.iterator in value,
+};
+const idsCheck: Check = {
+  expected: 'an array of ids',
+  fits: value => Array.isArray(value) || (ArrayBuffer.isView(value) && 'length' in value),
+};
 
 /** Words up to this length are remembered with their ids, as many as this. */
 const CACHED_WORD_LENGTH = 64;
@@ -77,13 +90,15 @@ export class BpeTokenizer {
    * same captions give the same tokenizer, in any order.
    * @param captions read once
    * @param options.vocabSize at least 256, the bytes
+   * @throws UserError if the captions are no list of texts, or the size does not fit
    */
-  static train(captions: Iterable<string>, { vocabSize = 16384 }: { vocabSize?: number } = {}): BpeTokenizer {
-    if (!Number.isInteger(vocabSize) || vocabSize < 256) {
-      throw new RangeError(`BpeTokenizer.train: expected vocabSize of at least 256, got ${vocabSize}`);
-    }
+  static train(captions: Iterable<string>, options: { readonly vocabSize?: number } = {}): BpeTokenizer {
+    const { vocabSize = 16384 } = options;
+    checkValue('BpeTokenizer.train: vocabSize', vocabSize, vocabSizeCheck);
+    checkValue('BpeTokenizer.train: captions', captions, captionsCheck);
     const counts = new Map<string, number>();
     for (const caption of captions) {
+      checkValue('BpeTokenizer.train: captions', caption, textCheck);
       for (const word of splitWords(withPrefixSpace(normalizeCaption(caption)))) {
         counts.set(word, (counts.get(word) ?? 0) + 1);
       }
@@ -124,14 +139,19 @@ export class BpeTokenizer {
   /**
    * A caption's ids, as many as there are, without pads.
    * @returns int32, owned by the caller; empty for an empty caption
+   * @throws UserError if the caption is not text, or the dropout does not fit
    */
   encode(caption: string, options: EncodeOptions = {}): Int32Array {
     return Int32Array.from(this.encodeUpTo(caption, Infinity, options));
   }
 
-  /** A caption's ids on exactly `length` positions, padded or cut. */
+  /**
+   * A caption's ids on exactly `length` positions, padded or cut.
+   * @throws UserError if the caption is not text, or an option does not fit
+   */
   encodeCaption(caption: string, options: EncodeOptions & { readonly length?: number } = {}): EncodedCaption {
     const { length = 256 } = options;
+    checkValue('BpeTokenizer.encodeCaption: length', length, lengthCheck);
     const found = this.encodeUpTo(caption, length, options);
     const count = Math.min(found.length, length);
     const ids = Int32Array.from({ length }, (_, i) => (i < count ? found[i] : this.vocabSize + i));
@@ -145,14 +165,16 @@ export class BpeTokenizer {
 
   /**
    * The text of ids. Pads, ids from `vocabSize` on, have none; bytes that are not UTF-8 become U+FFFD.
-   * @throws RangeError for ids that are negative or stand for nothing
+   * @throws UserError for ids that are negative or stand for nothing
    */
   decode(ids: ArrayLike<number>): string {
+    checkValue('BpeTokenizer.decode: ids', ids, idsCheck);
     const chunks: Uint8Array[] = [];
     for (let i = 0; i < ids.length; i++) {
       if (ids[i] >= this.vocabSize) continue;
       const bytes = this.bytes[ids[i]];
-      if (bytes === undefined) throw new RangeError(`BpeTokenizer.decode: expected ids of tokens, got ${ids[i]}`);
+      if (bytes === undefined)
+        throw new UserError('BpeTokenizer.decode', `expected ids of tokens, got ${ids[i]} at ${i}`);
       chunks.push(bytes);
     }
     const text = new TextDecoder('utf-8', { ignoreBOM: true }).decode(Buffer.concat(chunks));
@@ -161,8 +183,9 @@ export class BpeTokenizer {
 
   /** Encodes until the caption ends or more than `limit` ids are there. */
   private encodeUpTo(caption: string, limit: number, { dropout = 0, random }: EncodeOptions): number[] {
+    if (typeof caption !== 'string') checkValue('BpeTokenizer.encode: caption', caption, textCheck);
     if (!(dropout >= 0 && dropout <= 1) || (dropout > 0 && random === undefined)) {
-      throw new RangeError(`BpeTokenizer.encode: expected dropout in [0, 1], and random with it, got ${dropout}`);
+      throw new UserError('BpeTokenizer.encode', `expected dropout in [0, 1], and random with it, got ${dropout}`);
     }
     const ids: number[] = [];
     for (const section of this.splitRaw(caption)) {

@@ -6,7 +6,7 @@ import { UserError } from '../../src/core/errors.ts';
 const count = z.number().int().positive();
 
 export const gpuModels = ['small', 'base'] as const;
-export const gpuParts = ['train', 'sample'] as const;
+const gpuParts = ['train', 'sample'] as const;
 
 /** Every flag of every mode; what depends on the mode has its default there. */
 export const benchFlags = z.object({
@@ -103,7 +103,7 @@ export const modes = {
 } as const satisfies Record<string, readonly (keyof BenchFlags)[]>;
 
 export type ModeName = keyof typeof modes;
-export const modeNames = Object.keys(modes) as ModeName[];
+const modeNames = Object.keys(modes) as ModeName[];
 
 /**
  * The mode of that name.

@@ -1,6 +1,7 @@
 /** @file What of a run's config `tessera features` has: the fields that are its flags, and the config that they make. */
 import { z } from 'zod';
 import { captionSchema, imagesSchema, type RunConfig } from '../config/run.ts';
+import { parseConfig } from '../config/schema.ts';
 import { checkConfig, runSchema } from './config.ts';
 import { checkText, textSections } from './contrastive/config.ts';
 
@@ -24,7 +25,7 @@ export const featuresFields = {
 
 /** The config of a folder of features. @throws UserError if the parts do not fit together */
 export function featuresConfig(given: Readonly<Record<string, unknown>>): RunConfig {
-  const { images, ...others } = z.object(featuresFields).parse(given);
+  const { images, ...others } = parseConfig(z.object(featuresFields), given, 'config');
   // One crop of each image, since training cuts them anew. A run's config has a patch tokenizer that fits its images.
   const unused = { patch: { grid: images.imageSize / 8 } };
   const config = runSchema().parse({ ...others, images: { ...images, crops: 1 }, ...unused });

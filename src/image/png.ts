@@ -5,17 +5,24 @@
 
 import { inflateSync } from 'node:zlib';
 import sharp from 'sharp';
+import { type Check, checkValue, found, objectCheck, pictureCheck, textCheck } from '../core/checks.ts';
 import { UserError } from '../core/errors.ts';
 import type { Picture } from './images.ts';
 
-/** A picture as a PNG file.
+/**
+ * A picture as a PNG file.
  * @param options.text entries to store in the file, by keyword (1 to 79 Latin characters, e.g. `caption`); values are any
  *   text. ASCII is stored as tEXt, which every tool shows; anything else as iTXt in UTF-8.
+ * @returns the bytes of the file
+ * @throws UserError if it is no picture, or a keyword or value does not fit
  */
 export async function encodePng(
   picture: Picture,
-  { text = {} }: { readonly text?: Readonly<Record<string, string>> } = {},
+  options: { readonly text?: Readonly<Record<string, string>> } = {},
 ): Promise<Uint8Array> {
+  const { text = {} } = options;
+  checkValue('encodePng: picture', picture, pictureCheck());
+  checkValue('encodePng: text', text, objectCheck);
   const { width, height, data } = picture;
   const png = await sharp(data, { raw: { width, height, channels: 3 } })
     .png({ compressionLevel: 9 })
@@ -27,6 +34,7 @@ export async function encodePng(
 
 /** The text entries of a PNG: tEXt, iTXt and zTXt, by keyword. @throws UserError if the bytes are not a PNG */
 export function readPngText(bytes: Uint8Array, where = 'PNG'): Record<string, string> {
+  checkValue(where, bytes, bytesCheck);
   const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (!file.subarray(0, SIGNATURE.length).equals(SIGNATURE)) throw new UserError(where, 'expected a PNG file');
   const text: Record<string, string> = {};
@@ -46,12 +54,15 @@ export function readPngText(bytes: Uint8Array, where = 'PNG'): Record<string, st
   return text;
 }
 
+const bytesCheck: Check = { expected: 'bytes', fits: value => value instanceof Uint8Array };
+
 const SIGNATURE = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
 
 function textChunk(keyword: string, value: string): Buffer {
   if (!/^[!-~\xa1-\xff](?:[ -~\xa1-\xff]{0,77}[!-~\xa1-\xff])?$/.test(keyword)) {
-    throw new RangeError(`encodePng: expected a keyword of 1 to 79 Latin characters, got ${JSON.stringify(keyword)}`);
+    throw new UserError('encodePng', `expected a keyword of 1 to 79 Latin characters, got ${found(keyword)}`);
   }
+  checkValue(`encodePng: text: ${keyword}`, value, textCheck);
   const clean = value.replaceAll('\0', ''); // NUL separates fields
   const ascii = /^[\n -~]*$/.test(clean);
   // iTXt: keyword, NUL, not compressed (0, method 0), no language, NUL, no translated keyword, NUL, UTF-8.

@@ -22,7 +22,7 @@ interface Group {
 }
 
 /** The groups in the order of their first runs; groups of one family share its colour and differ in their dashes. */
-export function groupsOf(runs: Runs): Group[] {
+function groupsOf(runs: Runs): Group[] {
   const names = [...new Set(runs.map(({ group }) => group))];
   const seen = new Map<string, number>();
   return names.map(name => {

@@ -28,7 +28,7 @@ function render(part: Part): string {
 }
 
 /** Text as it stands in markup and in quoted attributes; characters that XML cannot hold become U+FFFD. */
-export function escapeText(text: string): string {
+function escapeText(text: string): string {
   return text
     .replaceAll(/[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/gu, '\ufffd')
     .replaceAll('&', '&amp;')

@@ -4,7 +4,7 @@
  */
 
 /** What stands where nothing was measured. */
-export const NOT_MEASURED = 'not measured';
+const NOT_MEASURED = 'not measured';
 
 /** A number with so many significant digits, thousands apart: 4,000; 0.0123; 1.2e-7. */
 export function formatNumber(value: number | null | undefined, digits = 3): string {

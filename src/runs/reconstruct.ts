@@ -4,18 +4,15 @@ import { existsSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { openDataset } from '../../data/open.ts';
 import { UserError } from '../core/errors.ts';
-import { readRun } from '../families/config.ts';
-import { familyOf } from '../families/families.ts';
-import { loadPatchTokenizer } from '../families/transformer/patch-task.ts';
 import { decodeImage } from '../image/decode.ts';
 import type { Picture } from '../image/images.ts';
 import { encodePng } from '../image/png.ts';
 import { writeAtomic } from '../io/atomic.ts';
-import { runPaths } from '../io/runfolder.ts';
 import { mean } from '../metrics/intervals.ts';
 import { psnr } from '../metrics/similarity.ts';
 import { reconstructionSheet, reconstructPictures } from './reconstructions.ts';
 import { type EngineFlags, runOrShipped, type Session, startEngine } from './session.ts';
+import { openPatchTokenizer } from './tokenizers.ts';
 
 export interface ReconstructRequest extends EngineFlags {
   /** Default: the model that comes with the package. */
@@ -39,21 +36,8 @@ export interface Reconstruction {
  */
 export async function reconstructImages(session: Session, request: ReconstructRequest): Promise<Reconstruction> {
   const run = runOrShipped(session, request.run);
-  const config = await readRun(run, 'reconstruct');
-  if (!familyOf(config.family).stages.includes('patch')) {
-    throw new UserError(
-      'reconstruct',
-      `${run} is a ${config.family} run, which has no patch tokenizer`,
-      'give the run of a family that paints codes, e.g. a transformer',
-    );
-  }
-  const paths = runPaths(run);
-  if (!existsSync(paths.patch)) {
-    throw new UserError('reconstruct', `the patch tokenizer of ${run} is not trained yet (no ${paths.patch})`);
-  }
-  await startEngine(session, request);
-  const tokenizer = await loadPatchTokenizer(config, paths.patch);
-  const size = config.images.imageSize;
+  const tokenizer = await openPatchTokenizer(run, { where: 'reconstruct', start: () => startEngine(session, request) });
+  const size = tokenizer.imageSize;
   const originals = await readPictures(request, size);
   const pictures = await reconstructPictures(tokenizer, originals);
   tokenizer.dispose();

@@ -5,10 +5,9 @@
 
 import { UserError } from '../core/errors.ts';
 import { type ClipTowers, loadClipTowers } from '../features/clip.ts';
-import { type HubOptions, type HubPrecision, reason } from '../features/hub.ts';
+import { type HubOptions, reason } from '../features/hub.ts';
 import type { Picture } from '../image/images.ts';
 
-export type ClipPrecision = HubPrecision;
 export type ClipOptions = HubOptions;
 
 /** A loaded CLIP. */

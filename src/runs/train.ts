@@ -14,17 +14,19 @@ import { stagesOf, trainStages } from './training/model.ts';
 export type { TrainRequest } from './training/job.ts';
 
 /**
- * Trains a run to its end.
+ * Trains a run to its end, or until a stage before its model is done.
  * @returns false if it was stopped before; started again it goes on
+ * @throws UserError if the data cannot be used, or the run's family has no stage of the name of `until`
  */
 export async function trainRun(session: Session, request: TrainRequest): Promise<boolean> {
-  const { data, out, format, strict, config } = request;
+  const { data, out, format, strict, config, until } = request;
+  const stages = stagesOf(config.family, until);
   // A new run begins with its data: where that cannot be used, nothing is written.
   const dataset = existsSync(runPaths(out).config) ? undefined : await openDataset(data, { format, strict });
   if (dataset !== undefined) splitDataset(dataset, config.images);
   return withRun(out, config, async ({ resumed }) => {
     if (resumed) session.reporter.message(`${out}: going on with the run that is there`);
-    const job = new Job(session, request, { stages: stagesOf(config.family), dataset });
+    const job = new Job(session, request, { stages, dataset });
     try {
       return await trainStages(job);
     } finally {

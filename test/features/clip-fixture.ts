@@ -10,7 +10,7 @@ import { join } from 'node:path';
 /** Side of the pictures that the vision tower reads. */
 export const CLIP_SIZE = 8;
 /** Positions that the text tower has, with its start and end marks. */
-export const CLIP_POSITIONS = 7;
+const CLIP_POSITIONS = 7;
 
 /** Embeddings of the words; `|` marks the end of a caption, and has one too, so that losing it shows. */
 export const CLIP_WORDS = {

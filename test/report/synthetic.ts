@@ -126,7 +126,7 @@ export function recordsOf(course: Course): object[] {
 }
 
 /** A picture of a shape, embedded. */
-export async function picture(shape: number, colour: string, size = 64, opacity = 1): Promise<Embedded> {
+async function picture(shape: number, colour: string, size = 64, opacity = 1): Promise<Embedded> {
   const shapes = [
     '<circle cx="32" cy="32" r="22"/>',
     '<rect x="12" y="12" width="40" height="40" rx="4"/>',

@@ -32,7 +32,7 @@ export interface GanSpec {
 const LATENT = 2;
 
 /** The real points of a step, [R, batch, 2]. */
-export function realPoints(lanes: Lanes, step: number, batch: number): tf.Tensor {
+function realPoints(lanes: Lanes, step: number, batch: number): tf.Tensor {
   return lanes.draw('real', step, [batch, 2], random => ringPoints(random, batch).points);
 }
 

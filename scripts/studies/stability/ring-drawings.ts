@@ -56,7 +56,7 @@ export async function samplePanels(results: readonly FamilyResult[], settings: S
 }
 
 /** @param xy x and y in turn, in thousandths */
-export function scatter(xy: readonly number[]): Picture {
+function scatter(xy: readonly number[]): Picture {
   const picture = blank(PANEL, PANEL, [250, 250, 251]);
   const pixel = (value: number) => Math.round(((value + EDGE) / (2 * EDGE)) * (PANEL - 1));
   const dot = (x: number, y: number, size: number, colour: Rgb) =>

@@ -29,7 +29,7 @@ ${ringTable(summaries, settings)}
 `;
 }
 
-export function ringTable(summaries: readonly Summary[], { lrs }: Settings): string {
+function ringTable(summaries: readonly Summary[], { lrs }: Settings): string {
   const head = [
     'family',
     ...lrs.map(formatRate),

@@ -74,7 +74,7 @@ async function readFamily(path: string, settings: Settings): Promise<FamilyResul
 }
 
 /** Trains one family in all lanes. @returns undefined if interrupted */
-export async function runFamily(
+async function runFamily(
   session: Pick<Session, 'reporter' | 'signal' | 'now'>,
   family: Family,
   settings: Settings,

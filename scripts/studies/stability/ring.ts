@@ -6,8 +6,8 @@
 import type { Random } from '../../../src/core/random.ts';
 
 export const MODES = 8;
-export const RADIUS = 1;
-export const DEVIATION = 0.02;
+const RADIUS = 1;
+const DEVIATION = 0.02;
 
 const NEAR = 3 * DEVIATION;
 const LEAST_SHARE = 0.01;

@@ -67,7 +67,7 @@ export function makeTokens({ lanes, batch, width }: LearnerOptions): Learner {
 }
 
 /** Bins of coordinates. */
-export function binsOf(coordinates: Float32Array): Uint8Array {
+function binsOf(coordinates: Float32Array): Uint8Array {
   return Uint8Array.from(coordinates, value => {
     const bin = Math.floor(((value + EDGE) / (2 * EDGE)) * BINS);
     return Math.min(BINS - 1, Math.max(0, bin));

@@ -37,7 +37,7 @@ export const evaluate = defineCommand({
 });
 
 /** Evaluates and prints the table. */
-export async function evalCommand(session: Session, request: EvalRequest): Promise<void> {
+async function evalCommand(session: Session, request: EvalRequest): Promise<void> {
   const { evaluateRun } = await import('../../runs/evaluate.ts');
   const { resultTable } = await import('../terminal/results.ts');
   const { step, weights, records } = await evaluateRun(session, request);

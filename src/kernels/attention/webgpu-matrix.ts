@@ -76,7 +76,7 @@ function leftType({ M, K }: MatrixPlan): string {
   return `subgroup_matrix_left<f16, ${K}, ${M}>`;
 }
 
-export function resultType({ M, N }: MatrixPlan): string {
+function resultType({ M, N }: MatrixPlan): string {
   return `subgroup_matrix_result<f32, ${N}, ${M}>`;
 }
 

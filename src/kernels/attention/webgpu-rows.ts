@@ -41,7 +41,7 @@ export function scoresType({ columns }: Block): string {
   return columns === 1 ? 'f32' : `vec${columns}f`;
 }
 
-export function component(block: Block, c: number): string {
+function component(block: Block, c: number): string {
   return block.columns === 1 ? '' : `.${'xyzw'[c]}`;
 }
 

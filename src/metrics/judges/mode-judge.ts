@@ -44,7 +44,7 @@ export interface ModeReading {
  */
 const MOST = { background: 0.185, colour: 0.185, rest: 0.27, body: 0.095 } as const;
 
-export const attributeNames = Object.keys(modeAttributes) as readonly (keyof Mode)[]; // of a literal
+const attributeNames = Object.keys(modeAttributes) as readonly (keyof Mode)[]; // of a literal
 
 /** Judges pictures of modes. */
 export class ModeJudge {

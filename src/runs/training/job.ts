@@ -15,6 +15,7 @@ import { UserError } from '../../core/errors.ts';
 import { shellWord } from '../../core/shell.ts';
 import { activeDevice } from '../../device/device.ts';
 import type { TextTrainConfig } from '../../families/contrastive/config.ts';
+import type { StageName } from '../../families/family.ts';
 import { writeAtomic } from '../../io/atomic.ts';
 import { JsonLines, truncateAfter } from '../../io/jsonlines.ts';
 import { type RunPaths, runPaths } from '../../io/runfolder.ts';
@@ -31,6 +32,8 @@ export interface TrainRequest {
   readonly config: RunConfig;
   readonly format?: string;
   readonly strict?: boolean;
+  /** The last stage to do, where not all are: one before the family's model. */
+  readonly until?: StageName;
   /** Captions of the sample grid; by default some of the data's, trained on and held out. */
   readonly sampleCaptions?: SampleCaptions;
   /** Called whenever a state of the model is saved, with its weights on disk; its time is not the training's. */

@@ -1,8 +1,9 @@
 /** @file The last stage of a run: the model of its family, whichever that is. */
 import { existsSync } from 'node:fs';
+import { UserError } from '../../core/errors.ts';
 import { Random } from '../../core/random.ts';
 import { familyOf } from '../../families/families.ts';
-import type { Family, Making, TrainingData } from '../../families/family.ts';
+import type { Family, Making, StageName, TrainingData } from '../../families/family.ts';
 import { companionsOf, disposeParts, partFingerprints, stageTitles } from '../../families/parts.ts';
 import { encodePng } from '../../image/png.ts';
 import { writeAtomic } from '../../io/atomic.ts';
@@ -11,23 +12,32 @@ import { expectTrainedWith } from '../../io/runfolder.ts';
 import { asTensors, type Weights } from '../../training/loop.ts';
 import { drawSampleSheet, pickCaptions, type SampleCaptions } from '../samples.ts';
 import type { Job } from './job.ts';
-import { type Prepared, prepareParts } from './parts.ts';
+import { joinCaptions, type Prepared, prepareParts } from './parts.ts';
 import { isStageDone, runStage, type Stage, type Trainee } from './stage.ts';
 import { openWatch } from './watch.ts';
 
-/** Titles of a family's stages, in their order. */
-export function stagesOf(family: string): readonly string[] {
+/** Titles of a family's stages, in their order: all, or those up to one before its model. */
+export function stagesOf(family: string, until?: StageName): readonly string[] {
   const { stages, name } = familyOf(family);
-  return [...stages.map(stage => stageTitles[stage]), name];
+  const titles = stagesUntil(family, stages, until).map(stage => stageTitles[stage]);
+  return until === undefined ? [...titles, name] : titles;
+}
+
+/** @throws UserError if the family has no stage of that name */
+function stagesUntil(family: string, stages: readonly StageName[], until?: StageName): readonly StageName[] {
+  if (until === undefined) return stages;
+  if (stages.includes(until)) return stages.slice(0, stages.indexOf(until) + 1);
+  throw new UserError('train: until', `expected one of the stages ${stages.join(', ')} of a ${family}, got ${until}`);
 }
 
 /** Runs whatever stage is missing. @returns false if it was stopped */
 export async function trainStages(job: Job): Promise<boolean> {
   const family = familyOf(job.config.family);
-  const prepared = await prepareParts(job, family.stages);
+  const { until } = job.request;
+  const prepared = await prepareParts(job, stagesUntil(family.name, family.stages, until));
   if (prepared === undefined) return false;
   try {
-    return await modelStage(job, family, prepared);
+    return until !== undefined || (await modelStage(job, family, prepared));
   } finally {
     disposeParts(prepared.parts);
   }
@@ -55,8 +65,9 @@ async function modelStage(job: Job, family: Family, prepared: Prepared): Promise
   return (await runStage(job, stage, () => prepareModel(job, family, prepared))) !== undefined;
 }
 
-async function prepareModel(job: Job, family: Family, { parts, codes }: Prepared): Promise<Trainee> {
+async function prepareModel(job: Job, family: Family, { parts, codes: made }: Prepared): Promise<Trainee> {
   const { config, paths, session, request } = job;
+  const codes = made && (await joinCaptions(job, made));
   const model = await family.create({
     config,
     folder: paths.folder,
@@ -93,14 +104,17 @@ async function prepareModel(job: Job, family: Family, { parts, codes }: Prepared
   };
 }
 
-function trainingData(job: Job, family: Family, codes: Prepared['codes']): TrainingData {
+/** The data as codes, with captions, where a family has it so. */
+type JoinedCodes = Awaited<ReturnType<TrainingData['codes']>> | undefined;
+
+function trainingData(job: Job, family: Family, codes: JoinedCodes): TrainingData {
   return {
     stream: options => job.stream(options),
     heldOut: async () => {
       const { images, items } = (await job.images()).heldOut;
       return { images, captions: items.map(item => item.captions[0]) };
     },
-    codes: () => {
+    codes: async () => {
       if (codes === undefined) throw new Error(`${family.name} has no stage that makes codes`);
       return codes;
     },
@@ -108,7 +122,7 @@ function trainingData(job: Job, family: Family, codes: Prepared['codes']): Train
 }
 
 /** Captions of the data for the grid of samples, of items that can be decoded as far as that is known. */
-async function sampleCaptions(job: Job, codes: Prepared['codes']): Promise<SampleCaptions> {
+async function sampleCaptions(job: Job, codes: JoinedCodes): Promise<SampleCaptions> {
   if (codes !== undefined) return pickCaptions(codes.training.captions, codes.heldOut.captions);
   const { training } = await job.items();
   const { heldOut } = await job.images();

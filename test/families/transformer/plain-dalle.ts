@@ -125,7 +125,7 @@ function feedForward(x: tf.Tensor, config: ModelConfig, w: Named, layer: number)
 }
 
 /** Logits of every position: caption ids [B, L, ids] and codes [B, N, codes]. */
-export function plainLogits(
+function plainLogits(
   w: Named,
   config: ModelConfig,
   { grid, image }: Vocabulary,
@@ -169,7 +169,7 @@ function expectWidth(found: number, expected: number): void {
  * The three losses. Caption targets count up to and including a caption's first pad, those of left-out captions not at
  * all; each part is a mean over its own targets; z-loss is added to every target's term.
  */
-export function plainLosses(
+function plainLosses(
   w: Named,
   config: ModelConfig,
   vocabulary: Vocabulary,

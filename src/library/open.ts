@@ -1,0 +1,80 @@
+/** @file Opening, copying and reading what was trained: painters of any family, the tokenizers of a run, its export. */
+import type { BpeTokenizer } from '../../tokenizer/bpe.ts';
+import { PictureCodec } from '../../tokenizer/codec.ts';
+import { checkOptions, checkValue, choiceCheck, pathCheck } from '../core/checks.ts';
+import type { Painter } from '../families/painter.ts';
+import { type WeightKind, weightKinds } from '../io/runfolder.ts';
+import { startBackend } from '../kernels/start.ts';
+import { type Exported, exportRun as writeExport } from '../runs/export.ts';
+import { openPainter as openRunPainter } from '../runs/painter.ts';
+import { shippedModel } from '../runs/run.ts';
+import { openCaptionTokenizer, openPatchTokenizer } from '../runs/tokenizers.ts';
+import { type EngineOptions, engineChecks, engineOf } from './engine.ts';
+
+/** Which weights of a run, and where to compute with them. */
+export interface OpenOptions extends EngineOptions {
+  /**
+   * `ema`: averaged weights; `best`: the average at the best validation; `last`: as trained last. Default `ema`, or the only
+   * ones that are there.
+   */
+  readonly weights?: WeightKind;
+}
+
+const openChecks = { ...engineChecks, weights: choiceCheck(weightKinds) };
+
+/**
+ * Loads a run of any family as what paints captions. Calls of its `paint` may overlap: they are painted together.
+ * @param run folder of a trained or an exported run; default the model that comes with the package
+ * @throws UserError if something of it is missing, or a part is not the one that its weights were trained with
+ */
+export async function openPainter(run: string = shippedModel(), options: OpenOptions = {}): Promise<Painter> {
+  checkValue('openPainter: run', run, pathCheck);
+  checkOptions('openPainter', options, openChecks);
+  return openRunPainter(run, { ...engineOf(options), weights: options.weights });
+}
+
+/** What makes ids of captions and codes of pictures. */
+export interface Tokenizers {
+  readonly captions: BpeTokenizer;
+  readonly pictures: PictureCodec;
+}
+
+/**
+ * Loads both tokenizers of a run of a family that paints codes; its model need not be trained yet.
+ * @param run its folder; default the model that comes with the package
+ * @returns them; `pictures.dispose()` frees the weights
+ * @throws UserError if one is not trained, or the run's family has no patch tokenizer
+ */
+export async function openTokenizers(run: string = shippedModel(), options: EngineOptions = {}): Promise<Tokenizers> {
+  checkValue('openTokenizers: run', run, pathCheck);
+  checkOptions('openTokenizers', options, engineChecks);
+  const captions = await openCaptionTokenizer(run);
+  const { backend, precision, threads } = engineOf(options);
+  const start = () => startBackend(backend, { precision, threads });
+  return { captions, pictures: new PictureCodec(await openPatchTokenizer(run, { where: 'openTokenizers', start })) };
+}
+
+/** What to copy. */
+export interface ExportOptions {
+  /** Folder of a trained run. */
+  readonly run: string;
+  /** Folder of the copy, a run that can be painted with, evaluated and compared; there must be none in it. */
+  readonly out: string;
+  /** Default: the averaged ones, or the only ones there. */
+  readonly weights?: WeightKind;
+  /** Type of the weight matrices; default `bf16`, half the size. */
+  readonly dtype?: 'bf16' | 'f32';
+  /** A file that says whose art the run was trained on: copied as ATTRIBUTION.md. */
+  readonly attribution?: string;
+}
+
+/**
+ * Copies what of a run is needed to paint, and leaves out what its training goes on from.
+ * @throws UserError if the run is not trained, or there is a run in `out` already
+ */
+export async function exportRun(options: ExportOptions): Promise<Exported> {
+  const checks = { weights: choiceCheck(weightKinds), dtype: choiceCheck(['bf16', 'f32']) };
+  const paths = { run: pathCheck, out: pathCheck, attribution: pathCheck };
+  checkOptions('exportRun', options, { ...paths, ...checks }, ['run', 'out']);
+  return writeExport({ dtype: 'bf16', ...options });
+}

@@ -1,0 +1,90 @@
+/**
+ * @file Training runs and features from a program: what `tessera train` and `tessera features` do. What trains is loaded
+ * when it is called, so that a program that only paints does not wait for it.
+ */
+import { presetNames } from '../config/presets.ts';
+import type { RunConfigInput } from '../config/run.ts';
+import { booleanCheck, checkOptions, choiceCheck, objectCheck, pathCheck, textCheck } from '../core/checks.ts';
+import { type EngineOptions, engineChecks, engineOf } from './engine.ts';
+import { openSession, type WorkOptions, workChecks } from './progress.ts';
+
+/** Captioned images to learn from. */
+interface DataOptions {
+  /** A folder, an archive or an index file; see `openDataset`. */
+  readonly data: string;
+  /** Default `auto`: recognised. */
+  readonly format?: string;
+  /** Whether the first item that cannot be used is an error; by default such items are left out and named. */
+  readonly strict?: boolean;
+}
+
+/** What to train, on what. */
+export interface TrainOptions extends DataOptions, EngineOptions, WorkOptions {
+  /** Folder of the run: made, or gone on with if it is there. */
+  readonly out: string;
+  /** What the config starts from: `tiny`, `small` (default), `base` and others of `presetNames`. */
+  readonly preset?: (typeof presetNames)[number];
+  /**
+   * Fields that differ from the preset, nested as in a run's config.json. Of a run that is there, only how long and how
+   * closely watched it is trained can differ.
+   */
+  readonly config?: RunConfigInput;
+  /**
+   * The last stage to do, where the model is not to be trained yet: `captions` the caption tokenizer, `text` the text
+   * encoder, `patch` the patch tokenizer, `codes` the data as codes. Which of them a run has is its family's matter.
+   */
+  readonly until?: 'captions' | 'text' | 'patch' | 'codes';
+}
+
+/** How a training ended. */
+export interface Trained {
+  /** False if it was stopped by the signal before its end; all is saved, and the same call goes on with it. */
+  readonly finished: boolean;
+}
+
+const untilCheck = choiceCheck(['captions', 'text', 'patch', 'codes']);
+const dataChecks = { data: pathCheck, format: textCheck, strict: booleanCheck };
+
+/**
+ * Trains a run to its end, stage by stage: the caption tokenizer, then what its family needs (a patch tokenizer and the data
+ * as codes, or a text encoder), then the model. Stages that are done are skipped, and one that was interrupted goes on
+ * with the same weights, as if it had never stopped.
+ * @throws UserError if the data cannot be used, the config does not fit, or another process trains the run
+ */
+export async function train(options: TrainOptions): Promise<Trained> {
+  const checks = { ...dataChecks, ...engineChecks, ...workChecks };
+  const own = { out: pathCheck, preset: choiceCheck(presetNames), config: objectCheck, until: untilCheck };
+  checkOptions('train', options, { ...checks, ...own }, ['data', 'out']);
+  const { data, out, preset, config: fields, format, strict, until } = options;
+  const { planRun } = await import('../runs/run.ts');
+  const { startEngine } = await import('../runs/session.ts');
+  const { trainRun } = await import('../runs/train.ts');
+  const config = await planRun(out, { preset, fields });
+  const session = openSession(options);
+  await startEngine(session, engineOf(options));
+  return { finished: await trainRun(session, { data, out, format, strict, config, until }) };
+}
+
+/** What features to train, on what. */
+export interface TrainFeatureNetworkOptions extends DataOptions, EngineOptions, WorkOptions {
+  /** Folder of the features: made, or gone on with if they are there. */
+  readonly out: string;
+  /** Fields that differ from the defaults of `tessera features`, e.g. `{ imageSize: 32, steps: 500 }`. */
+  readonly config?: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * Trains a network of features on captioned images, to judge models by (`evaluate`'s `features`).
+ * @throws UserError as `train`
+ */
+export async function trainFeatureNetwork(options: TrainFeatureNetworkOptions): Promise<Trained> {
+  const checks = { ...dataChecks, ...engineChecks, ...workChecks, out: pathCheck, config: objectCheck };
+  checkOptions('trainFeatureNetwork', options, checks, ['data', 'out']);
+  const { data, out, format, strict, config: fields = {} } = options;
+  const { planFeatures, trainFeatures } = await import('../runs/features.ts');
+  const { startEngine } = await import('../runs/session.ts');
+  await planFeatures(out, fields); // what is wrong is said before anything is started
+  const session = openSession(options);
+  await startEngine(session, engineOf(options));
+  return { finished: (await trainFeatures(session, { data, out, format, strict, fields })) !== undefined };
+}

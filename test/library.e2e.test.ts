@@ -1,0 +1,270 @@
+/**
+ * @file The library from outside: a run is trained, stopped, gone on with, painted, measured, compared and exported by
+ * functions alone; and every public function refuses what does not fit in one line.
+ */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, test } from 'vitest';
+import * as library from '../src/index.ts';
+import {
+  BpeTokenizer,
+  compare,
+  decodePicture,
+  encodePng,
+  evaluate,
+  exportRun,
+  openDataset,
+  openPainter,
+  openTokenizers,
+  type ProgressEvent,
+  readPngText,
+  splitOf,
+  startBackend,
+  Tessera,
+  train,
+  trainFeatureNetwork,
+  UserError,
+} from '../src/index.ts';
+import { captions, hardlyTrained, temporaryFolder, writeDrawings } from './cli/program.ts';
+
+const folder = temporaryFolder();
+const data = join(folder, 'data');
+const run = join(folder, 'run');
+const config = { ...hardlyTrained, train: { ...hardlyTrained.train, steps: 4, saveEvery: 1 } };
+const events: ProgressEvent[] = [];
+const native = { backend: 'native', precision: 'fp32' } as const;
+
+beforeAll(async () => {
+  await writeDrawings(data);
+  const trained = await train({ data, out: run, config, ...native, onProgress: event => events.push(event) });
+  expect(trained).toEqual({ finished: true });
+});
+
+/** What happened, without what is said step by step. */
+const stagesOf = (seen: readonly ProgressEvent[]) =>
+  seen.flatMap(event => ('stage' in event && event.type !== 'step' ? `${event.type} ${event.stage}` : []));
+
+describe('train', () => {
+  test('tells its stages in their order, every step with its loss, and pictures', () => {
+    expect(stagesOf(events)).toEqual(
+      ['caption tokenizer', 'patch tokenizer', 'codes', 'transformer'].flatMap(name => [
+        `stage ${name}`,
+        `end ${name}`,
+      ]),
+    );
+    const steps = events.filter(event => event.type === 'step' && event.stage === 'transformer');
+    expect(steps.map(event => event.type === 'step' && event.step)).toEqual([1, 2, 3, 4]);
+    for (const event of steps) expect(event.type === 'step' && event.loss).toBeGreaterThan(0);
+    expect(events.some(event => event.type === 'pictures' && event.pictures.length > 0)).toBe(true);
+  });
+
+  test('stops at its signal, and the same call goes on to the same weights', async () => {
+    const out = join(folder, 'stopped');
+    const stop = new AbortController();
+    const onProgress = (event: ProgressEvent) => {
+      if (event.type === 'step' && event.stage === 'transformer' && event.step === 2) stop.abort();
+    };
+    const { signal } = stop;
+    expect(await train({ data, out, config, ...native, signal, onProgress })).toEqual({ finished: false });
+    const again: ProgressEvent[] = [];
+    expect(await train({ data, out, config, ...native, onProgress: event => again.push(event) })).toEqual({
+      finished: true,
+    });
+    expect(stagesOf(again)).toEqual([
+      'skip caption tokenizer',
+      'skip patch tokenizer',
+      'skip codes',
+      'stage transformer',
+      'end transformer',
+    ]);
+    const [whole, resumed] = [await Tessera.load(run, native), await Tessera.load(out, native)];
+    for (const [i, { variable }] of whole.model.parameters.list().entries()) {
+      expect(resumed.model.parameters.list()[i].variable.dataSync()).toEqual(variable.dataSync());
+    }
+    whole.dispose();
+    resumed.dispose();
+  });
+
+  test('refuses another config of a run that is there', async () => {
+    await expect(train({ data, out: run, config: { ...config, seed: 5 } })).rejects.toThrow('has seed 0, not 5');
+  });
+});
+
+describe('what was trained', () => {
+  test('has tokenizers that go there and back', async () => {
+    const tokenizers = await openTokenizers(run, native);
+    const ids = tokenizers.captions.encode('red circle');
+    expect(tokenizers.captions.decode(ids)).toBe('red circle');
+    const codes = Int32Array.from({ length: 32 }, (_, i) => i);
+    const pictures = await tokenizers.pictures.decode(codes);
+    expect(pictures).toHaveLength(2);
+    expect(await tokenizers.pictures.encode(pictures)).toHaveLength(32);
+    tokenizers.pictures.dispose();
+    await expect(tokenizers.pictures.decode(codes)).rejects.toThrow('codec: it was disposed of');
+  });
+
+  test('is measured and compared', async () => {
+    const seen: ProgressEvent[] = [];
+    const onProgress = (event: ProgressEvent) => seen.push(event);
+    const metrics = ['kid'];
+    const { records, step } = await evaluate({ run, data, metrics, numImages: 8, reference: 8, ...native, onProgress });
+    expect(step).toBe(4);
+    expect(records.map(({ metric }) => metric)).toContain('kid');
+    expect(stagesOf(seen)).toContain('stage painting');
+    const out = join(folder, 'page.html');
+    const { report } = await compare({ runs: [run], out, captions: ['red circle'], metrics, ...native });
+    expect(report.grid?.captions).toEqual(['red circle']);
+    expect(existsSync(out)).toBe(true);
+  });
+
+  test('stops being measured at the signal', async () => {
+    const stop = new AbortController();
+    const onProgress = (event: ProgressEvent) => {
+      if (event.type === 'step') stop.abort();
+    };
+    const { signal } = stop;
+    const work = evaluate({ run, data, metrics: ['kid'], numImages: 8, reference: 8, ...native, signal, onProgress });
+    expect(await work.catch((error: unknown) => error)).toBe(signal.reason);
+    await expect(evaluate({ run, data, signal })).rejects.toBe(signal.reason);
+  });
+
+  test('is exported, and the copy paints the same pictures', async () => {
+    const out = join(folder, 'export');
+    const { step, weights, bytes } = await exportRun({ run, out, dtype: 'f32' });
+    expect({ step, weights }).toEqual({ step: 4, weights: 'ema' });
+    expect(bytes).toBeGreaterThan(1000);
+    const [original, copy] = [await openPainter(run, native), await openPainter(out, native)];
+    const options = { seed: 3, temperature: 0.9 };
+    expect(await copy.paint(['red circle', ''], options)).toEqual(await original.paint(['red circle', ''], options));
+    original.dispose();
+    copy.dispose();
+    await expect(exportRun({ run, out })).rejects.toThrow('there is a run in');
+  });
+
+  test('of the data set has its items', async () => {
+    const { items, problems } = await openDataset(data);
+    expect(items.flatMap(item => item.captions).sort()).toEqual([...captions].sort());
+    expect(problems).toEqual([]);
+  });
+});
+
+/** Every function that takes arguments, with some that do not fit. Methods of loaded runs: tessera.test.ts. */
+const refused: Readonly<Record<string, readonly (readonly [() => unknown, string])[]>> = {
+  openDataset: [
+    [() => openDataset(5 as never), 'openDataset: path: expected a path, got 5'],
+    [() => openDataset(data, { strict: 'yes' } as never), 'openDataset: strict: expected true or false, got "yes"'],
+    [() => openDataset(join(folder, 'nowhere')), 'no such folder or file'],
+  ],
+  train: [
+    [() => train(undefined as never), 'train: expected an object of options, got nothing'],
+    [() => train({ data } as never), 'train: out: expected a path, got nothing'],
+    [() => train({ data, out: '' }), 'train: out: expected a path, got ""'],
+    [() => train({ data, out: run, steps: 5 } as never), 'train: unknown option steps'],
+    [() => train({ data, out: run, preset: 'huge' as never }), 'train: preset: expected one of '],
+    [() => train({ data, out: run, threads: -1 }), 'train: threads: expected a whole number from 1 to 64, got -1'],
+    [() => train({ data, out: join(folder, 'x'), config: { model: { width: Number.NaN } } }), 'model.width: expected'],
+    [() => train({ data, out: run, onProgress: 5 as never }), 'train: onProgress: expected a function, got 5'],
+  ],
+  trainFeatureNetwork: [
+    [() => trainFeatureNetwork({ data } as never), 'trainFeatureNetwork: out: expected a path, got nothing'],
+    [() => trainFeatureNetwork({ data, out: join(folder, 'y'), config: { steps: 3 } }), 'config: unknown field steps'],
+    [
+      () => trainFeatureNetwork({ data, out: join(folder, 'y'), config: { textTrain: { steps: -1 } } }),
+      'config: textTrain.steps: expected a whole number above 0, got -1',
+    ],
+  ],
+  evaluate: [
+    [() => evaluate({ run } as never), 'evaluate: data: expected a path, got nothing'],
+    [
+      () => evaluate({ run, data, numImages: 0 }),
+      'evaluate: numImages: expected a whole number from 1 to 100000, got 0',
+    ],
+    [() => evaluate({ run, data, seed: 2 ** 32 }), 'evaluate: seed: expected a whole number from 0 to 4294967295'],
+    [() => evaluate({ run, data, metrics: [] }), 'evaluate: metrics: expected an array of at least 1 names, got none'],
+    [() => evaluate({ run, data, metrics: ['beauty'] }), 'got "beauty"'],
+    [() => evaluate({ run: join(folder, 'none'), data }), 'no run in'],
+  ],
+  compare: [
+    [() => compare({ runs: [], out: 'x.html' }), 'compare: runs: expected an array of at least 1 folders, got none'],
+    [() => compare({ runs: [run] } as never), 'compare: out: expected a path, got nothing'],
+    [() => compare({ runs: run as never, out: 'x.html' }), 'compare: runs: expected an array'],
+  ],
+  exportRun: [
+    [() => exportRun({ run } as never), 'exportRun: out: expected a path, got nothing'],
+    [
+      () => exportRun({ run, out: 'x', dtype: 'int8' as never }),
+      'exportRun: dtype: expected one of bf16, f32, got "int8"',
+    ],
+  ],
+  openPainter: [
+    [() => openPainter(5 as never), 'openPainter: run: expected a path, got 5'],
+    [() => openPainter(run, { weights: 'good' as never }), 'openPainter: weights: expected one of ema, best, last'],
+    [() => openPainter(run, { backend: 'gpu' as never }), 'openPainter: backend: expected one of auto, '],
+  ],
+  openTokenizers: [[() => openTokenizers('\0'), 'openTokenizers: run: expected a path']],
+  startBackend: [
+    [() => startBackend('gpu' as never), 'startBackend: backend: expected one of auto, '],
+    [
+      () => startBackend('native', { threads: 0 }),
+      'startBackend: threads: expected a whole number from 1 to 64, got 0',
+    ],
+  ],
+  splitOf: [[() => splitOf('x', Number.NaN), 'splitOf: validation: expected a number from 0 to 1, got NaN']],
+  Tessera: [[() => Tessera.load(join(folder, 'none')), 'no run in']],
+  BpeTokenizer: [
+    [
+      () => BpeTokenizer.train('red circle'),
+      'BpeTokenizer.train: captions: expected a list of texts, got "red circle"',
+    ],
+    [() => BpeTokenizer.train([5 as never]), 'BpeTokenizer.train: captions: expected text, got 5'],
+    [() => BpeTokenizer.train(['a'], { vocabSize: 10 }), 'vocabSize: expected a whole number of at least 256, got 10'],
+    [() => BpeTokenizer.train(['a']).encode(null as never), 'BpeTokenizer.encode: caption: expected text, got null'],
+    [() => BpeTokenizer.train(['a']).encode('a', { dropout: 2 }), 'BpeTokenizer.encode: expected dropout in [0, 1]'],
+    [() => BpeTokenizer.train(['a']).encodeCaption('a', { length: 0 }), 'length: expected a whole number from 1'],
+    [() => BpeTokenizer.train(['a']).decode(5 as never), 'BpeTokenizer.decode: ids: expected an array of ids, got 5'],
+  ],
+  encodePng: [
+    [() => encodePng({ width: 2, height: 2, data: new Uint8Array(3) }), 'got 3 bytes for 2 x 2 pixels'],
+    [() => encodePng({ width: -1, height: 2, data: new Uint8Array(3) }), 'got a size of -1 x 2'],
+    [() => encodePng('x' as never), 'encodePng: picture: expected a picture'],
+  ],
+  decodePicture: [
+    [() => decodePicture('x' as never), 'decodePicture: expected the bytes of an image file, got "x"'],
+    [() => decodePicture(new Uint8Array(5)), 'decodePicture: expected an image, got 5 bytes that are none'],
+    [() => decodePicture(new Uint8Array(5), { size: 0 }), 'decodePicture: size: expected a whole number from 1'],
+  ],
+  readPngText: [
+    [() => readPngText('x' as never), 'PNG: expected bytes, got "x"'],
+    [() => readPngText(new Uint8Array(3)), 'PNG: expected a PNG file'],
+  ],
+};
+
+describe('wrong arguments', () => {
+  const cases = Object.entries(refused).flatMap(([name, list]) =>
+    list.map(([call, message]) => ({ name, call, message })),
+  );
+
+  test.each(cases)('of $name: $message', async ({ call, message }) => {
+    const error = await (async () => call())().catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(UserError);
+    const said = (error as UserError).message;
+    expect(said).toContain(message);
+    expect(said).not.toContain('\n');
+  });
+
+  test('are tried of every function that the library exports', () => {
+    // What others' tests try: definitions, and numbers of lists that are never empty.
+    const elsewhere =
+      /^(define|remove)|^(bootstrap|mean|wilson|overImage|runKernel|startBackend|splitOf|shippedModel)$/;
+    const functions = Object.entries(library).filter(([, value]) => typeof value === 'function' && !isError(value));
+
+    const missing = functions
+      .map(([name]) => name)
+      .filter(name => !(name in refused) && name !== 'shippedModel' && !elsewhere.test(name));
+    expect(missing).toEqual([]);
+  });
+});
+
+function isError(value: unknown): boolean {
+  return typeof value === 'function' && value.prototype instanceof Error;
+}
