@@ -2,9 +2,9 @@
  * @file Byte-pair merges: learning them from counted words, and applying them to one word.
  * @see Sennrich et al. 2016 (arXiv:1508.07909); Provilkov et al. 2020, BPE-dropout (arXiv:1910.13267)
  */
+import TinyQueue from 'tinyqueue';
 import type { Random } from '../src/core/random.ts';
 import { BYTE_CHARS } from './bytes.ts';
-import { Heap } from './heap.ts';
 
 /** Which two tokens become one, in the order in which merges are applied. */
 export interface Vocabulary {
@@ -57,8 +57,9 @@ class Corpus {
   /** Words a pair occurs in; one that no longer does may stay listed, and some are listed twice. */
   private readonly pairWords = new Map<number, number[]>();
   /** Holds each pair of count 2 or more at least once; counts that fell since are mended when an entry comes up. */
-  private readonly queue = new Heap<{ readonly pair: number; readonly count: number }>(
-    (a, b) => a.count > b.count || (a.count === b.count && a.pair < b.pair),
+  private readonly queue = new TinyQueue<{ readonly pair: number; readonly count: number }>(
+    [],
+    (a, b) => b.count - a.count || a.pair - b.pair,
   );
 
   constructor(counts: ReadonlyMap<string, number>, ids: ReadonlyMap<string, number>, base: number) {
@@ -173,7 +174,7 @@ export class Merger {
     const next = Int32Array.from(symbols, (_, i) => i + 1);
     const previous = Int32Array.from(symbols, (_, i) => i - 1);
     // A candidate is rank * n + position, so that numbers sort as candidates do.
-    const queue = new Heap<number>((a, b) => a < b);
+    const queue = new TinyQueue<number>([], (a, b) => a - b);
     const propose = (position: number) => {
       const rank = this.rankAt(symbols, position, next[position]);
       if (rank !== undefined) queue.push(rank * n + position);

@@ -1,7 +1,7 @@
 /**
  * @file The safetensors format, bytes to tensors and back: a little-endian u64 header length, a JSON header that names
  * each tensor's dtype, shape and byte range, then the data without a gap. Files are untrusted: everything is checked
- * before a tensor is handed out. Knows nothing of disks (checkpoint.ts does) or of tfjs.
+ * before a tensor is handed out. Knows nothing of disks (files.ts does) or of tfjs.
  * @see https://github.com/huggingface/safetensors#format
  */
 import { UserError } from '../core/errors.ts';
@@ -78,9 +78,11 @@ export function encodeSafetensors(
   let offset = 0;
   for (const [name, { dtype, shape, data }] of named) {
     const size = shape.reduce((product, n) => product * n, 1);
-    if (name === METADATA || !(data instanceof ARRAYS[dtype]) || data.length !== size) {
+    if (name === METADATA || !isCounts(shape) || !(data instanceof ARRAYS[dtype]) || data.length !== size) {
       const got = `${data.constructor.name} of ${data.length}`;
-      throw new Error(`encodeSafetensors: ${name}: expected ${ARRAYS[dtype].name} of ${size} (${dtype}), got ${got}`);
+      throw new Error(
+        `encodeSafetensors: ${name}: expected ${ARRAYS[dtype].name} of [${shape.join(', ')}] (${dtype}), got ${got}`,
+      );
     }
     entries.push([name, { dtype, shape, data_offsets: [offset, offset + data.byteLength] }]);
     parts.push(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));

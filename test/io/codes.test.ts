@@ -32,14 +32,14 @@ test('ids, shape and codes come back as they were', async () => {
   const path = join(folder, 'a.safetensors');
   const set = someCodes();
   await writeCodes(path, set, 'abc');
-  expect(await readCodes(path, 'abc')).toEqual(set);
+  expect(await readCodes(path, 'abc', 65536)).toEqual(set);
 });
 
 test('the codes are a view of the file, not a copy, and lie as any reader of safetensors finds them', async () => {
   const path = join(folder, 'b.safetensors');
   const set = someCodes();
   await writeCodes(path, set, 'abc');
-  const { codes } = await readCodes(path, 'abc');
+  const { codes } = await readCodes(path, 'abc', 65536);
   expect(codes.buffer.byteLength).toBeGreaterThan(codes.byteLength);
   const { tensors } = await readSafetensors(path);
   expect(tensors.get('codes')).toMatchObject({ dtype: 'U16', shape: [4, 3, 16] });
@@ -49,14 +49,14 @@ test('an empty set is a set', async () => {
   const path = join(folder, 'empty.safetensors');
   const set: CodeSet = { ids: [], crops: 4, length: 9, codes: new Uint16Array() };
   await writeCodes(path, set, 'abc');
-  expect(await readCodes(path, 'abc')).toEqual(set);
+  expect(await readCodes(path, 'abc', 65536)).toEqual(set);
 });
 
 test('another tokenizer, other content and a missing file are refused with the file and the mend', async () => {
   const path = join(folder, 'c.safetensors');
   await writeCodes(path, someCodes(), 'abc');
   const refusal = async (name: string, tokenizer = 'abc') => {
-    const error = await readCodes(join(folder, name), tokenizer).catch((thrown: unknown) => thrown);
+    const error = await readCodes(join(folder, name), tokenizer, 65536).catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(UserError);
     return error as UserError;
   };
@@ -75,4 +75,39 @@ test('another tokenizer, other content and a missing file are refused with the f
   await writeFile(join(folder, 'f.safetensors'), 'nonsense');
   expect((await refusal('f.safetensors')).message).toContain('f.safetensors');
   expect((await refusal('nowhere.safetensors')).message).toContain('expected a file, got none');
+});
+
+test('numbers that do not belong together are neither written nor read', async () => {
+  const path = join(folder, 'g.safetensors');
+  const set = someCodes();
+  for (const wrong of [{ crops: 2 }, { crops: 0 }, { length: 0 }, { length: 15.5 }, { ids: ['one'] }]) {
+    await expect(writeCodes(path, { ...set, ...wrong }, 'abc')).rejects.toThrow(RangeError);
+  }
+  const write = (shape: number[], metadata: Record<string, string>, dtype: 'U16' | 'BF16' = 'U16') => {
+    const data = new Uint16Array(shape.reduce((a, b) => a * b, 1));
+    return writeSafetensors(path, new Map([['codes', { dtype, shape, data }]]), { tokenizer: 'abc', ...metadata });
+  };
+  const ids = JSON.stringify(['a', 'b']);
+  await write([2, 1, 4], { ids });
+  expect((await readCodes(path, 'abc', 65536)).ids).toEqual(['a', 'b']);
+  for (const [shape, metadata, what] of [
+    [[3, 1, 4], { ids }, 'expected the ids of 3 items, got 2'],
+    [[2, 1, 4], {}, 'expected the ids of 2 items, got none'],
+    [[2, 1, 4], { ids: '["a"' }, 'got none'],
+    [[2, 1, 4], { ids: '["a", 7]' }, 'got none'],
+    [[2, 0, 4], { ids }, 'got 0 crops of 4 codes'],
+    [[2, 4, 0], { ids }, 'got 4 crops of 0 codes'],
+  ] as const) {
+    await write([...shape], metadata);
+    await expect(readCodes(path, 'abc', 65536), what).rejects.toThrow(what);
+  }
+  await write([2, 1, 4], { ids }, 'BF16'); // the same array, another meaning
+  await expect(readCodes(path, 'abc', 65536)).rejects.toThrow('expected 16-bit codes');
+});
+
+test('a code that the codebook does not have is not handed on', async () => {
+  const path = join(folder, 'h.safetensors');
+  await writeCodes(path, { ids: ['a', 'b'], crops: 1, length: 2, codes: Uint16Array.of(0, 1, 62, 63) }, 'abc');
+  expect([...(await readCodes(path, 'abc', 64)).codes]).toEqual([0, 1, 62, 63]);
+  await expect(readCodes(path, 'abc', 63)).rejects.toThrow('expected codes from 0 to 62, got 63');
 });

@@ -98,8 +98,11 @@ describe('encodeSafetensors', () => {
   it('refuses an array that does not fit its dtype or shape', () => {
     const encode = (tensor: TensorData, name = 'w') => encodeSafetensors(new Map([[name, tensor]]));
     expect(() => encode({ dtype: 'F32', shape: [2], data: new Float32Array(3) })).toThrow(
-      'w: expected Float32Array of 2',
+      'w: expected Float32Array of [2] (F32), got Float32Array of 3',
     );
+    for (const shape of [[-1, -2], [0.5, 4], [Number.NaN]]) {
+      expect(() => encode({ dtype: 'F32', shape, data: new Float32Array(2) })).toThrow('got Float32Array of 2');
+    }
     expect(() => encode({ dtype: 'F32', shape: [2], data: new Int32Array(2) })).toThrow('got Int32Array of 2');
     expect(() => encode({ dtype: 'F32', shape: [2], data: new Float32Array(2) }, '__metadata__')).toThrow(
       '__metadata__',

@@ -2,7 +2,6 @@
 import { describe, expect, it } from 'vitest';
 import { Random } from '../../src/core/random.ts';
 import { BYTE_CHARS } from '../../tokenizer/bytes.ts';
-import { Heap } from '../../tokenizer/heap.ts';
 import { learnMerges, Merger, type Vocabulary } from '../../tokenizer/merges.ts';
 
 function replacePair(word: readonly number[], left: number, right: number, id: number): number[] {
@@ -117,17 +116,5 @@ describe('Merger', () => {
     for (let i = 0; i < trials; i++) kept += merge(word, 0.3, random).length - 1;
     // Binomial: 5 standard deviations are 0.016.
     expect(Math.abs(kept / trials - 0.3)).toBeLessThan(0.0165);
-  });
-});
-
-describe('Heap', () => {
-  it('gives back what was pushed, in order', () => {
-    const random = new Random(5);
-    const heap = new Heap<number>((a, b) => a < b);
-    const numbers = Array.from({ length: 500 }, () => random.integer(100));
-    for (const number of numbers) heap.push(number);
-    const popped = Array.from(numbers, () => heap.pop());
-    expect(popped).toEqual(numbers.toSorted((a, b) => a - b));
-    expect(heap.pop()).toBeUndefined();
   });
 });
