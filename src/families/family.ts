@@ -58,7 +58,7 @@ export interface TrainingData {
   /** The middle crops of held-out images with the first caption of each. */
   heldOut(): Promise<CaptionedImages>;
   /** Both sides of the split as codes. @throws if `codes` is not among the family's stages */
-  codes(): { readonly training: CaptionedCodes; readonly heldOut: CaptionedCodes };
+  codes(): Promise<{ readonly training: CaptionedCodes; readonly heldOut: CaptionedCodes }>;
 }
 
 /** A model of a family, its weights fresh or loaded. */

@@ -113,11 +113,11 @@ export async function featuredData(
   { config, parts }: Making<'text'>,
   data: TrainingData,
 ): Promise<{ readonly stream: CaptionedStream; readonly heldOut: CaptionedBatch }> {
-  const { batchSize, accumulate, balance } = config.train;
+  const { batchSize, balance } = config.train;
   const features = new CaptionFeatures(parts.text.encode, parts.text.dim);
   const { images, captions } = await data.heldOut();
   return {
-    stream: withFeatures(await data.stream({ batchSize: batchSize / accumulate, balance }), features),
+    stream: withFeatures(await data.stream({ batchSize, balance }), features),
     heldOut: { images, text: await features.of(captions) },
   };
 }

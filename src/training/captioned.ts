@@ -80,3 +80,29 @@ export function withFeatures(stream: ImageStream, features: CaptionFeatures): Ca
     restore: state => stream.restore(state),
   };
 }
+
+/**
+ * The batches of a stream in the parts that a step is computed in: what a step sees does not depend on how many there are.
+ * The parts of a step are taken in their order.
+ */
+export class BatchParts {
+  private readonly stream: CaptionedStream;
+  private readonly parts: number;
+  private whole: CaptionedBatch | undefined;
+
+  /** @param stream its batches are those of whole steps; @param parts how many a batch is cut into */
+  constructor(stream: CaptionedStream, parts: number) {
+    this.stream = stream;
+    this.parts = parts;
+  }
+
+  /** @param part from 0 to parts - 1 */
+  async take(part: number): Promise<CaptionedBatch> {
+    if (part === 0) this.whole = await this.stream.next();
+    if (this.whole === undefined) throw new Error('BatchParts.take: part 0 comes first');
+    const { images, text } = this.whole;
+    const [size, dim] = [images.count / this.parts, text.length / images.count];
+    const [from, to] = [part * size, (part + 1) * size];
+    return { images: images.slice(from, to), text: text.subarray(from * dim, to * dim) };
+  }
+}

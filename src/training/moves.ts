@@ -20,9 +20,10 @@ export interface Losses {
 /**
  * Fetches the data of one part of a step.
  * @param part from 0 to accumulate - 1
- * @returns builds the losses; called once, inside a tidy, with the step's own randomness
+ * @returns builds the losses; called once, inside a tidy. Their `random` is this part's own; `wholeStep` is the same for all
+ *   parts, so that a batch draws the same numbers in one part and in several: each draws those of the whole and takes its own
  */
-export type BatchOf = (step: number, part: number) => Promise<(random: Random) => Losses>;
+export type BatchOf = (step: number, part: number) => Promise<(random: Random, wholeStep: Random) => Losses>;
 
 /** One side of a game: parameters with a loss of their own. In every step the players move in turn. */
 export interface Player {
@@ -104,12 +105,12 @@ async function move({ player, variables, optimizer }: Side, moment: Moment): Pro
   let gradients: (Tensor | null)[] = variables.map(() => null);
   for (let part = 0; part < accumulate; part++) {
     const forward = await player.batch(step, part);
-    const partRandom = random.fork(`step/${stream}${part}`, step);
+    const randomOf = (which: number) => random.fork(`step/${stream}${which}`, step);
     const names: string[] = [];
     player.before?.();
     const result = valueAndGradients(
       () => {
-        const { loss, metrics } = forward(partRandom);
+        const { loss, metrics } = forward(randomOf(part), randomOf(0));
         names.push(...Object.keys(metrics));
         // Each part counts for its share of the batch.
         return { loss: tf.div(loss, accumulate), aux: Object.values(metrics) };

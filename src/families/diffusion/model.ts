@@ -17,7 +17,7 @@ export function createDiffusion(making: Making<'text'>): Model {
     painter: new WholeImagePainter(making, new DiffusionTechnique(config, model)),
     task: async data => {
       const { stream, heldOut } = await featuredData(making, data);
-      return new DiffusionTask(model, stream, heldOut, { batchSize: config.train.batchSize });
+      return new DiffusionTask(model, stream, heldOut, config.train);
     },
     load: (values, where) => model.parameters.load(values, where),
     dispose: () => model.dispose(),

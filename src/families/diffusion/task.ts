@@ -8,13 +8,15 @@ import { Random } from '../../core/random.ts';
 import { imagesToSignedTensor } from '../../image/pixels.ts';
 import type { TensorData } from '../../io/safetensors.ts';
 import type { Parameters } from '../../nn/module.ts';
-import type { CaptionedBatch, CaptionedStream } from '../../training/captioned.ts';
+import { BatchParts, type CaptionedBatch, type CaptionedStream } from '../../training/captioned.ts';
 import type { Losses, Metrics, Task } from '../../training/loop.ts';
 import type { Diffusion } from './diffusion.ts';
 
 export interface DiffusionTaskOptions {
   /** Images a step, over all parts. */
   readonly batchSize: number;
+  /** Parts of a step; default 1. */
+  readonly accumulate?: number;
   /** Most held-out images that an evaluation looks at; default 256. */
   readonly evaluateAtMost?: number;
 }
@@ -34,14 +36,16 @@ export class DiffusionTask implements Task {
   readonly flopsPerStep: number;
   private readonly model: Diffusion;
   private readonly stream: CaptionedStream;
+  private readonly parts: BatchParts;
   private readonly heldOut: CaptionedBatch;
   private readonly options: DiffusionTaskOptions;
 
-  /** @param stream its batches are a step's parts */
+  /** @param stream its batches are those of whole steps */
   constructor(model: Diffusion, stream: CaptionedStream, heldOut: CaptionedBatch, options: DiffusionTaskOptions) {
     this.model = model;
     this.parameters = model.parameters;
     this.stream = stream;
+    this.parts = new BatchParts(stream, options.accumulate ?? 1);
     this.heldOut = heldOut;
     this.options = options;
     this.unitsPerStep = options.batchSize;
@@ -50,17 +54,21 @@ export class DiffusionTask implements Task {
     this.flopsPerStep = 3 * options.batchSize * model.flops;
   }
 
-  async batch(): Promise<(random: Random) => Losses> {
-    const { images, text } = await this.stream.next();
+  async batch(_: number, part: number): Promise<(random: Random, wholeStep: Random) => Losses> {
+    const { images, text } = await this.parts.take(part);
+    const { batchSize } = this.options;
     const { captionDrop } = this.model.config;
     const { textDim } = this.model.shape;
-    return random => {
+    return (random, wholeStep) => {
       const pictures = imagesToSignedTensor(images);
       const [B] = pictures.shape;
-      const draws = random.fork('levels').normals(B);
-      const dropping = random.fork('captions');
-      const keep = Float32Array.from({ length: B }, () => (dropping.uniform() < captionDrop ? 0 : 1));
-      const noise = tf.tensor(random.fork('noise').normals(pictures.size), pictures.shape);
+      const own = <T extends Float32Array>(values: T, each = 1) =>
+        values.subarray(part * B * each, (part + 1) * B * each); // of those of the whole batch
+      const draws = own(wholeStep.fork('levels').normals(batchSize));
+      const dropping = wholeStep.fork('captions');
+      const keep = own(Float32Array.from({ length: batchSize }, () => (dropping.uniform() < captionDrop ? 0 : 1)));
+      const pixels = pictures.size / B;
+      const noise = tf.tensor(own(wholeStep.fork('noise').normals(batchSize * pixels), pixels), pictures.shape);
       const losses = this.model.losses(
         pictures,
         noise,

@@ -17,9 +17,9 @@ export function createGan(making: Making<'text'>, kind: GanKind): Model {
   return {
     painter: new WholeImagePainter(making, new GanTechnique(gan)),
     task: async data => {
-      const { batchSize, steps } = config.train;
+      const { batchSize, accumulate, steps } = config.train;
       const { stream } = await featuredData(making, data);
-      return new GanTask(gan, stream, { batchSize, steps, seed: config.seed });
+      return new GanTask(gan, stream, { batchSize, accumulate, steps, seed: config.seed });
     },
     weightsForPainting: weights => new Map([...weights].filter(([name]) => name.startsWith(GENERATOR))),
     load: (values, where) => gan.parameters.load(values, where, GENERATOR),

@@ -12,7 +12,7 @@ import type { Images } from '../../image/images.ts';
 import { imagesToSignedTensor } from '../../image/pixels.ts';
 import type { TensorData } from '../../io/safetensors.ts';
 import type { Parameters } from '../../nn/module.ts';
-import type { CaptionedStream } from '../../training/captioned.ts';
+import { BatchParts, type CaptionedStream } from '../../training/captioned.ts';
 import { asTensors, type Losses, type Metrics, namedValues, type Player, type Task } from '../../training/loop.ts';
 import { Lookahead } from '../../training/optimizer.ts';
 import { discriminatorTerms, generatorTerms, mismatchTerms } from './adversarial.ts';
@@ -23,6 +23,8 @@ import { type Dual, dual, gradientPenalty, inputGradient } from './penalty.ts';
 export interface GanTaskOptions {
   /** Real images a step, over all parts. */
   readonly batchSize: number;
+  /** Parts of a step; default 1. */
+  readonly accumulate?: number;
   /** Steps of the whole training, which the burn-in is a share of. */
   readonly steps: number;
   readonly seed: number;
@@ -54,6 +56,7 @@ export class GanTask implements Task {
   readonly flopsPerStep: number;
   private readonly gan: Gan;
   private readonly stream: CaptionedStream;
+  private readonly parts: BatchParts;
   private readonly options: GanTaskOptions;
   private readonly random: Random;
   private readonly ahead: { readonly G?: Lookahead; readonly D?: Lookahead };
@@ -67,6 +70,7 @@ export class GanTask implements Task {
     const [generator, discriminator] = [gan.parametersOf('generator'), gan.parametersOf('discriminator')];
     this.gan = gan;
     this.stream = stream;
+    this.parts = new BatchParts(stream, options.accumulate ?? 1);
     this.options = options;
     this.random = new Random(options.seed);
     this.parameters = gan.parameters;
@@ -106,7 +110,7 @@ export class GanTask implements Task {
   }
 
   private async prepareD(step: number, part: number): Promise<() => Losses> {
-    const { images, text } = await this.stream.next();
+    const { images, text } = await this.parts.take(part);
     const random = this.random.fork(`D/${part}`, step);
     const round = { images, text: this.withoutSome(text, random.fork('captions')) };
     this.rounds[part] = round;

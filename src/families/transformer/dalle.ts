@@ -41,6 +41,11 @@ export interface SequenceBatch {
   readonly codes: Int32Array;
   /** [B], 1 where the caption has been left out (all pads), whose caption loss does not count. */
   readonly dropped?: Uint8Array;
+  /**
+   * Caption ids that the caption's loss is a mean over; default those of this batch. In a part of a larger batch: those of
+   * the whole over the number of parts, so that the mean over the parts is that of the whole, however they are spread.
+   */
+  readonly captionIds?: number;
 }
 
 /** An id for each row of the last layer, -1 where there is nothing to predict, and how many there are. */
@@ -256,7 +261,7 @@ export class Dalle {
     const targets = this.targets(batch);
     const mean = (head: Linear, { ids, count }: Targets) =>
       linearCrossEntropy(rows, head.weight, tf.tensor1d(ids, 'int32'), {
-        scale: 1 / Math.max(1, count),
+        scale: 1 / (count > 0 ? count : 1),
         zLoss: noise === undefined ? 0 : zLoss,
       });
     const caption = mean(this.captionHead, targets.caption);
@@ -265,11 +270,17 @@ export class Dalle {
     return { loss, caption, image };
   }
 
+  /** How many ids of a padded caption are predicted: those up to its first pad, which is one of them. */
+  predictedIds(caption: Int32Array): number {
+    const pad = caption.findIndex(id => id >= this.vocabulary.caption);
+    return pad === -1 ? caption.length : pad + 1;
+  }
+
   /**
    * What each position is to predict, by head: -1 where the other head predicts, and for the caption's where nothing is
    * to be predicted, after the first pad and in left-out captions.
    */
-  private targets({ captions, codes, dropped }: SequenceBatch): { caption: Targets; image: Targets } {
+  private targets({ captions, codes, dropped, captionIds }: SequenceBatch): { caption: Targets; image: Targets } {
     const { captionLength: L } = this.config;
     const N = this.codes;
     const B = codes.length / N;
@@ -280,14 +291,12 @@ export class Dalle {
       const first = b * (L + N);
       image.set(codes.subarray(b * N, (b + 1) * N), first + L);
       if (dropped?.[b] === 1) continue;
-      for (let i = 0; i < L; i++) {
-        const id = captions[b * L + i];
-        caption[first + i] = id;
-        count++;
-        if (id >= this.vocabulary.caption) break;
-      }
+      const ids = captions.subarray(b * L, (b + 1) * L);
+      const predicted = this.predictedIds(ids);
+      caption.set(ids.subarray(0, predicted), first);
+      count += predicted;
     }
-    return { caption: { ids: caption, count }, image: { ids: image, count: codes.length } };
+    return { caption: { ids: caption, count: captionIds ?? count }, image: { ids: image, count: codes.length } };
   }
 
   /**

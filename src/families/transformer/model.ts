@@ -14,11 +14,11 @@ export function createTransformer(making: Making<'captions' | 'patch'>): Model {
   const model = new Dalle(config.model, vocabulary, random);
   return {
     painter: new TransformerPainter(new CodePainter({ folder, config, captions, patch, model, step })),
-    task: data => {
+    task: async data => {
       const { batchSize, accumulate, balance } = config.train;
       const { bpeDropout } = config.caption;
       const { imageSize } = config.images;
-      return new DalleTask(model, captions, data.codes(), {
+      return new DalleTask(model, captions, await data.codes(), {
         ...{ batchSize, accumulate, bpeDropout, balance, imageSize },
         seed: config.seed,
       });

@@ -32,6 +32,23 @@ export interface DalleTaskOptions {
   readonly evaluateAtMost?: number;
 }
 
+/** A sequence of a batch. */
+interface Row {
+  readonly item: number;
+  readonly crop: number;
+  readonly ids: Int32Array;
+}
+
+/** All sequences of a step. */
+interface DrawnBatch {
+  readonly step: number;
+  readonly rows: readonly Row[];
+  /** 1 where the caption is left out. */
+  readonly dropped: Uint8Array;
+  /** Caption ids that are predicted. */
+  readonly captionIds: number;
+}
+
 export class DalleTask implements Task {
   readonly parameters: Parameters;
   readonly unit = 'tokens';
@@ -46,6 +63,7 @@ export class DalleTask implements Task {
   private readonly heldOut: CaptionedCodes;
   private readonly options: DalleTaskOptions;
   private readonly random: Random;
+  private drawn: DrawnBatch | undefined;
   private readonly epochs: Epochs;
 
   constructor(
@@ -68,26 +86,39 @@ export class DalleTask implements Task {
   }
 
   async batch(step: number, part: number): Promise<(random: Random) => Losses> {
-    const { batchSize, accumulate, bpeDropout } = this.options;
-    const size = batchSize / accumulate;
-    const { captionDrop } = this.model.config;
-    const draw = this.random.fork(`batch/${part}`, step);
-    const { set, captions } = this.training;
-    const dropped = new Uint8Array(size);
-    const rows: { item: number; crop: number; ids: Int32Array }[] = [];
-    for (let i = 0; i < size; i++) {
-      const item = this.epochs.at(step * batchSize + part * size + i);
-      const crop = draw.integer(set.crops);
-      const caption = captions[item][draw.integer(captions[item].length)];
-      dropped[i] = draw.uniform() < captionDrop ? 1 : 0;
-      const ids = dropped[i] === 1 ? this.model.emptyCaption() : this.encode(caption, bpeDropout, draw);
-      rows.push({ item, crop, ids });
-    }
-    const batch = this.collate(set, rows, dropped);
+    if (this.drawn?.step !== step) this.drawn = { step, ...this.drawBatch(step) };
+    const { rows, dropped, captionIds } = this.drawn;
+    const { batchSize, accumulate } = this.options;
+    const [from, to] = [part, part + 1].map(at => (at * batchSize) / accumulate);
+    const batch = {
+      ...this.collate(this.training.set, rows.slice(from, to), dropped.subarray(from, to)),
+      captionIds: captionIds / accumulate,
+    };
     return random => {
       const { loss, caption, image } = this.model.loss(batch, { random });
       return { loss, metrics: { caption, image } };
     };
+  }
+
+  /** The sequences of a step, the same however many parts it is computed in. */
+  private drawBatch(step: number): Omit<DrawnBatch, 'step'> {
+    const { batchSize, bpeDropout } = this.options;
+    const { captionDrop } = this.model.config;
+    const draw = this.random.fork('batch/0', step);
+    const { set, captions } = this.training;
+    const dropped = new Uint8Array(batchSize);
+    const rows: Row[] = [];
+    let captionIds = 0;
+    for (let i = 0; i < batchSize; i++) {
+      const item = this.epochs.at(step * batchSize + i);
+      const crop = draw.integer(set.crops);
+      const caption = captions[item][draw.integer(captions[item].length)];
+      dropped[i] = draw.uniform() < captionDrop ? 1 : 0;
+      const ids = dropped[i] === 1 ? this.model.emptyCaption() : this.encode(caption, bpeDropout, draw);
+      if (dropped[i] === 0) captionIds += this.model.predictedIds(ids);
+      rows.push({ item, crop, ids });
+    }
+    return { rows, dropped, captionIds };
   }
 
   private encode(caption: string, dropout: number, random?: Random): Int32Array {
@@ -97,11 +128,7 @@ export class DalleTask implements Task {
     return ids;
   }
 
-  private collate(
-    set: CodeSet,
-    rows: readonly { readonly item: number; readonly crop: number; readonly ids: Int32Array }[],
-    dropped?: Uint8Array,
-  ): SequenceBatch {
+  private collate(set: CodeSet, rows: readonly Row[], dropped?: Uint8Array): SequenceBatch {
     const L = this.model.config.captionLength;
     const N = set.length;
     const captions = new Int32Array(rows.length * L);

@@ -12,7 +12,7 @@ import { expectTrainedWith } from '../../io/runfolder.ts';
 import { asTensors, type Weights } from '../../training/loop.ts';
 import { drawSampleSheet, pickCaptions, type SampleCaptions } from '../samples.ts';
 import type { Job } from './job.ts';
-import { type Prepared, prepareParts } from './parts.ts';
+import { joinCaptions, type Prepared, prepareParts } from './parts.ts';
 import { isStageDone, runStage, type Stage, type Trainee } from './stage.ts';
 import { openWatch } from './watch.ts';
 
@@ -65,8 +65,9 @@ async function modelStage(job: Job, family: Family, prepared: Prepared): Promise
   return (await runStage(job, stage, () => prepareModel(job, family, prepared))) !== undefined;
 }
 
-async function prepareModel(job: Job, family: Family, { parts, codes }: Prepared): Promise<Trainee> {
+async function prepareModel(job: Job, family: Family, { parts, codes: made }: Prepared): Promise<Trainee> {
   const { config, paths, session, request } = job;
+  const codes = made && (await joinCaptions(job, made));
   const model = await family.create({
     config,
     folder: paths.folder,
@@ -103,14 +104,17 @@ async function prepareModel(job: Job, family: Family, { parts, codes }: Prepared
   };
 }
 
-function trainingData(job: Job, family: Family, codes: Prepared['codes']): TrainingData {
+/** The data as codes, with captions, where a family has it so. */
+type JoinedCodes = Awaited<ReturnType<TrainingData['codes']>> | undefined;
+
+function trainingData(job: Job, family: Family, codes: JoinedCodes): TrainingData {
   return {
     stream: options => job.stream(options),
     heldOut: async () => {
       const { images, items } = (await job.images()).heldOut;
       return { images, captions: items.map(item => item.captions[0]) };
     },
-    codes: () => {
+    codes: async () => {
       if (codes === undefined) throw new Error(`${family.name} has no stage that makes codes`);
       return codes;
     },
@@ -118,7 +122,7 @@ function trainingData(job: Job, family: Family, codes: Prepared['codes']): Train
 }
 
 /** Captions of the data for the grid of samples, of items that can be decoded as far as that is known. */
-async function sampleCaptions(job: Job, codes: Prepared['codes']): Promise<SampleCaptions> {
+async function sampleCaptions(job: Job, codes: JoinedCodes): Promise<SampleCaptions> {
   if (codes !== undefined) return pickCaptions(codes.training.captions, codes.heldOut.captions);
   const { training } = await job.items();
   const { heldOut } = await job.images();

@@ -34,7 +34,7 @@ import { isStageDone, runStage, type Stage } from './stage.ts';
 export interface Prepared {
   /** Those of the stages that were run. */
   readonly parts: Partial<Parts>;
-  readonly codes?: ReturnType<TrainingData['codes']>;
+  readonly codes?: Codes;
 }
 
 /** Runs whatever of some stages is missing. @returns undefined if it was stopped */
@@ -57,7 +57,7 @@ export async function prepareParts(job: Job, stages: readonly StageName[]): Prom
     if (stages.includes('codes')) {
       const made = await codeStage(job, expectPart(parts.patch, 'codes', 'patch'));
       if (made === undefined) return stopped(parts);
-      codes = await joinCaptions(job, made);
+      codes = made;
     }
     return { parts, codes };
   } catch (error) {
@@ -169,7 +169,7 @@ async function patchStage(job: Job): Promise<PatchTokenizer | undefined> {
 }
 
 /** The data as codes, on both sides of the split. */
-interface Codes {
+export interface Codes {
   readonly training: CodeSet;
   readonly heldOut: CodeSet;
 }
@@ -216,7 +216,7 @@ async function encodeAll(
 }
 
 /** Joins codes with the captions of the items they were made of. */
-async function joinCaptions(job: Job, codes: Codes): Promise<NonNullable<Prepared['codes']>> {
+export async function joinCaptions(job: Job, codes: Codes): ReturnType<TrainingData['codes']> {
   await job.items();
   const captionsOf = new Map((await job.open()).items.map(({ id, captions }) => [id, captions]));
   const join = (set: CodeSet): CaptionedCodes => ({

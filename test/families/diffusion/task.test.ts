@@ -75,9 +75,10 @@ const loop: LoopConfig = {
   seed: 3,
 };
 
-function makeTask(config: Partial<DiffusionConfig>, size = 2): DiffusionTask {
-  return new DiffusionTask(tinyDiffusion(config), stream(size), batchOf([0, 1, 2, 3, 0, 1, 2, 3, 0]), {
-    batchSize: 2 * size,
+function makeTask(config: Partial<DiffusionConfig>, accumulate = loop.accumulate): DiffusionTask {
+  return new DiffusionTask(tinyDiffusion(config), stream(4), batchOf([0, 1, 2, 3, 0, 1, 2, 3, 0]), {
+    batchSize: 4,
+    accumulate,
   });
 }
 
@@ -115,6 +116,17 @@ test('a run stopped and resumed equals one that never stopped, bit for bit', asy
     expect([...first.losses, ...second.losses]).toEqual(straight.losses);
     expect(first.saved).not.toEqual(straight.saved);
   }
+});
+
+test('four parts of one equal one batch of four, but for rounding', async () => {
+  await useNative();
+  const config = { captionDrop: 0.4 };
+  const whole = await run(makeTask(config, 1), { ...loop, accumulate: 1 }, temporary());
+  const parts = await run(makeTask(config, 4), { ...loop, accumulate: 4 }, temporary());
+  for (const [name, { values }] of parts.saved?.weights ?? []) {
+    expectAllclose(values, whole.saved?.weights.get(name)?.values ?? [], { relative: 1e-3, absolute: 1e-4 });
+  }
+  expectAllclose(parts.losses, whole.losses, { relative: 1e-3, absolute: 1e-5 });
 });
 
 test('an evaluation is the same every time, by band too, and moves with the weights', async () => {

@@ -50,8 +50,8 @@ async function lossesAt(task: GanTask, name: 'D' | 'G'): Promise<Record<string, 
   const other = name === 'G' ? await G.batch(0, 0) : undefined;
   if (name === 'G') G.before?.();
   const scalars = tf.tidy(() => {
-    const fromD = forward(new Random(0));
-    const { loss, metrics } = other?.(new Random(0)) ?? fromD;
+    const fromD = forward(new Random(0), new Random(0));
+    const { loss, metrics } = other?.(new Random(0), new Random(0)) ?? fromD;
     return { loss, ...metrics } as Record<string, tf.Tensor>;
   });
   if (name === 'G') G.after?.();
@@ -140,11 +140,14 @@ test.skipIf(missing !== undefined)(
         const forward = await (async () => {
           const fromD = await task.players[0].batch(0, 0);
           if (name === 'D') return fromD;
-          tf.tidy(() => tf.dispose(fromD(new Random(0)).loss));
+          tf.tidy(() => tf.dispose(fromD(new Random(0), new Random(0)).loss));
           return player.batch(0, 0);
         })();
         const variables = player.parameters.map(({ variable }) => variable as tf.Tensor);
-        const { gradients } = valueAndGradients(() => ({ loss: forward(new Random(0)).loss }), variables);
+        const { gradients } = valueAndGradients(
+          () => ({ loss: forward(new Random(0), new Random(0)).loss }),
+          variables,
+        );
         let compared = 0;
         for (const [i, { variable, name: parameter }] of player.parameters.entries()) {
           if (!/weight|basis/.test(parameter)) continue;
