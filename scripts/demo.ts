@@ -7,7 +7,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { makeEmoji } from '../data/emoji.ts';
+import { makeEmoji } from '../data/generators/emoji.ts';
 import { openDataset } from '../data/open.ts';
 import { runProgram } from '../src/cli.ts';
 import { presets } from '../src/config/presets.ts';

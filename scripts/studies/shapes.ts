@@ -6,7 +6,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { heldOutCaptions, makeShapes } from '../../data/shapes.ts';
+import { heldOutCaptions, makeShapes } from '../../data/generators/shapes.ts';
 import { runProgram } from '../../src/cli.ts';
 import { presets } from '../../src/config/presets.ts';
 import type { RunConfig } from '../../src/config/run.ts';

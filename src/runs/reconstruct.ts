@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { openDataset } from '../../data/open.ts';
 import { reconstructPictures } from '../../tokenizer/codec.ts';
-import { UserError } from '../core/errors.ts';
+import { firstLine, UserError } from '../core/errors.ts';
 import { decodeImage } from '../image/decode.ts';
 import type { Picture } from '../image/images.ts';
 import { encodePng } from '../image/png.ts';
@@ -55,8 +55,7 @@ async function readPictures({ inputs, numImages }: ReconstructRequest, size: num
     try {
       pictures.push(await decodeImage(bytes, { size }));
     } catch (error) {
-      const why = error instanceof Error ? error.message.split('\n')[0] : String(error);
-      throw new UserError('reconstruct', `${name} is no readable image (${why})`);
+      throw new UserError('reconstruct', `${name} is no readable image (${firstLine(error)})`);
     }
   };
   for (const input of inputs) {

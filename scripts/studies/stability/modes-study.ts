@@ -6,7 +6,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { captionOf, drawMode, makeModes } from '../../../data/modes.ts';
+import { captionOf, drawMode, makeModes } from '../../../data/generators/modes.ts';
 import type { RunConfig } from '../../../src/config/run.ts';
 import { mergeConfig, show } from '../../../src/config/schema.ts';
 import { UserError } from '../../../src/core/errors.ts';
