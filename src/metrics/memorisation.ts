@@ -26,6 +26,7 @@ defineMetric({
   needs: ['pictures', 'heldOut', 'training'],
   rows: ['samples', 'floor'],
   byDefault: true,
+  refuse: ({ training: { count } }) => (count > 1 ? undefined : `needs 2 training images, there is ${count}`),
   measure: ({ pictures: { pictures }, heldOut, training }, random) => {
     const found = measureMemorisation(pictures, training, heldOut.pictures);
     const n = pictures.length;

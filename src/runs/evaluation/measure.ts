@@ -186,6 +186,10 @@ function recordOf(metric: MetricDefinition, estimate: Estimate): Omit<Result, 'r
   if (!metric.gives.some(quantity => quantity.name === name)) {
     throw new Error(`metric ${metric.name}: measured ${name}, which is not among what it gives`);
   }
+  if (!Number.isFinite(value)) {
+    // JSON has no such numbers, and null without a reason would look as if nothing had been tried.
+    return { metric: name, value: null, low: null, high: null, n, reference, details: { reason: `it is ${value}` } };
+  }
   const [low, high] = interval ?? [null, null];
   return { metric: name, value, low, high, n, reference, ...(details === undefined ? {} : { details }) };
 }
