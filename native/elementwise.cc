@@ -332,6 +332,7 @@ void transposeAxes(const TransposeAxesCall& call) {
 // Elements of four bytes.
 void copyRows(const CopyRowsCall& call) {
   const int64_t width = call.width;
+  if (width == 0) return;
   const float* x = call.x + call.xStart;
   float* y = call.y + call.yStart;
   parallelFor(call.rows, std::max<int64_t>(1, elementwise::kGrain / width), [&](int64_t begin, int64_t end, int) {

@@ -13,13 +13,13 @@ void embedding(const EmbeddingCall& call) {
   const int32_t* ids = call.ids;
   parallelFor(call.N, std::max<int64_t>(1, 8192 / C), [&](int64_t begin, int64_t end, int) {
     for (int64_t i = begin; i < end; i++) {
+      if (ids[i] < 0 || ids[i] >= call.V) return refuse("embedding: expected ids that the table has");
       std::memcpy(call.rows + i * C, call.table + ids[i] * C, C * sizeof(float));
     }
   });
 }
 
-// Each thread owns a range of ids and adds their rows in the order
-// in which they come; ids outside [0, V) are left out.
+// Each thread owns a range of ids and adds their rows in the order in which they come; ids outside [0, V) are left out.
 void embeddingGradient(const EmbeddingGradientCall& call) {
   const int64_t N = call.N;
   const int64_t V = call.V;

@@ -69,7 +69,7 @@ void linear(const LinearCall& call) {
   out.epilogue.residual = call.residual;
   out.epilogue.activation = call.activation;
   out.epilogue.pre = call.pre;
-  if (m <= kFewRows && k > 0) return linearFewRows(call.x, call.weight, m, n, k, out);
+  if (call.vectors && m <= kFewRows && k > 0) return linearFewRows(call.x, call.weight, m, n, k, out);
   gemm(call.precision, Matrix{call.x, k, 1}, Matrix{call.weight, k, 1}, m, n, k, out);
 }
 

@@ -159,6 +159,12 @@ double run(const Problem& p) {
 
 // Products: counted x V x C, once without gradients and three times with them.
 void linearCrossEntropy(const LinearCrossEntropyCall& call) {
+  int64_t counted = 0;
+  for (int64_t row = 0; row < call.M; row++) {
+    if (call.targets[row] >= call.V) return refuse("linearCrossEntropy: expected targets below the number of logits");
+    if (call.targets[row] >= 0) counted++;
+  }
+  if (counted != call.counted) return refuse("linearCrossEntropy: expected the number of targets that count");
   headLoss::Problem p{call.hidden, call.weight, call.targets, call.dHidden, call.dWeight};
   p.M = call.M;
   p.counted = call.counted;

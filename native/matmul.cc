@@ -10,6 +10,9 @@ void matmul(const MatmulCall& call) {
   const auto one = [&](int64_t i, int worker) {
     const int64_t atA = call.matricesA == 1 ? 0 : call.indicesA != nullptr ? call.indicesA[i] : i;
     const int64_t atB = call.matricesB == 1 ? 0 : call.indicesB != nullptr ? call.indicesB[i] : i;
+    if (atA < 0 || atA >= call.matricesA || atB < 0 || atB >= call.matricesB) {
+      return refuse("matmul: expected matrices of the batch");
+    }
     const Matrix a{call.a + atA * m * k, transposeA ? 1 : k, transposeA ? m : 1};
     const Matrix b{call.b + atB * n * k, transposeB ? k : 1, transposeB ? 1 : n};
     Output out{call.c + i * m * n, n};

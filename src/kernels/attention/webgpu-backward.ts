@@ -11,16 +11,14 @@ import {
   eachTile,
   enterTile,
   float,
+  gradientProgram,
+  gradientRows,
   hasRow,
-  maskBinding,
-  maskFunctions,
   type Problem,
   rowAt,
   rowLoad,
-  rowStore,
   rowsOf,
   type Side,
-  tiling,
   unroll,
 } from './webgpu-problem.ts';
 import {
@@ -98,7 +96,7 @@ export function summariseRows(
 /** dq by groups that own queries, or dk and dv by groups that own keys. */
 export function backwardRows(
   side: Side,
-  { q, k, v, dy, summary }: InputInfos,
+  inputs: InputInfos,
   gradients: readonly TensorInfo[],
   problem: Problem,
   backend: GpuBackend,
@@ -113,19 +111,9 @@ export function backwardRows(
   );
   const { rows, columns } = block;
   const [own, other] = [SIDE * rows, SIDE * columns];
-  const [owned, others] = ofKeys
-    ? [
-        ['k', 'v'],
-        ['q', 'dy'],
-      ]
-    : [
-        ['q', 'dy'],
-        ['k', 'v'],
-      ];
-  const otherSide: Side = ofKeys ? 'queries' : 'keys';
+  const { own: owned, others, otherSide, names } = gradientRows[side];
   const ownRows = { first: 'own_first', side, count: own } as const;
   const otherRows = { first: 'other_first', side: otherSide, count: other, interleave: columns } as const;
-  const names = ofKeys ? ['dk', 'dv'] : ['dq'];
   const summaryOf = (position: string) => `
     if (${hasRow('queries', position)}) { row = summary[${rowAt('summary', position)}]; }`;
 
@@ -173,26 +161,19 @@ export function backwardRows(
     return unroll(layout.perLane, i => `store_${name}(row, across + ${i * SIDE}u, ${name}${r}_${i}${factor});`);
   };
 
+  const { dispatch, functions } = gradientProgram(inputs, gradients, problem, { side, own });
   backend.dispatch({
     name: ofKeys ? 'attentionGradKeys' : 'attentionGradQueries',
     variant: `${layout.perLane}`,
-    bindings: [
-      ...[read('q', q), read('k', k), read('v', v), read('dy', dy)].map(binding => rowsOf(binding, D)),
-      ...names.map((name, i) => rowsOf(write(name, gradients[i]), D)),
-      read('summary', summary, 'vec2f'),
-      maskBinding(problem),
-    ],
     size: SIZE,
-    ...tiling(problem, side, own),
+    ...dispatch,
     declarations: () => `
       ${['own0', 'own1'].map(name => `var<workgroup> ${name}: array<vec4f, ${own * layout.stride}>;`).join('\n')}
       ${['other0', 'other1'].map(name => `var<workgroup> ${name}: array<vec4f, ${other * layout.stride}>;`).join('\n')}
       ${(ofKeys ? ['weights', 'slopes'] : ['slopes'])
         .map(name => `var<workgroup> ${name}: array<${scoresType(block)}, ${own * WEIGHTS_STRIDE}>;`)
         .join('\n')}
-      ${['q', 'k', 'v', 'dy'].map(name => rowLoad(name, D)).join('\n')}
-      ${names.map(name => rowStore(name, D)).join('\n')}
-      ${maskFunctions(side, own)}`,
+      ${functions()}`,
     body: () => `
       ${enterTile(side, own)}
       let down = lane / ${SIDE}u;

@@ -2,56 +2,33 @@
  * @file Attention of a single query, as decoding asks for: a group a head, a key a lane for the scores, and for the output
  * a word of channels a lane, the keys dealt out among slices of lanes whose sums are added at the end.
  */
-import type { TensorInfo } from '@tensorflow/tfjs-core';
 import type { InputInfos } from '../../device/native/native.ts';
-import { read, write } from '../../device/webgpu/program.ts';
 import type { GpuBackend } from '../../device/webgpu/webgpu.ts';
 import { maxWorkgroup, sumWorkgroup } from '../wgsl/reduce.ts';
-import {
-  FLOOR,
-  float,
-  HIDDEN,
-  maskBinding,
-  maskFunctions,
-  type Problem,
-  rowLoad,
-  rowStore,
-  rowsOf,
-  tiling,
-} from './webgpu-problem.ts';
+import { FLOOR, type ForwardOutputs, float, forwardProgram, HIDDEN, type Problem } from './webgpu-problem.ts';
 
 /** Invocations, and keys that they look at together. */
 const SIZE = 128;
 
-export function decodeOne(
-  { q, k, v }: InputInfos,
-  { y, logsumexp }: { y: TensorInfo; logsumexp: TensorInfo },
-  problem: Problem,
-  backend: GpuBackend,
-): void {
+export function decodeOne(inputs: InputInfos, outputs: ForwardOutputs, problem: Problem, backend: GpuBackend): void {
   const { B, H, D } = problem;
   const across = 2 ** Math.ceil(Math.log2(Math.ceil(D / 4))); // lanes of a slice
   const slices = SIZE / across;
+  const { dispatch, functions } = forwardProgram(inputs, outputs, problem, 1);
   backend.dispatch({
     name: 'attentionDecode',
     variant: `${across}`,
-    bindings: [
-      ...[read('q', q), read('k', k), read('v', v), write('y', y)].map(binding => rowsOf(binding, D)),
-      write('logsumexp', logsumexp),
-      maskBinding(problem),
-    ],
+    bindings: dispatch.bindings,
     size: SIZE,
-    uniforms: { ...tiling(problem, 'queries', 1).uniforms, heads: B * H },
+    uniforms: { ...dispatch.uniforms, heads: B * H },
     groups: B * H,
     declarations: () => `
       var<workgroup> query: array<vec4f, ${across}>;
       var<workgroup> weights: array<f32, ${SIZE}>;
       var<workgroup> parts: array<vec4f, ${SIZE}>;
-      ${['q', 'k', 'v'].map(name => rowLoad(name, D)).join('\n')}
-      ${rowStore('y', D)}
       ${maxWorkgroup(SIZE)}
       ${sumWorkgroup(SIZE)}
-      ${maskFunctions('queries', 1)}`,
+      ${functions()}`,
     body: () => `
       if (block >= u.heads) { return; }
       let c = lane % ${across}u;

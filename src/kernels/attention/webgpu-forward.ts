@@ -1,23 +1,17 @@
 /** @file Attention forward in plain fp32, with a running maximum and sum (webgpu-rows.ts has the products). */
-import type { TensorInfo } from '@tensorflow/tfjs-core';
 import type { InputInfos } from '../../device/native/native.ts';
-import { read, write } from '../../device/webgpu/program.ts';
 import type { GpuBackend } from '../../device/webgpu/webgpu.ts';
 import {
   eachTile,
   enterTile,
   FLOOR,
+  type ForwardOutputs,
   float,
+  forwardProgram,
   HIDDEN,
   hasRow,
-  maskBinding,
-  maskFunctions,
   type Problem,
   rowAt,
-  rowLoad,
-  rowStore,
-  rowsOf,
-  tiling,
   unroll,
 } from './webgpu-problem.ts';
 import {
@@ -43,12 +37,7 @@ const blocks: readonly Block[] = [
 ];
 
 /** A group owns a tile of queries: keys, then the values of the same positions, pass through one tile. */
-export function forwardRows(
-  { q, k, v }: InputInfos,
-  { y, logsumexp }: { y: TensorInfo; logsumexp: TensorInfo },
-  problem: Problem,
-  backend: GpuBackend,
-): void {
+export function forwardRows(inputs: InputInfos, outputs: ForwardOutputs, problem: Problem, backend: GpuBackend): void {
   const { D } = problem;
   const layout = rowLayout(D);
   const block = largestBlock(
@@ -104,24 +93,18 @@ export function forwardRows(
     }
   }`;
 
+  const { dispatch, functions } = forwardProgram(inputs, outputs, problem, own);
   backend.dispatch({
     name: 'attention',
     variant: `${layout.perLane}`,
-    bindings: [
-      ...[read('q', q), read('k', k), read('v', v), write('y', y)].map(binding => rowsOf(binding, D)),
-      write('logsumexp', logsumexp),
-      maskBinding(problem),
-    ],
     size: SIZE,
-    ...tiling(problem, 'queries', own),
+    ...dispatch,
     declarations: () => `
       var<workgroup> own: array<vec4f, ${own * layout.stride}>;
       var<workgroup> other: array<vec4f, ${other * layout.stride}>;
       var<workgroup> weights: array<${scoresType(block)}, ${own * WEIGHTS_STRIDE}>;
       var<workgroup> parts: array<f32, ${own * WEIGHTS_STRIDE}>;
-      ${['q', 'k', 'v'].map(name => rowLoad(name, D)).join('\n')}
-      ${rowStore('y', D)}
-      ${maskFunctions('queries', own)}`,
+      ${functions()}`,
     body: () => `
       ${enterTile('queries', own)}
       let down = lane / ${SIDE}u;

@@ -1,10 +1,9 @@
 /**
- * @file The gradients of attention on matrix units: two kernels of one text, as in attentionbackward.ts. Gradients are
+ * @file The gradients of attention on matrix units: two kernels of one text, as in webgpu-backward.ts. Gradients are
  * operands in f16, which the scale of the loss must bring into its range; what is still too large is clamped.
  */
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import type { InputInfos } from '../../device/native/native.ts';
-import { read, write } from '../../device/webgpu/program.ts';
 import type { GpuBackend } from '../../device/webgpu/webgpu.ts';
 import {
   addMatrixWeighted,
@@ -21,16 +20,12 @@ import {
 import {
   eachTile,
   enterTile,
+  gradientProgram,
+  gradientRows,
   hasRow,
-  maskBinding,
-  maskFunctions,
   type Problem,
   rowAt,
-  rowLoad,
-  rowStore,
-  rowsOf,
   type Side,
-  tiling,
   unroll,
 } from './webgpu-problem.ts';
 
@@ -38,25 +33,20 @@ import {
 export function backwardMatrix(
   plan: MatrixPlan,
   side: Side,
-  { q, k, v, dy, summary }: InputInfos,
+  inputs: InputInfos,
   gradients: readonly TensorInfo[],
   problem: Problem,
   backend: GpuBackend,
 ): void {
-  const { D } = problem;
   const { own, other, words } = plan;
   const ofKeys = side === 'keys';
-  const [[own0, own1], [other0, other1]] = ofKeys
-    ? [
-        ['k', 'v'],
-        ['q', 'dy'],
-      ]
-    : [
-        ['q', 'dy'],
-        ['k', 'v'],
-      ];
-  const others = { first: 'other_first', side: ofKeys ? 'queries' : 'keys', count: other } as const;
-  const names = ofKeys ? ['dk', 'dv'] : ['dq'];
+  const {
+    own: [own0, own1],
+    others: [other0, other1],
+    otherSide,
+    names,
+  } = gradientRows[side];
+  const others = { first: 'other_first', side: otherSide, count: other } as const;
   const weightTiles = ofKeys ? ['weights', 'slopes'] : ['slopes'];
   /** Of a word's pairs: the queries' logsumexp and delta. */
   const about = (name: 'least' | 'delta', t: number) => {
@@ -100,22 +90,15 @@ export function backwardMatrix(
       ${addMatrixWeighted(names[0], 'slopes', 0, plan)}
     }`;
 
+  const { dispatch, functions } = gradientProgram(inputs, gradients, problem, { side, own });
   backend.dispatch({
     name: ofKeys ? 'attentionMatrixGradKeys' : 'attentionMatrixGradQueries',
     ...matrixDispatch(plan),
-    bindings: [
-      ...[read('q', q), read('k', k), read('v', v), read('dy', dy)].map(binding => rowsOf(binding, D)),
-      ...names.map((name, i) => rowsOf(write(name, gradients[i]), D)),
-      read('summary', summary, 'vec2f'),
-      maskBinding(problem),
-    ],
-    ...tiling(problem, side, own),
+    ...dispatch,
     declarations: () => `
       ${matrixMemory(plan, weightTiles)}
       ${ofKeys ? `var<workgroup> least: array<f32, ${other}>; var<workgroup> delta: array<f32, ${other}>;` : ''}
-      ${['q', 'k', 'v', 'dy'].map(name => rowLoad(name, D)).join('\n')}
-      ${names.map(name => rowStore(name, D)).join('\n')}
-      ${maskFunctions(side, own)}`,
+      ${functions()}`,
     body: () => `
       ${enterTile(side, own)}
       ${enterMatrix(plan)}

@@ -3,9 +3,7 @@
  * scaled by way of workgroup memory, and only when a maximum grows by more than SLACK: weights up to 2^SLACK are no worse
  * in f16 than weights up to 1, and after the first tiles this hardly ever happens.
  */
-import type { TensorInfo } from '@tensorflow/tfjs-core';
 import type { InputInfos } from '../../device/native/native.ts';
-import { read, write } from '../../device/webgpu/program.ts';
 import type { GpuBackend } from '../../device/webgpu/webgpu.ts';
 import {
   addMatrixWeighted,
@@ -25,17 +23,13 @@ import {
   eachTile,
   enterTile,
   FLOOR,
+  type ForwardOutputs,
   float,
+  forwardProgram,
   HIDDEN,
   hasRow,
-  maskBinding,
-  maskFunctions,
   type Problem,
   rowAt,
-  rowLoad,
-  rowStore,
-  rowsOf,
-  tiling,
   unroll,
 } from './webgpu-problem.ts';
 
@@ -44,12 +38,11 @@ const SLACK = '8.0';
 
 export function forwardMatrix(
   plan: MatrixPlan,
-  { q, k, v }: InputInfos,
-  { y, logsumexp }: { y: TensorInfo; logsumexp: TensorInfo },
+  inputs: InputInfos,
+  outputs: ForwardOutputs,
   problem: Problem,
   backend: GpuBackend,
 ): void {
-  const { D } = problem;
   const { own, other, words } = plan;
   const others = { first: 'other_first', side: 'keys', count: other } as const;
 
@@ -99,22 +92,16 @@ export function forwardMatrix(
     if (workgroupUniformLoad(&grown) == round) { ${rescale} }
     if (working) { ${addMatrixWeighted('o', 'weights', other, plan)} }`;
 
+  const { dispatch, functions } = forwardProgram(inputs, outputs, problem, own);
   backend.dispatch({
     name: 'attentionMatrix',
     ...matrixDispatch(plan),
-    bindings: [
-      ...[read('q', q), read('k', k), read('v', v), write('y', y)].map(binding => rowsOf(binding, D)),
-      write('logsumexp', logsumexp),
-      maskBinding(problem),
-    ],
-    ...tiling(problem, 'queries', own),
+    ...dispatch,
     declarations: () => `
       ${matrixMemory(plan, ['weights'])}
       var<workgroup> inverse: array<f32, ${own}>;
       var<workgroup> grown: atomic<u32>; // the last round in which a maximum grew
-      ${['q', 'k', 'v'].map(name => rowLoad(name, D)).join('\n')}
-      ${rowStore('y', D)}
-      ${maskFunctions('queries', own)}`,
+      ${functions()}`,
     body: () => `
       ${enterTile('queries', own)}
       ${enterMatrix(plan)}

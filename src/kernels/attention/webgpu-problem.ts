@@ -6,7 +6,7 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import type { InputInfos } from '../../device/native/native.ts';
 import type { Binding, Uniforms } from '../../device/webgpu/program.ts';
-import { f32, read } from '../../device/webgpu/program.ts';
+import { f32, read, write } from '../../device/webgpu/program.ts';
 import type { GpuBackend } from '../../device/webgpu/webgpu.ts';
 import { type AttentionMask, Mask, maskWords } from './mask.ts';
 
@@ -107,10 +107,6 @@ export function rowsOf(binding: Binding, D: number): Binding {
   return { ...binding, element: isWhole(D) ? 'vec4f' : 'f32' };
 }
 
-export function maskBinding({ packed }: Problem): Binding {
-  return read('mask', packed.tensor, 'u32');
-}
-
 /** Declares `fn load_NAME(row: u32, c: u32) -> vec4f`, word c of a row, zeros past its end. */
 export function rowLoad(name: string, D: number): string {
   const words = isWhole(D)
@@ -128,7 +124,7 @@ export function rowLoad(name: string, D: number): string {
 }
 
 /** Declares `fn store_NAME(row: u32, c: u32, word: vec4f)`, likewise; words past the row's end are dropped. */
-export function rowStore(name: string, D: number): string {
+function rowStore(name: string, D: number): string {
   const words = isWhole(D)
     ? `if (c < u.words) { ${name}[row * u.words + c] = word; }`
     : `
@@ -151,7 +147,7 @@ export function hasRow(side: Side, position: string): string {
 }
 
 /** Workgroups and numbers for a kernel whose groups own tiles of `own` rows. */
-export function tiling(problem: Problem, side: Side, own: number): { uniforms: Uniforms; groups: number } {
+function tiling(problem: Problem, side: Side, own: number): { uniforms: Uniforms; groups: number } {
   const { B, H, Tq, Tk, D, causal, packed } = problem;
   const offset = Tk - Tq;
   const firstTile = side === 'queries' ? Math.floor(offset / own) : 0;
@@ -190,6 +186,90 @@ export function enterTile(side: Side, own: number): string {
     let own_first = (u.first_tile + ${tile}) * ${own}u;`;
 }
 
+/** Which rows a kernel reads and writes by name (q, dy, dk, ...), and what else it binds. */
+interface TileArrays {
+  readonly reads: Readonly<Record<string, TensorInfo>>;
+  readonly writes: Readonly<Record<string, TensorInfo>>;
+  readonly others: readonly Binding[];
+}
+
+/** What all kernels here begin with. */
+export interface TileProgram {
+  readonly dispatch: {
+    readonly bindings: readonly Binding[];
+    readonly uniforms: Uniforms;
+    readonly groups: number;
+  };
+  /** Declares `load_NAME`, `store_NAME`, `seen` and what `eachTile` needs. */
+  readonly functions: () => string;
+}
+
+/** y [B, Tq, H * D] and logsumexp [B, H, Tq]. */
+export interface ForwardOutputs {
+  readonly y: TensorInfo;
+  readonly logsumexp: TensorInfo;
+}
+
+/** The beginning of a forward kernel whose groups own tiles of `own` queries. */
+export function forwardProgram(
+  { q, k, v }: InputInfos,
+  { y, logsumexp }: ForwardOutputs,
+  problem: Problem,
+  own: number,
+): TileProgram {
+  const arrays = { reads: { q, k, v }, writes: { y }, others: [write('logsumexp', logsumexp)] };
+  return tileProgram(problem, { side: 'queries', own }, arrays);
+}
+
+/** A kernel of gradients: groups that own queries make dq, groups that own keys dk and dv. */
+export interface GradientRows {
+  readonly own: readonly [string, string];
+  readonly others: readonly [string, string];
+  readonly otherSide: Side;
+  readonly names: readonly string[];
+}
+
+export const gradientRows: Readonly<Record<Side, GradientRows>> = {
+  keys: { own: ['k', 'v'], others: ['q', 'dy'], otherSide: 'queries', names: ['dk', 'dv'] },
+  queries: { own: ['q', 'dy'], others: ['k', 'v'], otherSide: 'keys', names: ['dq'] },
+};
+
+/** The beginning of one whose groups own tiles of `own` rows. @param gradients in the order of their names */
+export function gradientProgram(
+  { q, k, v, dy, summary }: InputInfos,
+  gradients: readonly TensorInfo[],
+  problem: Problem,
+  { side, own }: { readonly side: Side; readonly own: number },
+): TileProgram {
+  const writes = Object.fromEntries(gradientRows[side].names.map((name, i) => [name, gradients[i]]));
+  const arrays = { reads: { q, k, v, dy }, writes, others: [read('summary', summary, 'vec2f')] };
+  return tileProgram(problem, { side, own }, arrays);
+}
+
+/** The beginning of a kernel whose groups own tiles of `own` rows of one side. */
+function tileProgram(
+  problem: Problem,
+  { side, own }: { readonly side: Side; readonly own: number },
+  { reads, writes, others }: TileArrays,
+): TileProgram {
+  const { D, packed } = problem;
+  const bindings = [
+    ...Object.entries(reads).map(([name, rows]) => rowsOf(read(name, rows), D)),
+    ...Object.entries(writes).map(([name, rows]) => rowsOf(write(name, rows), D)),
+    ...others,
+    read('mask', packed.tensor, 'u32'),
+  ];
+  const functions = () => `
+    ${Object.keys(reads)
+      .map(name => rowLoad(name, D))
+      .join('\n')}
+    ${Object.keys(writes)
+      .map(name => rowStore(name, D))
+      .join('\n')}
+    ${maskFunctions(side, own)}`;
+  return { dispatch: { bindings, ...tiling(problem, side, own) }, functions };
+}
+
 /** Goes through the tiles of the others that the mask leaves something of; `body` sees `other_first`. */
 export function eachTile(side: Side, sizes: { own: number; other: number }, body: string): string {
   const { own, other } = sizes;
@@ -210,7 +290,7 @@ export function eachTile(side: Side, sizes: { own: number; other: number }, body
  * mask and the ends of the sequence allow, for the bits of one aligned word of 32; and what `eachTile` needs. The kind of
  * mask is a number and not in the text: it costs next to nothing, and one kernel compiles instead of three.
  */
-export function maskFunctions(side: Side, own: number): string {
+function maskFunctions(side: Side, own: number): string {
   const span =
     side === 'queries'
       ? `

@@ -35,6 +35,11 @@ function productWork({ numbers: { M, N, K } }: NamedNumbers<typeof productNumber
   return { shape: `${M}x${N}x${K}`, flops: 2 * M * N * K };
 }
 
+/**
+ * `vectors` says that rows are vectors and not the positions of pictures. Up to 16 vectors are multiplied without packing
+ * the weights: in another order, and in fp32. Positions are not, so that a picture's numbers are the same bits beside any
+ * others, however few positions it has.
+ */
 const linearCall = nativeCall({
   kernel: 'linear',
   buffers: {
@@ -45,7 +50,7 @@ const linearCall = nativeCall({
     y: writes('M * N'),
     pre: optional(writes('M * N')),
   },
-  numbers: productNumbers,
+  numbers: { ...productNumbers, vectors: 'flag' },
   work: productWork,
 });
 
@@ -104,7 +109,7 @@ function linearNative(inputs: InputInfos, attributes: Attributes, backend: Nativ
   const shape = [...x.shape.slice(0, -1), problem.N];
   const outputs = [backend.output(shape), ...(keepPre ? [backend.output(shape)] : [])];
   const [y, pre] = outputs;
-  backend.call(linearCall, { x, weight, bias, residual, y, pre }, problem);
+  backend.call(linearCall, { x, weight, bias, residual, y, pre }, { ...problem, vectors: x.shape.length < 4 });
   return outputs;
 }
 
@@ -208,7 +213,8 @@ defineKernel({
 
 /**
  * A linear layer, act(x W^T + bias) + residual.
- * @param x [..., K] float32
+ * @param x [..., K] float32. On native, up to 16 rows of [rows, K] or [B, T, K] are summed in another order than more are:
+ *   whoever wants the same bits for any number of them takes the same number always, or gives x more axes
  * @param weight [N, K], a row for each output as in PyTorch
  * @param options `bias` [N]; `activation`, gelu in its tanh form; `residual` [..., N], added after the activation
  * @returns [..., N], owned by the caller
