@@ -6,10 +6,11 @@
 import { createHash } from 'node:crypto';
 import { createRequire } from 'node:module';
 import sharp, { type CreateText } from 'sharp';
+import { firstLine } from '../src/core/errors.ts';
 import { Random } from '../src/core/random.ts';
 import { decodeImage, LIMIT_PIXELS } from '../src/image/decode.ts';
 import { type Dataset, type Item, type Problem, splitOf } from './dataset.ts';
-import { firstLine, mapBounded } from './files.ts';
+import { mapBounded } from './files.ts';
 
 /** Smallest, middle and largest of some numbers, and their mean. */
 export interface Spread {

@@ -4,7 +4,7 @@
  * compared; intervals are made where they are shown.
  */
 import { z } from 'zod';
-import { type Mode, modeAttributes, modes } from '../../../data/modes.ts';
+import { type Mode, modeAttributes, modes } from '../../../data/generators/modes.ts';
 import type { Picture } from '../../../src/image/images.ts';
 import { ModeJudge } from '../../../src/metrics/judges/mode-judge.ts';
 

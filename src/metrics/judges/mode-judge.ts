@@ -15,8 +15,8 @@ import {
   modePlaces,
   modeSizes,
   modes,
-} from '../../../data/modes.ts';
-import { shapeCoverage } from '../../../data/shape-coverage.ts';
+} from '../../../data/generators/modes.ts';
+import { shapeCoverage } from '../../../data/generators/shape-coverage.ts';
 import type { SceneCheck } from './scene-judge.ts';
 import { blurred } from './shape-fit.ts';
 

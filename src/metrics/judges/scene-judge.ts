@@ -16,7 +16,7 @@ import {
   sceneRelations,
   sceneShapes,
   sceneSizes,
-} from '../../../data/shapes.ts';
+} from '../../../data/generators/shapes.ts';
 import { ShapeFitter } from './shape-fit.ts';
 
 export interface SceneAttribute {
