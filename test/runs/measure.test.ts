@@ -1,12 +1,12 @@
 /** @file How rows are measured by any metric: what it needs, what is said where that is missing, and what it may give. */
 import { describe, expect, test } from 'vitest';
 import { Random } from '../../src/core/random.ts';
+import type { Painter } from '../../src/families/painter.ts';
 import { PixelFeatures } from '../../src/features/pixel-grid.ts';
 import { Images, type Picture } from '../../src/image/images.ts';
 import { NearestImages } from '../../src/image/nearest.ts';
 import type { Captioned, Evidence, MetricDefinition } from '../../src/metrics/define.ts';
 import { type Material, measureAll, type Result } from '../../src/runs/evaluation/measure.ts';
-import type { Painter } from '../../src/runs/painter.ts';
 import type { Session } from '../../src/runs/session.ts';
 
 function noise(seed: number): Picture {
