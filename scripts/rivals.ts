@@ -18,7 +18,7 @@ import { familyNames, familyOf } from '../src/families/families.ts';
 import { resolveConfig } from '../src/families/resolve.ts';
 import { runPaths } from '../src/io/runfolder.ts';
 import { trainFeatures } from '../src/runs/features.ts';
-import { splitDataset } from '../src/runs/images.ts';
+import { splitDataset } from '../src/runs/run-images.ts';
 import { type Session, startEngine } from '../src/runs/session.ts';
 import { trainRun } from '../src/runs/train.ts';
 import { rhythm } from './budget.ts';

@@ -18,7 +18,7 @@ import { writeAtomic } from '../../src/io/atomic.ts';
 import { writeJson } from '../../src/io/files.ts';
 import { runPaths } from '../../src/io/runfolder.ts';
 import { SceneJudge } from '../../src/metrics/judges/scene-judge.ts';
-import { openPainter } from '../../src/runs/painter.ts';
+import { openPainter } from '../../src/runs/open-painter.ts';
 import { type Session, startEngine } from '../../src/runs/session.ts';
 import { trainRun } from '../../src/runs/train.ts';
 import { fitToBudget } from '../budget.ts';

@@ -18,7 +18,7 @@ import { type Captioned, findMetrics, type MetricDefinition, type MetricRow } fr
 import { paintCaptions, readReal, reconstructCaptioned } from './evaluation/gather.ts';
 import { looksAt, measureAll, needsAny } from './evaluation/measure.ts';
 import type { EvalRecord } from './evaluation/record.ts';
-import { openPainter, type Painter } from './painter.ts';
+import { openPainter, type Painter } from './open-painter.ts';
 import { downloads, type EngineFlags, type Session, startEngine } from './session.ts';
 
 export interface EvalRequest extends EngineFlags {

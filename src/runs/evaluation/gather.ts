@@ -3,15 +3,15 @@
 import type { Item } from '../../../data/dataset.ts';
 import { decodeAll } from '../../../data/decoded.ts';
 import { openDataset } from '../../../data/open.ts';
+import { reconstructPictures } from '../../../tokenizer/codec.ts';
 import type { RunConfig } from '../../config/run.ts';
 import { UserError } from '../../core/errors.ts';
 import { Random } from '../../core/random.ts';
 import type { Picture } from '../../image/images.ts';
 import { NearestImages } from '../../image/nearest.ts';
 import type { Captioned, Evidence } from '../../metrics/define.ts';
-import { splitDataset } from '../images.ts';
-import type { Painter } from '../painter.ts';
-import { reconstructPictures } from '../reconstructions.ts';
+import type { Painter } from '../open-painter.ts';
+import { splitDataset } from '../run-images.ts';
 import { type Session, unlessStopped } from '../session.ts';
 
 /** Real pictures, with the first caption of each. */
