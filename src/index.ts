@@ -54,6 +54,7 @@ export {
   type MaskRule,
   type MaskShape,
   overImage,
+  removeMask,
   type SequenceShape,
 } from './nn/masks.ts';
 export { shippedModel } from './runs/run.ts';
