@@ -4,12 +4,12 @@
  */
 
 import { availableParallelism } from 'node:os';
-import { UserError } from '../src/core/errors.ts';
+import { firstLine, UserError } from '../src/core/errors.ts';
 import { Random } from '../src/core/random.ts';
 import { type CropOptions, cropFor, decodeImage } from '../src/image/decode.ts';
 import { Images, type Picture } from '../src/image/images.ts';
 import type { Dataset, Item, Problem } from './dataset.ts';
-import { firstLine, mapBounded } from './files.ts';
+import { mapBounded } from './files.ts';
 
 /** What is decoded of every item. */
 export interface CropsOptions {

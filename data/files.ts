@@ -95,8 +95,3 @@ export async function mapBounded<T, R>(
   for (const end of ends) if (end.status === 'rejected') throw end.reason;
   return results;
 }
-
-/** The first line of whatever was thrown, for a list of problems. */
-export function firstLine(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error)).split('\n')[0].trim();
-}

@@ -4,9 +4,9 @@ import { stat } from 'node:fs/promises';
 import { basename, dirname, relative, resolve } from 'node:path';
 import sharp from 'sharp';
 import { booleanCheck, checkOptions, checkValue, pathCheck, textCheck } from '../src/core/checks.ts';
-import { UserError } from '../src/core/errors.ts';
+import { firstLine, UserError } from '../src/core/errors.ts';
 import type { Dataset, Item, Problem } from './dataset.ts';
-import { firstLine, listFiles, mapBounded } from './files.ts';
+import { listFiles, mapBounded } from './files.ts';
 import type { Candidate, Format, Source } from './formats/format.ts';
 import { allFormats } from './formats/formats.ts';
 

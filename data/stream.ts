@@ -4,13 +4,12 @@
  * how fast, changes nothing. One integer, the place in the stream of epochs, resumes it exactly.
  */
 
-import { UserError } from '../src/core/errors.ts';
+import { firstLine, UserError } from '../src/core/errors.ts';
 import { Random } from '../src/core/random.ts';
 import { Images, type Picture, type Size } from '../src/image/images.ts';
 import type { Item, Problem } from './dataset.ts';
 import { type CropsOptions, type Decoded, decodeCrop } from './decoded.ts';
 import { balancedWeights, Epochs } from './epochs.ts';
-import { firstLine } from './files.ts';
 
 /** Where a stream finds its images. */
 export interface ImageSource {

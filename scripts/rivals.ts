@@ -6,7 +6,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { makeEmoji } from '../data/emoji.ts';
+import { makeEmoji } from '../data/generators/emoji.ts';
 import { openDataset } from '../data/open.ts';
 import { compareCommand } from '../src/cli/commands/compare.ts';
 import { runProgram } from '../src/cli.ts';
@@ -18,7 +18,7 @@ import { familyNames, familyOf } from '../src/families/families.ts';
 import { resolveConfig } from '../src/families/resolve.ts';
 import { runPaths } from '../src/io/runfolder.ts';
 import { trainFeatures } from '../src/runs/features.ts';
-import { splitDataset } from '../src/runs/images.ts';
+import { splitDataset } from '../src/runs/run-images.ts';
 import { type Session, startEngine } from '../src/runs/session.ts';
 import { trainRun } from '../src/runs/train.ts';
 import { rhythm } from './budget.ts';

@@ -141,6 +141,16 @@ export class PictureCodec {
   }
 }
 
+/**
+ * What comes back from the codes of pictures of the tokenizer's size.
+ * @param patch still the caller's
+ * @throws UserError if something is no picture, or one of another size
+ */
+export async function reconstructPictures(patch: PatchTokenizer, pictures: readonly Picture[]): Promise<Picture[]> {
+  const codec = new PictureCodec(patch);
+  return codec.decode(await codec.encode(pictures));
+}
+
 function disposedError(): UserError {
   return new UserError('codec', 'it was disposed of', 'open it again');
 }

@@ -5,9 +5,9 @@
 
 import { open, readFile } from 'node:fs/promises';
 import { basename, dirname, join, posix } from 'node:path';
-import { UserError } from '../../src/core/errors.ts';
+import { firstLine, UserError } from '../../src/core/errors.ts';
 import type { Problem } from '../dataset.ts';
-import { firstLine, utf8 } from '../files.ts';
+import { utf8 } from '../files.ts';
 import { type Candidate, captionsFrom, type Format, imageFile } from './format.ts';
 
 export const coco: Format = {

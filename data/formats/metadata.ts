@@ -6,8 +6,9 @@
 
 import { readFile } from 'node:fs/promises';
 import { join, posix } from 'node:path';
+import { firstLine } from '../../src/core/errors.ts';
 import type { Problem, Split } from '../dataset.ts';
-import { firstLine, utf8 } from '../files.ts';
+import { utf8 } from '../files.ts';
 import { type Candidate, captionsFrom, type Format, imageFile } from './format.ts';
 
 const NAME = /(^|\/)metadata\.(jsonl|csv)$/i;

@@ -6,9 +6,9 @@
 
 import { join } from 'node:path';
 import type { FileMetaData } from 'hyparquet';
-import { UserError } from '../../src/core/errors.ts';
+import { firstLine, UserError } from '../../src/core/errors.ts';
 import type { Problem } from '../dataset.ts';
-import { firstLine, utf8 } from '../files.ts';
+import { utf8 } from '../files.ts';
 import { type Candidate, captionsFrom, type Format } from './format.ts';
 
 const IMAGE_COLUMNS = ['image', 'img', 'images', 'picture', 'jpg', 'jpeg', 'png', 'webp', 'image_bytes', 'bytes'];

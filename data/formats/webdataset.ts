@@ -7,9 +7,9 @@
 import { createReadStream } from 'node:fs';
 import { basename, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { UserError } from '../../src/core/errors.ts';
+import { firstLine, UserError } from '../../src/core/errors.ts';
 import type { Problem } from '../dataset.ts';
-import { firstLine, isImageName, readPiece, utf8 } from '../files.ts';
+import { isImageName, readPiece, utf8 } from '../files.ts';
 import { type Candidate, captionsFrom, type Format } from './format.ts';
 
 const TEXT = /^(txt|text|caption|captions)$/i;

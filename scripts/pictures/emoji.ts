@@ -8,9 +8,9 @@ import { openDataset } from '../../data/open.ts';
 import type { Picture } from '../../src/image/images.ts';
 import { NearestImages } from '../../src/image/nearest.ts';
 import { type Cell, drawSheet } from '../../src/image/sheet.ts';
-import { splitDataset } from '../../src/runs/images.ts';
-import { openPainter } from '../../src/runs/painter.ts';
-import { drawSampleSheet, pickCaptions, type SampleCaptions } from '../../src/runs/samples.ts';
+import { openPainter } from '../../src/runs/open-painter.ts';
+import { splitDataset } from '../../src/runs/run-images.ts';
+import { drawSampleSheet, pickCaptions, type SampleCaptions } from '../../src/runs/sample-grid.ts';
 
 /** Captions shown beside their nearest training image: half of them trained on, half held out. */
 const COMPARED: SampleCaptions = {

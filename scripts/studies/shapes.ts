@@ -1,12 +1,12 @@
 /**
- * @file `npm run shapes`: trains on synthetic scenes whose captions are exact and measures how many of the things that a
- * caption says are true of what is painted for it, by reading the pictures back with a program. The captions that count
- * name pairs of colour and shape that training never showed.
+ * @file `npm run shapes`: trains on synthetic scenes whose captions are exact and measures how many of the things that
+ * a caption says are true of what is painted for it, by reading the pictures back with a program. The captions that
+ * count name pairs of colour and shape that training never showed.
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { heldOutCaptions, makeShapes } from '../../data/shapes.ts';
+import { heldOutCaptions, makeShapes } from '../../data/generators/shapes.ts';
 import { runProgram } from '../../src/cli.ts';
 import { presets } from '../../src/config/presets.ts';
 import type { RunConfig } from '../../src/config/run.ts';
@@ -18,7 +18,7 @@ import { writeAtomic } from '../../src/io/atomic.ts';
 import { writeJson } from '../../src/io/files.ts';
 import { runPaths } from '../../src/io/runfolder.ts';
 import { SceneJudge } from '../../src/metrics/judges/scene-judge.ts';
-import { openPainter } from '../../src/runs/painter.ts';
+import { openPainter } from '../../src/runs/open-painter.ts';
 import { type Session, startEngine } from '../../src/runs/session.ts';
 import { trainRun } from '../../src/runs/train.ts';
 import { fitToBudget } from '../budget.ts';

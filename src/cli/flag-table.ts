@@ -3,7 +3,8 @@
  * `--model.width`, or `--width` where no other field ends so.
  */
 import type { z } from 'zod';
-import { didYouMean, type Field, type Fields, fieldsOf, type Kind, kebab, nearest } from '../config/schema.ts';
+import type { Kind } from '../config/kinds.ts';
+import { didYouMean, type Field, type Fields, fieldsOf, kebab, nearest } from '../config/schema.ts';
 import { UserError } from '../core/errors.ts';
 
 /** The words of one command: fields are camelCase and carry `.describe()`; `aliases` maps `n` or `lr` to a field's path. */

@@ -3,7 +3,8 @@
  * flags there are is flag-table.ts; printing help is help.ts; running commands is cli.ts.
  */
 import type { z } from 'zod';
-import { describeKind, explainIssue, isPlainObject, type Kind, kebab, mergeConfig, show } from '../config/schema.ts';
+import { describeKind, type Kind } from '../config/kinds.ts';
+import { explainIssue, isPlainObject, kebab, mergeConfig, show } from '../config/schema.ts';
 import { UserError } from '../core/errors.ts';
 import { type CommandSpec, type Flag, fieldsOfCommand, flagTable, takesBoolean } from './flag-table.ts';
 

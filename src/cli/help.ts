@@ -1,6 +1,7 @@
 /** @file What `--help` prints, from the same schemas that parse the flags. Plain text, wrapped to the terminal's width. */
 
-import { describeBounds, type Kind, kebab } from '../config/schema.ts';
+import { describeBounds, type Kind } from '../config/kinds.ts';
+import { kebab } from '../config/schema.ts';
 import { type CommandSpec, type Flag, fieldsOfCommand, flagTable } from './flag-table.ts';
 
 /** `columns`: the width to wrap to. `program`: the word that starts every command. */

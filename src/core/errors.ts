@@ -56,3 +56,8 @@ export function expectShape(
   });
   return bound;
 }
+
+/** The first line of whatever was thrown, for the line of a message or of a list of problems. */
+export function firstLine(error: unknown): string {
+  return (error instanceof Error ? error.message : String(error)).split('\n')[0].trim();
+}

@@ -3,6 +3,7 @@
 import { createRequire } from 'node:module';
 import { dirname, sep } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
+import { firstLine } from '../core/errors.ts';
 
 /**
  * Registers the backend and makes it the active one.
@@ -17,6 +18,6 @@ export async function activateWasm(): Promise<string | undefined> {
     }
     return (await tf.setBackend('wasm')) ? undefined : 'it did not start';
   } catch (error) {
-    return error instanceof Error ? error.message.split('\n')[0] : String(error);
+    return firstLine(error);
   }
 }

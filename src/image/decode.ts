@@ -5,7 +5,7 @@
  */
 
 import sharp, { type Sharp } from 'sharp';
-import { UserError } from '../core/errors.ts';
+import { firstLine, UserError } from '../core/errors.ts';
 import type { Random } from '../core/random.ts';
 import type { Picture } from './images.ts';
 
@@ -71,8 +71,7 @@ export async function decodePicture(bytes: Uint8Array, where: string, options?: 
   try {
     return await decodeImage(bytes, options);
   } catch (error) {
-    const reason = error instanceof Error ? error.message.split('\n')[0] : String(error);
-    throw new UserError(where, `expected an image, got ${bytes.length} bytes that are none (${reason})`);
+    throw new UserError(where, `expected an image, got ${bytes.length} bytes that are none (${firstLine(error)})`);
   }
 }
 

@@ -6,9 +6,9 @@ import type { Painter } from '../families/painter.ts';
 import { type WeightKind, weightKinds } from '../io/runfolder.ts';
 import { startBackend } from '../kernels/start.ts';
 import { type Exported, exportRun as writeExport } from '../runs/export.ts';
-import { openPainter as openRunPainter } from '../runs/painter.ts';
+import { openPainter as openRunPainter } from '../runs/open-painter.ts';
+import { openCaptionTokenizer, openPatchTokenizer } from '../runs/open-tokenizers.ts';
 import { shippedModel } from '../runs/run.ts';
-import { openCaptionTokenizer, openPatchTokenizer } from '../runs/tokenizers.ts';
 import { type EngineOptions, engineChecks, engineOf } from './engine.ts';
 
 /** Which weights of a run, and where to compute with them. */

@@ -1,6 +1,6 @@
 /** @file `--image` with `--keep-rows` or `--mask`: a picture to complete, in the run's size, and which patches stay. */
 import { readFile } from 'node:fs/promises';
-import { UserError } from '../core/errors.ts';
+import { firstLine, UserError } from '../core/errors.ts';
 import type { Completion } from '../families/queue.ts';
 import type { CodePainter } from '../families/transformer/codepainter.ts';
 import { decodeImage } from '../image/decode.ts';
@@ -38,10 +38,7 @@ async function readImage(path: string, size: number): Promise<Picture> {
   try {
     return await decodeImage(bytes, { size });
   } catch (error) {
-    throw new UserError(
-      'sample',
-      `${path} is no readable image (${error instanceof Error ? error.message.split('\n')[0] : error})`,
-    );
+    throw new UserError('sample', `${path} is no readable image (${firstLine(error)})`);
   }
 }
 

@@ -16,7 +16,7 @@ import { readSafetensors, writeSafetensors } from '../io/files.ts';
 import { readJsonLines } from '../io/jsonlines.ts';
 import { chooseWeights, runPaths, type WeightKind, weightKinds } from '../io/runfolder.ts';
 import { type TensorData, toBfloat16, toFloat32 } from '../io/safetensors.ts';
-import { openPainter } from './painter.ts';
+import { openPainter } from './open-painter.ts';
 
 export interface ExportRequest {
   readonly run: string;

@@ -1,15 +1,15 @@
 /**
  * @file Training features: towers of captions and images on a data set, to judge models by where no pretrained
- * network is at hand. The folder is laid out as a run whose only trained part is its text encoder (runs.ts); it must not
- * be the text encoder that a judged model was conditioned by, so it is trained anew from a seed of its own.
+ * network is at hand. The folder is laid out as a run whose only trained part is its text encoder (runs.ts); it must
+ * not be the text encoder that a judged model was conditioned by, so it is trained anew from a seed of its own.
  */
 import { existsSync } from 'node:fs';
 import { openDataset } from '../../data/open.ts';
 import type { RunConfig } from '../config/run.ts';
 import { featuresConfig } from '../families/featuresconfig.ts';
 import { runPaths } from '../io/runfolder.ts';
-import { splitDataset } from './images.ts';
 import { planRun, withRun } from './run.ts';
+import { splitDataset } from './run-images.ts';
 import type { Session } from './session.ts';
 import { Job } from './training/job.ts';
 import { textStage } from './training/parts.ts';

@@ -3,16 +3,17 @@
 import { existsSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { openDataset } from '../../data/open.ts';
-import { UserError } from '../core/errors.ts';
+import { reconstructPictures } from '../../tokenizer/codec.ts';
+import { firstLine, UserError } from '../core/errors.ts';
 import { decodeImage } from '../image/decode.ts';
 import type { Picture } from '../image/images.ts';
 import { encodePng } from '../image/png.ts';
 import { writeAtomic } from '../io/atomic.ts';
 import { mean } from '../metrics/intervals.ts';
 import { psnr } from '../metrics/similarity.ts';
-import { reconstructionSheet, reconstructPictures } from './reconstructions.ts';
+import { openPatchTokenizer } from './open-tokenizers.ts';
+import { reconstructionSheet } from './reconstruction-sheet.ts';
 import { type EngineFlags, runOrShipped, type Session, startEngine } from './session.ts';
-import { openPatchTokenizer } from './tokenizers.ts';
 
 export interface ReconstructRequest extends EngineFlags {
   /** Default: the model that comes with the package. */
@@ -54,8 +55,7 @@ async function readPictures({ inputs, numImages }: ReconstructRequest, size: num
     try {
       pictures.push(await decodeImage(bytes, { size }));
     } catch (error) {
-      const why = error instanceof Error ? error.message.split('\n')[0] : String(error);
-      throw new UserError('reconstruct', `${name} is no readable image (${why})`);
+      throw new UserError('reconstruct', `${name} is no readable image (${firstLine(error)})`);
     }
   };
   for (const input of inputs) {

@@ -1,5 +1,5 @@
 /** @file Making a run's folder and going on with it: its config, its lock; and the run that comes with the package. */
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -99,7 +99,9 @@ export async function openRun(folder: string, config: RunConfig): Promise<{ read
 async function readTrainable(folder: string): Promise<RunConfig> {
   const paths = runPaths(folder);
   const stored = await readRun(folder, 'train');
-  if (!existsSync(dirname(paths.modelState)) && weightKinds.some(kind => existsSync(paths.weights[kind]))) {
+  const states = dirname(paths.modelState);
+  const goesOn = existsSync(states) && readdirSync(states).some(name => !name.startsWith('lock')); // which is ours
+  if (!goesOn && weightKinds.some(kind => existsSync(paths.weights[kind]))) {
     throw new UserError(
       'train',
       `the run in ${folder} was exported, without what its training goes on from`,

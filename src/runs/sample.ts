@@ -21,9 +21,9 @@ import { writeAtomic } from '../io/atomic.ts';
 import { writeJson } from '../io/files.ts';
 import { chooseWeights, fingerprint, runPaths, type WeightKind } from '../io/runfolder.ts';
 import { type CompletionFlags, readCompletion } from './completion.ts';
-import { splitDataset } from './images.ts';
-import { openPainter } from './painter.ts';
+import { openPainter } from './open-painter.ts';
 import { loadClip, rank } from './rerank.ts';
+import { splitDataset } from './run-images.ts';
 import { downloads, type EngineFlags, runOrShipped, type Session, startEngine, unlessStopped } from './session.ts';
 
 export interface SampleRequest extends EngineFlags, SamplingOptions, CompletionFlags {

@@ -1,7 +1,7 @@
 /** @file What a program holds: a trained run that paints captions code by code. */
 import { UserError } from '../core/errors.ts';
 import { CodePainter } from '../families/transformer/codepainter.ts';
-import { type OpenOptions, openPainter } from './painter.ts';
+import { type OpenOptions, openPainter } from './open-painter.ts';
 
 export type LoadOptions = OpenOptions;
 

@@ -5,8 +5,8 @@
 import { existsSync } from 'node:fs';
 import { openDataset } from '../../data/open.ts';
 import { runPaths } from '../io/runfolder.ts';
-import { splitDataset } from './images.ts';
 import { withRun } from './run.ts';
+import { splitDataset } from './run-images.ts';
 import type { Session } from './session.ts';
 import { Job, type TrainRequest } from './training/job.ts';
 import { stagesOf, trainStages } from './training/model.ts';

@@ -4,8 +4,8 @@ import { readFile } from 'node:fs/promises';
 import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
 import { splitOf } from '../../data/dataset.ts';
-import { drawEmoji, emojiDrawings, makeEmoji } from '../../data/emoji.ts';
-import { phraseOf, tonesOf, withStyle } from '../../data/emoji-names.ts';
+import { drawEmoji, emojiDrawings, makeEmoji } from '../../data/generators/emoji.ts';
+import { phraseOf, tonesOf, withStyle } from '../../data/generators/emoji-names.ts';
 import { openDataset } from '../../data/open.ts';
 import { folder } from './files.ts';
 

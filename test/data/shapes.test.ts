@@ -3,7 +3,6 @@
 import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
 import { splitOf } from '../../data/dataset.ts';
-import { openDataset } from '../../data/open.ts';
 import {
   drawScene,
   heldOutCaptions,
@@ -13,7 +12,8 @@ import {
   sceneColours,
   sceneFor,
   sceneShapes,
-} from '../../data/shapes.ts';
+} from '../../data/generators/shapes.ts';
+import { openDataset } from '../../data/open.ts';
 import { UserError } from '../../src/core/errors.ts';
 import { Random } from '../../src/core/random.ts';
 import { SceneJudge } from '../../src/metrics/judges/scene-judge.ts';

@@ -14,9 +14,9 @@ import {
   modePlaces,
   modeSizes,
   modes,
-} from '../../data/modes.ts';
+} from '../../data/generators/modes.ts';
+import { drawScene } from '../../data/generators/shapes.ts';
 import { openDataset } from '../../data/open.ts';
-import { drawScene } from '../../data/shapes.ts';
 import { UserError } from '../../src/core/errors.ts';
 import { Random } from '../../src/core/random.ts';
 import { ModeJudge, ModeOracle } from '../../src/metrics/judges/mode-judge.ts';

@@ -134,6 +134,15 @@ test('the default preset asks for the defaults of what other presets set', async
   );
 });
 
+test('an exported run is not gone on with, though its lock is held', async () => {
+  const { config } = await open();
+  await writeFile(runPaths(folder).weights.ema, '');
+  expect((await refusal(planRun(folder, {}))).message).toContain('was exported');
+  expect((await refusal(withRun(folder, config, async () => 'trained'))).message).toContain('was exported');
+  await mkdir(join(folder, 'state', 'patch'));
+  expect(await withRun(folder, config, async () => 'trained')).toBe('trained');
+});
+
 test('a plan writes nothing', async () => {
   await planRun(folder, { fields: { train: { steps: 5 } } });
   expect(existsSync(folder)).toBe(false);

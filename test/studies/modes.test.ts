@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { drawMode, modeNumber, modes } from '../../data/modes.ts';
+import { drawMode, modeNumber, modes } from '../../data/generators/modes.ts';
 import { stepSeconds, stepsWithin } from '../../scripts/stages.ts';
 import { modesConfig, modesFamilies } from '../../scripts/studies/stability/modes-families.ts';
 import { byFamily, byRate, type ModesResult, stands } from '../../scripts/studies/stability/modes-results.ts';

@@ -1,12 +1,12 @@
 /**
- * @file Tier T2: trains families on the thousand scenes over learning rates and seeds, each run for the same time or the
- * same images, reads what they paint with the oracle, and writes the page. Every stage leaves a file by which the next
- * start knows that it is done, so an interrupted study goes on where it stood.
+ * @file Tier T2: trains families on the thousand scenes over learning rates and seeds, each run for the same time or
+ * the same images, reads what they paint with the oracle, and writes the page. Every stage leaves a file by which the
+ * next start knows that it is done, so an interrupted study goes on where it stood.
  */
 import { existsSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { captionOf, drawMode, makeModes } from '../../../data/modes.ts';
+import { captionOf, drawMode, makeModes } from '../../../data/generators/modes.ts';
 import type { RunConfig } from '../../../src/config/run.ts';
 import { mergeConfig, show } from '../../../src/config/schema.ts';
 import { UserError } from '../../../src/core/errors.ts';
@@ -21,10 +21,10 @@ import { writeAtomic } from '../../../src/io/atomic.ts';
 import { readJson, writeJson } from '../../../src/io/files.ts';
 import { readJsonLines } from '../../../src/io/jsonlines.ts';
 import { runPaths } from '../../../src/io/runfolder.ts';
-import { openPainter } from '../../../src/runs/painter.ts';
-import { reconstructPictures } from '../../../src/runs/reconstructions.ts';
+import { openPainter } from '../../../src/runs/open-painter.ts';
 import type { Session } from '../../../src/runs/session.ts';
 import { trainRun } from '../../../src/runs/train.ts';
+import { reconstructPictures } from '../../../tokenizer/codec.ts';
 import { copyFirstStage, type FirstStage, firstBatch, measureSteps, secondsOf, stepsWithin } from '../../stages.ts';
 import { type ModesFamily, modesConfig, SIDE } from './modes-families.ts';
 import { modesPage, sampleSheet } from './modes-page.ts';

@@ -8,7 +8,7 @@ export const dataEmoji = defineCommand({
   summary: 'draw emoji art as captioned images',
   examples: ['tessera data emoji --out datasets/emoji'],
   flags: async () => {
-    const { emojiStyles } = await import('../../../data/emoji.ts');
+    const { emojiStyles } = await import('../../../data/generators/emoji.ts');
     return z.object({
       out: folder('where to'),
       styles: z
@@ -21,7 +21,7 @@ export const dataEmoji = defineCommand({
     });
   },
   run: async ({ reporter, print }, { values }) => {
-    const { makeEmoji } = await import('../../../data/emoji.ts');
+    const { makeEmoji } = await import('../../../data/generators/emoji.ts');
     reporter.stage('emoji', { unit: 'images' });
     const { counts, upToDate } = await makeEmoji({
       ...values,

@@ -15,7 +15,7 @@ export const dataModes = defineCommand({
       seed: seed('the same seed draws the same pictures').default(1),
     }),
   run: async ({ reporter, print }, { values }) => {
-    const { makeModes } = await import('../../../data/modes.ts');
+    const { makeModes } = await import('../../../data/generators/modes.ts');
     reporter.stage('modes', { unit: 'images' });
     const { train, heldOut, upToDate } = await makeModes({
       ...values,

@@ -21,7 +21,7 @@ export const dataShapes = defineCommand({
         .describe('share of colour and shape pairs that training never shows'),
     }),
   run: async ({ reporter, print }, { values }) => {
-    const { makeShapes } = await import('../../../data/shapes.ts');
+    const { makeShapes } = await import('../../../data/generators/shapes.ts');
     reporter.stage('shapes', { unit: 'images' });
     const { train, heldOut, pairs, upToDate } = await makeShapes({
       ...values,

@@ -1,5 +1,5 @@
 /** @file Which program can read pictures of some captions back, if one can. */
-import { modeOf } from '../../../data/modes.ts';
+import { modeOf } from '../../../data/generators/modes.ts';
 import { ModeJudge } from './mode-judge.ts';
 import { isSceneCaption, type SceneCheck, SceneJudge } from './scene-judge.ts';
 

@@ -1,10 +1,12 @@
 /**
- * @file What a comparison paints: the same captions by every run beside the real images, and more samples, whose painting
- * is timed and among which training images are looked for. Runs are opened one after another, so that only one is in memory.
+ * @file What a comparison paints: the same captions by every run beside the real images, and more samples, whose
+ * painting is timed and among which training images are looked for. Runs are opened one after another, so that only one
+ * is in memory.
  */
 
 import { decodeAll } from '../../../data/decoded.ts';
 import { openDataset } from '../../../data/open.ts';
+import { reconstructPictures } from '../../../tokenizer/codec.ts';
 import type { RunConfig } from '../../config/run.ts';
 import { UserError } from '../../core/errors.ts';
 import { shellWord } from '../../core/shell.ts';
@@ -14,9 +16,8 @@ import { encodePng } from '../../image/png.ts';
 import type { WeightKind } from '../../io/runfolder.ts';
 import { measureMemorisation } from '../../metrics/memorisation.ts';
 import type { Embedded, NearestTraining, RunReport, SampleGrid } from '../../report/contents.ts';
-import { splitDataset } from '../images.ts';
-import { openPainter, type Painter } from '../painter.ts';
-import { reconstructPictures } from '../reconstructions.ts';
+import { openPainter, type Painter } from '../open-painter.ts';
+import { splitDataset } from '../run-images.ts';
 import { type EngineFlags, type Session, unlessStopped } from '../session.ts';
 
 /** Rows of the grid of samples, where no captions are given. */

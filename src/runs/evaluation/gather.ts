@@ -1,17 +1,20 @@
-/** @file The pictures of an evaluation: real ones of both sides of the split, what the model paints, what its tokenizer makes. */
+/**
+ * @file The pictures of an evaluation: real ones of both sides of the split, what the model paints, what its tokenizer
+ * makes.
+ */
 
 import type { Item } from '../../../data/dataset.ts';
 import { decodeAll } from '../../../data/decoded.ts';
 import { openDataset } from '../../../data/open.ts';
+import { reconstructPictures } from '../../../tokenizer/codec.ts';
 import type { RunConfig } from '../../config/run.ts';
 import { UserError } from '../../core/errors.ts';
 import { Random } from '../../core/random.ts';
 import type { Picture } from '../../image/images.ts';
 import { NearestImages } from '../../image/nearest.ts';
 import type { Captioned, Evidence } from '../../metrics/define.ts';
-import { splitDataset } from '../images.ts';
-import type { Painter } from '../painter.ts';
-import { reconstructPictures } from '../reconstructions.ts';
+import type { Painter } from '../open-painter.ts';
+import { splitDataset } from '../run-images.ts';
 import { type Session, unlessStopped } from '../session.ts';
 
 /** Real pictures, with the first caption of each. */
@@ -20,7 +23,9 @@ export interface RealPictures {
   readonly reference: Captioned;
   /** Every training image, small, to look for copies in. */
   readonly train: NearestImages | undefined;
-  /** Images that were never trained on: they lend the captions that are painted, and stand in for samples in the floor. */
+  /**
+   * Images that were never trained on: they lend the captions that are painted, and stand in for samples in the floor.
+   */
   readonly heldOut: Captioned;
   /** Whether there are such images at all; otherwise they are training images. */
   readonly unseen: boolean;

@@ -21,8 +21,8 @@ import { JsonLines, truncateAfter } from '../../io/jsonlines.ts';
 import { type RunPaths, runPaths } from '../../io/runfolder.ts';
 import type { ImageStream } from '../../training/captioned.ts';
 import { type LoopConfig, savedStep, type Watcher } from '../../training/loop.ts';
-import { cropsOf, fitsMemory, type SplitItems, splitDataset } from '../images.ts';
-import type { SampleCaptions } from '../samples.ts';
+import { cropsOf, fitsMemory, type SplitItems, splitDataset } from '../run-images.ts';
+import type { SampleCaptions } from '../sample-grid.ts';
 import type { Session } from '../session.ts';
 
 export interface TrainRequest {

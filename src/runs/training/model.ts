@@ -10,7 +10,7 @@ import { writeAtomic } from '../../io/atomic.ts';
 import { readSafetensors, writeSafetensors } from '../../io/files.ts';
 import { expectTrainedWith } from '../../io/runfolder.ts';
 import { asTensors, type Weights } from '../../training/loop.ts';
-import { drawSampleSheet, pickCaptions, type SampleCaptions } from '../samples.ts';
+import { drawSampleSheet, pickCaptions, type SampleCaptions } from '../sample-grid.ts';
 import type { Job } from './job.ts';
 import { joinCaptions, type Prepared, prepareParts } from './parts.ts';
 import { isStageDone, runStage, type Stage, type Trainee } from './stage.ts';

@@ -9,6 +9,7 @@ import { dirname } from 'node:path';
 import type { Item } from '../../../data/dataset.ts';
 import type { Decoded } from '../../../data/decoded.ts';
 import type { BpeTokenizer } from '../../../tokenizer/bpe.ts';
+import { reconstructPictures } from '../../../tokenizer/codec.ts';
 import { PatchTokenizer } from '../../../tokenizer/patch.ts';
 import { UserError } from '../../core/errors.ts';
 import { Random } from '../../core/random.ts';
@@ -25,8 +26,8 @@ import { writeAtomic } from '../../io/atomic.ts';
 import { type CodeSet, readCodes, writeCodes } from '../../io/codes.ts';
 import { fingerprint } from '../../io/runfolder.ts';
 import { asTensors, type Metrics } from '../../training/loop.ts';
-import { encodeItems } from '../encode.ts';
-import { reconstructionSheet, reconstructPictures } from '../reconstructions.ts';
+import { reconstructionSheet } from '../reconstruction-sheet.ts';
+import { encodeItems } from './encode.ts';
 import { type Job, MEASURED } from './job.ts';
 import { isStageDone, runStage, type Stage } from './stage.ts';
 

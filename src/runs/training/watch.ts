@@ -20,7 +20,7 @@ import {
 } from '../../metrics/collapse.ts';
 import { type Matrix, matrix } from '../../metrics/matrix.ts';
 import { type Metrics, savedStep, type Task } from '../../training/loop.ts';
-import type { Painter } from '../painter.ts';
+import type { Painter } from '../open-painter.ts';
 import type { Job } from './job.ts';
 
 /** Measures samples at every validation of a training. */

@@ -6,7 +6,7 @@ import { UserError } from '../../../src/core/errors.ts';
 import type { Painting, PaintOptions } from '../../../src/families/transformer/codepainter.ts';
 import { decodePicture } from '../../../src/image/decode.ts';
 import { blank } from '../../../src/image/images.ts';
-import { openPainter } from '../../../src/runs/painter.ts';
+import { openPainter } from '../../../src/runs/open-painter.ts';
 import { Tessera } from '../../../src/runs/tessera.ts';
 import { draw, hardlyTrained, temporaryFolder, tessera, writeConfig, writeDrawings } from '../../cli/program.ts';
 

@@ -6,8 +6,8 @@
  */
 
 import sharp from 'sharp';
-import { UserError } from '../src/core/errors.ts';
-import { Random } from '../src/core/random.ts';
+import { UserError } from '../../src/core/errors.ts';
+import { Random } from '../../src/core/random.ts';
 import { writeDrawings } from './drawn.ts';
 
 export const sceneColours = {

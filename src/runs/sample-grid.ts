@@ -2,7 +2,7 @@
 
 import type { Picture } from '../image/images.ts';
 import { type Cell, drawSheet } from '../image/sheet.ts';
-import type { Painter } from './painter.ts';
+import type { Painter } from './open-painter.ts';
 
 export interface SampleCaptions {
   readonly trained: readonly string[];

@@ -1,13 +1,13 @@
 /** @file A data set through the patch tokenizer: every crop of every item as codes. */
 
-import type { Item, Problem } from '../../data/dataset.ts';
-import { type Decoded, decodeAll } from '../../data/decoded.ts';
-import type { PatchTokenizer } from '../../tokenizer/patch.ts';
-import type { RunConfig } from '../config/run.ts';
-import { imagesToTensor } from '../image/pixels.ts';
-import type { CodeSet } from '../io/codes.ts';
-import { cropsOf } from './images.ts';
-import type { Session } from './session.ts';
+import type { Item, Problem } from '../../../data/dataset.ts';
+import { type Decoded, decodeAll } from '../../../data/decoded.ts';
+import type { PatchTokenizer } from '../../../tokenizer/patch.ts';
+import type { RunConfig } from '../../config/run.ts';
+import { imagesToTensor } from '../../image/pixels.ts';
+import type { CodeSet } from '../../io/codes.ts';
+import { cropsOf } from '../run-images.ts';
+import type { Session } from '../session.ts';
 
 export interface EncodeOptions {
   readonly config: RunConfig;

@@ -5,9 +5,9 @@
 
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { writeAtomic } from '../src/io/atomic.ts';
-import type { Split } from './dataset.ts';
-import { mapBounded } from './files.ts';
+import { writeAtomic } from '../../src/io/atomic.ts';
+import type { Split } from '../dataset.ts';
+import { mapBounded } from '../files.ts';
 
 export interface Drawing {
   /** Path in the data set, with `/`. */

@@ -13,10 +13,10 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import sharp from 'sharp';
-import { UserError } from '../src/core/errors.ts';
-import { writeAtomic } from '../src/io/atomic.ts';
+import { UserError } from '../../src/core/errors.ts';
+import { writeAtomic } from '../../src/io/atomic.ts';
+import { mapBounded } from '../files.ts';
 import { keyOf, otherPhraseOf, phraseOf, tonesOf, withStyle } from './emoji-names.ts';
-import { mapBounded } from './files.ts';
 
 export const emojiStyles = ['noto', 'twemoji', 'openmoji', 'fluent-emoji-flat'] as const;
 

@@ -6,8 +6,8 @@
  */
 
 import sharp from 'sharp';
-import { UserError } from '../src/core/errors.ts';
-import { Random } from '../src/core/random.ts';
+import { UserError } from '../../src/core/errors.ts';
+import { Random } from '../../src/core/random.ts';
 import { type Drawing, writeDrawings } from './drawn.ts';
 import { shapeCoverage } from './shape-coverage.ts';
 import type { SceneShape } from './shapes.ts';
