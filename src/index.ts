@@ -12,7 +12,17 @@ export { ShapeError, UserError } from './core/errors.ts';
 export { Random } from './core/random.ts';
 export { type BackendName, backendNames } from './device/backends.ts';
 export { type PrecisionName, precisionNames } from './device/precision.ts';
-export { defineFamily, type FamilyDefinition, removeFamily } from './families/family.ts';
+export {
+  type CaptionedCodes,
+  defineFamily,
+  type FamilyDefinition,
+  type FamilyWords,
+  type Making,
+  type Model,
+  type Parts,
+  removeFamily,
+  type TrainingData,
+} from './families/family.ts';
 export type { Painter, PainterOptions } from './families/painter.ts';
 export type { Painting, PaintOptions } from './families/transformer/codepainter.ts';
 export type { SamplingOptions } from './families/transformer/generate.ts';
@@ -54,7 +64,10 @@ export {
   type MaskRule,
   type MaskShape,
   overImage,
+  removeMask,
   type SequenceShape,
 } from './nn/masks.ts';
+export { type NamedValues, Parameters } from './nn/module.ts';
 export { shippedModel } from './runs/run.ts';
 export { type LoadOptions, Tessera } from './runs/tessera.ts';
+export type { Losses, Metrics, Task } from './training/loop.ts';

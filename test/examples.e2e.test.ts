@@ -73,6 +73,22 @@ test('train-on-a-folder: trains with progress and paints', async () => {
   expect(readPngText(readFileSync(join(folder, 'painted.png'))).caption).toBe('red circle');
 });
 
+test('custom-mask: a pattern from outside is trained with and painted with', async () => {
+  await writeDrawings(join(folder, 'drawings'));
+  const small = { patchTrain: { steps: 2 }, train: { steps: 2 } };
+  await writeFile(join(folder, 'small.json'), JSON.stringify(small));
+  const { ended } = start('custom-mask.ts', 'drawings', 'woven', 'red circle', 'tiny', 'small.json');
+  const { code, stdout, stderr } = await ended;
+  expect(code, stderr).toBe(0);
+  expect(stdout).toMatch(/^transformer: /m);
+  expect(JSON.parse(readFileSync(join(folder, 'woven', 'config.json'), 'utf8')).model.attention).toBe('woven');
+  expect(readPngText(readFileSync(join(folder, 'woven.png'))).caption).toBe('red circle');
+  // Without the definition the run is not opened, and the message says what is missing.
+  await expect(openPainter(join(folder, 'woven'))).rejects.toThrow(
+    /attention: expected one of full or dalle, got "woven"/,
+  );
+});
+
 describe('paint-server', () => {
   let painter: Painter;
   let server: ReturnType<typeof start>;

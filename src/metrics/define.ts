@@ -1,7 +1,7 @@
 /**
- * @file What a metric is, and the metrics there are. A metric is one file that calls `defineMetric`: the evaluation, the
- * command line, the table and the page of a comparison read everything from its definition. A metric sees pictures, rows
- * of features and numbers; where those come from is the caller's matter.
+ * @file What a metric is, and the metrics there are. A metric is one file that calls `defineMetric`: the evaluation,
+ * the command line, the table and the page of a comparison read everything from its definition. A metric sees pictures,
+ * rows of features and numbers; where those come from is the caller's matter.
  */
 import {
   booleanCheck,
@@ -176,7 +176,9 @@ export function defineMetric<Need extends keyof Evidence>(definition: MetricDefi
   definitions.set(definition.name, definition as unknown as MetricDefinition);
 }
 
-/** Takes a metric out; results that it left in logs are then shown by their names alone. @returns whether there was one */
+/**
+ * Takes a metric out; results that it left in logs are then shown by their names alone. @returns whether there was one
+ */
 export function removeMetric(name: string): boolean {
   return definitions.delete(name);
 }
@@ -186,7 +188,10 @@ export function allMetrics(): ReadonlyMap<string, MetricDefinition> {
   return definitions;
 }
 
-/** The metrics of these names. @param where opens the message @throws UserError if one is none, which lists those there are */
+/**
+ * The metrics of these names. @param where opens the message @throws UserError if one is none, which lists those there
+ * are
+ */
 export function findMetrics(names: readonly string[], where: string): MetricDefinition[] {
   return names.map(name => {
     const metric = definitions.get(name);

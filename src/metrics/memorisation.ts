@@ -1,6 +1,6 @@
 /**
- * @file Whether a model paints training images again: the distance of its samples to the nearest training image over that
- * of held-out images, and the share that is no copy. Authentic share: Alaa et al. 2022 (arXiv:2102.08921).
+ * @file Whether a model paints training images again: the distance of its samples to the nearest training image over
+ * that of held-out images, and the share that is no copy. Authentic share: Alaa et al. 2022 (arXiv:2102.08921).
  */
 import type { Random } from '../core/random.ts';
 import type { Picture } from '../image/images.ts';

@@ -149,7 +149,9 @@ async function readTexts({ text }: FeatureExtractor, real: RealPictures): Promis
   return { captions, features: matrix(data, data.length / captions.length) };
 }
 
-/** What a metric says of a row, or of each number it would give why it says nothing; nothing of rows that are not its. */
+/**
+ * What a metric says of a row, or of each number it would give why it says nothing; nothing of rows that are not its.
+ */
 async function measureRow(metric: MetricDefinition, available: Available, { seed }: Material): Promise<Result[]> {
   const { row, features, evidence } = available;
   // A row that the model does not have is left out, but a metric of that row alone says why it gives nothing.
