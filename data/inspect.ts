@@ -4,11 +4,13 @@
  */
 
 import { createHash } from 'node:crypto';
-import { createRequire } from 'node:module';
-import sharp, { type CreateText } from 'sharp';
+import sharp from 'sharp';
 import { firstLine } from '../src/core/errors.ts';
 import { Random } from '../src/core/random.ts';
 import { decodeImage, LIMIT_PIXELS } from '../src/image/decode.ts';
+import { blank, type Rgb } from '../src/image/images.ts';
+import { encodePng } from '../src/image/png.ts';
+import { type Cell, drawSheet } from '../src/image/sheet.ts';
 import { type Dataset, type Item, type Problem, splitOf } from './dataset.ts';
 import { mapBounded } from './files.ts';
 
@@ -166,55 +168,25 @@ function round(value: number): string {
 }
 
 /**
- * A grid of thumbnails drawn from the dataset, each with its first caption below.
- * @returns a PNG; bad images leave a grey cell with the reason
+ * Thumbnails of items drawn from the dataset, each with its first caption below.
+ * @returns a PNG; a bad image leaves a grey square with the reason
  */
 export async function contactSheet(
   dataset: Dataset | readonly Item[],
   options: { columns?: number; rows?: number; cell?: number; seed?: number } = {},
-): Promise<Buffer> {
-  const { columns = 8, rows = 6, cell = 128, seed = 1 } = options;
+): Promise<Uint8Array> {
+  const { columns = 8, rows = 6, cell: size = 128, seed = 1 } = options;
   const items = 'items' in dataset ? dataset.items : dataset;
   const order = new Random(seed).fork('contact sheet').permutation(items.length);
   const shown = Array.from(order.subarray(0, columns * rows), i => items[i]);
-  const [gap, high] = [6, cell + LABEL];
-  const cells = await mapBounded(shown, 8, async (item, i) => {
-    const [left, top] = [gap + (i % columns) * (cell + gap), gap + Math.floor(i / columns) * (high + gap)];
-    const text = { input: label(item.captions[0], cell), left, top: top + cell + 2 };
+  const cells = await mapBounded(shown, 8, async (item): Promise<Cell> => {
     try {
-      const input = Buffer.from((await decodeImage(await item.read(), { size: cell })).data);
-      return [{ input, raw: { width: cell, height: cell, channels: 3 as const }, left, top }, text];
+      return { picture: await decodeImage(await item.read(), { size }), label: item.captions[0] };
     } catch (error) {
-      return [{ input: label(firstLine(error), cell), left, top }, text];
+      return { picture: blank(size, size, GREY), label: firstLine(error) };
     }
   });
-  const used = Math.max(1, Math.ceil(shown.length / columns));
-  const canvas = {
-    width: gap + columns * (cell + gap),
-    height: gap + used * (high + gap),
-    channels: 3 as const,
-    background: '#e8e8e8',
-  };
-  return await sharp({ create: canvas }).composite(cells.flat()).png().toBuffer();
+  return await encodePng(await drawSheet(cells, { columns }));
 }
 
-/** Height of the caption below a thumbnail, in pixels. */
-const LABEL = 38;
-
-/** A few lines of small text in a font that comes with the package, so that a machine without fonts writes too. */
-function label(text: string, width: number): { text: CreateText } {
-  const most = Math.floor(width / 2);
-  const short = [...text].length > most ? `${[...text].slice(0, most - 1).join('')}…` : text;
-  const markup = short.replace(/[&<>]/g, c => `&#${c.charCodeAt(0)};`);
-  return {
-    text: {
-      text: `<span foreground="#222222">${markup}</span>`,
-      font: 'DejaVu Sans 7',
-      fontfile: FONT,
-      width,
-      rgba: true,
-    },
-  };
-}
-
-const FONT = createRequire(import.meta.url).resolve('dejavu-fonts-ttf/ttf/DejaVuSans.ttf');
+const GREY: Rgb = [232, 232, 232];

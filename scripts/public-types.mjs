@@ -1,14 +1,16 @@
 /**
- * @file The declarations that the package publishes: those that its entries reach, and no others. Where they name tfjs or
- * WebGPU they are led to public-types/tfjs.d.ts, so that they compile in a program that checks its libraries.
+ * @file The declarations that the package publishes: those that its entries reach, and no others. They name tfjs's types,
+ * which do not compile beside the DOM types of today's TypeScript; so dist/types has them again, with tfjs and WebGPU led
+ * to public-types/tfjs.d.ts, for programs that check their libraries. Whoever computes with tfjs takes the former.
  */
-import { copyFileSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { root } from './native-flags.mjs';
 
 const dist = join(root, 'dist');
 const entries = ['src/index.d.ts', 'src/cli.d.ts'];
-const stand = join(dist, 'src', 'tfjs.d.ts');
+const types = join(dist, 'types');
+const stand = join(types, 'tfjs.d.ts');
 
 /** The declarations that a file imports, and its text with those of tfjs led elsewhere. */
 function read(path) {
@@ -32,19 +34,22 @@ function reached() {
   return found;
 }
 
-/** Leads a declaration's tfjs and WebGPU to the types that stand for them. */
+/** Writes a declaration again, its tfjs and WebGPU led to the types that stand for them. */
 function lead(path) {
-  const { text } = read(path);
-  const to = relative(dirname(path), stand)
+  const to = join(types, relative(dist, path));
+  const file = relative(dirname(to), stand)
     .replaceAll('\\', '/')
     .replace(/\.d\.ts$/, '.js');
-  const there = to.startsWith('.') ? to : `./${to}`;
-  const led = text.replaceAll(/(['"])@tensorflow\/tfjs-(?:core|backend-cpu|backend-webgpu)\1/g, `'${there}'`);
+  // Types need nothing of what is imported to be run.
+  const plain = read(path).text.replaceAll(/^import ['"][^'"]+['"];\n/gm, '');
+  const led = plain.replaceAll(/(['"])@tensorflow\/tfjs-(?:core|backend-cpu|backend-webgpu)\1/g, `'${file}'`);
   const named = [...new Set(led.match(/\bGPU[A-Z]\w+/g) ?? [])];
-  const gpu = named.length === 0 ? '' : `import type { ${named.join(', ')} } from '${there}';\n`;
-  if (led !== text || gpu !== '') writeFileSync(path, gpu + led);
+  const gpu = named.length === 0 ? '' : `import type { ${named.join(', ')} } from '${file}';\n`;
+  mkdirSync(dirname(to), { recursive: true });
+  writeFileSync(to, gpu + led);
 }
 
+rmSync(types, { recursive: true, force: true });
 const kept = reached();
 for (const entry of readdirSync(dist, { recursive: true, withFileTypes: true })) {
   const path = join(entry.parentPath, entry.name);

@@ -1,6 +1,5 @@
 /** @file The library: what a program may import. What the commands do, these do, with the same checks and no terminal. */
-export type { Dataset, Item, Problem, Split } from '../data/dataset.ts';
-export { splitOf } from '../data/dataset.ts';
+export { type Dataset, type Item, type Problem, type Split, splitOf } from '../data/dataset.ts';
 export { type Candidate, captionsFrom, type Format, imageFile, type Source } from '../data/formats/format.ts';
 export { defineFormat, removeFormat } from '../data/formats/formats.ts';
 export { type OpenOptions as OpenDatasetOptions, openDataset } from '../data/open.ts';
@@ -95,9 +94,10 @@ export {
   type MaskRule,
   type MaskShape,
   overImage,
+  removeMask,
   type SequenceShape,
 } from './nn/masks.ts';
-export type { NamedValues, Parameter, ParameterOptions, Parameters } from './nn/module.ts';
+export { type NamedValues, type Parameter, type ParameterOptions, Parameters } from './nn/module.ts';
 export type {
   Check,
   Embedded,
@@ -121,6 +121,5 @@ export type { Exported } from './runs/export.ts';
 export { shippedModel } from './runs/run.ts';
 export type { Labelled, Reporter, Session, StageOptions, Update } from './runs/session.ts';
 export type { CaptionedImages, EncodeCaptions, ImageStream } from './training/captioned.ts';
-export type { Losses, Task, TaskState, Weights } from './training/loop.ts';
-export type { Metrics } from './training/measured.ts';
+export type { Losses, Metrics, Task, TaskState, Weights } from './training/loop.ts';
 export type { BatchOf, Player } from './training/moves.ts';

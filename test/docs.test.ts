@@ -19,9 +19,10 @@ const pages = [
   'README.md',
   'CONTRIBUTING.md',
   'CHANGELOG.md',
+  'examples/README.md',
   'models/emoji/README.md',
   ...readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' })
-    .filter(path => path.endsWith('.md'))
+    .filter(path => path.endsWith('.md') && !path.startsWith('api'))
     .map(path => join('docs', path).replaceAll('\\', '/')),
 ];
 

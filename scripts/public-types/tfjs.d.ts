@@ -13,8 +13,12 @@ export interface TensorInfo {
   readonly dtype: DataType;
 }
 
+/** How many axes a tensor has, which is not told apart here. */
+export type Rank = unknown;
+
 /** A tensor, owned by whoever made it until `dispose`. */
-export interface Tensor extends TensorInfo {
+export interface Tensor<Axes = Rank> extends TensorInfo {
+  readonly rankType?: Axes;
   readonly id: number;
   readonly size: number;
   readonly rank: number;

@@ -1,7 +1,7 @@
 /**
- * @file `npm run shapes`: trains on synthetic scenes whose captions are exact and measures how many of the things that a
- * caption says are true of what is painted for it, by reading the pictures back with a program. The captions that count
- * name pairs of colour and shape that training never showed.
+ * @file `npm run shapes`: trains on synthetic scenes whose captions are exact and measures how many of the things that
+ * a caption says are true of what is painted for it, by reading the pictures back with a program. The captions that
+ * count name pairs of colour and shape that training never showed.
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';

@@ -34,6 +34,7 @@ export const patchTrainSchema = z.object({
   lr: positive.default(2e-3).describe('peak learning rate'),
   warmup: fraction.default(0.03).describe('share of the steps in which the learning rate rises'),
   finalLr: fraction.default(0.05).describe('last learning rate as a share of the peak (cosine)'),
+  decay: fraction.default(1).describe('share of the steps after which the learning rate is at its last'),
   beta1: belowOne.default(0.9),
   beta2: belowOne.default(0.99),
   weightDecay: z.number().min(0).default(0.01),

@@ -28,11 +28,26 @@ export const presets = {
   small: {},
   /** d 768, 12 layers: for a GPU. */
   base: { model: { width: 768, layers: 12, heads: 12 }, train: { lr: 3e-4 } },
-  /** The paper's choices (Ramesh et al. 2021) at the width of `small`. */
+  /**
+   * The paper's choices and schedules (Ramesh et al. 2021, arXiv:2102.12092, appendices A and B) at the width of `small`;
+   * docs/decisions/dalle-preset.md lists what differs. Its learning rates are those of batches of 512 and 1,024.
+   */
   dalle: {
+    images: { imageSize: 256 },
     caption: { bpeDropout: 0.1 },
-    patch: { quantizer: 'dvae', codebookSize: 8192 },
-    patchTrain: { lr: 1e-3 },
+    patch: { grid: 32, quantizer: 'dvae', codebookSize: 8192 },
+    patchTrain: {
+      lr: 1e-4,
+      warmup: 0,
+      // To 1.25e-6, over 1,200,000 of 3,000,000 updates.
+      finalLr: 0.0125,
+      decay: 0.4,
+      beta1: 0.9,
+      beta2: 0.999,
+      weightDecay: 1e-4,
+      clip: 1e9,
+      ema: 0.999,
+    },
     model: {
       mlp: 'gelu',
       norm: 'layer',
@@ -43,9 +58,21 @@ export const presets = {
       captionDrop: 0,
       zLoss: 0,
     },
-    train: { beta2: 0.96, weightDecay: 0.045, clip: 4, ema: 0.99 },
+    train: {
+      lr: 4.5e-4,
+      // 5,000 of 430,000 updates; then constant, halved where the validation loss no longer falls.
+      warmup: 5000 / 430000,
+      finalLr: 1,
+      plateau: 3,
+      beta1: 0.9,
+      beta2: 0.96,
+      weightDecay: 0.045,
+      clip: 4,
+      // 0.99 every 25 updates.
+      ema: 0.99 ** (1 / 25),
+    },
     // The paper samples at temperature 1 and predates guidance, which needs captions left out in training.
-    sampling: { cfgScale: 1 },
+    sampling: { temperature: 1, cfgScale: 1 },
   },
 } as const satisfies Record<string, Partial<Record<keyof RunConfigInput, object>>>;
 

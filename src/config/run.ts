@@ -39,6 +39,12 @@ export const trainSchema = z.object({
   lr: positive.default(6e-4).describe('peak learning rate'),
   warmup: fraction.default(0.03).describe('share of the steps in which the learning rate rises'),
   finalLr: fraction.default(0.05).describe('last learning rate as a share of the peak (cosine)'),
+  plateau: z
+    .number()
+    .int()
+    .min(0)
+    .default(0)
+    .describe('validations without a better loss after which the learning rate halves, five times at most; 0: never'),
   beta1: belowOne.default(0.9),
   beta2: belowOne.default(0.95),
   weightDecay: z.number().min(0).default(0.05),

@@ -95,5 +95,9 @@ export async function readRun(folder: string, who: string): Promise<RunConfig> {
       `train one with \`tessera train --data datasets/emoji --out ${shellWord(folder)}\``,
     );
   }
-  return checkConfig(parseConfig(runSchema(), await readJson(config), config));
+  const stored = await readJson(config);
+  // Before its fields: those of a family that is not known here are not known either.
+  const { family } = (stored ?? {}) as { family?: unknown };
+  if (typeof family === 'string') familyOf(family, config);
+  return checkConfig(parseConfig(runSchema(), stored, config));
 }

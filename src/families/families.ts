@@ -17,15 +17,21 @@ export function allFamilies(): readonly Family[] {
   return [...registeredFamilies().values()];
 }
 
-/** A family by its name. @throws UserError if there is none */
-export function familyOf(name: string): Family {
+/**
+ * A family by its name.
+ * @param where opens the message, e.g. the file that names it
+ * @throws UserError if there is none
+ */
+export function familyOf(name: string, where?: string): Family {
   const family = registeredFamilies().get(name);
   if (family !== undefined) return family;
   const names = familyNames();
   const near = nearest(name, names);
   throw new UserError(
-    'family',
-    `expected one of ${names.join(', ')}, got ${name}`,
-    near === undefined ? 'import the file that defines it first' : `did you mean ${near}?`,
+    where === undefined ? 'family' : `${where}: family`,
+    `expected one of ${names.join(', ')}, got ${JSON.stringify(name)}`,
+    near === undefined
+      ? 'a family from outside is known once the file that defines it was imported'
+      : `did you mean ${near}?`,
   );
 }

@@ -1,6 +1,6 @@
 /**
- * @file Gaussian blur, to compare pictures as seen from farther off: rows of metrics at radii 0, 1, 2, 4 and 8 say whether a model
- * fails at detail or at the whole (Ramesh et al. 2021, arXiv:2102.12092, figure 9).
+ * @file Gaussian blur, to compare pictures as seen from farther off: rows of metrics at radii 0, 1, 2, 4 and 8 say
+ * whether a model fails at detail or at the whole (Ramesh et al. 2021, arXiv:2102.12092, figure 9).
  */
 import type { Picture } from '../image/images.ts';
 

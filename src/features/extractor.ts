@@ -1,6 +1,6 @@
 /**
- * @file What metrics see pictures through: a function to rows of numbers, whose name goes into every result, so that nobody
- * takes one network's distance for another's.
+ * @file What metrics see pictures through: a function to rows of numbers, whose name goes into every result, so that
+ * nobody takes one network's distance for another's.
  */
 import type { Picture } from '../image/images.ts';
 

@@ -1,7 +1,7 @@
 /**
- * @file Networks from a folder or from the Hugging Face hub, by `@huggingface/transformers`: that package is an optional peer
- * and is imported only here, when it is needed. What is missing, damaged or out of reach is said in one line. Also
- * pictures as such networks want them.
+ * @file Networks from a folder or from the Hugging Face hub, by `@huggingface/transformers`: that package is an
+ * optional peer and is imported only here, when it is needed. What is missing, damaged or out of reach is said in one
+ * line. Also pictures as such networks want them.
  */
 
 import { existsSync, readFileSync, statSync } from 'node:fs';

@@ -1,7 +1,7 @@
 /**
- * @file Features of networks that others trained, as ONNX from a folder or the hub: a CLIP, or anything that turns a picture
- * into a row or into a row a patch, such as DINOv2 or Inception. Pictures are resized as the network's own settings say,
- * with one antialiased filter; how small pictures are enlarged decides much of what such features see.
+ * @file Features of networks that others trained, as ONNX from a folder or the hub: a CLIP, or anything that turns a
+ * picture into a row or into a row a patch, such as DINOv2 or Inception. Pictures are resized as the network's own
+ * settings say, with one antialiased filter; how small pictures are enlarged decides much of what such features see.
  */
 import { UserError } from '../core/errors.ts';
 import type { Picture } from '../image/images.ts';

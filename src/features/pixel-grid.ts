@@ -1,6 +1,6 @@
 /**
- * @file The plainest features there are: the picture itself, reduced to 8 x 8 pixels by averaging areas. They see colours and
- * layout, nothing finer, and need no network. A cosine transform of them would change no distance.
+ * @file The plainest features there are: the picture itself, reduced to 8 x 8 pixels by averaging areas. They see
+ * colours and layout, nothing finer, and need no network. A cosine transform of them would change no distance.
  */
 import type { Picture } from '../image/images.ts';
 import { resizeArea } from '../image/resize.ts';

@@ -1,7 +1,8 @@
 /**
- * @file A convolutional network that was never trained, its weights from a fixed seed: it sees edges, textures and where
- * they are, needs nothing but this code, and is the same everywhere. For comparing models with each other only; its
- * distances mean nothing beside those of a trained network. Ulyanov et al. 2018 (arXiv:1711.10925) say why it works at all.
+ * @file A convolutional network that was never trained, its weights from a fixed seed: it sees edges, textures and
+ * where they are, needs nothing but this code, and is the same everywhere. For comparing models with each other only;
+ * its distances mean nothing beside those of a trained network. Ulyanov et al. 2018 (arXiv:1711.10925) say why it works
+ * at all.
  */
 import type { Tensor } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';

@@ -1,6 +1,7 @@
 /**
- * @file The features of a network trained on the data's own captions by `tessera features`: a folder with tokenizer.json
- * and text.safetensors. Never the network that a run's own model is told its captions by: a judge does not coach.
+ * @file The features of a network trained on the data's own captions by `tessera features`: a folder with
+ * tokenizer.json and text.safetensors. Never the network that a run's own model is told its captions by: a judge does
+ * not coach.
  */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
@@ -20,7 +21,9 @@ export function isTowersFolder(folder: string): boolean {
   return existsSync(join(folder, WEIGHTS));
 }
 
-/** SHA-256 of a network's weights, in hexadecimal: what tells judges apart. @param folder of the network, or of a run */
+/**
+ * SHA-256 of a network's weights, in hexadecimal: what tells judges apart. @param folder of the network, or of a run
+ */
 export async function towersFingerprint(folder: string): Promise<string> {
   return createHash('sha256')
     .update(await readFile(join(folder, WEIGHTS)))

@@ -1,7 +1,7 @@
 /**
- * @file CLIPScore: how well pictures fit their captions, 2.5 max(cos(image, text), 0), per picture. The factor spreads CLIP's
- * cosines over [0, 1]; other features have other ranges, so compare it within one kind of features only. Not with the CLIP
- * that the samples were ranked by. Hessel et al. 2021 (arXiv:2104.08718), equation 1.
+ * @file CLIPScore: how well pictures fit their captions, 2.5 max(cos(image, text), 0), per picture. The factor spreads
+ * CLIP's cosines over [0, 1]; other features have other ranges, so compare it within one kind of features only. Not
+ * with the CLIP that the samples were ranked by. Hessel et al. 2021 (arXiv:2104.08718), equation 1.
  */
 import { defineMetric } from './define.ts';
 import { bootstrap, mean } from './intervals.ts';

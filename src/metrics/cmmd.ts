@@ -1,12 +1,13 @@
 /**
- * @file CLIP maximum mean discrepancy (CMMD): the squared MMD of unit-length embeddings under a Gaussian kernel of width
- * 10, times 1000, in the biased form with the diagonal:
+ * @file CLIP maximum mean discrepancy (CMMD): the squared MMD of unit-length embeddings under a Gaussian kernel of
+ * width 10, times 1000, in the biased form with the diagonal:
  *
  *   1000 (mean k(x_i, x_j) + mean k(y_i, y_j) - 2 mean k(x_i, y_j)),  k(x, y) = exp(-|x - y|^2 / (2 * 10^2))
  *
- * Between unit vectors k lies in [0.98, 1], so 1 - k is what is added up here, by expm1, in double precision. Two samples of one
- * distribution are about 1000 E[1 - k] (1/n + 1/m) apart, so read it beside a floor of the same sizes. Published numbers
- * use CLIP ViT-L/14 at 336 pixels and compare with no other features. Jayasumana et al. 2024 (arXiv:2401.09603).
+ * Between unit vectors k lies in [0.98, 1], so 1 - k is what is added up here, by expm1, in double precision. Two
+ * samples of one distribution are about 1000 E[1 - k] (1/n + 1/m) apart, so read it beside a floor of the same sizes.
+ * Published numbers use CLIP ViT-L/14 at 336 pixels and compare with no other features. Jayasumana et al. 2024
+ * (arXiv:2401.09603).
  */
 
 import type { Random } from '../core/random.ts';

@@ -1,15 +1,15 @@
 /**
- * @file Whether a training has collapsed, judged by what it paints and by rules fixed before any run: a generator that has lost
- * its variety has ordinary losses and no NaN. Samples are checked against real pictures now and then; each check moves a
- * small state on, which is a plain value that a log or a checkpoint can hold.
+ * @file Whether a training has collapsed, judged by what it paints and by rules fixed before any run: a generator that
+ * has lost its variety has ordinary losses and no NaN. Samples are checked against real pictures now and then; each
+ * check moves a small state on, which is a plain value that a log or a checkpoint can hold.
  *
  *   nonfinite  a loss or a parameter is not finite; for good
  *   coverage   coverage (k = 5) below 10 percent of that between real pictures, 3 checks in a row
  *   regressed  KID above twice the best so far, 3 checks in a row
  *   spread     mean distance between samples below 20 percent of that between real pictures
  *
- * A verdict but the first stands while its rule holds and falls when it no longer does, so that a network that has yet to
- * learn anything, whose first samples are alike, is not called collapsed for it: what counts is where a run ends.
+ * A verdict but the first stands while its rule holds and falls when it no longer does, so that a network that has yet
+ * to learn anything, whose first samples are alike, is not called collapsed for it: what counts is where a run ends.
  */
 
 import type { Random } from '../core/random.ts';

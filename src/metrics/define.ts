@@ -1,8 +1,19 @@
 /**
- * @file What a metric is, and the metrics there are. A metric is one file that calls `defineMetric`: the evaluation, the
- * command line, the table and the page of a comparison read everything from its definition. A metric sees pictures, rows
- * of features and numbers; where those come from is the caller's matter.
+ * @file What a metric is, and the metrics there are. A metric is one file that calls `defineMetric`: the evaluation,
+ * the command line, the table and the page of a comparison read everything from its definition. A metric sees pictures,
+ * rows of features and numbers; where those come from is the caller's matter.
  */
+import {
+  booleanCheck,
+  checkOptions,
+  choiceCheck,
+  functionCheck,
+  listCheck,
+  numberCheck,
+  objectCheck,
+  textCheck,
+  wholeCheck,
+} from '../core/checks.ts';
 import { UserError } from '../core/errors.ts';
 import type { Random } from '../core/random.ts';
 import type { Picture } from '../image/images.ts';
@@ -106,20 +117,56 @@ export interface MetricDefinition<Need extends keyof Evidence = keyof Evidence> 
   ) => readonly Estimate[] | Promise<readonly Estimate[]>;
 }
 
+const evidenceNames: readonly (keyof Evidence)[] = [
+  'pictures',
+  'heldOut',
+  'training',
+  'features',
+  'blurredFeatures',
+  'texts',
+  'likelihood',
+];
+
+const checks = {
+  name: textCheck,
+  gives: listCheck('numbers', objectCheck, { least: 1 }),
+  needs: listCheck('kinds of evidence', choiceCheck(evidenceNames), { least: 1 }),
+  rows: listCheck('rows', choiceCheck(metricRows), { least: 1 }),
+  least: wholeCheck({ least: 1 }),
+  leastReal: wholeCheck({ least: 0 }),
+  byDefault: booleanCheck,
+  refuse: functionCheck,
+  measure: functionCheck,
+};
+
+const quantityChecks = {
+  name: textCheck,
+  title: textCheck,
+  better: {
+    expected: "'lower', 'higher' or null",
+    fits: (value: unknown) => [null, 'lower', 'higher'].includes(value as null),
+  },
+  scale: numberCheck({ above: 0 }),
+  unit: textCheck,
+  note: textCheck,
+  leads: booleanCheck,
+};
+
 const definitions = new Map<string, MetricDefinition>();
 
 /**
  * Adds a metric: from here on `evaluateRun`, `tessera eval --metrics` and `compareRuns` know it.
- * @throws UserError if its name or a number's is taken or has other characters, or it gives nothing
+ * @throws UserError if a field is not what it must be, or a name is taken or has other characters
  */
 export function defineMetric<Need extends keyof Evidence>(definition: MetricDefinition<Need>): void {
+  checkOptions('defineMetric', definition, checks, ['name', 'gives', 'needs', 'measure']);
+  for (const quantity of definition.gives) checkOptions('defineMetric: gives', quantity, quantityChecks, ['name']);
   const where = `metric ${definition.name}`;
   const names = [definition.name, ...definition.gives.map(({ name }) => name)];
   const odd = names.find(name => !/^[a-z0-9]+(-[a-z0-9]+)*$/.test(name));
   if (odd !== undefined) {
     throw new UserError(where, `expected names of lower-case words with hyphens, got ${JSON.stringify(odd)}`);
   }
-  if (definition.gives.length === 0) throw new UserError(where, 'expected at least one number in gives, got none');
   if (definitions.has(definition.name)) {
     throw new UserError(where, 'expected a new name, got that of a metric there is', 'removeMetric takes one out');
   }
@@ -129,7 +176,9 @@ export function defineMetric<Need extends keyof Evidence>(definition: MetricDefi
   definitions.set(definition.name, definition as unknown as MetricDefinition);
 }
 
-/** Takes a metric out; results that it left in logs are then shown by their names alone. @returns whether there was one */
+/**
+ * Takes a metric out; results that it left in logs are then shown by their names alone. @returns whether there was one
+ */
 export function removeMetric(name: string): boolean {
   return definitions.delete(name);
 }
@@ -139,7 +188,10 @@ export function allMetrics(): ReadonlyMap<string, MetricDefinition> {
   return definitions;
 }
 
-/** The metrics of these names. @param where opens the message @throws UserError if one is none, which lists those there are */
+/**
+ * The metrics of these names. @param where opens the message @throws UserError if one is none, which lists those there
+ * are
+ */
 export function findMetrics(names: readonly string[], where: string): MetricDefinition[] {
   return names.map(name => {
     const metric = definitions.get(name);

@@ -4,9 +4,9 @@
  *   FD = |mu1 - mu2|^2 + tr S1 + tr S2 - 2 tr (S1 S2)^(1/2)
  *
  * On Inception features it is called FID (Heusel et al. 2017, arXiv:1706.08500). Covariances have n - 1. No matrix root
- * is taken: with any factors S = FT F, tr (S1 S2)^(1/2) is the sum of the singular values of F1 F2T. Where there are at most as
- * many rows as columns the centred rows are the factor, so that fewer pictures than dimensions are exact and nothing is
- * added to a diagonal; otherwise it is the Cholesky factor of the covariance.
+ * is taken: with any factors S = FT F, tr (S1 S2)^(1/2) is the sum of the singular values of F1 F2T. Where there are at
+ * most as many rows as columns the centred rows are the factor, so that fewer pictures than dimensions are exact and
+ * nothing is added to a diagonal; otherwise it is the Cholesky factor of the covariance.
  *
  * Biased: two halves of one set of n rows in d dimensions are about d(d + 5) / 2n apart. Read it beside a floor.
  */

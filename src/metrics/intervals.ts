@@ -1,6 +1,6 @@
 /**
- * @file How sure a number is: Wilson's interval of a share, Fisher's exact test between two shares, McNemar's of pairs, the percentile
- * bootstrap of a statistic, and half-size subsampling for statistics that repeated rows would spoil.
+ * @file How sure a number is: Wilson's interval of a share, Fisher's exact test between two shares, McNemar's of pairs,
+ * the percentile bootstrap of a statistic, and half-size subsampling for statistics that repeated rows would spoil.
  */
 import type { Random } from '../core/random.ts';
 
@@ -31,8 +31,8 @@ export function wilson(successes: number, trials: number, z: number = Z95): Inte
 }
 
 /**
- * Fisher's exact test of a 2 x 2 table, two-sided: the probability, with the margins given and no effect, of a table that
- * is at most as probable as this one.
+ * Fisher's exact test of a 2 x 2 table, two-sided: the probability, with the margins given and no effect, of a table
+ * that is at most as probable as this one.
  * @param a successes and @param b failures of one group; @param c, @param d of the other; whole numbers of at least 0
  * @returns p in (0, 1]
  */
@@ -56,8 +56,9 @@ export function fisherExact(a: number, b: number, c: number, d: number): number 
 }
 
 /**
- * McNemar's exact test of pairs, two-sided: the probability, if either outcome of a pair that differs is as likely as the
- * other, of a split that is at least as uneven as this one. Pairs with two like outcomes say nothing and are not counted.
+ * McNemar's exact test of pairs, two-sided: the probability, if either outcome of a pair that differs is as likely as
+ * the other, of a split that is at least as uneven as this one. Pairs with two like outcomes say nothing and are not
+ * counted.
  * @param first pairs of which the first alone succeeded; @param second the second alone; whole numbers of at least 0
  * @returns p in (0, 1]
  * @see McNemar 1947, Psychometrika 12
@@ -90,8 +91,8 @@ export interface BootstrapOptions {
 }
 
 /**
- * Percentile interval of a statistic over resamples with replacement. Not for statistics over pairs of rows, such as KID
- * or nearest neighbours: a row drawn twice is its own nearest neighbour. Those take `subsampling`.
+ * Percentile interval of a statistic over resamples with replacement. Not for statistics over pairs of rows, such as
+ * KID or nearest neighbours: a row drawn twice is its own nearest neighbour. Those take `subsampling`.
  * @param values what is resampled; a number n stands for 0 to n - 1, to resample the rows of several arrays together
  * @param statistic of as many values as were given
  * @see Efron and Tibshirani 1993, section 13.3

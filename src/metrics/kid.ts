@@ -4,8 +4,8 @@
  *
  *   sum_{i != j} k(x_i, x_j) / m(m - 1)  +  sum_{i != j} k(y_i, y_j) / n(n - 1)  -  2 mean k(x_i, y_j)
  *
- * Around 0 for two samples of one distribution, whatever their size; negative values are right and stay. It is what leads
- * the tables here. Binkowski et al. 2018 (arXiv:1801.01401).
+ * Around 0 for two samples of one distribution, whatever their size; negative values are right and stay. It is what
+ * leads the tables here. Binkowski et al. 2018 (arXiv:1801.01401).
  */
 
 import type { Random } from '../core/random.ts';
@@ -56,8 +56,8 @@ export interface KernelDistanceOptions {
 
 /**
  * The distance of all rows with its interval. Up to 5000 rows a set, the interval comes from halves drawn without
- * replacement (where the sets are alike it is up to 1.7 times too wide: the statistic is then degenerate and its variance falls
- * as 1/n^2); of more rows the value is the mean over 100 subsets of 1000, and the interval that mean's.
+ * replacement (where the sets are alike it is up to 1.7 times too wide: the statistic is then degenerate and its
+ * variance falls as 1/n^2); of more rows the value is the mean over 100 subsets of 1000, and the interval that mean's.
  * @param x at least 4 rows; @param y alike
  */
 export function kernelDistanceInterval(

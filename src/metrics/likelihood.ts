@@ -1,6 +1,6 @@
 /**
- * @file The likelihood of held-out images: nats a code given the captions and the codes before, and what follows from them.
- * Groups of images are what is resampled. Codes are the model's own: only models with one tokenizer compare.
+ * @file The likelihood of held-out images: nats a code given the captions and the codes before, and what follows from
+ * them. Groups of images are what is resampled. Codes are the model's own: only models with one tokenizer compare.
  */
 import { defineMetric, type Estimate } from './define.ts';
 import { bootstrap, mean } from './intervals.ts';

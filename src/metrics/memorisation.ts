@@ -1,6 +1,6 @@
 /**
- * @file Whether a model paints training images again: the distance of its samples to the nearest training image over that
- * of held-out images, and the share that is no copy. Authentic share: Alaa et al. 2022 (arXiv:2102.08921).
+ * @file Whether a model paints training images again: the distance of its samples to the nearest training image over
+ * that of held-out images, and the share that is no copy. Authentic share: Alaa et al. 2022 (arXiv:2102.08921).
  */
 import type { Random } from '../core/random.ts';
 import type { Picture } from '../image/images.ts';
@@ -26,6 +26,7 @@ defineMetric({
   needs: ['pictures', 'heldOut', 'training'],
   rows: ['samples', 'floor'],
   byDefault: true,
+  refuse: ({ training: { count } }) => (count > 1 ? undefined : `needs 2 training images, there is ${count}`),
   measure: ({ pictures: { pictures }, heldOut, training }, random) => {
     const found = measureMemorisation(pictures, training, heldOut.pictures);
     const n = pictures.length;

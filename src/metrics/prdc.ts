@@ -1,6 +1,6 @@
 /**
- * @file Fidelity and variety told apart by nearest neighbours. With a ball round every row that reaches its k-th neighbour
- * in its own set:
+ * @file Fidelity and variety told apart by nearest neighbours. With a ball round every row that reaches its k-th
+ * neighbour in its own set:
  *
  *   precision  share of samples inside some real ball      (k = 3)
  *   recall     share of real rows inside some sample's ball (k = 3)
@@ -105,8 +105,8 @@ export function prdcIntervals(
 }
 
 /**
- * The coverage that two samples of one continuous distribution have of each other: a ball round one of n rows misses all
- * m others when its k neighbours come before them, 1 - prod_{i = 1..k} (n - i) / (n + m - i).
+ * The coverage that two samples of one continuous distribution have of each other: a ball round one of n rows misses
+ * all m others when its k neighbours come before them, 1 - prod_{i = 1..k} (n - i) / (n + m - i).
  * @param n real rows, more than k; @param m samples
  */
 export function expectedCoverage(n: number, m: number, k = 5): number {

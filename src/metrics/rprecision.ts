@@ -1,6 +1,6 @@
 /**
- * @file R-precision: for each picture, whether its own caption is the nearest by cosine among it and 99 other captions, drawn
- * at random from those that differ. Chance is 1 in 100. Xu et al. 2018, AttnGAN (arXiv:1711.10485), section 4.1.
+ * @file R-precision: for each picture, whether its own caption is the nearest by cosine among it and 99 other captions,
+ * drawn at random from those that differ. Chance is 1 in 100. Xu et al. 2018, AttnGAN (arXiv:1711.10485), section 4.1.
  */
 
 import type { Random } from '../core/random.ts';
@@ -38,7 +38,8 @@ defineMetric({
  * @param images [n, d]; @param captions the caption of each picture, n of them
  * @param pool different captions, each once, with their features [captions, d]; must contain every picture's
  * @param distractors others that a caption has to beat, fewer than the captions of the pool
- * @returns 1 or 0 a picture: its own caption is strictly nearer than every other, since features that are all alike know nothing
+ * @returns 1 or 0 a picture: its own caption is strictly nearer than every other, since features that are all alike
+ *   know nothing
  */
 export function rPrecision(
   images: Matrix,

@@ -1,7 +1,7 @@
 /**
  * @file Singular values and Cholesky factors in double precision, as the Fréchet distance needs them. No vectors, no
- * squared condition: Householder bidiagonalisation, then the values of the bidiagonal as the eigenvalues of the symmetric
- * tridiagonal matrix with a zero diagonal that holds the same numbers (Golub and Kahan 1965), by implicit QL.
+ * squared condition: Householder bidiagonalisation, then the values of the bidiagonal as the eigenvalues of the
+ * symmetric tridiagonal matrix with a zero diagonal that holds the same numbers (Golub and Kahan 1965), by implicit QL.
  */
 import { type Matrix, transpose } from './matrix.ts';
 
@@ -134,8 +134,8 @@ function sweepUp(d: Float64Array, e: Float64Array, l: number, m: number): void {
 }
 
 /**
- * Upper triangular R with RT R = s, for a symmetric positive semidefinite s. Pivots that rounding alone may have made are
- * taken for 0, with their rows.
+ * Upper triangular R with RT R = s, for a symmetric positive semidefinite s. Pivots that rounding alone may have made
+ * are taken for 0, with their rows.
  * @param s [n, n]
  */
 export function cholesky({ rows: n, data }: Matrix): Matrix {

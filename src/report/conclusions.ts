@@ -1,7 +1,7 @@
 /**
  * @file The words of the conclusion, made from the numbers: every sentence here is a template, and which one is used is
- * decided by counts and intervals alone. It names no winner whose interval overlaps another's, says what was not measured,
- * and says where the claim that games are the unstable ones is not supported.
+ * decided by counts and intervals alone. It names no winner whose interval overlaps another's, says what was not
+ * measured, and says where the claim that games are the unstable ones is not supported.
  */
 import { allQuantities } from '../metrics/define.ts';
 import { wilson } from '../metrics/intervals.ts';

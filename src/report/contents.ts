@@ -1,6 +1,6 @@
 /**
- * @file What a comparison says, as plain data: everything that the page shows and the JSON holds, and nothing else. null
- * always means that something was not measured; the page then says so, and never shows 0 in its place.
+ * @file What a comparison says, as plain data: everything that the page shows and the JSON holds, and nothing else.
+ * null always means that something was not measured; the page then says so, and never shows 0 in its place.
  */
 import { familyOf } from '../families/families.ts';
 

@@ -1,6 +1,6 @@
 /**
- * @file The curves of a comparison: quality of samples against every axis of the budget, and losses, each on an axis of its
- * own. Runs that differ in their seed alone are one line with a band from the lowest to the highest.
+ * @file The curves of a comparison: quality of samples against every axis of the budget, and losses, each on an axis of
+ * its own. Runs that differ in their seed alone are one line with a band from the lowest to the highest.
  */
 import { familyOf } from '../families/families.ts';
 import { type Check, isGame, type RunReport } from './contents.ts';

@@ -1,4 +1,6 @@
-/** @file Two small charts as SVG: values with their intervals, one a row, and a histogram of one sample beside another. */
+/**
+ * @file Two small charts as SVG: values with their intervals, one a row, and a histogram of one sample beside another.
+ */
 import { type Html, html, px } from './markup.ts';
 import { formatNumber, formatTick, linearAxis, placeOn } from './numbers.ts';
 

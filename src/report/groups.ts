@@ -1,6 +1,6 @@
 /**
- * @file What sets runs apart, read from their configs: short names, groups of runs that differ in their seed alone, and the
- * help that a training had. Knows no files.
+ * @file What sets runs apart, read from their configs: short names, groups of runs that differ in their seed alone, and
+ * the help that a training had. Knows no files.
  */
 import { basename } from 'node:path';
 import type { RunConfig } from '../config/run.ts';
@@ -16,7 +16,9 @@ const IGNORED =
 /** Most settings that a name tells apart. */
 const MOST_TOLD = 3;
 
-/** For each config what its group is called: the family, and what differs where there are several groups of a family. */
+/**
+ * For each config what its group is called: the family, and what differs where there are several groups of a family.
+ */
 export function groupNames(configs: readonly RunConfig[]): string[] {
   const settings = configs.map(config => {
     const used = Object.entries(flattenConfig(ownSections(config))).filter(([field]) => !IGNORED.test(field));

@@ -1,7 +1,7 @@
 /**
- * @file The history of a run, read from what its training and its evaluations wrote into metrics.jsonl. Takes records as
- * they are: logs of older versions, of other families and of stopped runs lack things, which then are null here. Knows no
- * files.
+ * @file The history of a run, read from what its training and its evaluations wrote into metrics.jsonl. Takes records
+ * as they are: logs of older versions, of other families and of stopped runs lack things, which then are null here.
+ * Knows no files.
  */
 import type { RunConfig } from '../config/run.ts';
 import type { Check, Measured, Place, Point, Stage } from './contents.ts';

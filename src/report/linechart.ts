@@ -1,7 +1,7 @@
 /**
- * @file A line chart as SVG: lines with bands around them, named at their ends, round numbers on both axes, guides across.
- * Colours come from the page's style sheet (class `tone-...`), so that it works on light and on dark; lines differ in their
- * dashes too, for those who see no colours.
+ * @file A line chart as SVG: lines with bands around them, named at their ends, round numbers on both axes, guides
+ * across. Colours come from the page's style sheet (class `tone-...`), so that it works on light and on dark; lines
+ * differ in their dashes too, for those who see no colours.
  */
 import { type Html, html, px } from './markup.ts';
 import { type Axis, formatTick, linearAxis, logAxis, placeOn } from './numbers.ts';
@@ -163,8 +163,8 @@ function spreadLabels(lines: readonly Line[], frame: Frame): { readonly line: Li
 }
 
 /**
- * Moves sorted places apart until neighbours are at least `least` from each other, as little as a pass down and one back
- * up do, inside the range if there is room.
+ * Moves sorted places apart until neighbours are at least `least` from each other, as little as a pass down and one
+ * back up do, inside the range if there is room.
  */
 export function spread(places: readonly number[], least: number, range: { low: number; high: number }): number[] {
   const moved = [...places];

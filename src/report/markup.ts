@@ -1,6 +1,6 @@
 /**
- * @file HTML and SVG from templates that escape what is put into them, so that a caption can hold anything. All of it is
- * well-formed XML too: every element is closed and every attribute quoted.
+ * @file HTML and SVG from templates that escape what is put into them, so that a caption can hold anything. All of it
+ * is well-formed XML too: every element is closed and every attribute quoted.
  */
 
 /** Markup that is safe to put into other markup. */

@@ -1,6 +1,6 @@
 /**
- * @file Results of all runs set beside each other, metric by metric. A best is named only where its interval lies clear of
- * all others and all were measured alike; anything else is no difference that was shown.
+ * @file Results of all runs set beside each other, metric by metric. A best is named only where its interval lies clear
+ * of all others and all were measured alike; anything else is no difference that was shown.
  */
 import '../metrics/builtin.ts';
 import { allQuantities, findQuantity, type Quantity } from '../metrics/define.ts';

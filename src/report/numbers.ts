@@ -1,6 +1,6 @@
 /**
- * @file Numbers for people: rounded as far as they are worth, with thousands apart, and in a unit that suits them; and the
- * round numbers that an axis shows.
+ * @file Numbers for people: rounded as far as they are worth, with thousands apart, and in a unit that suits them; and
+ * the round numbers that an axis shows.
  */
 
 /** What stands where nothing was measured. */

@@ -1,6 +1,6 @@
 /**
- * @file A comparison as one HTML page that needs nothing else: no network, no script, pictures and charts inside it. The
- * page forbids itself to load anything (Content-Security-Policy).
+ * @file A comparison as one HTML page that needs nothing else: no network, no script, pictures and charts inside it.
+ * The page forbids itself to load anything (Content-Security-Policy).
  */
 import type { Finding, Report } from './contents.ts';
 import { lossCurves, qualityCurves } from './curves.ts';

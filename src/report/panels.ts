@@ -1,4 +1,6 @@
-/** @file The parts of the page that are tables and pictures: budget, samples, metrics, stability, cost, nearest images. */
+/**
+ * @file The parts of the page that are tables and pictures: budget, samples, metrics, stability, cost, nearest images.
+ */
 import { type Embedded, familyName, isGame, type Measured, type Report, type RunReport } from './contents.ts';
 import { progressText } from './curves.ts';
 import { type Dot, dotChart, histogram } from './dotchart.ts';
@@ -156,7 +158,9 @@ function resultTable(rows: readonly MeasuredRow[], runs: Runs, caption: string):
   return table({ caption, head, rows: body, kind: 'results' });
 }
 
-/** Says so where real images or reconstructions are not as many as the samples: coverage, recall and FD depend on it. */
+/**
+ * Says so where real images or reconstructions are not as many as the samples: coverage, recall and FD depend on it.
+ */
 function fewer(rows: readonly MeasuredRow[], of: (row: MeasuredRow) => Measured | undefined): Html | undefined {
   for (const row of rows) {
     const counts = [...row.samples.values()].flatMap(({ n }) => n ?? []);

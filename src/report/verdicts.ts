@@ -1,7 +1,7 @@
 /**
- * @file What became of trainings, by rules that were fixed before any of them: not finite; coverage, spread or KID of the
- * samples gone (the training marks these itself, `collapsed` in its log); a validation loss above that of a model that has
- * learnt nothing. And the shares of runs that failed, with Wilson's intervals. A loss of a GAN is no verdict.
+ * @file What became of trainings, by rules that were fixed before any of them: not finite; coverage, spread or KID of
+ * the samples gone (the training marks these itself, `collapsed` in its log); a validation loss above that of a model
+ * that has learnt nothing. And the shares of runs that failed, with Wilson's intervals. A loss of a GAN is no verdict.
  */
 
 import type { RunConfig } from '../config/run.ts';
@@ -126,7 +126,9 @@ export function progressOf(stages: readonly Stage[], checks: readonly Check[]): 
   });
 }
 
-/** Spearman's rank correlation, ties by their mean rank; null for fewer than three pairs or where one side is constant. */
+/**
+ * Spearman's rank correlation, ties by their mean rank; null for fewer than three pairs or where one side is constant.
+ */
 export function spearman(pairs: readonly (readonly [number, number])[]): number | null {
   if (pairs.length < 3) return null;
   const a = ranks(pairs.map(([value]) => value));

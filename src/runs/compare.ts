@@ -1,7 +1,8 @@
 /**
  * @file Comparing runs: those of any family beside one another, as one HTML page and the same as JSON. Reads what their
- * trainings and evaluations have logged, paints the same captions with each, times it, and looks for training images among
- * the samples. What a run lacks is left out and named; nothing of a run is changed but that missing metrics are added.
+ * trainings and evaluations have logged, paints the same captions with each, times it, and looks for training images
+ * among the samples. What a run lacks is left out and named; nothing of a run is changed but that missing metrics are
+ * added.
  */
 
 import { existsSync, statSync } from 'node:fs';

@@ -1,7 +1,7 @@
 /**
- * @file Evaluating a run: how good its pictures are, in numbers with intervals. Held-out captions are painted and compared
- * with training images, always beside other real images in their place (the floor: what a perfect model would score) and,
- * for a model of codes, those images through its tokenizer (what its codes can hold at all).
+ * @file Evaluating a run: how good its pictures are, in numbers with intervals. Held-out captions are painted and
+ * compared with training images, always beside other real images in their place (the floor: what a perfect model would
+ * score) and, for a model of codes, those images through its tokenizer (what its codes can hold at all).
  */
 import { existsSync } from 'node:fs';
 import { BpeTokenizer } from '../../tokenizer/bpe.ts';
@@ -50,7 +50,8 @@ export interface Evaluation {
 
 /**
  * Measures a run and appends the results to its metrics.jsonl.
- * @throws UserError if the run, the data or the features are not there, or a metric is unknown or would see too few images
+ * @throws UserError if the run, the data or the features are not there, or a metric is unknown or would see too few
+ *   images
  */
 export async function evaluateRun(session: Session, request: EvalRequest): Promise<Evaluation> {
   const metrics = chooseMetrics(request);

@@ -74,6 +74,10 @@ export interface LoopConfig extends OptimizerConfig {
   readonly lr: number;
   readonly warmup: number;
   readonly finalLr: number;
+  /** See `learningRate`. */
+  readonly decay?: number;
+  /** Validations without a better loss after which the learning rate halves, five times at most; 0 (default): never. */
+  readonly plateau?: number;
   readonly evalEvery: number;
   readonly sampleEvery: number;
   readonly saveEvery: number;
@@ -115,6 +119,9 @@ interface LoopState {
   step: number;
   best: number;
   skipped: number;
+  /** How often the learning rate was halved, and validations since the last that was the best or after which it was. */
+  halvings: number;
+  stale: number;
   /** Time spent in steps, those before a resume included. */
   seconds: number;
 }
@@ -149,7 +156,7 @@ export async function train(
 ): Promise<TrainResult> {
   const { folder, watcher = {}, signal, now } = options;
   const random = new Random(config.seed);
-  const state: LoopState = { step: 0, best: Number.POSITIVE_INFINITY, skipped: 0, seconds: 0 };
+  const state: LoopState = { step: 0, best: Number.POSITIVE_INFINITY, skipped: 0, halvings: 0, stale: 0, seconds: 0 };
   const saved = await loadState(folder);
   if (saved === undefined) await task.begin?.(random.fork('begin')); // before the averages copy the weights
   const sides = sidesOf(task, config);
@@ -183,7 +190,7 @@ export async function train(
 
     while (state.step < config.steps && signal?.aborted !== true) {
       await turnOfEventLoop(); // a step awaits nothing else that lets signals and decoded images in
-      const lr = learningRate(config, state.step);
+      const lr = learningRate(config, state.step) * 0.5 ** state.halvings;
       const started = now();
       const moves = await playRound(sides, { random, step: state.step, lr, accumulate: config.accumulate });
       const step = ++state.step;
@@ -200,7 +207,7 @@ export async function train(
         watcher.onLog?.({ step, ...meanOf(window), lr, [`${task.unit}PerSecond`]: rate, ...spent(task, state) });
         window = emptyWindow(now());
       }
-      if (step % config.evalEvery === 0 || last) await evaluate(task, sides, state, watcher);
+      if (step % config.evalEvery === 0 || last) await evaluate(task, sides, { config, state, watcher });
       if (step % config.sampleEvery === 0 || last) await withAverages(sides, async () => watcher.onSample?.(step));
       if (step % config.saveEvery === 0 || last) {
         await save(folder, task, sides, state, watcher);
@@ -271,16 +278,35 @@ async function averages(sides: readonly Side[]): Promise<Weights> {
   return new Map(parts.flatMap(part => [...part]));
 }
 
-async function evaluate(task: Task, sides: readonly Side[], state: LoopState, watcher: Watcher): Promise<void> {
+async function evaluate(
+  task: Task,
+  sides: readonly Side[],
+  { config, state, watcher }: { readonly config: LoopConfig; readonly state: LoopState; readonly watcher: Watcher },
+): Promise<void> {
   const measured = await withAverages(sides, () => task.evaluate());
   const prefixed = Object.fromEntries(
     Object.entries(measured).map(([name, value]) => [name.startsWith('check_') ? name : `val_${name}`, value]),
   );
   watcher.onLog?.({ step: state.step, ...prefixed });
-  if (measured.loss < state.best) {
+  if (!(measured.loss < state.best)) waitOnPlateau(config, state, watcher);
+  else {
+    state.stale = 0;
     state.best = measured.loss;
     await watcher.onBest?.(await averages(sides), { step: state.step, ...measured });
   }
+}
+
+/** Most halvings of the learning rate, as in Ramesh et al. 2021, B.2: down to a 32nd. */
+const MOST_HALVINGS = 5;
+
+/** Counts a validation that was not the best, and halves the learning rate after `plateau` of them in a row. */
+function waitOnPlateau({ plateau = 0 }: LoopConfig, state: LoopState, watcher: Watcher): void {
+  if (plateau === 0) return;
+  state.stale++;
+  if (state.stale < plateau || state.halvings === MOST_HALVINGS) return;
+  state.stale = 0;
+  state.halvings++;
+  watcher.onMessage?.(`step ${state.step}: no better validation in ${plateau}; the learning rate is halved`);
 }
 
 async function save(
@@ -314,13 +340,14 @@ async function save(
 
 async function resume(saved: SavedState, task: Task, sides: readonly Side[], state: LoopState): Promise<void> {
   const file = (name: string) => join(saved.path, name);
-  const stored = (await readJson(file('state.json'))) as Omit<LoopState, 'best'> & {
-    best: number | null;
-    updates: readonly number[];
-    /** Absent where losses are not scaled. */
-    lossScales?: readonly (Progress['lossScale'] | null)[];
-    task: unknown;
-  };
+  const stored = (await readJson(file('state.json'))) as Omit<LoopState, 'best' | 'halvings' | 'stale'> &
+    Partial<Pick<LoopState, 'halvings' | 'stale'>> & {
+      best: number | null;
+      updates: readonly number[];
+      /** Absent where losses are not scaled. */
+      lossScales?: readonly (Progress['lossScale'] | null)[];
+      task: unknown;
+    };
   const values = async (name: string) => namedValues((await readSafetensors(file(name))).tensors);
   task.parameters.load(await values('weights.safetensors'), file('weights.safetensors'));
   const moments = await values('optimizer.safetensors');
@@ -331,6 +358,8 @@ async function resume(saved: SavedState, task: Task, sides: readonly Side[], sta
   task.restore?.((await readSafetensors(file('task.safetensors'))).tensors, stored.task);
   state.step = stored.step;
   state.skipped = stored.skipped;
+  state.halvings = stored.halvings ?? 0;
+  state.stale = stored.stale ?? 0;
   state.seconds = stored.seconds;
   state.best = stored.best ?? Number.POSITIVE_INFINITY;
 }

@@ -24,15 +24,18 @@ export interface OptimizerConfig {
   readonly optimizer?: 'adamw' | 'muon';
 }
 
-/** Linear warm-up to the peak, then a cosine down to `finalLr` of it. `step` counts from 0. */
+/**
+ * Linear warm-up to the peak, then a cosine down to `finalLr` of it, which is reached after a share `decay` (default 1) of the
+ * steps. `step` counts from 0.
+ */
 export function learningRate(
-  schedule: { readonly lr: number; readonly warmup: number; readonly finalLr: number; readonly steps: number },
+  schedule: Readonly<Record<'lr' | 'warmup' | 'finalLr' | 'steps', number>> & { readonly decay?: number },
   step: number,
 ): number {
-  const { lr, warmup, finalLr, steps } = schedule;
+  const { lr, warmup, finalLr, steps, decay = 1 } = schedule;
   const rising = Math.max(1, Math.round(warmup * steps));
   if (step < rising) return (lr * (step + 1)) / rising;
-  const progress = Math.min(1, (step - rising) / Math.max(1, steps - rising));
+  const progress = Math.min(1, (step - rising) / Math.max(1, Math.round(decay * steps) - rising));
   return lr * (finalLr + (1 - finalLr) * 0.5 * (1 + Math.cos(Math.PI * progress)));
 }
 

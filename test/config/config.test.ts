@@ -6,6 +6,7 @@ import type { RunConfigInput } from '../../src/config/run.ts';
 import { fieldsOf, mergeConfig, parseConfig } from '../../src/config/schema.ts';
 import { UserError } from '../../src/core/errors.ts';
 import { checkConfig, runSchema } from '../../src/families/config.ts';
+import { learningRate } from '../../src/training/optimizer.ts';
 
 const preset = (name: keyof typeof presets, more: RunConfigInput = {}) =>
   checkConfig(parseConfig(runSchema(), mergeConfig(presets[name], more), 'test'));
@@ -65,7 +66,8 @@ describe('presets', () => {
   });
 
   test("dalle has the paper's choices (Ramesh et al. 2021, sections 2.2, A.2 and B)", () => {
-    const { caption, patch, patchTrain, model, train } = preset('dalle');
+    const { images, caption, patch, patchTrain, model, train } = preset('dalle');
+    expect(images.imageSize / patch.grid).toBe(8);
     expect(caption).toMatchObject({ vocabSize: 16384, bpeDropout: 0.1 });
     expect(patch).toMatchObject({ quantizer: 'dvae', codebookSize: 8192, grid: 32 });
     expect(patchTrain.klWeight).toBe(6.6);
@@ -76,6 +78,18 @@ describe('presets', () => {
     expect(model).toMatchObject({ attention: 'dalle', positions: 'learned', convKernel: 11, captionLength: 256 });
     expect(model.captionWeight).toBe(1 / 8);
     expect(train).toMatchObject({ beta1: 0.9, beta2: 0.96, weightDecay: 0.045, clip: 4 });
+    // The dVAE: AdamW at 1e-4, by a cosine to 1.25e-6 over 1,200,000 of 3,000,000 updates, averaged at 0.999.
+    expect(patchTrain).toMatchObject({ optimizer: 'adamw', lr: 1e-4, beta2: 0.999, weightDecay: 1e-4, ema: 0.999 });
+    const dvae = { ...patchTrain, steps: 3e6 };
+    expect(learningRate(dvae, 0)).toBeCloseTo(1e-4, 9);
+    expect(learningRate(dvae, 600_000)).toBeCloseTo((1e-4 + 1.25e-6) / 2, 9);
+    for (const step of [1_200_000, 2_999_999]) expect(learningRate(dvae, step)).toBeCloseTo(1.25e-6, 12);
+    // The transformer: up to 4.5e-4 in 5,000 of 430,000 updates, then by halves; an average of 0.99 every 25 updates.
+    const transformer = { ...train, steps: 430_000 };
+    expect(learningRate(transformer, 2499)).toBeCloseTo(2.25e-4, 9);
+    for (const step of [5000, 429_999]) expect(learningRate(transformer, step)).toBe(4.5e-4);
+    expect(train.plateau).toBeGreaterThan(0);
+    expect(train.ema ** 25).toBeCloseTo(0.99, 12);
   });
 
   test('every field can be set over a preset', () => {

@@ -11,6 +11,7 @@ import { RowGroups } from '../../data/formats/parquet.ts';
 import { contactSheet, formatInspection, inspectDataset } from '../../data/inspect.ts';
 import { openDataset } from '../../data/open.ts';
 import { UserError } from '../../src/core/errors.ts';
+import { decodePicture } from '../../src/image/decode.ts';
 import { folder, plain } from './files.ts';
 
 /** What a dataset says, small enough to compare. */
@@ -393,8 +394,18 @@ test('inspection counts sizes, words, duplicates and problems, and the contact s
   const text = formatInspection(found);
   for (const part of ['3 (2 png, 1 jpeg)', 'a.png = b.png', '"a red one" on 2', 'd.png: corrupt image'])
     expect(text).toContain(part);
-  const sheet = await sharp(await contactSheet(dataset, { columns: 2, rows: 2, cell: 64 })).metadata();
-  expect([sheet.format, sheet.width]).toEqual(['png', 6 + 2 * 70]);
+  const bad = { id: 'e.png', captions: ['bad'], read: async () => Buffer.from('x') };
+  const png = await contactSheet([...dataset.items, bad], { columns: 2, rows: 2, cell: 64 });
+  const { data, width } = await decodePicture(png, 'sheet');
+  expect(width).toBe(28 + 64 + 14 + 64 + 28);
+  // Each picture whole, and grey for the one that is none; letters are darker, the ground is white.
+  const like = (r: number, g: number, b: number) =>
+    Array.from({ length: data.length / 3 }, (_, i) => data.subarray(3 * i, 3 * i + 3)).filter(
+      pixel => Math.max(Math.abs(pixel[0] - r), Math.abs(pixel[1] - g), Math.abs(pixel[2] - b)) <= 2,
+    ).length;
+  expect([like(255, 0, 0), like(0, 0, 255)]).toEqual([2 * 64 ** 2, 64 ** 2]);
+  expect(like(232, 232, 232)).toBeGreaterThanOrEqual(64 ** 2); // the edges of letters are grey too
+  expect(like(232, 232, 232)).toBeLessThan(64 ** 2 + 200);
 });
 
 test('inspection finds images whose header is whole and whose body is cut', async () => {

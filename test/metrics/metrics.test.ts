@@ -85,7 +85,18 @@ describe('the list of metrics', () => {
   test.each<[string, Partial<MetricDefinition<'pictures'>>, RegExp]>([
     ['a name of other characters', { name: 'a,b' }, /lower-case words with hyphens, got "a,b"/],
     ['a number of other characters', { gives: [{ name: 'Mean', better: null }] }, /got "Mean"/],
-    ['a metric of nothing', { gives: [] }, /at least one number/],
+    ['a metric of nothing', { gives: [] }, /^defineMetric: gives: expected an array of at least 1 numbers, got none/],
+    [
+      'other evidence',
+      { needs: ['sound' as 'pictures'] },
+      /needs: expected .*, got "sound" at 0, where one of pictures,/,
+    ],
+    [
+      'a number that is better somehow',
+      { gives: [{ name: 'x', better: 'more' as 'higher' }] },
+      /better: expected 'lower'/,
+    ],
+    ['no pictures at all', { least: 0 }, /^defineMetric: least: expected a whole number of at least 1, got 0/],
     ['a name that is taken', { name: 'kid' }, /^metric kid: expected a new name/],
     ['a number that is taken', { gives: [{ name: 'recall', better: null }] }, /recall, which another gives/],
   ])('refuses %s', (_, change, message) => {

@@ -26,7 +26,7 @@ test('a tensor and a variable of tfjs are what the declarations say', async () =
 });
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const dist = join(root, 'dist', 'src');
+const dist = join(root, 'dist', 'types');
 const unbuilt = existsSync(join(dist, 'tfjs.d.ts')) ? '' : ' (skipped: `npm run build` makes them)';
 
 test.skipIf(unbuilt !== '')(`the declarations compile with no library skipped${unbuilt}`, () => {
@@ -36,7 +36,7 @@ test.skipIf(unbuilt !== '')(`the declarations compile with no library skipped${u
       ...{ target: 'es2023', module: 'nodenext', moduleResolution: 'nodenext', strict: true, noEmit: true },
       ...{ skipLibCheck: false, types: [] },
     };
-    const files = ['index.d.ts', 'cli.d.ts'].map(name => join(dist, name));
+    const files = ['index.d.ts', 'cli.d.ts'].map(name => join(dist, 'src', name));
     writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, files }));
     const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
     const { stdout, status } = spawnSync(process.execPath, [tsc, '-p', folder], { encoding: 'utf8' });

@@ -325,6 +325,34 @@ describe('accumulation', () => {
   });
 });
 
+describe('a plateau', () => {
+  test('halves the learning rate, five times at most, and a resumed run goes on where it was', async () => {
+    await selectBackend('cpu');
+    // Better at the second validation, and never again.
+    const make = () =>
+      quadratic(
+        () => 0,
+        evaluation => (evaluation < 2 ? -evaluation : 0),
+      );
+    const config = { ...loop, warmup: 0, finalLr: 1, steps: 20, evalEvery: 1, logEvery: 1, plateau: 2 };
+    const rates = (records: readonly Metrics[]) => records.flatMap(({ lr }) => lr ?? []).map(lr => loop.lr / lr);
+    const straight = await runTask(make(), config, temporary());
+    const halved = [1, 1, 1, 1, 2, 2, 4, 4, 8, 8, 16, 16, 32, 32, 32, 32, 32, 32, 32, 32];
+    expect(rates(straight.records)).toEqual(halved);
+    const folder = temporary();
+    await runTask(make(), config, folder, 5);
+    const rest = await runTask(
+      quadratic(
+        () => 0,
+        () => 0,
+      ),
+      config,
+      folder,
+    );
+    expect(rates(rest.records)).toEqual(halved.slice(5));
+  });
+});
+
 describe('losses that are not finite', () => {
   test('a skipped step leaves weights, moments and average as they were, and the run goes on', async () => {
     await selectBackend('cpu');

@@ -1,8 +1,8 @@
 /**
  * @file Adam (Kingma and Ba 2014, arXiv:1412.6980) for lanes with a learning rate each. What is stored is the weights
  * divided by the lane's rate: an update by the true weights' gradient then has step length 1 in every lane, so that one
- * call of the fused kernel serves them all, and the rate comes in where the weights are read. Also the moving average and
- * the look-ahead of the prediction method (Yadav et al. 2018, arXiv:1705.07364).
+ * call of the fused kernel serves them all, and the rate comes in where the weights are read. Also the moving average
+ * and the look-ahead of the prediction method (Yadav et al. 2018, arXiv:1705.07364).
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { adamwStep } from '../../../src/kernels/adamw/adamw.ts';
@@ -53,7 +53,9 @@ export class LaneAdam {
     return this.#weights;
   }
 
-  /** The weights if the last update were to repeat itself, weights + (weights - weights before); until the next update. */
+  /**
+   * The weights if the last update were to repeat itself, weights + (weights - weights before); until the next update.
+   */
   get ahead(): readonly tf.Tensor[] {
     return this.#ahead ?? this.#weights;
   }

@@ -1,6 +1,6 @@
 /**
- * @file Diffusion on the ring: EDM's denoiser with Heun's method, and rectified flow. Both are least squares with a target
- * that does not move: a network sees noised data and the level of noise, and answers what was mixed in.
+ * @file Diffusion on the ring: EDM's denoiser with Heun's method, and rectified flow. Both are least squares with a
+ * target that does not move: a network sees noised data and the level of noise, and answers what was mixed in.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import type { Random } from '../../../src/core/random.ts';

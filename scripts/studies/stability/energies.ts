@@ -1,8 +1,8 @@
 /**
- * @file Explicit energies on the ring: noise-contrastive estimation, and JEM with the mode as the class. In two dimensions
- * a density can be tabulated, so that NCE's samples are exact draws from it on a fine grid. JEM's are its chains, as in
- * practice: they hardly ever cross from mode to mode, nothing weighs the modes against each other, and exp(-E) as such has
- * nearly all of its mass on one (tried). The chains' noise is that of temperature 1.
+ * @file Explicit energies on the ring: noise-contrastive estimation, and JEM with the mode as the class. In two
+ * dimensions a density can be tabulated, so that NCE's samples are exact draws from it on a fine grid. JEM's are its
+ * chains, as in practice: they hardly ever cross from mode to mode, nothing weighs the modes against each other, and
+ * exp(-E) as such has nearly all of its mass on one (tried). The chains' noise is that of temperature 1.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { Random } from '../../../src/core/random.ts';

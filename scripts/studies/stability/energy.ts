@@ -1,9 +1,9 @@
 /**
- * @file Models of an energy E, with density exp(-E) up to a constant. JEM (Grathwohl et al. 2020, arXiv:1912.03263) reads
- * a classifier's logits f as a joint density, ln p(x, y) = f_y(x) + constant, so E(x) = -logsumexp f(x), and draws its
- * samples by stochastic gradient Langevin dynamics from a replay buffer. Noise-contrastive estimation (Gutmann and
- * Hyvarinen 2010) learns ln p with its constant by telling data from noise of a known density. Works on tensors of any
- * shape and knows no network.
+ * @file Models of an energy E, with density exp(-E) up to a constant. JEM (Grathwohl et al. 2020, arXiv:1912.03263)
+ * reads a classifier's logits f as a joint density, ln p(x, y) = f_y(x) + constant, so E(x) = -logsumexp f(x), and
+ * draws its samples by stochastic gradient Langevin dynamics from a replay buffer. Noise-contrastive estimation
+ * (Gutmann and Hyvarinen 2010) learns ln p with its constant by telling data from noise of a known density. Works on
+ * tensors of any shape and knows no network.
  */
 import type { Tensor } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
@@ -28,8 +28,8 @@ export function jemEnergy(logits: Tensor): Tensor {
 }
 
 /**
- * What JEM minimises the mean of: cross-entropy plus the likelihood's contrastive term, (-f_y(x) - E(x)) + E(x) - E(x') =
- * -f_y(x) - E(x') for a data point x of class y and a sample x' of the model; the data's own energy cancels.
+ * What JEM minimises the mean of: cross-entropy plus the likelihood's contrastive term, (-f_y(x) - E(x)) + E(x) - E(x')
+ * = -f_y(x) - E(x') for a data point x of class y and a sample x' of the model; the data's own energy cancels.
  * @param logits [..., K] at data; @param classes [..., K], 1 at each one's class and 0 elsewhere
  * @param sampled [..., K] at as many samples
  * @returns [...], owned by the caller
@@ -84,8 +84,9 @@ export interface SgldOptions {
 }
 
 /**
- * Stochastic gradient Langevin dynamics (Welling and Teh 2011), x <- x - step dE/dx + noise n. For E = x^2 / (2 s^2) and
- * a = 1 - step / s^2 its stationary distribution is N(0, noise^2 / (1 - a^2)), which is N(0, s^2) but for the step's size.
+ * Stochastic gradient Langevin dynamics (Welling and Teh 2011), x <- x - step dE/dx + noise n. For E = x^2 / (2 s^2)
+ * and a = 1 - step / s^2 its stationary distribution is N(0, noise^2 / (1 - a^2)), which is N(0, s^2) but for the
+ * step's size.
  * @param x where the chains start, still the caller's
  * @returns like x, owned by the caller
  */

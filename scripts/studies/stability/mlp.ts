@@ -1,7 +1,7 @@
 /**
  * @file Small dense networks, one for each lane: weights [R, in, out] and biases [R, 1, out], in a flat list
- * W1, b1, W2, b2, ... The slopes of a leaky ReLU can be had as constants, from which the gradient by the input is written
- * out: its own gradient by the weights is then exact without a second derivative of anything.
+ * W1, b1, W2, b2, ... The slopes of a leaky ReLU can be had as constants, from which the gradient by the input is
+ * written out: its own gradient by the weights is then exact without a second derivative of anything.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { silu } from '../../../src/kernels/activation/activation.ts';
@@ -69,8 +69,8 @@ function leakySlope(x: tf.Tensor): tf.Tensor {
 }
 
 /**
- * The gradient of a leaky network's single output by its input, as a function of the weights: its own gradient by them is
- * exact, for the slopes do not depend on them but at the kinks.
+ * The gradient of a leaky network's single output by its input, as a function of the weights: its own gradient by them
+ * is exact, for the slopes do not depend on them but at the kinks.
  * @param slopes of `forwardWithSlopes` at the points in question
  * @returns [R, B, in]
  */

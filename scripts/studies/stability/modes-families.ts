@@ -1,8 +1,8 @@
 /**
- * @file The families of tier T2 and their configs: what differs between them is what is compared, and the rest is alike.
- * None augments, since place and colour are what the captions speak of; none is guided or sharpened in sampling, since
- * the whole distribution is looked at; all paint with averaged weights. Widths make a step of every family about the same
- * work, 14 to 21 GFLOP: at as many parameters as the others a GAN's step would be several times theirs.
+ * @file The families of tier T2 and their configs: what differs between them is what is compared, and the rest is
+ * alike. None augments, since place and colour are what the captions speak of; none is guided or sharpened in sampling,
+ * since the whole distribution is looked at; all paint with averaged weights. Widths make a step of every family about
+ * the same work, 14 to 21 GFLOP: at as many parameters as the others a GAN's step would be several times theirs.
  */
 
 import { presets } from '../../../src/config/presets.ts';

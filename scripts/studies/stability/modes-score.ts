@@ -1,7 +1,7 @@
 /**
- * @file What readings of pictures say of a model: how many of the thousand scenes it paints, how evenly, how much of what it
- * paints is none, and how often the scene is the one that was asked for. Counts only, so that scores can be kept and
- * compared; intervals are made where they are shown.
+ * @file What readings of pictures say of a model: how many of the thousand scenes it paints, how evenly, how much of
+ * what it paints is none, and how often the scene is the one that was asked for. Counts only, so that scores can be
+ * kept and compared; intervals are made where they are shown.
  */
 import { z } from 'zod';
 import { type Mode, modeAttributes, modes } from '../../../data/generators/modes.ts';
@@ -66,7 +66,9 @@ export function scoreAnswers(answers: readonly Answer[]): Score {
   };
 }
 
-/** Mean of the KL if as many scenes as were recognised had been drawn at random, (K - 1) / 2n; good for n of K and more. */
+/**
+ * Mean of the KL if as many scenes as were recognised had been drawn at random, (K - 1) / 2n; good for n of K and more.
+ */
 export function klFloor({ images, rejected }: Score): number | null {
   return images === rejected ? null : (K - 1) / (2 * (images - rejected));
 }

@@ -1,7 +1,7 @@
 /**
- * @file Tier T2: trains families on the thousand scenes over learning rates and seeds, each run for the same time or the
- * same images, reads what they paint with the oracle, and writes the page. Every stage leaves a file by which the next
- * start knows that it is done, so an interrupted study goes on where it stood.
+ * @file Tier T2: trains families on the thousand scenes over learning rates and seeds, each run for the same time or
+ * the same images, reads what they paint with the oracle, and writes the page. Every stage leaves a file by which the
+ * next start knows that it is done, so an interrupted study goes on where it stood.
  */
 import { existsSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';

@@ -1,6 +1,6 @@
 /**
- * @file Runs that differ by one thing alone: of one learning rate and one seed, so of the same data, noise and first weights.
- * What they tell is how many pairs differ, and which way.
+ * @file Runs that differ by one thing alone: of one learning rate and one seed, so of the same data, noise and first
+ * weights. What they tell is how many pairs differ, and which way.
  */
 import { mcnemarExact } from '../../../src/metrics/intervals.ts';
 

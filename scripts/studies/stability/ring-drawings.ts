@@ -12,7 +12,9 @@ const PANEL = 112;
 /** Panels show [-EDGE, EDGE]^2. */
 const EDGE = 1.6;
 
-/** Successes of each family at each rate, red for none and green for all, with the mean share near a mode under them. */
+/**
+ * Successes of each family at each rate, red for none and green for all, with the mean share near a mode under them.
+ */
 export async function stabilityMap(results: readonly FamilyResult[], settings: Settings): Promise<Picture> {
   const letters = new Lettering();
   const cells: { picture: Picture }[] = [];
@@ -41,7 +43,9 @@ export async function stabilityMap(results: readonly FamilyResult[], settings: S
   });
 }
 
-/** Samples of the first seed, a row a family. A GAN's loss would not show any of this: it is the same at start and end. */
+/**
+ * Samples of the first seed, a row a family. A GAN's loss would not show any of this: it is the same at start and end.
+ */
 export async function samplePanels(results: readonly FamilyResult[], settings: Settings): Promise<Picture> {
   const cells = results.flatMap(({ points }) => points.map(({ xy }) => ({ picture: scatter(xy) })));
   return drawSheet(cells, {

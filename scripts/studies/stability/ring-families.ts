@@ -1,7 +1,8 @@
 /**
  * @file Who takes part in tier T1, with which settings: the prediction paper's own game (tanh networks, momentum, no
- * average), GAN losses with and without penalties and prediction on one modern set-up, and what is trained by likelihood,
- * by denoising and by explicit energies. Settings are those of a pilot and are the same at every learning rate.
+ * average), GAN losses with and without penalties and prediction on one modern set-up, and what is trained by
+ * likelihood, by denoising and by explicit energies. Settings are those of a pilot and are the same at every learning
+ * rate.
  */
 import type { GanLoss } from '../../../src/families/gan/adversarial.ts';
 import { makeDiffusion, makeFlow } from './denoise.ts';
@@ -44,7 +45,9 @@ function pair(name: string, label: string, spec: Omit<GanSpec, 'predict'>): Fami
   ];
 }
 
-/** The toy of Yadav et al. 2018: minimax at momentum 0.9; and the usual loss at the usual momentum on the same networks. */
+/**
+ * The toy of Yadav et al. 2018: minimax at momentum 0.9; and the usual loss at the usual momentum on the same networks.
+ */
 const ofThePaper: readonly Family[] = (
   [
     ['minimax', 0.9],

@@ -1,6 +1,6 @@
 /**
- * @file What tier T1 finds out: every run with its course, and each family summed up. Statistics only; it trains nothing
- * and says nothing.
+ * @file What tier T1 finds out: every run with its course, and each family summed up. Statistics only; it trains
+ * nothing and says nothing.
  */
 import { z } from 'zod';
 import { deviation, type Interval, mean, wilson } from '../../../src/metrics/intervals.ts';
@@ -130,8 +130,8 @@ export function summarise({ family, label, kind, gan, runs }: FamilyResult): Sum
 }
 
 /**
- * The widest band of rates with at least 80% successes and a mean share near the modes within 1.5 times of the best such
- * rate's; undefined where there is no such rate.
+ * The widest band of rates with at least 80% successes and a mean share near the modes within 1.5 times of the best
+ * such rate's; undefined where there is no such rate.
  */
 export function widestBand(rates: readonly AtRate[]): Band | undefined {
   const steady = ({ runs, successes }: AtRate) => successes >= 0.8 * runs;

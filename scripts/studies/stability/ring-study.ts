@@ -1,6 +1,6 @@
 /**
- * @file Tier T1: trains every family at all rates and seeds, looks at its samples on the way, and writes the page. A family
- * that has been finished under the same settings is kept, so an interrupted study goes on where it stood.
+ * @file Tier T1: trains every family at all rates and seeds, looks at its samples on the way, and writes the page. A
+ * family that has been finished under the same settings is kept, so an interrupted study goes on where it stood.
  */
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';

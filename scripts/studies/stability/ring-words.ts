@@ -1,6 +1,6 @@
 /**
- * @file The words about tier T1, made from its numbers: nothing is said here that other numbers would not unsay. What the
- * study set out to show is treated like its opposite.
+ * @file The words about tier T1, made from its numbers: nothing is said here that other numbers would not unsay. What
+ * the study set out to show is treated like its opposite.
  */
 import { fisherExact, wilson } from '../../../src/metrics/intervals.ts';
 import { capitalise, joinWords } from '../../../src/report/sentences.ts';
@@ -69,7 +69,10 @@ function aboutModern(plain: readonly Summary[]): string[] {
   return [`${name} failed in ${modern.runs - modern.successes} of ${modern.runs} runs${failures(modern)}; ${where}.`];
 }
 
-/** Minimisation against games: each trained by likelihood or denoising against GANs without a penalty and the modern one. */
+/**
+ * Minimisation against games: each trained by likelihood or denoising against GANs without a penalty and the modern
+ * one.
+ */
 function aboutClaim(plain: readonly Summary[]): string[] {
   const rivals = [
     { name: 'GANs without a penalty', count: pool(plain.filter(s => penalised(false, false)(s) || bend('tanh')(s))) },

@@ -1,7 +1,7 @@
 /**
- * @file The data of tier T1, eight Gaussians on a circle, and how samples are judged: by the modes they reach and how much
- * of them is near one. The success rule was fixed before the study: all modes hold at least 1% of the samples within three
- * deviations, and more than 30% of all samples are that near to some mode.
+ * @file The data of tier T1, eight Gaussians on a circle, and how samples are judged: by the modes they reach and how
+ * much of them is near one. The success rule was fixed before the study: all modes hold at least 1% of the samples
+ * within three deviations, and more than 30% of all samples are that near to some mode.
  */
 import type { Random } from '../../../src/core/random.ts';
 
@@ -39,7 +39,9 @@ export interface Judgement {
   readonly success: boolean;
   /** Modes that hold at least 1% of the samples within three deviations, 0 to 8. */
   readonly modes: number;
-  /** Modes that are the nearest to at least 1% of the samples, however far: what is blurred has all, what collapsed not. */
+  /**
+   * Modes that are the nearest to at least 1% of the samples, however far: what is blurred has all, what collapsed not.
+   */
   readonly drawn: number;
   /** Share of the samples within three deviations of a mode. */
   readonly near: number;

@@ -1,7 +1,7 @@
 /**
  * @file `npm run stability`: the claim that likelihood training is a stable minimisation and a GAN an unstable game,
- * measured. Tier ring trains small networks on eight Gaussians over learning rates and seeds; tier modes the image models
- * on a thousand captioned scenes. Both make their words from their numbers, and go on where they stood.
+ * measured. Tier ring trains small networks on eight Gaussians over learning rates and seeds; tier modes the image
+ * models on a thousand captioned scenes. Both make their words from their numbers, and go on where they stood.
  */
 import { join } from 'node:path';
 import { z } from 'zod';

@@ -1,6 +1,6 @@
 /**
- * @file The token model on the ring: a point is two tokens, the bins of its coordinates, and a network predicts the first
- * from nothing and the second from the first. Its loss is the cross-entropy of both, in nats.
+ * @file The token model on the ring: a point is two tokens, the bins of its coordinates, and a network predicts the
+ * first from nothing and the second from the first. Its loss is the cross-entropy of both, in nats.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { Random } from '../../../src/core/random.ts';

@@ -1,8 +1,8 @@
 /**
  * @file Reads a picture back as one of the thousand scenes of modes.ts, or rejects it, without learning anything. The
- * reading is the likeliest scene under white noise: all of them are compared (the error is linear in ten sums a place and
- * size), the best few are moved and stretched by fractions of a pixel, and what the best leaves unexplained, in colours or
- * in some small region, decides whether the picture is one of the scenes at all.
+ * reading is the likeliest scene under white noise: all of them are compared (the error is linear in ten sums a place
+ * and size), the best few are moved and stretched by fractions of a pixel, and what the best leaves unexplained, in
+ * colours or in some small region, decides whether the picture is one of the scenes at all.
  */
 
 import {
@@ -20,7 +20,9 @@ import { shapeCoverage } from '../../../data/generators/shape-coverage.ts';
 import type { SceneCheck } from './scene-judge.ts';
 import { blurred } from './shape-fit.ts';
 
-/** Why a picture is no scene: its background's or object's colour is none of the palette, or something else is in it. */
+/**
+ * Why a picture is no scene: its background's or object's colour is none of the palette, or something else is in it.
+ */
 export type Rejection = 'background' | 'colour' | 'rest';
 
 export interface ModeReading {
@@ -39,8 +41,9 @@ export interface ModeReading {
 }
 
 /**
- * Most that a reading may be off: above all that real pictures reach, also noisy (deviation 0.05) or blurred (by a pixel), and
- * below what blends of two scenes do. Half of a small object in half of a large one, or of two like shapes, may still pass.
+ * Most that a reading may be off: above all that real pictures reach, also noisy (deviation 0.05) or blurred (by a
+ * pixel), and below what blends of two scenes do. Half of a small object in half of a large one, or of two like shapes,
+ * may still pass.
  */
 const MOST = { background: 0.185, colour: 0.185, rest: 0.27, body: 0.095 } as const;
 
@@ -86,7 +89,9 @@ interface Geometry extends Pick<Mode, 'size' | 'shape' | 'place'> {
   readonly energy: number;
 }
 
-/** Coverage of an object in a square window whose middle pixel has the object's centre in its corner, or right of that. */
+/**
+ * Coverage of an object in a square window whose middle pixel has the object's centre in its corner, or right of that.
+ */
 interface Template {
   readonly half: number;
   readonly side: number;
@@ -315,8 +320,8 @@ function moved({ x, y, ...rest }: Pose, step: number, reach: number): Pose[] {
 }
 
 /**
- * The colours of the background and of the object where it covers most: the middle one of every channel, so that a half seen
- * second object tints neither and remains.
+ * The colours of the background and of the object where it covers most: the middle one of every channel, so that a half
+ * seen second object tints neither and remains.
  */
 function colours(rgb: Float32Array, shares: Float32Array): { ground: Rgb; object: Rgb } {
   const most = shares.reduce((a, b) => Math.max(a, b), 0);
@@ -342,8 +347,8 @@ function middleOf(values: readonly number[]): number {
 
 /**
  * Means of the error over square windows, in which noise averages out and something that is there does not: the largest
- * length of all, and the root mean square of those in the object's bounding box. A window has 3 x 3 pixels of a picture of
- * 32 and grows with the picture, as what a pose is off by does.
+ * length of all, and the root mean square of those in the object's bounding box. A window has 3 x 3 pixels of a picture
+ * of 32 and grows with the picture, as what a pose is off by does.
  */
 function regions(left: Float32Array, shares: Float32Array, size: number): { largest: number; inside: number } {
   const columns: number[] = [];

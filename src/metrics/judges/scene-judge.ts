@@ -1,7 +1,8 @@
 /**
- * @file Reads a picture of shapes back and compares it with its caption, without knowing the scene: what is not background is
- * split into blobs, each blob's colour is the nearest of the palette, and its shape the one whose coverage fits best after
- * matching mass and centre, which blur changes little. Serves to measure how well a model follows captions.
+ * @file Reads a picture of shapes back and compares it with its caption, without knowing the scene: what is not
+ * background is split into blobs, each blob's colour is the nearest of the palette, and its shape the one whose
+ * coverage fits best after matching mass and centre, which blur changes little. Serves to measure how well a model
+ * follows captions.
  */
 
 import {
@@ -56,8 +57,8 @@ export class SceneJudge {
   private readonly fitter = new ShapeFitter();
 
   /**
-   * How much of a caption a picture shows. One object has 5 attributes (objects, size, colour, shape, place), two have 8
-   * (objects, three each, relation). Two objects are matched in the order that gets more right.
+   * How much of a caption a picture shows. One object has 5 attributes (objects, size, colour, shape, place), two have
+   * 8 (objects, three each, relation). Two objects are matched in the order that gets more right.
    * @param pixels [size, size, 3], bytes in [0, 255] or floats in [0, 1]; @param caption as `makeShapes` writes them
    * @throws Error if the caption is not of that form
    */
@@ -203,8 +204,8 @@ function neighbours(i: number, size: number): number[] {
 }
 
 /**
- * A blob's colour by the votes of its pixels, edges counting little (an edge of blue is nearest to cyan). Two colours with a
- * fair share each are two objects that touch.
+ * A blob's colour by the votes of its pixels, edges counting little (an edge of blue is nearest to cyan). Two colours
+ * with a fair share each are two objects that touch.
  */
 function byColour(blob: readonly number[], rgb: Float32Array, far: Float32Array, size: number): Blob[] {
   const inBlob = new Set(blob);
@@ -250,7 +251,10 @@ function nearestColour(rgb: Float32Array, i: number): SceneColour {
 /** Largest extent called small, halfway between the sizes drawn. */
 const SMALL_UP_TO = 0.325;
 
-/** Shape, size and place of a blob from its coverage: how far each pixel has gone from the background to the blob's colour. */
+/**
+ * Shape, size and place of a blob from its coverage: how far each pixel has gone from the background to the blob's
+ * colour.
+ */
 function look(
   { pixels, colour }: Blob,
   {

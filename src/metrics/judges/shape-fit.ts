@@ -1,6 +1,6 @@
 /**
- * @file Which shape covers a picture like this? Each shape is laid over the coverage with equal mass and centre, at a few
- * amounts of blur, and the least squared difference wins.
+ * @file Which shape covers a picture like this? Each shape is laid over the coverage with equal mass and centre, at a
+ * few amounts of blur, and the least squared difference wins.
  */
 import { type Box, insideShape, shapeCoverage } from '../../../data/generators/shape-coverage.ts';
 import { type SceneShape, sceneShapes } from '../../../data/generators/shapes.ts';

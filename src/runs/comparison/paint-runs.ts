@@ -1,6 +1,7 @@
 /**
- * @file What a comparison paints: the same captions by every run beside the real images, and more samples, whose painting
- * is timed and among which training images are looked for. Runs are opened one after another, so that only one is in memory.
+ * @file What a comparison paints: the same captions by every run beside the real images, and more samples, whose
+ * painting is timed and among which training images are looked for. Runs are opened one after another, so that only one
+ * is in memory.
  */
 
 import { decodeAll } from '../../../data/decoded.ts';

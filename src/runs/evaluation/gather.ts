@@ -1,4 +1,7 @@
-/** @file The pictures of an evaluation: real ones of both sides of the split, what the model paints, what its tokenizer makes. */
+/**
+ * @file The pictures of an evaluation: real ones of both sides of the split, what the model paints, what its tokenizer
+ * makes.
+ */
 
 import type { Item } from '../../../data/dataset.ts';
 import { decodeAll } from '../../../data/decoded.ts';
@@ -20,7 +23,9 @@ export interface RealPictures {
   readonly reference: Captioned;
   /** Every training image, small, to look for copies in. */
   readonly train: NearestImages | undefined;
-  /** Images that were never trained on: they lend the captions that are painted, and stand in for samples in the floor. */
+  /**
+   * Images that were never trained on: they lend the captions that are painted, and stand in for samples in the floor.
+   */
   readonly heldOut: Captioned;
   /** Whether there are such images at all; otherwise they are training images. */
   readonly unseen: boolean;

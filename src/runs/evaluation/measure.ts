@@ -149,7 +149,9 @@ async function readTexts({ text }: FeatureExtractor, real: RealPictures): Promis
   return { captions, features: matrix(data, data.length / captions.length) };
 }
 
-/** What a metric says of a row, or of each number it would give why it says nothing; nothing of rows that are not its. */
+/**
+ * What a metric says of a row, or of each number it would give why it says nothing; nothing of rows that are not its.
+ */
 async function measureRow(metric: MetricDefinition, available: Available, { seed }: Material): Promise<Result[]> {
   const { row, features, evidence } = available;
   // A row that the model does not have is left out, but a metric of that row alone says why it gives nothing.
@@ -185,6 +187,10 @@ function recordOf(metric: MetricDefinition, estimate: Estimate): Omit<Result, 'r
   const { metric: name, value, interval, n, reference, details } = estimate;
   if (!metric.gives.some(quantity => quantity.name === name)) {
     throw new Error(`metric ${metric.name}: measured ${name}, which is not among what it gives`);
+  }
+  if (!Number.isFinite(value)) {
+    // JSON has no such numbers, and null without a reason would look as if nothing had been tried.
+    return { metric: name, value: null, low: null, high: null, n, reference, details: { reason: `it is ${value}` } };
   }
   const [low, high] = interval ?? [null, null];
   return { metric: name, value, low, high, n, reference, ...(details === undefined ? {} : { details }) };
