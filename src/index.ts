@@ -64,6 +64,7 @@ export {
   type MaskRule,
   type MaskShape,
   overImage,
+  removeMask,
   type SequenceShape,
 } from './nn/masks.ts';
 export { type NamedValues, Parameters } from './nn/module.ts';

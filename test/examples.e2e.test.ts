@@ -73,6 +73,22 @@ test('train-on-a-folder: trains with progress and paints', async () => {
   expect(readPngText(readFileSync(join(folder, 'painted.png'))).caption).toBe('red circle');
 });
 
+test('custom-mask: a pattern from outside is trained with and painted with', async () => {
+  await writeDrawings(join(folder, 'drawings'));
+  const small = { patchTrain: { steps: 2 }, train: { steps: 2 } };
+  await writeFile(join(folder, 'small.json'), JSON.stringify(small));
+  const { ended } = start('custom-mask.ts', 'drawings', 'woven', 'red circle', 'tiny', 'small.json');
+  const { code, stdout, stderr } = await ended;
+  expect(code, stderr).toBe(0);
+  expect(stdout).toMatch(/^transformer: /m);
+  expect(JSON.parse(readFileSync(join(folder, 'woven', 'config.json'), 'utf8')).model.attention).toBe('woven');
+  expect(readPngText(readFileSync(join(folder, 'woven.png'))).caption).toBe('red circle');
+  // Without the definition the run is not opened, and the message says what is missing.
+  await expect(openPainter(join(folder, 'woven'))).rejects.toThrow(
+    /attention: expected one of full or dalle, got "woven"/,
+  );
+});
+
 describe('paint-server', () => {
   let painter: Painter;
   let server: ReturnType<typeof start>;
@@ -124,4 +140,19 @@ test('inspect-likelihood: a picture of the model is likelier under its own capti
   expect(own).toBeGreaterThan(other);
   expect(own).toBeLessThan(0);
   expect(stdout.split('\n').filter(line => /^( *-?\d+\.\d){8}$/.test(line))).toHaveLength(16);
+});
+
+test('custom-command: a command beside the others, with its help and its refusals', async () => {
+  const painted = await start('custom-command.ts', 'colour', 'red apple', 'blue heart', '--seed', '1').ended;
+  expect(painted.code, painted.stderr).toBe(0);
+  const colours = [...painted.stdout.matchAll(/^(.+): #(..)..(..)$/gm)];
+  expect(colours.map(([, caption]) => caption)).toEqual(['red apple', 'blue heart']);
+  const [apple, heart] = colours.map(([, , red, blue]) => Number.parseInt(red, 16) - Number.parseInt(blue, 16));
+  expect(apple).toBeGreaterThan(0); // more red than blue
+  expect(heart).toBeLessThan(0);
+  const help = await start('custom-command.ts', '--help').ended;
+  expect(help.stdout).toMatch(/^ {2}colour +say the mean colour of what captions paint$/m);
+  expect(help.stdout).toMatch(/^ {2}sample +paint captions$/m);
+  const wrong = await start('custom-command.ts', 'colour', 'x', '--imags', '2').ended;
+  expect(wrong).toEqual({ code: 2, stdout: '', stderr: 'colour: unknown flag --imags, did you mean --images?\n' });
 });

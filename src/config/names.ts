@@ -19,15 +19,16 @@ export class OpenNames {
 
   /**
    * Adds a name.
-   * @returns a function that takes it out again
    * @throws Error if there is such a name
    */
-  add(name: string): () => void {
+  add(name: string): void {
     if (this.names.has(name)) throw new Error(`names: ${name} is defined twice`);
     this.names.add(name);
-    return () => {
-      this.names.delete(name);
-    };
+  }
+
+  /** Takes a name out again. */
+  remove(name: string): void {
+    this.names.delete(name);
   }
 
   /** A schema that takes the names there are when it is used, in help and in errors as well. */

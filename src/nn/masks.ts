@@ -74,22 +74,21 @@ export function dalleRule(layer: number, layers: number): MaskRule {
   return (layer + 1 - 2) % 4 === 0 ? column : row;
 }
 
-const patterns = new Map<string, MaskPattern>(
-  [
-    { name: 'full', rule: full },
-    { name: 'dalle', ruleOf: dalleRule },
-  ].map(pattern => [pattern.name, pattern]),
-);
+const builtIn: readonly MaskPattern[] = [
+  { name: 'full', rule: full },
+  { name: 'dalle', ruleOf: dalleRule },
+];
+const patterns = new Map(builtIn.map(pattern => [pattern.name, pattern]));
 
 /**
  * Adds a pattern, which configs can then name as their `model.attention`. Training, painting and every backend take it
  * as they take the built-in ones. A run that was trained with it is opened by programs that have defined it.
- * @returns a function that takes it out again
+ * `removeMask` takes it out again.
  * @throws UserError if there is a pattern of that name
  * @example
  *   defineMask({ name: 'strided', rule: overImage((query, key) => (query - key) % 2 === 0) });
  */
-export function defineMask(pattern: MaskPattern): () => void {
+export function defineMask(pattern: MaskPattern): void {
   const { name } = pattern;
   if (patterns.has(name)) {
     throw new UserError(
@@ -98,12 +97,21 @@ export function defineMask(pattern: MaskPattern): () => void {
       `there are ${[...patterns.keys()].join(', ')}`,
     );
   }
-  const removeName = attentionPatterns.add(name);
+  attentionPatterns.add(name);
   patterns.set(name, pattern);
-  return () => {
-    patterns.delete(name);
-    removeName();
-  };
+}
+
+/**
+ * Takes a pattern out again; models made with it keep their masks.
+ * @returns whether there was one
+ * @throws UserError if it is a built-in one
+ */
+export function removeMask(name: string): boolean {
+  if (builtIn.some(pattern => pattern.name === name)) {
+    throw new UserError('removeMask', `expected a pattern that defineMask has added, got ${name}`);
+  }
+  attentionPatterns.remove(name);
+  return patterns.delete(name);
 }
 
 /**

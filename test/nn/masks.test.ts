@@ -14,6 +14,7 @@ import {
   layerMasks,
   maskOf,
   overImage,
+  removeMask,
   row,
   sequenceLength,
 } from '../../src/nn/masks.ts';
@@ -174,18 +175,20 @@ describe('masks of layers', () => {
   test('an unknown name, a taken one and a rule that hides a position from itself are named', () => {
     expect(() => layerMasks('spiral', shape, 2)).toThrow(/model.attention: expected one of full, dalle, got spiral/);
     expect(() => defineMask({ name: 'dalle', rule: full })).toThrow(/defineMask: expected a new name, got dalle/);
-    const remove = defineMask({ name: 'blind', rule: (query, key) => key < query || query < 7 });
+    defineMask({ name: 'blind', rule: (query, key) => key < query || query < 7 });
     expect(() => layerMasks('blind', shape, 1)).toThrow(
       /mask blind: expected every position to see itself.*position 7/,
     );
-    remove();
+    expect(removeMask('blind')).toBe(true);
+    expect(removeMask('blind')).toBe(false);
+    expect(() => removeMask('full')).toThrow(/removeMask: expected a pattern that defineMask has added, got full/);
     expect(() => layerMasks('blind', shape, 1)).toThrow(/expected one of full, dalle, got blind/);
   });
 
   test('never let a position see a later one, whatever the rule says', () => {
-    const remove = defineMask({ name: 'careless', rule: overImage(() => true) });
+    defineMask({ name: 'careless', rule: overImage(() => true) });
     const [mask] = layerMasks('careless', shape, 1);
-    remove();
+    removeMask('careless');
     if (!(mask instanceof Mask)) throw new Error('expected a table');
     for (let query = 0; query < T; query++) {
       for (let key = 0; key < T; key++) expect(mask.sees(query, key)).toBe(key <= query);

@@ -12,7 +12,7 @@ import { Dalle } from '../../src/families/transformer/dalle.ts';
 import { createDecoder } from '../../src/families/transformer/decoder.ts';
 import { generate, imagesOfSeed } from '../../src/families/transformer/generate.ts';
 import { valueAndGradients } from '../../src/kernels/autodiff.ts';
-import { column, conv, defineMask, type MaskRule, overImage, row } from '../../src/nn/masks.ts';
+import { column, conv, defineMask, type MaskRule, overImage, removeMask, row } from '../../src/nn/masks.ts';
 import { Optimizer } from '../../src/training/optimizer.ts';
 import { plainPatterns, plainRun } from '../families/transformer/plain-dalle.ts';
 import { batchOf, randomModel, randomWeights, vocabulary } from '../families/transformer/tiny-model.ts';
@@ -30,12 +30,11 @@ const words = vocabulary;
 const size = { captionLength: 5, width: 16, layers: 5, heads: 2, convKernel: 3, dropout: 0 };
 const parse = (): ModelConfig => modelSchema.parse({ ...size, attention: 'woven' });
 
-let remove: () => void;
 beforeAll(() => {
   expect(() => parseConfig(modelSchema, { ...size, attention: 'woven' }, 'config')).toThrow(
     'config: attention: expected one of full or dalle, got "woven"',
   );
-  remove = defineMask({ name: 'woven', ruleOf: layer => woven[layer] });
+  defineMask({ name: 'woven', ruleOf: layer => woven[layer] });
   // The same once more for the plain model, in rows and columns.
   plainPatterns.set('woven', (config, grid, layer, { query, key }) => {
     const [down, across] = [Math.floor(query / grid) - Math.floor(key / grid), (query % grid) - (key % grid)];
@@ -51,7 +50,7 @@ beforeAll(() => {
 });
 
 afterAll(() => {
-  remove();
+  removeMask('woven');
   plainPatterns.delete('woven');
   expect(() => parse()).toThrow();
   expect(() => new Dalle({ ...modelSchema.parse(size), attention: 'woven' }, words)).toThrow(

@@ -6,6 +6,11 @@
  * L outputs are caption ids, the last N image codes, and each kind has a head of its own: exact, because no position
  * ever has to choose between a word and a code, and cheaper. A caption shorter than L ends in pads, one learned id a
  * position; only its first pad is something to predict (where the caption ends).
+ *
+ * This is the layer that trains. Painting reads one position at a time and costs what reading the weights costs, so there
+ * the same layer is written twice more, fused: native/decode.cc and src/kernels/decode/webgpu.ts. Who changes a layer
+ * changes all three; test/families/transformer/decoder.test.ts and gpudecoder.test.ts hold them together, and
+ * plain-dalle.ts beside them is the layer once more, slowly, for all three to equal.
  */
 import type { Tensor, Variable } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';

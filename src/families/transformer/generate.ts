@@ -7,8 +7,9 @@
 import { setImmediate as turnOfEventLoop } from 'node:timers/promises';
 import type { Tensor } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
+import { UserError } from '../../core/errors.ts';
 import { Random } from '../../core/random.ts';
-import { type Drawn, type DrawOptions, drawCodes } from '../../kernels/draw/draw.ts';
+import { checkDrawOptions, type Drawn, type DrawOptions, drawCodes } from '../../kernels/draw/draw.ts';
 import type { Dalle } from './dalle.ts';
 import { type CodeSampler, createDecoder, type Decoder, type SamplingPlan } from './decoder.ts';
 
@@ -59,11 +60,13 @@ export interface UnfinishedImages {
 /**
  * Paints images, yielding them as they grow; the last yield is the finished set.
  * @returns the log-probability in nats of each image's painted codes under the distribution they were drawn from
+ * @throws UserError if a setting, a caption, an image or a given code is out of its range, or no code can be drawn
  */
 export async function* generate(
   model: Dalle,
   request: GenerateRequest,
 ): AsyncGenerator<UnfinishedImages, Float64Array> {
+  checkRequest(model, request);
   const { given } = request;
   const N = model.codes;
   const images = request.images.length;
@@ -99,6 +102,34 @@ export async function* generate(
     sampler?.dispose();
     decoder.dispose();
   }
+}
+
+/** @throws UserError naming what does not fit the model */
+function checkRequest({ config, vocabulary, codes: N }: Dalle, request: GenerateRequest): void {
+  const { captions, images, given, every = 1 } = request;
+  checkDrawOptions('generate', request);
+  const expect = (holds: boolean, what: string) => {
+    if (!holds) throw new UserError('generate', `expected ${what}`);
+  };
+  const isIndex = (i: number, end: number) => Number.isInteger(i) && i >= 0 && i < end;
+  const L = config.captionLength;
+  const ids = vocabulary.caption + L; // words, then a pad for each position
+  captions.forEach((caption, i) => {
+    expect(caption.length === L, `${L} ids of caption ${i}, got ${caption.length}`);
+    const wrong = caption.find(id => !isIndex(id, ids));
+    expect(wrong === undefined, `ids of caption ${i} from 0 to ${ids - 1}, got ${wrong}`);
+  });
+  expect(images.length > 0, 'at least one image, got none');
+  images.forEach(({ caption, seed, number }, i) => {
+    expect(isIndex(caption, captions.length), `a caption of image ${i} below ${captions.length}, got ${caption}`);
+    expect(isIndex(seed, 2 ** 32), `a seed of image ${i} from 0 to ${2 ** 32 - 1}, got ${seed}`);
+    expect(isIndex(number, Number.MAX_SAFE_INTEGER), `a number of image ${i} of at least 0, got ${number}`);
+  });
+  expect(Number.isInteger(every) && every >= 1, `every to be a whole number of at least 1, got ${every}`);
+  if (given === undefined) return;
+  expect(given.length === N, `${N} given codes, got ${given.length}`);
+  const wrong = given.find(code => code !== -1 && !isIndex(code, vocabulary.image));
+  expect(wrong === undefined, `given codes from 0 to ${vocabulary.image - 1}, or -1, got ${wrong}`);
 }
 
 /**

@@ -1,8 +1,8 @@
 /**
  * @file Decoding in one native call a step: every layer of the transformer, its cache of keys and values written in place,
  * the logits at the end. Weights are packed once for the micro-kernel, and they and the cache are bf16 where products are.
- * Only the native backend has it; WebGPU has a decoder of its own (webgpu.ts), and elsewhere src/families/transformer/decoder.ts composes
- * a step from the fused operations. C++: native/decode.cc.
+ * Only the native backend has it; WebGPU has a decoder of its own (webgpu.ts), and elsewhere a step is composed of the
+ * model's operations (src/families/transformer/decoder.ts). C++: native/decode.cc.
  */
 import type { Tensor, TensorInfo } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';

@@ -3,6 +3,10 @@
  * in five dispatches a layer (six where heads are split). Weights stay where the model has them; with f16 products they
  * are halved once, as are keys and values, because a step costs what reading them costs. What rows read before `select`
  * is kept once for all of them: [captions] instead of [images] times the caption's keys and values.
+ *
+ * The layer is written three times: as operations in src/families/transformer/dalle.ts, which trains; in native/decode.cc;
+ * and here, because a dispatch for each operation would cost more than its work on a single position. The test that holds
+ * it to the model's own operations is test/families/transformer/gpudecoder.test.ts.
  */
 import type { Tensor, TensorInfo } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
@@ -14,14 +18,8 @@ import { LAYER_NORM_EPS, RMS_NORM_EPS } from '../norm/norm.ts';
 import { QK_NORM_EPS } from '../rope/rope.ts';
 import { storedWords, vectorFormat } from '../wgsl/vector.ts';
 import { type DecoderNetwork, layerTables } from './network.ts';
-import {
-  type AttentionShape,
-  attendCached,
-  chunksOf,
-  joinCaches,
-  MOST_VECTORS,
-  placeKeyValues,
-} from './webgpu-attention.ts';
+import { type AttentionShape, attendCached, chunksOf, MOST_VECTORS } from './webgpu-attention.ts';
+import { joinCaches, placeKeyValues } from './webgpu-cache.ts';
 import { keptTensor, prepareWeight, project, type Weight } from './webgpu-product.ts';
 
 interface Caches {

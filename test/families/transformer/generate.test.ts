@@ -301,3 +301,41 @@ describe.skipIf(noWebgpu !== undefined)(`on webgpu${noWebgpu === undefined ? '' 
     model.dispose();
   });
 });
+
+test('what does not fit the model is named before anything is read', async () => {
+  await selectBackend('cpu');
+  const model = randomModel(configs.modern, 2);
+  const captions = captionsFor(configs.modern);
+  const images = imagesOfSeed(1);
+  const wrong: readonly [Partial<GenerateRequest>, RegExp][] = [
+    [{ temperature: -1 }, /generate: expected temperature to be a number of at least 0, got -1/],
+    [{ topK: 0.5 }, /topK/],
+    [{ topP: 2 }, /topP/],
+    [{ cfgScale: Number.POSITIVE_INFINITY }, /cfgScale/],
+    [{ captions: [captions[0].subarray(1)] }, /expected 5 ids of caption 0, got 4/],
+    [{ captions: [captions[0].map(() => -1)] }, /ids of caption 0 from 0 to 15, got -1/],
+    [{ captions: [captions[0].map(() => 16)] }, /ids of caption 0 from 0 to 15, got 16/],
+    [{ images: [] }, /at least one image/],
+    [{ images: [{ caption: 3, seed: 0, number: 0 }] }, /a caption of image 0 below 3, got 3/],
+    [{ images: [{ caption: 0, seed: -1, number: 0 }] }, /a seed of image 0 .* got -1/],
+    [{ images: [{ caption: 0, seed: 0, number: 1.5 }] }, /a number of image 0 .* got 1.5/],
+    [{ every: 0 }, /every .* got 0/],
+    [{ given: new Int32Array(N + 1) }, /expected 9 given codes, got 10/],
+    [{ given: new Int32Array(N).fill(K) }, /given codes from 0 to 12, or -1, got 13/],
+    [{ given: new Int32Array(N).fill(-2) }, /got -2/],
+  ];
+  for (const [change, message] of wrong) {
+    await expect(generate(model, { captions, images, ...change }).next(), String(message)).rejects.toThrow(message);
+  }
+  model.dispose();
+});
+
+onEveryBackend('a model whose weights are no numbers paints nothing, and says so', async () => {
+  const model = randomModel(configs.modern, 2);
+  for (const { name, variable } of model.parameters.list()) {
+    if (name === 'image_head.weight') variable.assign(tf.fill(variable.shape, Number.NaN));
+  }
+  const request = { captions: captionsFor(configs.modern), images: imagesOfSeed(3, { seed: 1 }) };
+  await expect(generate(model, request).next()).rejects.toThrow(/draw: expected a logit above -Infinity/);
+  model.dispose();
+});
