@@ -141,3 +141,18 @@ test('inspect-likelihood: a picture of the model is likelier under its own capti
   expect(own).toBeLessThan(0);
   expect(stdout.split('\n').filter(line => /^( *-?\d+\.\d){8}$/.test(line))).toHaveLength(16);
 });
+
+test('custom-command: a command beside the others, with its help and its refusals', async () => {
+  const painted = await start('custom-command.ts', 'colour', 'red apple', 'blue heart', '--seed', '1').ended;
+  expect(painted.code, painted.stderr).toBe(0);
+  const colours = [...painted.stdout.matchAll(/^(.+): #(..)..(..)$/gm)];
+  expect(colours.map(([, caption]) => caption)).toEqual(['red apple', 'blue heart']);
+  const [apple, heart] = colours.map(([, , red, blue]) => Number.parseInt(red, 16) - Number.parseInt(blue, 16));
+  expect(apple).toBeGreaterThan(0); // more red than blue
+  expect(heart).toBeLessThan(0);
+  const help = await start('custom-command.ts', '--help').ended;
+  expect(help.stdout).toMatch(/^ {2}colour +say the mean colour of what captions paint$/m);
+  expect(help.stdout).toMatch(/^ {2}sample +paint captions$/m);
+  const wrong = await start('custom-command.ts', 'colour', 'x', '--imags', '2').ended;
+  expect(wrong).toEqual({ code: 2, stdout: '', stderr: 'colour: unknown flag --imags, did you mean --images?\n' });
+});

@@ -85,7 +85,7 @@ export function createGpuDecoder(network: () => DecoderNetwork, rows: number): G
 }
 
 /** Why this network cannot be decoded by the kernels here, or undefined. */
-export function gpuDecoderLacks({ heads, layers }: DecoderNetwork): string | undefined {
+function gpuDecoderLacks({ heads, layers }: DecoderNetwork): string | undefined {
   const D = (layers[0].qkv.shape[1] as number) / heads;
   const vectors = D / vectorFormat(D, false).lanes;
   return vectors > MOST_VECTORS ? `heads of ${D} channels, at most ${4 * MOST_VECTORS} fit a workgroup` : undefined;
