@@ -2,10 +2,9 @@
 
 // One translation unit for all kernels but convolutions: those take a compiler as long as all others together, and are
 // compiled at the same time.
-#include "kernels.h"
-
 #include <cmath>
 
+#include "call_reader.h"
 #include "calls.h"
 #include "activation.cc"
 #include "adamw.cc"
@@ -31,43 +30,11 @@
 namespace tessera {
 namespace calls {
 
-bool readSize(const Args& args, int i, int64_t* out) {
-  *out = static_cast<int64_t>(args.numbers[i]);
-  return args.numbers[i] >= 0 && args.numbers[i] <= 9007199254740992.0;
-}
-
-template <class Choice>
-bool readChoice(const Args& args, int i, int count, Choice* out) {
-  if (!(args.numbers[i] >= 0 && args.numbers[i] < count)) return false;
-  *out = static_cast<Choice>(static_cast<int>(args.numbers[i]));
-  return true;
-}
-
-// Arrays without elements may have no address.
-template <class T>
-bool readBuffer(const Args& args, int i, double elements, T** out) {
-  *out = static_cast<T*>(args.buffers[i]);
-  return elements <= 0 || (args.buffers[i] != nullptr && args.bytes[i] >= elements * sizeof(T));
-}
-
-template <class T>
-bool readOptional(const Args& args, int i, double elements, T** out) {
-  *out = static_cast<T*>(args.buffers[i]);
-  return args.buffers[i] == nullptr || args.bytes[i] >= elements * sizeof(T);
-}
-
-// The kernel checks the length itself.
-template <class T>
-void readAny(const Args& args, int i, T** out, int64_t* length) {
-  *out = static_cast<T*>(args.buffers[i]);
-  *length = static_cast<int64_t>(args.bytes[i] / sizeof(T));
-}
-
 const char* adamwOf(const Args& args) {
   const int count = (args.bufferCount - 0) / 5;
   if (count < 0 || count > 6 || args.bufferCount != 0 + count * 5 ||
       args.numberCount != 7 + count * 2) {
-    return "adamw: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+    return "adamw: other buffers or numbers than this build takes";
   }
   AdamwCall call;
   call.beta1 = static_cast<double>(args.numbers[0]);
@@ -79,22 +46,22 @@ const char* adamwOf(const Args& args) {
   call.lr = static_cast<double>(args.numbers[6]);
   call.slotCount = count;
   for (int s = 0; s < count; s++) {
-    const double size = args.numbers[7 + s * 2 + 0];
-    if (!readSize(args, 7 + s * 2 + 0, &call.slots[s].size)) return "adamw: size is not what its kernel takes";
-    call.slots[s].weightDecay = static_cast<double>(args.numbers[7 + s * 2 + 1]);
-    if (!readBuffer(args, 0 + s * 5 + 0, size, &call.slots[s].value)) {
+    const double size = args.numbers[7 + s * 2];
+    if (!readSize(args, 7 + s * 2, &call.slots[s].size)) return "adamw: size is not what its kernel takes";
+    call.slots[s].weightDecay = static_cast<double>(args.numbers[8 + s * 2]);
+    if (!readBuffer(args, 0 + s * 5, size, &call.slots[s].value)) {
       return "adamw: value has less than size elements";
     }
-    if (!readBuffer(args, 0 + s * 5 + 1, size, &call.slots[s].gradient)) {
+    if (!readBuffer(args, 1 + s * 5, size, &call.slots[s].gradient)) {
       return "adamw: gradient has less than size elements";
     }
-    if (!readBuffer(args, 0 + s * 5 + 2, size, &call.slots[s].m)) {
+    if (!readBuffer(args, 2 + s * 5, size, &call.slots[s].m)) {
       return "adamw: m has less than size elements";
     }
-    if (!readBuffer(args, 0 + s * 5 + 3, size, &call.slots[s].v)) {
+    if (!readBuffer(args, 3 + s * 5, size, &call.slots[s].v)) {
       return "adamw: v has less than size elements";
     }
-    if (!readOptional(args, 0 + s * 5 + 4, size, &call.slots[s].ema)) {
+    if (!readOptional(args, 4 + s * 5, size, &call.slots[s].ema)) {
       return "adamw: ema has less than size elements";
     }
   }
@@ -106,7 +73,7 @@ const char* addAllOf(const Args& args) {
   const int count = (args.bufferCount - 1) / 1;
   if (count < 0 || count > 31 || args.bufferCount != 1 + count * 1 ||
       args.numberCount != 1 + count * 0) {
-    return "addAll: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+    return "addAll: other buffers or numbers than this build takes";
   }
   AddAllCall call;
   const double size = args.numbers[0];
@@ -116,7 +83,7 @@ const char* addAllOf(const Args& args) {
   }
   call.slotCount = count;
   for (int s = 0; s < count; s++) {
-    if (!readBuffer(args, 1 + s * 1 + 0, size, &call.slots[s].x)) {
+    if (!readBuffer(args, 1 + s * 1, size, &call.slots[s].x)) {
       return "addAll: x has less than size elements";
     }
   }
@@ -125,7 +92,10 @@ const char* addAllOf(const Args& args) {
 }
 
 const char* argMaxRowsOf(const Args& args) {
-  if (args.bufferCount != 2 || args.numberCount != 2) return "argMaxRows: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  if (args.bufferCount != 2 ||
+      args.numberCount != 2) {
+    return "argMaxRows: other buffers or numbers than this build takes";
+  }
   ArgMaxRowsCall call;
   const double rows = args.numbers[0];
   if (!readSize(args, 0, &call.rows)) return "argMaxRows: rows is not what its kernel takes";
@@ -142,7 +112,10 @@ const char* argMaxRowsOf(const Args& args) {
 }
 
 const char* attentionOf(const Args& args) {
-  if (args.bufferCount != 6 || args.numberCount != 8) return "attention: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  if (args.bufferCount != 6 ||
+      args.numberCount != 8) {
+    return "attention: other buffers or numbers than this build takes";
+  }
   AttentionCall call;
   const double B = args.numbers[0];
   if (!readSize(args, 0, &call.B)) return "attention: B is not what its kernel takes";
@@ -182,7 +155,10 @@ const char* attentionOf(const Args& args) {
 }
 
 const char* attentionGradientOf(const Args& args) {
-  if (args.bufferCount != 10 || args.numberCount != 8) return "attentionGradient: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  if (args.bufferCount != 10 ||
+      args.numberCount != 8) {
+    return "attentionGradient: other buffers or numbers than this build takes";
+  }
   AttentionGradientCall call;
   const double B = args.numbers[0];
   if (!readSize(args, 0, &call.B)) return "attentionGradient: B is not what its kernel takes";
@@ -234,21 +210,18 @@ const char* attentionGradientOf(const Args& args) {
 }
 
 const char* binaryOf(const Args& args) {
-  if (args.bufferCount != 3 || args.numberCount != 13) return "binary: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  if (args.bufferCount != 3 ||
+      args.numberCount != 13) {
+    return "binary: other buffers or numbers than this build takes";
+  }
   BinaryCall call;
   if (!readChoice(args, 0, 7, &call.which)) return "binary: which is not what its kernel takes";
   const double* sizes = args.numbers + 1;
-  for (int i = 0; i < 4; i++) {
-    if (!readSize(args, 1 + i, &call.sizes[i])) return "binary: sizes is not what its kernel takes";
-  }
+  if (!readSizes(args, 1, 4, call.sizes)) return "binary: sizes is not what its kernel takes";
   const double* aSteps = args.numbers + 5;
-  for (int i = 0; i < 4; i++) {
-    if (!readSize(args, 5 + i, &call.aSteps[i])) return "binary: aSteps is not what its kernel takes";
-  }
+  if (!readSizes(args, 5, 4, call.aSteps)) return "binary: aSteps is not what its kernel takes";
   const double* bSteps = args.numbers + 9;
-  for (int i = 0; i < 4; i++) {
-    if (!readSize(args, 9 + i, &call.bSteps[i])) return "binary: bSteps is not what its kernel takes";
-  }
+  if (!readSizes(args, 9, 4, call.bSteps)) return "binary: bSteps is not what its kernel takes";
   if (!readBuffer(args, 0, 1 + (sizes[0] - 1) * aSteps[0] + (sizes[1] - 1) * aSteps[1] + (sizes[2] - 1) * aSteps[2] + (sizes[3] - 1) * aSteps[3], &call.a)) {
     return "binary: a has less than 1 + (sizes[0] - 1) * aSteps[0] + (sizes[1] - 1) * aSteps[1] + (sizes[2] - 1) * aSteps[2] + (sizes[3] - 1) * aSteps[3] elements";
   }
@@ -263,7 +236,10 @@ const char* binaryOf(const Args& args) {
 }
 
 const char* conv2dOf(const Args& args) {
-  if (args.bufferCount != 6 || args.numberCount != 10) return "conv2d: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  if (args.bufferCount != 6 ||
+      args.numberCount != 10) {
+    return "conv2d: other buffers or numbers than this build takes";
+  }
   Conv2dCall call;
   const double B = args.numbers[0];
   if (!readSize(args, 0, &call.B)) return "conv2d: B is not what its kernel takes";
@@ -307,7 +283,10 @@ const char* conv2dOf(const Args& args) {
 }
 
 const char* conv2dInputGradientOf(const Args& args) {
-  if (args.bufferCount != 4 || args.numberCount != 10) return "conv2dInputGradient: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  if (args.bufferCount != 4 ||
+      args.numberCount != 10) {
+    return "conv2dInputGradient: other buffers or numbers than this build takes";
+  }
   Conv2dInputGradientCall call;
   const double B = args.numbers[0];
   if (!readSize(args, 0, &call.B)) return "conv2dInputGradient: B is not what its kernel takes";
@@ -345,7 +324,10 @@ const char* conv2dInputGradientOf(const Args& args) {
 }
 
 const char* conv2dWeightGradientOf(const Args& args) {
-  if (args.bufferCount != 5 || args.numberCount != 10) return "conv2dWeightGradient: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  if (args.bufferCount != 5 ||
+      args.numberCount != 10) {
+    return "conv2dWeightGradient: other buffers or numbers than this build takes";
+  }
   Conv2dWeightGradientCall call;
   const double B = args.numbers[0];
   if (!readSize(args, 0, &call.B)) return "conv2dWeightGradient: B is not what its kernel takes";
@@ -386,7 +368,10 @@ const char* conv2dWeightGradientOf(const Args& args) {
 }
 
 const char* copyRowsOf(const Args& args) {
-  if (args.bufferCount != 2 || args.numberCount != 6) return "copyRows: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  if (args.bufferCount != 2 ||
+      args.numberCount != 6) {
+    return "copyRows: other buffers or numbers than this build takes";
+  }
   CopyRowsCall call;
   const double rows = args.numbers[0];
   if (!readSize(args, 0, &call.rows)) return "copyRows: rows is not what its kernel takes";
@@ -411,7 +396,10 @@ const char* copyRowsOf(const Args& args) {
 }
 
 const char* decoderPackEndsOf(const Args& args) {
-  if (args.bufferCount != 4 || args.numberCount != 14) return "decoderPackEnds: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  if (args.bufferCount != 4 ||
+      args.numberCount != 14) {
+    return "decoderPackEnds: other buffers or numbers than this build takes";
+  }
   DecoderPackEndsCall call;
   if (!readSize(args, 0, &call.rows)) return "decoderPackEnds: rows is not what its kernel takes";
   if (!readSize(args, 1, &call.layers)) return "decoderPackEnds: layers is not what its kernel takes";
@@ -444,7 +432,10 @@ const char* decoderPackEndsOf(const Args& args) {
 }
 
 const char* decoderPackLayerOf(const Args& args) {
-  if (args.bufferCount != 11 || args.numberCount != 15) return "decoderPackLayer: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  if (args.bufferCount != 11 ||
+      args.numberCount != 15) {
+    return "decoderPackLayer: other buffers or numbers than this build takes";
+  }
   DecoderPackLayerCall call;
   if (!readSize(args, 0, &call.rows)) return "decoderPackLayer: rows is not what its kernel takes";
   if (!readSize(args, 1, &call.layers)) return "decoderPackLayer: layers is not what its kernel takes";
@@ -501,7 +492,10 @@ const char* decoderPackLayerOf(const Args& args) {
 }
 
 const char* decoderSizesOf(const Args& args) {
-  if (args.bufferCount != 1 || args.numberCount != 14) return "decoderSizes: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  if (args.bufferCount != 1 ||
+      args.numberCount != 14) {
+    return "decoderSizes: other buffers or numbers than this build takes";
+  }
   DecoderSizesCall call;
   if (!readSize(args, 0, &call.rows)) return "decoderSizes: rows is not what its kernel takes";
   if (!readSize(args, 1, &call.layers)) return "decoderSizes: layers is not what its kernel takes";
@@ -525,7 +519,10 @@ const char* decoderSizesOf(const Args& args) {
 }
 
 const char* decoderStepOf(const Args& args) {
-  if (args.bufferCount != 10 || args.numberCount != 17) return "decoderStep: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  if (args.bufferCount != 10 ||
+      args.numberCount != 17) {
+    return "decoderStep: other buffers or numbers than this build takes";
+  }
   DecoderStepCall call;
   const double rows = args.numbers[0];
   if (!readSize(args, 0, &call.rows)) return "decoderStep: rows is not what its kernel takes";
@@ -579,7 +576,10 @@ const char* decoderStepOf(const Args& args) {
 }
 
 const char* drawCodesOf(const Args& args) {
-  if (args.bufferCount != 4 || args.numberCount != 7) return "drawCodes: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  if (args.bufferCount != 4 ||
+      args.numberCount != 7) {
+    return "drawCodes: other buffers or numbers than this build takes";
+  }
   DrawCodesCall call;
   const double images = args.numbers[0];
   if (!readSize(args, 0, &call.images)) return "drawCodes: images is not what its kernel takes";
@@ -608,7 +608,10 @@ const char* drawCodesOf(const Args& args) {
 }
 
 const char* dropoutOf(const Args& args) {
-  if (args.bufferCount != 3 || args.numberCount != 4) return "dropout: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  if (args.bufferCount != 3 ||
+      args.numberCount != 4) {
+    return "dropout: other buffers or numbers than this build takes";
+  }
   DropoutCall call;
   const double size = args.numbers[0];
   if (!readSize(args, 0, &call.size)) return "dropout: size is not what its kernel takes";
@@ -629,7 +632,10 @@ const char* dropoutOf(const Args& args) {
 }
 
 const char* embeddingOf(const Args& args) {
-  if (args.bufferCount != 3 || args.numberCount != 3) return "embedding: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  if (args.bufferCount != 3 ||
+      args.numberCount != 3) {
+    return "embedding: other buffers or numbers than this build takes";
+  }
   EmbeddingCall call;
   const double N = args.numbers[0];
   if (!readSize(args, 0, &call.N)) return "embedding: N is not what its kernel takes";
@@ -651,7 +657,10 @@ const char* embeddingOf(const Args& args) {
 }
 
 const char* embeddingGradientOf(const Args& args) {
-  if (args.bufferCount != 3 || args.numberCount != 3) return "embeddingGradient: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  if (args.bufferCount != 3 ||
+      args.numberCount != 3) {
+    return "embeddingGradient: other buffers or numbers than this build takes";
+  }
   EmbeddingGradientCall call;
   const double N = args.numbers[0];
   if (!readSize(args, 0, &call.N)) return "embeddingGradient: N is not what its kernel takes";
@@ -673,7 +682,10 @@ const char* embeddingGradientOf(const Args& args) {
 }
 
 const char* geluOf(const Args& args) {
-  if (args.bufferCount != 2 || args.numberCount != 1) return "gelu: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  if (args.bufferCount != 2 ||
+      args.numberCount != 1) {
+    return "gelu: other buffers or numbers than this build takes";
+  }
   GeluCall call;
   const double size = args.numbers[0];
   if (!readSize(args, 0, &call.size)) return "gelu: size is not what its kernel takes";
@@ -688,7 +700,10 @@ const char* geluOf(const Args& args) {
 }
 
 const char* geluGradientOf(const Args& args) {
-  if (args.bufferCount != 3 || args.numberCount != 1) return "geluGradient: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  if (args.bufferCount != 3 ||
+      args.numberCount != 1) {
+    return "geluGradient: other buffers or numbers than this build takes";
+  }
   GeluGradientCall call;
   const double size = args.numbers[0];
   if (!readSize(args, 0, &call.size)) return "geluGradient: size is not what its kernel takes";
@@ -706,7 +721,10 @@ const char* geluGradientOf(const Args& args) {
 }
 
 const char* groupNormOf(const Args& args) {
-  if (args.bufferCount != 5 || args.numberCount != 7) return "groupNorm: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  if (args.bufferCount != 5 ||
+      args.numberCount != 7) {
+    return "groupNorm: other buffers or numbers than this build takes";
+  }
   GroupNormCall call;
   const double B = args.numbers[0];
   if (!readSize(args, 0, &call.B)) return "groupNorm: B is not what its kernel takes";
@@ -740,7 +758,10 @@ const char* groupNormOf(const Args& args) {
 }
 
 const char* groupNormGradientOf(const Args& args) {
-  if (args.bufferCount != 8 || args.numberCount != 6) return "groupNormGradient: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  if (args.bufferCount != 8 ||
+      args.numberCount != 6) {
+    return "groupNormGradient: other buffers or numbers than this build takes";
+  }
   GroupNormGradientCall call;
   const double B = args.numbers[0];
   if (!readSize(args, 0, &call.B)) return "groupNormGradient: B is not what its kernel takes";
@@ -782,7 +803,10 @@ const char* groupNormGradientOf(const Args& args) {
 }
 
 const char* gumbelSoftmaxOf(const Args& args) {
-  if (args.bufferCount != 2 || args.numberCount != 5) return "gumbelSoftmax: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  if (args.bufferCount != 2 ||
+      args.numberCount != 5) {
+    return "gumbelSoftmax: other buffers or numbers than this build takes";
+  }
   GumbelSoftmaxCall call;
   const double N = args.numbers[0];
   if (!readSize(args, 0, &call.N)) return "gumbelSoftmax: N is not what its kernel takes";
@@ -802,7 +826,10 @@ const char* gumbelSoftmaxOf(const Args& args) {
 }
 
 const char* gumbelSoftmaxGradientOf(const Args& args) {
-  if (args.bufferCount != 3 || args.numberCount != 3) return "gumbelSoftmaxGradient: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  if (args.bufferCount != 3 ||
+      args.numberCount != 3) {
+    return "gumbelSoftmaxGradient: other buffers or numbers than this build takes";
+  }
   GumbelSoftmaxGradientCall call;
   const double N = args.numbers[0];
   if (!readSize(args, 0, &call.N)) return "gumbelSoftmaxGradient: N is not what its kernel takes";
@@ -823,7 +850,10 @@ const char* gumbelSoftmaxGradientOf(const Args& args) {
 }
 
 const char* klToUniformOf(const Args& args) {
-  if (args.bufferCount != 2 || args.numberCount != 2) return "klToUniform: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  if (args.bufferCount != 2 ||
+      args.numberCount != 2) {
+    return "klToUniform: other buffers or numbers than this build takes";
+  }
   KlToUniformCall call;
   const double N = args.numbers[0];
   if (!readSize(args, 0, &call.N)) return "klToUniform: N is not what its kernel takes";
@@ -840,7 +870,10 @@ const char* klToUniformOf(const Args& args) {
 }
 
 const char* klToUniformGradientOf(const Args& args) {
-  if (args.bufferCount != 3 || args.numberCount != 2) return "klToUniformGradient: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  if (args.bufferCount != 3 ||
+      args.numberCount != 2) {
+    return "klToUniformGradient: other buffers or numbers than this build takes";
+  }
   KlToUniformGradientCall call;
   const double N = args.numbers[0];
   if (!readSize(args, 0, &call.N)) return "klToUniformGradient: N is not what its kernel takes";
@@ -860,7 +893,10 @@ const char* klToUniformGradientOf(const Args& args) {
 }
 
 const char* layerNormOf(const Args& args) {
-  if (args.bufferCount != 4 || args.numberCount != 3) return "layerNorm: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  if (args.bufferCount != 4 ||
+      args.numberCount != 3) {
+    return "layerNorm: other buffers or numbers than this build takes";
+  }
   LayerNormCall call;
   const double rows = args.numbers[0];
   if (!readSize(args, 0, &call.rows)) return "layerNorm: rows is not what its kernel takes";
@@ -884,7 +920,10 @@ const char* layerNormOf(const Args& args) {
 }
 
 const char* layerNormGradientOf(const Args& args) {
-  if (args.bufferCount != 6 || args.numberCount != 3) return "layerNormGradient: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  if (args.bufferCount != 6 ||
+      args.numberCount != 3) {
+    return "layerNormGradient: other buffers or numbers than this build takes";
+  }
   LayerNormGradientCall call;
   const double rows = args.numbers[0];
   if (!readSize(args, 0, &call.rows)) return "layerNormGradient: rows is not what its kernel takes";
@@ -914,7 +953,10 @@ const char* layerNormGradientOf(const Args& args) {
 }
 
 const char* leakySlopeOf(const Args& args) {
-  if (args.bufferCount != 3 || args.numberCount != 1) return "leakySlope: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  if (args.bufferCount != 3 ||
+      args.numberCount != 1) {
+    return "leakySlope: other buffers or numbers than this build takes";
+  }
   LeakySlopeCall call;
   const double size = args.numbers[0];
   if (!readSize(args, 0, &call.size)) return "leakySlope: size is not what its kernel takes";
@@ -932,7 +974,10 @@ const char* leakySlopeOf(const Args& args) {
 }
 
 const char* linearOf(const Args& args) {
-  if (args.bufferCount != 6 || args.numberCount != 6) return "linear: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  if (args.bufferCount != 6 ||
+      args.numberCount != 6) {
+    return "linear: other buffers or numbers than this build takes";
+  }
   LinearCall call;
   const double M = args.numbers[0];
   if (!readSize(args, 0, &call.M)) return "linear: M is not what its kernel takes";
@@ -966,7 +1011,10 @@ const char* linearOf(const Args& args) {
 }
 
 const char* linearCrossEntropyOf(const Args& args) {
-  if (args.bufferCount != 6 || args.numberCount != 7) return "linearCrossEntropy: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  if (args.bufferCount != 6 ||
+      args.numberCount != 7) {
+    return "linearCrossEntropy: other buffers or numbers than this build takes";
+  }
   LinearCrossEntropyCall call;
   const double M = args.numbers[0];
   if (!readSize(args, 0, &call.M)) return "linearCrossEntropy: M is not what its kernel takes";
@@ -1001,7 +1049,10 @@ const char* linearCrossEntropyOf(const Args& args) {
 }
 
 const char* linearInputGradientOf(const Args& args) {
-  if (args.bufferCount != 4 || args.numberCount != 5) return "linearInputGradient: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  if (args.bufferCount != 4 ||
+      args.numberCount != 5) {
+    return "linearInputGradient: other buffers or numbers than this build takes";
+  }
   LinearInputGradientCall call;
   const double M = args.numbers[0];
   if (!readSize(args, 0, &call.M)) return "linearInputGradient: M is not what its kernel takes";
@@ -1028,7 +1079,10 @@ const char* linearInputGradientOf(const Args& args) {
 }
 
 const char* linearWeightGradientOf(const Args& args) {
-  if (args.bufferCount != 5 || args.numberCount != 5) return "linearWeightGradient: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  if (args.bufferCount != 5 ||
+      args.numberCount != 5) {
+    return "linearWeightGradient: other buffers or numbers than this build takes";
+  }
   LinearWeightGradientCall call;
   const double M = args.numbers[0];
   if (!readSize(args, 0, &call.M)) return "linearWeightGradient: M is not what its kernel takes";
@@ -1058,7 +1112,10 @@ const char* linearWeightGradientOf(const Args& args) {
 }
 
 const char* matmulOf(const Args& args) {
-  if (args.bufferCount != 6 || args.numberCount != 10) return "matmul: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  if (args.bufferCount != 6 ||
+      args.numberCount != 10) {
+    return "matmul: other buffers or numbers than this build takes";
+  }
   MatmulCall call;
   const double batch = args.numbers[0];
   if (!readSize(args, 0, &call.batch)) return "matmul: batch is not what its kernel takes";
@@ -1099,7 +1156,10 @@ const char* matmulOf(const Args& args) {
 }
 
 const char* maxRowsOf(const Args& args) {
-  if (args.bufferCount != 2 || args.numberCount != 2) return "maxRows: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  if (args.bufferCount != 2 ||
+      args.numberCount != 2) {
+    return "maxRows: other buffers or numbers than this build takes";
+  }
   MaxRowsCall call;
   const double rows = args.numbers[0];
   if (!readSize(args, 0, &call.rows)) return "maxRows: rows is not what its kernel takes";
@@ -1119,7 +1179,7 @@ const char* muonOf(const Args& args) {
   const int count = (args.bufferCount - 0) / 4;
   if (count < 0 || count > 8 || args.bufferCount != 0 + count * 4 ||
       args.numberCount != 4 + count * 4) {
-    return "muon: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+    return "muon: other buffers or numbers than this build takes";
   }
   MuonCall call;
   if (!readChoice(args, 0, 2, &call.precision)) return "muon: precision is not what its kernel takes";
@@ -1128,22 +1188,22 @@ const char* muonOf(const Args& args) {
   call.emaDecay = static_cast<float>(args.numbers[3]);
   call.slotCount = count;
   for (int s = 0; s < count; s++) {
-    const double rows = args.numbers[4 + s * 4 + 0];
-    if (!readSize(args, 4 + s * 4 + 0, &call.slots[s].rows)) return "muon: rows is not what its kernel takes";
-    const double columns = args.numbers[4 + s * 4 + 1];
-    if (!readSize(args, 4 + s * 4 + 1, &call.slots[s].columns)) return "muon: columns is not what its kernel takes";
-    call.slots[s].stepSize = static_cast<float>(args.numbers[4 + s * 4 + 2]);
-    call.slots[s].keep = static_cast<float>(args.numbers[4 + s * 4 + 3]);
-    if (!readBuffer(args, 0 + s * 4 + 0, rows * columns, &call.slots[s].value)) {
+    const double rows = args.numbers[4 + s * 4];
+    if (!readSize(args, 4 + s * 4, &call.slots[s].rows)) return "muon: rows is not what its kernel takes";
+    const double columns = args.numbers[5 + s * 4];
+    if (!readSize(args, 5 + s * 4, &call.slots[s].columns)) return "muon: columns is not what its kernel takes";
+    call.slots[s].stepSize = static_cast<float>(args.numbers[6 + s * 4]);
+    call.slots[s].keep = static_cast<float>(args.numbers[7 + s * 4]);
+    if (!readBuffer(args, 0 + s * 4, rows * columns, &call.slots[s].value)) {
       return "muon: value has less than rows * columns elements";
     }
-    if (!readBuffer(args, 0 + s * 4 + 1, rows * columns, &call.slots[s].gradient)) {
+    if (!readBuffer(args, 1 + s * 4, rows * columns, &call.slots[s].gradient)) {
       return "muon: gradient has less than rows * columns elements";
     }
-    if (!readBuffer(args, 0 + s * 4 + 2, rows * columns, &call.slots[s].momentum)) {
+    if (!readBuffer(args, 2 + s * 4, rows * columns, &call.slots[s].momentum)) {
       return "muon: momentum has less than rows * columns elements";
     }
-    if (!readOptional(args, 0 + s * 4 + 3, rows * columns, &call.slots[s].ema)) {
+    if (!readOptional(args, 3 + s * 4, rows * columns, &call.slots[s].ema)) {
       return "muon: ema has less than rows * columns elements";
     }
   }
@@ -1152,7 +1212,10 @@ const char* muonOf(const Args& args) {
 }
 
 const char* patchifyOf(const Args& args) {
-  if (args.bufferCount != 2 || args.numberCount != 5) return "patchify: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  if (args.bufferCount != 2 ||
+      args.numberCount != 5) {
+    return "patchify: other buffers or numbers than this build takes";
+  }
   PatchifyCall call;
   const double B = args.numbers[0];
   if (!readSize(args, 0, &call.B)) return "patchify: B is not what its kernel takes";
@@ -1174,7 +1237,10 @@ const char* patchifyOf(const Args& args) {
 }
 
 const char* peakCopyOf(const Args& args) {
-  if (args.bufferCount != 2 || args.numberCount != 1) return "peakCopy: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  if (args.bufferCount != 2 ||
+      args.numberCount != 1) {
+    return "peakCopy: other buffers or numbers than this build takes";
+  }
   PeakCopyCall call;
   const double size = args.numbers[0];
   if (!readSize(args, 0, &call.size)) return "peakCopy: size is not what its kernel takes";
@@ -1189,7 +1255,10 @@ const char* peakCopyOf(const Args& args) {
 }
 
 const char* peakFlopsOf(const Args& args) {
-  if (args.bufferCount != 1 || args.numberCount != 2) return "peakFlops: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  if (args.bufferCount != 1 ||
+      args.numberCount != 2) {
+    return "peakFlops: other buffers or numbers than this build takes";
+  }
   PeakFlopsCall call;
   const double pieces = args.numbers[0];
   if (!readSize(args, 0, &call.pieces)) return "peakFlops: pieces is not what its kernel takes";
@@ -1202,7 +1271,10 @@ const char* peakFlopsOf(const Args& args) {
 }
 
 const char* peakReadOf(const Args& args) {
-  if (args.bufferCount != 2 || args.numberCount != 1) return "peakRead: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  if (args.bufferCount != 2 ||
+      args.numberCount != 1) {
+    return "peakRead: other buffers or numbers than this build takes";
+  }
   PeakReadCall call;
   const double size = args.numbers[0];
   if (!readSize(args, 0, &call.size)) return "peakRead: size is not what its kernel takes";
@@ -1217,7 +1289,10 @@ const char* peakReadOf(const Args& args) {
 }
 
 const char* pixelLossesOf(const Args& args) {
-  if (args.bufferCount != 5 || args.numberCount != 4) return "pixelLosses: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  if (args.bufferCount != 5 ||
+      args.numberCount != 4) {
+    return "pixelLosses: other buffers or numbers than this build takes";
+  }
   PixelLossesCall call;
   const double B = args.numbers[0];
   if (!readSize(args, 0, &call.B)) return "pixelLosses: B is not what its kernel takes";
@@ -1247,7 +1322,10 @@ const char* pixelLossesOf(const Args& args) {
 }
 
 const char* pixelLossesGradientOf(const Args& args) {
-  if (args.bufferCount != 6 || args.numberCount != 4) return "pixelLossesGradient: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  if (args.bufferCount != 6 ||
+      args.numberCount != 4) {
+    return "pixelLossesGradient: other buffers or numbers than this build takes";
+  }
   PixelLossesGradientCall call;
   const double B = args.numbers[0];
   if (!readSize(args, 0, &call.B)) return "pixelLossesGradient: B is not what its kernel takes";
@@ -1280,7 +1358,10 @@ const char* pixelLossesGradientOf(const Args& args) {
 }
 
 const char* rmsNormOf(const Args& args) {
-  if (args.bufferCount != 3 || args.numberCount != 3) return "rmsNorm: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  if (args.bufferCount != 3 ||
+      args.numberCount != 3) {
+    return "rmsNorm: other buffers or numbers than this build takes";
+  }
   RmsNormCall call;
   const double rows = args.numbers[0];
   if (!readSize(args, 0, &call.rows)) return "rmsNorm: rows is not what its kernel takes";
@@ -1301,7 +1382,10 @@ const char* rmsNormOf(const Args& args) {
 }
 
 const char* rmsNormGradientOf(const Args& args) {
-  if (args.bufferCount != 5 || args.numberCount != 3) return "rmsNormGradient: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  if (args.bufferCount != 5 ||
+      args.numberCount != 3) {
+    return "rmsNormGradient: other buffers or numbers than this build takes";
+  }
   RmsNormGradientCall call;
   const double rows = args.numbers[0];
   if (!readSize(args, 0, &call.rows)) return "rmsNormGradient: rows is not what its kernel takes";
@@ -1328,7 +1412,10 @@ const char* rmsNormGradientOf(const Args& args) {
 }
 
 const char* scaleOf(const Args& args) {
-  if (args.bufferCount != 1 || args.numberCount != 2) return "scale: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  if (args.bufferCount != 1 ||
+      args.numberCount != 2) {
+    return "scale: other buffers or numbers than this build takes";
+  }
   ScaleCall call;
   const double size = args.numbers[0];
   if (!readSize(args, 0, &call.size)) return "scale: size is not what its kernel takes";
@@ -1341,7 +1428,10 @@ const char* scaleOf(const Args& args) {
 }
 
 const char* shiftImagesOf(const Args& args) {
-  if (args.bufferCount != 3 || args.numberCount != 4) return "shiftImages: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  if (args.bufferCount != 3 ||
+      args.numberCount != 4) {
+    return "shiftImages: other buffers or numbers than this build takes";
+  }
   ShiftImagesCall call;
   const double B = args.numbers[0];
   if (!readSize(args, 0, &call.B)) return "shiftImages: B is not what its kernel takes";
@@ -1365,7 +1455,10 @@ const char* shiftImagesOf(const Args& args) {
 }
 
 const char* siluOf(const Args& args) {
-  if (args.bufferCount != 2 || args.numberCount != 1) return "silu: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  if (args.bufferCount != 2 ||
+      args.numberCount != 1) {
+    return "silu: other buffers or numbers than this build takes";
+  }
   SiluCall call;
   const double size = args.numbers[0];
   if (!readSize(args, 0, &call.size)) return "silu: size is not what its kernel takes";
@@ -1380,7 +1473,10 @@ const char* siluOf(const Args& args) {
 }
 
 const char* siluGradientOf(const Args& args) {
-  if (args.bufferCount != 3 || args.numberCount != 1) return "siluGradient: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  if (args.bufferCount != 3 ||
+      args.numberCount != 1) {
+    return "siluGradient: other buffers or numbers than this build takes";
+  }
   SiluGradientCall call;
   const double size = args.numbers[0];
   if (!readSize(args, 0, &call.size)) return "siluGradient: size is not what its kernel takes";
@@ -1398,7 +1494,10 @@ const char* siluGradientOf(const Args& args) {
 }
 
 const char* smoothDoubleOf(const Args& args) {
-  if (args.bufferCount != 2 || args.numberCount != 5) return "smoothDouble: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  if (args.bufferCount != 2 ||
+      args.numberCount != 5) {
+    return "smoothDouble: other buffers or numbers than this build takes";
+  }
   SmoothDoubleCall call;
   const double B = args.numbers[0];
   if (!readSize(args, 0, &call.B)) return "smoothDouble: B is not what its kernel takes";
@@ -1420,7 +1519,10 @@ const char* smoothDoubleOf(const Args& args) {
 }
 
 const char* smoothFoldOf(const Args& args) {
-  if (args.bufferCount != 2 || args.numberCount != 5) return "smoothFold: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  if (args.bufferCount != 2 ||
+      args.numberCount != 5) {
+    return "smoothFold: other buffers or numbers than this build takes";
+  }
   SmoothFoldCall call;
   const double B = args.numbers[0];
   if (!readSize(args, 0, &call.B)) return "smoothFold: B is not what its kernel takes";
@@ -1442,7 +1544,10 @@ const char* smoothFoldOf(const Args& args) {
 }
 
 const char* softmaxRowsOf(const Args& args) {
-  if (args.bufferCount != 2 || args.numberCount != 2) return "softmaxRows: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  if (args.bufferCount != 2 ||
+      args.numberCount != 2) {
+    return "softmaxRows: other buffers or numbers than this build takes";
+  }
   SoftmaxRowsCall call;
   const double rows = args.numbers[0];
   if (!readSize(args, 0, &call.rows)) return "softmaxRows: rows is not what its kernel takes";
@@ -1459,7 +1564,10 @@ const char* softmaxRowsOf(const Args& args) {
 }
 
 const char* splitHeadsOf(const Args& args) {
-  if (args.bufferCount != 8 || args.numberCount != 6) return "splitHeads: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  if (args.bufferCount != 8 ||
+      args.numberCount != 6) {
+    return "splitHeads: other buffers or numbers than this build takes";
+  }
   SplitHeadsCall call;
   const double B = args.numbers[0];
   if (!readSize(args, 0, &call.B)) return "splitHeads: B is not what its kernel takes";
@@ -1501,7 +1609,10 @@ const char* splitHeadsOf(const Args& args) {
 }
 
 const char* splitHeadsGradientOf(const Args& args) {
-  if (args.bufferCount != 11 || args.numberCount != 6) return "splitHeadsGradient: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  if (args.bufferCount != 11 ||
+      args.numberCount != 6) {
+    return "splitHeadsGradient: other buffers or numbers than this build takes";
+  }
   SplitHeadsGradientCall call;
   const double B = args.numbers[0];
   if (!readSize(args, 0, &call.B)) return "splitHeadsGradient: B is not what its kernel takes";
@@ -1555,7 +1666,7 @@ const char* squaredNormOf(const Args& args) {
   const int count = (args.bufferCount - 1) / 1;
   if (count < 0 || count > 31 || args.bufferCount != 1 + count * 1 ||
       args.numberCount != 0 + count * 1) {
-    return "squaredNorm: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+    return "squaredNorm: other buffers or numbers than this build takes";
   }
   SquaredNormCall call;
   if (!readBuffer(args, 0, 1, &call.sum)) {
@@ -1563,9 +1674,9 @@ const char* squaredNormOf(const Args& args) {
   }
   call.slotCount = count;
   for (int s = 0; s < count; s++) {
-    const double size = args.numbers[0 + s * 1 + 0];
-    if (!readSize(args, 0 + s * 1 + 0, &call.slots[s].size)) return "squaredNorm: size is not what its kernel takes";
-    if (!readBuffer(args, 1 + s * 1 + 0, size, &call.slots[s].x)) {
+    const double size = args.numbers[0 + s * 1];
+    if (!readSize(args, 0 + s * 1, &call.slots[s].size)) return "squaredNorm: size is not what its kernel takes";
+    if (!readBuffer(args, 1 + s * 1, size, &call.slots[s].x)) {
       return "squaredNorm: x has less than size elements";
     }
   }
@@ -1574,7 +1685,10 @@ const char* squaredNormOf(const Args& args) {
 }
 
 const char* sumAxisOf(const Args& args) {
-  if (args.bufferCount != 2 || args.numberCount != 4) return "sumAxis: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  if (args.bufferCount != 2 ||
+      args.numberCount != 4) {
+    return "sumAxis: other buffers or numbers than this build takes";
+  }
   SumAxisCall call;
   const double outer = args.numbers[0];
   if (!readSize(args, 0, &call.outer)) return "sumAxis: outer is not what its kernel takes";
@@ -1594,7 +1708,10 @@ const char* sumAxisOf(const Args& args) {
 }
 
 const char* swigluOf(const Args& args) {
-  if (args.bufferCount != 2 || args.numberCount != 2) return "swiglu: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  if (args.bufferCount != 2 ||
+      args.numberCount != 2) {
+    return "swiglu: other buffers or numbers than this build takes";
+  }
   SwigluCall call;
   const double rows = args.numbers[0];
   if (!readSize(args, 0, &call.rows)) return "swiglu: rows is not what its kernel takes";
@@ -1611,7 +1728,10 @@ const char* swigluOf(const Args& args) {
 }
 
 const char* swigluGradientOf(const Args& args) {
-  if (args.bufferCount != 3 || args.numberCount != 2) return "swigluGradient: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  if (args.bufferCount != 3 ||
+      args.numberCount != 2) {
+    return "swigluGradient: other buffers or numbers than this build takes";
+  }
   SwigluGradientCall call;
   const double rows = args.numbers[0];
   if (!readSize(args, 0, &call.rows)) return "swigluGradient: rows is not what its kernel takes";
@@ -1631,16 +1751,15 @@ const char* swigluGradientOf(const Args& args) {
 }
 
 const char* transposeAxesOf(const Args& args) {
-  if (args.bufferCount != 2 || args.numberCount != 10) return "transposeAxes: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  if (args.bufferCount != 2 ||
+      args.numberCount != 10) {
+    return "transposeAxes: other buffers or numbers than this build takes";
+  }
   TransposeAxesCall call;
   const double* sizes = args.numbers + 0;
-  for (int i = 0; i < 5; i++) {
-    if (!readSize(args, 0 + i, &call.sizes[i])) return "transposeAxes: sizes is not what its kernel takes";
-  }
+  if (!readSizes(args, 0, 5, call.sizes)) return "transposeAxes: sizes is not what its kernel takes";
   const double* steps = args.numbers + 5;
-  for (int i = 0; i < 5; i++) {
-    if (!readSize(args, 5 + i, &call.steps[i])) return "transposeAxes: steps is not what its kernel takes";
-  }
+  if (!readSizes(args, 5, 5, call.steps)) return "transposeAxes: steps is not what its kernel takes";
   if (!readBuffer(args, 0, 1 + (sizes[0] - 1) * steps[0] + (sizes[1] - 1) * steps[1] + (sizes[2] - 1) * steps[2] + (sizes[3] - 1) * steps[3] + (sizes[4] - 1) * steps[4], &call.x)) {
     return "transposeAxes: x has less than 1 + (sizes[0] - 1) * steps[0] + (sizes[1] - 1) * steps[1] + (sizes[2] - 1) * steps[2] + (sizes[3] - 1) * steps[3] + (sizes[4] - 1) * steps[4] elements";
   }
@@ -1652,7 +1771,10 @@ const char* transposeAxesOf(const Args& args) {
 }
 
 const char* unaryOf(const Args& args) {
-  if (args.bufferCount != 2 || args.numberCount != 2) return "unary: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  if (args.bufferCount != 2 ||
+      args.numberCount != 2) {
+    return "unary: other buffers or numbers than this build takes";
+  }
   UnaryCall call;
   const double size = args.numbers[0];
   if (!readSize(args, 0, &call.size)) return "unary: size is not what its kernel takes";
@@ -1668,7 +1790,10 @@ const char* unaryOf(const Args& args) {
 }
 
 const char* unpatchifyOf(const Args& args) {
-  if (args.bufferCount != 2 || args.numberCount != 5) return "unpatchify: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  if (args.bufferCount != 2 ||
+      args.numberCount != 5) {
+    return "unpatchify: other buffers or numbers than this build takes";
+  }
   UnpatchifyCall call;
   const double B = args.numbers[0];
   if (!readSize(args, 0, &call.B)) return "unpatchify: B is not what its kernel takes";
@@ -1690,7 +1815,10 @@ const char* unpatchifyOf(const Args& args) {
 }
 
 const char* upsample2xOf(const Args& args) {
-  if (args.bufferCount != 2 || args.numberCount != 4) return "upsample2x: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  if (args.bufferCount != 2 ||
+      args.numberCount != 4) {
+    return "upsample2x: other buffers or numbers than this build takes";
+  }
   Upsample2xCall call;
   const double B = args.numbers[0];
   if (!readSize(args, 0, &call.B)) return "upsample2x: B is not what its kernel takes";
@@ -1711,7 +1839,10 @@ const char* upsample2xOf(const Args& args) {
 }
 
 const char* upsample2xGradientOf(const Args& args) {
-  if (args.bufferCount != 2 || args.numberCount != 4) return "upsample2xGradient: other buffers or numbers than this build takes; rebuild with npx tessera build-native";
+  if (args.bufferCount != 2 ||
+      args.numberCount != 4) {
+    return "upsample2xGradient: other buffers or numbers than this build takes";
+  }
   Upsample2xGradientCall call;
   const double B = args.numbers[0];
   if (!readSize(args, 0, &call.B)) return "upsample2xGradient: B is not what its kernel takes";

@@ -124,164 +124,144 @@ export const callsSignature = '${signature}';
 `;
 }
 
-/** A formula of a call's numbers as C++ on doubles, which do not wrap around, and the numbers in it. */
+/** A formula of a call's numbers as C++ on doubles, and the numbers in it. */
 function formula(elements: string): { readonly text: string; readonly names: readonly string[] } {
   if (/[^\w\s+\-*/(),[\]]/.test(elements)) throw new Error(`native call: ${elements} is not a formula`);
   const functions: Readonly<Record<string, string>> = { ceil: 'std::ceil', max: 'std::fmax', min: 'std::fmin' };
   const names = new Set<string>();
-  const text = elements.replaceAll(/[A-Za-z_]\w*|\d+/g, word => {
-    if (/^\d/.test(word)) return word;
+  const text = elements.replaceAll(/[A-Za-z_]\w*/g, word => {
     if (functions[word] === undefined) names.add(word);
     return functions[word] ?? word;
   });
-  return { text: text.replaceAll(/\[([^\]]*)\]/g, '[$1]'), names: [...names] };
+  return { text, names: [...names] };
 }
 
+/** A call's own fields, or those of one of its slots. */
 interface Group {
   readonly kernel: string;
   readonly buffers: Readonly<Record<string, BufferSpec>>;
   readonly numbers: Readonly<Record<string, NumberSpec>>;
   readonly atMost?: Readonly<Record<string, number>>;
-  /** Where the group begins among buffers and numbers, in C++, and what is filled. */
-  readonly firstBuffer: string;
-  readonly firstNumber: string;
+  /** Where buffer and number i of the group are among the arguments, in C++. */
+  readonly bufferAt: (i: number) => string;
+  readonly numberAt: (i: number) => string;
+  /** What is filled, in C++. */
   readonly target: string;
 }
 
 /** Lines that fill one group of fields; `known` are numbers outside of it that its formulas may use. */
-function fillLines(
-  { kernel, buffers, numbers, atMost = {}, firstBuffer, firstNumber, target }: Group,
-  known: readonly string[],
-): string[] {
-  const { places } = numberPlaces(numbers);
-  const at = (name: string) => `${firstNumber}${places.get(name)}`;
+function fillLines(group: Group, known: readonly string[]): string[] {
+  const { kernel, buffers, numbers, atMost = {} } = group;
   const sized = Object.values(buffers).filter(({ elements }) => elements !== ANY_LENGTH);
   const formulas = [...sized.map(({ elements }) => elements), ...Object.keys(atMost)];
   const used = new Set(formulas.flatMap(elements => formula(elements).names));
-  const lines: string[] = [];
-  for (const [name, spec] of Object.entries(numbers)) {
-    const list = typeof spec === 'object' && 'list' in spec;
-    if (used.has(name)) {
-      lines.push(
-        list
-          ? `const double* ${name} = args.numbers + ${at(name)};`
-          : `const double ${name} = args.numbers[${at(name)}];`,
-      );
-    }
-    const complain = `return "${kernel}: ${name} is not what its kernel takes";`;
-    if (isChoice(spec)) {
-      lines.push(`if (!readChoice(args, ${at(name)}, ${spec.names.length}, &${target}.${name})) ${complain}`);
-    } else if (list) {
-      lines.push(`for (int i = 0; i < ${spec.list}; i++) {`);
-      lines.push(`  if (!readSize(args, ${at(name)} + i, &${target}.${name}[i])) ${complain}`, '}');
-    } else if (spec === 'size') lines.push(`if (!readSize(args, ${at(name)}, &${target}.${name})) ${complain}`);
-    else if (spec === 'flag') lines.push(`${target}.${name} = args.numbers[${at(name)}] != 0;`);
-    else lines.push(`${target}.${name} = static_cast<${numberTypes[spec]}>(args.numbers[${at(name)}]);`);
-  }
   for (const name of used) {
-    if (!places.has(name) && !known.includes(name)) throw new Error(`native call ${kernel}: no number ${name}`);
+    if (!(name in numbers) && !known.includes(name)) throw new Error(`native call ${kernel}: no number ${name}`);
   }
-  for (const [terms, most] of Object.entries(atMost)) {
-    lines.push(`if (!(${formula(terms).text} <= ${most})) return "${kernel}: ${terms} is more than ${most}";`);
-  }
-  Object.entries(buffers).forEach(([name, { elements, optional }], i) => {
-    if (elements === ANY_LENGTH) {
-      lines.push(`readAny(args, ${firstBuffer}${i}, &${target}.${name}, &${target}.${name}Length);`);
-      return;
-    }
-    const read = optional ? 'readOptional' : 'readBuffer';
-    lines.push(`if (!${read}(args, ${firstBuffer}${i}, ${formula(elements).text}, &${target}.${name})) {`);
-    lines.push(`  return "${kernel}: ${name} has less than ${elements} elements";`, '}');
-  });
-  return lines;
+  const limits = Object.entries(atMost).map(
+    ([terms, most]) => `if (!(${formula(terms).text} <= ${most})) return "${kernel}: ${terms} is more than ${most}";`,
+  );
+  return [...numberLines(group, used), ...limits, ...bufferLines(group)];
 }
 
-function fillerOf(call: NativeCall): string {
-  const { kernel, buffers, numbers, atMost, slots } = call;
-  const own = [Object.keys(buffers).length, numberPlaces(numbers).count];
-  const body: string[] = [];
-  if (slots === undefined) {
-    body.push(`if (args.bufferCount != ${own[0]} || args.numberCount != ${own[1]}) return "${kernel}: ${stale}";`);
-  } else {
-    const each = [Object.keys(slots.buffers).length, numberPlaces(slots.numbers).count];
-    body.push(`const int count = (args.bufferCount - ${own[0]}) / ${each[0]};`);
-    body.push(`if (count < 0 || count > ${slots.most} || args.bufferCount != ${own[0]} + count * ${each[0]} ||`);
-    body.push(`    args.numberCount != ${own[1]} + count * ${each[1]}) {`, `  return "${kernel}: ${stale}";`, '}');
-  }
-  body.push(`${pascal(kernel)}Call call;`);
-  body.push(...fillLines({ kernel, buffers, numbers, atMost, firstBuffer: '', firstNumber: '', target: 'call' }, []));
+/** @param used numbers that formulas need as doubles */
+function numberLines({ kernel, numbers, numberAt, target }: Group, used: ReadonlySet<string>): string[] {
+  const { places } = numberPlaces(numbers);
+  return Object.entries(numbers).flatMap(([name, spec]) => {
+    const at = numberAt(places.get(name) as number);
+    const list = typeof spec === 'object' && 'list' in spec;
+    const field = `${target}.${name}`;
+    const double = list
+      ? `const double* ${name} = args.numbers + ${at};`
+      : `const double ${name} = args.numbers[${at}];`;
+    const checked = (read: string) => `if (!${read}) return "${kernel}: ${name} is not what its kernel takes";`;
+    const filled = isChoice(spec)
+      ? checked(`readChoice(args, ${at}, ${spec.names.length}, &${field})`)
+      : list
+        ? checked(`readSizes(args, ${at}, ${spec.list}, ${field})`)
+        : spec === 'size'
+          ? checked(`readSize(args, ${at}, &${field})`)
+          : spec === 'flag'
+            ? `${field} = args.numbers[${at}] != 0;`
+            : `${field} = static_cast<${numberTypes[spec]}>(args.numbers[${at}]);`;
+    return [...(used.has(name) ? [double] : []), filled];
+  });
+}
+
+function bufferLines({ kernel, buffers, bufferAt, target }: Group): string[] {
+  return Object.entries(buffers).flatMap(([name, { elements, optional }], i) => {
+    const field = `${target}.${name}`;
+    if (elements === ANY_LENGTH) return [`readAny(args, ${bufferAt(i)}, &${field}, &${field}Length);`];
+    const read = optional ? 'readOptional' : 'readBuffer';
+    return [
+      `if (!${read}(args, ${bufferAt(i)}, ${formula(elements).text}, &${field})) {`,
+      `  return "${kernel}: ${name} has less than ${elements} elements";`,
+      '}',
+    ];
+  });
+}
+
+/** How many buffers and numbers a group has. */
+function sizeOf(group: Pick<NativeCall, 'buffers' | 'numbers'>): {
+  readonly buffers: number;
+  readonly numbers: number;
+} {
+  return { buffers: Object.keys(group.buffers).length, numbers: numberPlaces(group.numbers).count };
+}
+
+/** The C++ function that reads a call's arguments and makes it. */
+function readerOf(call: NativeCall): string {
+  const { kernel, slots } = call;
+  const own = sizeOf(call);
+  const each = slots === undefined ? { buffers: 0, numbers: 0 } : sizeOf(slots);
+  const count = (kind: 'buffers' | 'numbers') =>
+    slots === undefined ? `${own[kind]}` : `${own[kind]} + count * ${each[kind]}`;
+  const slotCount = `const int count = (args.bufferCount - ${own.buffers}) / ${each.buffers};`;
+  const group = { kernel, bufferAt: String, numberAt: String, target: 'call' };
+  const body = [
+    ...(slots === undefined ? [] : [slotCount]),
+    `if (${slots === undefined ? '' : `count < 0 || count > ${slots.most} || `}args.bufferCount != ${count('buffers')} ||`,
+    `    args.numberCount != ${count('numbers')}) {`,
+    `  return "${kernel}: other buffers or numbers than this build takes";`,
+    '}',
+    `${pascal(kernel)}Call call;`,
+    ...fillLines({ ...call, ...group }, []),
+  ];
   if (slots !== undefined) {
-    const each = [Object.keys(slots.buffers).length, numberPlaces(slots.numbers).count];
-    const places = { firstBuffer: `${own[0]} + s * ${each[0]} + `, firstNumber: `${own[1]} + s * ${each[1]} + ` };
-    const outer = Object.keys(numbers);
-    const group = { kernel, buffers: slots.buffers, numbers: slots.numbers, ...places, target: 'call.slots[s]' };
+    const at = (first: number, step: number) => (i: number) => `${first + i} + s * ${step}`;
+    const places = { bufferAt: at(own.buffers, each.buffers), numberAt: at(own.numbers, each.numbers) };
     body.push('call.slotCount = count;', 'for (int s = 0; s < count; s++) {');
-    body.push(...fillLines(group, outer).map(line => `  ${line}`), '}');
+    const lines = fillLines({ ...slots, kernel, ...places, target: 'call.slots[s]' }, Object.keys(call.numbers));
+    body.push(...lines.map(line => `  ${line}`), '}');
   }
   body.push(`${kernel}(call);`, 'return nullptr;');
   return [`const char* ${kernel}Of(const Args& args) {`, ...body.map(line => `  ${line}`), '}'].join('\n');
 }
 
-const stale = 'other buffers or numbers than this build takes; rebuild with npx tessera build-native';
-
 function table(calls: readonly NativeCall[]): string {
   const apart = /^(addon|cpu|kernels|threads|conv.*)\.cc$/;
   const sources = readdirSync(native).filter(name => name.endsWith('.cc') && !apart.test(name));
+  const includes = sources.sort().map(name => `#include "${name}"`);
+  const rows = calls.map(({ kernel }) => `      {"${kernel}", calls::${kernel}Of},`);
   return `${HEAD}
 // One translation unit for all kernels but convolutions: those take a compiler as long as all others together, and are
 // compiled at the same time.
-#include "kernels.h"
-
 #include <cmath>
 
+#include "call_reader.h"
 #include "calls.h"
-${sources
-  .sort()
-  .map(name => `#include "${name}"`)
-  .join('\n')}
+${includes.join('\n')}
 
 namespace tessera {
 namespace calls {
 
-bool readSize(const Args& args, int i, int64_t* out) {
-  *out = static_cast<int64_t>(args.numbers[i]);
-  return args.numbers[i] >= 0 && args.numbers[i] <= 9007199254740992.0;
-}
-
-template <class Choice>
-bool readChoice(const Args& args, int i, int count, Choice* out) {
-  if (!(args.numbers[i] >= 0 && args.numbers[i] < count)) return false;
-  *out = static_cast<Choice>(static_cast<int>(args.numbers[i]));
-  return true;
-}
-
-// Arrays without elements may have no address.
-template <class T>
-bool readBuffer(const Args& args, int i, double elements, T** out) {
-  *out = static_cast<T*>(args.buffers[i]);
-  return elements <= 0 || (args.buffers[i] != nullptr && args.bytes[i] >= elements * sizeof(T));
-}
-
-template <class T>
-bool readOptional(const Args& args, int i, double elements, T** out) {
-  *out = static_cast<T*>(args.buffers[i]);
-  return args.buffers[i] == nullptr || args.bytes[i] >= elements * sizeof(T);
-}
-
-// The kernel checks the length itself.
-template <class T>
-void readAny(const Args& args, int i, T** out, int64_t* length) {
-  *out = static_cast<T*>(args.buffers[i]);
-  *length = static_cast<int64_t>(args.bytes[i] / sizeof(T));
-}
-
-${calls.map(fillerOf).join('\n\n')}
+${calls.map(readerOf).join('\n\n')}
 
 }  // namespace calls
 
 const Kernel* kernelTable(int* count) {
   static const Kernel table[] = {
-${calls.map(({ kernel }) => `      {"${kernel}", calls::${kernel}Of},`).join('\n')}
+${rows.join('\n')}
   };
   *count = sizeof(table) / sizeof(table[0]);
   return table;

@@ -1,17 +1,24 @@
 /** @file The library: what a program may import. What the commands do, these do, with the same checks and no terminal. */
-export type { Dataset, Item, Problem, Split } from '../data/dataset.ts';
-export { splitOf } from '../data/dataset.ts';
+export { type Dataset, type Item, type Problem, type Split, splitOf } from '../data/dataset.ts';
 export { type Candidate, captionsFrom, type Format, imageFile, type Source } from '../data/formats/format.ts';
 export { defineFormat, removeFormat } from '../data/formats/formats.ts';
 export { type OpenOptions as OpenDatasetOptions, openDataset } from '../data/open.ts';
 export { BpeTokenizer, type EncodedCaption, type EncodeOptions } from '../tokenizer/bpe.ts';
 export type { PictureCodec } from '../tokenizer/codec.ts';
-export { type Command, type CommandDefinition, defineCommand } from './cli/command.ts';
-export type { RunConfig, RunConfigInput } from './config/run.ts';
+export type { Tokenizer } from '../tokenizer/index.ts';
+export type { PatchLoss, PatchTokenizer } from '../tokenizer/patch.ts';
+export type { Quantized, Quantizer, QuantizerState, TrainingMoment } from '../tokenizer/quantizers/quantizer.ts';
+export { type Command, type CommandDefinition, defineCommand, type Input } from './cli/command.ts';
+export type { CommandSpec, Positional } from './cli/flag-table.ts';
+export type { Given } from './cli/flags.ts';
+export type { PatchConfig, PatchTrainConfig } from './config/patch.ts';
+export type { RunConfig, RunConfigInput, Sections } from './config/run.ts';
 export { ShapeError, UserError } from './core/errors.ts';
-export { Random } from './core/random.ts';
+export { Random, type RandomState } from './core/random.ts';
 export { type BackendName, backendNames } from './device/backends.ts';
+export type { InputInfos } from './device/native/native.ts';
 export { type PrecisionName, precisionNames } from './device/precision.ts';
+export type { TextEncoder } from './families/contrastive/encoder.ts';
 export {
   type CaptionedCodes,
   defineFamily,
@@ -20,16 +27,32 @@ export {
   type Making,
   type Model,
   type Parts,
+  type PartsOf,
   removeFamily,
+  type SamplingSetting,
+  type StageName,
+  samplingSettings,
   type TrainingData,
 } from './families/family.ts';
-export type { Painter, PainterOptions } from './families/painter.ts';
-export type { Painting, PaintOptions } from './families/transformer/codepainter.ts';
+export type { Likelihood, Painter, PainterOptions } from './families/painter.ts';
+export type { CallOptions, Completion, PaintSettings } from './families/queue.ts';
+export type { CodePainter, Painting, PaintOptions } from './families/transformer/codepainter.ts';
 export type { SamplingOptions } from './families/transformer/generate.ts';
-export type { Picture } from './image/images.ts';
+export type { Images, Picture, Size } from './image/images.ts';
+export type { Nearest, NearestImages } from './image/nearest.ts';
 export { encodePng, readPngText } from './image/png.ts';
+export type { CodeSet } from './io/codes.ts';
 export { type WeightKind, weightKinds } from './io/runfolder.ts';
-export { defineKernel, type KernelDefinition, run as runKernel } from './kernels/registry.ts';
+export type { TensorArray, TensorData } from './io/safetensors.ts';
+export {
+  type Attributes,
+  defineKernel,
+  type Gradients,
+  type Inputs,
+  type KernelDefinition,
+  removeKernel,
+  run as runKernel,
+} from './kernels/registry.ts';
 export { type BackendOptions, type EngineOptions, startBackend } from './library/engine.ts';
 export { type CompareOptions, compare, type EvaluateOptions, evaluate } from './library/measure.ts';
 export {
@@ -41,7 +64,8 @@ export {
   type Tokenizers,
 } from './library/open.ts';
 export { decodePicture } from './library/pictures.ts';
-export type { LabelledPicture, ProgressEvent, StageStart, StageStep, WorkOptions } from './library/progress.ts';
+export type { ProgressEvent, StageStart, StageStep, WorkOptions } from './library/progress.ts';
+export { Tessera } from './library/tessera.ts';
 export {
   type Trained,
   type TrainFeatureNetworkOptions,
@@ -50,14 +74,20 @@ export {
   trainFeatureNetwork,
 } from './library/train.ts';
 export {
+  blurRadii,
+  type Captioned,
   defineMetric,
   type Estimate,
   type Evidence,
+  type FeaturePair,
   type MetricDefinition,
+  type MetricRow,
+  metricRows,
   type Quantity,
   removeMetric,
 } from './metrics/define.ts';
-export { bootstrap, type Interval, mean, wilson } from './metrics/intervals.ts';
+export { type BootstrapOptions, bootstrap, type Interval, mean, wilson } from './metrics/intervals.ts';
+export type { Matrix } from './metrics/matrix.ts';
 export {
   defineMask,
   type MaskPattern,
@@ -67,7 +97,30 @@ export {
   removeMask,
   type SequenceShape,
 } from './nn/masks.ts';
-export { type NamedValues, Parameters } from './nn/module.ts';
+export { type NamedValues, type Parameter, type ParameterOptions, Parameters } from './nn/module.ts';
+export type {
+  Check,
+  Embedded,
+  Finding,
+  Measured,
+  NearestTraining,
+  Place,
+  Point,
+  Progress,
+  Report,
+  RunReport,
+  SampleGrid,
+  Sampling,
+  Stage,
+  Verdict,
+} from './report/contents.ts';
+export type { Comparison } from './runs/compare.ts';
+export type { Evaluation } from './runs/evaluate.ts';
+export type { EvalRecord } from './runs/evaluation/record.ts';
+export type { Exported } from './runs/export.ts';
 export { shippedModel } from './runs/run.ts';
-export { type LoadOptions, Tessera } from './runs/tessera.ts';
-export type { Losses, Metrics, Task } from './training/loop.ts';
+export type { Labelled, Reporter, Session, StageOptions, Update } from './runs/session.ts';
+export type { CaptionedImages, EncodeCaptions, ImageStream } from './training/captioned.ts';
+export type { Losses, Metrics, Task, TaskState, Weights } from './training/loop.ts';
+export type { BatchOf, Player } from './training/moves.ts';
+export type { OptimizerConfig } from './training/optimizer.ts';

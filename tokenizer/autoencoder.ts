@@ -12,7 +12,7 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
 import type { PatchConfig } from '../src/config/patch.ts';
 import { gelu } from '../src/kernels/activation/activation.ts';
-import { patchify, unpatchify } from '../src/kernels/conv/conv.ts';
+import { patchify, unpatchify } from '../src/kernels/grid/grid.ts';
 import { Conv2d, Linear } from '../src/nn/layers.ts';
 import type { Parameters } from '../src/nn/module.ts';
 

@@ -26,12 +26,15 @@ export class PictureCodec {
   readonly grid: number;
   /** Number of different codes. */
   readonly vocabSize: number;
-  /** The tensors' side of it. */
+  /** @internal */
   readonly patch: PatchTokenizer;
   private disposed = false;
   private uses = 0;
 
-  /** @param patch taken over: `dispose` frees it */
+  /**
+   * @internal
+   * @param patch taken over: `dispose` frees it
+   */
   constructor(patch: PatchTokenizer) {
     this.patch = patch;
     this.imageSize = patch.imageSize;

@@ -6,7 +6,7 @@ import sharp from 'sharp';
 import type { Picture } from '../../src/image/images.ts';
 import { drawSheet } from '../../src/image/sheet.ts';
 import { writeAtomic } from '../../src/io/atomic.ts';
-import { Tessera } from '../../src/runs/tessera.ts';
+import { Tessera } from '../../src/library/tessera.ts';
 
 export interface AppearingOptions {
   readonly captions: readonly string[];

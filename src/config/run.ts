@@ -82,9 +82,7 @@ export const samplingSchema = z.object({
 });
 
 export type ImagesConfig = Readonly<z.infer<typeof imagesSchema>>;
-export type CaptionConfig = Readonly<z.infer<typeof captionSchema>>;
 export type TrainConfig = Readonly<z.infer<typeof trainSchema>>;
-export type SamplingConfig = Readonly<z.infer<typeof samplingSchema>>;
 
 /**
  * The sections of a run's config by name. A family adds its own where it defines them:

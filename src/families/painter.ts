@@ -72,7 +72,7 @@ export interface Likelihood {
 }
 
 /** See `PainterOptions.numbers`. */
-export function imageNumbers(
+function imageNumbers(
   captions: readonly string[],
   { numbers, firstImage = 0 }: Pick<PainterOptions, 'numbers' | 'firstImage'> = {},
 ): readonly number[] {

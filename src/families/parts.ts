@@ -71,7 +71,7 @@ export async function loadParts(
 }
 
 /** The caption tokenizer of a run. @throws UserError if the file is damaged */
-export async function loadCaptionTokenizer(path: string): Promise<BpeTokenizer> {
+async function loadCaptionTokenizer(path: string): Promise<BpeTokenizer> {
   return BpeTokenizer.fromJSON(await readJson(path), path);
 }
 

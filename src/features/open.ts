@@ -6,9 +6,9 @@ import type { CaptionEncoder } from '../families/contrastive/frozen.ts';
 import type { FeatureExtractor } from './extractor.ts';
 import type { HubOptions } from './hub.ts';
 import { openOnnx } from './onnx.ts';
-import { PixelFeatures } from './pixel-grid.ts';
-import { RandomFeatures } from './random-conv.ts';
-import { isTowersFolder, openTowers } from './trained.ts';
+import { PixelFeatures, pixelFeatures } from './pixel-grid.ts';
+import { RandomFeatures, randomFeatures } from './random-conv.ts';
+import { isTowersFolder, openTowers, towersName } from './trained.ts';
 
 export interface FeatureOptions extends HubOptions {
   /** Reads a caption tokenizer; only the folders of `tessera features` need it. */
@@ -32,4 +32,19 @@ export async function openFeatures(name: string, options: FeatureOptions): Promi
     );
   }
   return openOnnx(name, options);
+}
+
+/**
+ * Tells results that were measured through features from others, by the name that they have in a log.
+ * @param asked the features as `openFeatures` takes them
+ */
+export async function featuresMatcher(asked: string): Promise<(logged: string) => boolean> {
+  if (asked === 'pixels') return logged => logged === pixelFeatures;
+  if (asked === 'random') return logged => logged === randomFeatures;
+  if (isTowersFolder(asked)) {
+    const name = await towersName(asked);
+    return logged => logged === name;
+  }
+  const names = [`onnx:${asked}`, `clip:${asked}`]; // a precision may follow
+  return logged => names.some(name => logged === name || logged.startsWith(`${name}:`));
 }

@@ -8,8 +8,11 @@ import type { FeatureExtractor } from './extractor.ts';
 
 const SIDE = 8;
 
+/** Their name in results. */
+export const pixelFeatures = `pixels-${SIDE}`;
+
 export class PixelFeatures implements FeatureExtractor {
-  readonly name = `pixels-${SIDE}`;
+  readonly name = pixelFeatures;
   readonly dimension = SIDE * SIDE * 3;
 
   /** @returns [n, 192] in [0, 1] */

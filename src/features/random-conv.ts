@@ -25,8 +25,11 @@ const QUARTERS = 2;
 /** Pictures in one pass. */
 const BATCH = 64;
 
+/** Their name in results. */
+export const randomFeatures = `random-conv-${VERSION}`;
+
 export class RandomFeatures implements FeatureExtractor {
-  readonly name = `random-conv-${VERSION}`;
+  readonly name = randomFeatures;
   readonly dimension = CHANNELS[CHANNELS.length - 1] * QUARTERS * QUARTERS;
   private readonly parameters: Parameters;
   private readonly layers: readonly Conv2d[];

@@ -35,8 +35,12 @@ export async function towersFingerprint(folder: string): Promise<string> {
  * @throws UserError if the weights are damaged
  */
 export async function openTowers(folder: string, encoder: CaptionEncoder): Promise<FeatureExtractor> {
-  const hash = (await towersFingerprint(folder)).slice(0, 8);
-  return new TowerFeatures(`contrastive:${folder}@${hash}`, await loadTowers(join(folder, WEIGHTS)), encoder);
+  return new TowerFeatures(await towersName(folder), await loadTowers(join(folder, WEIGHTS)), encoder);
+}
+
+/** The name of a network's features in results: another training in the same folder has another. */
+export async function towersName(folder: string): Promise<string> {
+  return `contrastive:${folder}@${(await towersFingerprint(folder)).slice(0, 8)}`;
 }
 
 class TowerFeatures implements FeatureExtractor {

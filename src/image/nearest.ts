@@ -53,7 +53,8 @@ export class NearestImages {
    * @param options.except a reference to leave out, to ask for the neighbour of that reference itself
    * @throws RangeError if no reference is left
    */
-  find(picture: Picture, { except = -1 }: { readonly except?: number } = {}): Nearest {
+  find(picture: Picture, options: { readonly except?: number } = {}): Nearest {
+    const { except = -1 } = options;
     const { count, coarse, cells } = this;
     const { width: size, bytes: references } = this.references;
     if (count === 1 && except === 0) throw new RangeError('NearestImages.find: the only reference is left out');

@@ -5,8 +5,7 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { functionCheck, signalCheck } from '../core/checks.ts';
-import type { Picture } from '../image/images.ts';
-import type { Reporter, Session, StageOptions } from '../runs/session.ts';
+import type { Labelled, Reporter, Session, StageOptions } from '../runs/session.ts';
 
 /** Something that happened in long work, in order. One stage is under way at a time. */
 export type ProgressEvent =
@@ -21,7 +20,7 @@ export type ProgressEvent =
   /** A line for people: a warning, or something that was left out. */
   | { readonly type: 'message'; readonly text: string }
   /** Pictures of how far it is. */
-  | { readonly type: 'pictures'; readonly pictures: readonly LabelledPicture[] };
+  | { readonly type: 'pictures'; readonly pictures: readonly Labelled[] };
 
 /** A stage as it begins. */
 export interface StageStart {
@@ -47,12 +46,6 @@ export interface StageStep {
   readonly amount?: number;
   /** In words, e.g. `26.1 dB`. */
   readonly note?: string;
-}
-
-/** A picture with a line under it. */
-export interface LabelledPicture {
-  readonly picture: Picture;
-  readonly label?: string;
 }
 
 /** What all long work of the library takes. */
@@ -132,7 +125,7 @@ class EventReporter implements Reporter {
     this.emit({ type: 'message', text });
   }
 
-  pictures(items: readonly LabelledPicture[]): void {
+  pictures(items: readonly Labelled[]): void {
     this.emit({ type: 'pictures', pictures: items });
   }
 }

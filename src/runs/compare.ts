@@ -11,6 +11,7 @@ import { UserError } from '../core/errors.ts';
 import { shellWord } from '../core/shell.ts';
 import { familyOf } from '../families/families.ts';
 import { partFiles } from '../families/parts.ts';
+import { featuresMatcher } from '../features/open.ts';
 import { writeAtomic } from '../io/atomic.ts';
 import { readSafetensors } from '../io/files.ts';
 import { readJsonLines } from '../io/jsonlines.ts';
@@ -187,18 +188,18 @@ async function evaluateMissing(
   if (!trained) return;
   const { stages, metrics: known } = readHistory(readJsonLines(runPaths(folder).metrics), config, weights);
   const step = stepOf(stages, config);
-  // Features are logged by a longer name, in which the one that was asked for is found.
-  const isKnown = (metric: string, features: string) =>
+  const isKnown = (metric: string, isAsked: (logged: string) => boolean) =>
     known.some(
       result =>
         result.metric === metric &&
         result.row !== 'floor' &&
         (result.step ?? step) >= step &&
-        (result.features === null || result.features.includes(features)),
+        (result.features === null || isAsked(result.features)),
     );
   const missing = new Map<string, string[]>();
   for (const features of request.features) {
-    const lacking = metrics.filter(({ gives }) => !gives.some(({ name }) => isKnown(name, features)));
+    const isAsked = await featuresMatcher(features);
+    const lacking = metrics.filter(({ gives }) => !gives.some(({ name }) => isKnown(name, isAsked)));
     const key = lacking.map(({ name }) => name).join(', ');
     if (lacking.length > 0) missing.set(key, [...(missing.get(key) ?? []), features]);
   }

@@ -11,7 +11,7 @@ import { chooseWeights, expectTrained, expectTrainedWith, runPaths, type WeightK
 import { startBackend } from '../kernels/start.ts';
 import { namedValues } from '../training/loop.ts';
 
-export type { Painter, PainterOptions } from '../families/painter.ts';
+export type { Painter } from '../families/painter.ts';
 
 export interface OpenOptions {
   /**

@@ -9,7 +9,7 @@ import { readSafetensors, writeSafetensors } from '../../src/io/files.ts';
 import { readJsonLines } from '../../src/io/jsonlines.ts';
 import { fingerprint } from '../../src/io/runfolder.ts';
 import { type TensorData, toFloat32 } from '../../src/io/safetensors.ts';
-import { Tessera } from '../../src/runs/tessera.ts';
+import { Tessera } from '../../src/library/tessera.ts';
 import { hardlyTrained, snapshot, temporaryFolder, tessera, writeConfig, writeDrawings } from './program.ts';
 
 const folder = temporaryFolder();

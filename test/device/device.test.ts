@@ -1,9 +1,12 @@
 /** @file What every backend says of itself as a device. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, test } from 'vitest';
 import { selectBackend } from '../../src/device/backends.ts';
 import { activeDevice } from '../../src/device/device.ts';
 import '../../src/kernels/elementwise/elementwise.ts'; // tf.add in the device's own memory
+import { packageRoot } from '../../src/device/native/addon.ts';
 import { onEveryBackend, useNative } from '../support.ts';
 
 onEveryBackend('a device says what it is', async name => {
@@ -35,4 +38,18 @@ test('the precision of the native device follows what was asked for', async ({ s
   if (!precisions.includes('bf16')) skip('this processor has no bf16');
   await selectBackend('native', { precision: 'auto' });
   expect(activeDevice().precision).toBe('bf16');
+});
+
+test('whoever is above device and kernels asks no backend by name', () => {
+  const root = packageRoot();
+  const folders = ['src', 'data', 'tokenizer', 'scripts', 'examples'];
+  const files = folders.flatMap(folder =>
+    readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+      .filter(name => name.endsWith('.ts'))
+      .map(name => join(folder, name)),
+  );
+  const above = files.filter(path => !/^src\/(device|kernels)\//.test(path));
+  expect(above.length).toBeGreaterThan(100);
+  const asking = above.filter(path => /\bactive(Gpu|Native)\b/.test(readFileSync(join(root, path), 'utf8')));
+  expect(asking).toEqual([]);
 });

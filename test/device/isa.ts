@@ -12,7 +12,8 @@ import { generate, imagesOfSeed } from '../../src/families/transformer/generate.
 import { leakySlope } from '../../src/kernels/activation/activation.ts';
 import { attention } from '../../src/kernels/attention/attention.ts';
 import { valueAndGradients } from '../../src/kernels/autodiff.ts';
-import { conv2d, convTranspose2d, upsample2x } from '../../src/kernels/conv/conv.ts';
+import { conv2d, convTranspose2d } from '../../src/kernels/conv/conv.ts';
+import { upsample2x } from '../../src/kernels/grid/grid.ts';
 import { linearCrossEntropy } from '../../src/kernels/headloss/headloss.ts';
 import { linear } from '../../src/kernels/linear/linear.ts';
 import { groupNorm } from '../../src/kernels/norm/norm.ts';

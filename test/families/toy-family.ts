@@ -31,7 +31,7 @@ declare module '../../src/config/run.ts' {
   }
 }
 
-export const tiles = defineFamily({
+defineFamily({
   name: 'tiles',
   sections: { tiles: tilesSchema },
   defaults: { train: { optimizer: 'adamw', lr: 0.1, warmup: 0, ema: 0, evalEvery: 10, saveEvery: 10 } },

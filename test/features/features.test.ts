@@ -12,7 +12,7 @@ import { Contrastive } from '../../src/families/contrastive/contrastive.ts';
 import { saveTowers } from '../../src/families/contrastive/towers.ts';
 import { blur } from '../../src/features/blur.ts';
 import type { FeatureExtractor } from '../../src/features/extractor.ts';
-import { type FeatureOptions, openFeatures } from '../../src/features/open.ts';
+import { type FeatureOptions, featuresMatcher, openFeatures } from '../../src/features/open.ts';
 import { blank, fill, Images, type Picture } from '../../src/image/images.ts';
 import { imagesToTensor } from '../../src/image/pixels.ts';
 import { resizeNearest } from '../../src/image/resize.ts';
@@ -64,6 +64,20 @@ describe('pixels', () => {
     const expected = Float64Array.from(small.data, v => v / 255);
     expectAllclose(rows, [...expected, ...expected], { absolute: 1e-12 });
     await expectSameAlone(features, [noise(1, 24), noise(2, 8)]);
+  });
+});
+
+describe('results in a log', () => {
+  test.each([
+    ['pixels', 'pixels-8', true],
+    ['random', 'random-conv-2', true],
+    ['random', 'random-conv-1', false], // of another network
+    ['Xenova/clip-vit-base-patch32', 'clip:Xenova/clip-vit-base-patch32', true],
+    ['Xenova/clip-vit-base-patch32', 'onnx:Xenova/clip-vit-base-patch32:q8', true],
+    ['Xenova/clip-vit-base-patch32', 'clip:Xenova/clip-vit-base-patch32-other', false],
+    ['features/a', 'contrastive:features/ab@1a2b3c4d', false],
+  ])('through %s are those of %s: %s', async (asked, logged, same) => {
+    expect((await featuresMatcher(asked))(logged)).toBe(same);
   });
 });
 
@@ -120,6 +134,8 @@ describe('a folder of tessera features', () => {
     const { path, model } = await folder(1);
     const features = await openFeatures(path, options);
     expect(features.name).toMatch(/^contrastive:.*towers-1@[0-9a-f]{8}$/);
+    const isLogged = await featuresMatcher(features.name.slice('contrastive:'.length).replace(/@.*/, ''));
+    expect([isLogged(features.name), isLogged(features.name.replace(/.$/, 'x'))]).toEqual([true, false]);
     expect(features.dimension).toBe(6);
     const pictures = [noise(1, 8), noise(2, 8)];
     const expected = tf.tidy(() => model.image(imagesToTensor(Images.of(pictures))).dataSync());

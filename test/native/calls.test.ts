@@ -7,6 +7,7 @@ import { expect, test } from 'vitest';
 import { nativeSources } from '../../scripts/native-calls.ts';
 import { declaredCalls, nativeCall, optional, reads, unpackCall, writes } from '../../src/device/native/calls.ts';
 import { NativeBackend, registerNative } from '../../src/device/native/native.ts';
+import '../../src/kernels/linear/linear.ts';
 import { useNative } from '../support.ts';
 
 const missing = registerNative();
@@ -54,16 +55,20 @@ test.skipIf(missing !== undefined)('C++ refuses what would leave an array', asyn
   const [x, weight, y] = [6, 12, 8].map(n => new Float32Array(n)); // 2 x 3 times 3 x 4
   const call = (views: readonly (ArrayBufferView | null)[], numbers: readonly number[]) => () =>
     backend.callPacked('linear', views, numbers);
-  const good = [2, 4, 3, 0, 0];
+  const names = Object.keys(declaredCalls().get('linear')?.numbers ?? {});
+  const numbers = (given: Readonly<Record<string, number>>) => names.map(name => given[name] ?? 0);
+  const good = numbers({ M: 2, N: 4, K: 3 });
   expect(call([x, weight, null, null, y, null], good)).not.toThrow();
   expect(call([x, weight, null, null, y.subarray(1), null], good)).toThrow('linear: y has less than M * N elements');
   expect(call([x, weight, y.subarray(5), null, y, null], good)).toThrow('linear: bias has less than N elements');
   expect(call([x, null, null, null, y, null], good)).toThrow('linear: weight has less than N * K elements');
   expect(call([x, new Uint8Array(12), null, null, y, null], good)).toThrow('linear: weight');
   for (const M of [-1, Number.NaN, 2 ** 60, 2 ** 40]) {
-    expect(call([x, weight, null, null, y, null], [M, 4, 3, 0, 0])).toThrow('linear: ');
+    expect(call([x, weight, null, null, y, null], numbers({ M, N: 4, K: 3 }))).toThrow('linear: ');
   }
-  expect(call([x, weight, null, null, y, null], [2, 4, 3, 9, 0])).toThrow('linear: activation is not what');
+  expect(call([x, weight, null, null, y, null], numbers({ M: 2, N: 4, K: 3, activation: 9 }))).toThrow(
+    'linear: activation is not what',
+  );
   expect(call([x, weight, null, null, y], good)).toThrow('other buffers or numbers than this build takes');
   expect(call([x, weight, null, null, y, null], good.slice(1))).toThrow('other buffers or numbers');
 });

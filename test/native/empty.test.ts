@@ -11,8 +11,9 @@ import { dropoutAdd, gelu, leakySlope, silu, swiglu } from '../../src/kernels/ac
 import { attention } from '../../src/kernels/attention/attention.ts';
 import { valueAndGradients } from '../../src/kernels/autodiff.ts';
 import { gumbelSoftmax, klToUniform } from '../../src/kernels/categorical/categorical.ts';
-import { conv2d, convTranspose2d, patchify, unpatchify, upsample2x } from '../../src/kernels/conv/conv.ts';
+import { conv2d, convTranspose2d } from '../../src/kernels/conv/conv.ts';
 import { embedding } from '../../src/kernels/embedding/embedding.ts';
+import { patchify, unpatchify, upsample2x } from '../../src/kernels/grid/grid.ts';
 import { linearCrossEntropy } from '../../src/kernels/headloss/headloss.ts';
 import { linear } from '../../src/kernels/linear/linear.ts';
 import { groupNorm, layerNorm, rmsNorm } from '../../src/kernels/norm/norm.ts';

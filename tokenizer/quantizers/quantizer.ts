@@ -17,7 +17,7 @@ export interface TrainingMoment {
 
 /** A batch on its way from encoder to decoder, while training. */
 export interface Quantized {
-  /** [B, h, w, outputs]: decoder input, differentiable by the encoder's output. */
+  /** Decoder input, [B, h, w, outputs]; differentiable by the encoder's output. */
   readonly vectors: Tensor;
   /** Terms to add to the loss, weighted already; scalars. */
   readonly losses: Readonly<Record<string, Tensor>>;

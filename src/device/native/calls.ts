@@ -173,17 +173,45 @@ export function numberPlaces(numbers: Numbers): {
   return { places, count };
 }
 
+/** The names of a declaration in their order, so that a call need not ask for them. */
+export interface Names {
+  readonly buffers: readonly string[];
+  readonly numbers: readonly string[];
+}
+
+const namesOfGroups = new WeakMap<object, Names>();
+
+/** The names of a call's or a slot's buffers and numbers. */
+export function namesOf(group: { readonly buffers: Buffers; readonly numbers: Numbers }): Names {
+  let names = namesOfGroups.get(group);
+  if (names === undefined) {
+    names = { buffers: Object.keys(group.buffers), numbers: Object.keys(group.numbers) };
+    namesOfGroups.set(group, names);
+  }
+  return names;
+}
+
 /** Appends numbers as C++ gets them: names as their place in the list, flags as 0 or 1. */
-export function packNumbers(specs: Numbers, given: Readonly<Record<string, unknown>>, packed: number[]): void {
-  for (const name in specs) {
-    const spec = specs[name];
+export function packNumbers(
+  names: readonly string[],
+  specs: Numbers,
+  given: Readonly<Record<string, unknown>>,
+  packed: number[],
+): void {
+  for (const name of names) {
     const value = given[name];
     if (typeof value === 'number') packed.push(value);
-    else if (typeof value === 'boolean') packed.push(value ? 1 : 0);
-    else if (Array.isArray(value) && value.length === widthOf(spec)) packed.push(...(value as number[]));
-    else if (typeof spec === 'object' && 'names' in spec && spec.names.includes(value as string)) {
-      packed.push(spec.names.indexOf(value as string));
-    } else throw new Error(`native: number ${name} is not what its kernel declares`);
+    else packNamed(name, specs[name], value, packed);
+  }
+}
+
+function packNamed(name: string, spec: NumberSpec, value: unknown, packed: number[]): void {
+  if (typeof value === 'boolean') packed.push(value ? 1 : 0);
+  else if (Array.isArray(value) && value.length === widthOf(spec)) packed.push(...(value as number[]));
+  else {
+    const place = typeof spec === 'object' && 'names' in spec ? spec.names.indexOf(value as string) : -1;
+    if (place < 0) throw new Error(`native: number ${name} is not what its kernel declares`);
+    packed.push(place);
   }
 }
 

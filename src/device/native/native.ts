@@ -18,6 +18,7 @@ import {
   type GivenSlot,
   type NativeCall,
   type NumberSpec,
+  namesOf,
   packNumbers,
 } from './calls.ts';
 import { MemoryPool } from './pool.ts';
@@ -123,13 +124,24 @@ export class NativeBackend extends cpu.MathBackendCPU implements Device {
   ): void {
     const views: (ArrayBufferView | null)[] = [];
     const packed: number[] = [];
-    for (const name in call.buffers) views.push(this.viewOf(buffers[name]));
-    packNumbers(call.numbers, numbers, packed);
-    for (const slot of slots) {
-      for (const name in call.slots?.buffers) views.push(this.viewOf(slot.buffers[name]));
-      packNumbers(call.slots?.numbers ?? {}, slot.numbers, packed);
-    }
+    this.pack(call, { buffers, numbers }, views, packed);
+    if (call.slots !== undefined) for (const slot of slots) this.pack(call.slots, slot, views, packed);
     this.callPacked(call.kernel, views, packed);
+  }
+
+  /** Appends the buffers and numbers of a call or a slot in the order of its declaration. */
+  private pack(
+    group: Pick<NativeCall, 'buffers' | 'numbers'>,
+    given: {
+      readonly buffers: Readonly<Record<string, TensorInfo | ArrayBufferView | null | undefined>>;
+      readonly numbers: Readonly<Record<string, unknown>>;
+    },
+    views: (ArrayBufferView | null)[],
+    packed: number[],
+  ): void {
+    const names = namesOf(group);
+    for (const name of names.buffers) views.push(this.viewOf(given.buffers[name]));
+    packNumbers(names.numbers, group.numbers, given.numbers, packed);
   }
 
   private viewOf(buffer: TensorInfo | ArrayBufferView | null | undefined): ArrayBufferView | null {

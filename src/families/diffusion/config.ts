@@ -4,7 +4,7 @@ import { belowOne, count, fraction, positive } from '../../config/fields.ts';
 import { type RunConfig, rejectConfig } from '../../config/run.ts';
 import { checkText, textSections } from '../contrastive/config.ts';
 
-export const preconditionings = ['edm', 'flow'] as const;
+const preconditionings = ['edm', 'flow'] as const;
 
 /** The denoiser and its noise. */
 export const diffusionSchema = z.object({

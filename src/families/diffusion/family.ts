@@ -4,7 +4,7 @@ import { defineFamily } from '../family.ts';
 import { describeChecks } from '../words.ts';
 import { checkDiffusion, diffusionSections } from './config.ts';
 
-export const diffusion = defineFamily({
+defineFamily({
   name: 'diffusion',
   sections: diffusionSections,
   defaults: {

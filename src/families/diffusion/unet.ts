@@ -14,7 +14,7 @@ import { expectShape, ShapeError } from '../../core/errors.ts';
 import type { Random } from '../../core/random.ts';
 import { dropout } from '../../kernels/activation/activation.ts';
 import { attention } from '../../kernels/attention/attention.ts';
-import { patchify, unpatchify } from '../../kernels/conv/conv.ts';
+import { patchify, unpatchify } from '../../kernels/grid/grid.ts';
 import { groupNorm } from '../../kernels/norm/norm.ts';
 import { splitHeads } from '../../kernels/rope/rope.ts';
 import { Conv2d, Linear } from '../../nn/layers.ts';

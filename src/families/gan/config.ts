@@ -5,8 +5,8 @@ import { type RunConfig, rejectConfig } from '../../config/run.ts';
 import { checkText, textSections } from '../contrastive/config.ts';
 
 export const ganLosses = ['minimax', 'nonsaturating', 'hinge', 'relativistic'] as const;
-export const predictions = ['none', 'G', 'both'] as const;
-export const augmentations = ['colour', 'translation', 'cutout'] as const;
+const predictions = ['none', 'G', 'both'] as const;
+const augmentations = ['colour', 'translation', 'cutout'] as const;
 
 /** The generator, the discriminator and their game. */
 export const ganSchema = z.object({

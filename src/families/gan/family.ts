@@ -28,7 +28,7 @@ const words = {
   },
 };
 
-export const dcgan = defineFamily({
+defineFamily({
   ...shared,
   name: 'dcgan',
   defaults: {
@@ -55,7 +55,7 @@ export const dcgan = defineFamily({
   create: async making => (await import('./model.ts')).createGan(making, 'dcgan'),
 });
 
-export const r3gan = defineFamily({
+defineFamily({
   ...shared,
   name: 'r3gan',
   // The penalties' weight is the paper's at 64 pixels, the learning rate that of narrower networks.

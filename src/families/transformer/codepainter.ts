@@ -50,6 +50,7 @@ export interface Painting {
   readonly total: number;
 }
 
+/** What a painter is put together of. */
 export interface CodePainterParts {
   readonly folder: string;
   readonly config: RunConfig;
@@ -62,18 +63,24 @@ export interface CodePainterParts {
 
 /** A transformer and its two tokenizers. */
 export class CodePainter {
+  /** Of the run. */
   readonly folder: string;
   readonly config: RunConfig;
+  /** Captions to ids and back. */
   readonly captions: BpeTokenizer;
+  /** @internal */
   readonly patch: PatchTokenizer;
   /** The patch tokenizer as it takes pictures. */
   readonly codec: PictureCodec;
+  /** @internal */
   readonly model: Dalle;
+  /** The training step of the weights; 0 while they are being trained. */
   readonly step: number;
   /** Works that use the weights at this moment. */
   private uses = 0;
   private disposed = false;
 
+  /** @internal */
   constructor(parts: CodePainterParts) {
     this.folder = parts.folder;
     this.config = parts.config;
@@ -115,7 +122,8 @@ export class CodePainter {
 
   /**
    * Paints any pictures at once, yielding them as they appear; the last yield is finished. Captions that come again are
-   * read once.
+   * read once. Trusts its arguments.
+   * @internal
    * @param request.previews whether unfinished pictures are decoded too; default false
    */
   async *paintOrders(

@@ -3,7 +3,7 @@ import { codebookSizeOf } from '../../config/patch.ts';
 import { defineFamily } from '../family.ts';
 import { checkTransformer, transformerSections } from './config.ts';
 
-export const transformer = defineFamily({
+defineFamily({
   name: 'transformer',
   sections: transformerSections,
   check: checkTransformer,

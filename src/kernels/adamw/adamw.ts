@@ -54,9 +54,6 @@ const squaredNormCall = nativeCall({
   work: () => ({ shape: '' }),
 });
 
-/** Where squaredNorm's kernel leaves its result. */
-const sum = new Float64Array(1);
-
 /** One parameter and what goes with it; all of one shape. */
 export interface AdamwSlot {
   readonly value: Variable;
@@ -128,6 +125,7 @@ const sumSquares = defineUnrecorded<readonly Tensor[], Promise<number>>({
   name: 'SquaredNorm',
   reference: tensors => addUp(tf.tidy(() => tf.stack(tensors.map(x => tf.sum(tf.square(x)))))),
   native: async (tensors, backend) => {
+    const sum = new Float64Array(1);
     let total = 0;
     for (let i = 0; i < tensors.length; i += TENSORS_A_CALL) {
       const slots = tensors.slice(i, i + TENSORS_A_CALL).map(x => ({ buffers: { x }, numbers: { size: x.size } }));

@@ -1,7 +1,6 @@
 /**
- * @file Convolution with fused bias, activation and residual, and the three ways images change their grid: nearest
- * doubling, cutting into patches and putting patches together. Images are [B, H, W, C]. C++: native/conv.cc, where the
- * patches of a convolution exist only inside the packing of a matrix product (implicit im2col).
+ * @file Convolution with fused bias, activation and residual. Images are [B, H, W, C]. C++: native/conv.cc, where the patches
+ * of a convolution exist only inside the packing of a matrix product (implicit im2col).
  */
 import type { Tensor, TensorInfo } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
@@ -16,11 +15,10 @@ import {
   writes,
 } from '../../device/native/calls.ts';
 import type { InputInfos, NativeBackend } from '../../device/native/native.ts';
-import { defineProduct, once, productChoices, throughActivation } from '../linear/linear.ts';
+import { defineProduct, once, throughActivation } from '../linear/linear.ts';
 import { type Activation, activateReference, activationNumber } from '../pointwise.ts';
 import { type Attributes, defineKernel, type Inputs, recording, run } from '../registry.ts';
 import { convInputGradientWebgpu, convWebgpu, convWeightGradientWebgpu } from './webgpu.ts';
-import { patchifyWebgpu, unpatchifyWebgpu, upsample2xGradientWebgpu, upsample2xWebgpu } from './webgpu-grid.ts';
 
 const MOST_TAPS = 64; // kMostTaps in native/conv_pack.h
 
@@ -87,35 +85,6 @@ const conv2dWeightGradientCall = nativeCall({
   work: convolutionWork,
 });
 
-const gridNumbers = { B: 'size', H: 'size', W: 'size', C: 'size' } as const;
-
-const upsample2xCall = nativeCall({
-  kernel: 'upsample2x',
-  buffers: { x: reads('B * H * W * C'), y: writes('4 * B * H * W * C') },
-  numbers: gridNumbers,
-});
-
-const upsample2xGradientCall = nativeCall({
-  kernel: 'upsample2xGradient',
-  buffers: { dy: reads('4 * B * H * W * C'), dx: writes('B * H * W * C') },
-  numbers: gridNumbers,
-});
-
-/** B, H, W and C are the image's; `size` is the side of a patch. */
-const patchNumbers = { ...gridNumbers, size: 'size' } as const;
-
-const patchifyCall = nativeCall({
-  kernel: 'patchify',
-  buffers: { x: reads('B * H * W * C'), y: writes('B * H * W * C') },
-  numbers: patchNumbers,
-});
-
-const unpatchifyCall = nativeCall({
-  kernel: 'unpatchify',
-  buffers: { x: reads('B * H * W * C'), y: writes('B * H * W * C') },
-  numbers: patchNumbers,
-});
-
 type Image = readonly [batch: number, height: number, width: number, channels: number];
 
 function imageOf(shape: readonly number[]): Image {
@@ -137,10 +106,10 @@ function sizesOf(xShape: readonly number[], weightShape: readonly number[], stri
 }
 
 /** What the C++ kernels are told. */
-function numbersOf({ x, weight, stride }: Sizes, attributes: Attributes, backend: NativeBackend) {
+function numbersOf({ x, weight, stride }: Sizes, { activation }: Attributes, { precision }: NativeBackend) {
   const [B, H, W, C] = x;
   const [O, KH, KW] = weight;
-  return { B, H, W, C, O, KH, KW, stride, ...productChoices(attributes, backend) };
+  return { B, H, W, C, O, KH, KW, stride, activation: activation as Activation, precision };
 }
 
 /** What the WGSL kernels are told. */
@@ -356,113 +325,4 @@ export function convTranspose2d(x: Tensor, weight: Tensor): Tensor {
   }
   const size = { height: 2 * bound.H, width: 2 * bound.W };
   return run('Conv2dInputGradient', { dy: x, weight }, { stride: 2, activation: 'none', ...size })[0];
-}
-
-defineKernel({
-  name: 'Upsample2x',
-  reference: ({ x }) => {
-    const [B, H, W, C] = imageOf(x.shape);
-    const lines = tf.reshape(tf.concat([x, x], 3), [B * H, 2 * W * C]);
-    return [tf.reshape(tf.concat([lines, lines], 1), [B, 2 * H, 2 * W, C])];
-  },
-  native: ({ x }, _, backend) => {
-    const [B, H, W, C] = imageOf(x.shape);
-    const y = backend.output([B, 2 * H, 2 * W, C]);
-    backend.call(upsample2xCall, { x, y }, { B, H, W, C });
-    return [y];
-  },
-  webgpu: upsample2xWebgpu,
-  gradient: { saveInputs: [], run: ([dy]) => ({ x: () => run('Upsample2xGradient', { dy: dy as Tensor })[0] }) },
-});
-
-defineKernel({
-  name: 'Upsample2xGradient',
-  reference: ({ dy }) => {
-    const [B, H2, W2, C] = imageOf(dy.shape);
-    const lines = tf.sum(tf.reshape(dy, [(B * H2) / 2, 2, W2 * C]), 1);
-    return [tf.reshape(tf.sum(tf.reshape(lines, [-1, 2, C]), 1), [B, H2 / 2, W2 / 2, C])];
-  },
-  native: ({ dy }, _, backend) => {
-    const [B, H2, W2, C] = imageOf(dy.shape);
-    const dx = backend.output([B, H2 / 2, W2 / 2, C]);
-    backend.call(upsample2xGradientCall, { dy, dx }, { B, H: H2 / 2, W: W2 / 2, C });
-    return [dx];
-  },
-  webgpu: upsample2xGradientWebgpu,
-});
-
-/**
- * Doubles an image by repeating each pixel (nearest neighbour).
- * @param x [B, H, W, C] float32
- * @returns [B, 2H, 2W, C], owned by the caller
- */
-export function upsample2x(x: Tensor): Tensor {
-  expectShape('upsample2x: x', x.shape, ['B', 'H', 'W', 'C']);
-  return run('Upsample2x', { x })[0];
-}
-
-defineKernel({
-  name: 'Patchify',
-  reference: ({ x }, { p }) => {
-    const [B, H, W, C] = imageOf(x.shape);
-    const size = p as number;
-    const rows = tf.transpose(tf.reshape(x, [(B * H) / size, size, W / size, size * C]), [0, 2, 1, 3]);
-    return [tf.reshape(rows, [B, H / size, W / size, size * size * C])];
-  },
-  native: ({ x }, { p }, backend) => {
-    const [B, H, W, C] = imageOf(x.shape);
-    const size = p as number;
-    const y = backend.output([B, H / size, W / size, size * size * C]);
-    backend.call(patchifyCall, { x, y }, { B, H, W, C, size });
-    return [y];
-  },
-  webgpu: patchifyWebgpu,
-  gradient: {
-    saveInputs: [],
-    run: ([dy], _, { p }) => ({ x: () => run('Unpatchify', { x: dy as Tensor }, { p })[0] }),
-  },
-});
-
-defineKernel({
-  name: 'Unpatchify',
-  reference: ({ x }, { p }) => {
-    const [B, h, w, D] = imageOf(x.shape);
-    const size = p as number;
-    const rows = tf.transpose(tf.reshape(x, [B * h, w, size, D / size]), [0, 2, 1, 3]);
-    return [tf.reshape(rows, [B, h * size, w * size, D / size / size])];
-  },
-  native: ({ x }, { p }, backend) => {
-    const [B, h, w, D] = imageOf(x.shape);
-    const size = p as number;
-    const [H, W, C] = [h * size, w * size, D / size / size];
-    const y = backend.output([B, H, W, C]);
-    backend.call(unpatchifyCall, { x, y }, { B, H, W, C, size });
-    return [y];
-  },
-  webgpu: unpatchifyWebgpu,
-  gradient: { saveInputs: [], run: ([dy], _, { p }) => ({ x: () => run('Patchify', { x: dy as Tensor }, { p })[0] }) },
-});
-
-/**
- * Cuts an image into p x p patches; a patch's values run over (line, column, channel).
- * @param x [B, H, W, C] float32, H and W multiples of p
- * @returns [B, H/p, W/p, p p C], owned by the caller
- * @throws ShapeError if p does not divide H and W
- */
-export function patchify(x: Tensor, p: number): Tensor {
-  const { H, W } = expectShape('patchify: x', x.shape, ['B', 'H', 'W', 'C']);
-  if (H % p !== 0 || W % p !== 0) throw new ShapeError(`patchify: x: expected multiples of ${p}, got ${H} x ${W}`);
-  return run('Patchify', { x }, { p })[0];
-}
-
-/**
- * The inverse of `patchify`.
- * @param x [B, h, w, p p C] float32
- * @returns [B, h p, w p, C], owned by the caller
- * @throws ShapeError if p p does not divide the last axis
- */
-export function unpatchify(x: Tensor, p: number): Tensor {
-  const { D } = expectShape('unpatchify: x', x.shape, ['B', 'h', 'w', 'D']);
-  if (D % (p * p) !== 0) throw new ShapeError(`unpatchify: x: expected a multiple of ${p * p} channels, got ${D}`);
-  return run('Unpatchify', { x }, { p })[0];
 }

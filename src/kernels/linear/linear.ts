@@ -74,20 +74,16 @@ const linearWeightGradientCall = nativeCall({
   work: productWork,
 });
 
-/** The numbers that every kernel with products and an activation takes. */
-export function productChoices(attributes: Attributes, { precision }: NativeBackend) {
-  return { activation: attributes.activation as Activation, precision };
-}
-
 /** dy times the activation's slope, where there was one. */
 export function throughActivation({ dy, pre }: Inputs, activation: Activation): Tensor {
   return pre === undefined ? dy : tf.mul(dy, activationSlopeReference(pre, activation));
 }
 
-/** The sizes of a product x [..., K] with a weight [N, K]. */
-function sizes(x: TensorInfo, weight: TensorInfo): { M: number; N: number; K: number } {
+/** A product of rows (all axes but the last) with a weight [N, K], or a gradient of it, as the C++ kernels are told. */
+function problemOf(rows: TensorInfo, weight: TensorInfo, { activation }: Attributes, { precision }: NativeBackend) {
   const [N, K] = weight.shape;
-  return { M: tf.util.sizeFromShape(x.shape.slice(0, -1)), N, K };
+  const M = tf.util.sizeFromShape(rows.shape.slice(0, -1));
+  return { M, N, K, activation: activation as Activation, precision };
 }
 
 function flatten(x: Tensor): Tensor {
@@ -105,7 +101,7 @@ function linearReference({ x, weight, bias, residual }: Inputs, { activation }: 
 
 function linearNative(inputs: InputInfos, attributes: Attributes, backend: NativeBackend, keepPre: boolean) {
   const { x, weight, bias, residual } = inputs;
-  const problem = { ...sizes(x, weight), ...productChoices(attributes, backend) };
+  const problem = problemOf(x, weight, attributes, backend);
   const shape = [...x.shape.slice(0, -1), problem.N];
   const outputs = [backend.output(shape), ...(keepPre ? [backend.output(shape)] : [])];
   const [y, pre] = outputs;
@@ -184,7 +180,7 @@ defineKernel({
     return [tf.reshape(tf.matMul(flatten(g), weight), [...g.shape.slice(0, -1), weight.shape[1] as number])];
   },
   native: ({ dy, weight, pre }, attributes, backend) => {
-    const problem = { ...sizes(dy, weight), ...productChoices(attributes, backend) };
+    const problem = problemOf(dy, weight, attributes, backend);
     const dx = backend.output([...dy.shape.slice(0, -1), problem.K]);
     backend.call(linearInputGradientCall, { dy, weight, pre, dx }, problem);
     return [dx];
@@ -204,7 +200,8 @@ defineKernel({
     const M = tf.util.sizeFromShape(dy.shape.slice(0, -1));
     const dW = backend.output([N, K]);
     const db = backend.output([N]);
-    const problem = { M, N, K, ...productChoices(attributes, backend) };
+    const { precision } = backend;
+    const problem = { M, N, K, activation: attributes.activation as Activation, precision };
     backend.call(linearWeightGradientCall, { dy, x, pre, dWeight: dW, dBias: db }, problem);
     return [dW, db];
   },

@@ -6,8 +6,8 @@ import { UserError } from '../../../src/core/errors.ts';
 import type { Painting, PaintOptions } from '../../../src/families/transformer/codepainter.ts';
 import { decodePicture } from '../../../src/image/decode.ts';
 import { blank } from '../../../src/image/images.ts';
+import { Tessera } from '../../../src/library/tessera.ts';
 import { openPainter } from '../../../src/runs/open-painter.ts';
-import { Tessera } from '../../../src/runs/tessera.ts';
 import { draw, hardlyTrained, temporaryFolder, tessera, writeConfig, writeDrawings } from '../../cli/program.ts';
 
 const folder = temporaryFolder();
