@@ -1,8 +1,9 @@
 /**
- * @file One training loop for every model: a `Task` gives batches, losses and checks; the loop steps the optimizer (or,
- * in a game, every player's optimizer in turn), measures, keeps the best on validation, saves, and resumes as if it had never stopped. A step's randomness and data
- * depend only on the seed and the step's number (or on a cursor that the task saves), so that a killed and resumed run
- * ends bit for bit where an unbroken one does. Knows nothing of captions, images or files but its own state.
+ * @file One training loop for every model: a `Task` gives batches, losses and checks; the loop lets every player move in turn
+ * (a model that minimises one loss is a game of one), measures, keeps the best on validation, saves, and resumes as if it
+ * had never stopped. A step's randomness and data depend only on the seed and the step's number (or on a cursor that the
+ * task saves), so that a killed and resumed run ends bit for bit where an unbroken one does. Knows nothing of captions,
+ * images or files but its own state.
  */
 import { join } from 'node:path';
 import { setImmediate as turnOfEventLoop } from 'node:timers/promises';
