@@ -48,8 +48,8 @@ export interface Quantizer {
   initialize?(encoded: Tensor, random: Random): Promise<void>;
   /** Once after every optimizer step, with the `observed` of that step (which stay the caller's). */
   afterStep?(observed: readonly Tensor[], moment: TrainingMoment): Promise<void>;
-  /** Takes in what `afterStep` has left on a GPU, so that `state` is up to date. */
-  settle?(): Promise<void>;
+  /** Reads what `afterStep` left on the device to be read later, so that `state` is up to date. */
+  readObserved?(): Promise<void>;
   state(): QuantizerState;
   /** @throws Error if the state is not of this quantizer */
   loadState(state: QuantizerState): void;
