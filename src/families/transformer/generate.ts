@@ -78,7 +78,7 @@ export async function* generate(
   if (given !== undefined) for (let i = 0; i < images; i++) codes.set(given.subarray(0, known), i * N);
 
   const forced = (place: number) => given?.[place] ?? -1;
-  const { logits, decoder } = start(model, request, known);
+  const { logits, decoder } = await start(model, request, known);
   let sampler: CodeSampler | undefined;
   try {
     const plan = { images, options: request, forced, numbers: numbersOf(randoms, known, N, forced) };
@@ -192,8 +192,15 @@ function knownPrefix(given: Int32Array | undefined, N: number): number {
   return known;
 }
 
-/** Reads every caption once and gives each of its images, and its uncaptioned twin, a row of its own. */
-function start(model: Dalle, request: GenerateRequest, known: number): { logits: Tensor; decoder: Decoder } {
+/**
+ * Reads every caption once and gives each of its images, and its uncaptioned twin, a row of its own. The event loop turns
+ * before the reading, which is the longest single step, and after it.
+ */
+async function start(
+  model: Dalle,
+  request: GenerateRequest,
+  known: number,
+): Promise<{ readonly logits: Tensor; readonly decoder: Decoder }> {
   const { captions, cfgScale = 1, given } = request;
   const guided = cfgScale !== 1;
   const read = guided ? [...captions, model.emptyCaption()] : captions;
@@ -204,8 +211,10 @@ function start(model: Dalle, request: GenerateRequest, known: number): { logits:
   });
   const before = new Int32Array(read.length * known);
   if (given !== undefined) for (let i = 0; i < read.length; i++) before.set(given.subarray(0, known), i * known);
+  await turnOfEventLoop();
   const shared = createDecoder(model, read.length);
   const logits = shared.start(ids, before);
+  await turnOfEventLoop();
 
   const rows = request.images.map(({ caption }) => caption);
   if (guided) rows.push(...new Array<number>(rows.length).fill(captions.length));
