@@ -21,7 +21,12 @@ const require = createRequire(import.meta.url);
 /** The tests whose calls are recorded: those of the kernels first, as records of a kernel are limited. */
 const recorded = [
   ['test/kernels', 'test/native/empty.test.ts'],
-  ['decoder', 'generate', 'dalle', 'optim', 'tokenizer/patch'].map(name => `test/${name}.test.ts`).concat('test/nn'),
+  [
+    ...['decoder', 'generate', 'dalle'].map(name => `test/families/transformer/${name}.test.ts`),
+    'test/training/optimizer.test.ts',
+    'test/tokenizer/patch.test.ts',
+    'test/nn',
+  ],
 ];
 
 const files = [...kernelSources, join(root, 'test', 'native', 'replay.cc')];
