@@ -1,6 +1,7 @@
 // Drawing a code from softmax(logits / temperature), cut to the top k and the top p. Each row goes through a handful of
 // passes; what top-k and top-p leave out is found by a histogram over the weights' leading bits, so that only the weights
-// of the one bin at the edge are ever sorted.
+// of the one bin at the edge are ever sorted. A logit that is NaN or minus infinity is never drawn; an image without any
+// other has no code, which its log-probability of NaN says.
 #include <algorithm>
 #include <cfloat>
 #include <cmath>

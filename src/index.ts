@@ -43,7 +43,7 @@ export type { Nearest, NearestImages } from './image/nearest.ts';
 export { encodePng, readPngText } from './image/png.ts';
 export type { CodeSet } from './io/codes.ts';
 export { type WeightKind, weightKinds } from './io/runfolder.ts';
-export type { TensorData } from './io/safetensors.ts';
+export type { TensorArray, TensorData } from './io/safetensors.ts';
 export {
   type Attributes,
   defineKernel,
@@ -123,3 +123,4 @@ export type { Labelled, Reporter, Session, StageOptions, Update } from './runs/s
 export type { CaptionedImages, EncodeCaptions, ImageStream } from './training/captioned.ts';
 export type { Losses, Metrics, Task, TaskState, Weights } from './training/loop.ts';
 export type { BatchOf, Player } from './training/moves.ts';
+export type { OptimizerConfig } from './training/optimizer.ts';

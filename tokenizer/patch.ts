@@ -165,8 +165,8 @@ export class PatchTokenizer implements Tokenizer<Tensor, Tensor> {
   }
 
   /** Brings `state` up to date, which on a GPU is behind. */
-  async settle(): Promise<void> {
-    await this.quantizer.settle?.();
+  async readObserved(): Promise<void> {
+    await this.quantizer.readObserved?.();
   }
 
   /** What a resumed training needs besides the parameters. */

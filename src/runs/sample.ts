@@ -1,4 +1,4 @@
-/** @file `tessera sample`: paints captions into files, with completion, inpainting, reranking and nearest images. */
+/** @file Painting captions into files, with completion, inpainting, reranking and nearest images. */
 
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -22,7 +22,7 @@ import { writeJson } from '../io/files.ts';
 import { chooseWeights, fingerprint, runPaths, type WeightKind } from '../io/runfolder.ts';
 import { type CompletionFlags, readCompletion } from './completion.ts';
 import { openPainter } from './open-painter.ts';
-import { loadClip, rank } from './rerank.ts';
+import { type Clip, loadClip, rank } from './rerank.ts';
 import { splitDataset } from './run-images.ts';
 import { downloads, type EngineFlags, runOrShipped, type Session, startEngine, unlessStopped } from './session.ts';
 
@@ -108,8 +108,31 @@ function checkFamilyFlags(request: Chosen, config: RunConfig): void {
 /** Side that images are reduced to before they are compared. */
 const COMPARED = 64;
 
-/** Paints every caption of `text` (separated by |) and writes the images, a grid of each caption, and prints the paths. */
-export async function sampleRun(session: Session, asked: SampleRequest): Promise<void> {
+/** Something that was written. */
+export interface Written {
+  /** A caption's folder of images with their grid.png, or the grid of all captions. */
+  readonly path: string;
+  /** In the folder. */
+  readonly images?: number;
+}
+
+/** What a run paints with, and what is done with its pictures. */
+interface Studio {
+  readonly painter: Painter;
+  readonly request: SampleRequest;
+  /** What the files say of how they were made. */
+  readonly made: Facts;
+  readonly completion?: Completion;
+  readonly ranker?: Clip;
+  readonly nearest?: TrainingImages;
+}
+
+/**
+ * Paints every caption of `text` (separated by |) and writes the images and a grid of each caption, and one of all.
+ * @returns what is written, as soon as it is
+ * @throws UserError if flags do not go together or the run's family cannot follow them, or it was stopped
+ */
+export async function* sampleRun(session: Session, asked: SampleRequest): AsyncGenerator<Written, void> {
   checkFlags(asked);
   const request = { ...asked, run: runOrShipped(session, asked.run) };
   const captions = request.text
@@ -117,72 +140,80 @@ export async function sampleRun(session: Session, asked: SampleRequest): Promise
     .map(caption => caption.trim())
     .filter((caption, _, all) => caption !== '' || all.length === 1); // a | at the end asks for nothing
   checkFamilyFlags(request, await readRun(request.run, 'sample'));
-  const backend = await startEngine(session, request);
-  const weights = chooseWeights(request.run, request.weights);
-  const painter = await openPainter(request.run, {
-    weights,
-    backend: request.backend,
-    precision: request.precision,
-  });
-  const made = {
-    run: asked.run ?? 'models/emoji', // not where the package lies on this machine
-    family: painter.family,
-    weights,
-    weights_sha256: await fingerprint(runPaths(request.run).weights[weights]),
-    backend,
-    ...settings(request, painter.config),
-  };
-  const completion = painter.codes === undefined ? undefined : await readCompletion(painter.codes, request);
-  const ranker = request.rerank === undefined ? undefined : await loadClip(request.rerank, downloads(session));
-  const nearest =
-    request.nearest && request.data !== undefined
-      ? await trainingImages(session, request.data, painter.config.images)
-      : undefined;
+  const studio = await openStudio(session, request, asked.run ?? 'models/emoji'); // not where the package lies here
   await mkdir(request.outputsDir, { recursive: true }); // before the painting, which may take long
   const folders = new Set<string>();
   const sheet: Cell[] = [];
   try {
     for (const caption of captions) {
-      const cut = painter.cutAt(caption);
-      if (cut !== undefined) {
-        session.reporter.message(`"${shortened(caption)}" is longer than ${cut} ids and was cut`);
-      }
-      const painted = await paintCaption(session, painter, request, { caption, completion });
-      const samples = ranker === undefined ? painted : await rerank(ranker, caption, painted, request.numImages);
-      const folder = join(request.outputsDir, folderName(caption, folders));
-      await mkdir(folder, { recursive: true });
-      for (const sample of samples) {
-        const path = join(folder, `${sample.index}.png`);
-        await writeAtomic(path, await encodePng(sample.picture, { text: describe(sample, made) }));
-      }
-      await writeJson(join(folder, 'caption.json'), {
-        caption,
-        ...made,
-        images: samples.map(s => s.index),
-      });
-      const cells = nearest === undefined ? samples.map(({ picture }) => ({ picture })) : withNearest(samples, nearest);
-      await writeAtomic(
-        join(folder, 'grid.png'),
-        await encodePng(await layOut(cells, caption, painter, nearest !== undefined)),
-      );
+      const samples = await sampleCaption(session, studio, caption);
+      const path = join(request.outputsDir, folderName(caption, folders));
+      await writeSamples(path, studio, { caption, samples });
       sheet.push(...samples.map(({ picture }) => ({ picture, label: caption || '(no caption)' })));
-      session.print(`${folder}: ${samples.length} images, grid.png`);
+      yield { path, images: samples.length };
     }
     if (captions.length > 1) {
-      const columns = request.numImages > 1 ? request.numImages : Math.min(6, sheet.length);
-      const picture = await drawSheet(sheet, {
-        columns: Math.min(columns, 12),
-        cellScale: scaleOf(painter),
-        title: 'Samples',
-      });
+      const columns = Math.min(request.numImages > 1 ? request.numImages : Math.min(6, sheet.length), 12);
+      const picture = await drawSheet(sheet, { columns, cellScale: scaleOf(studio.painter), title: 'Samples' });
       const path = join(request.outputsDir, 'grid.png');
       await writeAtomic(path, await encodePng(picture));
-      session.print(path);
+      yield { path };
     }
   } finally {
-    await ranker?.dispose();
-    painter.dispose();
+    await studio.ranker?.dispose();
+    studio.painter.dispose();
   }
+}
+
+/** @param named the run as the files name it */
+async function openStudio(session: Session, request: Chosen, named: string): Promise<Studio> {
+  const { run, backend, precision, rerank, nearest, data } = request;
+  const active = await startEngine(session, request);
+  const weights = chooseWeights(run, request.weights);
+  const painter = await openPainter(run, { weights, backend, precision });
+  return {
+    painter,
+    request,
+    made: {
+      run: named,
+      family: painter.family,
+      weights,
+      weights_sha256: await fingerprint(runPaths(run).weights[weights]),
+      backend: active,
+      ...settings(request, painter.config),
+    },
+    completion: painter.codes === undefined ? undefined : await readCompletion(painter.codes, request),
+    ranker: rerank === undefined ? undefined : await loadClip(rerank, downloads(session)),
+    nearest: nearest && data !== undefined ? await trainingImages(session, data, painter.config.images) : undefined,
+  };
+}
+
+/** Paints a caption, and keeps the best where they are ranked. */
+async function sampleCaption(session: Session, studio: Studio, caption: string): Promise<Sample[]> {
+  const { painter, request, completion, ranker } = studio;
+  const cut = painter.cutAt(caption);
+  if (cut !== undefined) {
+    session.reporter.message(`"${shortened(caption)}" is longer than ${cut} ids and was cut`);
+  }
+  const painted = await paintCaption(session, painter, request, { caption, completion });
+  return ranker === undefined ? painted : rerank(ranker, caption, painted, request.numImages);
+}
+
+/** Writes the images, what is known of them, and their grid into a caption's folder. */
+async function writeSamples(
+  folder: string,
+  { painter, made, nearest }: Studio,
+  { caption, samples }: { readonly caption: string; readonly samples: readonly Sample[] },
+): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  for (const sample of samples) {
+    const path = join(folder, `${sample.index}.png`);
+    await writeAtomic(path, await encodePng(sample.picture, { text: describe(sample, made) }));
+  }
+  await writeJson(join(folder, 'caption.json'), { caption, ...made, images: samples.map(s => s.index) });
+  const cells = nearest === undefined ? samples.map(({ picture }) => ({ picture })) : withNearest(samples, nearest);
+  const sheet = await layOut(cells, caption, painter, nearest !== undefined);
+  await writeAtomic(join(folder, 'grid.png'), await encodePng(sheet));
 }
 
 function scaleOf({ imageSize }: Painter): number {
@@ -234,12 +265,7 @@ function options({ seed, temperature, topK, topP, cfgScale, steps }: SampleReque
   return { seed, temperature, topK, topP, cfgScale, steps };
 }
 
-async function rerank(
-  clip: Awaited<ReturnType<typeof loadClip>>,
-  caption: string,
-  samples: readonly Sample[],
-  keep: number,
-): Promise<Sample[]> {
+async function rerank(clip: Clip, caption: string, samples: readonly Sample[], keep: number): Promise<Sample[]> {
   const scores = await clip.score(
     caption,
     samples.map(({ picture }) => picture),

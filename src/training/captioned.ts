@@ -1,6 +1,6 @@
 /**
- * @file Captioned images as the rivals are trained on them: pixels, and instead of the caption the features that a frozen
- * text encoder has for it. Knows the stream of images by its interface only.
+ * @file Captioned images as GANs and diffusion models are trained on them: pixels, and instead of the caption the features
+ * that a frozen text encoder has for it. Knows the stream of images by its interface only.
  */
 
 import type { Images } from '../image/images.ts';

@@ -1,8 +1,9 @@
 /**
- * @file One training loop for every model: a `Task` gives batches, losses and checks; the loop steps the optimizer (or,
- * in a game, every player's optimizer in turn), measures, keeps the best on validation, saves, and resumes as if it had never stopped. A step's randomness and data
- * depend only on the seed and the step's number (or on a cursor that the task saves), so that a killed and resumed run
- * ends bit for bit where an unbroken one does. Knows nothing of captions, images or files but its own state.
+ * @file One training loop for every model: a `Task` gives batches, losses and checks; the loop lets every player move in turn
+ * (a model that minimises one loss is a game of one), measures, keeps the best on validation, saves, and resumes as if it
+ * had never stopped. A step's randomness and data depend only on the seed and the step's number (or on a cursor that the
+ * task saves), so that a killed and resumed run ends bit for bit where an unbroken one does. Knows nothing of captions,
+ * images or files but its own state.
  */
 import { join } from 'node:path';
 import { setImmediate as turnOfEventLoop } from 'node:timers/promises';
@@ -18,12 +19,12 @@ import type { NamedValues, Parameters } from '../nn/module.ts';
 import { addTo, emptyWindow, type Metrics, meanOf } from './measured.ts';
 import {
   type BatchOf,
-  discard,
+  discardMoves,
   type Losses,
   type Move,
-  outcomesOf,
   type Player,
   playRound,
+  readOutcomes,
   type Side,
 } from './moves.ts';
 import { learningRate, Optimizer, type OptimizerConfig } from './optimizer.ts';
@@ -170,8 +171,8 @@ export async function train(
     let loss = Number.NaN;
     let savedAt = state.step;
     /** Takes in what has become of the steps sent so far. */
-    const settle = async () => {
-      const outcomes = await outcomesOf(sent.flatMap(({ moves }) => moves));
+    const takeOutcomes = async () => {
+      const outcomes = await readOutcomes(sent.flatMap(({ moves }) => moves));
       let at = 0;
       for (const { step, moves } of sent.splice(0)) {
         const ofStep = outcomes.slice(at, at + moves.length);
@@ -182,7 +183,7 @@ export async function train(
           addTo(window, Object.assign({}, ...ofStep.map(({ metrics }) => metrics)) as Metrics);
         } else if (verdicts.includes('skipped')) {
           state.skipped++;
-          report(step, state.skipped, watcher);
+          reportSkipped(step, state.skipped, watcher);
         }
       }
       if (window.steps > 0) loss = shownLoss(sides, meanOf(window));
@@ -196,7 +197,7 @@ export async function train(
       const step = ++state.step;
       sent.push({ step, moves });
       if (!sides.some(({ optimizer }) => optimizer.onDevice) || isLooked(step, config) || sent.length >= MOST_SENT) {
-        await settle();
+        await takeOutcomes();
       }
       await task.afterStep?.(step, random.fork('after', step));
       state.seconds += (now() - started) / 1000;
@@ -216,13 +217,13 @@ export async function train(
     }
     if (sent.length > 0) {
       const started = now();
-      await settle();
+      await takeOutcomes();
       state.seconds += (now() - started) / 1000;
     }
     if (savedAt !== state.step) await save(folder, task, sides, state, watcher);
     return { step: state.step, finished: state.step >= config.steps, best: state.best };
   } finally {
-    discard(sent.flatMap(({ moves }) => moves));
+    discardMoves(sent.flatMap(({ moves }) => moves));
     for (const { optimizer } of sides) optimizer.dispose();
   }
 }
@@ -254,7 +255,7 @@ function spent({ imagesPerStep, flopsPerStep }: Task, { step, seconds }: LoopSta
   };
 }
 
-function report(step: number, skipped: number, watcher: Watcher): void {
+function reportSkipped(step: number, skipped: number, watcher: Watcher): void {
   watcher.onMessage?.(`step ${step}: the loss or its gradient is not finite; step skipped (${skipped} in a row)`);
   if (skipped >= MOST_SKIPPED) {
     watcher.onLog?.({ step, nonfinite: skipped });

@@ -1,7 +1,7 @@
 /**
- * @file One move of one player: forward and backward over the parts of a batch, and the update. Where the CPU computes, the
- * numbers are looked at before the update; on a GPU the device decides by itself (kernels/stepplan.ts), and what it has
- * measured is read later, for many moves at once.
+ * @file The moves of players: forward and backward over the parts of a batch, and the update. A move is sent in one way and
+ * its outcome read in one way, wherever tensors live; a device that decides steps by itself (kernels/stepplan) is read
+ * later, for many moves at once.
  */
 import type { Tensor } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
@@ -9,7 +9,7 @@ import type { Random } from '../core/random.ts';
 import { valueAndGradients } from '../kernels/autodiff.ts';
 import type { Parameter } from '../nn/module.ts';
 import { type Metrics, readTogether } from './measured.ts';
-import type { Optimizer, OptimizerConfig } from './optimizer.ts';
+import type { Optimizer, OptimizerConfig, SentUpdate } from './optimizer.ts';
 
 /** A forward pass: the loss to minimise and further scalars to report, by name. */
 export interface Losses {
@@ -70,35 +70,33 @@ export interface Outcome {
 /** The scalars of one part, the loss first. */
 type Part = readonly (readonly [name: string, scalar: Tensor])[];
 
-/** A move whose outcome is still on the device. */
-interface Sent {
+/** A move that was sent; `readOutcomes` tells what came of it. */
+export interface Move extends SentUpdate {
   readonly player: Player;
   readonly parts: readonly Part[];
-  /** [norm, loss scale] */
-  readonly report: Tensor;
+  /** Whether losses are scaled. */
   readonly scaled: boolean;
 }
 
-export type Move = Outcome | Sent;
-
 /**
- * Every player's move. Where outcomes are known at once, a game goes on while all of it is finite: the next player sees what
- * the last one has become. On a GPU the round goes on in any case; who had no finite gradient has stayed where it was.
+ * Sends every player's move. Where it is known at once whether a move was taken, the round ends with one that was not: the
+ * next player sees what the last one has become. A device that decides by itself plays the round to its end; a player
+ * without a finite gradient stays where it is.
  */
 export async function playRound(sides: readonly Side[], moment: Moment): Promise<readonly Move[]> {
   const moves: Move[] = [];
   for (const side of sides) {
     const { lr = 1, updated } = side.player;
-    const made = await move(side, { ...moment, lr: moment.lr * lr });
-    moves.push(made);
-    if ('verdict' in made && made.verdict !== 'done') break;
+    const move = await sendMove(side, { ...moment, lr: moment.lr * lr });
+    moves.push(move);
+    if (move.taken === false) break;
     updated?.();
   }
   return moves;
 }
 
-/** Forward, backward and update; where something is not finite, nothing is updated. */
-async function move({ player, variables, optimizer }: Side, moment: Moment): Promise<Move> {
+/** Forward and backward over the parts of a batch, and the update. */
+async function sendMove({ player, variables, optimizer }: Side, moment: Moment): Promise<Move> {
   const { random, step, lr, accumulate } = moment;
   const stream = player.name === '' ? '' : `${player.name}/`;
   const parts: Part[] = [];
@@ -122,19 +120,9 @@ async function move({ player, variables, optimizer }: Side, moment: Moment): Pro
     parts.push([['loss', result.loss], ...names.map((name, i) => [name, result.aux[i]] as const)]);
     gradients = part === 0 ? [...result.gradients] : sumOf(gradients, result.gradients);
   }
-  if (optimizer.onDevice) {
-    const losses = parts.map(([[, loss]]) => loss);
-    const report = optimizer.stepOnDevice(gradients, losses, lr);
-    return { player, parts, report, scaled: optimizer.scaling };
-  }
-  const metrics = total(parts, await readTogether(scalarsOf(parts)));
-  if (!Number.isFinite(metrics.loss)) {
-    for (const gradient of gradients) gradient?.dispose();
-    return { metrics: named(player, { ...metrics, norm: Number.NaN }), verdict: 'skipped' };
-  }
-  const norm = await optimizer.step(gradients, lr);
-  const verdict = Number.isFinite(norm) ? 'done' : 'skipped';
-  return { metrics: named(player, { ...metrics, norm }), verdict };
+  const losses = parts.map(([[, loss]]) => loss);
+  const sent = await optimizer.send(gradients, losses, lr);
+  return { player, parts, scaled: optimizer.scaling, ...sent };
 }
 
 function sumOf(sums: readonly (Tensor | null)[], more: readonly (Tensor | null)[]): (Tensor | null)[] {
@@ -153,7 +141,7 @@ function scalarsOf(parts: readonly Part[]): Tensor[] {
 }
 
 /** Losses add up, since each is its share already; everything else is a mean over the parts. */
-function total(parts: readonly Part[], values: readonly number[]): Record<string, number> {
+function sumParts(parts: readonly Part[], values: readonly number[]): Record<string, number> {
   const sums: Record<string, number> = {};
   let at = 0;
   for (const part of parts) {
@@ -165,33 +153,32 @@ function total(parts: readonly Part[], values: readonly number[]): Record<string
   return sums;
 }
 
-function named({ name }: Player, metrics: Metrics): Metrics {
+function prefixMetrics({ name }: Player, metrics: Metrics): Metrics {
   if (name === '') return metrics;
   return Object.fromEntries(Object.entries(metrics).map(([key, value]) => [`${name}_${key}`, value]));
 }
 
-/** Outcomes of moves, in their order; what is still on the device is read in one go. */
-export async function outcomesOf(moves: readonly Move[]): Promise<readonly Outcome[]> {
+/** What came of moves, in their order, by one reading of the device; the moves are used up. */
+export async function readOutcomes(moves: readonly Move[]): Promise<readonly Outcome[]> {
   const values = await readTogether(moves.flatMap(tensorsOf));
   let at = 0;
   return moves.map(move => {
-    if ('verdict' in move) return move;
     const { player, parts, scaled } = move;
     const from = at;
     at += tensorsOf(move).length + 1; // the report has two numbers
-    const metrics = total(parts, values.slice(from, at - 2));
+    const metrics = sumParts(parts, values.slice(from, at - 2));
     const [norm, scale] = values.slice(at - 2, at);
-    const all = named(player, { ...metrics, norm, ...(scaled ? { lossScale: scale } : {}) });
+    const all = prefixMetrics(player, { ...metrics, norm, ...(scaled ? { lossScale: scale } : {}) });
     if (Number.isFinite(norm)) return { metrics: all, verdict: 'done' };
     return { metrics: all, verdict: Number.isFinite(metrics.loss) && scale > 1 ? 'rescaled' : 'skipped' };
   });
 }
 
-function tensorsOf(move: Move): Tensor[] {
-  return 'verdict' in move ? [] : [...scalarsOf(move.parts), move.report];
+function tensorsOf({ parts, report }: Move): Tensor[] {
+  return [...scalarsOf(parts), report];
 }
 
-/** Gives up what moves have left on the device. */
-export function discard(moves: readonly Move[]): void {
+/** Frees what moves have left on the device, where nobody will read their outcomes. */
+export function discardMoves(moves: readonly Move[]): void {
   for (const move of moves) tf.dispose(tensorsOf(move));
 }

@@ -50,6 +50,23 @@ interface Slot {
 const EPSILON = 1e-8;
 const MUON_BETA = 0.95;
 
+/** An update that was sent. */
+export interface SentUpdate {
+  /**
+   * [norm, loss scale], owned by the caller: the norm of the gradients without the scale and before clipping, or NaN where
+   * nothing was changed; the scale is 1 where losses are not scaled.
+   */
+  readonly report: Tensor;
+  /** Whether parameters were changed; undefined where the device decides and only the report will tell. */
+  readonly taken?: boolean;
+}
+
+interface Sending {
+  readonly gradients: readonly (Tensor | null)[];
+  readonly losses: readonly Tensor[];
+  readonly lr: number;
+}
+
 export class Optimizer {
   private readonly config: OptimizerConfig;
   private readonly slots: readonly Slot[];
@@ -73,12 +90,12 @@ export class Optimizer {
     }));
   }
 
-  /** Updates made so far; skipped ones do not count. After `stepOnDevice` only `progress` knows them. */
+  /** Updates made so far; skipped ones do not count. Where the device decides, only `progress` knows them. */
   get steps(): number {
     return this.taken;
   }
 
-  /** Whether steps are decided on the device, which `stepOnDevice` leaves in peace. */
+  /** Whether the device decides steps by itself, so that nobody has to wait for one. */
   get onDevice(): boolean {
     return this.device !== undefined;
   }
@@ -94,46 +111,61 @@ export class Optimizer {
   }
 
   /**
-   * One update of every parameter in place. The gradients are disposed.
+   * Sends one update of every parameter in place. The gradients are disposed. A device that decides steps by itself is not
+   * waited for; elsewhere the losses and the gradients are looked at before anything is changed.
    * @param gradients in the order of the parameters; null leaves a parameter as it is
+   * @param losses scalars; nothing is changed where one of them, or the norm of the gradients, is not finite
+   */
+  async send(gradients: readonly (Tensor | null)[], losses: readonly Tensor[], lr: number): Promise<SentUpdate> {
+    const given = gradients.filter(g => g !== null);
+    const sent = await (this.device === undefined
+      ? this.updateIfFinite(gradients, losses, lr)
+      : this.updateOnDevice(this.device, { gradients, losses, lr }));
+    for (const gradient of given) gradient.dispose();
+    return sent;
+  }
+
+  /**
+   * Sends one update and waits for it.
    * @returns the gradient's norm before clipping; where it is not finite, nothing has been changed
    */
   async step(gradients: readonly (Tensor | null)[], lr: number): Promise<number> {
-    if (this.device !== undefined) {
-      const report = this.stepOnDevice(gradients, [], lr);
-      const [norm] = await report.data();
-      report.dispose();
-      if (Number.isFinite(norm)) this.taken++;
-      return norm;
-    }
+    const { report, taken } = await this.send(gradients, [], lr);
+    const [norm] = await report.data();
+    report.dispose();
+    if (taken === undefined && Number.isFinite(norm)) this.taken++;
+    return norm;
+  }
+
+  private async updateIfFinite(
+    gradients: readonly (Tensor | null)[],
+    losses: readonly Tensor[],
+    lr: number,
+  ): Promise<SentUpdate> {
     const { config } = this;
-    const norm = Math.sqrt(await squaredNorm(gradients.filter(g => g !== null)));
-    if (Number.isFinite(norm)) {
+    const values = await Promise.all(losses.map(async loss => (await loss.data())[0]));
+    const finite = values.every(Number.isFinite);
+    const norm = finite ? Math.sqrt(await squaredNorm(gradients.filter(g => g !== null))) : Number.NaN;
+    const taken = Number.isFinite(norm);
+    if (taken) {
       this.taken++;
       // Early averages would otherwise remember the random start.
       const emaDecay = Math.min(config.ema, (1 + this.taken) / (10 + this.taken));
       const clipScale = norm > config.clip ? config.clip / norm : 1;
       this.update(gradients, { lr, step: this.taken, clipScale, emaDecay });
     }
-    for (const gradient of gradients) gradient?.dispose();
-    return norm;
+    return { report: tf.tensor1d([norm, 1]), taken };
   }
 
-  /**
-   * As `step`, for a device that is not to be waited for: it finds out by itself whether to go on.
-   * @param losses scalars; nothing is changed where one of them is not finite either
-   * @returns [norm, loss scale] of this step, owned by the caller: the norm without the scale and before clipping, or NaN
-   *   where nothing has been changed
-   */
-  stepOnDevice(gradients: readonly (Tensor | null)[], losses: readonly Tensor[], lr: number): Tensor {
-    const { device } = this;
-    if (device === undefined) throw new Error('Optimizer.stepOnDevice: not on a device');
-    const given = gradients.filter(g => g !== null);
-    const { plan, report } = device.decide(given, losses, this.config);
+  private updateOnDevice(device: DeviceProgress, { gradients, losses, lr }: Sending): SentUpdate {
+    const { plan, report } = device.decide(
+      gradients.filter(g => g !== null),
+      losses,
+      this.config,
+    );
     this.update(gradients, { lr, step: 1, plan }); // the device counts
     plan.dispose();
-    for (const gradient of given) gradient.dispose();
-    return report;
+    return { report };
   }
 
   private update(gradients: readonly (Tensor | null)[], options: Omit<AdamwOptions, 'beta1' | 'beta2' | 'eps'>): void {

@@ -293,7 +293,7 @@ describe('vq', () => {
         if (step === 4) expect(now.slice(32)).not.toEqual(before.slice(32));
       }
       expect([...vq.state().idle]).toEqual([1, 1, 0, 0, 0, 0]);
-      await vq.settle();
+      await vq.readObserved();
       expect([...vq.state().idle]).toEqual([4, 4, 0, 0, 3, 3]);
       expect(tf.memory().numTensors).toBe(held);
     },

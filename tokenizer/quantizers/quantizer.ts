@@ -17,7 +17,7 @@ export interface TrainingMoment {
 
 /** A batch on its way from encoder to decoder, while training. */
 export interface Quantized {
-  /** [B, h, w, outputs]: decoder input, differentiable by the encoder's output. */
+  /** Decoder input, [B, h, w, outputs]; differentiable by the encoder's output. */
   readonly vectors: Tensor;
   /** Terms to add to the loss, weighted already; scalars. */
   readonly losses: Readonly<Record<string, Tensor>>;
@@ -48,8 +48,8 @@ export interface Quantizer {
   initialize?(encoded: Tensor, random: Random): Promise<void>;
   /** Once after every optimizer step, with the `observed` of that step (which stay the caller's). */
   afterStep?(observed: readonly Tensor[], moment: TrainingMoment): Promise<void>;
-  /** Takes in what `afterStep` has left on a GPU, so that `state` is up to date. */
-  settle?(): Promise<void>;
+  /** Reads what `afterStep` left on the device to be read later, so that `state` is up to date. */
+  readObserved?(): Promise<void>;
   state(): QuantizerState;
   /** @throws Error if the state is not of this quantizer */
   loadState(state: QuantizerState): void;

@@ -84,7 +84,7 @@ export class VqQuantizer implements Quantizer {
     // By the number of the step, so that a resumed run looks when an unbroken one does.
     const every = activeDevice().readsWait ? Math.min(LOOK_EVERY, config.reviveAfter) : 1;
     if (Math.round(progress * config.steps) % every !== 0) return;
-    await this.settle();
+    await this.readObserved();
     if (progress > REVIVE_UNTIL || !this.idle.some(steps => steps >= config.reviveAfter)) return;
     const [values, points] = await Promise.all([this.codebook.data(), encoded.data()]);
     const D = this.inputs;
@@ -101,7 +101,7 @@ export class VqQuantizer implements Quantizer {
     this.assign(table);
   }
 
-  async settle(): Promise<void> {
+  async readObserved(): Promise<void> {
     const steps = this.unseen.splice(0);
     if (steps.length === 0) return;
     const all = tf.tidy(() => tf.concat(steps.map(codes => tf.reshape(codes, [codes.size]))));

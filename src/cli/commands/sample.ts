@@ -50,5 +50,10 @@ export const sample = defineCommand({
       data: folder('the training images, for --nearest').optional(),
       ...(await engineFlags()),
     }),
-  run: async (session, { values }) => (await import('../../runs/sample.ts')).sampleRun(session, values),
+  run: async (session, { values }) => {
+    const { sampleRun } = await import('../../runs/sample.ts');
+    for await (const { path, images } of sampleRun(session, values)) {
+      session.print(images === undefined ? path : `${path}: ${images} images, grid.png`);
+    }
+  },
 });

@@ -1,7 +1,7 @@
 /**
  * @file Captions and images in one space: a text tower and an image tower whose features of a pair point the same way
  * (Radford et al. 2021, CLIP, figure 3, arXiv:2103.00020), small enough to learn a data set's own captions in a minute.
- * One training of it, frozen, tells the rivals what a caption says; another, from another seed, judges all models. It
+ * One training of it, frozen, gives GANs and diffusion models the features of a caption; another, from another seed, judges all models. It
  * knows ids and pixels; not words, files or optimizers.
  */
 import type { Tensor, Variable } from '@tensorflow/tfjs-core';

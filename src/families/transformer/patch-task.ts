@@ -94,7 +94,7 @@ export class PatchTask implements Task {
   }
 
   async save(): Promise<{ arrays: ReadonlyMap<string, TensorData>; values: unknown }> {
-    await this.tokenizer.settle();
+    await this.tokenizer.readObserved();
     const state = Object.entries(this.tokenizer.state());
     const arrays = new Map<string, TensorData>(
       state.map(([name, data]) => [name, { dtype: 'F32', shape: [data.length], data }]),
@@ -118,7 +118,7 @@ export async function savePatchTokenizer(
   tokenizer: PatchTokenizer,
 ): Promise<void> {
   const tensors = new Map(weights);
-  await tokenizer.settle();
+  await tokenizer.readObserved();
   for (const [name, data] of Object.entries(tokenizer.state())) {
     tensors.set(STATE + name, { dtype: 'F32', shape: [data.length], data });
   }

@@ -129,7 +129,7 @@ export function attendCached(backend: GpuBackend, attention: CachedAttention): v
       let row = group.y;
       let shared_head = u32(tables[row]) * u.H + head;
       let own_head = row * u.H + head;
-      ${prepare(shape)}
+      ${makeQueryKeyValue(shape)}
       let vector = lane % VECTORS;
       let slot = lane / VECTORS;
       let count = u.position + 1u;
@@ -224,7 +224,7 @@ function lanePart(vector: string, { lanes }: VectorFormat, i: number): string {
 }
 
 /** Query, key and value of the new position; key and value go into the cache, from where the scores read them again. */
-function prepare({ D, qkNorm, rotary, format }: AttentionShape): string {
+function makeQueryKeyValue({ D, qkNorm, rotary, format }: AttentionShape): string {
   const { lanes } = format;
   const gather = (first: string) =>
     lanes === 1 ? `fresh[${first}]` : `vec4f(${[0, 1, 2, 3].map(i => `fresh[${first} + ${i}u]`).join(', ')})`;

@@ -126,7 +126,7 @@ export class GpuDecoder {
       eps: QK_NORM_EPS,
       format: vectorFormat(D, half),
     };
-    this.prepared = from === undefined ? prepare(network, half, backend) : keepAgain(from.prepared);
+    this.prepared = from === undefined ? prepare(network, half, backend) : sharePrepared(from.prepared);
     this.beginning = from?.beginning;
     this.length = from?.beginning.length ?? 0;
   }
@@ -237,7 +237,7 @@ export class GpuDecoder {
 
   private shareBeginning(): Beginning {
     const { k, v, length, rowOf } = this.beginning as Beginning; // `select` has looked
-    return { k: k.map(again), v: v.map(again), length, rowOf };
+    return { k: k.map(shareTensor), v: v.map(shareTensor), length, rowOf };
   }
 
   /** Beginning and own positions in one cache, a row for each of these rows. */
@@ -301,12 +301,12 @@ function maskFrom(first: number | undefined, rows: number): number | undefined {
   return first === undefined ? undefined : rows + first;
 }
 
-function again(tensor: Tensor): Tensor {
+function shareTensor(tensor: Tensor): Tensor {
   return tf.keep(tf.clone(tensor));
 }
 
-function keepAgain(prepared: Prepared): Prepared {
-  return { ...prepared, owned: prepared.owned.map(again) };
+function sharePrepared(prepared: Prepared): Prepared {
+  return { ...prepared, owned: prepared.owned.map(shareTensor) };
 }
 
 function prepare(network: DecoderNetwork, half: boolean, backend: GpuBackend): Prepared {

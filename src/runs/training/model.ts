@@ -78,9 +78,9 @@ async function prepareModel(job: Job, family: Family, { parts, codes: made }: Pr
   const { painter } = model;
   const task = await model.task(trainingData(job, family, codes));
   const captions = request.sampleCaptions ?? (await sampleCaptions(job, codes));
+  const metadata = { format: `tessera ${family.name}`, ...(await partFingerprints(family.stages, paths)) };
   const watch = await openWatch(job, family.name, painter);
   job.releaseImages(); // the model wants the memory of what nothing holds any more
-  const metadata = { format: `tessera ${family.name}`, ...(await partFingerprints(family.stages, paths)) };
   const write = (path: string, weights: Weights, step: number) => {
     const painting = model.weightsForPainting?.(weights) ?? weights;
     return writeSafetensors(path, asTensors(painting), { ...metadata, step: String(step) });
