@@ -10,7 +10,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { instructionSets, loadAddon } from '../../src/device/native/addon.ts';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
-const child = join(root, 'test', 'backends', 'isa.ts');
+const child = join(root, 'test', 'device', 'isa.ts');
 const tsx = join(dirname(createRequire(import.meta.url).resolve('tsx/package.json')), 'dist', 'cli.mjs');
 const present = 'addon' in loadAddon();
 
