@@ -5,7 +5,7 @@
 namespace tessera {
 
 // Of the declarations that this was written from; TypeScript loads no build of others.
-constexpr char kSignature[] = "eb8727abb3d3bb5d";
+constexpr char kSignature[] = "e63767874ca996b3";
 
 enum class Activation { none, gelu, silu, relu, lrelu };
 enum class Binary { add, sub, mul, div, maximum, minimum, squaredDifference };
@@ -460,7 +460,6 @@ struct LinearCall {
   int64_t K;
   Activation activation;
   Precision precision;
-  bool vectors;
 };
 void linear(const LinearCall& call);
 

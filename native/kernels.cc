@@ -975,7 +975,7 @@ const char* leakySlopeOf(const Args& args) {
 
 const char* linearOf(const Args& args) {
   if (args.bufferCount != 6 ||
-      args.numberCount != 6) {
+      args.numberCount != 5) {
     return "linear: other buffers or numbers than this build takes";
   }
   LinearCall call;
@@ -987,7 +987,6 @@ const char* linearOf(const Args& args) {
   if (!readSize(args, 2, &call.K)) return "linear: K is not what its kernel takes";
   if (!readChoice(args, 3, 5, &call.activation)) return "linear: activation is not what its kernel takes";
   if (!readChoice(args, 4, 2, &call.precision)) return "linear: precision is not what its kernel takes";
-  call.vectors = args.numbers[5] != 0;
   if (!readBuffer(args, 0, M * K, &call.x)) {
     return "linear: x has less than M * K elements";
   }

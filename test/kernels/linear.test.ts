@@ -275,3 +275,32 @@ describe.skipIf(noWebgpu !== undefined)(`linear on webgpu ${noWebgpu ?? ''}`, ()
     }
   });
 });
+
+describe.each(['fp32', 'bf16'] as const)('%s on native', precision => {
+  test('a row has the same bits beside any number of others', async ({ skip }) => {
+    const backend = await useNative();
+    if (precision === 'bf16' && !backend.supportsBf16) skip('this processor has no bf16');
+    backend.precision = precision;
+    for (const [N, K] of [
+      [65, 129],
+      [256, 256],
+      [3, 7],
+    ]) {
+      const x = normal([40, K], 1);
+      const weight = normal([N, K], 2);
+      const bias = normal([N], 3);
+      const valuesOf = async (from: number, rows: number) => {
+        const y = tf.tidy(() => linear(tf.slice(x, [from, 0], [rows, K]), weight, { bias, activation: 'silu' }));
+        const values = (await y.data()).slice();
+        y.dispose();
+        return values;
+      };
+      const whole = await valuesOf(0, 40);
+      for (const rows of [1, 2, 5, 15, 16, 17, 33]) {
+        expect(await valuesOf(3, rows), `${rows} rows of ${N} x ${K}`).toEqual(whole.slice(3 * N, (3 + rows) * N));
+      }
+      tf.dispose([x, weight, bias]);
+    }
+    backend.precision = 'fp32';
+  });
+});

@@ -35,11 +35,7 @@ function productWork({ numbers: { M, N, K } }: NamedNumbers<typeof productNumber
   return { shape: `${M}x${N}x${K}`, flops: 2 * M * N * K };
 }
 
-/**
- * `vectors` says that rows are vectors and not the positions of pictures. Up to 16 vectors are multiplied without packing
- * the weights: in another order, and in fp32. Positions are not, so that a picture's numbers are the same bits beside any
- * others, however few positions it has.
- */
+/** Every number of rows goes the same way, so that a row's result has the same bits beside any others. */
 const linearCall = nativeCall({
   kernel: 'linear',
   buffers: {
@@ -50,7 +46,7 @@ const linearCall = nativeCall({
     y: writes('M * N'),
     pre: optional(writes('M * N')),
   },
-  numbers: { ...productNumbers, vectors: 'flag' },
+  numbers: productNumbers,
   work: productWork,
 });
 
@@ -105,7 +101,7 @@ function linearNative(inputs: InputInfos, attributes: Attributes, backend: Nativ
   const shape = [...x.shape.slice(0, -1), problem.N];
   const outputs = [backend.output(shape), ...(keepPre ? [backend.output(shape)] : [])];
   const [y, pre] = outputs;
-  backend.call(linearCall, { x, weight, bias, residual, y, pre }, { ...problem, vectors: x.shape.length < 4 });
+  backend.call(linearCall, { x, weight, bias, residual, y, pre }, problem);
   return outputs;
 }
 

@@ -14,7 +14,7 @@ import { Images } from '../../../src/image/images.ts';
 import { imagesToTensor } from '../../../src/image/pixels.ts';
 import { valueAndGradients } from '../../../src/kernels/autodiff.ts';
 import { expectNoLeak } from '../../kernels/gradients.ts';
-import { expectAllclose, normal, onEveryBackend } from '../../support.ts';
+import { expectAllclose, normal, onEveryBackend, useNative } from '../../support.ts';
 
 const config = textSchema.parse({ length: 6, dim: 6, width: 8, layers: 2, heads: 2, imageWidth: 4 });
 const sizes = { vocabulary: 11, imageSize: 8 };
@@ -266,4 +266,26 @@ describe('the towers', () => {
     expect(model.flopsPerPair(true) - model.flopsPerPair()).toBe(6 * image - 2 * first);
     model.dispose();
   });
+});
+
+test.each(['fp32', 'bf16'] as const)('a caption has the same bits beside any others, %s on native', async precision => {
+  const backend = await useNative();
+  if (precision === 'bf16' && !backend.supportsBf16) return;
+  backend.precision = precision;
+  const model = randomModel();
+  const ids = (text: string) => Int32Array.from(text, letter => letter.charCodeAt(0) % sizes.vocabulary);
+  const encoder: CaptionEncoder = {
+    encodeCaption: (text, { length }) => {
+      const found = ids(text).subarray(0, length);
+      return { ids: Int32Array.from({ length }, (_, i) => found[i] ?? sizes.vocabulary + i), count: found.length };
+    },
+  };
+  const texts = ['a', 'abcdef', '', 'xyz', ...Array.from({ length: 30 }, (_, i) => `b${i}`)];
+  const whole = await encodeCaptions(model, encoder, texts);
+  for (const [i, text] of texts.entries()) {
+    const alone = await encodeCaptions(model, encoder, [text]);
+    expect(alone, `'${text}'`).toEqual(whole.slice(i * config.dim, (i + 1) * config.dim));
+  }
+  model.dispose();
+  backend.precision = 'fp32';
 });
