@@ -5,11 +5,14 @@
 import type { PatchTokenizer } from '../../tokenizer/patch.ts';
 import type { RunConfig } from '../config/run.ts';
 import {
+  booleanCheck,
+  type Check,
   checkOptions,
   checkValue,
   functionCheck,
   listCheck,
   objectCheck,
+  pictureCheck,
   signalCheck,
   textCheck,
   wholeCheck,
@@ -17,7 +20,7 @@ import {
 import { UserError } from '../core/errors.ts';
 import type { Picture } from '../image/images.ts';
 import { samplingChecks } from './checks.ts';
-import type { CallOptions, Order } from './queue.ts';
+import type { CallOptions, Completion, Order } from './queue.ts';
 import type { CodePainter } from './transformer/codepainter.ts';
 
 /** How captions are painted. Settings that are left out, or that the family does not have, are the run's own. */
@@ -87,13 +90,24 @@ function imageNumbers(
 
 const captionsCheck = listCheck('captions', textCheck);
 
+const keepCheck = listCheck('true or false', booleanCheck);
+const imageCheck = pictureCheck();
+const completionCheck: Check = {
+  expected: 'a picture to complete, { image, keep }',
+  fits: value => {
+    if (objectCheck.fits(value) !== true) return false;
+    const { image, keep } = value as Partial<Completion>; // looked at next
+    return imageCheck.fits(image) === true && keepCheck.fits(keep) === true;
+  },
+};
+
 const optionChecks = {
   ...samplingChecks,
   firstImage: wholeCheck({ least: 0 }),
   numbers: listCheck('numbers', wholeCheck({ least: 0 })),
   batchSize: wholeCheck({ least: 1 }),
   steps: wholeCheck({ least: 1, most: 1000 }),
-  completion: objectCheck,
+  completion: completionCheck,
   onUnfinished: functionCheck,
   onProgress: functionCheck,
   signal: signalCheck,

@@ -261,10 +261,7 @@ class Study {
     let reconstruction: References['reconstruction'] = null;
     if (possible) {
       const tokenizer = await loadPatchTokenizer(this.config(first), runPaths(folder).patch);
-      const again: Picture[] = [];
-      for (let i = 0; i < pictures.length; i += 64) {
-        again.push(...(await reconstructPictures(tokenizer, pictures.slice(i, i + 64))));
-      }
+      const again = await reconstructPictures(tokenizer, pictures);
       tokenizer.dispose();
       reconstruction = scorePictures(again, wanted);
     }

@@ -10,7 +10,6 @@ import { reconstructPictures } from '../../../tokenizer/codec.ts';
 import type { RunConfig } from '../../config/run.ts';
 import { UserError } from '../../core/errors.ts';
 import { Random } from '../../core/random.ts';
-import type { Picture } from '../../image/images.ts';
 import { NearestImages } from '../../image/nearest.ts';
 import type { Captioned, Evidence } from '../../metrics/define.ts';
 import type { Painter } from '../open-painter.ts';
@@ -98,20 +97,13 @@ export async function paintCaptions(
   return { pictures, captions: wanted };
 }
 
-/** Pictures that go through a tokenizer at once. */
-const AT_ONCE = 64;
-
 /** Pictures through the tokenizer of a model and back; undefined for a model that has none. */
 export async function reconstructCaptioned(
   { tokenizer }: Painter,
   { pictures, captions }: Captioned,
 ): Promise<Captioned | undefined> {
   if (tokenizer === undefined) return undefined;
-  const reconstructions: Picture[] = [];
-  for (let first = 0; first < pictures.length; first += AT_ONCE) {
-    reconstructions.push(...(await reconstructPictures(tokenizer, pictures.slice(first, first + AT_ONCE))));
-  }
-  return { pictures: reconstructions, captions };
+  return { pictures: await reconstructPictures(tokenizer, pictures), captions };
 }
 
 /** Groups of images that are resampled, at least where there are so many images; and most images of one. */

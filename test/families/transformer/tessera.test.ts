@@ -312,6 +312,12 @@ describe('wrong arguments are refused in one line', () => {
       [['x'], { numbers: [1, 2] }, 'paint: numbers: expected one a caption, 1, got 2'],
       [['x'], { numbers: [-1] }, 'paint: numbers: expected an array of numbers, got -1 at 0'],
       [['x'], { batchSize: 0 }, 'paint: batchSize: expected a whole number of at least 1, got 0'],
+      [
+        ['x'],
+        { completion: { image: blank(32, 32) } },
+        'paint: completion: expected a picture to complete, { image, keep }',
+      ],
+      [['x'], { completion: { image: blank(32, 32), keep: [true] } }, 'paint: keep: expected 16 patches, got 1'],
       [['x'], { signal: {} }, 'paint: signal: expected an AbortSignal, got an object (Object)'],
       [['x'], { temperature: -1 }, 'paint: temperature: expected a number from 0 to 100, got -1'],
     ] as const) {
