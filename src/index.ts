@@ -21,14 +21,12 @@ export { type PrecisionName, precisionNames } from './device/precision.ts';
 export type { TextEncoder } from './families/contrastive/encoder.ts';
 export {
   type CaptionedCodes,
-  defineFamily,
   type FamilyDefinition,
   type FamilyWords,
   type Making,
   type Model,
   type Parts,
   type PartsOf,
-  removeFamily,
   type SamplingSetting,
   type StageName,
   samplingSettings,
@@ -36,6 +34,7 @@ export {
 } from './families/family.ts';
 export type { Likelihood, Painter, PainterOptions } from './families/painter.ts';
 export type { CallOptions, Completion, PaintSettings } from './families/queue.ts';
+export { defineFamily, removeFamily } from './families/registry.ts';
 export type { CodePainter, Painting, PaintOptions } from './families/transformer/codepainter.ts';
 export type { SamplingOptions } from './families/transformer/generate.ts';
 export type { Images, Picture, Size } from './image/images.ts';
