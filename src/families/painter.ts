@@ -20,10 +20,10 @@ import {
 import { UserError } from '../core/errors.ts';
 import type { Picture } from '../image/images.ts';
 import { samplingChecks } from './checks.ts';
+import { registeredFamilies, samplingSettings } from './family.ts';
 import type { CallOptions, Completion, Order } from './queue.ts';
-import type { CodePainter } from './transformer/codepainter.ts';
 
-/** How captions are painted. Settings that are left out, or that the family does not have, are the run's own. */
+/** How captions are painted. Settings that are left out are the run's own; one that its family does not follow is refused. */
 export interface PainterOptions extends CallOptions {
   /** From 0 to 2^32 - 1; default 0. */
   readonly seed?: number;
@@ -48,20 +48,21 @@ export interface Painter {
   readonly passes: number;
   /** How it paints by default, in words. */
   readonly settings: string;
+  /** Patches along each side of a picture, where given pictures can be completed patch by patch (`completion`). */
+  readonly grid?: number;
   /** How many ids of a caption are read, if it has more; undefined if all are. */
   cutAt(caption: string): number | undefined;
   /**
    * Paints one picture of each caption, in their order; '' is no caption. Image i of a seed is the same beside any others.
    * Calls may overlap: those that wait at the same time, with the same settings, are painted in one batch.
-   * @throws UserError once the painter was disposed of; the signal's reason once that is aborted
+   * @throws UserError naming the first argument that does not fit, or a setting that the family does not follow; once the
+   *   painter was disposed of; the signal's reason once that is aborted
    */
   paint(captions: readonly string[], options?: PainterOptions): Promise<Picture[]>;
   /** The tokenizer of a model that paints codes. */
   readonly tokenizer?: PatchTokenizer;
   /** The likelihood of pictures given their captions, of a model that has one. */
   readonly likelihood?: Likelihood;
-  /** The run as what paints code by code, with previews and completion; of families that paint codes. */
-  readonly codes?: CodePainter;
   /** Frees the model, after the batch that is under way. What waits is refused. */
   dispose(): void;
 }
@@ -114,16 +115,44 @@ const optionChecks = {
 };
 
 /**
- * The pictures that a call of `paint` asks for.
- * @throws UserError naming the first argument that does not fit
+ * The pictures that a call of a painter's `paint` asks for: what a `paint` begins with.
+ * @throws UserError naming the first argument that does not fit, or that the painter's family does not follow
  */
-export function ordersOf(captions: readonly string[], options: PainterOptions = {}): Order[] {
+export function ordersOf(painter: Painted, captions: readonly string[], options: PainterOptions = {}): Order[] {
   checkValue('paint: captions', captions, captionsCheck);
   checkOptions('paint', options, optionChecks);
+  checkFollowed(painter, options);
   if (options.numbers !== undefined && options.numbers.length !== captions.length) {
     throw new UserError('paint: numbers', `expected one a caption, ${captions.length}, got ${options.numbers.length}`);
   }
   const { seed = 0 } = options;
   const numbers = imageNumbers(captions, options);
   return captions.map((caption, i) => ({ caption, seed, number: numbers[i] }));
+}
+
+/** What is to be known of a painter to check a call. */
+export type Painted = Pick<Painter, 'config' | 'imageSize' | 'grid'>;
+
+/** @throws UserError naming a setting that would be without effect, or a completion that does not fit the painter */
+function checkFollowed({ config, imageSize, grid }: Painted, options: PainterOptions): void {
+  const family = registeredFamilies().get(config.family);
+  if (family === undefined) throw new UserError('paint', `there is no family ${config.family} any more`);
+  const followed = family.sampling(config);
+  const names = samplingSettings.filter(setting => followed[setting] !== undefined);
+  const stray =
+    samplingSettings.find(name => options[name] !== undefined && followed[name] === undefined) ??
+    (options.completion !== undefined && grid === undefined ? 'completion' : undefined);
+  if (stray !== undefined) {
+    throw new UserError(
+      `paint: ${stray}`,
+      `expected none with a ${family.name} run, since ${family.words.paints}; got one`,
+      names.length > 0 ? `its settings are ${names.join(', ')}` : 'it has no settings',
+    );
+  }
+  const { completion } = options;
+  if (completion === undefined || grid === undefined) return;
+  checkValue('paint: completion: image', completion.image, pictureCheck(imageSize));
+  if (completion.keep.length !== grid ** 2) {
+    throw new UserError('paint', `keep: expected ${grid ** 2} patches, got ${completion.keep.length || 'none'}`);
+  }
 }

@@ -96,8 +96,8 @@ export class WholeImagePainter implements Painter {
     return undefined;
   }
 
-  paint(captions: readonly string[], options: PainterOptions = {}): Promise<Picture[]> {
-    return this.queue.paint(ordersOf(captions, options), options);
+  async paint(captions: readonly string[], options: PainterOptions = {}): Promise<Picture[]> {
+    return this.queue.paint(ordersOf(this, captions, options), options);
   }
 
   dispose(): void {
