@@ -62,7 +62,7 @@ onEveryBackend('an operation from outside and its gradient', async backend => {
   x.dispose();
 });
 
-test('is gone once it is taken out, and its name is free', () => {
+test('is gone once it is taken out, and its name is free', async () => {
   for (const name of names) removeKernel(name);
   expect(definedKernels().has('Softsign')).toBe(false);
   const x = tf.tensor1d([1]);
