@@ -34,8 +34,17 @@ export {
   samplingSettings,
   type TrainingData,
 } from './families/family.ts';
+export { ordersOf, type Painted } from './families/orders.ts';
 export type { Likelihood, Painter, PainterOptions } from './families/painter.ts';
-export type { CallOptions, Completion, PaintSettings } from './families/queue.ts';
+export {
+  type Batch,
+  type BatchPainter,
+  type CallOptions,
+  type Completion,
+  type Order,
+  PaintQueue,
+  type PaintSettings,
+} from './families/queue.ts';
 export type { CodePainter, Painting, PaintOptions } from './families/transformer/codepainter.ts';
 export type { SamplingOptions } from './families/transformer/generate.ts';
 export type { Images, Picture, Size } from './image/images.ts';

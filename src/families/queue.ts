@@ -13,7 +13,7 @@ export interface Order {
   readonly number: number;
 }
 
-/** How pictures are drawn. Settings that are left out are the run's own; those a family does not have are not read. */
+/** How pictures are drawn. Settings that are left out are the run's own. */
 export interface PaintSettings {
   /** Of a transformer: divides the logits; 0 takes the likeliest code. */
   readonly temperature?: number;

@@ -10,7 +10,8 @@ import { signedToUnit, tensorToImages } from '../image/pixels.ts';
 import { type CaptionedBatch, type CaptionedStream, CaptionFeatures, withFeatures } from '../training/captioned.ts';
 import type { TextEncoder } from './contrastive/encoder.ts';
 import type { Making, TrainingData } from './family.ts';
-import { ordersOf, type Painter, type PainterOptions } from './painter.ts';
+import { ordersOf } from './orders.ts';
+import type { Painter, PainterOptions } from './painter.ts';
 import { type Batch, type BatchPainter, PaintQueue } from './queue.ts';
 
 /** How one kind of model paints. */
@@ -96,8 +97,8 @@ export class WholeImagePainter implements Painter {
     return undefined;
   }
 
-  paint(captions: readonly string[], options: PainterOptions = {}): Promise<Picture[]> {
-    return this.queue.paint(ordersOf(captions, options), options);
+  async paint(captions: readonly string[], options: PainterOptions = {}): Promise<Picture[]> {
+    return this.queue.paint(ordersOf(this, captions, options), options);
   }
 
   dispose(): void {

@@ -10,7 +10,7 @@ export interface EngineOptions {
   readonly backend?: BackendName;
   /** Of the operands of matrix products; default `auto`: bf16 or f16 where the hardware multiplies them, else fp32. */
   readonly precision?: PrecisionName;
-  /** Of the native backend; default: as many as the processor has cores. */
+  /** Of the native backend; default: as it has them, at first as many as the processor has cores. */
   readonly threads?: number;
 }
 

@@ -1,8 +1,8 @@
 /** @file `--image` with `--keep-rows` or `--mask`: a picture to complete, in the run's size, and which patches stay. */
 import { readFile } from 'node:fs/promises';
 import { firstLine, UserError } from '../core/errors.ts';
+import type { Painter } from '../families/painter.ts';
 import type { Completion } from '../families/queue.ts';
-import type { CodePainter } from '../families/transformer/codepainter.ts';
 import { decodeImage } from '../image/decode.ts';
 import type { Picture } from '../image/images.ts';
 
@@ -12,12 +12,17 @@ export interface CompletionFlags {
   readonly mask?: string;
 }
 
-/** `--image` with `--keep-rows` or `--mask`: the picture in the run's size, and which patches stay. */
-export async function readCompletion(codes: CodePainter, request: CompletionFlags): Promise<Completion | undefined> {
+/**
+ * `--image` with `--keep-rows` or `--mask`: the picture in the run's size, and which patches stay.
+ * @throws UserError if the painter completes no pictures, or a file is no readable image
+ */
+export async function readCompletion(painter: Painter, request: CompletionFlags): Promise<Completion | undefined> {
   const { image, keepRows, mask } = request;
   if (image === undefined) return undefined;
-  const size = codes.imageSize;
-  const { grid: side } = codes.config.patch;
+  const { imageSize: size, grid: side } = painter;
+  if (side === undefined) {
+    throw new UserError('sample', `--image: the painter of ${painter.run} completes no pictures`, 'leave the flag out');
+  }
   const picture = await readImage(image, size);
   if (keepRows !== undefined) {
     if (keepRows >= side)

@@ -58,12 +58,12 @@ export async function evaluateRun(session: Session, request: EvalRequest): Promi
   const config = await readRun(request.run, 'eval');
   await expectOtherJudge(request);
   await startEngine(session, request);
-  const { run, backend, precision, seed, numImages } = request;
+  const { run, backend, precision, threads, seed, numImages } = request;
   const weights = chooseWeights(run, request.weights);
   const extractors: FeatureExtractor[] = [];
   let painter: Painter | undefined;
   try {
-    painter = await openPainter(run, { weights, backend, precision });
+    painter = await openPainter(run, { weights, backend, precision, threads });
     for (const name of request.features) extractors.push(await openExtractor(session, name));
     const nearest = metrics.some(metric => needsAny(metric, ['training']));
     const real = await readReal(session, { reference: REFERENCE, ...request, config, nearest });

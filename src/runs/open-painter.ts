@@ -22,6 +22,8 @@ export interface OpenOptions {
   /** Where to compute; default `auto`. */
   readonly backend?: BackendName;
   readonly precision?: PrecisionName;
+  /** Of the native backend; default: as it has them, at first as many as the processor has cores. */
+  readonly threads?: number;
 }
 
 /**
@@ -29,13 +31,13 @@ export interface OpenOptions {
  * @throws UserError if something of it is missing, or a part of it is not the one that it was trained with
  */
 export async function openPainter(run: string, options: OpenOptions = {}): Promise<Painter> {
-  const { backend = 'auto', precision = 'auto' } = options;
+  const { backend = 'auto', precision = 'auto', threads } = options;
   const config = await readRun(run, 'load');
   const family = familyOf(config.family);
   const paths = runPaths(run);
   const path = paths.weights[chooseWeights(run, options.weights)];
   expectTrained(run, [...partFiles(family.stages, paths), [path, family.name]]);
-  await startBackend(backend, { precision });
+  await startBackend(backend, { precision, threads });
   const { tensors, metadata } = await readSafetensors(path);
   await expectTrainedWith(path, companionsOf(family.stages, paths, metadata));
   const parts = (await loadParts(family.stages, config, paths)) as Making['parts']; // those of its stages are there

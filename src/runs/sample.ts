@@ -173,7 +173,7 @@ async function openStudio(session: Session, request: Chosen, named: string): Pro
   const { run, backend, precision, rerank, nearest, data } = request;
   const active = await startEngine(session, request);
   const weights = chooseWeights(run, request.weights);
-  const painter = await openPainter(run, { weights, backend, precision });
+  const painter = await openPainter(run, { weights, backend, precision, threads: request.threads });
   return {
     painter,
     request,
@@ -185,7 +185,7 @@ async function openStudio(session: Session, request: Chosen, named: string): Pro
       backend: active,
       ...settings(request, painter.config),
     },
-    completion: painter.codes === undefined ? undefined : await readCompletion(painter.codes, request),
+    completion: await readCompletion(painter, request),
     ranker: rerank === undefined ? undefined : await loadClip(rerank, downloads(session)),
     nearest: nearest && data !== undefined ? await trainingImages(session, data, painter.config.images) : undefined,
   };

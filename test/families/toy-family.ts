@@ -5,13 +5,17 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
 import {
+  type Batch,
+  type BatchPainter,
   defineFamily,
   type Making,
   type Metrics,
   type Model,
   type NamedValues,
+  ordersOf,
   type Painter,
   type PainterOptions,
+  PaintQueue,
   Parameters,
   type Picture,
   Random,
@@ -128,8 +132,10 @@ class TilesPainter implements Painter {
   readonly passes = 1;
   readonly settings = '';
   private readonly model: Tiles;
+  private readonly queue: PaintQueue;
 
   constructor({ config, folder, step }: Making<never>, model: Tiles) {
+    this.queue = new PaintQueue(new TilesBrush(config, model), folder);
     this.run = folder;
     this.config = config;
     this.imageSize = config.images.imageSize;
@@ -146,14 +152,33 @@ class TilesPainter implements Painter {
   }
 
   async paint(captions: readonly string[], options: PainterOptions = {}): Promise<Picture[]> {
-    const { seed = 0, firstImage = 0, numbers } = options;
-    const { side, grain } = this.config.tiles;
-    const colours = this.model.predict(captions);
+    return this.queue.paint(ordersOf(this, captions, options), options);
+  }
+
+  dispose(): void {
+    this.queue.close(() => this.model.dispose());
+  }
+}
+
+class TilesBrush implements BatchPainter {
+  readonly batchSize = 32;
+  private readonly config: Painter['config'];
+  private readonly model: Tiles;
+
+  constructor(config: Painter['config'], model: Tiles) {
+    this.config = config;
+    this.model = model;
+  }
+
+  async paint({ orders }: Batch): Promise<Picture[]> {
+    const { tiles, images } = this.config;
+    const { side, grain } = tiles;
+    const S = images.imageSize;
+    const colours = this.model.predict(orders.map(({ caption }) => caption));
     const values = await colours.data();
     colours.dispose();
-    const S = this.imageSize;
-    const pictures = captions.map((caption, i) => {
-      const noise = new Random(seed).fork(caption, numbers?.[i] ?? firstImage).normals(S * S * 3, grain);
+    return orders.map(({ caption, seed, number }, i) => {
+      const noise = new Random(seed).fork(caption, number).normals(S * S * 3, grain);
       const data = Uint8Array.from(noise, (value, at) => {
         const [y, x, channel] = [Math.floor(at / (S * 3)), Math.floor(at / 3) % S, at % 3];
         const tile = Math.floor((y * side) / S) * side + Math.floor((x * side) / S);
@@ -161,12 +186,6 @@ class TilesPainter implements Painter {
       });
       return { width: S, height: S, data };
     });
-    options.onProgress?.(captions.length, captions.length);
-    return pictures;
-  }
-
-  dispose(): void {
-    this.model.dispose();
   }
 }
 

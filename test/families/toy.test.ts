@@ -19,6 +19,7 @@ import {
   removeFamily,
   train,
 } from '../../src/index.ts';
+import { readCompletion } from '../../src/runs/completion.ts';
 import { hardlyTrained, root, snapshot, temporaryFolder, writeDrawings } from '../cli/program.ts';
 import './toy-family.ts';
 
@@ -78,7 +79,27 @@ test('paints what its captions say', async () => {
   expect(mean(red.data, 0)).toBeGreaterThan(mean(red.data, 2));
   expect(mean(blue.data, 2)).toBeGreaterThan(mean(blue.data, 0));
   expect(await painter.paint(['red circle'])).toEqual([red]);
+  // A caption that comes again is another picture: the next of the seed.
+  const [first, second] = await painter.paint(['red circle', 'red circle']);
+  expect(first).toEqual(red);
+  expect(second).not.toEqual(red);
   painter.dispose();
+});
+
+test('refuses what its family does not follow, instead of painting without it', async () => {
+  const painter = await openPainter(join(folder, 'straight'), { backend: 'cpu' });
+  const completion = { image: { width: 32, height: 32, data: new Uint8Array(32 * 32 * 3) }, keep: [true] };
+  for (const options of [{ temperature: 1 }, { steps: 5 }, { completion }]) {
+    await expect(painter.paint(['red circle'], options)).rejects.toThrow(
+      /^paint: \w+: expected none with a tiles run, since a matrix paints all tiles at once; got one$/,
+    );
+  }
+  await expect(readCompletion(painter, { image: 'x.png', keepRows: 1 })).rejects.toThrow('completes no pictures');
+  expect(await painter.paint(['red circle'], { temperature: undefined })).toHaveLength(1);
+  const stopped = AbortSignal.abort(new Error('enough'));
+  await expect(painter.paint(['red circle'], { signal: stopped })).rejects.toThrow('enough');
+  painter.dispose();
+  await expect(painter.paint(['red circle'])).rejects.toThrow('was disposed of');
 });
 
 test('is evaluated, and stands on a page beside a transformer', async () => {

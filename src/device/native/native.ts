@@ -51,6 +51,8 @@ export class NativeBackend extends cpu.MathBackendCPU implements Device {
   private readonly indexOf: ReadonlyMap<string, number>;
   private readonly numbers = new Float64Array(64);
   private observer: KernelObserver | undefined;
+  /** Threads of the kernels. */
+  threads = availableParallelism();
 
   constructor(addon: Addon, instructionSet: InstructionSet) {
     super();
@@ -60,7 +62,7 @@ export class NativeBackend extends cpu.MathBackendCPU implements Device {
     this.precision = this.supportsBf16 ? 'bf16' : 'fp32';
     this.indexOf = new Map(addon.kernelNames().map((name, index) => [name, index]));
     this.memoryPool = new MemoryPool(bytes => addon.allocate(bytes));
-    addon.setThreads(availableParallelism());
+    addon.setThreads(this.threads);
   }
 
   /** Whether this processor multiplies bf16 pairs in hardware. */
@@ -83,6 +85,7 @@ export class NativeBackend extends cpu.MathBackendCPU implements Device {
   /** Sets the number of threads of the kernels. */
   setThreads(count: number): void {
     this.addon.setThreads(count);
+    this.threads = count;
   }
 
   /** A tensor of undefined content for a kernel to fill. */

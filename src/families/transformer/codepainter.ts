@@ -23,6 +23,9 @@ import type { Dalle } from './dalle.ts';
 import { generate, type SamplingOptions } from './generate.ts';
 import { logProbabilities } from './likelihood.ts';
 
+/** Positions of all images together that are painted in one batch: bounds the memory of keys and values. */
+const CACHED_POSITIONS = 10240;
+
 /** Sampling settings that are left out are the run's own (`sampling` in its config.json). */
 export interface PaintOptions extends SamplingOptions {
   /** Images of the caption, which share one reading of it. Default 1. */
@@ -45,7 +48,7 @@ export interface Painting {
   readonly pictures: readonly Picture[];
   /** [images, grid * grid], -1 where nothing has been painted. */
   readonly codes: Int32Array;
-  /** Patches of each image that are there, of `total`. */
+  /** Patches of each image that are there, of `total`; the mean, rounded down, of more images than one batch holds. */
   readonly painted: number;
   readonly total: number;
 }
@@ -59,6 +62,12 @@ export interface CodePainterParts {
   readonly model: Dalle;
   /** The training step of the weights; 0 while they are being trained. */
   readonly step?: number;
+}
+
+/** How orders are painted. */
+interface OrdersRequest extends PaintSettings {
+  readonly every?: number;
+  readonly previews?: boolean;
 }
 
 /** A transformer and its two tokenizers. */
@@ -96,6 +105,11 @@ export class CodePainter {
     return this.config.images.imageSize;
   }
 
+  /** Most images that are painted at once. @internal */
+  get batchSize(): number {
+    return Math.max(1, Math.floor(CACHED_POSITIONS / this.model.length));
+  }
+
   /**
    * A caption's padded ids, [captionLength] int32, and whether it was too long and has been cut.
    * @throws UserError if the caption is not text
@@ -115,9 +129,36 @@ export class CodePainter {
     checkValue('paint: caption', caption, textCheck);
     checkOptions('paint', options, paintChecks);
     const { images = 1, firstImage = 0, seed = 0, image, keep, previews = true, ...settings } = options;
+    if (image === undefined && keep !== undefined) {
+      throw new UserError('paint: keep', 'expected an image whose patches are kept, got none', 'give image too');
+    }
     const orders = Array.from({ length: images }, (_, i) => ({ caption, seed, number: firstImage + i }));
     const completion = image === undefined ? undefined : { image, keep: keep ?? [] };
-    return this.paintOrders(orders, { ...settings, previews, completion });
+    return this.paintBatches(orders, { ...settings, previews, completion });
+  }
+
+  /** `paintOrders` of any number, one batch after another; every yield has all of them. */
+  private async *paintBatches(orders: readonly Order[], request: OrdersRequest): AsyncGenerator<Painting, void> {
+    const most = this.batchSize;
+    if (orders.length <= most) return yield* this.paintOrders(orders, request);
+    const { codes: total } = this.model;
+    const codes = new Int32Array(orders.length * total).fill(-1);
+    const pictures: Picture[] = [];
+    const [empty] = request.previews === true ? await this.decode(codes.slice(0, total)) : []; // of one not begun
+    for (let from = 0; from < orders.length; from += most) {
+      const batch = orders.slice(from, from + most);
+      for await (const painting of this.paintOrders(batch, request)) {
+        codes.set(painting.codes, from * total);
+        const finished = painting.painted === total && from + batch.length === orders.length;
+        painting.pictures.forEach((picture, i) => {
+          pictures[from + i] = picture;
+        });
+        const painted = finished ? total : Math.floor((from * total + batch.length * painting.painted) / orders.length);
+        const shown = empty === undefined ? [] : orders.map((_, i) => pictures[i] ?? empty);
+        yield { codes: codes.slice(), painted, total, pictures: finished ? [...pictures] : shown };
+        this.expectOpen();
+      }
+    }
   }
 
   /**
@@ -126,10 +167,7 @@ export class CodePainter {
    * @internal
    * @param request.previews whether unfinished pictures are decoded too; default false
    */
-  async *paintOrders(
-    orders: readonly Order[],
-    request: PaintSettings & { readonly every?: number; readonly previews?: boolean } = {},
-  ): AsyncGenerator<Painting, void> {
+  async *paintOrders(orders: readonly Order[], request: OrdersRequest = {}): AsyncGenerator<Painting, void> {
     const { every, previews = false, completion } = request;
     const { temperature, topK, topP, cfgScale } = { ...this.config.sampling, ...withoutUndefined(request) };
     const texts = [...new Set(orders.map(({ caption }) => caption))];

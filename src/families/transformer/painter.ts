@@ -2,13 +2,11 @@
 import type { PatchTokenizer } from '../../../tokenizer/patch.ts';
 import type { RunConfig } from '../../config/run.ts';
 import type { Picture } from '../../image/images.ts';
-import { type Likelihood, ordersOf, type Painter, type PainterOptions } from '../painter.ts';
+import { ordersOf } from '../orders.ts';
+import type { Likelihood, Painter, PainterOptions } from '../painter.ts';
 import { type Batch, type BatchPainter, PaintQueue } from '../queue.ts';
 import type { CodePainter } from './codepainter.ts';
 import { measureNats } from './likelihood.ts';
-
-/** Positions of all images together that are painted in one batch: bounds the memory of keys and values. */
-const CACHED_POSITIONS = 10240;
 
 /** Paints code by code. */
 class TransformerBrush implements BatchPainter {
@@ -17,7 +15,7 @@ class TransformerBrush implements BatchPainter {
 
   constructor(codes: CodePainter) {
     this.codes = codes;
-    this.batchSize = Math.max(1, Math.floor(CACHED_POSITIONS / codes.model.length));
+    this.batchSize = codes.batchSize;
   }
 
   async paint({ orders, settings, onUnfinished, onStep }: Batch): Promise<readonly Picture[]> {
@@ -40,7 +38,9 @@ export class TransformerPainter implements Painter {
   readonly run: string;
   readonly config: RunConfig;
   readonly imageSize: number;
+  readonly grid: number;
   readonly step: number;
+  /** The same model as what paints one caption with previews, codes and probabilities. */
   readonly codes: CodePainter;
   private readonly queue: PaintQueue;
 
@@ -50,6 +50,7 @@ export class TransformerPainter implements Painter {
     this.run = codes.folder;
     this.config = codes.config;
     this.imageSize = codes.imageSize;
+    this.grid = codes.patch.grid;
     this.step = codes.step;
   }
 
@@ -90,7 +91,7 @@ export class TransformerPainter implements Painter {
   }
 
   async paint(captions: readonly string[], options: PainterOptions = {}): Promise<Picture[]> {
-    return this.queue.paint(ordersOf(captions, options), options);
+    return this.queue.paint(ordersOf(this, captions, options), options);
   }
 
   dispose(): void {

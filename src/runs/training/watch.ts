@@ -6,6 +6,7 @@
 
 import type { Decoded } from '../../../data/decoded.ts';
 import { Random } from '../../core/random.ts';
+import { familyOf } from '../../families/families.ts';
 import { RandomFeatures } from '../../features/random-conv.ts';
 import { type Picture, spreadPlaces } from '../../image/images.ts';
 import { readJsonLines } from '../../io/jsonlines.ts';
@@ -66,9 +67,11 @@ export async function openWatch(job: Job, stage: string, painter: Painter): Prom
   const captions = Array.from({ length: count }, (_, i) => heldOut.items[i % heldOut.items.length].captions[0]);
   const judged = new Verdict(floor);
   await replay(job, stage, judged);
+  const followed = familyOf(job.config.family).sampling(job.config);
+  const settings = Object.fromEntries(Object.entries(DISTRIBUTION).filter(([name]) => name in followed));
 
   const check = async () => {
-    const samples: Matrix = await rowsOf(await painter.paint(captions, { seed: SEED, ...DISTRIBUTION }));
+    const samples: Matrix = await rowsOf(await painter.paint(captions, { seed: SEED, ...settings }));
     const { kid, coverage, spread } = checkSamples(samples, real, floor);
     return { check_kid: kid, check_coverage: coverage, check_spread: spread };
   };

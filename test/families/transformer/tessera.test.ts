@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { UserError } from '../../../src/core/errors.ts';
+import { activeNative } from '../../../src/device/native/native.ts';
 import type { Painting, PaintOptions } from '../../../src/families/transformer/codepainter.ts';
 import { decodePicture } from '../../../src/image/decode.ts';
 import { blank } from '../../../src/image/images.ts';
@@ -44,6 +45,13 @@ const refusal = async (work: Promise<unknown>): Promise<string> => {
 };
 
 describe('loading', () => {
+  test('sets the number of threads that is asked for', async () => {
+    (await Tessera.load(run, { backend: 'native', threads: 1 })).dispose();
+    expect(activeNative()?.threads).toBe(1);
+    (await Tessera.load(run, { backend: 'native', threads: 2 })).dispose();
+    expect(activeNative()?.threads).toBe(2);
+  });
+
   test('takes the average, the best or the last weights', async () => {
     const first = async (weights: 'ema' | 'best' | 'last') => {
       const loaded = await Tessera.load(run, { weights });
@@ -75,6 +83,26 @@ describe('painting', () => {
         expect(one.codes).toEqual(codes.slice(i * N, (i + 1) * N));
       }
       expect(codes.slice(0, N)).not.toEqual(codes.slice(N, 2 * N));
+    });
+  });
+
+  test('more images than fit a batch are painted in several, and are those of a call each', async () => {
+    await withRun(async loaded => {
+      Object.defineProperty(loaded, 'batchSize', { value: 2, configurable: true });
+      const options = { seed: 5, temperature: 1, topK: 0, topP: 1 };
+      const seen: number[] = [];
+      let last: Painting | undefined;
+      for await (const painting of loaded.paint('red circle', { ...options, images: 5, every: 8 })) {
+        seen.push(painting.painted);
+        expect(painting.pictures).toHaveLength(5);
+        expect(painting.codes).toHaveLength(5 * 16);
+        last = painting;
+      }
+      expect(seen).toEqual([3, 6, 9, 12, 14, 16]); // of 16: means of five images, two at a time
+      Object.defineProperty(loaded, 'batchSize', { value: 5 });
+      const whole = await finished(loaded, 'red circle', { ...options, images: 5 });
+      expect(last?.codes).toEqual(whole.codes);
+      expect(last?.pictures).toEqual(whole.pictures);
     });
   });
 
@@ -231,6 +259,13 @@ describe('what does not fit is refused with both numbers', () => {
     });
   });
 
+  test('patches to keep of no image', async () => {
+    await withRun(async loaded => {
+      const painting = (async () => finished(loaded, 'x', { keep: Array(16).fill(true) }))();
+      expect(await refusal(painting)).toBe('paint: keep: expected an image whose patches are kept, got none');
+    });
+  });
+
   test('patches to keep that are not those of the grid', async () => {
     await withRun(async loaded => {
       const image = blank(32, 32);
@@ -318,6 +353,16 @@ describe('wrong arguments are refused in one line', () => {
         'paint: completion: expected a picture to complete, { image, keep }',
       ],
       [['x'], { completion: { image: blank(32, 32), keep: [true] } }, 'paint: keep: expected 16 patches, got 1'],
+      [
+        ['x'],
+        { steps: 5 },
+        'paint: steps: expected none with a transformer run, since a transformer paints code by code',
+      ],
+      [
+        ['x'],
+        { completion: { image: blank(64, 64), keep: Array(16).fill(true) } },
+        'paint: completion: image: expected a picture of 32 x 32 pixels',
+      ],
       [['x'], { signal: {} }, 'paint: signal: expected an AbortSignal, got an object (Object)'],
       [['x'], { temperature: -1 }, 'paint: temperature: expected a number from 0 to 100, got -1'],
     ] as const) {
