@@ -64,7 +64,7 @@ function placed(name: string, section: z.ZodObject): z.ZodType {
 export function checkConfig(config: RunConfig): RunConfig {
   const { batchSize, accumulate } = config.train;
   if (batchSize % accumulate !== 0) {
-    rejectConfig(`batchSize ${batchSize} is not a multiple of accumulate ${accumulate}`);
+    rejectConfig(`batchSize ${batchSize}, expected a multiple of accumulate, which is ${accumulate}`);
   }
   familyOf(config.family).check?.(config);
   return Object.freeze(config);

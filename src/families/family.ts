@@ -1,5 +1,5 @@
 /**
- * @file The contract of a model family: all that the rest of the house knows of it. A family is one folder and one line in
+ * @file The contract of a model family: all that the rest of the program knows of it. A family is one folder and one line in
  * families.ts; one from outside is a file that calls `defineFamily` before the command line or the library is used. The
  * definition itself is light (settings, words); what computes is imported when a model is made.
  */
