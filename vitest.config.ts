@@ -11,8 +11,13 @@ const studies = ['test/studies/**/*.test.ts'];
 
 /** Projects run one after another, in this order: `npx vitest run --project unit`. */
 export default defineConfig({
-  // Examples import the library by its name.
-  resolve: { alias: { tesserae: fileURLToPath(new URL('./src/index.ts', import.meta.url)) } },
+  // Examples, and tests of what comes from outside, import the library by its name.
+  resolve: {
+    alias: [
+      { find: /^tesserae(\/tfjs)?$/, replacement: fileURLToPath(new URL('./src/index.ts', import.meta.url)) },
+      { find: /^tesserae\/(kernels|cli)$/, replacement: fileURLToPath(new URL('./src/$1.ts', import.meta.url)) },
+    ],
+  },
   test: {
     setupFiles: process.env.TESSERA_RECORD === undefined ? [] : ['test/native/setup.ts'],
     testTimeout: 240_000,

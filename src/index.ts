@@ -34,7 +34,8 @@ export {
   samplingSettings,
   type TrainingData,
 } from './families/family.ts';
-export { type Likelihood, ordersOf, type Painted, type Painter, type PainterOptions } from './families/painter.ts';
+export { ordersOf, type Painted } from './families/orders.ts';
+export type { Likelihood, Painter, PainterOptions } from './families/painter.ts';
 export {
   type Batch,
   type BatchPainter,

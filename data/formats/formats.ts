@@ -33,7 +33,7 @@ export function defineFormat(format: Format): void {
     throw new UserError(where, `expected a name of lower-case words with hyphens, got ${JSON.stringify(name)}`);
   }
   if (name === 'auto' || allFormats().some(other => other.name === name))
-    throw new UserError(where, 'is defined already');
+    throw new UserError(where, 'expected a name that is free, got one that is defined already');
   if (layout.trim() === '' || layout.includes('\n')) {
     throw new UserError(where, `expected a layout in one line, got ${JSON.stringify(layout)}`);
   }

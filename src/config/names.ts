@@ -1,6 +1,6 @@
 /**
- * @file Fields whose value is a name that code of a higher layer gives a meaning to (a mask pattern, say). The built-in
- * names stand here, so that a config is checked and help is printed without loading that code; a program adds its own.
+ * @file Fields whose value is a name that other code gives a meaning to (a mask pattern, say), which has the list of the
+ * built-in ones; a program adds its own.
  */
 import { z } from 'zod';
 

@@ -92,14 +92,6 @@ export function parseConfig<S extends z.ZodType>(schema: S, value: unknown, wher
   throw new UserError(path.length > 0 ? `${where}: ${path.join('.')}` : where, problem);
 }
 
-/**
- * As `parseConfig`, from the text of a JSON file.
- * @throws UserError if the text is not JSON or does not fit the schema
- */
-export function parseConfigText<S extends z.ZodType>(schema: S, text: string, where: string): z.output<S> {
-  return parseConfig(schema, parseJson(text, where), where);
-}
-
 /** Parses JSON. @throws UserError naming the file and, where the engine says it, the place. */
 export function parseJson(text: string, where: string): unknown {
   try {

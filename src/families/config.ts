@@ -52,7 +52,7 @@ export function runSchema(): z.ZodObject<RunShape> {
 export function checkConfig(config: RunConfig): RunConfig {
   const { batchSize, accumulate } = config.train;
   if (batchSize % accumulate !== 0) {
-    rejectConfig(`batchSize ${batchSize} is not a multiple of accumulate ${accumulate}`);
+    rejectConfig(`batchSize ${batchSize}, expected a multiple of accumulate, which is ${accumulate}`);
   }
   familyOf(config.family).check?.(config);
   return Object.freeze(config);

@@ -1,5 +1,5 @@
 /**
- * @file The contract of a model family: all that the rest of the house knows of it. A family is one folder and one line in
+ * @file The contract of a model family: all that the rest of the program knows of it. A family is one folder and one line in
  * families.ts; one from outside is a file that calls `defineFamily` before the command line or the library is used. The
  * definition itself is light (settings, words); what computes is imported when a model is made.
  */
@@ -158,7 +158,7 @@ export function removeFamily(name: string): void {
   if (!registered.delete(name)) throw new Error(`removeFamily: there is no family ${name}`);
 }
 
-/** The registered families; see families.ts, which has registered the house's own. */
+/** The registered families; see families.ts, which has registered the program's own. */
 export function registeredFamilies(): ReadonlyMap<string, Family> {
   return registered;
 }

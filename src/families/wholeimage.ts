@@ -10,7 +10,8 @@ import { signedToUnit, tensorToImages } from '../image/pixels.ts';
 import { type CaptionedBatch, type CaptionedStream, CaptionFeatures, withFeatures } from '../training/captioned.ts';
 import type { TextEncoder } from './contrastive/encoder.ts';
 import type { Making, TrainingData } from './family.ts';
-import { ordersOf, type Painter, type PainterOptions } from './painter.ts';
+import { ordersOf } from './orders.ts';
+import type { Painter, PainterOptions } from './painter.ts';
 import { type Batch, type BatchPainter, PaintQueue } from './queue.ts';
 
 /** How one kind of model paints. */

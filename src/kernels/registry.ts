@@ -23,7 +23,7 @@ export interface KernelDefinition {
   readonly reference: (inputs: Inputs, attributes: Attributes) => Tensor[];
   /** The C++ kernel: inputs are untracked, outputs come from `backend.output(...)`. */
   readonly native?: (inputs: InputInfos, attributes: Attributes, backend: NativeBackend) => TensorInfo[];
-  /** The WGSL kernels (src/kernels/wgsl), likewise. */
+  /** The WGSL kernels (`webgpu*.ts` beside the definition, with the helpers of src/kernels/wgsl), likewise. */
   readonly webgpu?: (inputs: InputInfos, attributes: Attributes, backend: GpuBackend) => TensorInfo[];
   /**
    * Whether the outputs are made again for the backward pass instead of being kept for it (tape.ts). For one pass over

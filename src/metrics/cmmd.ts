@@ -30,12 +30,6 @@ defineMetric({
 
 const WIDTH = 10;
 
-/** @param x at least 1 row of any length but 0; @param y alike */
-export function clipDiscrepancy(x: Matrix, y: Matrix): number {
-  const { xx, yy, xy } = remainders(x, y);
-  return 1000 * (2 * mean(xy.data) - mean(xx.data) - mean(yy.data));
-}
-
 /** With an interval from halves without replacement. @param x at least 4 rows; @param y alike */
 export function clipDiscrepancyInterval(
   x: Matrix,

@@ -7,7 +7,7 @@
  * `full` is plain causal attention, `dalle` is DALL·E's (Ramesh et al. 2021, appendix B.1 and figure 11): the caption is
  * causal, every image position sees all of it, and layers differ in what an image position sees of the image.
  */
-import { attentionPatterns } from '../config/attention.ts';
+import { OpenNames } from '../config/names.ts';
 import { UserError } from '../core/errors.ts';
 import { type AttentionMask, Mask } from '../kernels/attention/mask.ts';
 
@@ -79,6 +79,9 @@ const builtIn: readonly MaskPattern[] = [
   { name: 'dalle', ruleOf: dalleRule },
 ];
 const patterns = new Map(builtIn.map(pattern => [pattern.name, pattern]));
+
+/** Names of all patterns, which a transformer's config chooses from. */
+export const attentionPatterns = new OpenNames(builtIn.map(({ name }) => name));
 
 /**
  * Adds a pattern, which configs can then name as their `model.attention`. Training, painting and every backend take it

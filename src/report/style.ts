@@ -1,5 +1,5 @@
 /**
- * @file The look of the page: light, dark and printed. Every family brings its own colours; those of the house are
+ * @file The look of the page: light, dark and printed. Every family brings its own colours; those of the program are
  * Okabe and Ito's, which people with any colour vision tell apart, and lighter on dark.
  */
 import { allFamilies } from '../families/families.ts';

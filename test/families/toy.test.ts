@@ -1,6 +1,6 @@
 /**
  * @file A family from outside, one file: it trains, resumes bit for bit, paints, is evaluated and stands on a page beside a
- * family of the house; the command line knows it too; taken out again, nothing of it is left.
+ * family of the program; the command line knows it too; taken out again, nothing of it is left.
  */
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';

@@ -3,9 +3,9 @@
  * and figure 11), in rows and columns rather than distances.
  */
 import { describe, expect, test } from 'vitest';
-import { attentionPatterns } from '../../src/config/attention.ts';
 import { Mask } from '../../src/kernels/attention/mask.ts';
 import {
+  attentionPatterns,
   column,
   conv,
   dalleRule,

@@ -1,9 +1,9 @@
 /** @file The transformer's settings, and what of them must fit together. */
 import { z } from 'zod';
-import { attentionPatterns } from '../../config/attention.ts';
 import { belowOne, count, fraction } from '../../config/fields.ts';
 import { codebookSizeOf, patchSchema, patchSizeOf, patchTrainSchema } from '../../config/patch.ts';
 import { type RunConfig, rejectConfig } from '../../config/run.ts';
+import { attentionPatterns } from '../../nn/masks.ts';
 
 /** The transformer. */
 export const modelSchema = z.object({

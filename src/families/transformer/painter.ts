@@ -2,7 +2,8 @@
 import type { PatchTokenizer } from '../../../tokenizer/patch.ts';
 import type { RunConfig } from '../../config/run.ts';
 import type { Picture } from '../../image/images.ts';
-import { type Likelihood, ordersOf, type Painter, type PainterOptions } from '../painter.ts';
+import { ordersOf } from '../orders.ts';
+import type { Likelihood, Painter, PainterOptions } from '../painter.ts';
 import { type Batch, type BatchPainter, PaintQueue } from '../queue.ts';
 import type { CodePainter } from './codepainter.ts';
 import { measureNats } from './likelihood.ts';
