@@ -4,7 +4,7 @@
  */
 import { familyOf } from '../families/families.ts';
 import { type Check, isGame, type RunReport } from './contents.ts';
-import { mainStage } from './history.ts';
+import { mainStage, validationOf } from './history.ts';
 import { type Line, legend, lineChart } from './linechart.ts';
 import { type Html, html } from './markup.ts';
 import { amountUnit, formatCount, timeUnit, type Unit } from './numbers.ts';
@@ -113,7 +113,10 @@ function lossLines({ runs, tone }: Group): Line[] {
     .filter(([curve]) => game === /^[DG]_/.test(curve))
     .map(([curve, name], i) => {
       const source = perCode && curve === 'loss' ? 'image' : curve;
-      const curves = runs.map(({ stages }) => mainStage(stages)?.curves[source] ?? []);
+      const curves = runs.map(run => {
+        const main = mainStage(run.stages);
+        return main?.curves[source] ?? (curve === 'val_loss' ? validationOf(main, run) : []);
+      });
       const { points, band } = merge(
         curves.map(points => points.map(point => [point.step, point.images, point.value])),
       );
