@@ -4,6 +4,7 @@
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, test } from 'vitest';
 import * as library from '../src/index.ts';
 import {
@@ -130,8 +131,10 @@ describe('what was trained', () => {
 
   test('is exported, and the copy paints the same pictures', async () => {
     const out = join(folder, 'export');
+    await startBackend('cpu');
     const { step, weights, bytes } = await exportRun({ run, out, dtype: 'f32' });
     expect({ step, weights }).toEqual({ step: 4, weights: 'ema' });
+    expect(tf.getBackend()).toBe('cpu'); // painters that are open compute on
     expect(bytes).toBeGreaterThan(1000);
     const [original, copy] = [await openPainter(run, native), await openPainter(out, native)];
     const options = { seed: 3, temperature: 0.9 };
@@ -255,7 +258,7 @@ describe('wrong arguments', () => {
   test('are tried of every function that the library exports', () => {
     // Definitions have tests of their own, and so has what they are made of.
     const elsewhere =
-      /^(define|remove)|^(bootstrap|captionsFrom|imageFile|mean|overImage|Parameters|Random|runKernel|wilson)$/;
+      /^(define|remove)|^(bootstrap|captionsFrom|imageFile|mean|ordersOf|overImage|PaintQueue|Parameters|Random|runKernel|wilson)$/;
     const functions = Object.entries(library).filter(([, value]) => typeof value === 'function' && !isError(value));
 
     const missing = functions
