@@ -85,7 +85,7 @@ export class ImageBatches {
   /** @throws UserError if there are no items */
   constructor(source: ImageSource, options: StreamOptions) {
     const { items } = source;
-    if (items.length === 0) throw new UserError('data', 'no items to train on');
+    if (items.length === 0) throw new UserError('data', 'expected images to train on, got none');
     const { seed, balance = 0 } = options;
     this.source = source;
     this.options = options;

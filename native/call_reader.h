@@ -1,6 +1,8 @@
 // How kernels.cc fills a call's struct from its arguments. Sizes are compared as doubles, which do not wrap around, and
 // every comparison is false for NaN.
 #pragma once
+#include <cstdio>
+
 #include "kernels.h"
 
 namespace tessera {
@@ -36,6 +38,17 @@ template <class T>
 bool readOptional(const Args& args, int i, double elements, T** out) {
   *out = static_cast<T*>(args.buffers[i]);
   return args.buffers[i] == nullptr || args.bytes[i] >= elements * sizeof(T);
+}
+
+// What to say of a buffer that readBuffer does not take; the text is the thread's, until its next one.
+template <class T>
+const char* tooShort(const Args& args, int i, double elements, const T*, const char* kernel, const char* name,
+                     const char* formula) {
+  static thread_local char text[256];
+  const size_t bytes = args.buffers[i] == nullptr ? 0 : args.bytes[i];
+  std::snprintf(text, sizeof text, "%s: expected %s of %s elements, %.0f, got %.0f", kernel, name, formula, elements,
+                static_cast<double>(bytes / sizeof(T)));
+  return text;
 }
 
 // The kernel checks the length itself.

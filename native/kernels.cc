@@ -50,19 +50,19 @@ const char* adamwOf(const Args& args) {
     if (!readSize(args, 7 + s * 2, &call.slots[s].size)) return "adamw: size is not what its kernel takes";
     call.slots[s].weightDecay = static_cast<double>(args.numbers[8 + s * 2]);
     if (!readBuffer(args, 0 + s * 5, size, &call.slots[s].value)) {
-      return "adamw: value has less than size elements";
+      return tooShort(args, 0 + s * 5, size, call.slots[s].value, "adamw", "value", "size");
     }
     if (!readBuffer(args, 1 + s * 5, size, &call.slots[s].gradient)) {
-      return "adamw: gradient has less than size elements";
+      return tooShort(args, 1 + s * 5, size, call.slots[s].gradient, "adamw", "gradient", "size");
     }
     if (!readBuffer(args, 2 + s * 5, size, &call.slots[s].m)) {
-      return "adamw: m has less than size elements";
+      return tooShort(args, 2 + s * 5, size, call.slots[s].m, "adamw", "m", "size");
     }
     if (!readBuffer(args, 3 + s * 5, size, &call.slots[s].v)) {
-      return "adamw: v has less than size elements";
+      return tooShort(args, 3 + s * 5, size, call.slots[s].v, "adamw", "v", "size");
     }
     if (!readOptional(args, 4 + s * 5, size, &call.slots[s].ema)) {
-      return "adamw: ema has less than size elements";
+      return tooShort(args, 4 + s * 5, size, call.slots[s].ema, "adamw", "ema", "size");
     }
   }
   adamw(call);
@@ -79,12 +79,12 @@ const char* addAllOf(const Args& args) {
   const double size = args.numbers[0];
   if (!readSize(args, 0, &call.size)) return "addAll: size is not what its kernel takes";
   if (!readBuffer(args, 0, size, &call.y)) {
-    return "addAll: y has less than size elements";
+    return tooShort(args, 0, size, call.y, "addAll", "y", "size");
   }
   call.slotCount = count;
   for (int s = 0; s < count; s++) {
     if (!readBuffer(args, 1 + s * 1, size, &call.slots[s].x)) {
-      return "addAll: x has less than size elements";
+      return tooShort(args, 1 + s * 1, size, call.slots[s].x, "addAll", "x", "size");
     }
   }
   addAll(call);
@@ -102,10 +102,10 @@ const char* argMaxRowsOf(const Args& args) {
   const double C = args.numbers[1];
   if (!readSize(args, 1, &call.C)) return "argMaxRows: C is not what its kernel takes";
   if (!readBuffer(args, 0, rows * C, &call.x)) {
-    return "argMaxRows: x has less than rows * C elements";
+    return tooShort(args, 0, rows * C, call.x, "argMaxRows", "x", "rows * C");
   }
   if (!readBuffer(args, 1, rows, &call.y)) {
-    return "argMaxRows: y has less than rows elements";
+    return tooShort(args, 1, rows, call.y, "argMaxRows", "y", "rows");
   }
   argMaxRows(call);
   return nullptr;
@@ -133,22 +133,22 @@ const char* attentionOf(const Args& args) {
   if (!readChoice(args, 7, 2, &call.precision)) return "attention: precision is not what its kernel takes";
   if (!(Tq - Tk <= 0)) return "attention: Tq - Tk is more than 0";
   if (!readBuffer(args, 0, B * H * Tq * D, &call.q)) {
-    return "attention: q has less than B * H * Tq * D elements";
+    return tooShort(args, 0, B * H * Tq * D, call.q, "attention", "q", "B * H * Tq * D");
   }
   if (!readBuffer(args, 1, B * H * Tk * D, &call.k)) {
-    return "attention: k has less than B * H * Tk * D elements";
+    return tooShort(args, 1, B * H * Tk * D, call.k, "attention", "k", "B * H * Tk * D");
   }
   if (!readBuffer(args, 2, B * H * Tk * D, &call.v)) {
-    return "attention: v has less than B * H * Tk * D elements";
+    return tooShort(args, 2, B * H * Tk * D, call.v, "attention", "v", "B * H * Tk * D");
   }
   if (!readOptional(args, 3, Tk * stride, &call.table)) {
-    return "attention: table has less than Tk * stride elements";
+    return tooShort(args, 3, Tk * stride, call.table, "attention", "table", "Tk * stride");
   }
   if (!readBuffer(args, 4, B * H * Tq * D, &call.y)) {
-    return "attention: y has less than B * H * Tq * D elements";
+    return tooShort(args, 4, B * H * Tq * D, call.y, "attention", "y", "B * H * Tq * D");
   }
   if (!readBuffer(args, 5, B * H * Tq, &call.logsumexp)) {
-    return "attention: logsumexp has less than B * H * Tq elements";
+    return tooShort(args, 5, B * H * Tq, call.logsumexp, "attention", "logsumexp", "B * H * Tq");
   }
   attention(call);
   return nullptr;
@@ -176,34 +176,34 @@ const char* attentionGradientOf(const Args& args) {
   if (!readChoice(args, 7, 2, &call.precision)) return "attentionGradient: precision is not what its kernel takes";
   if (!(Tq - Tk <= 0)) return "attentionGradient: Tq - Tk is more than 0";
   if (!readBuffer(args, 0, B * H * Tq * D, &call.q)) {
-    return "attentionGradient: q has less than B * H * Tq * D elements";
+    return tooShort(args, 0, B * H * Tq * D, call.q, "attentionGradient", "q", "B * H * Tq * D");
   }
   if (!readBuffer(args, 1, B * H * Tk * D, &call.k)) {
-    return "attentionGradient: k has less than B * H * Tk * D elements";
+    return tooShort(args, 1, B * H * Tk * D, call.k, "attentionGradient", "k", "B * H * Tk * D");
   }
   if (!readBuffer(args, 2, B * H * Tk * D, &call.v)) {
-    return "attentionGradient: v has less than B * H * Tk * D elements";
+    return tooShort(args, 2, B * H * Tk * D, call.v, "attentionGradient", "v", "B * H * Tk * D");
   }
   if (!readOptional(args, 3, Tk * stride, &call.table)) {
-    return "attentionGradient: table has less than Tk * stride elements";
+    return tooShort(args, 3, Tk * stride, call.table, "attentionGradient", "table", "Tk * stride");
   }
   if (!readBuffer(args, 4, B * H * Tq * D, &call.y)) {
-    return "attentionGradient: y has less than B * H * Tq * D elements";
+    return tooShort(args, 4, B * H * Tq * D, call.y, "attentionGradient", "y", "B * H * Tq * D");
   }
   if (!readBuffer(args, 5, B * H * Tq, &call.logsumexp)) {
-    return "attentionGradient: logsumexp has less than B * H * Tq elements";
+    return tooShort(args, 5, B * H * Tq, call.logsumexp, "attentionGradient", "logsumexp", "B * H * Tq");
   }
   if (!readBuffer(args, 6, B * H * Tq * D, &call.dy)) {
-    return "attentionGradient: dy has less than B * H * Tq * D elements";
+    return tooShort(args, 6, B * H * Tq * D, call.dy, "attentionGradient", "dy", "B * H * Tq * D");
   }
   if (!readBuffer(args, 7, B * H * Tq * D, &call.dq)) {
-    return "attentionGradient: dq has less than B * H * Tq * D elements";
+    return tooShort(args, 7, B * H * Tq * D, call.dq, "attentionGradient", "dq", "B * H * Tq * D");
   }
   if (!readBuffer(args, 8, B * H * Tk * D, &call.dk)) {
-    return "attentionGradient: dk has less than B * H * Tk * D elements";
+    return tooShort(args, 8, B * H * Tk * D, call.dk, "attentionGradient", "dk", "B * H * Tk * D");
   }
   if (!readBuffer(args, 9, B * H * Tk * D, &call.dv)) {
-    return "attentionGradient: dv has less than B * H * Tk * D elements";
+    return tooShort(args, 9, B * H * Tk * D, call.dv, "attentionGradient", "dv", "B * H * Tk * D");
   }
   attentionGradient(call);
   return nullptr;
@@ -223,13 +223,13 @@ const char* binaryOf(const Args& args) {
   const double* bSteps = args.numbers + 9;
   if (!readSizes(args, 9, 4, call.bSteps)) return "binary: bSteps is not what its kernel takes";
   if (!readBuffer(args, 0, 1 + (sizes[0] - 1) * aSteps[0] + (sizes[1] - 1) * aSteps[1] + (sizes[2] - 1) * aSteps[2] + (sizes[3] - 1) * aSteps[3], &call.a)) {
-    return "binary: a has less than 1 + (sizes[0] - 1) * aSteps[0] + (sizes[1] - 1) * aSteps[1] + (sizes[2] - 1) * aSteps[2] + (sizes[3] - 1) * aSteps[3] elements";
+    return tooShort(args, 0, 1 + (sizes[0] - 1) * aSteps[0] + (sizes[1] - 1) * aSteps[1] + (sizes[2] - 1) * aSteps[2] + (sizes[3] - 1) * aSteps[3], call.a, "binary", "a", "1 + (sizes[0] - 1) * aSteps[0] + (sizes[1] - 1) * aSteps[1] + (sizes[2] - 1) * aSteps[2] + (sizes[3] - 1) * aSteps[3]");
   }
   if (!readBuffer(args, 1, 1 + (sizes[0] - 1) * bSteps[0] + (sizes[1] - 1) * bSteps[1] + (sizes[2] - 1) * bSteps[2] + (sizes[3] - 1) * bSteps[3], &call.b)) {
-    return "binary: b has less than 1 + (sizes[0] - 1) * bSteps[0] + (sizes[1] - 1) * bSteps[1] + (sizes[2] - 1) * bSteps[2] + (sizes[3] - 1) * bSteps[3] elements";
+    return tooShort(args, 1, 1 + (sizes[0] - 1) * bSteps[0] + (sizes[1] - 1) * bSteps[1] + (sizes[2] - 1) * bSteps[2] + (sizes[3] - 1) * bSteps[3], call.b, "binary", "b", "1 + (sizes[0] - 1) * bSteps[0] + (sizes[1] - 1) * bSteps[1] + (sizes[2] - 1) * bSteps[2] + (sizes[3] - 1) * bSteps[3]");
   }
   if (!readBuffer(args, 2, sizes[0] * sizes[1] * sizes[2] * sizes[3], &call.y)) {
-    return "binary: y has less than sizes[0] * sizes[1] * sizes[2] * sizes[3] elements";
+    return tooShort(args, 2, sizes[0] * sizes[1] * sizes[2] * sizes[3], call.y, "binary", "y", "sizes[0] * sizes[1] * sizes[2] * sizes[3]");
   }
   binary(call);
   return nullptr;
@@ -261,22 +261,22 @@ const char* conv2dOf(const Args& args) {
   if (!readChoice(args, 9, 2, &call.precision)) return "conv2d: precision is not what its kernel takes";
   if (!(KH * KW <= 64)) return "conv2d: KH * KW is more than 64";
   if (!readBuffer(args, 0, B * H * W * C, &call.x)) {
-    return "conv2d: x has less than B * H * W * C elements";
+    return tooShort(args, 0, B * H * W * C, call.x, "conv2d", "x", "B * H * W * C");
   }
   if (!readBuffer(args, 1, O * KH * KW * C, &call.weight)) {
-    return "conv2d: weight has less than O * KH * KW * C elements";
+    return tooShort(args, 1, O * KH * KW * C, call.weight, "conv2d", "weight", "O * KH * KW * C");
   }
   if (!readOptional(args, 2, O, &call.bias)) {
-    return "conv2d: bias has less than O elements";
+    return tooShort(args, 2, O, call.bias, "conv2d", "bias", "O");
   }
   if (!readOptional(args, 3, B * std::ceil(H / stride) * std::ceil(W / stride) * O, &call.residual)) {
-    return "conv2d: residual has less than B * ceil(H / stride) * ceil(W / stride) * O elements";
+    return tooShort(args, 3, B * std::ceil(H / stride) * std::ceil(W / stride) * O, call.residual, "conv2d", "residual", "B * ceil(H / stride) * ceil(W / stride) * O");
   }
   if (!readBuffer(args, 4, B * std::ceil(H / stride) * std::ceil(W / stride) * O, &call.y)) {
-    return "conv2d: y has less than B * ceil(H / stride) * ceil(W / stride) * O elements";
+    return tooShort(args, 4, B * std::ceil(H / stride) * std::ceil(W / stride) * O, call.y, "conv2d", "y", "B * ceil(H / stride) * ceil(W / stride) * O");
   }
   if (!readOptional(args, 5, B * std::ceil(H / stride) * std::ceil(W / stride) * O, &call.pre)) {
-    return "conv2d: pre has less than B * ceil(H / stride) * ceil(W / stride) * O elements";
+    return tooShort(args, 5, B * std::ceil(H / stride) * std::ceil(W / stride) * O, call.pre, "conv2d", "pre", "B * ceil(H / stride) * ceil(W / stride) * O");
   }
   conv2d(call);
   return nullptr;
@@ -308,16 +308,16 @@ const char* conv2dInputGradientOf(const Args& args) {
   if (!readChoice(args, 9, 2, &call.precision)) return "conv2dInputGradient: precision is not what its kernel takes";
   if (!(KH * KW <= 64)) return "conv2dInputGradient: KH * KW is more than 64";
   if (!readBuffer(args, 0, B * std::ceil(H / stride) * std::ceil(W / stride) * O, &call.dy)) {
-    return "conv2dInputGradient: dy has less than B * ceil(H / stride) * ceil(W / stride) * O elements";
+    return tooShort(args, 0, B * std::ceil(H / stride) * std::ceil(W / stride) * O, call.dy, "conv2dInputGradient", "dy", "B * ceil(H / stride) * ceil(W / stride) * O");
   }
   if (!readBuffer(args, 1, O * KH * KW * C, &call.weight)) {
-    return "conv2dInputGradient: weight has less than O * KH * KW * C elements";
+    return tooShort(args, 1, O * KH * KW * C, call.weight, "conv2dInputGradient", "weight", "O * KH * KW * C");
   }
   if (!readOptional(args, 2, B * std::ceil(H / stride) * std::ceil(W / stride) * O, &call.pre)) {
-    return "conv2dInputGradient: pre has less than B * ceil(H / stride) * ceil(W / stride) * O elements";
+    return tooShort(args, 2, B * std::ceil(H / stride) * std::ceil(W / stride) * O, call.pre, "conv2dInputGradient", "pre", "B * ceil(H / stride) * ceil(W / stride) * O");
   }
   if (!readBuffer(args, 3, B * H * W * C, &call.dx)) {
-    return "conv2dInputGradient: dx has less than B * H * W * C elements";
+    return tooShort(args, 3, B * H * W * C, call.dx, "conv2dInputGradient", "dx", "B * H * W * C");
   }
   conv2dInputGradient(call);
   return nullptr;
@@ -349,19 +349,19 @@ const char* conv2dWeightGradientOf(const Args& args) {
   if (!readChoice(args, 9, 2, &call.precision)) return "conv2dWeightGradient: precision is not what its kernel takes";
   if (!(KH * KW <= 64)) return "conv2dWeightGradient: KH * KW is more than 64";
   if (!readBuffer(args, 0, B * std::ceil(H / stride) * std::ceil(W / stride) * O, &call.dy)) {
-    return "conv2dWeightGradient: dy has less than B * ceil(H / stride) * ceil(W / stride) * O elements";
+    return tooShort(args, 0, B * std::ceil(H / stride) * std::ceil(W / stride) * O, call.dy, "conv2dWeightGradient", "dy", "B * ceil(H / stride) * ceil(W / stride) * O");
   }
   if (!readBuffer(args, 1, B * H * W * C, &call.x)) {
-    return "conv2dWeightGradient: x has less than B * H * W * C elements";
+    return tooShort(args, 1, B * H * W * C, call.x, "conv2dWeightGradient", "x", "B * H * W * C");
   }
   if (!readOptional(args, 2, B * std::ceil(H / stride) * std::ceil(W / stride) * O, &call.pre)) {
-    return "conv2dWeightGradient: pre has less than B * ceil(H / stride) * ceil(W / stride) * O elements";
+    return tooShort(args, 2, B * std::ceil(H / stride) * std::ceil(W / stride) * O, call.pre, "conv2dWeightGradient", "pre", "B * ceil(H / stride) * ceil(W / stride) * O");
   }
   if (!readBuffer(args, 3, O * KH * KW * C, &call.dWeight)) {
-    return "conv2dWeightGradient: dWeight has less than O * KH * KW * C elements";
+    return tooShort(args, 3, O * KH * KW * C, call.dWeight, "conv2dWeightGradient", "dWeight", "O * KH * KW * C");
   }
   if (!readOptional(args, 4, O, &call.dBias)) {
-    return "conv2dWeightGradient: dBias has less than O elements";
+    return tooShort(args, 4, O, call.dBias, "conv2dWeightGradient", "dBias", "O");
   }
   conv2dWeightGradient(call);
   return nullptr;
@@ -386,10 +386,10 @@ const char* copyRowsOf(const Args& args) {
   const double yStart = args.numbers[5];
   if (!readSize(args, 5, &call.yStart)) return "copyRows: yStart is not what its kernel takes";
   if (!readBuffer(args, 0, xStart + (rows - 1) * xStep + width, &call.x)) {
-    return "copyRows: x has less than xStart + (rows - 1) * xStep + width elements";
+    return tooShort(args, 0, xStart + (rows - 1) * xStep + width, call.x, "copyRows", "x", "xStart + (rows - 1) * xStep + width");
   }
   if (!readBuffer(args, 1, yStart + (rows - 1) * yStep + width, &call.y)) {
-    return "copyRows: y has less than yStart + (rows - 1) * yStep + width elements";
+    return tooShort(args, 1, yStart + (rows - 1) * yStep + width, call.y, "copyRows", "y", "yStart + (rows - 1) * yStep + width");
   }
   copyRows(call);
   return nullptr;
@@ -418,13 +418,13 @@ const char* decoderPackEndsOf(const Args& args) {
   call.qkEps = static_cast<float>(args.numbers[12]);
   if (!readChoice(args, 13, 2, &call.precision)) return "decoderPackEnds: precision is not what its kernel takes";
   if (!readBuffer(args, 0, C, &call.norm)) {
-    return "decoderPackEnds: norm has less than C elements";
+    return tooShort(args, 0, C, call.norm, "decoderPackEnds", "norm", "C");
   }
   if (!readOptional(args, 1, C, &call.bias)) {
-    return "decoderPackEnds: bias has less than C elements";
+    return tooShort(args, 1, C, call.bias, "decoderPackEnds", "bias", "C");
   }
   if (!readBuffer(args, 2, vocabulary * C, &call.head)) {
-    return "decoderPackEnds: head has less than vocabulary * C elements";
+    return tooShort(args, 2, vocabulary * C, call.head, "decoderPackEnds", "head", "vocabulary * C");
   }
   readAny(args, 3, &call.weights, &call.weightsLength);
   decoderPackEnds(call);
@@ -457,34 +457,34 @@ const char* decoderPackLayerOf(const Args& args) {
   if (!readChoice(args, 13, 2, &call.precision)) return "decoderPackLayer: precision is not what its kernel takes";
   if (!readSize(args, 14, &call.layer)) return "decoderPackLayer: layer is not what its kernel takes";
   if (!readBuffer(args, 0, C, &call.norm1)) {
-    return "decoderPackLayer: norm1 has less than C elements";
+    return tooShort(args, 0, C, call.norm1, "decoderPackLayer", "norm1", "C");
   }
   if (!readOptional(args, 1, C, &call.bias1)) {
-    return "decoderPackLayer: bias1 has less than C elements";
+    return tooShort(args, 1, C, call.bias1, "decoderPackLayer", "bias1", "C");
   }
   if (!readBuffer(args, 2, 3 * C * C, &call.qkv)) {
-    return "decoderPackLayer: qkv has less than 3 * C * C elements";
+    return tooShort(args, 2, 3 * C * C, call.qkv, "decoderPackLayer", "qkv", "3 * C * C");
   }
   if (!readOptional(args, 3, C / H, &call.qGain)) {
-    return "decoderPackLayer: qGain has less than C / H elements";
+    return tooShort(args, 3, C / H, call.qGain, "decoderPackLayer", "qGain", "C / H");
   }
   if (!readOptional(args, 4, C / H, &call.kGain)) {
-    return "decoderPackLayer: kGain has less than C / H elements";
+    return tooShort(args, 4, C / H, call.kGain, "decoderPackLayer", "kGain", "C / H");
   }
   if (!readBuffer(args, 5, C * C, &call.output)) {
-    return "decoderPackLayer: output has less than C * C elements";
+    return tooShort(args, 5, C * C, call.output, "decoderPackLayer", "output", "C * C");
   }
   if (!readBuffer(args, 6, C, &call.norm2)) {
-    return "decoderPackLayer: norm2 has less than C elements";
+    return tooShort(args, 6, C, call.norm2, "decoderPackLayer", "norm2", "C");
   }
   if (!readOptional(args, 7, C, &call.bias2)) {
-    return "decoderPackLayer: bias2 has less than C elements";
+    return tooShort(args, 7, C, call.bias2, "decoderPackLayer", "bias2", "C");
   }
   if (!readBuffer(args, 8, (1 + gated) * inner * C, &call.up)) {
-    return "decoderPackLayer: up has less than (1 + gated) * inner * C elements";
+    return tooShort(args, 8, (1 + gated) * inner * C, call.up, "decoderPackLayer", "up", "(1 + gated) * inner * C");
   }
   if (!readBuffer(args, 9, C * inner, &call.down)) {
-    return "decoderPackLayer: down has less than C * inner elements";
+    return tooShort(args, 9, C * inner, call.down, "decoderPackLayer", "down", "C * inner");
   }
   readAny(args, 10, &call.weights, &call.weightsLength);
   decoderPackLayer(call);
@@ -512,7 +512,7 @@ const char* decoderSizesOf(const Args& args) {
   call.qkEps = static_cast<float>(args.numbers[12]);
   if (!readChoice(args, 13, 2, &call.precision)) return "decoderSizes: precision is not what its kernel takes";
   if (!readBuffer(args, 0, 2, &call.floats)) {
-    return "decoderSizes: floats has less than 2 elements";
+    return tooShort(args, 0, 2, call.floats, "decoderSizes", "floats", "2");
   }
   decoderSizes(call);
   return nullptr;
@@ -553,23 +553,23 @@ const char* decoderStepOf(const Args& args) {
   readAny(args, 1, &call.cache, &call.cacheLength);
   readAny(args, 2, &call.sharedCache, &call.sharedCacheLength);
   if (!readOptional(args, 3, rows, &call.sharedRow)) {
-    return "decoderStep: sharedRow has less than rows elements";
+    return tooShort(args, 3, rows, call.sharedRow, "decoderStep", "sharedRow", "rows");
   }
   if (!readBuffer(args, 4, rows * n * C, &call.x)) {
-    return "decoderStep: x has less than rows * n * C elements";
+    return tooShort(args, 4, rows * n * C, call.x, "decoderStep", "x", "rows * n * C");
   }
   if (!readBuffer(args, 5, layers, &call.maskOf)) {
-    return "decoderStep: maskOf has less than layers elements";
+    return tooShort(args, 5, layers, call.maskOf, "decoderStep", "maskOf", "layers");
   }
   readAny(args, 6, &call.tables, &call.tablesLength);
   if (!readOptional(args, 7, positions * C / H / 2, &call.cos)) {
-    return "decoderStep: cos has less than positions * C / H / 2 elements";
+    return tooShort(args, 7, positions * C / H / 2, call.cos, "decoderStep", "cos", "positions * C / H / 2");
   }
   if (!readOptional(args, 8, positions * C / H / 2, &call.sin)) {
-    return "decoderStep: sin has less than positions * C / H / 2 elements";
+    return tooShort(args, 8, positions * C / H / 2, call.sin, "decoderStep", "sin", "positions * C / H / 2");
   }
   if (!readOptional(args, 9, rows * vocabulary * std::fmax(1, (wanted - 1) * n), &call.logits)) {
-    return "decoderStep: logits has less than rows * vocabulary * max(1, (wanted - 1) * n) elements";
+    return tooShort(args, 9, rows * vocabulary * std::fmax(1, (wanted - 1) * n), call.logits, "decoderStep", "logits", "rows * vocabulary * max(1, (wanted - 1) * n)");
   }
   decoderStep(call);
   return nullptr;
@@ -592,16 +592,16 @@ const char* drawCodesOf(const Args& args) {
   if (!readSize(args, 5, &call.most)) return "drawCodes: most is not what its kernel takes";
   call.share = static_cast<double>(args.numbers[6]);
   if (!readBuffer(args, 0, rows * K, &call.logits)) {
-    return "drawCodes: logits has less than rows * K elements";
+    return tooShort(args, 0, rows * K, call.logits, "drawCodes", "logits", "rows * K");
   }
   if (!readBuffer(args, 1, images, &call.u)) {
-    return "drawCodes: u has less than images elements";
+    return tooShort(args, 1, images, call.u, "drawCodes", "u", "images");
   }
   if (!readBuffer(args, 2, images, &call.codes)) {
-    return "drawCodes: codes has less than images elements";
+    return tooShort(args, 2, images, call.codes, "drawCodes", "codes", "images");
   }
   if (!readBuffer(args, 3, images, &call.logProbabilities)) {
-    return "drawCodes: logProbabilities has less than images elements";
+    return tooShort(args, 3, images, call.logProbabilities, "drawCodes", "logProbabilities", "images");
   }
   drawCodes(call);
   return nullptr;
@@ -619,13 +619,13 @@ const char* dropoutOf(const Args& args) {
   call.seed = static_cast<uint32_t>(args.numbers[2]);
   call.stream = static_cast<uint32_t>(args.numbers[3]);
   if (!readBuffer(args, 0, size, &call.x)) {
-    return "dropout: x has less than size elements";
+    return tooShort(args, 0, size, call.x, "dropout", "x", "size");
   }
   if (!readOptional(args, 1, size, &call.residual)) {
-    return "dropout: residual has less than size elements";
+    return tooShort(args, 1, size, call.residual, "dropout", "residual", "size");
   }
   if (!readBuffer(args, 2, size, &call.y)) {
-    return "dropout: y has less than size elements";
+    return tooShort(args, 2, size, call.y, "dropout", "y", "size");
   }
   dropout(call);
   return nullptr;
@@ -644,13 +644,13 @@ const char* embeddingOf(const Args& args) {
   const double C = args.numbers[2];
   if (!readSize(args, 2, &call.C)) return "embedding: C is not what its kernel takes";
   if (!readBuffer(args, 0, V * C, &call.table)) {
-    return "embedding: table has less than V * C elements";
+    return tooShort(args, 0, V * C, call.table, "embedding", "table", "V * C");
   }
   if (!readBuffer(args, 1, N, &call.ids)) {
-    return "embedding: ids has less than N elements";
+    return tooShort(args, 1, N, call.ids, "embedding", "ids", "N");
   }
   if (!readBuffer(args, 2, N * C, &call.rows)) {
-    return "embedding: rows has less than N * C elements";
+    return tooShort(args, 2, N * C, call.rows, "embedding", "rows", "N * C");
   }
   embedding(call);
   return nullptr;
@@ -669,13 +669,13 @@ const char* embeddingGradientOf(const Args& args) {
   const double C = args.numbers[2];
   if (!readSize(args, 2, &call.C)) return "embeddingGradient: C is not what its kernel takes";
   if (!readBuffer(args, 0, N, &call.ids)) {
-    return "embeddingGradient: ids has less than N elements";
+    return tooShort(args, 0, N, call.ids, "embeddingGradient", "ids", "N");
   }
   if (!readBuffer(args, 1, N * C, &call.rows)) {
-    return "embeddingGradient: rows has less than N * C elements";
+    return tooShort(args, 1, N * C, call.rows, "embeddingGradient", "rows", "N * C");
   }
   if (!readBuffer(args, 2, V * C, &call.sums)) {
-    return "embeddingGradient: sums has less than V * C elements";
+    return tooShort(args, 2, V * C, call.sums, "embeddingGradient", "sums", "V * C");
   }
   embeddingGradient(call);
   return nullptr;
@@ -690,10 +690,10 @@ const char* geluOf(const Args& args) {
   const double size = args.numbers[0];
   if (!readSize(args, 0, &call.size)) return "gelu: size is not what its kernel takes";
   if (!readBuffer(args, 0, size, &call.x)) {
-    return "gelu: x has less than size elements";
+    return tooShort(args, 0, size, call.x, "gelu", "x", "size");
   }
   if (!readBuffer(args, 1, size, &call.y)) {
-    return "gelu: y has less than size elements";
+    return tooShort(args, 1, size, call.y, "gelu", "y", "size");
   }
   gelu(call);
   return nullptr;
@@ -708,13 +708,13 @@ const char* geluGradientOf(const Args& args) {
   const double size = args.numbers[0];
   if (!readSize(args, 0, &call.size)) return "geluGradient: size is not what its kernel takes";
   if (!readBuffer(args, 0, size, &call.x)) {
-    return "geluGradient: x has less than size elements";
+    return tooShort(args, 0, size, call.x, "geluGradient", "x", "size");
   }
   if (!readBuffer(args, 1, size, &call.dy)) {
-    return "geluGradient: dy has less than size elements";
+    return tooShort(args, 1, size, call.dy, "geluGradient", "dy", "size");
   }
   if (!readBuffer(args, 2, size, &call.dx)) {
-    return "geluGradient: dx has less than size elements";
+    return tooShort(args, 2, size, call.dx, "geluGradient", "dx", "size");
   }
   geluGradient(call);
   return nullptr;
@@ -739,19 +739,19 @@ const char* groupNormOf(const Args& args) {
   if (!readChoice(args, 5, 5, &call.activation)) return "groupNorm: activation is not what its kernel takes";
   call.eps = static_cast<double>(args.numbers[6]);
   if (!readBuffer(args, 0, B * P * C, &call.x)) {
-    return "groupNorm: x has less than B * P * C elements";
+    return tooShort(args, 0, B * P * C, call.x, "groupNorm", "x", "B * P * C");
   }
   if (!readBuffer(args, 1, (B - 1) * gainStep + C, &call.gain)) {
-    return "groupNorm: gain has less than (B - 1) * gainStep + C elements";
+    return tooShort(args, 1, (B - 1) * gainStep + C, call.gain, "groupNorm", "gain", "(B - 1) * gainStep + C");
   }
   if (!readBuffer(args, 2, (B - 1) * gainStep + C, &call.bias)) {
-    return "groupNorm: bias has less than (B - 1) * gainStep + C elements";
+    return tooShort(args, 2, (B - 1) * gainStep + C, call.bias, "groupNorm", "bias", "(B - 1) * gainStep + C");
   }
   if (!readBuffer(args, 3, B * P * C, &call.y)) {
-    return "groupNorm: y has less than B * P * C elements";
+    return tooShort(args, 3, B * P * C, call.y, "groupNorm", "y", "B * P * C");
   }
   if (!readBuffer(args, 4, 2 * B * G, &call.moments)) {
-    return "groupNorm: moments has less than 2 * B * G elements";
+    return tooShort(args, 4, 2 * B * G, call.moments, "groupNorm", "moments", "2 * B * G");
   }
   groupNorm(call);
   return nullptr;
@@ -775,28 +775,28 @@ const char* groupNormGradientOf(const Args& args) {
   if (!readSize(args, 4, &call.gainStep)) return "groupNormGradient: gainStep is not what its kernel takes";
   if (!readChoice(args, 5, 5, &call.activation)) return "groupNormGradient: activation is not what its kernel takes";
   if (!readBuffer(args, 0, B * P * C, &call.x)) {
-    return "groupNormGradient: x has less than B * P * C elements";
+    return tooShort(args, 0, B * P * C, call.x, "groupNormGradient", "x", "B * P * C");
   }
   if (!readBuffer(args, 1, (B - 1) * gainStep + C, &call.gain)) {
-    return "groupNormGradient: gain has less than (B - 1) * gainStep + C elements";
+    return tooShort(args, 1, (B - 1) * gainStep + C, call.gain, "groupNormGradient", "gain", "(B - 1) * gainStep + C");
   }
   if (!readBuffer(args, 2, (B - 1) * gainStep + C, &call.bias)) {
-    return "groupNormGradient: bias has less than (B - 1) * gainStep + C elements";
+    return tooShort(args, 2, (B - 1) * gainStep + C, call.bias, "groupNormGradient", "bias", "(B - 1) * gainStep + C");
   }
   if (!readBuffer(args, 3, 2 * B * G, &call.moments)) {
-    return "groupNormGradient: moments has less than 2 * B * G elements";
+    return tooShort(args, 3, 2 * B * G, call.moments, "groupNormGradient", "moments", "2 * B * G");
   }
   if (!readBuffer(args, 4, B * P * C, &call.dy)) {
-    return "groupNormGradient: dy has less than B * P * C elements";
+    return tooShort(args, 4, B * P * C, call.dy, "groupNormGradient", "dy", "B * P * C");
   }
   if (!readBuffer(args, 5, B * P * C, &call.dx)) {
-    return "groupNormGradient: dx has less than B * P * C elements";
+    return tooShort(args, 5, B * P * C, call.dx, "groupNormGradient", "dx", "B * P * C");
   }
   if (!readBuffer(args, 6, (B - 1) * gainStep + C, &call.dGain)) {
-    return "groupNormGradient: dGain has less than (B - 1) * gainStep + C elements";
+    return tooShort(args, 6, (B - 1) * gainStep + C, call.dGain, "groupNormGradient", "dGain", "(B - 1) * gainStep + C");
   }
   if (!readBuffer(args, 7, (B - 1) * gainStep + C, &call.dBias)) {
-    return "groupNormGradient: dBias has less than (B - 1) * gainStep + C elements";
+    return tooShort(args, 7, (B - 1) * gainStep + C, call.dBias, "groupNormGradient", "dBias", "(B - 1) * gainStep + C");
   }
   groupNormGradient(call);
   return nullptr;
@@ -816,10 +816,10 @@ const char* gumbelSoftmaxOf(const Args& args) {
   call.seed = static_cast<uint32_t>(args.numbers[3]);
   call.stream = static_cast<uint32_t>(args.numbers[4]);
   if (!readBuffer(args, 0, N * K, &call.logits)) {
-    return "gumbelSoftmax: logits has less than N * K elements";
+    return tooShort(args, 0, N * K, call.logits, "gumbelSoftmax", "logits", "N * K");
   }
   if (!readBuffer(args, 1, N * K, &call.y)) {
-    return "gumbelSoftmax: y has less than N * K elements";
+    return tooShort(args, 1, N * K, call.y, "gumbelSoftmax", "y", "N * K");
   }
   gumbelSoftmax(call);
   return nullptr;
@@ -837,13 +837,13 @@ const char* gumbelSoftmaxGradientOf(const Args& args) {
   if (!readSize(args, 1, &call.K)) return "gumbelSoftmaxGradient: K is not what its kernel takes";
   call.temperature = static_cast<double>(args.numbers[2]);
   if (!readBuffer(args, 0, N * K, &call.y)) {
-    return "gumbelSoftmaxGradient: y has less than N * K elements";
+    return tooShort(args, 0, N * K, call.y, "gumbelSoftmaxGradient", "y", "N * K");
   }
   if (!readBuffer(args, 1, N * K, &call.dy)) {
-    return "gumbelSoftmaxGradient: dy has less than N * K elements";
+    return tooShort(args, 1, N * K, call.dy, "gumbelSoftmaxGradient", "dy", "N * K");
   }
   if (!readBuffer(args, 2, N * K, &call.dx)) {
-    return "gumbelSoftmaxGradient: dx has less than N * K elements";
+    return tooShort(args, 2, N * K, call.dx, "gumbelSoftmaxGradient", "dx", "N * K");
   }
   gumbelSoftmaxGradient(call);
   return nullptr;
@@ -860,10 +860,10 @@ const char* klToUniformOf(const Args& args) {
   const double K = args.numbers[1];
   if (!readSize(args, 1, &call.K)) return "klToUniform: K is not what its kernel takes";
   if (!readBuffer(args, 0, N * K, &call.logits)) {
-    return "klToUniform: logits has less than N * K elements";
+    return tooShort(args, 0, N * K, call.logits, "klToUniform", "logits", "N * K");
   }
   if (!readBuffer(args, 1, N, &call.kl)) {
-    return "klToUniform: kl has less than N elements";
+    return tooShort(args, 1, N, call.kl, "klToUniform", "kl", "N");
   }
   klToUniform(call);
   return nullptr;
@@ -880,13 +880,13 @@ const char* klToUniformGradientOf(const Args& args) {
   const double K = args.numbers[1];
   if (!readSize(args, 1, &call.K)) return "klToUniformGradient: K is not what its kernel takes";
   if (!readBuffer(args, 0, N * K, &call.logits)) {
-    return "klToUniformGradient: logits has less than N * K elements";
+    return tooShort(args, 0, N * K, call.logits, "klToUniformGradient", "logits", "N * K");
   }
   if (!readBuffer(args, 1, N, &call.dy)) {
-    return "klToUniformGradient: dy has less than N elements";
+    return tooShort(args, 1, N, call.dy, "klToUniformGradient", "dy", "N");
   }
   if (!readBuffer(args, 2, N * K, &call.dx)) {
-    return "klToUniformGradient: dx has less than N * K elements";
+    return tooShort(args, 2, N * K, call.dx, "klToUniformGradient", "dx", "N * K");
   }
   klToUniformGradient(call);
   return nullptr;
@@ -904,16 +904,16 @@ const char* layerNormOf(const Args& args) {
   if (!readSize(args, 1, &call.C)) return "layerNorm: C is not what its kernel takes";
   call.eps = static_cast<float>(args.numbers[2]);
   if (!readBuffer(args, 0, rows * C, &call.x)) {
-    return "layerNorm: x has less than rows * C elements";
+    return tooShort(args, 0, rows * C, call.x, "layerNorm", "x", "rows * C");
   }
   if (!readBuffer(args, 1, C, &call.gain)) {
-    return "layerNorm: gain has less than C elements";
+    return tooShort(args, 1, C, call.gain, "layerNorm", "gain", "C");
   }
   if (!readBuffer(args, 2, C, &call.bias)) {
-    return "layerNorm: bias has less than C elements";
+    return tooShort(args, 2, C, call.bias, "layerNorm", "bias", "C");
   }
   if (!readBuffer(args, 3, rows * C, &call.y)) {
-    return "layerNorm: y has less than rows * C elements";
+    return tooShort(args, 3, rows * C, call.y, "layerNorm", "y", "rows * C");
   }
   layerNorm(call);
   return nullptr;
@@ -931,22 +931,22 @@ const char* layerNormGradientOf(const Args& args) {
   if (!readSize(args, 1, &call.C)) return "layerNormGradient: C is not what its kernel takes";
   call.eps = static_cast<float>(args.numbers[2]);
   if (!readBuffer(args, 0, rows * C, &call.x)) {
-    return "layerNormGradient: x has less than rows * C elements";
+    return tooShort(args, 0, rows * C, call.x, "layerNormGradient", "x", "rows * C");
   }
   if (!readBuffer(args, 1, C, &call.gain)) {
-    return "layerNormGradient: gain has less than C elements";
+    return tooShort(args, 1, C, call.gain, "layerNormGradient", "gain", "C");
   }
   if (!readBuffer(args, 2, rows * C, &call.dy)) {
-    return "layerNormGradient: dy has less than rows * C elements";
+    return tooShort(args, 2, rows * C, call.dy, "layerNormGradient", "dy", "rows * C");
   }
   if (!readBuffer(args, 3, rows * C, &call.dx)) {
-    return "layerNormGradient: dx has less than rows * C elements";
+    return tooShort(args, 3, rows * C, call.dx, "layerNormGradient", "dx", "rows * C");
   }
   if (!readBuffer(args, 4, C, &call.dGain)) {
-    return "layerNormGradient: dGain has less than C elements";
+    return tooShort(args, 4, C, call.dGain, "layerNormGradient", "dGain", "C");
   }
   if (!readBuffer(args, 5, C, &call.dBias)) {
-    return "layerNormGradient: dBias has less than C elements";
+    return tooShort(args, 5, C, call.dBias, "layerNormGradient", "dBias", "C");
   }
   layerNormGradient(call);
   return nullptr;
@@ -961,13 +961,13 @@ const char* leakySlopeOf(const Args& args) {
   const double size = args.numbers[0];
   if (!readSize(args, 0, &call.size)) return "leakySlope: size is not what its kernel takes";
   if (!readBuffer(args, 0, size, &call.t)) {
-    return "leakySlope: t has less than size elements";
+    return tooShort(args, 0, size, call.t, "leakySlope", "t", "size");
   }
   if (!readBuffer(args, 1, size, &call.y)) {
-    return "leakySlope: y has less than size elements";
+    return tooShort(args, 1, size, call.y, "leakySlope", "y", "size");
   }
   if (!readBuffer(args, 2, size, &call.slope)) {
-    return "leakySlope: slope has less than size elements";
+    return tooShort(args, 2, size, call.slope, "leakySlope", "slope", "size");
   }
   leakySlope(call);
   return nullptr;
@@ -988,22 +988,22 @@ const char* linearOf(const Args& args) {
   if (!readChoice(args, 3, 5, &call.activation)) return "linear: activation is not what its kernel takes";
   if (!readChoice(args, 4, 2, &call.precision)) return "linear: precision is not what its kernel takes";
   if (!readBuffer(args, 0, M * K, &call.x)) {
-    return "linear: x has less than M * K elements";
+    return tooShort(args, 0, M * K, call.x, "linear", "x", "M * K");
   }
   if (!readBuffer(args, 1, N * K, &call.weight)) {
-    return "linear: weight has less than N * K elements";
+    return tooShort(args, 1, N * K, call.weight, "linear", "weight", "N * K");
   }
   if (!readOptional(args, 2, N, &call.bias)) {
-    return "linear: bias has less than N elements";
+    return tooShort(args, 2, N, call.bias, "linear", "bias", "N");
   }
   if (!readOptional(args, 3, M * N, &call.residual)) {
-    return "linear: residual has less than M * N elements";
+    return tooShort(args, 3, M * N, call.residual, "linear", "residual", "M * N");
   }
   if (!readBuffer(args, 4, M * N, &call.y)) {
-    return "linear: y has less than M * N elements";
+    return tooShort(args, 4, M * N, call.y, "linear", "y", "M * N");
   }
   if (!readOptional(args, 5, M * N, &call.pre)) {
-    return "linear: pre has less than M * N elements";
+    return tooShort(args, 5, M * N, call.pre, "linear", "pre", "M * N");
   }
   linear(call);
   return nullptr;
@@ -1026,22 +1026,22 @@ const char* linearCrossEntropyOf(const Args& args) {
   call.scale = static_cast<double>(args.numbers[5]);
   if (!readChoice(args, 6, 2, &call.precision)) return "linearCrossEntropy: precision is not what its kernel takes";
   if (!readBuffer(args, 0, M * C, &call.hidden)) {
-    return "linearCrossEntropy: hidden has less than M * C elements";
+    return tooShort(args, 0, M * C, call.hidden, "linearCrossEntropy", "hidden", "M * C");
   }
   if (!readBuffer(args, 1, V * C, &call.weight)) {
-    return "linearCrossEntropy: weight has less than V * C elements";
+    return tooShort(args, 1, V * C, call.weight, "linearCrossEntropy", "weight", "V * C");
   }
   if (!readBuffer(args, 2, M, &call.targets)) {
-    return "linearCrossEntropy: targets has less than M elements";
+    return tooShort(args, 2, M, call.targets, "linearCrossEntropy", "targets", "M");
   }
   if (!readBuffer(args, 3, 1, &call.loss)) {
-    return "linearCrossEntropy: loss has less than 1 elements";
+    return tooShort(args, 3, 1, call.loss, "linearCrossEntropy", "loss", "1");
   }
   if (!readOptional(args, 4, M * C, &call.dHidden)) {
-    return "linearCrossEntropy: dHidden has less than M * C elements";
+    return tooShort(args, 4, M * C, call.dHidden, "linearCrossEntropy", "dHidden", "M * C");
   }
   if (!readOptional(args, 5, V * C, &call.dWeight)) {
-    return "linearCrossEntropy: dWeight has less than V * C elements";
+    return tooShort(args, 5, V * C, call.dWeight, "linearCrossEntropy", "dWeight", "V * C");
   }
   linearCrossEntropy(call);
   return nullptr;
@@ -1062,16 +1062,16 @@ const char* linearInputGradientOf(const Args& args) {
   if (!readChoice(args, 3, 5, &call.activation)) return "linearInputGradient: activation is not what its kernel takes";
   if (!readChoice(args, 4, 2, &call.precision)) return "linearInputGradient: precision is not what its kernel takes";
   if (!readBuffer(args, 0, M * N, &call.dy)) {
-    return "linearInputGradient: dy has less than M * N elements";
+    return tooShort(args, 0, M * N, call.dy, "linearInputGradient", "dy", "M * N");
   }
   if (!readBuffer(args, 1, N * K, &call.weight)) {
-    return "linearInputGradient: weight has less than N * K elements";
+    return tooShort(args, 1, N * K, call.weight, "linearInputGradient", "weight", "N * K");
   }
   if (!readOptional(args, 2, M * N, &call.pre)) {
-    return "linearInputGradient: pre has less than M * N elements";
+    return tooShort(args, 2, M * N, call.pre, "linearInputGradient", "pre", "M * N");
   }
   if (!readBuffer(args, 3, M * K, &call.dx)) {
-    return "linearInputGradient: dx has less than M * K elements";
+    return tooShort(args, 3, M * K, call.dx, "linearInputGradient", "dx", "M * K");
   }
   linearInputGradient(call);
   return nullptr;
@@ -1092,19 +1092,19 @@ const char* linearWeightGradientOf(const Args& args) {
   if (!readChoice(args, 3, 5, &call.activation)) return "linearWeightGradient: activation is not what its kernel takes";
   if (!readChoice(args, 4, 2, &call.precision)) return "linearWeightGradient: precision is not what its kernel takes";
   if (!readBuffer(args, 0, M * N, &call.dy)) {
-    return "linearWeightGradient: dy has less than M * N elements";
+    return tooShort(args, 0, M * N, call.dy, "linearWeightGradient", "dy", "M * N");
   }
   if (!readBuffer(args, 1, M * K, &call.x)) {
-    return "linearWeightGradient: x has less than M * K elements";
+    return tooShort(args, 1, M * K, call.x, "linearWeightGradient", "x", "M * K");
   }
   if (!readOptional(args, 2, M * N, &call.pre)) {
-    return "linearWeightGradient: pre has less than M * N elements";
+    return tooShort(args, 2, M * N, call.pre, "linearWeightGradient", "pre", "M * N");
   }
   if (!readBuffer(args, 3, N * K, &call.dWeight)) {
-    return "linearWeightGradient: dWeight has less than N * K elements";
+    return tooShort(args, 3, N * K, call.dWeight, "linearWeightGradient", "dWeight", "N * K");
   }
   if (!readOptional(args, 4, N, &call.dBias)) {
-    return "linearWeightGradient: dBias has less than N elements";
+    return tooShort(args, 4, N, call.dBias, "linearWeightGradient", "dBias", "N");
   }
   linearWeightGradient(call);
   return nullptr;
@@ -1133,22 +1133,22 @@ const char* matmulOf(const Args& args) {
   if (!readChoice(args, 8, 5, &call.activation)) return "matmul: activation is not what its kernel takes";
   if (!readChoice(args, 9, 2, &call.precision)) return "matmul: precision is not what its kernel takes";
   if (!readBuffer(args, 0, matricesA * M * K, &call.a)) {
-    return "matmul: a has less than matricesA * M * K elements";
+    return tooShort(args, 0, matricesA * M * K, call.a, "matmul", "a", "matricesA * M * K");
   }
   if (!readBuffer(args, 1, matricesB * K * N, &call.b)) {
-    return "matmul: b has less than matricesB * K * N elements";
+    return tooShort(args, 1, matricesB * K * N, call.b, "matmul", "b", "matricesB * K * N");
   }
   if (!readBuffer(args, 2, batch * M * N, &call.c)) {
-    return "matmul: c has less than batch * M * N elements";
+    return tooShort(args, 2, batch * M * N, call.c, "matmul", "c", "batch * M * N");
   }
   if (!readOptional(args, 3, batch, &call.indicesA)) {
-    return "matmul: indicesA has less than batch elements";
+    return tooShort(args, 3, batch, call.indicesA, "matmul", "indicesA", "batch");
   }
   if (!readOptional(args, 4, batch, &call.indicesB)) {
-    return "matmul: indicesB has less than batch elements";
+    return tooShort(args, 4, batch, call.indicesB, "matmul", "indicesB", "batch");
   }
   if (!readOptional(args, 5, N, &call.bias)) {
-    return "matmul: bias has less than N elements";
+    return tooShort(args, 5, N, call.bias, "matmul", "bias", "N");
   }
   matmul(call);
   return nullptr;
@@ -1165,10 +1165,10 @@ const char* maxRowsOf(const Args& args) {
   const double C = args.numbers[1];
   if (!readSize(args, 1, &call.C)) return "maxRows: C is not what its kernel takes";
   if (!readBuffer(args, 0, rows * C, &call.x)) {
-    return "maxRows: x has less than rows * C elements";
+    return tooShort(args, 0, rows * C, call.x, "maxRows", "x", "rows * C");
   }
   if (!readBuffer(args, 1, rows, &call.y)) {
-    return "maxRows: y has less than rows elements";
+    return tooShort(args, 1, rows, call.y, "maxRows", "y", "rows");
   }
   maxRows(call);
   return nullptr;
@@ -1194,16 +1194,16 @@ const char* muonOf(const Args& args) {
     call.slots[s].stepSize = static_cast<float>(args.numbers[6 + s * 4]);
     call.slots[s].keep = static_cast<float>(args.numbers[7 + s * 4]);
     if (!readBuffer(args, 0 + s * 4, rows * columns, &call.slots[s].value)) {
-      return "muon: value has less than rows * columns elements";
+      return tooShort(args, 0 + s * 4, rows * columns, call.slots[s].value, "muon", "value", "rows * columns");
     }
     if (!readBuffer(args, 1 + s * 4, rows * columns, &call.slots[s].gradient)) {
-      return "muon: gradient has less than rows * columns elements";
+      return tooShort(args, 1 + s * 4, rows * columns, call.slots[s].gradient, "muon", "gradient", "rows * columns");
     }
     if (!readBuffer(args, 2 + s * 4, rows * columns, &call.slots[s].momentum)) {
-      return "muon: momentum has less than rows * columns elements";
+      return tooShort(args, 2 + s * 4, rows * columns, call.slots[s].momentum, "muon", "momentum", "rows * columns");
     }
     if (!readOptional(args, 3 + s * 4, rows * columns, &call.slots[s].ema)) {
-      return "muon: ema has less than rows * columns elements";
+      return tooShort(args, 3 + s * 4, rows * columns, call.slots[s].ema, "muon", "ema", "rows * columns");
     }
   }
   muon(call);
@@ -1226,10 +1226,10 @@ const char* patchifyOf(const Args& args) {
   if (!readSize(args, 3, &call.C)) return "patchify: C is not what its kernel takes";
   if (!readSize(args, 4, &call.size)) return "patchify: size is not what its kernel takes";
   if (!readBuffer(args, 0, B * H * W * C, &call.x)) {
-    return "patchify: x has less than B * H * W * C elements";
+    return tooShort(args, 0, B * H * W * C, call.x, "patchify", "x", "B * H * W * C");
   }
   if (!readBuffer(args, 1, B * H * W * C, &call.y)) {
-    return "patchify: y has less than B * H * W * C elements";
+    return tooShort(args, 1, B * H * W * C, call.y, "patchify", "y", "B * H * W * C");
   }
   patchify(call);
   return nullptr;
@@ -1244,10 +1244,10 @@ const char* peakCopyOf(const Args& args) {
   const double size = args.numbers[0];
   if (!readSize(args, 0, &call.size)) return "peakCopy: size is not what its kernel takes";
   if (!readBuffer(args, 0, size, &call.x)) {
-    return "peakCopy: x has less than size elements";
+    return tooShort(args, 0, size, call.x, "peakCopy", "x", "size");
   }
   if (!readBuffer(args, 1, size, &call.y)) {
-    return "peakCopy: y has less than size elements";
+    return tooShort(args, 1, size, call.y, "peakCopy", "y", "size");
   }
   peakCopy(call);
   return nullptr;
@@ -1263,7 +1263,7 @@ const char* peakFlopsOf(const Args& args) {
   if (!readSize(args, 0, &call.pieces)) return "peakFlops: pieces is not what its kernel takes";
   if (!readChoice(args, 1, 2, &call.precision)) return "peakFlops: precision is not what its kernel takes";
   if (!readBuffer(args, 0, pieces, &call.counts)) {
-    return "peakFlops: counts has less than pieces elements";
+    return tooShort(args, 0, pieces, call.counts, "peakFlops", "counts", "pieces");
   }
   peakFlops(call);
   return nullptr;
@@ -1278,10 +1278,10 @@ const char* peakReadOf(const Args& args) {
   const double size = args.numbers[0];
   if (!readSize(args, 0, &call.size)) return "peakRead: size is not what its kernel takes";
   if (!readBuffer(args, 0, size, &call.x)) {
-    return "peakRead: x has less than size elements";
+    return tooShort(args, 0, size, call.x, "peakRead", "x", "size");
   }
   if (!readBuffer(args, 1, std::ceil(size / 262144), &call.sums)) {
-    return "peakRead: sums has less than ceil(size / 262144) elements";
+    return tooShort(args, 1, std::ceil(size / 262144), call.sums, "peakRead", "sums", "ceil(size / 262144)");
   }
   peakRead(call);
   return nullptr;
@@ -1302,19 +1302,19 @@ const char* pixelLossesOf(const Args& args) {
   const double C = args.numbers[3];
   if (!readSize(args, 3, &call.C)) return "pixelLosses: C is not what its kernel takes";
   if (!readBuffer(args, 0, B * H * W * C, &call.output)) {
-    return "pixelLosses: output has less than B * H * W * C elements";
+    return tooShort(args, 0, B * H * W * C, call.output, "pixelLosses", "output", "B * H * W * C");
   }
   if (!readBuffer(args, 1, B * H * W * C, &call.images)) {
-    return "pixelLosses: images has less than B * H * W * C elements";
+    return tooShort(args, 1, B * H * W * C, call.images, "pixelLosses", "images", "B * H * W * C");
   }
   if (!readBuffer(args, 2, 1, &call.l1)) {
-    return "pixelLosses: l1 has less than 1 elements";
+    return tooShort(args, 2, 1, call.l1, "pixelLosses", "l1", "1");
   }
   if (!readBuffer(args, 3, 1, &call.l2)) {
-    return "pixelLosses: l2 has less than 1 elements";
+    return tooShort(args, 3, 1, call.l2, "pixelLosses", "l2", "1");
   }
   if (!readBuffer(args, 4, 1, &call.edges)) {
-    return "pixelLosses: edges has less than 1 elements";
+    return tooShort(args, 4, 1, call.edges, "pixelLosses", "edges", "1");
   }
   pixelLosses(call);
   return nullptr;
@@ -1335,22 +1335,22 @@ const char* pixelLossesGradientOf(const Args& args) {
   const double C = args.numbers[3];
   if (!readSize(args, 3, &call.C)) return "pixelLossesGradient: C is not what its kernel takes";
   if (!readBuffer(args, 0, B * H * W * C, &call.output)) {
-    return "pixelLossesGradient: output has less than B * H * W * C elements";
+    return tooShort(args, 0, B * H * W * C, call.output, "pixelLossesGradient", "output", "B * H * W * C");
   }
   if (!readBuffer(args, 1, B * H * W * C, &call.images)) {
-    return "pixelLossesGradient: images has less than B * H * W * C elements";
+    return tooShort(args, 1, B * H * W * C, call.images, "pixelLossesGradient", "images", "B * H * W * C");
   }
   if (!readBuffer(args, 2, 1, &call.dl1)) {
-    return "pixelLossesGradient: dl1 has less than 1 elements";
+    return tooShort(args, 2, 1, call.dl1, "pixelLossesGradient", "dl1", "1");
   }
   if (!readBuffer(args, 3, 1, &call.dl2)) {
-    return "pixelLossesGradient: dl2 has less than 1 elements";
+    return tooShort(args, 3, 1, call.dl2, "pixelLossesGradient", "dl2", "1");
   }
   if (!readBuffer(args, 4, 1, &call.dedges)) {
-    return "pixelLossesGradient: dedges has less than 1 elements";
+    return tooShort(args, 4, 1, call.dedges, "pixelLossesGradient", "dedges", "1");
   }
   if (!readBuffer(args, 5, B * H * W * C, &call.dOutput)) {
-    return "pixelLossesGradient: dOutput has less than B * H * W * C elements";
+    return tooShort(args, 5, B * H * W * C, call.dOutput, "pixelLossesGradient", "dOutput", "B * H * W * C");
   }
   pixelLossesGradient(call);
   return nullptr;
@@ -1368,13 +1368,13 @@ const char* rmsNormOf(const Args& args) {
   if (!readSize(args, 1, &call.C)) return "rmsNorm: C is not what its kernel takes";
   call.eps = static_cast<float>(args.numbers[2]);
   if (!readBuffer(args, 0, rows * C, &call.x)) {
-    return "rmsNorm: x has less than rows * C elements";
+    return tooShort(args, 0, rows * C, call.x, "rmsNorm", "x", "rows * C");
   }
   if (!readBuffer(args, 1, C, &call.gain)) {
-    return "rmsNorm: gain has less than C elements";
+    return tooShort(args, 1, C, call.gain, "rmsNorm", "gain", "C");
   }
   if (!readBuffer(args, 2, rows * C, &call.y)) {
-    return "rmsNorm: y has less than rows * C elements";
+    return tooShort(args, 2, rows * C, call.y, "rmsNorm", "y", "rows * C");
   }
   rmsNorm(call);
   return nullptr;
@@ -1392,19 +1392,19 @@ const char* rmsNormGradientOf(const Args& args) {
   if (!readSize(args, 1, &call.C)) return "rmsNormGradient: C is not what its kernel takes";
   call.eps = static_cast<float>(args.numbers[2]);
   if (!readBuffer(args, 0, rows * C, &call.x)) {
-    return "rmsNormGradient: x has less than rows * C elements";
+    return tooShort(args, 0, rows * C, call.x, "rmsNormGradient", "x", "rows * C");
   }
   if (!readBuffer(args, 1, C, &call.gain)) {
-    return "rmsNormGradient: gain has less than C elements";
+    return tooShort(args, 1, C, call.gain, "rmsNormGradient", "gain", "C");
   }
   if (!readBuffer(args, 2, rows * C, &call.dy)) {
-    return "rmsNormGradient: dy has less than rows * C elements";
+    return tooShort(args, 2, rows * C, call.dy, "rmsNormGradient", "dy", "rows * C");
   }
   if (!readBuffer(args, 3, rows * C, &call.dx)) {
-    return "rmsNormGradient: dx has less than rows * C elements";
+    return tooShort(args, 3, rows * C, call.dx, "rmsNormGradient", "dx", "rows * C");
   }
   if (!readBuffer(args, 4, C, &call.dGain)) {
-    return "rmsNormGradient: dGain has less than C elements";
+    return tooShort(args, 4, C, call.dGain, "rmsNormGradient", "dGain", "C");
   }
   rmsNormGradient(call);
   return nullptr;
@@ -1420,7 +1420,7 @@ const char* scaleOf(const Args& args) {
   if (!readSize(args, 0, &call.size)) return "scale: size is not what its kernel takes";
   call.factor = static_cast<float>(args.numbers[1]);
   if (!readBuffer(args, 0, size, &call.x)) {
-    return "scale: x has less than size elements";
+    return tooShort(args, 0, size, call.x, "scale", "x", "size");
   }
   scale(call);
   return nullptr;
@@ -1441,13 +1441,13 @@ const char* shiftImagesOf(const Args& args) {
   const double C = args.numbers[3];
   if (!readSize(args, 3, &call.C)) return "shiftImages: C is not what its kernel takes";
   if (!readBuffer(args, 0, B * H * W * C, &call.x)) {
-    return "shiftImages: x has less than B * H * W * C elements";
+    return tooShort(args, 0, B * H * W * C, call.x, "shiftImages", "x", "B * H * W * C");
   }
   if (!readBuffer(args, 1, 2 * B, &call.shifts)) {
-    return "shiftImages: shifts has less than 2 * B elements";
+    return tooShort(args, 1, 2 * B, call.shifts, "shiftImages", "shifts", "2 * B");
   }
   if (!readBuffer(args, 2, B * H * W * C, &call.y)) {
-    return "shiftImages: y has less than B * H * W * C elements";
+    return tooShort(args, 2, B * H * W * C, call.y, "shiftImages", "y", "B * H * W * C");
   }
   shiftImages(call);
   return nullptr;
@@ -1462,10 +1462,10 @@ const char* siluOf(const Args& args) {
   const double size = args.numbers[0];
   if (!readSize(args, 0, &call.size)) return "silu: size is not what its kernel takes";
   if (!readBuffer(args, 0, size, &call.x)) {
-    return "silu: x has less than size elements";
+    return tooShort(args, 0, size, call.x, "silu", "x", "size");
   }
   if (!readBuffer(args, 1, size, &call.y)) {
-    return "silu: y has less than size elements";
+    return tooShort(args, 1, size, call.y, "silu", "y", "size");
   }
   silu(call);
   return nullptr;
@@ -1480,13 +1480,13 @@ const char* siluGradientOf(const Args& args) {
   const double size = args.numbers[0];
   if (!readSize(args, 0, &call.size)) return "siluGradient: size is not what its kernel takes";
   if (!readBuffer(args, 0, size, &call.x)) {
-    return "siluGradient: x has less than size elements";
+    return tooShort(args, 0, size, call.x, "siluGradient", "x", "size");
   }
   if (!readBuffer(args, 1, size, &call.dy)) {
-    return "siluGradient: dy has less than size elements";
+    return tooShort(args, 1, size, call.dy, "siluGradient", "dy", "size");
   }
   if (!readBuffer(args, 2, size, &call.dx)) {
-    return "siluGradient: dx has less than size elements";
+    return tooShort(args, 2, size, call.dx, "siluGradient", "dx", "size");
   }
   siluGradient(call);
   return nullptr;
@@ -1508,10 +1508,10 @@ const char* smoothDoubleOf(const Args& args) {
   if (!readSize(args, 3, &call.C)) return "smoothDouble: C is not what its kernel takes";
   call.scale = static_cast<float>(args.numbers[4]);
   if (!readBuffer(args, 0, B * H * W * C, &call.x)) {
-    return "smoothDouble: x has less than B * H * W * C elements";
+    return tooShort(args, 0, B * H * W * C, call.x, "smoothDouble", "x", "B * H * W * C");
   }
   if (!readBuffer(args, 1, 4 * B * H * W * C, &call.y)) {
-    return "smoothDouble: y has less than 4 * B * H * W * C elements";
+    return tooShort(args, 1, 4 * B * H * W * C, call.y, "smoothDouble", "y", "4 * B * H * W * C");
   }
   smoothDouble(call);
   return nullptr;
@@ -1533,10 +1533,10 @@ const char* smoothFoldOf(const Args& args) {
   if (!readSize(args, 3, &call.C)) return "smoothFold: C is not what its kernel takes";
   call.scale = static_cast<float>(args.numbers[4]);
   if (!readBuffer(args, 0, 4 * B * H * W * C, &call.x)) {
-    return "smoothFold: x has less than 4 * B * H * W * C elements";
+    return tooShort(args, 0, 4 * B * H * W * C, call.x, "smoothFold", "x", "4 * B * H * W * C");
   }
   if (!readBuffer(args, 1, B * H * W * C, &call.y)) {
-    return "smoothFold: y has less than B * H * W * C elements";
+    return tooShort(args, 1, B * H * W * C, call.y, "smoothFold", "y", "B * H * W * C");
   }
   smoothFold(call);
   return nullptr;
@@ -1553,10 +1553,10 @@ const char* softmaxRowsOf(const Args& args) {
   const double C = args.numbers[1];
   if (!readSize(args, 1, &call.C)) return "softmaxRows: C is not what its kernel takes";
   if (!readBuffer(args, 0, rows * C, &call.x)) {
-    return "softmaxRows: x has less than rows * C elements";
+    return tooShort(args, 0, rows * C, call.x, "softmaxRows", "x", "rows * C");
   }
   if (!readBuffer(args, 1, rows * C, &call.y)) {
-    return "softmaxRows: y has less than rows * C elements";
+    return tooShort(args, 1, rows * C, call.y, "softmaxRows", "y", "rows * C");
   }
   softmaxRows(call);
   return nullptr;
@@ -1580,28 +1580,28 @@ const char* splitHeadsOf(const Args& args) {
   if (!readSize(args, 4, &call.offset)) return "splitHeads: offset is not what its kernel takes";
   call.eps = static_cast<float>(args.numbers[5]);
   if (!readBuffer(args, 0, B * T * 3 * H * D, &call.qkv)) {
-    return "splitHeads: qkv has less than B * T * 3 * H * D elements";
+    return tooShort(args, 0, B * T * 3 * H * D, call.qkv, "splitHeads", "qkv", "B * T * 3 * H * D");
   }
   if (!readOptional(args, 1, D, &call.qGain)) {
-    return "splitHeads: qGain has less than D elements";
+    return tooShort(args, 1, D, call.qGain, "splitHeads", "qGain", "D");
   }
   if (!readOptional(args, 2, D, &call.kGain)) {
-    return "splitHeads: kGain has less than D elements";
+    return tooShort(args, 2, D, call.kGain, "splitHeads", "kGain", "D");
   }
   if (!readOptional(args, 3, (offset + T) * D / 2, &call.cos)) {
-    return "splitHeads: cos has less than (offset + T) * D / 2 elements";
+    return tooShort(args, 3, (offset + T) * D / 2, call.cos, "splitHeads", "cos", "(offset + T) * D / 2");
   }
   if (!readOptional(args, 4, (offset + T) * D / 2, &call.sin)) {
-    return "splitHeads: sin has less than (offset + T) * D / 2 elements";
+    return tooShort(args, 4, (offset + T) * D / 2, call.sin, "splitHeads", "sin", "(offset + T) * D / 2");
   }
   if (!readBuffer(args, 5, B * H * T * D, &call.q)) {
-    return "splitHeads: q has less than B * H * T * D elements";
+    return tooShort(args, 5, B * H * T * D, call.q, "splitHeads", "q", "B * H * T * D");
   }
   if (!readBuffer(args, 6, B * H * T * D, &call.k)) {
-    return "splitHeads: k has less than B * H * T * D elements";
+    return tooShort(args, 6, B * H * T * D, call.k, "splitHeads", "k", "B * H * T * D");
   }
   if (!readBuffer(args, 7, B * H * T * D, &call.v)) {
-    return "splitHeads: v has less than B * H * T * D elements";
+    return tooShort(args, 7, B * H * T * D, call.v, "splitHeads", "v", "B * H * T * D");
   }
   splitHeads(call);
   return nullptr;
@@ -1625,37 +1625,37 @@ const char* splitHeadsGradientOf(const Args& args) {
   if (!readSize(args, 4, &call.offset)) return "splitHeadsGradient: offset is not what its kernel takes";
   call.eps = static_cast<float>(args.numbers[5]);
   if (!readBuffer(args, 0, B * T * 3 * H * D, &call.qkv)) {
-    return "splitHeadsGradient: qkv has less than B * T * 3 * H * D elements";
+    return tooShort(args, 0, B * T * 3 * H * D, call.qkv, "splitHeadsGradient", "qkv", "B * T * 3 * H * D");
   }
   if (!readOptional(args, 1, D, &call.qGain)) {
-    return "splitHeadsGradient: qGain has less than D elements";
+    return tooShort(args, 1, D, call.qGain, "splitHeadsGradient", "qGain", "D");
   }
   if (!readOptional(args, 2, D, &call.kGain)) {
-    return "splitHeadsGradient: kGain has less than D elements";
+    return tooShort(args, 2, D, call.kGain, "splitHeadsGradient", "kGain", "D");
   }
   if (!readOptional(args, 3, (offset + T) * D / 2, &call.cos)) {
-    return "splitHeadsGradient: cos has less than (offset + T) * D / 2 elements";
+    return tooShort(args, 3, (offset + T) * D / 2, call.cos, "splitHeadsGradient", "cos", "(offset + T) * D / 2");
   }
   if (!readOptional(args, 4, (offset + T) * D / 2, &call.sin)) {
-    return "splitHeadsGradient: sin has less than (offset + T) * D / 2 elements";
+    return tooShort(args, 4, (offset + T) * D / 2, call.sin, "splitHeadsGradient", "sin", "(offset + T) * D / 2");
   }
   if (!readBuffer(args, 5, B * H * T * D, &call.dq)) {
-    return "splitHeadsGradient: dq has less than B * H * T * D elements";
+    return tooShort(args, 5, B * H * T * D, call.dq, "splitHeadsGradient", "dq", "B * H * T * D");
   }
   if (!readBuffer(args, 6, B * H * T * D, &call.dk)) {
-    return "splitHeadsGradient: dk has less than B * H * T * D elements";
+    return tooShort(args, 6, B * H * T * D, call.dk, "splitHeadsGradient", "dk", "B * H * T * D");
   }
   if (!readBuffer(args, 7, B * H * T * D, &call.dv)) {
-    return "splitHeadsGradient: dv has less than B * H * T * D elements";
+    return tooShort(args, 7, B * H * T * D, call.dv, "splitHeadsGradient", "dv", "B * H * T * D");
   }
   if (!readBuffer(args, 8, B * T * 3 * H * D, &call.dQkv)) {
-    return "splitHeadsGradient: dQkv has less than B * T * 3 * H * D elements";
+    return tooShort(args, 8, B * T * 3 * H * D, call.dQkv, "splitHeadsGradient", "dQkv", "B * T * 3 * H * D");
   }
   if (!readOptional(args, 9, D, &call.dQGain)) {
-    return "splitHeadsGradient: dQGain has less than D elements";
+    return tooShort(args, 9, D, call.dQGain, "splitHeadsGradient", "dQGain", "D");
   }
   if (!readOptional(args, 10, D, &call.dKGain)) {
-    return "splitHeadsGradient: dKGain has less than D elements";
+    return tooShort(args, 10, D, call.dKGain, "splitHeadsGradient", "dKGain", "D");
   }
   splitHeadsGradient(call);
   return nullptr;
@@ -1669,14 +1669,14 @@ const char* squaredNormOf(const Args& args) {
   }
   SquaredNormCall call;
   if (!readBuffer(args, 0, 1, &call.sum)) {
-    return "squaredNorm: sum has less than 1 elements";
+    return tooShort(args, 0, 1, call.sum, "squaredNorm", "sum", "1");
   }
   call.slotCount = count;
   for (int s = 0; s < count; s++) {
     const double size = args.numbers[0 + s * 1];
     if (!readSize(args, 0 + s * 1, &call.slots[s].size)) return "squaredNorm: size is not what its kernel takes";
     if (!readBuffer(args, 1 + s * 1, size, &call.slots[s].x)) {
-      return "squaredNorm: x has less than size elements";
+      return tooShort(args, 1 + s * 1, size, call.slots[s].x, "squaredNorm", "x", "size");
     }
   }
   squaredNorm(call);
@@ -1697,10 +1697,10 @@ const char* sumAxisOf(const Args& args) {
   if (!readSize(args, 2, &call.inner)) return "sumAxis: inner is not what its kernel takes";
   call.factor = static_cast<double>(args.numbers[3]);
   if (!readBuffer(args, 0, outer * reduced * inner, &call.x)) {
-    return "sumAxis: x has less than outer * reduced * inner elements";
+    return tooShort(args, 0, outer * reduced * inner, call.x, "sumAxis", "x", "outer * reduced * inner");
   }
   if (!readBuffer(args, 1, outer * inner, &call.y)) {
-    return "sumAxis: y has less than outer * inner elements";
+    return tooShort(args, 1, outer * inner, call.y, "sumAxis", "y", "outer * inner");
   }
   sumAxis(call);
   return nullptr;
@@ -1717,10 +1717,10 @@ const char* swigluOf(const Args& args) {
   const double H = args.numbers[1];
   if (!readSize(args, 1, &call.H)) return "swiglu: H is not what its kernel takes";
   if (!readBuffer(args, 0, rows * 2 * H, &call.x)) {
-    return "swiglu: x has less than rows * 2 * H elements";
+    return tooShort(args, 0, rows * 2 * H, call.x, "swiglu", "x", "rows * 2 * H");
   }
   if (!readBuffer(args, 1, rows * H, &call.y)) {
-    return "swiglu: y has less than rows * H elements";
+    return tooShort(args, 1, rows * H, call.y, "swiglu", "y", "rows * H");
   }
   swiglu(call);
   return nullptr;
@@ -1737,13 +1737,13 @@ const char* swigluGradientOf(const Args& args) {
   const double H = args.numbers[1];
   if (!readSize(args, 1, &call.H)) return "swigluGradient: H is not what its kernel takes";
   if (!readBuffer(args, 0, rows * 2 * H, &call.x)) {
-    return "swigluGradient: x has less than rows * 2 * H elements";
+    return tooShort(args, 0, rows * 2 * H, call.x, "swigluGradient", "x", "rows * 2 * H");
   }
   if (!readBuffer(args, 1, rows * H, &call.dy)) {
-    return "swigluGradient: dy has less than rows * H elements";
+    return tooShort(args, 1, rows * H, call.dy, "swigluGradient", "dy", "rows * H");
   }
   if (!readBuffer(args, 2, rows * 2 * H, &call.dx)) {
-    return "swigluGradient: dx has less than rows * 2 * H elements";
+    return tooShort(args, 2, rows * 2 * H, call.dx, "swigluGradient", "dx", "rows * 2 * H");
   }
   swigluGradient(call);
   return nullptr;
@@ -1760,10 +1760,10 @@ const char* transposeAxesOf(const Args& args) {
   const double* steps = args.numbers + 5;
   if (!readSizes(args, 5, 5, call.steps)) return "transposeAxes: steps is not what its kernel takes";
   if (!readBuffer(args, 0, 1 + (sizes[0] - 1) * steps[0] + (sizes[1] - 1) * steps[1] + (sizes[2] - 1) * steps[2] + (sizes[3] - 1) * steps[3] + (sizes[4] - 1) * steps[4], &call.x)) {
-    return "transposeAxes: x has less than 1 + (sizes[0] - 1) * steps[0] + (sizes[1] - 1) * steps[1] + (sizes[2] - 1) * steps[2] + (sizes[3] - 1) * steps[3] + (sizes[4] - 1) * steps[4] elements";
+    return tooShort(args, 0, 1 + (sizes[0] - 1) * steps[0] + (sizes[1] - 1) * steps[1] + (sizes[2] - 1) * steps[2] + (sizes[3] - 1) * steps[3] + (sizes[4] - 1) * steps[4], call.x, "transposeAxes", "x", "1 + (sizes[0] - 1) * steps[0] + (sizes[1] - 1) * steps[1] + (sizes[2] - 1) * steps[2] + (sizes[3] - 1) * steps[3] + (sizes[4] - 1) * steps[4]");
   }
   if (!readBuffer(args, 1, sizes[0] * sizes[1] * sizes[2] * sizes[3] * sizes[4], &call.y)) {
-    return "transposeAxes: y has less than sizes[0] * sizes[1] * sizes[2] * sizes[3] * sizes[4] elements";
+    return tooShort(args, 1, sizes[0] * sizes[1] * sizes[2] * sizes[3] * sizes[4], call.y, "transposeAxes", "y", "sizes[0] * sizes[1] * sizes[2] * sizes[3] * sizes[4]");
   }
   transposeAxes(call);
   return nullptr;
@@ -1779,10 +1779,10 @@ const char* unaryOf(const Args& args) {
   if (!readSize(args, 0, &call.size)) return "unary: size is not what its kernel takes";
   if (!readChoice(args, 1, 12, &call.which)) return "unary: which is not what its kernel takes";
   if (!readBuffer(args, 0, size, &call.x)) {
-    return "unary: x has less than size elements";
+    return tooShort(args, 0, size, call.x, "unary", "x", "size");
   }
   if (!readBuffer(args, 1, size, &call.y)) {
-    return "unary: y has less than size elements";
+    return tooShort(args, 1, size, call.y, "unary", "y", "size");
   }
   unary(call);
   return nullptr;
@@ -1804,10 +1804,10 @@ const char* unpatchifyOf(const Args& args) {
   if (!readSize(args, 3, &call.C)) return "unpatchify: C is not what its kernel takes";
   if (!readSize(args, 4, &call.size)) return "unpatchify: size is not what its kernel takes";
   if (!readBuffer(args, 0, B * H * W * C, &call.x)) {
-    return "unpatchify: x has less than B * H * W * C elements";
+    return tooShort(args, 0, B * H * W * C, call.x, "unpatchify", "x", "B * H * W * C");
   }
   if (!readBuffer(args, 1, B * H * W * C, &call.y)) {
-    return "unpatchify: y has less than B * H * W * C elements";
+    return tooShort(args, 1, B * H * W * C, call.y, "unpatchify", "y", "B * H * W * C");
   }
   unpatchify(call);
   return nullptr;
@@ -1828,10 +1828,10 @@ const char* upsample2xOf(const Args& args) {
   const double C = args.numbers[3];
   if (!readSize(args, 3, &call.C)) return "upsample2x: C is not what its kernel takes";
   if (!readBuffer(args, 0, B * H * W * C, &call.x)) {
-    return "upsample2x: x has less than B * H * W * C elements";
+    return tooShort(args, 0, B * H * W * C, call.x, "upsample2x", "x", "B * H * W * C");
   }
   if (!readBuffer(args, 1, 4 * B * H * W * C, &call.y)) {
-    return "upsample2x: y has less than 4 * B * H * W * C elements";
+    return tooShort(args, 1, 4 * B * H * W * C, call.y, "upsample2x", "y", "4 * B * H * W * C");
   }
   upsample2x(call);
   return nullptr;
@@ -1852,10 +1852,10 @@ const char* upsample2xGradientOf(const Args& args) {
   const double C = args.numbers[3];
   if (!readSize(args, 3, &call.C)) return "upsample2xGradient: C is not what its kernel takes";
   if (!readBuffer(args, 0, 4 * B * H * W * C, &call.dy)) {
-    return "upsample2xGradient: dy has less than 4 * B * H * W * C elements";
+    return tooShort(args, 0, 4 * B * H * W * C, call.dy, "upsample2xGradient", "dy", "4 * B * H * W * C");
   }
   if (!readBuffer(args, 1, B * H * W * C, &call.dx)) {
-    return "upsample2xGradient: dx has less than B * H * W * C elements";
+    return tooShort(args, 1, B * H * W * C, call.dx, "upsample2xGradient", "dx", "B * H * W * C");
   }
   upsample2xGradient(call);
   return nullptr;

@@ -61,6 +61,25 @@ defineKernel({ name: 'Twice', reference: ({ x }) => [tf.add(x as tf.Tensor, x as
 export const twice = (x: tf.Tensor): tf.Tensor => runKernel('Twice', { x })[0];
 `;
 
+/** A kernel from outside, in WGSL as well; which of them computes is its caller's affair. */
+const kernel = `import * as tf from '@tensorflow/tfjs-core';
+import { startBackend } from 'tesserae';
+import { defineKernel, mapElements, read, run } from 'tesserae/kernels';
+
+defineKernel({
+  name: 'Square1',
+  reference: ({ x }) => [tf.add(tf.square(x as tf.Tensor), 1)],
+  webgpu: ({ x }, _, backend) => {
+    const y = backend.output(x.shape);
+    mapElements(backend, { name: 'square1', output: y, bindings: [read('x', x)], value: 'x[i] * x[i] + 1.0' });
+    return [y];
+  },
+});
+await startBackend('cpu');
+const [made] = await run('Square1', { x: tf.tensor1d([3]) })[0].data();
+if (made !== 10) throw new Error('expected 10, got ' + made);
+`;
+
 /** Everything that the entries export, so that each declaration is read. */
 const everything = `import * as library from 'tesserae';
 import { commands, defineCommand, runTessera } from 'tesserae/cli';
@@ -154,13 +173,16 @@ try {
     writeFileSync(join(app, 'everything.ts'), everything);
     writeFileSync(join(app, 'example.ts'), example ?? '');
     writeFileSync(join(app, 'tensors.ts'), tensors);
+    writeFileSync(join(app, 'kernel.ts'), kernel);
     for (const [module, moduleResolution] of [
       ['nodenext', 'nodenext'],
       ['esnext', 'bundler'],
     ]) {
-      compile({ module, moduleResolution, skipLibCheck: true, files: ['tensors.ts'] });
+      compile({ module, moduleResolution, skipLibCheck: true, files: ['tensors.ts', 'kernel.ts'] });
       compile({ module, moduleResolution, skipLibCheck: false, files: ['everything.ts', 'example.ts'] });
     }
+    const outside = run(process.execPath, [join('compiled', 'kernel.js')], app);
+    expect(outside.status === 0, 'a kernel from outside runs', outside.stderr);
     const { status, stderr, seconds } = run(process.execPath, [join('compiled', 'example.js')], app);
     expect(status === 0, `the README's example runs, in ${seconds.toFixed(0)} s`, stderr);
     expect(stderr === '', 'without a word on stderr', stderr);

@@ -195,7 +195,7 @@ function bufferLines({ kernel, buffers, bufferAt, target }: Group): string[] {
     const read = optional ? 'readOptional' : 'readBuffer';
     return [
       `if (!${read}(args, ${bufferAt(i)}, ${formula(elements).text}, &${field})) {`,
-      `  return "${kernel}: ${name} has less than ${elements} elements";`,
+      `  return tooShort(args, ${bufferAt(i)}, ${formula(elements).text}, ${field}, "${kernel}", "${name}", "${elements}");`,
       '}',
     ];
   });

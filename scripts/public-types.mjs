@@ -8,7 +8,10 @@ import { dirname, join, relative } from 'node:path';
 import { root } from './native-flags.mjs';
 
 const dist = join(root, 'dist');
+/** With tfjs's types led elsewhere as well. */
 const entries = ['src/index.d.ts', 'src/cli.d.ts'];
+/** With tfjs's own types alone: who writes a kernel computes with tfjs. */
+const ofTensors = ['src/kernels.d.ts'];
 const types = join(dist, 'types');
 const stand = join(types, 'tfjs.d.ts');
 
@@ -21,8 +24,8 @@ function read(path) {
   return { text, imports };
 }
 
-/** Paths of the declarations that the entries reach. */
-function reached() {
+/** Paths of the declarations that entries reach. */
+function reached(entries) {
   const found = new Set();
   const waiting = entries.map(entry => join(dist, entry));
   while (waiting.length > 0) {
@@ -50,10 +53,10 @@ function lead(path) {
 }
 
 rmSync(types, { recursive: true, force: true });
-const kept = reached();
+const kept = reached([...entries, ...ofTensors]);
 for (const entry of readdirSync(dist, { recursive: true, withFileTypes: true })) {
   const path = join(entry.parentPath, entry.name);
   if (path.endsWith('.d.ts') && !kept.has(path)) rmSync(path);
 }
-for (const path of kept) lead(path);
+for (const path of reached(entries)) lead(path);
 copyFileSync(join(root, 'scripts', 'public-types', 'tfjs.d.ts'), stand);

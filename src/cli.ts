@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /**
- * @file `tessera <command> [flags]`, and the only place that reads the environment and exits. A `UserError` prints its one
+ * @file `tessera <command> [flags]`, which reads the environment, hands the session its clock and cache folder, and sets the exit code. A `UserError` prints its one
  * line (and a hint) and exits with 2; anything else is a bug: stack trace, exit 1. A program of your own imports
  * `runTessera` from `tesserae/cli` to have its own commands beside these.
  */

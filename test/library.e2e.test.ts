@@ -102,7 +102,9 @@ describe('train', () => {
   });
 
   test('refuses another config of a run that is there', async () => {
-    await expect(train({ data, out: run, config: { ...config, seed: 5 } })).rejects.toThrow('has seed 0, not 5');
+    await expect(train({ data, out: run, config: { ...config, seed: 5 } })).rejects.toThrow(
+      /expected seed 0, as the run in .* has it, got 5/,
+    );
   });
 });
 

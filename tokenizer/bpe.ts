@@ -158,11 +158,6 @@ export class BpeTokenizer {
     return { ids, count, cut: found.length > length };
   }
 
-  /** How many caption ids a model with `length` caption positions tells apart: the vocabulary and one pad a position. */
-  captionVocabSize(length = 256): number {
-    return this.vocabSize + length;
-  }
-
   /**
    * The text of ids. Pads, ids from `vocabSize` on, have none; bytes that are not UTF-8 become U+FFFD.
    * @throws UserError for ids that are negative or stand for nothing

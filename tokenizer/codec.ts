@@ -126,7 +126,8 @@ export class PictureCodec {
 
   private async decodePiece(codes: Int32Array): Promise<Picture[]> {
     const { grid, codes: N } = this;
-    // A patch that is not there yet shows through its neighbours' convolutions as little as the code of its left one.
+    // The convolutions let a patch influence the pixels of its neighbours. One that is not there yet is decoded as a copy of
+    // the patch on its left, which shows there least; its own pixels are overwritten below.
     const filled = Int32Array.from(codes, (code, i) => (code >= 0 ? code : lastBefore(codes, i - (i % N), i)));
     const ids = tf.tensor2d(filled, [codes.length / N, N], 'int32');
     const images = this.patch.decode(ids);

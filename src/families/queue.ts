@@ -231,7 +231,7 @@ export class PaintQueue {
     this.report(call, call.done);
     if (call.waiting.size === 0) this.settle(call, () => call.resolve(call.pictures));
     if (call.settled) return;
-    // Who was served waits behind those who came meanwhile.
+    // This call has had its turn: it goes behind the calls that came meanwhile.
     this.calls.splice(this.calls.indexOf(call), 1);
     this.calls.push(call);
   }

@@ -1,7 +1,7 @@
 /**
  * @file The features of a network trained on the data's own captions by `tessera features`: a folder with
- * tokenizer.json and text.safetensors. Never the network that a run's own model is told its captions by: a judge does
- * not coach.
+ * tokenizer.json and text.safetensors. It must not be the text encoder that the judged model was trained with, whose
+ * errors the model may have learned.
  */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';

@@ -3,8 +3,8 @@ import { runUnrecorded } from '../device/tfjs.ts';
 
 /**
  * Runs `f` unrecorded, so that what it returns counts as constant: a straight-through estimate is
- * `x + detached(() => rounded - x)`. tfjs has no stop-gradient operation; it records nothing inside a kernel, and this
- * is what it is made to believe.
+ * `x + detached(() => rounded - x)`. tfjs has no stop-gradient operation; it records nothing inside a kernel, so
+ * `f` is run as if it were one.
  * @returns what `f` returns; its tensors belong to the enclosing tidy as usual
  */
 export function detached<T>(f: () => T): T {

@@ -11,11 +11,11 @@
  */
 
 import type { Random } from '../core/random.ts';
-import { defineMetric } from './define.ts';
+import { defineBuiltInMetric } from './define.ts';
 import { type Interval, mean, subsampling } from './intervals.ts';
 import { type Matrix, squaredDistances, unitRows } from './matrix.ts';
 
-defineMetric({
+defineBuiltInMetric({
   name: 'cmmd',
   gives: [{ name: 'cmmd', title: 'CMMD', better: 'lower' }],
   needs: ['features'],
@@ -29,12 +29,6 @@ defineMetric({
 });
 
 const WIDTH = 10;
-
-/** @param x at least 1 row of any length but 0; @param y alike */
-export function clipDiscrepancy(x: Matrix, y: Matrix): number {
-  const { xx, yy, xy } = remainders(x, y);
-  return 1000 * (2 * mean(xy.data) - mean(xx.data) - mean(yy.data));
-}
 
 /** With an interval from halves without replacement. @param x at least 4 rows; @param y alike */
 export function clipDiscrepancyInterval(

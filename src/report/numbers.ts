@@ -27,11 +27,6 @@ export function formatCount(value: number | null | undefined): string {
   return value === null || value === undefined ? NOT_MEASURED : minus(withThousands(Math.round(value), 0));
 }
 
-/** A share of one as percent. */
-export function formatShare(value: number | null | undefined): string {
-  return value === null || value === undefined ? NOT_MEASURED : `${formatNumber(100 * value, 3)} %`;
-}
-
 /** A time in words: 42 s, 12 min 5 s, 3 h 20 min. */
 export function formatSeconds(seconds: number | null | undefined): string {
   if (seconds === null || seconds === undefined) return NOT_MEASURED;

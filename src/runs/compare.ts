@@ -127,7 +127,7 @@ async function openRuns({ runs: folders, weights: wanted }: CompareRequest): Pro
     );
   }
   const twice = folders.find((folder, i) => folders.some((other, j) => j < i && resolve(other) === resolve(folder)));
-  if (twice !== undefined) throw new UserError('compare', `${twice} is named twice`);
+  if (twice !== undefined) throw new UserError('compare', `expected every run once, got ${twice} twice`);
   const configs = await Promise.all(folders.map(folder => readRun(folder, 'compare')));
   const names = shortNames(folders);
   return folders.map((folder, i) => {

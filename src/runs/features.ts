@@ -1,6 +1,6 @@
 /**
  * @file Training features: towers of captions and images on a data set, to judge models by where no pretrained
- * network is at hand. The folder is laid out as a run whose only trained part is its text encoder (runs.ts); it must
+ * network is at hand. The folder is laid out as a run whose only trained part is its text encoder (src/io/runfolder.ts); it must
  * not be the text encoder that a judged model was conditioned by, so it is trained anew from a seed of its own.
  */
 import { existsSync } from 'node:fs';

@@ -120,7 +120,7 @@ function expectSame(
   if (before === now) return;
   throw new UserError(
     'train',
-    `the run in ${folder} has ${field} ${before}, not ${now}${whose}`,
+    `expected ${field} ${before}, as the run in ${folder} has it, got ${now}${whose}`,
     'leave the flag out to go on with it, or choose another --out',
   );
 }

@@ -66,22 +66,25 @@ function checkFlags({ bestOf, rerank, numImages, image, keepRows, mask, nearest,
     throw new UserError('sample', what, hint);
   };
   if (bestOf !== undefined && rerank === undefined) {
-    refuse('--best-of needs something to rank with', 'add --rerank, a folder or hub id of a CLIP');
+    refuse('expected --rerank with --best-of, got none', 'add --rerank, a folder or hub id of a CLIP');
   }
   if (bestOf !== undefined && bestOf < numImages) {
     refuse(
-      `--best-of ${bestOf}: expected at least --num-images, which is ${numImages}`,
+      `expected --best-of of at least --num-images, which is ${numImages}, got ${bestOf}`,
       'e.g. --best-of 32 --num-images 4',
     );
   }
   if (image === undefined && (keepRows !== undefined || mask !== undefined)) {
-    refuse(`${mask === undefined ? '--keep-rows' : '--mask'} needs an image`, 'add --image FILE');
+    refuse(`expected --image with ${mask === undefined ? '--keep-rows' : '--mask'}, got none`, 'add --image FILE');
   }
   if (image !== undefined && (keepRows === undefined) === (mask === undefined)) {
-    refuse('--image needs either --keep-rows or --mask', 'e.g. --image x.png --keep-rows 14');
+    refuse(
+      `expected either --keep-rows or --mask with --image, got ${mask === undefined ? 'neither' : 'both'}`,
+      'e.g. --image x.png --keep-rows 14',
+    );
   }
   if (nearest && data === undefined) {
-    refuse('--nearest needs the training images', 'add --data, the folder that the run was trained on');
+    refuse('expected --data with --nearest, got none', 'add --data, the folder that the run was trained on');
   }
 }
 

@@ -60,7 +60,7 @@ export interface Moment {
 
 /**
  * What a move came to. `rescaled` is a gradient that was too large under its loss scale: nothing was changed but the scale,
- * and that is nobody's fault until the scale is 1.
+ * which is no failure as long as the scale can still be lowered, so until it is 1.
  */
 export interface Outcome {
   readonly metrics: Metrics;

@@ -164,7 +164,7 @@ describe('what cannot be compared', () => {
 
   test('no run, the same run twice, a folder that is no run', async () => {
     expect(await refusal([], { out })).toBe('compare: expected at least one run, got none');
-    expect(await refusal([first, `${first}/`], { out })).toBe(`compare: ${first}/ is named twice`);
+    expect(await refusal([first, `${first}/`], { out })).toBe(`compare: expected every run once, got ${first}/ twice`);
     expect(await refusal([first, data], { out })).toBe(`compare: no run in ${data} (looked for config.json)`);
     nothing();
   });
@@ -209,7 +209,7 @@ describe('what cannot be compared', () => {
     expect(await tessera('compare', first, first, '--out', out)).toMatchObject({
       code: 2,
       stdout: '',
-      stderr: `compare: ${first} is named twice\n`,
+      stderr: `compare: expected every run once, got ${first} twice\n`,
     });
     const { code, stderr } = await tessera('compare', first, '--out', out, '--metrics', 'fid');
     expect({ code, stderr: stderr.split('\n')[0] }).toEqual({

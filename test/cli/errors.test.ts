@@ -183,12 +183,12 @@ const mistakes: readonly Mistake[] = [
   {
     name: 'a preset that the run was not made of',
     argv: ['train', '--data', data, '--out', run, '--preset', 'base'],
-    says: `train: the run in ${run} has model.width 32, not 768 of preset base`,
+    says: `train: expected model.width 32, as the run in ${run} has it, got 768 of preset base`,
   },
   {
     name: 'a preset that the run was not made of, though it is to be longer',
     argv: ['train', '--data', data, '--out', run, '--steps', '9', '--preset', 'base'],
-    says: `train: the run in ${run} has model.width 32, not 768 of preset base`,
+    says: `train: expected model.width 32, as the run in ${run} has it, got 768 of preset base`,
   },
   {
     name: 'a backend that is none',
@@ -222,31 +222,39 @@ const mistakes: readonly Mistake[] = [
     argv: sample('--image', image, '--keep-rows', '99'),
     says: "sample: --keep-rows 99: expected fewer than the grid's 4 rows",
   },
-  { name: 'rows of no image', argv: sample('--keep-rows', '2'), says: 'sample: --keep-rows needs an image' },
-  { name: 'a mask over no image', argv: sample('--mask', image), says: 'sample: --mask needs an image' },
+  {
+    name: 'rows of no image',
+    argv: sample('--keep-rows', '2'),
+    says: 'sample: expected --image with --keep-rows, got none',
+  },
+  {
+    name: 'a mask over no image',
+    argv: sample('--mask', image),
+    says: 'sample: expected --image with --mask, got none',
+  },
   {
     name: 'an image to do nothing with',
     argv: sample('--image', image),
-    says: 'sample: --image needs either --keep-rows or --mask',
+    says: 'sample: expected either --keep-rows or --mask with --image, got neither',
   },
   {
     name: 'rows and a mask',
     argv: sample('--image', image, '--keep-rows', '1', '--mask', image),
-    says: 'sample: --image needs either --keep-rows or --mask',
+    says: 'sample: expected either --keep-rows or --mask with --image, got both',
   },
   {
     name: 'the best of what nobody ranks',
     argv: sample('--best-of', '4'),
-    says: 'sample: --best-of needs something to rank with',
+    says: 'sample: expected --rerank with --best-of, got none',
   },
   {
     name: 'more kept than painted',
     argv: sample('--rerank', 'x', '--best-of', '2', '--num-images', '4'),
-    says: 'sample: --best-of 2: expected at least --num-images, which is 4',
+    says: 'sample: expected --best-of of at least --num-images, which is 4, got 2',
   },
   { name: 'a CLIP that is not there', argv: sample('--rerank', 'nowhere'), says: 'rerank: there is no folder nowhere' },
   { name: 'a CLIP that is none', argv: sample('--rerank', data), says: `rerank: no config.json in ${data}` },
-  { name: 'nearest to nothing', argv: sample('--nearest'), says: 'sample: --nearest needs the training images' },
+  { name: 'nearest to nothing', argv: sample('--nearest'), says: 'sample: expected --data with --nearest, got none' },
   {
     name: 'bf16 where there is none',
     argv: sample('--precision', 'bf16', '--backend', 'cpu'),

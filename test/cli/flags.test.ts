@@ -10,7 +10,7 @@ import {
   mergeConfig,
   nearest,
   parseConfig,
-  parseConfigText,
+  parseJson,
   unflattenConfig,
 } from '../../src/config/schema.ts';
 import { UserError } from '../../src/core/errors.ts';
@@ -360,9 +360,7 @@ describe('config files', () => {
   });
 
   it('says in one line that a file is not JSON', () => {
-    expect(complaint(() => parseConfigText(schema, '{\n"seed": 1,\n}', 'c.json'))).toMatch(
-      /^c\.json: expected JSON, got [^\n]+$/,
-    );
+    expect(complaint(() => parseJson('{\n"seed": 1,\n}', 'c.json'))).toMatch(/^c\.json: expected JSON, got [^\n]+$/);
   });
 
   it('reads the defaults of an object given as a whole', () => {

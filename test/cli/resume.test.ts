@@ -123,14 +123,14 @@ describe.skipIf(missing !== undefined)(`resuming${missing === undefined ? '' : `
 
   test('another value of what is settled is refused, and nothing is touched', async () => {
     const before = snapshot(straight);
-    for (const [flag, value, field] of [
-      ['--seed', '9', 'seed 0, not 9'],
-      ['--model.width', '32', 'model.width 16, not 32'],
-      ['--lr', '0.5', 'train.lr 0.0006, not 0.5'],
-      ['--quantizer', 'fsq', 'patch.quantizer "vq", not "fsq"'],
+    for (const [flag, value, field, got] of [
+      ['--seed', '9', 'seed 0', '9'],
+      ['--model.width', '32', 'model.width 16', '32'],
+      ['--lr', '0.5', 'train.lr 0.0006', '0.5'],
+      ['--quantizer', 'fsq', 'patch.quantizer "vq"', '"fsq"'],
     ]) {
       const { code, stderr } = await tessera('train', '--data', data, '--out', straight, flag, value);
-      expect(stderr).toContain(`train: the run in ${straight} has ${field}\n  hint: `);
+      expect(stderr).toContain(`train: expected ${field}, as the run in ${straight} has it, got ${got}\n  hint: `);
       expect(code).toBe(2);
     }
     expect(snapshot(straight)).toEqual(before);

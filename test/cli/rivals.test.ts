@@ -165,7 +165,7 @@ describe('mistakes', () => {
     },
     {
       argv: ['train', '--data', data, '--out', join(folder, 'dcgan'), '--model', 'r3gan'],
-      says: /^train: the run in .* has family "dcgan", not "r3gan"/,
+      says: /^train: expected family "dcgan", as the run in .* has it, got "r3gan"/,
     },
     {
       argv: ['reconstruct', '--run', join(folder, 'dcgan'), data],

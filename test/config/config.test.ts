@@ -130,7 +130,7 @@ describe('what does not fit together is refused in one line, with a way out', ()
     {
       name: 'a batch that its parts do not divide',
       input: { train: { batchSize: 10, accumulate: 4 } },
-      says: /batchSize 10 is not a multiple of accumulate 4/,
+      says: /batchSize 10, expected a multiple of accumulate, which is 4/,
     },
     {
       name: 'a convolutional mask without a middle',

@@ -1,5 +1,5 @@
 /**
- * @file A model family in one file outside the house: the words of a caption, hashed, times a matrix are a picture of a few
+ * @file A model family in one file outside the program: the words of a caption, hashed, times a matrix are a picture of a few
  * coloured tiles. It paints the same picture of a caption every time but for a little grain.
  */
 import * as tf from '@tensorflow/tfjs-core';

@@ -279,7 +279,7 @@ describe('logits that are no numbers, and settings at the ends of their range', 
       ...[{ share: -0.5 }, { share: 2 }, { share: nan }],
     ];
     for (const change of wrong) expect(() => draw(change), JSON.stringify(change)).toThrow(/^draw/);
-    expect(() => draw({}, 1)).toThrow(/u has less than images elements/);
+    expect(() => draw({}, 1)).toThrow(/expected u of images elements, 2, got 1/);
     draw();
   });
 });

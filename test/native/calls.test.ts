@@ -59,10 +59,16 @@ test.skipIf(missing !== undefined)('C++ refuses what would leave an array', asyn
   const numbers = (given: Readonly<Record<string, number>>) => names.map(name => given[name] ?? 0);
   const good = numbers({ M: 2, N: 4, K: 3 });
   expect(call([x, weight, null, null, y, null], good)).not.toThrow();
-  expect(call([x, weight, null, null, y.subarray(1), null], good)).toThrow('linear: y has less than M * N elements');
-  expect(call([x, weight, y.subarray(5), null, y, null], good)).toThrow('linear: bias has less than N elements');
-  expect(call([x, null, null, null, y, null], good)).toThrow('linear: weight has less than N * K elements');
-  expect(call([x, new Uint8Array(12), null, null, y, null], good)).toThrow('linear: weight');
+  expect(call([x, weight, null, null, y.subarray(1), null], good)).toThrow(
+    'linear: expected y of M * N elements, 8, got 7',
+  );
+  expect(call([x, weight, y.subarray(5), null, y, null], good)).toThrow(
+    'linear: expected bias of N elements, 4, got 3',
+  );
+  expect(call([x, null, null, null, y, null], good)).toThrow('linear: expected weight of N * K elements, 12, got 0');
+  expect(call([x, new Uint8Array(12), null, null, y, null], good)).toThrow(
+    'linear: expected weight of N * K elements, 12, got 3',
+  );
   for (const M of [-1, Number.NaN, 2 ** 60, 2 ** 40]) {
     expect(call([x, weight, null, null, y, null], numbers({ M, N: 4, K: 3 }))).toThrow('linear: ');
   }
@@ -78,6 +84,8 @@ test.skipIf(missing !== undefined)('slots are checked one by one', async () => {
   const [sum, x] = [new Float64Array(1), Float32Array.of(1, 2, 3)];
   backend.callPacked('squaredNorm', [sum, x, x], [3, 2]);
   expect(sum[0]).toBe(14 + 5);
-  expect(() => backend.callPacked('squaredNorm', [sum, x, x], [3, 4])).toThrow('squaredNorm: x has less than');
+  expect(() => backend.callPacked('squaredNorm', [sum, x, x], [3, 4])).toThrow(
+    'squaredNorm: expected x of size elements, 4, got 3',
+  );
   expect(() => backend.callPacked('squaredNorm', [sum, x], [3, 2])).toThrow('other buffers or numbers');
 });

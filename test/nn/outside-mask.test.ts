@@ -1,6 +1,6 @@
 /**
  * @file A mask pattern from outside: defined in this file alone, it is trained with, painted with and taken out again. It
- * has five kinds of tables, so that no place in the house may count on the three of DALL·E's.
+ * has five kinds of tables, so that no place in the program may count on the three of DALL·E's.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';

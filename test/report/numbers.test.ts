@@ -7,7 +7,6 @@ import {
   formatFixed,
   formatNumber,
   formatSeconds,
-  formatShare,
   formatTick,
   linearAxis,
   logAxis,
@@ -38,9 +37,8 @@ describe('a number', () => {
     expect(formatFixed(-0.06, 1)).toBe('−0.1');
   });
 
-  test('is a count, a share, a time or an amount', () => {
+  test('is a count, a time or an amount', () => {
     expect(formatCount(1234567)).toBe('1,234,567');
-    expect(formatShare(0.125)).toBe('12.5 %');
     expect([5.06, 42, 60, 725, 7200, 12000].map(formatSeconds)).toEqual([
       '5.1 s',
       '42.0 s',
@@ -56,9 +54,7 @@ describe('a number', () => {
       '31.9 MFLOP',
       '4.20 PFLOP',
     ]);
-    expect([formatCount(null), formatShare(null), formatSeconds(null), formatAmount(null)]).toEqual(
-      Array(4).fill('not measured'),
-    );
+    expect([formatCount(null), formatSeconds(null), formatAmount(null)]).toEqual(Array(3).fill('not measured'));
   });
 
   test('has a unit that suits the largest of its axis', () => {

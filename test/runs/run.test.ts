@@ -91,8 +91,9 @@ describe('openRun', () => {
     test(`refuses another ${field}, naming both values, and leaves the run as it is`, async () => {
       const { config } = await open();
       const error = await refusal(open(given));
-      expect(error.message).toContain(`the run in ${folder} has ${field} `);
-      expect(error.message).toMatch(/ has .+, not .+/);
+      expect(error.message).toContain(`expected ${field} `);
+      expect(error.message).toMatch(/ .+, as the run in .+ has it, got .+/);
+      expect(error.message).toContain(folder);
       expect(error.hint).toContain('--out');
       expect(onDisk()).toEqual(storedConfig(config));
     });
@@ -107,7 +108,7 @@ describe('a preset', () => {
     await open({ train: { steps: 900 } });
     expect((await planRun(folder, { preset: 'tiny' })).train.steps).toBe(900);
     const error = await refusal(planRun(folder, { preset: 'dalle' }));
-    expect(error.message).toMatch(/ has \S+ .+, not .+ of preset dalle$/);
+    expect(error.message).toMatch(/ expected \S+ .+, as the run in .+ has it, got .+ of preset dalle$/);
     expect(onDisk()).toEqual(storedConfig({ ...config, train: { ...config.train, steps: 900 } }));
   });
 
@@ -116,7 +117,7 @@ describe('a preset', () => {
     const again = await planRun(folder, { preset: 'tiny', fields: { model: { width: 64 } } });
     expect(again.model.width).toBe(64);
     expect((await refusal(planRun(folder, { preset: 'tiny' }))).message).toContain(
-      'has model.width 64, not 256 of preset tiny',
+      `expected model.width 64, as the run in ${folder} has it, got 256 of preset tiny`,
     );
   });
 });
@@ -130,7 +131,7 @@ test('fields of a run that is there need not fit the preset that new runs begin 
 test('the default preset asks for the defaults of what other presets set', async () => {
   await openRun(folder, await planRun(folder, { preset: 'base' }));
   expect((await refusal(planRun(folder, { preset: 'small' }))).message).toMatch(
-    / has model\.width 768, not 256 of preset small$/,
+    / expected model\.width 768, as the run in .+ has it, got 256 of preset small$/,
   );
 });
 

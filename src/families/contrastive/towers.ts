@@ -1,6 +1,6 @@
 /**
  * @file Contrastive towers in a file: averaged weights, and beside them everything needed to build the model again, so
- * that `text.safetensors` can be opened wherever it lies. Knows not what trained them.
+ * that `text.safetensors` can be opened wherever it lies. It does not depend on the code that trains them.
  */
 
 import { UserError } from '../../core/errors.ts';

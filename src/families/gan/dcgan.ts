@@ -1,5 +1,5 @@
 /**
- * @file The historical rival, DCGAN (Radford et al. 2016, arXiv:1511.06434). The generator: noise to 4 x 4 by a dense layer,
+ * @file The historical GAN, DCGAN (Radford et al. 2016, arXiv:1511.06434). The generator: noise to 4 x 4 by a dense layer,
  * then transposed 4 x 4 convolutions of stride 2, each with batch norm and ReLU, and tanh at the end. The discriminator
  * mirrors it with strided 4 x 4 convolutions and leaky ReLU.
  *

@@ -1,5 +1,5 @@
 /**
- * @file The modern rival, R3GAN in its configuration D (Huang et al. 2024, arXiv:2501.05441): both networks are residual
+ * @file The modern GAN, R3GAN in its configuration D (Huang et al. 2024, arXiv:2501.05441): both networks are residual
  * blocks of dense convolutions 1 x 1 to a quarter of the channels, 3 x 3, and 1 x 1 back, with leaky ReLU and no norm
  * anywhere, between smooth resamplings. A learned 4 x 4 map, scaled channel by channel, begins the generator; one weight
  * for each of the last 4 x 4 positions and channels ends the discriminator. Pixels are a linear map away from the features:

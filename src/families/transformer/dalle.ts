@@ -22,8 +22,9 @@ import type { DecoderLayer, DecoderNetwork } from '../../kernels/decode/network.
 import { embedding } from '../../kernels/embedding/embedding.ts';
 import { linearCrossEntropy } from '../../kernels/headloss/headloss.ts';
 import { splitHeads } from '../../kernels/rope/rope.ts';
+import { layerMasks } from '../../nn/layer-masks.ts';
 import { Linear, Norm } from '../../nn/layers.ts';
-import { layerMasks, sequenceLength } from '../../nn/masks.ts';
+import { sequenceLength } from '../../nn/masks.ts';
 import { Parameters } from '../../nn/module.ts';
 import { type RotaryTables, rotaryTables } from '../../nn/rotary.ts';
 import type { ModelConfig } from './config.ts';

@@ -1,8 +1,8 @@
 /**
  * @file Matrix products on the GPU, of operands that are described rather than given: `load` says how an element is found
  * (transposed, a patch of an image, through an activation's slope), `store` what becomes of a result. Three kernels make
- * them, chosen by shape: tiles in fp32 (gemm-tiles.ts), tiles on the matrix units (gemm-units.ts: operands rounded to f16,
- * sums in f32), and strips for few rows or few columns (gemm-strips.ts), which wait for memory and gain nothing by tiles.
+ * them, chosen by shape: tiles in fp32 (tiles.ts), tiles on the matrix units (units.ts: operands rounded to f16,
+ * sums in f32), and strips for few rows or few columns (strips.ts), which wait for memory and gain nothing by tiles.
  *
  * Bounds, for one result with sums of K terms a b: fp32 sums K terms one after another, so errs by at most K 2^-24 sum
  * |a b|, in practice its square root. With f16 operands 2^-10 sum |a b| is added (2^-11 an operand), and 2^-25 (|a| + |b|) a

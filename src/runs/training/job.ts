@@ -1,6 +1,6 @@
 /**
  * @file What the stages of a training share: the data and its split, decoded images, the caption tokenizer, the log and
- * the progress lines. Which stages there are is the families' matter (transformer.ts, rival.ts).
+ * the progress lines. Which stages there are is the families' matter (src/families/parts.ts).
  */
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
