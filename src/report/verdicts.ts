@@ -7,7 +7,7 @@
 import type { RunConfig } from '../config/run.ts';
 import { familyOf } from '../families/families.ts';
 import { type Interval, wilson } from '../metrics/intervals.ts';
-import type { Check, Progress, RunReport, Stage, Verdict } from './contents.ts';
+import type { LossCorrelation, RunReport, SampleCheck, Stage, Verdict } from './contents.ts';
 import { type History, type Mark, mainStage } from './history.ts';
 
 /** What the marks in a log stand for. */
@@ -113,7 +113,7 @@ export function hasFailed({ verdict }: Pick<RunReport, 'verdict'>): boolean {
 }
 
 /** Rank correlation of each loss of the last stage with KID, over the checks. */
-export function progressOf(stages: readonly Stage[], checks: readonly Check[]): Progress[] {
+export function progressOf(stages: readonly Stage[], checks: readonly SampleCheck[]): LossCorrelation[] {
   const curves = Object.entries(mainStage(stages)?.curves ?? {}).filter(([name]) => /(^|_)loss$/.test(name));
   return curves.flatMap(([loss, points]) => {
     const pairs = checks.flatMap(({ step, kid }) => {
