@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
-/** One worker at a time where native kernels use every core, or processes are started. */
+/** One worker at a time where native kernels use every core. */
 const alone = { pool: 'forks', maxWorkers: 1 } as const;
 /** What compares kernels and models on every backend. */
 const kernels = ['kernels', 'device', 'native', 'nn', 'families', 'training'].map(room => `test/${room}/**/*.test.ts`);
@@ -30,7 +30,7 @@ export default defineConfig({
         pool: 'forks' as const,
       },
       { include: kernels, name: 'kernels', ...alone },
-      { include: e2e, name: 'e2e', ...alone },
+      { include: e2e, name: 'e2e', pool: 'forks' as const, maxWorkers: 2 },
       { include: studies, name: 'studies', ...alone },
     ].map((project, groupOrder) => ({ extends: true as const, test: { ...project, sequence: { groupOrder } } })),
   },

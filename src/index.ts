@@ -21,14 +21,12 @@ export { type PrecisionName, precisionNames } from './device/precision.ts';
 export type { TextEncoder } from './families/contrastive/encoder.ts';
 export {
   type CaptionedCodes,
-  defineFamily,
   type FamilyDefinition,
   type FamilyWords,
   type Making,
   type Model,
   type Parts,
   type PartsOf,
-  removeFamily,
   type SamplingSetting,
   type StageName,
   samplingSettings,
@@ -45,6 +43,7 @@ export {
   PaintQueue,
   type PaintSettings,
 } from './families/queue.ts';
+export { defineFamily, removeFamily } from './families/registry.ts';
 export type { CodePainter, Painting, PaintOptions } from './families/transformer/codepainter.ts';
 export type { SamplingOptions } from './families/transformer/generate.ts';
 export type { Images, Picture, Size } from './image/images.ts';

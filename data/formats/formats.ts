@@ -1,6 +1,8 @@
 /** @file The formats there are, in the order they are tried, and those that a program adds. */
 
+import { checkOptions, functionCheck, textCheck } from '../../src/core/checks.ts';
 import { UserError } from '../../src/core/errors.ts';
+import { isPlainName, Registry } from '../../src/core/registry.ts';
 import { coco } from './coco.ts';
 import type { Format } from './format.ts';
 import { images } from './images.ts';
@@ -14,35 +16,47 @@ import { webdataset } from './webdataset.ts';
  */
 const builtin: readonly Format[] = [metadata, parquet, webdataset, coco, images];
 
-/** Those of a program, tried before the others, the last defined one first. */
-const added: Format[] = [];
+const registry = new Registry<Format>('Format');
+for (const format of builtin) registry.add(format, { builtIn: true });
 
-/** All formats, in the order they are tried. */
+/** All formats, in the order they are tried: those of a program before the others, the last defined one first. */
 export function allFormats(): readonly Format[] {
-  return [...added, ...builtin];
+  const formats = registry.all();
+  const added = registry.added().flatMap(name => formats.get(name) ?? []);
+  return [...added.reverse(), ...builtin];
 }
+
+const checks = {
+  name: textCheck,
+  layout: textCheck,
+  fileKind: functionCheck,
+  rootOf: functionCheck,
+  recognise: functionCheck,
+  read: functionCheck,
+};
 
 /**
  * Adds a format: from here on `openDataset` and `--format` know it.
- * @throws UserError if its name is taken or has other characters, or it does not say what it looks like
+ * @throws UserError if a field is not what it must be, its name is taken or has other characters, or it does not say what
+ *   it looks like
  */
 export function defineFormat(format: Format): void {
+  checkOptions('defineFormat', format, checks, ['name', 'layout', 'recognise', 'read']);
   const { name, layout } = format;
   const where = `format ${name}`;
-  if (!/^[a-z0-9]+(-[a-z0-9]+)*$/.test(name)) {
-    throw new UserError(where, `expected a name of lower-case words with hyphens, got ${JSON.stringify(name)}`);
+  if (!isPlainName(name) || name === 'auto') {
+    throw new UserError(
+      where,
+      `expected a name of lower-case words with hyphens, not auto, got ${JSON.stringify(name)}`,
+    );
   }
-  if (name === 'auto' || allFormats().some(other => other.name === name))
-    throw new UserError(where, 'expected a name that is free, got one that is defined already');
   if (layout.trim() === '' || layout.includes('\n')) {
     throw new UserError(where, `expected a layout in one line, got ${JSON.stringify(layout)}`);
   }
-  added.unshift(format);
+  registry.add(format);
 }
 
-/** Takes a format of a program out again. @returns whether it was there */
-export function removeFormat(name: string): boolean {
-  const place = added.findIndex(format => format.name === name);
-  if (place !== -1) added.splice(place, 1);
-  return place !== -1;
+/** Takes a format of a program out again. @throws UserError if `defineFormat` has added none of this name */
+export function removeFormat(name: string): void {
+  registry.remove(name);
 }

@@ -1,6 +1,6 @@
 /**
  * @file The flags that a command has, from its zod schemas, and the names they go by. The flag of `model.width` is
- * `--model.width`, or `--width` where no other field ends so.
+ * `--model.width`, or `--width` where no other field ends so that was there before it or came with it.
  */
 import type { z } from 'zod';
 import type { Kind } from '../config/kinds.ts';
@@ -45,18 +45,15 @@ export function flagTable(command: CommandSpec): {
   readonly find: (typed: string) => { readonly flag: Flag; readonly negated: boolean };
 } {
   const { fields } = fieldsOfCommand(command);
-  const leaves = new Map<string, Field[]>();
-  for (const field of fields) {
-    const leaf = kebab(field.path[field.path.length - 1]);
-    leaves.set(leaf, [...(leaves.get(leaf) ?? []), field]);
-  }
+  const leaves = leavesOf(fields);
   const flags = fields.map((field): Flag => {
     const leaf = kebab(field.path[field.path.length - 1]);
     const dotted = field.path.map(kebab).join('.');
     const aliases = Object.entries(command.aliases ?? {})
       .filter(([, target]) => target === field.path.join('.'))
       .map(([alias]) => alias);
-    return { field, name: leaves.get(leaf)?.length === 1 ? leaf : dotted, aliases };
+    const owners = leaves.get(leaf) ?? [];
+    return { field, name: owners.length === 1 && owners[0] === field ? leaf : dotted, aliases };
   });
   const byName = new Map<string, Flag>();
   for (const flag of flags) {
@@ -88,6 +85,20 @@ export function flagTable(command: CommandSpec): {
       suggestion ? undefined : `\`tessera ${command.name} --help\` lists the flags`,
     );
   }
+}
+
+/**
+ * The fields that a short name may mean: those that end so, but of several only those that were there first. What is added
+ * later so takes no name away, and makes none ambiguous.
+ */
+function leavesOf(fields: readonly Field[]): ReadonlyMap<string, readonly Field[]> {
+  const leaves = new Map<string, Field[]>();
+  for (const field of [...fields].sort((a, b) => (a.added ?? 0) - (b.added ?? 0))) {
+    const leaf = kebab(field.path[field.path.length - 1]);
+    const owners = leaves.get(leaf) ?? [];
+    if (owners.length === 0 || owners[0].added === field.added) leaves.set(leaf, [...owners, field]);
+  }
+  return leaves;
 }
 
 /** The fields of a command's flags and settings, and the groups that help lists them in. */

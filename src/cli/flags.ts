@@ -61,8 +61,10 @@ export function parseFlags<S extends z.ZodObject>(command: CommandSpec<S>, argv:
   }
   checkPositionals(command, positionals);
 
-  const nested = mergeConfig(...[...given].map(([flag, { value }]) => nest(flag.field.path, value)));
-  const [settings, own] = split(nested, command.settings?.shape ?? {});
+  const [settings, own] = [true, false].map(wanted => {
+    const entries = [...given].filter(([{ field }]) => isSetting(command, field.path) === wanted);
+    return mergeConfig(...entries.map(([{ field }, { value }]) => nest(field.path, value)));
+  });
   const checked = command.settings?.safeParse(settings);
   const result = command.flags.safeParse(own);
   if (result.success && checked?.success !== false) {
@@ -159,11 +161,10 @@ function flagName(flag: Flag | undefined, path: readonly string[]): string {
   return path.length > 0 ? `--${path.map(kebab).join('.')}` : '';
 }
 
-/** The keys that `shape` has, and the others. */
-function split(given: Given, shape: object): [Record<string, unknown>, Record<string, unknown>] {
-  const entries = Object.entries(given);
-  const inShape = (wanted: boolean) => Object.fromEntries(entries.filter(([key]) => key in shape === wanted));
-  return [inShape(true), inShape(false)];
+/** Whether a path is among a command's settings; a flag of its own may be called as a section of them is. */
+function isSetting({ flags, settings }: CommandSpec, path: readonly string[]): boolean {
+  if (settings === undefined || !(path[0] in settings.shape)) return false;
+  return path.length > 1 || !(path[0] in flags.shape);
 }
 
 function nest(path: readonly string[], value: unknown): Record<string, unknown> {

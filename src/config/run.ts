@@ -102,6 +102,9 @@ export type RunConfig = {
   readonly family: string;
 } & { readonly [Name in keyof Sections]: Readonly<z.infer<Sections[Name]>> };
 
+/** What the config of every run has; no family's section has such a name. */
+export const commonFields = ['seed', 'family', 'images', 'caption', 'train', 'sampling'] as const;
+
 /** What a run's config is made of: everything that is left out has a default. */
 export type RunConfigInput = {
   readonly seed?: number;

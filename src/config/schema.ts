@@ -18,6 +18,8 @@ export interface Field {
   /** Undefined where the schema has no default. */
   readonly default: unknown;
   readonly required: boolean;
+  /** Later than the program's own fields, from 1 on, where `.meta({ added })` of it or of a group above says so. */
+  readonly added?: number;
 }
 
 /** A group of settings: a nested object of the schema. */
@@ -32,14 +34,24 @@ export interface Fields {
   readonly groups: readonly Group[];
 }
 
+/** Where in a schema `fieldsOf` is, and what it has found above. */
+interface Place {
+  readonly path: readonly string[];
+  readonly required: boolean;
+  /** The default that an outer object gives. */
+  readonly inherited: unknown;
+  readonly above?: number;
+}
+
 /** Lists the fields of an object schema; a union of objects contributes the fields of every option. */
 export function fieldsOf(schema: z.ZodType): Fields {
   const fields: Field[] = [];
   const groups: Group[] = [];
-  visit(jsonSchema(schema), [], true, undefined);
+  visit(jsonSchema(schema), { path: [], required: true, inherited: undefined });
   return { fields, groups };
 
-  function visit(node: Json, path: readonly string[], required: boolean, inherited: unknown): void {
+  function visit(node: Json, { path, required, inherited, above }: Place): void {
+    const added = typeof node.added === 'number' ? node.added : above;
     const fallback = inherited ?? node.default; // an outer default replaces the inner one
     const objects = objectOptions(node);
     if (objects.length === 0) {
@@ -50,6 +62,7 @@ export function fieldsOf(schema: z.ZodType): Fields {
         title: node.title,
         default: fallback,
         required: required && fallback === undefined,
+        ...(added === undefined ? {} : { added }),
       });
       return;
     }
@@ -60,7 +73,12 @@ export function fieldsOf(schema: z.ZodType): Fields {
       for (const [key, child] of Object.entries(object.properties ?? {})) {
         if (typeof child === 'boolean') continue;
         const needed = required && fallback === undefined && (object.required ?? []).includes(key);
-        visit(child, [...path, key], needed, isPlainObject(fallback) ? fallback[key] : undefined);
+        visit(child, {
+          path: [...path, key],
+          required: needed,
+          inherited: isPlainObject(fallback) ? fallback[key] : undefined,
+          above: added,
+        });
       }
     }
   }

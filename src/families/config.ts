@@ -19,6 +19,7 @@ import { shellWord } from '../core/shell.ts';
 import { readJson } from '../io/files.ts';
 import { runPaths } from '../io/runfolder.ts';
 import { allFamilies, familyNames, familyOf } from './families.ts';
+import { addedFamilies } from './registry.ts';
 
 /** A section may be left out: its fields have defaults. */
 type Optional<Section extends z.ZodObject> = z.ZodPrefault<Section>;
@@ -37,11 +38,22 @@ export function runSchema(): z.ZodObject<RunShape> {
     family: z.enum(names).default(names[0]).describe('what learns to paint'),
     images: imagesSchema.prefault({}),
     caption: captionSchema.prefault({}),
-    ...Object.fromEntries(Object.entries(sections).map(([name, section]) => [name, section.prefault({})])),
+    ...Object.fromEntries(Object.entries(sections).map(([name, section]) => [name, placed(name, section)])),
     train: trainSchema.prefault({}),
     sampling: samplingSchema.prefault({}),
   };
   return z.object(shape as RunShape); // what families add to `Sections` are the sections that they bring
+}
+
+/**
+ * A section that may be left out. Those of families from outside are told apart by when they came, so that their flags
+ * leave short names to those that have them.
+ */
+function placed(name: string, section: z.ZodObject): z.ZodType {
+  const optional = section.prefault({});
+  const first = allFamilies().find(({ sections }) => sections[name] !== undefined);
+  const added = first === undefined ? 0 : addedFamilies().indexOf(first.name) + 1;
+  return added > 0 ? optional.meta({ added }) : optional;
 }
 
 /**

@@ -2,7 +2,8 @@
 
 import { nearest } from '../config/schema.ts';
 import { UserError } from '../core/errors.ts';
-import { type Family, registeredFamilies } from './family.ts';
+import type { Family } from './family.ts';
+import { registeredFamilies } from './registry.ts';
 import './transformer/family.ts';
 import './gan/family.ts'; // dcgan, r3gan
 import './diffusion/family.ts';

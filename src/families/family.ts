@@ -15,12 +15,13 @@ import type { Metrics, Task, Weights } from '../training/loop.ts';
 import type { TextEncoder } from './contrastive/encoder.ts';
 import type { Painter } from './painter.ts';
 
+export const stageNames = ['captions', 'text', 'patch', 'codes'] as const;
 /**
  * What a family may have trained or made before its own model, in the order of the run:
  * `captions` the caption tokenizer, `text` the frozen text encoder (needs `captions`), `patch` the patch tokenizer,
  * `codes` the data set as codes (needs `patch`).
  */
-export type StageName = 'captions' | 'text' | 'patch' | 'codes';
+export type StageName = (typeof stageNames)[number];
 
 /** What the stages leave for a model to be made of. */
 export interface Parts {
@@ -134,31 +135,3 @@ export interface FamilyDefinition<Stage extends StageName = StageName> {
 
 /** A registered family. */
 export type Family = FamilyDefinition;
-
-const registered = new Map<string, Family>();
-
-/**
- * Makes a family known to everything that loops over families.
- * @returns the definition
- * @throws Error if the name is taken, or a section of its config is another family's by another schema
- */
-export function defineFamily<Stage extends StageName>(definition: FamilyDefinition<Stage>): FamilyDefinition<Stage> {
-  const { name, sections } = definition;
-  if (registered.has(name)) throw new Error(`defineFamily: there is a family ${name} already`);
-  for (const family of registered.values()) {
-    const clash = Object.keys(sections).find(key => family.sections[key] && family.sections[key] !== sections[key]);
-    if (clash !== undefined) throw new Error(`defineFamily: ${name}: the section ${clash} is that of ${family.name}`);
-  }
-  registered.set(name, definition);
-  return definition;
-}
-
-/** Takes a family out again, as tests do. @throws Error if there is none of this name */
-export function removeFamily(name: string): void {
-  if (!registered.delete(name)) throw new Error(`removeFamily: there is no family ${name}`);
-}
-
-/** The registered families; see families.ts, which has registered the program's own. */
-export function registeredFamilies(): ReadonlyMap<string, Family> {
-  return registered;
-}

@@ -14,9 +14,10 @@ import {
 } from '../core/checks.ts';
 import { UserError } from '../core/errors.ts';
 import { samplingChecks } from './checks.ts';
-import { registeredFamilies, samplingSettings } from './family.ts';
+import { samplingSettings } from './family.ts';
 import type { Painter, PainterOptions } from './painter.ts';
 import type { Completion, Order } from './queue.ts';
+import { registeredFamilies } from './registry.ts';
 
 /** See `PainterOptions.numbers`. */
 function imageNumbers(

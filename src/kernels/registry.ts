@@ -7,6 +7,8 @@
 import '@tensorflow/tfjs-layers'; // registers tfjs's own gradients; tfjs-core alone has none in Node
 import type { NamedAttrMap, NamedTensorMap, Tensor, TensorInfo } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
+import { booleanCheck, checkOptions, functionCheck, listCheck, objectCheck, textCheck } from '../core/checks.ts';
+import { Registry } from '../core/registry.ts';
 import { type InputInfos, NativeBackend } from '../device/native/native.ts';
 import { gradientDepth, placeholderTensor, plainKernel, runKernel } from '../device/tfjs.ts';
 import { GpuBackend } from '../device/webgpu/webgpu.ts';
@@ -43,18 +45,43 @@ export interface KernelDefinition {
   };
 }
 
-const definitions = new Map<string, KernelDefinition>();
+const registry = new Registry<KernelDefinition>('Kernel');
+const definitions = registry.all();
 
 /** The fused operations defined so far, for tests that compare each of them with its reference. */
 export function definedKernels(): ReadonlyMap<string, KernelDefinition> {
   return definitions;
 }
 
-/** Registers a fused operation. */
+const checks = {
+  name: textCheck,
+  reference: functionCheck,
+  native: functionCheck,
+  webgpu: functionCheck,
+  cheap: booleanCheck,
+  gradient: objectCheck,
+};
+const gradientChecks = {
+  saveInputs: listCheck('names', textCheck),
+  saveOutputs: listCheck('true or false', booleanCheck),
+  run: functionCheck,
+};
+
+/** Registers a fused operation. @throws UserError if a field is not what it must be, or the name is taken */
 export function defineKernel(definition: KernelDefinition): void {
+  addKernel(definition, {});
+}
+
+/** `defineKernel` for an operation that comes with the program: it stays. */
+export function defineBuiltInKernel(definition: KernelDefinition): void {
+  addKernel(definition, { builtIn: true });
+}
+
+function addKernel(definition: KernelDefinition, options: { readonly builtIn?: boolean }): void {
+  checkOptions('defineKernel', definition, checks, ['name', 'reference']);
   const { name, gradient } = definition;
-  if (definitions.has(name)) throw new Error(`kernel ${name} is defined twice`);
-  definitions.set(name, definition);
+  if (gradient !== undefined) checkOptions('defineKernel: gradient', gradient, gradientChecks, ['saveInputs', 'run']);
+  registry.add(definition, options);
   if (gradient === undefined) return;
   const saveOutputs = gradient.saveOutputs ?? [];
   const outputNames = saveOutputs.flatMap((save, i) => (save ? [`y${i}`] : []));
@@ -73,11 +100,12 @@ export function defineKernel(definition: KernelDefinition): void {
   });
 }
 
-/** Takes a fused operation out again: nothing of it is left, and its name is free. */
+/**
+ * Takes a fused operation out again: nothing of it is left, and its name is free.
+ * @throws UserError if `defineKernel` has added none of this name
+ */
 export function removeKernel(name: string): void {
-  const definition = definitions.get(name);
-  if (definition === undefined) throw new Error(`kernel ${name} is not defined`);
-  definitions.delete(name);
+  const definition = registry.remove(name);
   if (definition.gradient !== undefined) tf.unregisterGradient(name);
   for (const { backendName } of registeredKernels(name)) tf.unregisterKernel(name, backendName);
 }

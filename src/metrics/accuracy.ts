@@ -3,11 +3,11 @@
  * shapes` and `tessera data modes`.
  */
 import type { Random } from '../core/random.ts';
-import { defineMetric, type Estimate } from './define.ts';
+import { defineBuiltInMetric, type Estimate } from './define.ts';
 import { bootstrap, wilson } from './intervals.ts';
 import { findJudge } from './judges/judge.ts';
 
-defineMetric({
+defineBuiltInMetric({
   name: 'caption-accuracy',
   gives: [
     {

@@ -3,11 +3,11 @@
  * CLIP's cosines over [0, 1]; other features have other ranges, so compare it within one kind of features only. Not
  * with the CLIP that the samples were ranked by. Hessel et al. 2021 (arXiv:2104.08718), equation 1.
  */
-import { defineMetric } from './define.ts';
+import { defineBuiltInMetric } from './define.ts';
 import { bootstrap, mean } from './intervals.ts';
 import { type Matrix, takeRows } from './matrix.ts';
 
-defineMetric({
+defineBuiltInMetric({
   name: 'clip-score',
   gives: [{ name: 'clip-score', title: 'CLIPScore', better: 'higher', note: 'how well an image fits its caption' }],
   needs: ['pictures', 'features', 'texts'],

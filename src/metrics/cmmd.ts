@@ -11,11 +11,11 @@
  */
 
 import type { Random } from '../core/random.ts';
-import { defineMetric } from './define.ts';
+import { defineBuiltInMetric } from './define.ts';
 import { type Interval, mean, subsampling } from './intervals.ts';
 import { type Matrix, squaredDistances, unitRows } from './matrix.ts';
 
-defineMetric({
+defineBuiltInMetric({
   name: 'cmmd',
   gives: [{ name: 'cmmd', title: 'CMMD', better: 'lower' }],
   needs: ['features'],

@@ -16,6 +16,7 @@ import {
 } from '../core/checks.ts';
 import { UserError } from '../core/errors.ts';
 import type { Random } from '../core/random.ts';
+import { isPlainName, Registry } from '../core/registry.ts';
 import type { Picture } from '../image/images.ts';
 import type { NearestImages } from '../image/nearest.ts';
 import type { Interval } from './intervals.ts';
@@ -152,35 +153,47 @@ const quantityChecks = {
   leads: booleanCheck,
 };
 
-const definitions = new Map<string, MetricDefinition>();
+const registry = new Registry<MetricDefinition>('Metric');
+const definitions = registry.all();
 
 /**
  * Adds a metric: from here on `evaluateRun`, `tessera eval --metrics` and `compareRuns` know it.
  * @throws UserError if a field is not what it must be, or a name is taken or has other characters
  */
 export function defineMetric<Need extends keyof Evidence>(definition: MetricDefinition<Need>): void {
+  addMetric(definition, {});
+}
+
+/** `defineMetric` for a metric that comes with the program: it stays. */
+export function defineBuiltInMetric<Need extends keyof Evidence>(definition: MetricDefinition<Need>): void {
+  addMetric(definition, { builtIn: true });
+}
+
+function addMetric<Need extends keyof Evidence>(
+  definition: MetricDefinition<Need>,
+  options: { readonly builtIn?: boolean },
+): void {
   checkOptions('defineMetric', definition, checks, ['name', 'gives', 'needs', 'measure']);
   for (const quantity of definition.gives) checkOptions('defineMetric: gives', quantity, quantityChecks, ['name']);
   const where = `metric ${definition.name}`;
-  const names = [definition.name, ...definition.gives.map(({ name }) => name)];
-  const odd = names.find(name => !/^[a-z0-9]+(-[a-z0-9]+)*$/.test(name));
+  const odd = [definition.name, ...definition.gives.map(({ name }) => name)].find(name => !isPlainName(name));
   if (odd !== undefined) {
     throw new UserError(where, `expected names of lower-case words with hyphens, got ${JSON.stringify(odd)}`);
   }
-  if (definitions.has(definition.name)) {
-    throw new UserError(where, 'expected a new name, got that of a metric there is', 'removeMetric takes one out');
-  }
   const taken = definition.gives.find(({ name }) => findQuantity(name) !== undefined);
-  if (taken !== undefined) throw new UserError(where, `expected new numbers, got ${taken.name}, which another gives`);
+  if (taken !== undefined && !definitions.has(definition.name)) {
+    throw new UserError(where, `expected new numbers, got ${taken.name}, which another gives`);
+  }
   // It is only ever given evidence that has what it needs (`missingFor`).
-  definitions.set(definition.name, definition as unknown as MetricDefinition);
+  registry.add(definition as unknown as MetricDefinition, options);
 }
 
 /**
- * Takes a metric out; results that it left in logs are then shown by their names alone. @returns whether there was one
+ * Takes a metric out; results that it left in logs are then shown by their names alone.
+ * @throws UserError if `defineMetric` has added none of this name
  */
-export function removeMetric(name: string): boolean {
-  return definitions.delete(name);
+export function removeMetric(name: string): void {
+  registry.remove(name);
 }
 
 /** All metrics by name, in the order they were defined. */

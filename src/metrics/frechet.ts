@@ -12,7 +12,7 @@
  */
 
 import type { Random } from '../core/random.ts';
-import { blurRadii, defineMetric, type Estimate, type FeaturePair } from './define.ts';
+import { blurRadii, defineBuiltInMetric, type Estimate, type FeaturePair } from './define.ts';
 import { subsampling } from './intervals.ts';
 import { centre, type Matrix, product, takeRows, transpose } from './matrix.ts';
 import { cholesky, singularValues } from './singular.ts';
@@ -21,7 +21,7 @@ import { cholesky, singularValues } from './singular.ts';
 const COST = { sharp: 2e9, blurred: 5e8 } as const;
 const RESAMPLES = { least: 10, most: 100 } as const;
 
-defineMetric({
+defineBuiltInMetric({
   name: 'fd',
   gives: [0, ...blurRadii].map(radius => ({
     name: nameAt(radius),

@@ -9,11 +9,11 @@
  */
 
 import type { Random } from '../core/random.ts';
-import { defineMetric } from './define.ts';
+import { defineBuiltInMetric } from './define.ts';
 import { deviation, type Interval, mean, subsampling } from './intervals.ts';
 import { type Matrix, product, takeRows } from './matrix.ts';
 
-defineMetric({
+defineBuiltInMetric({
   name: 'kid',
   gives: [
     {

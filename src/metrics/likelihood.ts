@@ -2,12 +2,12 @@
  * @file The likelihood of held-out images: nats a code given the captions and the codes before, and what follows from
  * them. Groups of images are what is resampled. Codes are the model's own: only models with one tokenizer compare.
  */
-import { defineMetric, type Estimate } from './define.ts';
+import { defineBuiltInMetric, type Estimate } from './define.ts';
 import { bootstrap, mean } from './intervals.ts';
 
 const ownCodes = 'of its own codes: not comparable between tokenizers, nor with other families';
 
-defineMetric({
+defineBuiltInMetric({
   name: 'nll',
   gives: [
     { name: 'nll', title: 'negative log likelihood', better: null, unit: 'nats a code', note: ownCodes },

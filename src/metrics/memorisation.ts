@@ -5,10 +5,10 @@
 import type { Random } from '../core/random.ts';
 import type { Picture } from '../image/images.ts';
 import type { Nearest, NearestImages } from '../image/nearest.ts';
-import { defineMetric } from './define.ts';
+import { defineBuiltInMetric } from './define.ts';
 import { bootstrap, type Interval, quantile, wilson } from './intervals.ts';
 
-defineMetric({
+defineBuiltInMetric({
   name: 'nearest',
   gives: [
     {

@@ -12,11 +12,11 @@
  */
 
 import type { Random } from '../core/random.ts';
-import { defineMetric } from './define.ts';
+import { defineBuiltInMetric } from './define.ts';
 import { halves, type Interval, normalInterval } from './intervals.ts';
 import { type Matrix, squaredDistances } from './matrix.ts';
 
-defineMetric({
+defineBuiltInMetric({
   name: 'prdc',
   gives: [
     {

@@ -4,13 +4,13 @@
  */
 
 import type { Random } from '../core/random.ts';
-import { defineMetric } from './define.ts';
+import { defineBuiltInMetric } from './define.ts';
 import { wilson } from './intervals.ts';
 import { type Matrix, unitRows } from './matrix.ts';
 
 const DISTRACTORS = 99;
 
-defineMetric({
+defineBuiltInMetric({
   name: 'r-precision',
   gives: [
     {

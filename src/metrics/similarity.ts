@@ -3,12 +3,12 @@
  * similarity index. What a patch tokenizer loses here no transformer behind it can win back.
  */
 import type { Picture } from '../image/images.ts';
-import { defineMetric } from './define.ts';
+import { defineBuiltInMetric } from './define.ts';
 import { bootstrap, mean } from './intervals.ts';
 
 const ceiling = 'of reconstructions: a ceiling, not a quality of samples';
 
-defineMetric({
+defineBuiltInMetric({
   name: 'recon',
   gives: [
     { name: 'psnr', title: 'PSNR of the tokenizer', better: null, unit: 'dB', note: ceiling },

@@ -7,9 +7,9 @@
  * `full` is plain causal attention, `dalle` is DALL·E's (Ramesh et al. 2021, appendix B.1 and figure 11): the caption is
  * causal, every image position sees all of it, and layers differ in what an image position sees of the image.
  */
-import { OpenNames } from '../config/names.ts';
+import { checkOptions, functionCheck, textCheck } from '../core/checks.ts';
 import { UserError } from '../core/errors.ts';
-import { type AttentionMask, Mask } from '../kernels/attention/mask.ts';
+import { isPlainName, Registry } from '../core/registry.ts';
 
 export interface SequenceShape {
   readonly captionLength: number;
@@ -74,83 +74,42 @@ export function dalleRule(layer: number, layers: number): MaskRule {
   return (layer + 1 - 2) % 4 === 0 ? column : row;
 }
 
-const builtIn: readonly MaskPattern[] = [
-  { name: 'full', rule: full },
-  { name: 'dalle', ruleOf: dalleRule },
-];
-const patterns = new Map(builtIn.map(pattern => [pattern.name, pattern]));
+const registry = new Registry<MaskPattern>('Mask');
+registry.add({ name: 'full', rule: full }, { builtIn: true });
+registry.add({ name: 'dalle', ruleOf: dalleRule }, { builtIn: true });
 
-/** Names of all patterns, which a transformer's config chooses from. */
-export const attentionPatterns = new OpenNames(builtIn.map(({ name }) => name));
+/** All patterns by name, the built-in ones first. */
+export function maskPatterns(): ReadonlyMap<string, MaskPattern> {
+  return registry.all();
+}
+
+const checks = { name: textCheck, rule: functionCheck, ruleOf: functionCheck };
 
 /**
  * Adds a pattern, which configs can then name as their `model.attention`. Training, painting and every backend take it
  * as they take the built-in ones. A run that was trained with it is opened by programs that have defined it.
  * `removeMask` takes it out again.
- * @throws UserError if there is a pattern of that name
+ * @throws UserError if a field is not what it must be, or there is a pattern of that name
  * @example
  *   defineMask({ name: 'strided', rule: overImage((query, key) => (query - key) % 2 === 0) });
  */
 export function defineMask(pattern: MaskPattern): void {
+  checkOptions('defineMask', pattern, checks, ['name']);
   const { name } = pattern;
-  if (patterns.has(name)) {
+  if (!isPlainName(name)) {
     throw new UserError(
-      'defineMask',
-      `expected a new name, got ${name}`,
-      `there are ${[...patterns.keys()].join(', ')}`,
+      'defineMask: name',
+      `expected a name of lower-case words with hyphens, got ${JSON.stringify(name)}`,
     );
   }
-  attentionPatterns.add(name);
-  patterns.set(name, pattern);
+  const [rule, ruleOf] = ['rule', 'ruleOf'].map(field => (pattern as Partial<Record<string, unknown>>)[field]);
+  if ((rule === undefined) === (ruleOf === undefined)) {
+    throw new UserError('defineMask', `expected either rule or ruleOf, got ${rule === undefined ? 'neither' : 'both'}`);
+  }
+  registry.add(pattern);
 }
 
-/**
- * Takes a pattern out again; models made with it keep their masks.
- * @returns whether there was one
- * @throws UserError if it is a built-in one
- */
-export function removeMask(name: string): boolean {
-  if (builtIn.some(pattern => pattern.name === name)) {
-    throw new UserError('removeMask', `expected a pattern that defineMask has added, got ${name}`);
-  }
-  attentionPatterns.remove(name);
-  return patterns.delete(name);
-}
-
-/**
- * The masks of all layers; layers of one rule have the same mask. The caller disposes them.
- * @throws UserError if there is no such pattern, or a position would not see itself
- */
-export function layerMasks(name: string, shape: MaskShape, layers: number): readonly AttentionMask[] {
-  const pattern = patterns.get(name);
-  if (pattern === undefined) {
-    throw new UserError(
-      'model.attention',
-      `expected one of ${[...patterns.keys()].join(', ')}, got ${name}`,
-      'import the code that defines the pattern first',
-    );
-  }
-  const masks = new Map<MaskRule, AttentionMask>();
-  return Array.from({ length: layers }, (_, layer) => {
-    const rule = 'rule' in pattern ? pattern.rule : pattern.ruleOf(layer, layers);
-    const mask = masks.get(rule) ?? maskOf(name, rule, shape);
-    masks.set(rule, mask);
-    return mask;
-  });
-}
-
-/** The rule as a mask of all input positions. */
-export function maskOf(name: string, rule: MaskRule, shape: MaskShape): AttentionMask {
-  if (rule === full) return 'causal';
-  const length = sequenceLength(shape);
-  const table = new Uint8Array(length * length);
-  for (let query = 0; query < length; query++) {
-    if (!rule(query, query, shape)) {
-      throw new UserError(`mask ${name}`, `expected every position to see itself, got false for position ${query}`);
-    }
-    for (let key = 0; key <= query; key++) {
-      if (rule(query, key, shape)) table[query * length + key] = 1;
-    }
-  }
-  return new Mask(name, table);
+/** Takes a pattern out again; models made with it keep their masks. @throws UserError if `defineMask` has added none so */
+export function removeMask(name: string): void {
+  registry.remove(name);
 }

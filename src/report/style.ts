@@ -7,13 +7,13 @@ import { allFamilies } from '../families/families.ts';
 /** One variable a family. */
 function colours(paper: 'light' | 'dark'): string {
   return allFamilies()
-    .map(({ name, words }) => `--${name}: ${words.colour[paper]};`)
+    .map(({ name, words }) => `--tone-${name}: ${words.colour[paper]};`)
     .join(' ');
 }
 
 /** The style sheet of a page that may show any registered family. */
 export function pageStyle(): string {
-  const tones = allFamilies().map(({ name }) => `.tone-${name} { color: var(--${name}); }`);
+  const tones = allFamilies().map(({ name }) => `.tone-${name} { color: var(--tone-${name}); }`);
   return `
 :root {
   color-scheme: light dark;

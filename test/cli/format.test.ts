@@ -34,7 +34,9 @@ beforeAll(async () => {
   writeFileSync(join(data, 'captions.tsv'), lines.join('\r\n'));
 });
 
-afterAll(() => removeFormat('tsv'));
+afterAll(() => {
+  if (allFormats().some(({ name }) => name === 'tsv')) removeFormat('tsv');
+});
 
 test('a folder and its index are recognised; captions of one image come together, problems are named', async () => {
   for (const [path, format] of [
@@ -82,8 +84,8 @@ test('a program that loads it before the commands inspects such data and trains 
 
 test('help lists it while it is there; taken out, it is refused and its data is not recognised', async () => {
   expect((await tessera('train', '--help')).stdout).toMatch(/--format <[^>]*\btsv\b/);
-  expect(removeFormat('tsv')).toBe(true);
-  expect(removeFormat('tsv')).toBe(false);
+  removeFormat('tsv');
+  expect(() => removeFormat('tsv')).toThrow('got tsv, which is not defined');
   expect((await tessera('train', '--help')).stdout).not.toMatch(/\btsv\b/);
   const { code, stderr } = await tessera('data', 'inspect', data, '--format', 'tsv');
   expect(code).toBe(2);
@@ -98,11 +100,14 @@ test('names are checked, and none is taken twice or away from those that come wi
   for (const name of ['', 'A', 'a b', 'auto', 'images'])
     expect(() => defineFormat({ ...toy, name })).toThrow(UserError);
   expect(() => defineFormat({ ...toy, name: 'toy', layout: 'two\nlines' })).toThrow('expected a layout in one line');
-  expect(removeFormat('images')).toBe(false);
+  expect(() => removeFormat('images')).toThrow(UserError);
+  expect(() => defineFormat({ ...toy, name: 'toy', layout: undefined as unknown as string })).toThrow(
+    'defineFormat: layout: expected text, got nothing',
+  );
   const before = allFormats();
   defineFormat({ ...toy, name: 'toy' });
-  expect(() => defineFormat({ ...toy, name: 'toy' })).toThrow('format toy: is defined already');
+  expect(() => defineFormat({ ...toy, name: 'toy' })).toThrow('defineFormat: expected a new name, got toy');
   expect(allFormats().map(({ name }) => name)).toEqual(['toy', ...before.map(({ name }) => name)]);
-  expect(removeFormat('toy')).toBe(true);
+  removeFormat('toy');
   expect(allFormats()).toEqual(before);
 });

@@ -116,7 +116,7 @@ test('is evaluated, and stands on a page beside a transformer', async () => {
   const out = join(folder, 'page.html');
   await compare({ runs: [run, other], out, data, metrics: ['kid'], numImages: 16 });
   const page = readFileSync(out, 'utf8');
-  expect(page).toContain('--tiles: #7a6a00');
+  expect(page).toContain('--tone-tiles: #7a6a00');
   expect(page).toContain('tone-tiles');
   expect(page).toContain('squared error');
 });

@@ -50,7 +50,9 @@ const brightness: MetricDefinition<'pictures'> = {
 };
 
 describe('the list of metrics', () => {
-  afterEach(() => removeMetric('brightness'));
+  afterEach(() => {
+    if (allMetrics().has('brightness')) removeMetric('brightness');
+  });
 
   test('has those of the program, and by default those that need no trained features', () => {
     expect([...allMetrics().keys()].sort()).toEqual(
@@ -77,8 +79,12 @@ describe('the list of metrics', () => {
     defineMetric(brightness);
     expect(allMetrics().get('brightness')).toMatchObject({ name: 'brightness' });
     expect(findQuantity('mean-brightness')).toEqual({ name: 'mean-brightness', better: null });
-    expect(removeMetric('brightness')).toBe(true);
-    expect(removeMetric('brightness')).toBe(false);
+    removeMetric('brightness');
+    expect(() => removeMetric('brightness')).toThrow(
+      'removeMetric: expected a name that defineMetric was given, got brightness, which is not defined',
+    );
+    expect(() => removeMetric('kid')).toThrow('removeMetric: expected a name that defineMetric was given, got kid');
+    expect(allMetrics().has('kid')).toBe(true);
     expect(findQuantity('mean-brightness')).toBeUndefined();
   });
 
@@ -97,7 +103,7 @@ describe('the list of metrics', () => {
       /better: expected 'lower'/,
     ],
     ['no pictures at all', { least: 0 }, /^defineMetric: least: expected a whole number of at least 1, got 0/],
-    ['a name that is taken', { name: 'kid' }, /^metric kid: expected a new name/],
+    ['a name that is taken', { name: 'kid' }, /^defineMetric: expected a new name, got kid/],
     ['a number that is taken', { gives: [{ name: 'recall', better: null }] }, /recall, which another gives/],
   ])('refuses %s', (_, change, message) => {
     expect(() => defineMetric({ ...brightness, ...change })).toThrow(message);

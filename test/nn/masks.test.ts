@@ -3,16 +3,18 @@
  * and figure 11), in rows and columns rather than distances.
  */
 import { describe, expect, test } from 'vitest';
+import { UserError } from '../../src/core/errors.ts';
+import { modelSchema } from '../../src/families/transformer/config.ts';
 import { Mask } from '../../src/kernels/attention/mask.ts';
+import { layerMasks, maskOf } from '../../src/nn/layer-masks.ts';
 import {
-  attentionPatterns,
   column,
   conv,
   dalleRule,
   defineMask,
   full,
-  layerMasks,
-  maskOf,
+  type MaskPattern,
+  maskPatterns,
   overImage,
   removeMask,
   row,
@@ -169,7 +171,11 @@ describe('masks of layers', () => {
   });
 
   test('the names in the config are those of the patterns', () => {
-    for (const name of attentionPatterns.list()) expect(layerMasks(name, shape, 2)).toHaveLength(2);
+    expect([...maskPatterns().keys()]).toEqual(['full', 'dalle']);
+    for (const name of maskPatterns().keys()) {
+      expect(layerMasks(name, shape, 2)).toHaveLength(2);
+      expect(modelSchema.parse({ attention: name }).attention).toBe(name);
+    }
   });
 
   test('an unknown name, a taken one and a rule that hides a position from itself are named', () => {
@@ -179,10 +185,25 @@ describe('masks of layers', () => {
     expect(() => layerMasks('blind', shape, 1)).toThrow(
       /mask blind: expected every position to see itself.*position 7/,
     );
-    expect(removeMask('blind')).toBe(true);
-    expect(removeMask('blind')).toBe(false);
-    expect(() => removeMask('full')).toThrow(/removeMask: expected a pattern that defineMask has added, got full/);
+    removeMask('blind');
+    expect(() => removeMask('blind')).toThrow(
+      new UserError('removeMask', 'expected a name that defineMask was given, got blind, which is not defined'),
+    );
+    expect(() => removeMask('full')).toThrow(
+      new UserError('removeMask', 'expected a name that defineMask was given, got full, which is built in'),
+    );
     expect(() => layerMasks('blind', shape, 1)).toThrow(/expected one of full, dalle, got blind/);
+  });
+
+  test.each<[object, RegExp]>([
+    [{ name: 'a b', rule: full }, /^defineMask: name: expected a name of lower-case words with hyphens, got "a b"/],
+    [{ name: 'odd', rule: 'full' }, /^defineMask: rule: expected a function, got "full"/],
+    [{ name: 'odd' }, /^defineMask: expected either rule or ruleOf, got neither/],
+    [{ name: 'odd', rule: full, ruleOf: dalleRule }, /^defineMask: expected either rule or ruleOf, got both/],
+    [{ name: 'odd', rule: full, rules: full }, /^defineMask: unknown option rules/],
+  ])('%s is refused', (pattern, message) => {
+    expect(() => defineMask(pattern as MaskPattern)).toThrow(message);
+    expect([...maskPatterns().keys()]).toEqual(['full', 'dalle']);
   });
 
   test('never let a position see a later one, whatever the rule says', () => {

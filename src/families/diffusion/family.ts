@@ -1,10 +1,10 @@
 /** @file The diffusion model (Karras et al. 2022, arXiv:2206.00364), or a rectified flow on the same network. */
 import type { RunConfig } from '../../config/run.ts';
-import { defineFamily } from '../family.ts';
+import { defineBuiltInFamily } from '../registry.ts';
 import { describeChecks } from '../words.ts';
 import { checkDiffusion, diffusionSections } from './config.ts';
 
-defineFamily({
+defineBuiltInFamily({
   name: 'diffusion',
   sections: diffusionSections,
   defaults: {

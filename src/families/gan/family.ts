@@ -3,7 +3,7 @@
  * (Huang et al. 2024). Their settings are published values at the size of the presets `small` and `tiny`.
  */
 import type { RunConfig } from '../../config/run.ts';
-import { defineFamily } from '../family.ts';
+import { defineBuiltInFamily } from '../registry.ts';
 import { describeChecks } from '../words.ts';
 import { checkGan, ganSections } from './config.ts';
 
@@ -28,7 +28,7 @@ const words = {
   },
 };
 
-defineFamily({
+defineBuiltInFamily({
   ...shared,
   name: 'dcgan',
   defaults: {
@@ -55,7 +55,7 @@ defineFamily({
   create: async making => (await import('./model.ts')).createGan(making, 'dcgan'),
 });
 
-defineFamily({
+defineBuiltInFamily({
   ...shared,
   name: 'r3gan',
   // The penalties' weight is the paper's at 64 pixels, the learning rate that of narrower networks.

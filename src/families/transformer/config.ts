@@ -1,9 +1,10 @@
 /** @file The transformer's settings, and what of them must fit together. */
 import { z } from 'zod';
 import { belowOne, count, fraction } from '../../config/fields.ts';
+import { openChoice } from '../../config/names.ts';
 import { codebookSizeOf, patchSchema, patchSizeOf, patchTrainSchema } from '../../config/patch.ts';
 import { type RunConfig, rejectConfig } from '../../config/run.ts';
-import { attentionPatterns } from '../../nn/masks.ts';
+import { maskPatterns } from '../../nn/masks.ts';
 
 /** The transformer. */
 export const modelSchema = z.object({
@@ -19,8 +20,7 @@ export const modelSchema = z.object({
     .enum(['rope', 'learned', 'both'])
     .default('both')
     .describe('rotary, or added embeddings of position, row and column'),
-  attention: attentionPatterns
-    .schema()
+  attention: openChoice(() => [...maskPatterns().keys()])
     .default('full')
     .describe("full causal, or DALL·E's row, column, row, row ... convolution"),
   convKernel: count.default(11).describe("side of the convolutional mask of DALL·E's last layer"),

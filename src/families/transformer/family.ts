@@ -1,9 +1,9 @@
 /** @file The transformer (Ramesh et al. 2021, arXiv:2102.12092): captions and codes as one sequence. Presets are its own. */
 import { codebookSizeOf } from '../../config/patch.ts';
-import { defineFamily } from '../family.ts';
+import { defineBuiltInFamily } from '../registry.ts';
 import { checkTransformer, transformerSections } from './config.ts';
 
-defineFamily({
+defineBuiltInFamily({
   name: 'transformer',
   sections: transformerSections,
   check: checkTransformer,

@@ -11,7 +11,7 @@ import type { InputInfos, NativeBackend } from '../../device/native/native.ts';
 import { activationWebgpu, slopeWebgpu, swigluGradientWebgpu, swigluWebgpu } from '../elementwise/webgpu.ts';
 import { throughActivation } from '../linear/linear.ts';
 import { GELU_CUBIC, GELU_SCALE } from '../pointwise.ts';
-import { defineKernel, run } from '../registry.ts';
+import { defineBuiltInKernel, run } from '../registry.ts';
 import { dropoutWebgpu } from './webgpu-dropout.ts';
 
 /**
@@ -144,7 +144,7 @@ function halves(x: TensorInfo): { readonly H: number; readonly rows: number; rea
   return { H, rows: tf.util.sizeFromShape(leading), shape: [...leading, H] };
 }
 
-defineKernel({
+defineBuiltInKernel({
   name: 'Swiglu',
   cheap: true,
   reference: ({ x }) => {
@@ -164,7 +164,7 @@ defineKernel({
   },
 });
 
-defineKernel({
+defineBuiltInKernel({
   name: 'SwigluGrad',
   reference: ({ x, dy }) => {
     const [a, b] = tf.split(x, 2, x.rank - 1);
@@ -180,7 +180,7 @@ defineKernel({
   webgpu: ({ x, dy }, _, backend) => swigluGradientWebgpu(x, dy, backend),
 });
 
-defineKernel({
+defineBuiltInKernel({
   name: 'Gelu',
   cheap: true,
   reference: ({ x }) => [tf.mul(tf.mul(x, 0.5), tf.add(geluTanh(x), 1))],
@@ -192,7 +192,7 @@ defineKernel({
   },
 });
 
-defineKernel({
+defineBuiltInKernel({
   name: 'GeluGrad',
   reference: ({ x, dy }) => {
     const t = geluTanh(x);
@@ -204,7 +204,7 @@ defineKernel({
   webgpu: ({ x, dy }, _, backend) => slopeWebgpu(x, dy, 'gelu', backend),
 });
 
-defineKernel({
+defineBuiltInKernel({
   name: 'Silu',
   cheap: true,
   reference: ({ x }) => [tf.mul(x, tf.sigmoid(x))],
@@ -216,14 +216,14 @@ defineKernel({
   },
 });
 
-defineKernel({
+defineBuiltInKernel({
   name: 'SiluGrad',
   reference: ({ x, dy }) => [tf.mul(dy, siluSlope(x))],
   native: (inputs, _, backend) => slopeNative(siluGradientCall, inputs, backend),
   webgpu: ({ x, dy }, _, backend) => slopeWebgpu(x, dy, 'silu', backend),
 });
 
-defineKernel({
+defineBuiltInKernel({
   name: 'LeakySlope',
   reference: ({ t, y }) => [throughActivation({ dy: t, pre: y }, 'lrelu')],
   native: ({ t, y }, _, backend) => {
@@ -267,7 +267,7 @@ function nativeDropout(x: TensorInfo, residual: TensorInfo | null, options: Drop
   return [y];
 }
 
-defineKernel({
+defineBuiltInKernel({
   name: 'Dropout',
   reference: ({ x }, attributes) => [tf.mul(x, dropoutMask(x.shape, dropoutOptions(attributes)))],
   native: ({ x }, attributes, backend) => nativeDropout(x, null, dropoutOptions(attributes), backend),
@@ -278,7 +278,7 @@ defineKernel({
   },
 });
 
-defineKernel({
+defineBuiltInKernel({
   name: 'DropoutAdd',
   reference: ({ x, residual }, attributes) => [
     tf.add(residual, tf.mul(x, dropoutMask(x.shape, dropoutOptions(attributes)))),

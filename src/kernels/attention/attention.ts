@@ -18,7 +18,7 @@ import {
   writes,
 } from '../../device/native/calls.ts';
 import type { NativeBackend } from '../../device/native/native.ts';
-import { defineKernel, run } from '../registry.ts';
+import { defineBuiltInKernel, run } from '../registry.ts';
 import { type AttentionMask, Mask } from './mask.ts';
 import { attentionGradWebgpu, attentionWebgpu } from './webgpu.ts';
 
@@ -226,7 +226,7 @@ function maskedScores(q: Tensor, k: Tensor, mask: AttentionMask): Tensor {
   return bias === null ? scores : tf.add(scores, bias);
 }
 
-defineKernel({
+defineBuiltInKernel({
   name: 'Attention',
   reference: ({ q, k, v }, { mask }) => {
     const [B, H, Tq, D] = q.shape;
@@ -254,7 +254,7 @@ defineKernel({
   },
 });
 
-defineKernel({
+defineBuiltInKernel({
   name: 'AttentionGrad',
   reference: ({ q, k, v, y, logsumexp, dy }, { mask }) => {
     const [B, H, Tq, D] = q.shape;

@@ -8,7 +8,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { expectShape } from '../../core/errors.ts';
 import { philox } from '../../core/random.ts';
 import { nativeCall, reads, writes } from '../../device/native/calls.ts';
-import { defineKernel, run } from '../registry.ts';
+import { defineBuiltInKernel, run } from '../registry.ts';
 import {
   gumbelSoftmaxGradientWebgpu,
   gumbelSoftmaxWebgpu,
@@ -79,7 +79,7 @@ function gumbels(size: number, seed: number, stream: number): Float32Array {
   return noise;
 }
 
-defineKernel({
+defineBuiltInKernel({
   name: 'GumbelSoftmax',
   reference: ({ logits }, { temperature, seed, stream }) => {
     const noise = tf.tensor(gumbels(logits.size, seed as number, stream as number), logits.shape);
@@ -102,7 +102,7 @@ defineKernel({
   },
 });
 
-defineKernel({
+defineBuiltInKernel({
   name: 'GumbelSoftmaxGradient',
   reference: ({ y, dy }, { temperature }) => [
     tf.div(tf.mul(y, tf.sub(dy, tf.sum(tf.mul(dy, y), -1, true))), temperature as number),
@@ -116,7 +116,7 @@ defineKernel({
   webgpu: gumbelSoftmaxGradientWebgpu,
 });
 
-defineKernel({
+defineBuiltInKernel({
   name: 'KlToUniform',
   reference: ({ logits }) => {
     const logq = tf.logSoftmax(logits);
@@ -136,7 +136,7 @@ defineKernel({
 });
 
 // d KL / d logit_k = q_k (ln q_k - sum q ln q).
-defineKernel({
+defineBuiltInKernel({
   name: 'KlToUniformGradient',
   reference: ({ logits, dy }) => {
     const logq = tf.logSoftmax(logits);

@@ -17,7 +17,7 @@ import {
 import type { InputInfos, NativeBackend } from '../../device/native/native.ts';
 import { defineProduct, once, throughActivation } from '../linear/linear.ts';
 import { type Activation, activateReference, activationNumber } from '../pointwise.ts';
-import { type Attributes, defineKernel, type Inputs, recording, run } from '../registry.ts';
+import { type Attributes, defineBuiltInKernel, type Inputs, recording, run } from '../registry.ts';
 import { convInputGradientWebgpu, convWebgpu, convWeightGradientWebgpu } from './webgpu.ts';
 
 const MOST_TAPS = 64; // kMostTaps in native/conv_pack.h
@@ -214,7 +214,7 @@ function sizesFromGradient(dy: TensorInfo, weight: TensorInfo, { height, width, 
   return sizesOf(x, weight.shape, stride as number);
 }
 
-defineKernel({
+defineBuiltInKernel({
   name: 'Conv2dInputGradient',
   reference: (inputs, attributes) => {
     const { dy, weight } = inputs;
@@ -250,7 +250,7 @@ function weightShape(dy: TensorInfo, x: TensorInfo, { kernelHeight, kernelWidth 
   return [dy.shape[3], kernelHeight as number, kernelWidth as number, x.shape[3]];
 }
 
-defineKernel({
+defineBuiltInKernel({
   name: 'Conv2dWeightGradient',
   reference: (inputs, attributes) => {
     const { dy, x } = inputs;

@@ -4,7 +4,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { expectShape, ShapeError } from '../../core/errors.ts';
 import { nativeCall, reads, writes } from '../../device/native/calls.ts';
 import { type NativeBackend, overrideNative } from '../../device/native/native.ts';
-import { defineKernel, run } from '../registry.ts';
+import { defineBuiltInKernel, run } from '../registry.ts';
 import { gatherRows as gatherRowsWebgpu, sumRows as sumRowsWebgpu } from './webgpu.ts';
 
 /**
@@ -39,7 +39,7 @@ const embeddingGradientCall = nativeCall({
 /** Ids that one matrix of ones and zeros covers in the reference gradient. */
 const CHUNK = 1024;
 
-defineKernel({
+defineBuiltInKernel({
   name: 'Embedding',
   reference: ({ table, ids }) => [tf.gather(table, ids as tf.Tensor1D)],
   native: ({ table, ids }, _, backend) => [gatherRows(table, ids, backend)],
@@ -53,7 +53,7 @@ defineKernel({
 });
 
 // By matrix products, because tfjs's wasm backend has no UnsortedSegmentSum.
-defineKernel({
+defineBuiltInKernel({
   name: 'EmbeddingGrad',
   reference: ({ ids, dy }, { V }) => {
     const [N, C] = dy.shape;

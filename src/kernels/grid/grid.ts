@@ -6,7 +6,7 @@ import type { Tensor } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { expectShape, ShapeError } from '../../core/errors.ts';
 import { nativeCall, reads, writes } from '../../device/native/calls.ts';
-import { defineKernel, run } from '../registry.ts';
+import { defineBuiltInKernel, run } from '../registry.ts';
 import { patchifyWebgpu, unpatchifyWebgpu, upsample2xGradientWebgpu, upsample2xWebgpu } from './webgpu.ts';
 
 const gridNumbers = { B: 'size', H: 'size', W: 'size', C: 'size' } as const;
@@ -38,7 +38,7 @@ const unpatchifyCall = nativeCall({
   numbers: patchNumbers,
 });
 
-defineKernel({
+defineBuiltInKernel({
   name: 'Upsample2x',
   reference: ({ x }) => {
     const [B, H, W, C] = x.shape;
@@ -55,7 +55,7 @@ defineKernel({
   gradient: { saveInputs: [], run: ([dy]) => ({ x: () => run('Upsample2xGradient', { dy: dy as Tensor })[0] }) },
 });
 
-defineKernel({
+defineBuiltInKernel({
   name: 'Upsample2xGradient',
   reference: ({ dy }) => {
     const [B, H2, W2, C] = dy.shape;
@@ -81,7 +81,7 @@ export function upsample2x(x: Tensor): Tensor {
   return run('Upsample2x', { x })[0];
 }
 
-defineKernel({
+defineBuiltInKernel({
   name: 'Patchify',
   reference: ({ x }, { p }) => {
     const [B, H, W, C] = x.shape;
@@ -103,7 +103,7 @@ defineKernel({
   },
 });
 
-defineKernel({
+defineBuiltInKernel({
   name: 'Unpatchify',
   reference: ({ x }, { p }) => {
     const [B, h, w, D] = x.shape;

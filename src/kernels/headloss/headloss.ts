@@ -11,7 +11,7 @@ import { nativeCall, optional, precisionNumber, reads, writes } from '../../devi
 import type { InputInfos, NativeBackend } from '../../device/native/native.ts';
 import '../matmul/matmul.ts';
 import { scaleWebgpu } from '../elementwise/webgpu.ts';
-import { type Attributes, defineKernel, type Inputs, recording, run } from '../registry.ts';
+import { type Attributes, defineBuiltInKernel, type Inputs, recording, run } from '../registry.ts';
 import { headLossWebgpu } from './webgpu.ts';
 
 /**
@@ -110,14 +110,14 @@ function lossNative(inputs: InputInfos, attributes: Attributes, backend: NativeB
   return outputs;
 }
 
-defineKernel({
+defineBuiltInKernel({
   name: 'LinearCrossEntropy',
   reference: (inputs, attributes) => [lossReference(inputs, attributes).loss],
   native: (inputs, attributes, backend) => lossNative(inputs, attributes, backend, [backend.output([])]),
   webgpu: (inputs, attributes, backend) => headLossWebgpu(inputs, attributes, backend, { gradients: false }),
 });
 
-defineKernel({
+defineBuiltInKernel({
   name: 'LinearCrossEntropyGradients',
   reference: (inputs, attributes) => {
     const { hidden, weight, targets } = inputs;
@@ -146,7 +146,7 @@ defineKernel({
 });
 
 // A saved tensor times a scalar, in its own memory where nothing else refers to it.
-defineKernel({
+defineBuiltInKernel({
   name: 'ScaleSaved',
   reference: ({ x, factor }) => [tf.mul(x, factor)],
   native: ({ x, factor }, _, backend) => {

@@ -19,7 +19,7 @@ import type { InputInfos, NativeBackend } from '../../device/native/native.ts';
 import type { GpuBackend } from '../../device/webgpu/webgpu.ts';
 import '../matmul/matmul.ts'; // whoever multiplies by weights multiplies matrices too
 import { type Activation, activateReference, activationNumber, activationSlopeReference } from '../pointwise.ts';
-import { type Attributes, defineKernel, type Gradients, type Inputs, recording, run } from '../registry.ts';
+import { type Attributes, defineBuiltInKernel, type Gradients, type Inputs, recording, run } from '../registry.ts';
 import { linearInputGradientWebgpu, linearWebgpu, linearWeightGradientWebgpu } from './webgpu.ts';
 
 /** Of a product of M x K with the transpose of N x K, or of its gradients. */
@@ -128,7 +128,7 @@ interface FusedProduct {
  */
 export function defineProduct(name: string, { reference, native, webgpu, gradient }: FusedProduct): void {
   for (const keepPre of [false, true]) {
-    defineKernel({
+    defineBuiltInKernel({
       name: keepPre ? `${name}Activation` : name,
       reference: (inputs, attributes) => reference(inputs, attributes).slice(0, keepPre ? 2 : 1),
       native: (inputs, attributes, backend) => native(inputs, attributes, backend, keepPre),
@@ -168,7 +168,7 @@ defineProduct('Linear', {
   },
 });
 
-defineKernel({
+defineBuiltInKernel({
   name: 'LinearInputGradient',
   reference: (inputs, { activation }) => {
     const { weight } = inputs;
@@ -184,7 +184,7 @@ defineKernel({
   webgpu: linearInputGradientWebgpu,
 });
 
-defineKernel({
+defineBuiltInKernel({
   name: 'LinearWeightGradient',
   reference: (inputs, { activation }) => {
     const g = flatten(throughActivation(inputs, activation as Activation));

@@ -9,7 +9,7 @@ import { expectShape } from '../../core/errors.ts';
 import { nativeCall, reads, writes } from '../../device/native/calls.ts';
 import { throughActivation } from '../linear/linear.ts';
 import { type Activation, activateReference, activationNumber } from '../pointwise.ts';
-import { type Attributes, defineKernel, run } from '../registry.ts';
+import { type Attributes, defineBuiltInKernel, run } from '../registry.ts';
 import { rowNormGradientWebgpu, rowNormWebgpu } from './webgpu.ts';
 import { groupNormGradWebgpu, groupNormWebgpu } from './webgpu-group.ts';
 
@@ -188,7 +188,7 @@ function center(x: Tensor, eps: number): { readonly normalized: Tensor; readonly
   return { normalized: tf.mul(centered, scale), scale };
 }
 
-defineKernel({
+defineBuiltInKernel({
   name: 'RmsNorm',
   cheap: true,
   reference: ({ x, gain }, { eps }) => {
@@ -210,7 +210,7 @@ defineKernel({
   },
 });
 
-defineKernel({
+defineBuiltInKernel({
   name: 'RmsNormGrad',
   reference: ({ x, gain, dy }, { eps }) => {
     const scale = tf.rsqrt(tf.add(tf.mean(tf.square(x), -1, true), eps as number));
@@ -227,7 +227,7 @@ defineKernel({
   webgpu: (inputs, attributes, backend) => rowNormGradientWebgpu(inputs, attributes, backend, false),
 });
 
-defineKernel({
+defineBuiltInKernel({
   name: 'LayerNorm',
   cheap: true,
   reference: ({ x, gain, bias }, { eps }) => [tf.add(tf.mul(center(x, eps as number).normalized, gain), bias)],
@@ -246,7 +246,7 @@ defineKernel({
   },
 });
 
-defineKernel({
+defineBuiltInKernel({
   name: 'LayerNormGrad',
   reference: ({ x, gain, dy }, { eps }) => {
     const { normalized, scale } = center(x, eps as number);
@@ -281,7 +281,7 @@ function groupsOf(x: TensorInfo, gain: TensorInfo, { groups, activation }: Attri
   return { B, P: H * W, C, G: groups as number, gainStep, activation: activation as Activation };
 }
 
-defineKernel({
+defineBuiltInKernel({
   name: 'GroupNorm',
   reference: ({ x, gain, bias }, { eps, groups, activation }) => {
     const G = groups as number;
@@ -312,7 +312,7 @@ defineKernel({
   },
 });
 
-defineKernel({
+defineBuiltInKernel({
   name: 'GroupNormGrad',
   reference: ({ x, gain, bias, moments, dy }, { groups, activation }) => {
     const G = groups as number;

@@ -6,7 +6,7 @@ import type { Tensor } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { expectShape } from '../../core/errors.ts';
 import { nativeCall, reads, writes } from '../../device/native/calls.ts';
-import { defineKernel, run } from '../registry.ts';
+import { defineBuiltInKernel, run } from '../registry.ts';
 import { pixelLossesGradientWebgpu, pixelLossesWebgpu } from './webgpu.ts';
 
 const imageNumbers = { B: 'size', H: 'size', W: 'size', C: 'size' } as const;
@@ -77,7 +77,7 @@ function spread(dy: Tensor, axis: 1 | 2): Tensor {
   return tf.sub(pad(1, 0), pad(0, 1));
 }
 
-defineKernel({
+defineBuiltInKernel({
   name: 'PixelLosses',
   reference: ({ output, images }) => {
     const error = tf.sub(output, images);
@@ -104,7 +104,7 @@ defineKernel({
   },
 });
 
-defineKernel({
+defineBuiltInKernel({
   name: 'PixelLossesGradient',
   reference: ({ output, images, dl1, dl2, dedges }) => {
     const error = tf.sub(output, images);

@@ -7,7 +7,7 @@ import type { Tensor } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { expectShape, ShapeError } from '../../core/errors.ts';
 import { nativeCall, reads, writes } from '../../device/native/calls.ts';
-import { defineKernel, run } from '../registry.ts';
+import { defineBuiltInKernel, run } from '../registry.ts';
 import { smoothDoubleWebgpu, smoothFoldWebgpu } from './webgpu.ts';
 
 /** B, H, W and C are those of the smaller image. */
@@ -63,7 +63,7 @@ function fold(y: Tensor): Tensor {
   return mix(tf.add(even, odd), tf.add(later(entry(even, 0), odd), sooner(even, entry(odd, L - 1))));
 }
 
-defineKernel({
+defineBuiltInKernel({
   name: 'SmoothDouble',
   reference: ({ x }, { scale }) => {
     const [B, H, W, C] = x.shape;
@@ -83,7 +83,7 @@ defineKernel({
   },
 });
 
-defineKernel({
+defineBuiltInKernel({
   name: 'SmoothFold',
   reference: ({ x }, { scale }) => {
     const [B, H2, W2, C] = x.shape;

@@ -8,7 +8,7 @@ import type { Tensor, TensorInfo } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { expectShape, ShapeError } from '../../core/errors.ts';
 import { nativeCall, optional, reads, writes } from '../../device/native/calls.ts';
-import { type Attributes, defineKernel, type Gradients, run } from '../registry.ts';
+import { type Attributes, defineBuiltInKernel, type Gradients, run } from '../registry.ts';
 import { splitHeadsGradientWebgpu, splitHeadsWebgpu } from './webgpu.ts';
 
 const HEADS = 'B * H * T * D';
@@ -146,7 +146,7 @@ function defineSplitHeads(norm: boolean, rotate: boolean): void {
   const gains = norm ? ['qGain', 'kGain'] : [];
   const tables = rotate ? ['cos', 'sin'] : [];
 
-  defineKernel({
+  defineBuiltInKernel({
     name,
     cheap: true,
     reference: (inputs, attributes) => {
@@ -184,7 +184,7 @@ function defineSplitHeads(norm: boolean, rotate: boolean): void {
     },
   });
 
-  defineKernel({
+  defineBuiltInKernel({
     name: `${name}Grad`,
     reference: (inputs, attributes) => {
       const { qkv, cos, sin, dq, dk, dv } = inputs;

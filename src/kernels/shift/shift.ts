@@ -3,7 +3,7 @@ import type { Tensor } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { expectShape } from '../../core/errors.ts';
 import { nativeCall, reads, writes } from '../../device/native/calls.ts';
-import { type Attributes, defineKernel, run } from '../registry.ts';
+import { type Attributes, defineBuiltInKernel, run } from '../registry.ts';
 import { shiftWebgpu } from './webgpu.ts';
 
 const shiftImagesCall = nativeCall({
@@ -19,7 +19,7 @@ function shiftsOf({ by, back }: Attributes): number[] {
     .map(shift => (back === true ? -Number(shift) : Number(shift)));
 }
 
-defineKernel({
+defineBuiltInKernel({
   name: 'Shift',
   reference: ({ x }, attributes) => {
     const [B, H, W, C] = x.shape;
