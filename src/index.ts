@@ -117,7 +117,7 @@ export type {
   Progress,
   Report,
   RunReport,
-  SampleGrid,
+  SampleSheet,
   Sampling,
   Stage,
   Verdict,
