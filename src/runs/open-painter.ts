@@ -31,13 +31,21 @@ export interface OpenOptions {
  * @throws UserError if something of it is missing, or a part of it is not the one that it was trained with
  */
 export async function openPainter(run: string, options: OpenOptions = {}): Promise<Painter> {
-  const { backend = 'auto', precision = 'auto', threads } = options;
+  const { backend = 'auto', precision = 'auto', threads, weights } = options;
+  return loadPainter(run, { weights, start: () => startBackend(backend, { precision, threads }) });
+}
+
+/** As `openPainter`. @param options.start starts a backend, once all files are known to be there */
+export async function loadPainter(
+  run: string,
+  options: { readonly weights?: WeightKind; readonly start: () => Promise<unknown> },
+): Promise<Painter> {
   const config = await readRun(run, 'load');
   const family = familyOf(config.family);
   const paths = runPaths(run);
   const path = paths.weights[chooseWeights(run, options.weights)];
   expectTrained(run, [...partFiles(family.stages, paths), [path, family.name]]);
-  await startBackend(backend, { precision, threads });
+  await options.start();
   const { tensors, metadata } = await readSafetensors(path);
   await expectTrainedWith(path, companionsOf(family.stages, paths, metadata));
   const parts = (await loadParts(family.stages, config, paths)) as Making['parts']; // those of its stages are there
