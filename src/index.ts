@@ -143,7 +143,7 @@ export type {
   Report,
   RunReport,
   SampleCheck,
-  SampleGrid,
+  SampleSheet,
   Sampling,
   Stage,
   TrainingCost,

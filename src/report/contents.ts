@@ -17,7 +17,7 @@ export interface Report {
   readonly imageSize: number;
   readonly seed: number;
   readonly runs: readonly RunReport[];
-  readonly grid: SampleGrid | null;
+  readonly grid: SampleSheet | null;
   readonly findings: readonly Finding[];
 }
 
@@ -141,7 +141,7 @@ export interface Embedded {
 }
 
 /** The same captions by every run, beside what they were written for. */
-export interface SampleGrid {
+export interface SampleSheet {
   readonly captions: readonly string[];
   /** Whether the captions are of held-out images. */
   readonly heldOut: boolean;
