@@ -27,7 +27,7 @@ export interface OpenOptions {
 
 /**
  * Opens a folder or file of captioned images. What cannot be used (corrupt or missing image, empty or missing caption,
- * truncated archive) is left out and listed in `problems`.
+ * an id that another item has, truncated archive) is left out and listed in `problems`.
  * @throws UserError if the path does not exist, no format fits, no captioned image is left, or, with `strict`, at a problem
  */
 export async function openDataset(path: string, options: OpenOptions = {}): Promise<Dataset> {
@@ -36,16 +36,16 @@ export async function openDataset(path: string, options: OpenOptions = {}): Prom
   const { strict = false, format: wanted = 'auto', check = true } = options;
   const { format, source } = await recognise(path, wanted);
   const { items: candidates, problems: skipped } = await format.read(source);
-  const unreadable = new Map<string, string>();
+  const unusable = againstContract(candidates);
   if (check) {
-    const checked = strict ? candidates : candidates.filter(({ heavy }) => heavy !== true);
+    const checked = candidates.filter(item => !unusable.has(item) && (strict || item.heavy !== true));
     await mapBounded(checked, 16, async item => {
       const what = await whatIsWrong(item);
-      if (what !== undefined) unreadable.set(item.id, what);
+      if (what !== undefined) unusable.set(item, what);
     });
   }
-  const items = candidates.filter(({ id }) => !unreadable.has(id)).map(itemOf);
-  const problems: Problem[] = [...skipped, ...Array.from(unreadable, ([id, what]) => ({ id, what }))];
+  const items = candidates.filter(item => !unusable.has(item)).map(itemOf);
+  const problems: Problem[] = [...skipped, ...Array.from(unusable, ([{ id }, what]) => ({ id, what }))];
   problems.sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
   if (strict && problems.length > 0) {
     const more = problems.length > 1 ? ` (and ${problems.length - 1} more)` : '';
@@ -107,6 +107,20 @@ function formatOf(wanted: string): Format {
 
 function layouts(): string {
   return ['a dataset is one of', ...allFormats().map(({ name, layout }) => `  ${name}: ${layout}`)].join('\n');
+}
+
+/** Items that are not as `Item` says, and why: formats come from outside too. Of equal ids the first is taken. */
+function againstContract(candidates: readonly Candidate[]): Map<Candidate, string> {
+  const wrong = new Map<Candidate, string>();
+  const ids = new Set<string>();
+  for (const item of candidates) {
+    const empty = item.captions.findIndex(caption => typeof caption !== 'string' || caption.trim() === '');
+    if (item.captions.length === 0) wrong.set(item, 'no caption');
+    else if (empty >= 0) wrong.set(item, `caption ${empty + 1} of ${item.captions.length} is empty`);
+    else if (ids.has(item.id)) wrong.set(item, 'another item has this id');
+    else ids.add(item.id);
+  }
+  return wrong;
 }
 
 /** What is wrong with an item's image as far as its header tells, in one line. */

@@ -3,7 +3,7 @@
 // products are) and each panel is read once for all rows. Every number is summed in one order, however many rows and
 // positions are read at once: a row's logits do not depend on its company.
 //
-// The layer is written three times: as operations in src/families/transformer/dalle.ts, which trains; here; and as
+// The layer is written three times: as operations in src/families/transformer/layer.ts, which trains; here; and as
 // dispatches in src/kernels/decode/webgpu.ts. A step of one position costs what reading the weights costs, so a call for
 // each operation would cost several times as much. test/families/transformer/decoder.test.ts holds them together.
 #include <atomic>

@@ -14,7 +14,7 @@ import type { Parameters } from '../src/nn/module.ts';
 import { Optimizer } from '../src/training/optimizer.ts';
 import { PatchTokenizer } from '../tokenizer/patch.ts';
 
-/** Eight checks and four grids over the training, however long it is. */
+/** Eight checks and four sheets over the training, however long it is. */
 export function rhythm(steps: number): Partial<RunConfig['train']> {
   const eighth = Math.max(1, Math.ceil(steps / 8));
   return { steps, evalEvery: eighth, sampleEvery: 2 * eighth, saveEvery: eighth };

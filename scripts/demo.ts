@@ -20,7 +20,7 @@ import { writeJson } from '../src/io/files.ts';
 import { runPaths } from '../src/io/runfolder.ts';
 import { openPainter } from '../src/runs/open-painter.ts';
 import { splitDataset } from '../src/runs/run-images.ts';
-import { drawSampleSheet, type SampleCaptions } from '../src/runs/sample-grid.ts';
+import { drawSampleSheet, type SampleCaptions } from '../src/runs/sample-sheet.ts';
 import { type Session, startEngine } from '../src/runs/session.ts';
 import { trainRun } from '../src/runs/train.ts';
 import { fitToBudget, rhythm } from './budget.ts';

@@ -5,7 +5,6 @@
  * `runTessera` from `tesserae/cli` to have its own commands beside these.
  */
 import { readFileSync, realpathSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { z } from 'zod';
@@ -17,6 +16,7 @@ import { TerminalReporter } from './cli/terminal/progress.ts';
 import { canRedraw, colourSupport } from './cli/terminal/support.ts';
 import { UserError } from './core/errors.ts';
 import { packageRoot } from './device/native/addon.ts';
+import { cacheFolder } from './library/cache.ts';
 
 export { type Command, type CommandDefinition, defineCommand } from './cli/command.ts';
 export { commands } from './cli/commands.ts';
@@ -72,8 +72,7 @@ async function runCommand(command: Command, argv: readonly string[]): Promise<vo
     process.stdout.write(`${line}\n`);
   };
   try {
-    const cacheDir = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'tessera');
-    await run({ reporter, print, now: () => performance.now(), signal: stop.signal, cacheDir });
+    await run({ reporter, print, now: () => performance.now(), signal: stop.signal, cacheDir: cacheFolder() });
     // A script must not take a run that was stopped for one that is done.
     if (stop.signal.aborted) process.exitCode = INTERRUPTED;
   } finally {

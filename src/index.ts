@@ -2,16 +2,28 @@
 export { type Dataset, type Item, type Problem, type Split, splitOf } from '../data/dataset.ts';
 export { type Candidate, captionsFrom, type Format, imageFile, type Source } from '../data/formats/format.ts';
 export { defineFormat, removeFormat } from '../data/formats/formats.ts';
+export type { EmojiResult } from '../data/generators/emoji.ts';
+export type { ModesResult } from '../data/generators/modes.ts';
+export type { ShapesResult } from '../data/generators/shapes.ts';
+export type { Inspection, Spread } from '../data/inspect.ts';
 export { type OpenOptions as OpenDatasetOptions, openDataset } from '../data/open.ts';
 export { BpeTokenizer, type EncodedCaption, type EncodeOptions } from '../tokenizer/bpe.ts';
 export type { PictureCodec } from '../tokenizer/codec.ts';
 export type { Tokenizer } from '../tokenizer/index.ts';
 export type { PatchLoss, PatchTokenizer } from '../tokenizer/patch.ts';
-export type { Quantized, Quantizer, QuantizerState, TrainingMoment } from '../tokenizer/quantizers/quantizer.ts';
+export type {
+  PixelLoss,
+  PixelModel,
+  Quantized,
+  Quantizer,
+  QuantizerState,
+  TrainingMoment,
+} from '../tokenizer/quantizers/quantizer.ts';
 export { type Command, type CommandDefinition, defineCommand, type Input } from './cli/command.ts';
 export type { CommandSpec, Positional } from './cli/flag-table.ts';
 export type { Given } from './cli/flags.ts';
 export type { PatchConfig, PatchTrainConfig } from './config/patch.ts';
+export { type PresetName, presetNames } from './config/presets.ts';
 export type { RunConfig, RunConfigInput, Sections } from './config/run.ts';
 export { ShapeError, UserError } from './core/errors.ts';
 export { Random, type RandomState } from './core/random.ts';
@@ -49,6 +61,7 @@ export type { SamplingOptions } from './families/transformer/generate.ts';
 export type { Images, Picture, Size } from './image/images.ts';
 export type { Nearest, NearestImages } from './image/nearest.ts';
 export { encodePng, readPngText } from './image/png.ts';
+export type { Cell, Heading, SheetOptions } from './image/sheet.ts';
 export type { CodeSet } from './io/codes.ts';
 export { type WeightKind, weightKinds } from './io/runfolder.ts';
 export type { TensorArray, TensorData } from './io/safetensors.ts';
@@ -61,6 +74,17 @@ export {
   removeKernel,
   run as runKernel,
 } from './kernels/registry.ts';
+export { openClip, type Ranked, rankPictures } from './library/clip.ts';
+export {
+  type DrawEmojiOptions,
+  type DrawModesOptions,
+  type DrawShapesOptions,
+  drawEmoji,
+  drawModes,
+  drawShapes,
+  type InspectOptions,
+  inspectDataset,
+} from './library/data.ts';
 export { type BackendOptions, type EngineOptions, startBackend } from './library/engine.ts';
 export { type CompareOptions, compare, type EvaluateOptions, evaluate } from './library/measure.ts';
 export {
@@ -69,9 +93,12 @@ export {
   type OpenOptions,
   openPainter,
   openTokenizers,
+  type Reconstructed,
+  readRunConfig,
+  reconstruct,
   type Tokenizers,
 } from './library/open.ts';
-export { decodePicture } from './library/pictures.ts';
+export { decodePicture, drawSheet, findNearest, keepOf } from './library/pictures.ts';
 export type { ProgressEvent, StageStart, StageStep, WorkOptions } from './library/progress.ts';
 export { Tessera } from './library/tessera.ts';
 export {
@@ -107,25 +134,26 @@ export {
 } from './nn/masks.ts';
 export { type NamedValues, type Parameter, type ParameterOptions, Parameters } from './nn/module.ts';
 export type {
-  Check,
   Embedded,
   Finding,
+  LossCorrelation,
   Measured,
   NearestTraining,
-  Place,
   Point,
-  Progress,
   Report,
   RunReport,
-  SampleGrid,
+  SampleCheck,
+  SampleSheet,
   Sampling,
   Stage,
+  TrainingCost,
   Verdict,
 } from './report/contents.ts';
 export type { Comparison } from './runs/compare.ts';
 export type { Evaluation } from './runs/evaluate.ts';
 export type { EvalRecord } from './runs/evaluation/record.ts';
 export type { Exported } from './runs/export.ts';
+export type { Clip } from './runs/rerank.ts';
 export { shippedModel } from './runs/run.ts';
 export type { Labelled, Reporter, Session, StageOptions, Update } from './runs/session.ts';
 export type { CaptionedImages, EncodeCaptions, ImageStream } from './training/captioned.ts';

@@ -4,20 +4,33 @@
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, test } from 'vitest';
 import * as library from '../src/index.ts';
 import {
   BpeTokenizer,
   compare,
   decodePicture,
+  drawEmoji,
+  drawModes,
+  drawShapes,
+  drawSheet,
   encodePng,
   evaluate,
   exportRun,
+  findNearest,
+  inspectDataset,
+  keepOf,
+  openClip,
   openDataset,
   openPainter,
   openTokenizers,
   type ProgressEvent,
+  presetNames,
+  rankPictures,
   readPngText,
+  readRunConfig,
+  reconstruct,
   splitOf,
   startBackend,
   Tessera,
@@ -25,7 +38,8 @@ import {
   trainFeatureNetwork,
   UserError,
 } from '../src/index.ts';
-import { captions, hardlyTrained, temporaryFolder, writeDrawings } from './cli/program.ts';
+import { captions, draw, hardlyTrained, temporaryFolder, writeDrawings } from './cli/program.ts';
+import { writeClip } from './features/clip-fixture.ts';
 
 const folder = temporaryFolder();
 const data = join(folder, 'data');
@@ -39,6 +53,8 @@ beforeAll(async () => {
   const trained = await train({ data, out: run, config, ...native, onProgress: event => events.push(event) });
   expect(trained).toEqual({ finished: true });
 });
+
+const square = { width: 4, height: 4, data: new Uint8Array(48) };
 
 /** What happened, without what is said step by step. */
 const stagesOf = (seen: readonly ProgressEvent[]) =>
@@ -132,8 +148,10 @@ describe('what was trained', () => {
 
   test('is exported, and the copy paints the same pictures', async () => {
     const out = join(folder, 'export');
+    await startBackend('cpu');
     const { step, weights, bytes } = await exportRun({ run, out, dtype: 'f32' });
     expect({ step, weights }).toEqual({ step: 4, weights: 'ema' });
+    expect(tf.getBackend()).toBe('cpu'); // painters that are open compute on
     expect(bytes).toBeGreaterThan(1000);
     const [original, copy] = [await openPainter(run, native), await openPainter(out, native)];
     const options = { seed: 3, temperature: 0.9 };
@@ -143,11 +161,80 @@ describe('what was trained', () => {
     await expect(exportRun({ run, out })).rejects.toThrow('there is a run in');
   });
 
+  test('goes through its tokenizer and back, and says what was lost', async () => {
+    expect(await readRunConfig(run)).toMatchObject({ family: 'transformer', images: { imageSize: 32 } });
+    const picture = await decodePicture(await draw('red circle'), { size: 32 });
+    const { pictures, psnr } = await reconstruct([picture], run, native);
+    expect([pictures[0].width, pictures[0].data.length]).toEqual([32, 32 * 32 * 3]);
+    const squares = picture.data.reduce((sum, byte, i) => sum + (byte - pictures[0].data[i]) ** 2, 0);
+    expect(psnr[0]).toBeCloseTo(10 * Math.log10((255 ** 2 * picture.data.length) / squares), 8);
+  });
+
+  test('completes a picture where a mask says so', async () => {
+    const painter = await openPainter(run, native);
+    const image = await decodePicture(await draw('red circle'), { size: 32 });
+    const mask = { width: 8, height: 8, data: new Uint8Array(192).fill(255, 96) }; // black above
+    const keep = keepOf(mask, painter.grid ?? 0);
+    expect(keep).toEqual([...Array(8).fill(true), ...Array(8).fill(false)]);
+    const [completed] = await painter.paint(['blue square'], { completion: { image, keep } });
+    const [other] = await painter.paint(['blue square']);
+    expect(completed).not.toEqual(other);
+    painter.dispose();
+  });
+
   test('of the data set has its items', async () => {
     const { items, problems } = await openDataset(data);
     expect(items.flatMap(item => item.captions).sort()).toEqual([...captions].sort());
     expect(problems).toEqual([]);
   });
+});
+
+describe('data and pictures', () => {
+  test('are drawn, looked at, stopped at a signal, and laid out', async () => {
+    const out = join(folder, 'shapes');
+    const seen: ProgressEvent[] = [];
+    const onProgress = (event: ProgressEvent) => seen.push(event);
+    expect(await drawShapes({ out, count: 12, size: 16, holdOut: 0.25, onProgress })).toMatchObject({ heldOut: 3 });
+    expect(stagesOf(seen)).toEqual(['stage shapes', 'end shapes']);
+    expect(await drawShapes({ out, count: 12, size: 16, holdOut: 0.25 })).toMatchObject({ upToDate: true });
+    const inspection = await inspectDataset(out, { format: 'metadata' });
+    expect(inspection).toMatchObject({ images: 12, validation: 3, width: { min: 16, max: 16 } });
+    expect(await drawEmoji({ out: join(folder, 'emoji'), styles: ['noto'], limit: 3, size: 16 })).toMatchObject({
+      counts: { noto: 3 },
+    });
+    const stop = new AbortController();
+    const stopping = drawModes({
+      ...{ out: join(folder, 'modes'), perMode: 1, size: 16, signal: stop.signal },
+      onProgress: event => event.type === 'step' && stop.abort(),
+    });
+    expect(await stopping.catch((error: unknown) => error)).toBe(stop.signal.reason);
+    expect(existsSync(join(folder, 'modes', 'metadata.jsonl'))).toBe(false);
+
+    const { items } = await openDataset(out);
+    const pictures = await Promise.all(items.map(async item => decodePicture(await item.read())));
+    const sheet = await drawSheet(
+      pictures.map(picture => ({ picture, label: 'x' })),
+      { columns: 4 },
+    );
+    expect(sheet.width).toBeGreaterThan(4 * 16);
+    expect(await findNearest(pictures, [pictures[5]])).toEqual([{ index: 5, distance: 0 }]);
+  });
+
+  test('are ranked by a CLIP', async () => {
+    const name = join(folder, 'clip');
+    writeClip(name);
+    const clip = await openClip(name);
+    const image = await decodePicture(await draw('red circle'), { size: 32 });
+    const mirrored = { ...image, data: Uint8Array.from(image.data).reverse() };
+    const ranked = await rankPictures(clip, 'red circle', [image, mirrored, image]);
+    expect(ranked.map(({ index }) => index).sort()).toEqual([0, 1, 2]);
+    const scores = await clip.score('red circle', [image, mirrored, image]);
+    expect(ranked.map(({ score }) => score)).toEqual([...scores].sort((a, b) => b - a));
+    await expect(clip.score(5 as never, [])).rejects.toThrow('score: caption: expected text, got 5');
+    await clip.dispose();
+  });
+
+  test('there is a preset for every name', () => expect(presetNames).toContain('small'));
 });
 
 /** Every function that takes arguments, with some that do not fit. Methods of loaded runs: tessera.test.ts. */
@@ -203,6 +290,53 @@ const refused: Readonly<Record<string, readonly (readonly [() => unknown, string
     [() => openPainter(run, { weights: 'good' as never }), 'openPainter: weights: expected one of ema, best, last'],
     [() => openPainter(run, { backend: 'gpu' as never }), 'openPainter: backend: expected one of auto, '],
   ],
+  readRunConfig: [
+    [() => readRunConfig(''), 'readRunConfig: run: expected a path, got ""'],
+    [() => readRunConfig(join(folder, 'none')), 'readRunConfig: no run in'],
+  ],
+  reconstruct: [
+    [() => reconstruct('x' as never), 'reconstruct: pictures: expected an array of pictures, got "x"'],
+    [() => reconstruct([square], run), 'expected 32 x 32 pixels, got 4 x 4'],
+    [() => reconstruct([], run, { backend: 'gpu' as never }), 'reconstruct: backend: expected one of auto, '],
+  ],
+  inspectDataset: [
+    [() => inspectDataset(5 as never), 'inspectDataset: data: expected a path, got 5'],
+    [() => inspectDataset(data, { validation: 2 }), 'inspectDataset: validation: expected a number from 0 to 1, got 2'],
+  ],
+  drawEmoji: [
+    [() => drawEmoji({} as never), 'drawEmoji: out: expected a path, got nothing'],
+    [() => drawEmoji({ out: 'x', styles: ['apple'] }), 'drawEmoji: styles: expected an array of at least 1 sets'],
+  ],
+  drawShapes: [
+    [() => drawShapes({ out: 'x', count: 0 }), 'drawShapes: count: expected a whole number of at least 1, got 0'],
+    [() => drawShapes({ out: 'x', holdOut: 1 }), 'drawShapes: holdOut: expected a number from 0 to 0.5, got 1'],
+  ],
+  drawModes: [
+    [() => drawModes({ out: 'x', size: 8 }), 'drawModes: size: expected a whole number from 16 to 256, got 8'],
+  ],
+  keepOf: [
+    [
+      () => keepOf(square, 3),
+      'keepOf: mask: expected a square picture whose side is a multiple of 3, got 4 x 4 pixels',
+    ],
+    [() => keepOf(square, 0), 'keepOf: grid: expected a whole number of at least 1, got 0'],
+  ],
+  drawSheet: [
+    [() => drawSheet([], { columns: 1 }), 'drawSheet: cells: expected an array of at least 1 cells, got none'],
+    [() => drawSheet([{ picture: square }], {} as never), 'drawSheet: columns: expected a whole number'],
+    [() => drawSheet([{ picture: 5 }] as never, { columns: 1 }), 'where a cell, { picture, label } should be'],
+  ],
+  findNearest: [
+    [() => findNearest([], [square]), 'findNearest: references: expected an array of at least 1 pictures, got none'],
+    [
+      () => findNearest([square, { ...square, width: 2, height: 8 }], []),
+      'findNearest: references: expected an array of at least 1 pictures, got 2 x 8 pixels at 1',
+    ],
+  ],
+  openClip: [[() => openClip(''), 'openClip: name: expected a path, got ""']],
+  rankPictures: [
+    [() => rankPictures({} as never, 'x', []), 'rankPictures: clip: expected a CLIP, as openClip gives it'],
+  ],
   openTokenizers: [[() => openTokenizers('\0'), 'openTokenizers: run: expected a path']],
   startBackend: [
     [() => startBackend('gpu' as never), 'startBackend: backend: expected one of auto, '],
@@ -257,7 +391,7 @@ describe('wrong arguments', () => {
   test('are tried of every function that the library exports', () => {
     // Definitions have tests of their own, and so has what they are made of.
     const elsewhere =
-      /^(define|remove)|^(bootstrap|captionsFrom|imageFile|mean|overImage|Parameters|Random|runKernel|wilson)$/;
+      /^(define|remove)|^(bootstrap|captionsFrom|imageFile|mean|ordersOf|overImage|PaintQueue|Parameters|Random|runKernel|wilson)$/;
     const functions = Object.entries(library).filter(([, value]) => typeof value === 'function' && !isError(value));
 
     const missing = functions

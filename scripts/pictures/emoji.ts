@@ -10,7 +10,7 @@ import { NearestImages } from '../../src/image/nearest.ts';
 import { type Cell, drawSheet } from '../../src/image/sheet.ts';
 import { openPainter } from '../../src/runs/open-painter.ts';
 import { splitDataset } from '../../src/runs/run-images.ts';
-import { drawSampleSheet, pickCaptions, type SampleCaptions } from '../../src/runs/sample-grid.ts';
+import { drawSampleSheet, pickCaptions, type SampleCaptions } from '../../src/runs/sample-sheet.ts';
 
 /** Captions shown beside their nearest training image: half of them trained on, half held out. */
 const COMPARED: SampleCaptions = {

@@ -61,7 +61,7 @@ export const trainSchema = z.object({
     .max(10000)
     .default(0)
     .describe(`images painted at each validation to watch for collapse, at least ${FEWEST_CHECKED}; 0: none`),
-  sampleEvery: count.default(1000).describe('steps between sample grids'),
+  sampleEvery: count.default(1000).describe('steps between sample sheets'),
   saveEvery: count.default(500).describe('steps between saved states'),
   logEvery: count.default(10).describe('steps between lines of metrics.jsonl'),
 });

@@ -4,6 +4,8 @@
  * a resumed run needs two integers, and a kernel can make the same dropout mask forward and backward.
  */
 
+import { UserError } from './errors.ts';
+
 const M0 = 0xd2511f53;
 const M1 = 0xcd9e8d57;
 const W0 = 0x9e3779b9;
@@ -69,6 +71,11 @@ export interface RandomState {
   readonly counter: number;
 }
 
+function expectInteger(name: string, value: number, end: number): void {
+  if (Number.isSafeInteger(value) && value >= 0 && value < end) return;
+  throw new UserError(`Random: ${name}`, `expected a whole number from 0 to ${end - 1}, got ${value}`);
+}
+
 /** A stream of random numbers. Two generators with equal state draw equal numbers, on every platform. */
 export class Random {
   readonly seed: number;
@@ -81,9 +88,14 @@ export class Random {
    * @param seed integer in [0, 2^32)
    * @param stream which of the seed's independent streams, an integer in [0, 2^53): its low 32 bits are the second word of
    * the key, as in the kernels that draw, and its high bits the third word of the counter
+   * @param counter blocks that were drawn before, an integer in [0, 2^53)
+   * @throws UserError if one lies outside
    */
   constructor(seed: number, stream = 0, counter = 0) {
-    this.seed = seed >>> 0;
+    expectInteger('seed', seed, 2 ** 32);
+    expectInteger('stream', stream, 2 ** 53);
+    expectInteger('counter', counter, 2 ** 53);
+    this.seed = seed;
     this.stream = stream;
     this.counter = counter;
   }
@@ -113,8 +125,11 @@ export class Random {
     return this.uint32() / 2 ** 32;
   }
 
-  /** Uniform integer in [0, n), without modulo bias. */
+  /** Uniform integer in [0, n), without modulo bias. @throws UserError unless n is a whole number from 1 to 2^32 */
   integer(n: number): number {
+    if (!(Number.isInteger(n) && n >= 1 && n <= 2 ** 32)) {
+      throw new UserError('Random.integer', `expected a whole number from 1 to ${2 ** 32}, got ${n}`);
+    }
     const limit = 2 ** 32 - (2 ** 32 % n);
     for (;;) {
       const x = this.uint32();

@@ -18,6 +18,8 @@ export interface Device {
   readonly decidesSteps: boolean;
   /** Whether work is only sent when a call returns, so that reading a tensor waits for all that was sent before it. */
   readonly readsWait: boolean;
+  /** Whether a row of a product has the same bits whatever rows are beside it, and however many. */
+  readonly rowsApart: boolean;
   /** Frees the memory that no tensor uses. */
   trim(): void;
   /** Bytes that tensors use now, and the most that they used at once; undefined where the device does not count them. */
@@ -44,6 +46,7 @@ function plainDevice(name: string): Device {
     lossScaling: false,
     decidesSteps: false,
     readsWait: false,
+    rowsApart: false,
     trim() {},
     memoryUse: () => undefined,
   };

@@ -1,6 +1,6 @@
 /**
  * @file What all families have in common once they are trained: captions in, pictures out. Commands that do not care how
- * a picture comes about (evaluation, comparison, the grids of training) hold a `Painter`.
+ * a picture comes about (evaluation, comparison, the sheets of training) hold a `Painter`.
  */
 import type { PatchTokenizer } from '../../tokenizer/patch.ts';
 import type { RunConfig } from '../config/run.ts';

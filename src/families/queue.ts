@@ -82,7 +82,7 @@ interface Call {
   readonly waiting: Map<string, Place[]>;
   readonly pictures: Picture[];
   done: number;
-  settled: boolean;
+  ended: boolean;
   readonly resolve: (pictures: Picture[]) => void;
   readonly reject: (reason: unknown) => void;
 }
@@ -130,7 +130,7 @@ export class PaintQueue {
         resolve([]);
         return;
       }
-      const abort = () => this.settle(call, () => reject(signal?.reason));
+      const abort = () => this.end(call, () => reject(signal?.reason));
       const call = this.enter(orders, options, {
         resolve: pictures => {
           signal?.removeEventListener('abort', abort);
@@ -151,7 +151,7 @@ export class PaintQueue {
     if (this.closed) return;
     this.closed = true;
     this.onClosed = free;
-    for (const call of [...this.calls]) this.settle(call, () => call.reject(disposedError(this.name)));
+    for (const call of [...this.calls]) this.end(call, () => call.reject(disposedError(this.name)));
     if (!this.running) free();
   }
 
@@ -170,7 +170,7 @@ export class PaintQueue {
     });
     for (const places of waiting.values()) places.reverse(); // taken from their end
     const pictures = new Array<Picture>(orders.length);
-    const call: Call = { options, settings, waiting, pictures, done: 0, settled: false, ...ends };
+    const call: Call = { options, settings, waiting, pictures, done: 0, ended: false, ...ends };
     this.calls.push(call);
     return call;
   }
@@ -209,7 +209,7 @@ export class PaintQueue {
     const [{ call: first }] = taken;
     const onStep = (share: number) => {
       for (const [call, count] of counts) this.report(call, call.done + share * count);
-      if ([...counts.keys()].every(call => call.settled)) throw new Unwanted('nobody waits for these pictures');
+      if ([...counts.keys()].every(call => call.ended)) throw new Unwanted('nobody waits for these pictures');
     };
     const { onUnfinished } = first.options;
     try {
@@ -220,17 +220,17 @@ export class PaintQueue {
       });
       for (const [call, count] of counts) this.deliver(call, count);
     } catch (error) {
-      for (const call of counts.keys()) this.settle(call, () => call.reject(error));
+      for (const call of counts.keys()) this.end(call, () => call.reject(error));
     }
   }
 
   /** @param count pictures that have come */
   private deliver(call: Call, count: number): void {
-    if (call.settled) return;
+    if (call.ended) return;
     call.done += count;
     this.report(call, call.done);
-    if (call.waiting.size === 0) this.settle(call, () => call.resolve(call.pictures));
-    if (call.settled) return;
+    if (call.waiting.size === 0) this.end(call, () => call.resolve(call.pictures));
+    if (call.ended) return;
     // This call has had its turn: it goes behind the calls that came meanwhile.
     this.calls.splice(this.calls.indexOf(call), 1);
     this.calls.push(call);
@@ -238,21 +238,21 @@ export class PaintQueue {
 
   /** A callback that throws ends its own call, not those beside it. */
   private report(call: Call, done: number): void {
-    if (call.settled) return;
+    if (call.ended) return;
     try {
       call.options.onProgress?.(done, call.pictures.length);
     } catch (error) {
-      this.settle(call, () => call.reject(error));
+      this.end(call, () => call.reject(error));
     }
   }
 
   /** Ends a call, once. */
-  private settle(call: Call, end: () => void): void {
-    if (call.settled) return;
-    call.settled = true;
+  private end(call: Call, answer: () => void): void {
+    if (call.ended) return;
+    call.ended = true;
     call.waiting.clear();
     this.calls.splice(this.calls.indexOf(call), 1);
-    end();
+    answer();
   }
 }
 

@@ -16,6 +16,9 @@ export interface Nearest {
 /** Cells on a side of the coarse picture that rules references out. */
 const COARSE = 4;
 
+/** Side that images are reduced to before the nearest is looked for among thousands. */
+export const NEAREST_SIDE = 64;
+
 /** References to compare pictures with, held as they are given: no copy is made of the bytes. */
 export class NearestImages {
   readonly count: number;

@@ -2,13 +2,13 @@
  * @file Operations that leave nothing on the tape: they update variables in place (an optimizer's step) or return what is
  * no tensor (a draw, a norm). Defined as kernels are (registry.ts): a reference of plain tfjs operations runs wherever a
  * backend has nothing of its own; `native` calls C++, `webgpu` sends WGSL. Before either of these writes into a variable,
- * the variable is given memory that is its alone (own.ts).
+ * the variable is given memory that is its alone (ownership.ts).
  */
 import type { Variable } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { NativeBackend } from '../device/native/native.ts';
 import { GpuBackend } from '../device/webgpu/webgpu.ts';
-import { ownOnDevice, ownOnNative } from './own.ts';
+import { takeMemoryOnDevice, takeMemoryOnNative } from './ownership.ts';
 
 export interface UnrecordedDefinition<Request, Result> {
   readonly name: string;
@@ -36,11 +36,11 @@ export function defineUnrecorded<Request, Result = void>(
   return request => {
     const backend: unknown = tf.backend();
     if (backend instanceof NativeBackend && native !== undefined) {
-      for (const variable of writes?.(request) ?? []) if (variable !== undefined) ownOnNative(variable, backend);
+      for (const variable of writes?.(request) ?? []) if (variable !== undefined) takeMemoryOnNative(variable, backend);
       return native(request, backend);
     }
     if (backend instanceof GpuBackend && webgpu !== undefined) {
-      for (const variable of writes?.(request) ?? []) if (variable !== undefined) ownOnDevice(variable, backend);
+      for (const variable of writes?.(request) ?? []) if (variable !== undefined) takeMemoryOnDevice(variable, backend);
       return webgpu(request, backend);
     }
     return reference(request);

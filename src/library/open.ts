@@ -1,8 +1,11 @@
 /** @file Opening, copying and reading what was trained: painters of any family, the tokenizers of a run, its export. */
 import type { BpeTokenizer } from '../../tokenizer/bpe.ts';
-import { PictureCodec } from '../../tokenizer/codec.ts';
-import { checkOptions, checkValue, choiceCheck, pathCheck } from '../core/checks.ts';
+import { PictureCodec, reconstructPictures } from '../../tokenizer/codec.ts';
+import type { RunConfig } from '../config/run.ts';
+import { checkOptions, checkValue, choiceCheck, listCheck, pathCheck, pictureCheck } from '../core/checks.ts';
+import { readRun } from '../families/config.ts';
 import type { Painter } from '../families/painter.ts';
+import type { Picture } from '../image/images.ts';
 import { type WeightKind, weightKinds } from '../io/runfolder.ts';
 import { startBackend } from '../kernels/start.ts';
 import { type Exported, exportRun as writeExport } from '../runs/export.ts';
@@ -52,6 +55,49 @@ export async function openTokenizers(run: string = shippedModel(), options: Engi
   const { backend, precision, threads } = engineOf(options);
   const start = () => startBackend(backend, { precision, threads });
   return { captions, pictures: new PictureCodec(await openPatchTokenizer(run, { where: 'openTokenizers', start })) };
+}
+
+/**
+ * The config of a run, with every field's value. Loads nothing else of it.
+ * @param run its folder; default the model that comes with the package
+ * @throws UserError if there is no run, or a field of it is not known here
+ */
+export async function readRunConfig(run: string = shippedModel()): Promise<RunConfig> {
+  checkValue('readRunConfig: run', run, pathCheck);
+  return readRun(run, 'readRunConfig');
+}
+
+/** Pictures through a patch tokenizer and back. */
+export interface Reconstructed {
+  readonly pictures: readonly Picture[];
+  /** Peak signal-to-noise ratio of each to its original, in dB; 100 of a copy. */
+  readonly psnr: readonly number[];
+}
+
+/**
+ * Puts pictures through a run's patch tokenizer and back.
+ * @param pictures of the run's size, which `decodePicture` can give them
+ * @param run its folder; default the model that comes with the package
+ * @throws UserError if the run has no patch tokenizer, or a picture another size
+ */
+export async function reconstruct(
+  pictures: readonly Picture[],
+  run: string = shippedModel(),
+  options: EngineOptions = {},
+): Promise<Reconstructed> {
+  checkValue('reconstruct: pictures', pictures, listCheck('pictures', pictureCheck()));
+  checkValue('reconstruct: run', run, pathCheck);
+  checkOptions('reconstruct', options, engineChecks);
+  const { backend, precision, threads } = engineOf(options);
+  const start = () => startBackend(backend, { precision, threads });
+  const patch = await openPatchTokenizer(run, { where: 'reconstruct', start });
+  try {
+    const back = await reconstructPictures(patch, pictures);
+    const { psnr } = await import('../metrics/similarity.ts');
+    return { pictures: back, psnr: pictures.map((original, i) => psnr(original, back[i])) };
+  } finally {
+    patch.dispose();
+  }
 }
 
 /** What to copy. */

@@ -2,10 +2,9 @@
  * @file How long work of the library says where it stands: one function that takes events, and a signal that stops it. Makes
  * of them the session that the work below wants.
  */
-import { homedir } from 'node:os';
-import { join } from 'node:path';
 import { functionCheck, signalCheck } from '../core/checks.ts';
 import type { Labelled, Reporter, Session, StageOptions } from '../runs/session.ts';
+import { cacheFolder } from './cache.ts';
 
 /** Something that happened in long work, in order. One stage is under way at a time. */
 export type ProgressEvent =
@@ -67,7 +66,7 @@ export function openSession({ signal, onProgress }: WorkOptions): Session {
     print: text => emit({ type: 'message', text }),
     now,
     signal: signal ?? new AbortController().signal,
-    cacheDir: join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'tessera'),
+    cacheDir: cacheFolder(),
   };
 }
 

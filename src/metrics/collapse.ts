@@ -78,7 +78,7 @@ export function afterCheck(state: CollapseState, check: SampleCheck | 'nonfinite
 }
 
 /** The verdict on a run that ends here; the first rule that holds. */
-export function judge({ broken, uncovered, worse, narrow }: CollapseState): Collapse | undefined {
+export function verdictOf({ broken, uncovered, worse, narrow }: CollapseState): Collapse | undefined {
   if (broken) return 'nonfinite';
   if (uncovered >= rules.inARow) return 'coverage';
   if (worse >= rules.inARow) return 'regressed';

@@ -3,7 +3,7 @@
  * its own. Runs that differ in their seed alone are one line with a band from the lowest to the highest.
  */
 import { familyOf } from '../families/families.ts';
-import { type Check, isGame, type RunReport } from './contents.ts';
+import { isGame, type RunReport, type SampleCheck } from './contents.ts';
 import { mainStage, validationOf } from './history.ts';
 import { type Line, legend, lineChart } from './linechart.ts';
 import { type Html, html } from './markup.ts';
@@ -126,7 +126,7 @@ function lossLines({ runs, tone }: Group): Line[] {
 }
 
 function lineOf({ name, tone, dash, runs }: Group, axis: Axis, value: 'kid' | 'coverage'): Line {
-  const shownOf = (check: Check) => scaled(check[value], value);
+  const shownOf = (check: SampleCheck) => scaled(check[value], value);
   const { points, band } = merge(
     runs.map(({ checks }) => checks.map(check => [check.step, check[axis], shownOf(check)])),
   );

@@ -5,12 +5,12 @@
  */
 import type { RunConfig } from '../config/run.ts';
 import { familyOf } from '../families/families.ts';
-import type { Check, Measured, Place, Point, Stage } from './contents.ts';
+import type { Measured, Point, SampleCheck, Stage, TrainingCost } from './contents.ts';
 
 /** What a run's log tells. */
 export interface History {
   readonly stages: readonly Stage[];
-  readonly checks: readonly Check[];
+  readonly checks: readonly SampleCheck[];
   /** Where the training's own verdict changed. */
   readonly marks: readonly Mark[];
   readonly metrics: readonly Measured[];
@@ -113,7 +113,7 @@ class StageLog {
     return { stage: this.name, steps, seconds, images, flops, curves: this.curves() };
   }
 
-  checks(before: readonly Stage[]): Check[] {
+  checks(before: readonly Stage[]): SampleCheck[] {
     const earlier = (cost: 'seconds' | 'images' | 'flops') => (before.length === 0 ? 0 : totalOf(before, cost));
     const [seconds, flops] = [earlier('seconds'), earlier('flops')];
     return this.records
@@ -139,7 +139,7 @@ class StageLog {
   }
 
   /** What the training had cost at a step, by the last record up to it. */
-  private place(step: number): Place {
+  private place(step: number): TrainingCost {
     const record = this.training.findLast(line => Number(line.step) <= step) ?? {};
     return {
       step,

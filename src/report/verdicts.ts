@@ -7,7 +7,7 @@
 import type { RunConfig } from '../config/run.ts';
 import { familyOf } from '../families/families.ts';
 import { type Interval, wilson } from '../metrics/intervals.ts';
-import type { Check, Point, Progress, RunReport, Stage, Verdict } from './contents.ts';
+import type { LossCorrelation, Point, RunReport, SampleCheck, Stage, Verdict } from './contents.ts';
 import { type History, type Mark, mainStage, validationOf } from './history.ts';
 
 /** What the marks in a log stand for. */
@@ -113,7 +113,7 @@ export function hasFailed({ verdict }: Pick<RunReport, 'verdict'>): boolean {
 }
 
 /** Rank correlation of each loss of the last stage with KID, over the checks. */
-export function progressOf(stages: readonly Stage[], checks: readonly Check[]): Progress[] {
+export function progressOf(stages: readonly Stage[], checks: readonly SampleCheck[]): LossCorrelation[] {
   return lossesOf(mainStage(stages)).flatMap(([loss, points]) => {
     const pairs = checks.flatMap(({ step, kid }) => {
       const value = points.findLast(point => point.step <= step && point.value !== null)?.value ?? null;

@@ -5,6 +5,7 @@ import type { Painter } from '../families/painter.ts';
 import type { Completion } from '../families/queue.ts';
 import { decodeImage } from '../image/decode.ts';
 import type { Picture } from '../image/images.ts';
+import { keptPatches } from '../image/kept-patches.ts';
 
 export interface CompletionFlags {
   readonly image?: string;
@@ -45,18 +46,4 @@ async function readImage(path: string, size: number): Promise<Picture> {
   } catch (error) {
     throw new UserError('sample', `${path} is no readable image (${firstLine(error)})`);
   }
-}
-
-/** A patch is painted anew where the mask is mostly white, and kept where it is mostly black. */
-function keptPatches({ data, width: size }: Picture, side: number): boolean[] {
-  const patch = size / side;
-  return Array.from({ length: side * side }, (_, i) => {
-    const left = (i % side) * patch;
-    const top = Math.floor(i / side) * patch;
-    let sum = 0;
-    for (let y = top; y < top + patch; y++) {
-      for (let x = left; x < left + patch; x++) sum += data[(y * size + x) * 3];
-    }
-    return sum / (patch * patch) < 128;
-  });
 }

@@ -7,6 +7,7 @@
 import { existsSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
+import * as tf from '@tensorflow/tfjs-core';
 import { UserError } from '../core/errors.ts';
 import { readRun } from '../families/config.ts';
 import { familyOf } from '../families/families.ts';
@@ -16,7 +17,8 @@ import { readSafetensors, writeSafetensors } from '../io/files.ts';
 import { readJsonLines } from '../io/jsonlines.ts';
 import { chooseWeights, runPaths, type WeightKind, weightKinds } from '../io/runfolder.ts';
 import { type TensorData, toBfloat16, toFloat32 } from '../io/safetensors.ts';
-import { openPainter } from './open-painter.ts';
+import { startBackend } from '../kernels/start.ts';
+import { loadPainter } from './open-painter.ts';
 
 export interface ExportRequest {
   readonly run: string;
@@ -57,8 +59,9 @@ export async function exportRun(request: ExportRequest): Promise<Exported> {
     ...[to.captions, to.patch, to.text, to.metrics],
     ...(credits === undefined ? [] : [join(out, ATTRIBUTION)]),
   ]);
-  // Only what can be painted with is worth exporting.
-  const painter = await openPainter(run, { weights });
+  // Only what can be painted with is worth exporting. Nothing is computed: any backend does, and one that is active stays.
+  const start = async () => tf.getBackend() || startBackend('cpu');
+  const painter = await loadPainter(run, { weights, start });
   const { step } = painter;
   painter.dispose();
 

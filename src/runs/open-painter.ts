@@ -5,7 +5,7 @@ import { readRun } from '../families/config.ts';
 import { familyOf } from '../families/families.ts';
 import type { Making } from '../families/family.ts';
 import type { Painter } from '../families/painter.ts';
-import { companionsOf, loadParts, partFiles } from '../families/parts.ts';
+import { companionsOf, disposeParts, loadParts, partFiles } from '../families/parts.ts';
 import { readSafetensors } from '../io/files.ts';
 import { chooseWeights, expectTrained, expectTrainedWith, runPaths, type WeightKind } from '../io/runfolder.ts';
 import { startBackend } from '../kernels/start.ts';
@@ -31,17 +31,35 @@ export interface OpenOptions {
  * @throws UserError if something of it is missing, or a part of it is not the one that it was trained with
  */
 export async function openPainter(run: string, options: OpenOptions = {}): Promise<Painter> {
-  const { backend = 'auto', precision = 'auto', threads } = options;
+  const { backend = 'auto', precision = 'auto', threads, weights } = options;
+  return loadPainter(run, { weights, start: () => startBackend(backend, { precision, threads }) });
+}
+
+/** As `openPainter`. @param options.start starts a backend, once all files are known to be there */
+export async function loadPainter(
+  run: string,
+  options: { readonly weights?: WeightKind; readonly start: () => Promise<unknown> },
+): Promise<Painter> {
   const config = await readRun(run, 'load');
   const family = familyOf(config.family);
   const paths = runPaths(run);
   const path = paths.weights[chooseWeights(run, options.weights)];
   expectTrained(run, [...partFiles(family.stages, paths), [path, family.name]]);
-  await startBackend(backend, { precision, threads });
+  await options.start();
   const { tensors, metadata } = await readSafetensors(path);
   await expectTrainedWith(path, companionsOf(family.stages, paths, metadata));
-  const parts = (await loadParts(family.stages, config, paths)) as Making['parts']; // those of its stages are there
-  const model = await family.create({ config, folder: run, parts, random: null, step: Number(metadata.step ?? 0) });
-  model.load(namedValues(tensors), path);
-  return model.painter;
+  const loaded = await loadParts(family.stages, config, paths);
+  const parts = loaded as Making['parts']; // those of its stages are there
+  const making: Making = { config, folder: run, parts, random: null, step: Number(metadata.step ?? 0) };
+  const model = await family.create(making).catch(error => {
+    disposeParts(loaded);
+    throw error;
+  });
+  try {
+    model.load(namedValues(tensors), path);
+    return model.painter;
+  } catch (error) {
+    model.painter.dispose(); // and the parts with it
+    throw error;
+  }
 }

@@ -6,7 +6,7 @@ import { openDataset } from '../../data/open.ts';
 import { reconstructPictures } from '../../tokenizer/codec.ts';
 import { firstLine, UserError } from '../core/errors.ts';
 import { decodeImage } from '../image/decode.ts';
-import type { Picture } from '../image/images.ts';
+import { type Picture, spreadPlaces } from '../image/images.ts';
 import { encodePng } from '../image/png.ts';
 import { writeAtomic } from '../io/atomic.ts';
 import { mean } from '../metrics/intervals.ts';
@@ -66,11 +66,7 @@ async function readPictures({ inputs, numImages }: ReconstructRequest, size: num
       continue;
     }
     const { items } = await openDataset(input);
-    const count = Math.min(numImages, items.length);
-    for (let i = 0; i < count; i++) {
-      const item = items[Math.floor((i * items.length) / count)];
-      await add(await item.read(), item.id);
-    }
+    for (const i of spreadPlaces(items.length, numImages)) await add(await items[i].read(), items[i].id);
   }
   return pictures;
 }

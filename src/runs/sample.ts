@@ -14,7 +14,7 @@ import type { Painter } from '../families/painter.ts';
 import type { Completion } from '../families/queue.ts';
 import type { SamplingOptions } from '../families/transformer/generate.ts';
 import type { Picture } from '../image/images.ts';
-import { NearestImages } from '../image/nearest.ts';
+import { NEAREST_SIDE, NearestImages } from '../image/nearest.ts';
 import { encodePng } from '../image/png.ts';
 import { type Cell, drawSheet } from '../image/sheet.ts';
 import { writeAtomic } from '../io/atomic.ts';
@@ -107,9 +107,6 @@ function checkFamilyFlags(request: Chosen, config: RunConfig): void {
     'leave the flag out, or paint with a run of another family',
   );
 }
-
-/** Side that images are reduced to before they are compared. */
-const COMPARED = 64;
 
 /** Something that was written. */
 export interface Written {
@@ -286,7 +283,7 @@ interface TrainingImages {
 /** Every training image, small, to find the one that a sample is nearest to. */
 async function trainingImages(session: Session, data: string, config: ImagesConfig): Promise<TrainingImages> {
   const { training } = splitDataset(await openDataset(data, { check: false }), config);
-  const size = Math.min(COMPARED, config.imageSize);
+  const size = Math.min(NEAREST_SIDE, config.imageSize);
   session.reporter.stage('training images', { unit: 'images' });
   const { images, items } = await decodeAll(training, {
     size,

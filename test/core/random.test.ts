@@ -62,6 +62,18 @@ function philoxBigInt(counter: number[], key0: number, key1: number): number[] {
   return [c0, c1, c2, c3].map(Number);
 }
 
+test('what is out of range is refused, not turned into something else', () => {
+  for (const seed of [-1, 1.5, 2 ** 32, Number.NaN]) {
+    expect(() => new Random(seed)).toThrow(`Random: seed: expected a whole number from 0 to 4294967295, got ${seed}`);
+  }
+  expect(() => new Random(0, -1)).toThrow('Random: stream: expected');
+  expect(() => Random.from({ seed: 0, stream: 0, counter: 0.5 })).toThrow('Random: counter: expected');
+  for (const n of [0, -1, 1.5, 2 ** 32 + 1]) {
+    expect(() => new Random(0).integer(n)).toThrow(`Random.integer: expected a whole number from 1 to 4294967296`);
+  }
+  expect(new Random(0).integer(1)).toBe(0);
+});
+
 describe('a stream', () => {
   test('is the blocks of its counter, word by word', () => {
     const random = new Random(7, 9);

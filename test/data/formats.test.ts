@@ -7,6 +7,7 @@ import sharp from 'sharp';
 import { pack } from 'tar-stream';
 import { describe, expect, test } from 'vitest';
 import { splitOf } from '../../data/dataset.ts';
+import { defineFormat, removeFormat } from '../../data/formats/formats.ts';
 import { RowGroups } from '../../data/formats/parquet.ts';
 import { contactSheet, formatInspection, inspectDataset } from '../../data/inspect.ts';
 import { openDataset } from '../../data/open.ts';
@@ -113,6 +114,37 @@ describe('images with text files', () => {
       'format: expected auto, metadata, parquet, webdataset, coco, images, got zip',
     );
   });
+});
+
+test('a format that breaks its contract loses the item at fault, not its namesake', async () => {
+  const [good, bad] = [await plain('red'), Buffer.from('none')];
+  const item = (id: string, captions: readonly string[], bytes: Uint8Array) => ({
+    ...{ id, captions },
+    read: async () => bytes,
+  });
+  const items = [
+    item('twice', ['the first'], good),
+    item('twice', ['the second'], good),
+    item('corrupt', ['its image'], bad),
+    item('mute', [], good),
+    item('empty', ['a word', ' '], good),
+  ];
+  defineFormat({ name: 'careless', layout: 'x', recognise: () => true, read: async () => ({ items, problems: [] }) });
+  try {
+    const dataset = await openDataset(await folder({ x: 'x' }), { format: 'careless' });
+    expect(dataset.items.map(({ captions }) => captions)).toEqual([['the first']]);
+    expect(dataset.problems).toEqual([
+      { id: 'corrupt', what: expect.stringContaining('corrupt image') },
+      { id: 'empty', what: 'caption 2 of 2 is empty' },
+      { id: 'mute', what: 'no caption' },
+      { id: 'twice', what: 'another item has this id' },
+    ]);
+    // The corrupt one of two namesakes is left out alone.
+    items.splice(0, items.length, item('a', ['whole'], good), item('b', ['its image'], bad));
+    expect((await openDataset(await folder({ x: 'x' }), { format: 'careless' })).items).toHaveLength(1);
+  } finally {
+    removeFormat('careless');
+  }
 });
 
 describe('metadata files', () => {

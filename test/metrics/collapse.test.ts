@@ -6,10 +6,10 @@ import {
   type Collapse,
   checkFloor,
   checkSamples,
-  judge,
   meanDistance,
   type SampleCheck,
   unchecked,
+  verdictOf,
 } from '../../src/metrics/collapse.ts';
 import { type Matrix, matrix, takeRows } from '../../src/metrics/matrix.ts';
 
@@ -24,14 +24,14 @@ function verdicts(...checks: readonly (SampleCheck | 'nonfinite')[]): (Collapse 
   let state = unchecked;
   return checks.map(check => {
     state = afterCheck(state, check, floor);
-    return judge(state);
+    return verdictOf(state);
   });
 }
 
 describe('the rules of collapse', () => {
   test('a run that paints well is not collapsed, nor one that was never checked', () => {
     expect(verdicts(well, well, well, well)).toEqual([undefined, undefined, undefined, undefined]);
-    expect(judge(unchecked)).toBeUndefined();
+    expect(verdictOf(unchecked)).toBeUndefined();
   });
 
   test('coverage below a tenth counts at the third check in a row, and no longer when it recovers', () => {
@@ -90,7 +90,7 @@ describe('a check of samples', () => {
     expect(Math.abs(check.kid)).toBeLessThan(2 * measured.kid + 0.02);
     expect(check.coverage).toBeGreaterThan(0.8);
     expect(check.spread).toBeCloseTo(1, 1);
-    expect(judge(afterCheck(unchecked, check, measured))).toBeUndefined();
+    expect(verdictOf(afterCheck(unchecked, check, measured))).toBeUndefined();
   });
 
   test('of one picture with a little noise finds collapse', () => {
@@ -102,7 +102,7 @@ describe('a check of samples', () => {
     expect(check.spread).toBeLessThan(0.02);
     let state = unchecked;
     for (let i = 0; i < 3; i++) state = afterCheck(state, check, measured);
-    expect(judge(state)).toBe('coverage');
+    expect(verdictOf(state)).toBe('coverage');
   });
 
   test('distances are means over pairs', () => {

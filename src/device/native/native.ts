@@ -43,6 +43,7 @@ export class NativeBackend extends cpu.MathBackendCPU implements Device {
   readonly lossScaling = false;
   readonly decidesSteps = false;
   readonly readsWait = false;
+  readonly rowsApart = true;
   readonly instructionSet: InstructionSet;
   readonly memoryPool: MemoryPool;
   /** Operands of matrix products; sums, norms, softmax and parameters stay fp32. */

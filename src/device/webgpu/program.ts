@@ -54,7 +54,7 @@ export function write(name: string, tensor: TensorInfo, element?: string): Bindi
   return { name, tensor, access: 'write', element };
 }
 
-/** A tensor that is overwritten: nobody else may hold its data (kernels/own.ts). */
+/** A tensor that is overwritten: nobody else may hold its data (kernels/ownership.ts). */
 export function update(name: string, tensor: TensorInfo, element?: string): Binding {
   return { name, tensor, access: 'update', element };
 }

@@ -37,6 +37,7 @@ export class GpuBackend extends webgpu.WebGPUBackend implements Device {
   readonly name = 'webgpu';
   readonly decidesSteps = true;
   readonly readsWait = true;
+  readonly rowsApart = false;
   readonly summary: AdapterSummary;
   /** Operands of matrix products; sums, norms, softmax and parameters stay fp32. */
   precision: 'fp32' | 'f16' = 'fp32';

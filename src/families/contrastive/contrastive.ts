@@ -63,7 +63,7 @@ class TextLayer {
 
   constructor(parameters: Parameters, { width, heads, layers }: TextConfig) {
     const inner = innerWidth(width);
-    // As in dalle.ts: the residual stream adds up 2 * layers branches, each starts that much smaller.
+    // As in transformer/layer.ts: the residual stream adds up 2 * layers branches, each starts that much smaller.
     const branch = (inputs: number) => ({ bias: false, deviation: 1 / Math.sqrt(2 * layers * inputs) });
     this.heads = heads;
     this.norm1 = new Norm(parameters.scope('norm1'), width, 'rms');

@@ -35,8 +35,8 @@ export class Gan {
   private readonly generator: Generator;
   private readonly discriminator: Discriminator;
   private readonly caption: Linear;
-  private readonly judgeWeight: Variable; // [FEATURES, textDim]
-  private readonly judgeBias: Variable; // [FEATURES]
+  private readonly captionWeight: Variable; // [FEATURES, textDim]
+  private readonly captionBias: Variable; // [FEATURES]
 
   /** @throws UserError if the image size is not 4 times a power of two */
   constructor(config: GanConfig, shape: GanShape, random: Random, kind: GanKind) {
@@ -54,8 +54,8 @@ export class Gan {
     this.generator = kind === 'dcgan' ? new DcganGenerator(own, inputs, sizes) : new R3ganGenerator(own, inputs, sizes);
     this.discriminator =
       kind === 'dcgan' ? new DcganDiscriminator(others, sizes) : new R3ganDiscriminator(others, sizes);
-    this.judgeWeight = others.normal('caption.weight', [FEATURES, textDim], 1 / Math.sqrt(textDim));
-    this.judgeBias = others.normal('caption.bias', [FEATURES], 1);
+    this.captionWeight = others.normal('caption.weight', [FEATURES, textDim], 1 / Math.sqrt(textDim));
+    this.captionBias = others.normal('caption.bias', [FEATURES], 1);
   }
 
   /**
@@ -103,14 +103,14 @@ export class Gan {
   }
 
   /** How real images are with these captions. @param features [B, FEATURES]; @param text [B, textDim]; @returns [B] */
-  judge(features: Dual, text: Tensor): Dual {
-    const wanted = linear(text, this.judgeWeight, { bias: this.judgeBias }); // [B, FEATURES]
+  logitsOf(features: Dual, text: Tensor): Dual {
+    const wanted = linear(text, this.captionWeight, { bias: this.captionBias }); // [B, FEATURES]
     return linearMap(features, x => tf.mul(tf.sum(tf.mul(x, wanted), 1), 1 / Math.sqrt(FEATURES)));
   }
 
   /** Logits. @param images [B, S, S, 3]; @param text [B, textDim]; @returns [B], owned by the caller */
   discriminate(images: Tensor, text: Tensor): Tensor {
-    return tf.tidy(() => this.judge(this.features(dual(images)), text).value);
+    return tf.tidy(() => this.logitsOf(this.features(dual(images)), text).value);
   }
 
   /** One player's parameters. */

@@ -1,6 +1,7 @@
 /** @file A GAN as a model of its family: what paints (the generator, in one pass), what trains, which weights painting needs. */
 import * as tf from '@tensorflow/tfjs-core';
 import { Random } from '../../core/random.ts';
+import { activeDevice } from '../../device/device.ts';
 import type { Making, Model } from '../family.ts';
 import { featuredData, MOST_AT_ONCE, type Technique, WholeImagePainter } from '../wholeimage.ts';
 import { Gan, type GanKind } from './gan.ts';
@@ -41,19 +42,18 @@ class GanTechnique implements Technique {
   async paint(text: Float32Array, randoms: readonly Random[]): Promise<tf.Tensor> {
     const { latent } = this.gan.config;
     const n = randoms.length;
-    // A linear layer sums in another order where it has few rows: without the same number always, an image would differ
-    // in its last bit by how many are painted beside it.
-    const z = new Float32Array(MOST_AT_ONCE * latent);
-    const captions = new Float32Array((MOST_AT_ONCE * text.length) / n);
+    // Where the bits of a row depend on how many there are, it is always the same number: an image must not differ in its
+    // last bit by how many are painted beside it.
+    const rows = activeDevice().rowsApart ? n : MOST_AT_ONCE;
+    const textDim = text.length / n;
+    const z = new Float32Array(rows * latent);
+    const captions = new Float32Array(rows * textDim);
     captions.set(text);
     randoms.forEach((random, i) => {
       z.set(random.normals(latent), i * latent);
     });
     return tf.tidy(() => {
-      const all = this.gan.generate(
-        tf.tensor2d(z, [MOST_AT_ONCE, latent]),
-        tf.tensor2d(captions, [MOST_AT_ONCE, text.length / n]),
-      );
+      const all = this.gan.generate(tf.tensor2d(z, [rows, latent]), tf.tensor2d(captions, [rows, textDim]));
       return tf.slice(all, [0, 0, 0, 0], [n, -1, -1, -1]);
     });
   }

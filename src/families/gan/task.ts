@@ -163,7 +163,7 @@ export class GanTask implements Task {
     const { gan } = this;
     const { loss: kind, mismatch } = gan.config;
     const realFeatures = gan.features(augment(dual(game.real.images, game.real.v), game.real.draws));
-    const real = gan.judge(realFeatures, condition);
+    const real = gan.logitsOf(realFeatures, condition);
     const fake = this.logits(dual(game.fake.images, game.fake.v), condition, game.fake.draws);
     const parts = [tf.mean(discriminatorTerms(kind, real.value, fake.value))];
     const metrics: Record<string, Tensor> = {
@@ -173,7 +173,7 @@ export class GanTask implements Task {
     };
     if (mismatch > 0) {
       const { other, weights } = this.exchanged(round);
-      const mismatched = gan.judge(dual(realFeatures.value), other).value;
+      const mismatched = gan.logitsOf(dual(realFeatures.value), other).value;
       metrics.mismatch = tf.sum(tf.mul(mismatchTerms(kind, real.value, mismatched), weights));
       parts.push(tf.mul(metrics.mismatch, mismatch));
     }
@@ -188,7 +188,7 @@ export class GanTask implements Task {
   }
 
   private logits(images: Dual, condition: Tensor, draws: AugmentDraws): Dual {
-    return this.gan.judge(this.gan.features(augment(images, draws)), condition);
+    return this.gan.logitsOf(this.gan.features(augment(images, draws)), condition);
   }
 
   /** The images, and the gradient of D by them where it has a weight. */
@@ -213,8 +213,8 @@ export class GanTask implements Task {
     const weights = Float32Array.from({ length: B }, (_, b) => {
       const [own, next] = [rowOf(b), rowOf(b + 1)];
       other.set(next, b * textDim);
-      const told = (row: Float32Array) => row.some(x => x !== 0);
-      return told(own) && told(next) && own.some((x, i) => x !== next[i]) ? 1 : 0;
+      const hasCaption = (row: Float32Array) => row.some(x => x !== 0);
+      return hasCaption(own) && hasCaption(next) && own.some((x, i) => x !== next[i]) ? 1 : 0;
     });
     const count = weights.reduce((sum, x) => sum + x, 0);
     const shares = weights.map(x => x / Math.max(1, count));

@@ -1,39 +1,34 @@
 /**
  * @file The model: a decoder-only transformer over one sequence of caption and image codes (Ramesh et al. 2021, "Zero-shot
- * text-to-image generation", sections 2.2 and B). Everything from ids to logits and loss is in this file.
+ * text-to-image generation", sections 2.2 and B). From ids to logits and loss; the layers between are in layer.ts.
  *
  * Input positions are [start, caption 0 .. L-1, code 0 .. N-2], L + N in all; position p predicts the next one. The first
  * L outputs are caption ids, the last N image codes, and each kind has a head of its own: exact, because no position
- * ever has to choose between a word and a code, and cheaper. A caption shorter than L ends in pads, one learned id a
+ * ever has to choose between a word and a code, and cheaper. An image has N codes, each one of K. A caption shorter than L ends in pads, one learned id a
  * position; only its first pad is something to predict (where the caption ends).
- *
- * This is the layer that trains. Painting reads one position at a time and costs what reading the weights costs, so there
- * the same layer is written twice more, fused: native/decode.cc and src/kernels/decode/webgpu.ts. Who changes a layer
- * changes all three; test/families/transformer/decoder.test.ts and gpudecoder.test.ts hold them together, and
- * plain-dalle.ts beside them is the layer once more, slowly, for all three to equal.
  */
 import type { Tensor, Variable } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { Random } from '../../core/random.ts';
-import { dropout, dropoutAdd, gelu, swiglu } from '../../kernels/activation/activation.ts';
-import { attention, attentionCached, createKvCache, type KvCache } from '../../kernels/attention/attention.ts';
+import { dropout } from '../../kernels/activation/activation.ts';
+import { createKvCache, type KvCache } from '../../kernels/attention/attention.ts';
 import { type AttentionMask, Mask } from '../../kernels/attention/mask.ts';
-import type { DecoderLayer, DecoderNetwork } from '../../kernels/decode/network.ts';
+import type { DecoderNetwork } from '../../kernels/decode/network.ts';
 import { embedding } from '../../kernels/embedding/embedding.ts';
 import { linearCrossEntropy } from '../../kernels/headloss/headloss.ts';
-import { splitHeads } from '../../kernels/rope/rope.ts';
 import { layerMasks } from '../../nn/layer-masks.ts';
 import { Linear, Norm } from '../../nn/layers.ts';
 import { sequenceLength } from '../../nn/masks.ts';
 import { Parameters } from '../../nn/module.ts';
 import { type RotaryTables, rotaryTables } from '../../nn/rotary.ts';
 import type { ModelConfig } from './config.ts';
+import { Layer, type Noise, nextSite } from './layer.ts';
 
 /** What the model must know of its two tokenizers. */
 export interface Vocabulary {
   /** Caption ids without the pads, which follow them: position i's pad is `caption + i`. */
   readonly caption: number;
-  /** Image codes. */
+  /** K, the entries of the codebook. */
   readonly image: number;
   /** Codes along each side of the image. */
   readonly grid: number;
@@ -60,120 +55,6 @@ interface Targets {
   readonly count: number;
 }
 
-/** Dropout of one training step: every site of the network draws from a stream of its own. */
-interface Noise {
-  readonly rate: number;
-  readonly seed: number;
-  stream: number;
-}
-
-class Attention {
-  readonly qkv: Linear;
-  readonly output: Linear;
-  readonly qGain: Variable | undefined;
-  readonly kGain: Variable | undefined;
-  private readonly heads: number;
-
-  constructor(parameters: Parameters, config: ModelConfig) {
-    const { width, heads, layers } = config;
-    this.heads = heads;
-    this.qkv = new Linear(parameters.scope('qkv'), width, 3 * width, { bias: false });
-    // The residual stream adds up 2 * layers branches (Radford et al. 2019): each starts that much smaller.
-    this.output = new Linear(parameters.scope('output'), width, width, {
-      bias: false,
-      deviation: 1 / Math.sqrt(2 * layers * width),
-    });
-    this.qGain = config.qkNorm ? parameters.ones('q_norm.weight', [width / heads]) : undefined;
-    this.kGain = config.qkNorm ? parameters.ones('k_norm.weight', [width / heads]) : undefined;
-  }
-
-  /** @param x [B, T, C]; @returns [B, T, C], before the residual is added */
-  apply(x: Tensor, context: LayerContext, residual?: Tensor): Tensor {
-    const { heads, qGain, kGain } = this;
-    const { offset, rotary, mask, cache } = context;
-    const qkv = this.qkv.apply(x); // [B, T, 3C]
-    const [q, k, v] = splitHeads(qkv, { heads, offset, qGain, kGain, cos: rotary?.cos, sin: rotary?.sin }); // [B, H, T, D]
-    const mixed = cache === undefined ? attention(q, k, v, { mask }) : attentionCached(q, k, v, { mask, cache });
-    return this.output.apply(mixed, { residual }); // [B, T, C]
-  }
-}
-
-class Mlp {
-  readonly up: Linear;
-  readonly down: Linear;
-  private readonly gated: boolean;
-
-  constructor(parameters: Parameters, config: ModelConfig) {
-    const { width, layers } = config;
-    this.gated = config.mlp === 'swiglu';
-    const inner = config.mlpWidth ?? (this.gated ? Math.max(1, Math.round((width * 8) / 3 / 32)) * 32 : 4 * width);
-    this.up = new Linear(parameters.scope('up'), width, this.gated ? 2 * inner : inner, { bias: false });
-    this.down = new Linear(parameters.scope('down'), inner, width, {
-      bias: false,
-      deviation: 1 / Math.sqrt(2 * layers * inner),
-    });
-  }
-
-  apply(x: Tensor, residual?: Tensor): Tensor {
-    const inner = this.gated ? swiglu(this.up.apply(x)) : gelu(this.up.apply(x)); // [B, T, inner]
-    return this.down.apply(inner, { residual }); // [B, T, C]
-  }
-}
-
-interface LayerContext {
-  /** Position of the first row in the whole sequence. */
-  readonly offset: number;
-  readonly rotary: RotaryTables | undefined;
-  readonly mask: AttentionMask;
-  readonly cache?: KvCache;
-  readonly noise?: Noise;
-}
-
-class Layer {
-  private readonly norm1: Norm;
-  private readonly attention: Attention;
-  private readonly norm2: Norm;
-  private readonly mlp: Mlp;
-
-  constructor(parameters: Parameters, config: ModelConfig) {
-    this.norm1 = new Norm(parameters.scope('norm1'), config.width, config.norm);
-    this.attention = new Attention(parameters.scope('attention'), config);
-    this.norm2 = new Norm(parameters.scope('norm2'), config.width, config.norm);
-    this.mlp = new Mlp(parameters.scope('mlp'), config);
-  }
-
-  /** The parameters by the names that the fused decoder knows. */
-  weights(): Omit<DecoderLayer, 'mask'> {
-    const { norm1, norm2, attention, mlp } = this;
-    return {
-      norm1: norm1.weight,
-      bias1: norm1.bias,
-      qkv: attention.qkv.weight,
-      qGain: attention.qGain,
-      kGain: attention.kGain,
-      output: attention.output.weight,
-      norm2: norm2.weight,
-      bias2: norm2.bias,
-      up: mlp.up.weight,
-      down: mlp.down.weight,
-    };
-  }
-
-  apply(x: Tensor, context: LayerContext): Tensor {
-    const { noise } = context;
-    if (noise === undefined) {
-      const y = this.attention.apply(this.norm1.apply(x), context, x);
-      return this.mlp.apply(this.norm2.apply(y), y);
-    }
-    const y = dropoutAdd(this.attention.apply(this.norm1.apply(x), context), x, nextSite(noise));
-    return dropoutAdd(this.mlp.apply(this.norm2.apply(y)), y, nextSite(noise));
-  }
-}
-
-function nextSite(noise: Noise): { rate: number; seed: number; stream: number } {
-  return { rate: noise.rate, seed: noise.seed, stream: noise.stream++ };
-}
-
 /** DALL·E: caption ids and image codes to logits and loss. */
 export class Dalle {
   readonly config: ModelConfig;
@@ -181,7 +62,7 @@ export class Dalle {
   readonly parameters: Parameters;
   private readonly start: Variable; // [C]
   private readonly captionTable: Variable; // [caption ids + L pads, C]
-  private readonly imageTable: Variable; // [codes, C]
+  private readonly imageTable: Variable; // [K, C]
   private readonly positions: { caption: Variable; row: Variable; column: Variable } | undefined;
   private readonly layers: readonly Layer[];
   private readonly masks: readonly AttentionMask[];
@@ -232,7 +113,7 @@ export class Dalle {
     return sequenceLength({ captionLength: this.config.captionLength, grid: this.vocabulary.grid });
   }
 
-  /** Codes of an image: grid * grid. */
+  /** N, the codes of an image: grid * grid. */
   get codes(): number {
     return this.vocabulary.grid ** 2;
   }
@@ -364,7 +245,7 @@ export class Dalle {
     };
   }
 
-  /** The tables that a code's vector is the sum of: by code [codes, C], and by row and column of the grid [grid, C]. */
+  /** The tables that a code's vector is the sum of: by code [K, C], and by row and column of the grid [grid, C]. */
   codeTables(): { readonly image: Tensor; readonly row?: Tensor; readonly column?: Tensor } {
     return { image: this.imageTable, row: this.positions?.row, column: this.positions?.column };
   }
@@ -378,7 +259,7 @@ export class Dalle {
   /**
    * Reads the start token, the captions and the codes known so far, and fills the caches.
    * @param captions [B, L] int32; @param codes [B, n] int32, 0 <= n < N
-   * @returns logits of code n, [B, codes]
+   * @returns logits of code n, [B, K]
    */
   prefill(captions: Tensor, codes: Tensor, caches: readonly KvCache[]): Tensor {
     return tf.tidy(() => this.lastLogits(this.hidden(this.embed(captions, codes), 0, caches)));
@@ -386,7 +267,7 @@ export class Dalle {
 
   /**
    * Reads codes `first`, `first + 1`, ... after what the caches hold.
-   * @param codes [B, n] int32, n >= 1; @returns logits of code first + n, [B, codes]
+   * @param codes [B, n] int32, n >= 1; @returns logits of code first + n, [B, K]
    */
   step(codes: Tensor, first: number, caches: readonly KvCache[]): Tensor {
     return tf.tidy(() => {
@@ -398,12 +279,12 @@ export class Dalle {
   private lastLogits(hidden: Tensor): Tensor {
     const [B, n, C] = hidden.shape;
     const last = n === 1 ? hidden : tf.slice(hidden, [0, n - 1, 0], [B, 1, C]);
-    return this.imageHead.apply(tf.reshape(last, [B, C])); // [B, codes]
+    return this.imageHead.apply(tf.reshape(last, [B, C])); // [B, K]
   }
 
   /**
    * Logits of every code without a cache, for tests and for scoring.
-   * @param captions [B, L] int32; @param codes [B, N] int32; @returns [B, N, codes]
+   * @param captions [B, L] int32; @param codes [B, N] int32; @returns [B, N, K]
    */
   logits(captions: Tensor, codes: Tensor): Tensor {
     return tf.tidy(() => {

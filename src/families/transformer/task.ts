@@ -4,6 +4,7 @@
  */
 import { balancedWeights, Epochs } from '../../../data/epochs.ts';
 import { Random } from '../../core/random.ts';
+import { spreadPlaces } from '../../image/images.ts';
 import type { CodeSet } from '../../io/codes.ts';
 import type { Parameters } from '../../nn/module.ts';
 import type { Losses, Metrics, Task } from '../../training/loop.ts';
@@ -154,14 +155,14 @@ export class DalleTask implements Task {
   async evaluate(): Promise<Metrics & { readonly loss: number }> {
     const { set, captions } = this.heldOut;
     const { batchSize, accumulate, imageSize, evaluateAtMost = 512 } = this.options;
-    const count = Math.min(set.ids.length, evaluateAtMost);
-    const spread = (i: number) => Math.floor((i * set.ids.length) / count); // data often lies sorted
+    const places = spreadPlaces(set.ids.length, evaluateAtMost); // data often lies sorted
+    const count = places.length;
     const size = Math.max(1, batchSize / accumulate);
     // Nothing held out is no measurement, and never the best.
     let caption = count === 0 ? Number.NaN : 0;
     let image = caption;
     for (let first = 0; first < count; first += size) {
-      const items = Array.from({ length: Math.min(size, count - first) }, (_, i) => spread(first + i));
+      const items = places.slice(first, first + size);
       const batch = this.collate(
         set,
         items.map(item => ({ item, crop: 0, ids: this.encode(captions[item][0], 0) })),

@@ -4,7 +4,7 @@
  * are halved once, as are keys and values, because a step costs what reading them costs. What rows read before `select`
  * is kept once for all of them: [captions] instead of [images] times the caption's keys and values.
  *
- * The layer is written three times: as operations in src/families/transformer/dalle.ts, which trains; in native/decode.cc;
+ * The layer is written three times: as operations in src/families/transformer/layer.ts, which trains; in native/decode.cc;
  * and here, because a dispatch for each operation would cost more than its work on a single position. The test that holds
  * it to the model's own operations is test/families/transformer/gpudecoder.test.ts.
  */

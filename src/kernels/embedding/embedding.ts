@@ -60,8 +60,8 @@ defineBuiltInKernel({
     let sum: Tensor = tf.zeros([V as number, C]);
     for (let begin = 0; begin < N; begin += CHUNK) {
       const size = Math.min(CHUNK, N - begin);
-      const some = tf.expandDims(tf.slice(ids, [begin], [size]), 1);
-      const ones = tf.cast(tf.equal(some, tf.range(0, V as number, 1, 'int32')), 'float32'); // [size, V]
+      const part = tf.expandDims(tf.slice(ids, [begin], [size]), 1);
+      const ones = tf.cast(tf.equal(part, tf.range(0, V as number, 1, 'int32')), 'float32'); // [size, V]
       sum = tf.add(sum, tf.matMul(ones, tf.slice(dy, [begin, 0], [size, C]), true, false));
     }
     return [sum];

@@ -15,12 +15,12 @@ import { NearestImages } from '../../image/nearest.ts';
 import { encodePng } from '../../image/png.ts';
 import type { WeightKind } from '../../io/runfolder.ts';
 import { measureMemorisation } from '../../metrics/memorisation.ts';
-import type { Embedded, NearestTraining, RunReport, SampleGrid } from '../../report/contents.ts';
+import type { Embedded, NearestTraining, RunReport, SampleSheet } from '../../report/contents.ts';
 import { openPainter, type Painter } from '../open-painter.ts';
 import { splitDataset } from '../run-images.ts';
 import { type EngineFlags, type Session, unlessStopped } from '../session.ts';
 
-/** Rows of the grid of samples, where no captions are given. */
+/** Rows of the sheet of samples, where no captions are given. */
 const ROWS = 12;
 /** Most held-out images whose distance to training images is measured. */
 const HELD_OUT = 256;
@@ -99,7 +99,7 @@ export async function paintRuns(
     readonly captions: readonly string[] | undefined;
     readonly data: ComparisonData | undefined;
   },
-): Promise<{ readonly painted: ReadonlyMap<string, PaintedRun>; readonly grid: SampleGrid | null }> {
+): Promise<{ readonly painted: ReadonlyMap<string, PaintedRun>; readonly grid: SampleSheet | null }> {
   const { captions: given, data } = wanted;
   const runs = wanted.runs.filter(({ trained }) => trained);
   const shown = given === undefined ? evenly(data?.heldOut ?? [], ROWS) : [];

@@ -10,7 +10,7 @@ import { reconstructPictures } from '../../../tokenizer/codec.ts';
 import type { RunConfig } from '../../config/run.ts';
 import { UserError } from '../../core/errors.ts';
 import { Random } from '../../core/random.ts';
-import { NearestImages } from '../../image/nearest.ts';
+import { NEAREST_SIDE, NearestImages } from '../../image/nearest.ts';
 import type { Captioned, Evidence } from '../../metrics/define.ts';
 import type { Painter } from '../open-painter.ts';
 import { splitDataset } from '../run-images.ts';
@@ -29,9 +29,6 @@ export interface RealPictures {
   /** Whether there are such images at all; otherwise they are training images. */
   readonly unseen: boolean;
 }
-
-/** Side that training images are reduced to before they are compared, as `tessera sample --nearest` does. */
-const COMPARED = 64;
 
 /** Reads the real pictures. @throws UserError if there are none */
 export async function readReal(
@@ -71,7 +68,7 @@ export async function readReal(
     const { images, captions } = await read(title, items, size);
     return { captions, pictures: images.pictures() };
   };
-  const small = Math.min(COMPARED, size);
+  const small = Math.min(NEAREST_SIDE, size);
   return {
     heldOut: await captioned('held-out images', drawItems(heldOut, request.numImages, 'held-out')),
     reference: await captioned('training images', drawItems(training, request.reference, 'reference')),

@@ -22,7 +22,7 @@ import { type RunPaths, runPaths } from '../../io/runfolder.ts';
 import type { ImageStream } from '../../training/captioned.ts';
 import { type LoopConfig, savedStep, type Watcher } from '../../training/loop.ts';
 import { cropsOf, fitsMemory, type SplitItems, splitDataset } from '../run-images.ts';
-import type { SampleCaptions } from '../sample-grid.ts';
+import type { SampleCaptions } from '../sample-sheet.ts';
 import type { Session } from '../session.ts';
 
 export interface TrainRequest {
@@ -34,7 +34,7 @@ export interface TrainRequest {
   readonly strict?: boolean;
   /** The last stage to do, where not all are: one before the family's model. */
   readonly until?: StageName;
-  /** Captions of the sample grid; by default some of the data's, trained on and held out. */
+  /** Captions of the sample sheet; by default some of the data's, trained on and held out. */
   readonly sampleCaptions?: SampleCaptions;
   /** Called whenever a state of the model is saved, with its weights on disk; its time is not the training's. */
   readonly onSave?: (step: number) => Promise<void>;

@@ -10,7 +10,7 @@ import { writeAtomic } from '../../io/atomic.ts';
 import { readSafetensors, writeSafetensors } from '../../io/files.ts';
 import { expectTrainedWith } from '../../io/runfolder.ts';
 import { asTensors, type Weights } from '../../training/loop.ts';
-import { drawSampleSheet, pickCaptions, type SampleCaptions } from '../sample-grid.ts';
+import { drawSampleSheet, pickCaptions, type SampleCaptions } from '../sample-sheet.ts';
 import type { Job } from './job.ts';
 import { joinCaptions, type Prepared, prepareParts } from './parts.ts';
 import { isStageDone, runStage, type Stage, type Trainee } from './stage.ts';
@@ -121,7 +121,7 @@ function trainingData(job: Job, family: Family, codes: JoinedCodes): TrainingDat
   };
 }
 
-/** Captions of the data for the grid of samples, of items that can be decoded as far as that is known. */
+/** Captions of the data for the sheet of samples, of items that can be decoded as far as that is known. */
 async function sampleCaptions(job: Job, codes: JoinedCodes): Promise<SampleCaptions> {
   if (codes !== undefined) return pickCaptions(codes.training.captions, codes.heldOut.captions);
   const { training } = await job.items();

@@ -17,8 +17,8 @@ import {
   type CollapseState,
   checkFloor,
   checkSamples,
-  judge,
   unchecked,
+  verdictOf,
 } from '../../metrics/collapse.ts';
 import { type Matrix, matrix } from '../../metrics/matrix.ts';
 import { type Metrics, savedStep, type Task } from '../../training/loop.ts';
@@ -152,7 +152,7 @@ class Verdict {
     if (nonfinite !== undefined) this.state = afterCheck(this.state, 'nonfinite', this.floor);
     else if (kid !== undefined) this.state = afterCheck(this.state, { kid, coverage, spread }, this.floor);
     else return undefined;
-    const verdict = judge(this.state) ?? 'none';
+    const verdict = verdictOf(this.state) ?? 'none';
     if (verdict === this.said) return undefined;
     this.said = verdict;
     return verdict;

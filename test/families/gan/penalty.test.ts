@@ -13,7 +13,7 @@ import { kinds, textDim, tinyGan } from './tiny-gan.ts';
 const B = 3;
 
 function judged(gan: Gan, x: tf.Tensor, text: tf.Tensor, draws: AugmentDraws, tangent?: tf.Tensor) {
-  return gan.judge(gan.features(augment(dual(x, tangent), draws)), text);
+  return gan.logitsOf(gan.features(augment(dual(x, tangent), draws)), text);
 }
 
 /** 1/2 mean ||dD/dx||^2 and its gradients by every weight of D, as src/families/gan/task.ts computes them. */

@@ -17,7 +17,7 @@ import { GanTask } from '../../../src/families/gan/task.ts';
 import { Images } from '../../../src/image/images.ts';
 import { valueAndGradients } from '../../../src/kernels/autodiff.ts';
 import { type LoopConfig, type Metrics, train, type Weights } from '../../../src/training/loop.ts';
-import { expectAllclose, normal, onEveryBackend } from '../../support.ts';
+import { expectAllclose, normal, onEveryBackend, useNative } from '../../support.ts';
 import { kinds, textDim, tinyConfig, tinyGan } from './tiny-gan.ts';
 
 const missing = registerNative();
@@ -244,6 +244,26 @@ describe('painting', () => {
       gan.dispose();
     }
   });
+
+  test.skipIf(missing !== undefined)(
+    'on the native backend an image has the same bits however many are painted with it',
+    async () => {
+      for (const precision of (await useNative()).precisions) {
+        await selectBackend('native', { precision });
+        for (const kind of kinds) {
+          const size = 32;
+          const gan = tinyGan(kind, { latent: 16, width: 16 }, size);
+          const [z, text] = [normal([32, 16], 1), normal([32, textDim], 2)];
+          const all = await gan.generate(z, text).data();
+          for (const n of [1, 2, 7, 17]) {
+            const some = await gan.generate(tf.slice(z, [0, 0], [n, 16]), tf.slice(text, [0, 0], [n, textDim])).data();
+            expect([...some], `${kind} ${precision} ${n}`).toEqual([...all.slice(0, n * size * size * 3)]);
+          }
+          gan.dispose();
+        }
+      }
+    },
+  );
 
   test('sizes that cannot be halved down to 4 are refused', () => {
     const make = () => new Gan(tinyConfig(), { imageSize: 24, textDim }, new Random(1), 'dcgan');

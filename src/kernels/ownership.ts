@@ -12,7 +12,7 @@ import { copyWebgpu } from './wgsl/copy.ts';
 const owned = new WeakSet<object>();
 
 /** Copies a variable's memory unless it is its alone. */
-export function ownOnNative(variable: Variable, backend: NativeBackend): void {
+export function takeMemoryOnNative(variable: Variable, backend: NativeBackend): void {
   if (owned.has(variable.dataId) && backend.refCount(variable.dataId) === 1) return;
   const info = backend.output(variable.shape);
   (backend.values(info) as Float32Array).set(backend.values(variable) as Float32Array);
@@ -20,8 +20,8 @@ export function ownOnNative(variable: Variable, backend: NativeBackend): void {
   owned.add(variable.dataId);
 }
 
-/** As `ownOnNative`, on the GPU, whose buffers are copies of the arrays that they were made of, and which has no views. */
-export function ownOnDevice(variable: Variable, backend: GpuBackend): void {
+/** As `takeMemoryOnNative`, on the GPU, whose buffers are copies of the arrays that they were made of, and which has no views. */
+export function takeMemoryOnDevice(variable: Variable, backend: GpuBackend): void {
   if (backend.refCount(variable.dataId) !== 1) replaceMemory(variable, copyWebgpu(variable, backend));
 }
 

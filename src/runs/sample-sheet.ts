@@ -1,6 +1,6 @@
-/** @file The grid of samples that training and the demo leave: captions that were trained on above captions never seen. */
+/** @file The sheet of samples that training and the demo leave: captions that were trained on above captions never seen. */
 
-import type { Picture } from '../image/images.ts';
+import { type Picture, spreadPlaces } from '../image/images.ts';
 import { type Cell, drawSheet } from '../image/sheet.ts';
 import type { Painter } from './open-painter.ts';
 
@@ -9,8 +9,10 @@ export interface SampleCaptions {
   readonly unseen: readonly string[];
 }
 
-/** Always the same draws, so that grids of one training can be compared. */
+/** Always the same draws, so that sheets of one training can be compared. */
 const SEED = 1;
+/** Most captions of each side. */
+const MOST = 12;
 
 /** Paints the captions and lays them out; also returns the pictures, unseen ones interleaved, for a terminal. */
 export async function drawSampleSheet(
@@ -46,12 +48,8 @@ type Captions = readonly (readonly string[])[];
 /** Some captions that were trained on and some that never were, spread over the data. */
 export function pickCaptions(training: Captions, heldOut: Captions): SampleCaptions {
   const known = new Set(training.flat());
-  const some = (captions: readonly string[], count: number) =>
-    Array.from(
-      { length: Math.min(count, captions.length) },
-      (_, i) => captions[Math.floor((i * captions.length) / count)],
-    );
+  const spread = (captions: readonly string[]) => spreadPlaces(captions.length, MOST).map(i => captions[i]);
   const first = (captions: Captions) => captions.map(([caption]) => caption);
   const unseen = first(heldOut).filter(caption => !known.has(caption));
-  return { trained: some(first(training), 12), unseen: some(unseen, 12) };
+  return { trained: spread(first(training)), unseen: spread(unseen) };
 }
