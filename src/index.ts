@@ -11,7 +11,14 @@ export { BpeTokenizer, type EncodedCaption, type EncodeOptions } from '../tokeni
 export type { PictureCodec } from '../tokenizer/codec.ts';
 export type { Tokenizer } from '../tokenizer/index.ts';
 export type { PatchLoss, PatchTokenizer } from '../tokenizer/patch.ts';
-export type { Quantized, Quantizer, QuantizerState, TrainingMoment } from '../tokenizer/quantizers/quantizer.ts';
+export type {
+  PixelLoss,
+  PixelModel,
+  Quantized,
+  Quantizer,
+  QuantizerState,
+  TrainingMoment,
+} from '../tokenizer/quantizers/quantizer.ts';
 export { type Command, type CommandDefinition, defineCommand, type Input } from './cli/command.ts';
 export type { CommandSpec, Positional } from './cli/flag-table.ts';
 export type { Given } from './cli/flags.ts';
@@ -127,19 +134,19 @@ export {
 } from './nn/masks.ts';
 export { type NamedValues, type Parameter, type ParameterOptions, Parameters } from './nn/module.ts';
 export type {
-  Check,
   Embedded,
   Finding,
+  LossCorrelation,
   Measured,
   NearestTraining,
-  Place,
   Point,
-  Progress,
   Report,
   RunReport,
+  SampleCheck,
   SampleSheet,
   Sampling,
   Stage,
+  TrainingCost,
   Verdict,
 } from './report/contents.ts';
 export type { Comparison } from './runs/compare.ts';

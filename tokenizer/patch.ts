@@ -8,12 +8,10 @@ import * as tf from '@tensorflow/tfjs-core';
 import { codebookSizeOf, type PatchConfig } from '../src/config/patch.ts';
 import { expectShape } from '../src/core/errors.ts';
 import type { Random } from '../src/core/random.ts';
-import { signedToUnit, unitToSigned } from '../src/image/pixels.ts';
-import { pixelLosses } from '../src/kernels/pixelloss/pixelloss.ts';
+import { unitToSigned } from '../src/image/pixels.ts';
 import { Parameters } from '../src/nn/module.ts';
 import { autoencoderFlops, Decoder, Encoder, stageWidths } from './autoencoder.ts';
 import type { Tokenizer } from './index.ts';
-import { logitLaplaceLoss, mapPixels, reconstructDvae } from './quantizers/dvae.ts';
 import { createQuantizer } from './quantizers/index.ts';
 import type { Quantizer, QuantizerState, TrainingMoment } from './quantizers/quantizer.ts';
 
@@ -58,8 +56,7 @@ export class PatchTokenizer implements Tokenizer<Tensor, Tensor> {
     const { parameters, patchSize } = this;
     this.quantizer = createQuantizer(config, patchSize, parameters.scope('quantizer'));
     this.encoder = new Encoder(parameters.scope('encoder'), config, patchSize, this.quantizer.inputs);
-    // The logit-Laplace distribution has a centre and a width for every value.
-    const channels = config.quantizer === 'dvae' ? 6 : 3;
+    const { channels } = this.quantizer.pixels;
     this.decoder = new Decoder(parameters.scope('decoder'), config, patchSize, this.quantizer.outputs, channels);
   }
 
@@ -92,10 +89,7 @@ export class PatchTokenizer implements Tokenizer<Tensor, Tensor> {
       const parts = this.chunks(B).map(([begin, size]) =>
         tf.tidy(() => {
           const part = tf.reshape(tf.slice(codes, [begin, 0], [size, -1]), [size, this.grid, this.grid]);
-          const output = this.decoder.apply(this.quantizer.decode(part));
-          return (
-            this.config.quantizer === 'dvae' ? reconstructDvae(output) : tf.clipByValue(signedToUnit(output), 0, 1)
-          ) as tf.Tensor4D;
+          return this.quantizer.pixels.reconstruct(this.decoder.apply(this.quantizer.decode(part))) as tf.Tensor4D;
         }),
       );
       return tf.concat(parts, 0);
@@ -112,19 +106,9 @@ export class PatchTokenizer implements Tokenizer<Tensor, Tensor> {
     const encoded = this.encoder.apply(unitToSigned(images));
     const { vectors, losses, observed } = this.quantizer.quantize(encoded, moment);
     const output = this.decoder.apply(vectors);
-    const metrics: Record<string, Tensor> = { ...losses };
-    let loss: Tensor;
-    if (this.config.quantizer === 'dvae') {
-      loss = tf.mean(logitLaplaceLoss(mapPixels(images), output));
-      metrics.nll = tf.clone(loss);
-    } else {
-      const parts = pixelLosses(signedToUnit(output), images);
-      const { l1, l2, edges } = moment.config;
-      loss = tf.add(tf.add(tf.mul(parts.l1, l1), tf.mul(parts.l2, l2)), tf.mul(parts.edges, edges));
-      Object.assign(metrics, parts);
-    }
-    for (const term of Object.values(losses)) loss = tf.add(loss, term);
-    return { loss, metrics, observed };
+    const { loss, metrics } = this.quantizer.pixels.loss(output, images, moment.config);
+    const whole = Object.values(losses).reduce((sum, term) => tf.add(sum, term), loss);
+    return { loss: whole, metrics: { ...losses, ...metrics }, observed };
   }
 
   /**
@@ -157,7 +141,7 @@ export class PatchTokenizer implements Tokenizer<Tensor, Tensor> {
   /** Multiply-adds times two of training on one image; pixels need no gradient, which saves the first layer a product. */
   flopsPerImage(): number {
     const { config, imageSize } = this;
-    const channels = config.quantizer === 'dvae' ? 6 : 3;
+    const { channels } = this.quantizer.pixels;
     const { encode, decode } = autoencoderFlops(config, { imageSize, codeChannels: this.quantizer.inputs, channels });
     const [finest] = stageWidths(config, imageSize / config.grid);
     const first = 2 * (imageSize / config.stem) ** 2 * 9 * 3 * config.stem ** 2 * finest;

@@ -27,6 +27,9 @@ export const captionSchema = z.object({
   bpeDropout: fraction.default(0.1).describe('chance that a merge is skipped while training'),
 });
 
+/** Fewest pictures, painted and real, that say anything of a collapse. */
+export const FEWEST_CHECKED = 8;
+
 /** How what paints is trained. */
 export const trainSchema = z.object({
   steps: count.default(20000).describe('optimizer steps'),
@@ -57,7 +60,7 @@ export const trainSchema = z.object({
     .min(0)
     .max(10000)
     .default(0)
-    .describe('images painted at each validation to watch for collapse; 0: none'),
+    .describe(`images painted at each validation to watch for collapse, at least ${FEWEST_CHECKED}; 0: none`),
   sampleEvery: count.default(1000).describe('steps between sample sheets'),
   saveEvery: count.default(500).describe('steps between saved states'),
   logEvery: count.default(10).describe('steps between lines of metrics.jsonl'),

@@ -67,7 +67,12 @@ export async function loadParts(
 ): Promise<Partial<Parts>> {
   const captions = stages.includes('captions') ? await loadCaptionTokenizer(paths.captions) : undefined;
   const text = stages.includes('text') && captions !== undefined ? await loadText(paths.text, captions) : undefined;
-  return { captions, text, patch: stages.includes('patch') ? await loadPatch(config, paths.patch) : undefined };
+  try {
+    return { captions, text, patch: stages.includes('patch') ? await loadPatch(config, paths.patch) : undefined };
+  } catch (error) {
+    disposeParts({ text });
+    throw error;
+  }
 }
 
 /** The caption tokenizer of a run. @throws UserError if the file is damaged */

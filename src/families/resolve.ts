@@ -3,7 +3,7 @@
  * that were asked for. The one place where they are put together.
  */
 import { defaultPreset, type PresetName, presets } from '../config/presets.ts';
-import type { RunConfig } from '../config/run.ts';
+import { FEWEST_CHECKED, type RunConfig, rejectConfig } from '../config/run.ts';
 import { flattenConfig, mergeConfig, parseConfig } from '../config/schema.ts';
 import { checkConfig, runSchema } from './config.ts';
 import { familyNames, familyOf } from './families.ts';
@@ -23,7 +23,13 @@ export interface RunSettings {
 export function resolveConfig({ preset = defaultPreset, fields = {} }: RunSettings): RunConfig {
   const { family = familyNames()[0] } = fields as { family?: string }; // checked below
   const { defaults } = familyOf(family);
-  return checkConfig(parseConfig(runSchema(), mergeConfig(presets[preset], defaults, fields), 'config'));
+  const config = checkConfig(parseConfig(runSchema(), mergeConfig(presets[preset], defaults, fields), 'config'));
+  const { checkSamples } = config.train;
+  // Not for runs that are there: older ones were trained with fewer, and without a watch.
+  if (checkSamples > 0 && checkSamples < FEWEST_CHECKED) {
+    rejectConfig(`train.checkSamples: expected 0, or at least ${FEWEST_CHECKED}, got ${checkSamples}`);
+  }
+  return config;
 }
 
 /** A value that a run was asked to have. */
@@ -36,18 +42,20 @@ export interface AskedValue {
 }
 
 /**
- * Every value that settings ask of a run of a family: their fields, and those of a preset if they name one. The default
- * preset asks that what other presets set is left at the fields' own defaults.
+ * Every value that settings ask of a run of a family: their fields, and those of a preset if they name one. A preset
+ * without values of its own asks that what other presets set is left at the fields' own defaults.
  */
 export function askedValues({ preset, fields = {} }: RunSettings, family: string): AskedValue[] {
   const asked = flattenConfig(fields);
-  const own = Object.entries(asked).map(([field, value]) => ({ field, value }));
-  if (preset === undefined) return own;
-  const sources = preset === defaultPreset ? Object.values(presets) : [presets[preset]];
-  const names = new Set(sources.flatMap(source => Object.keys(flattenConfig(source))));
+  const given = Object.entries(asked).map(([field, value]) => ({ field, value }));
+  if (preset === undefined) return given;
+  const own = Object.keys(flattenConfig(presets[preset]));
+  const names = new Set(
+    own.length > 0 ? own : Object.values(presets).flatMap(other => Object.keys(flattenConfig(other))),
+  );
   const values = flattenConfig(runSchema().parse(mergeConfig(presets[preset], familyOf(family).defaults)));
   return [
-    ...own,
+    ...given,
     ...[...names].filter(field => !(field in asked)).map(field => ({ field, value: values[field], preset })),
   ];
 }

@@ -6,7 +6,7 @@
 import { allQuantities } from '../metrics/define.ts';
 import { wilson } from '../metrics/intervals.ts';
 import { type Finding, familyName, isGame, type RunReport } from './contents.ts';
-import { totalOf } from './history.ts';
+import { totalOf, validationOf } from './history.ts';
 import { formatMeasured, leaderOf, measuredRows, measureOf } from './measures.ts';
 import { formatAmount, formatCount, formatNumber, formatSeconds } from './numbers.ts';
 import { capitalise, joinWords } from './sentences.ts';
@@ -129,7 +129,9 @@ function ceiling(runs: Runs): Finding[] {
     value === null ? [] : [`${formatMeasured(value, row)} (${name})`],
   );
   if (parts.length === 0) return [];
-  const text = `Reconstructions by the tokenizer have a ${row.measure.heading} of ${joinWords(parts)}${beside}: what it loses, the transformer cannot paint.`;
+  const own = runs.filter(({ name }) => row.reconstructions.get(name)?.value != null);
+  const painters = [...new Set(own.map(({ family }) => `the ${familyName(family)}`))];
+  const text = `Reconstructions by the tokenizer have a ${row.measure.heading} of ${joinWords(parts)}${beside}: what it loses, ${joinWords(painters)} cannot paint.`;
   return [{ topic: 'ceiling', text }];
 }
 
@@ -171,20 +173,21 @@ function claimOf(shares: readonly Share[]): string {
   const claim = 'the claim that adversarial training is the unstable one';
   const games = shares.filter(({ family }) => isGame(family));
   const others = shares.filter(({ family }) => !isGame(family));
-  if (games.length === 0) return `No GAN was compared: these runs say nothing of ${claim}.`;
+  if (games.length === 0) return `No adversarial family was compared: these runs say nothing of ${claim}.`;
   const judged = games.filter(({ trials }) => trials > 0);
-  if (judged.length === 0) return `No GAN's samples were checked in training: these runs say nothing of ${claim}.`;
+  if (judged.length === 0)
+    return `No adversarial family's samples were checked in training: these runs say nothing of ${claim}.`;
   const [a, b] = [failuresOf(games), failuresOf(others)];
   if (a.failed === 0) {
     const names = joinWords(judged.map(({ family }) => familyName(family)));
     const besides = b.failed > 0 ? ` ${b.failed} of ${b.trials} other runs failed.` : '';
-    return `No GAN run collapsed or diverged: ${claim} is not supported here. ${names} ${judged.length === 1 ? 'was' : 'were'} stable in ${a.trials} ${a.trials === 1 ? 'run' : 'runs'}.${besides}`;
+    return `No adversarial run collapsed or diverged: ${claim} is not supported here. ${names} ${judged.length === 1 ? 'was' : 'were'} stable in ${a.trials} ${a.trials === 1 ? 'run' : 'runs'}.${besides}`;
   }
   const stable = judged.filter(({ failed }) => failed === 0).map(({ family }) => familyName(family));
   const but = stable.length === 0 ? '' : ` That does not hold for ${joinWords(stable)}, of which no run failed.`;
-  if (b.trials === 0) return `${capitalise(claim)} cannot be tested: only GANs were judged here.${but}`;
+  if (b.trials === 0) return `${capitalise(claim)} cannot be tested: only adversarial families were judged here.${but}`;
   if (b.failed * a.trials >= a.failed * b.trials) {
-    return `Other families failed as often as the GANs (${b.failed} of ${b.trials} against ${a.failed} of ${a.trials}): ${claim} is not supported here.${stable.length === 0 ? '' : ` No ${joinWords(stable)} run failed.`}`;
+    return `Other families failed as often as the adversarial ones (${b.failed} of ${b.trials} against ${a.failed} of ${a.trials}): ${claim} is not supported here.${stable.length === 0 ? '' : ` No ${joinWords(stable)} run failed.`}`;
   }
   const [ofGames, ofOthers] = [wilson(a.failed, a.trials), wilson(b.failed, b.trials)];
   const counts = `${a.failed} of ${a.trials} against ${b.failed} of ${b.trials}`;
@@ -192,7 +195,7 @@ function claimOf(shares: readonly Share[]): string {
     ofGames[0] > ofOthers[1]
       ? 'the 95 % intervals do not overlap'
       : 'but the 95 % intervals overlap: too few runs to tell it from chance';
-  return `GANs failed more often than the other families (${counts}), ${sure}.${but}`;
+  return `Adversarial families failed more often than the other families (${counts}), ${sure}.${but}`;
 }
 
 function failuresOf(shares: readonly Share[]): { readonly failed: number; readonly trials: number } {
@@ -216,8 +219,9 @@ const OVERFIT = 1.02;
 
 function overfitting(runs: Runs): Finding[] {
   const found = runs.flatMap(({ name, stages, family }) => {
-    const curve = isGame(family) ? undefined : stages.at(-1)?.curves.val_loss;
-    const known = (curve ?? []).flatMap(({ step, value }) => (value === null ? [] : [{ step, value }]));
+    const known = validationOf(stages.at(-1), { family }).flatMap(({ step, value }) =>
+      value === null ? [] : [{ step, value }],
+    );
     if (known.length < 3) return [];
     const least = known.reduce((a, b) => (b.value < a.value ? b : a));
     const last = known[known.length - 1];

@@ -48,10 +48,10 @@ export interface RunReport {
   readonly trainingOnly: number | null;
   /** In the order they were trained. */
   readonly stages: readonly Stage[];
-  readonly checks: readonly Check[];
+  readonly checks: readonly SampleCheck[];
   readonly verdict: Verdict;
   /** How well a loss tells the quality of the samples. */
-  readonly progress: readonly Progress[];
+  readonly progress: readonly LossCorrelation[];
   readonly metrics: readonly Measured[];
   readonly sampling: Sampling | null;
   readonly nearest: NearestTraining | null;
@@ -69,20 +69,20 @@ export interface Stage {
 }
 
 /** What the training had cost when something was measured; of this stage alone. */
-export interface Place {
+export interface TrainingCost {
   readonly step: number;
   readonly seconds: number | null;
   readonly images: number | null;
   readonly flops: number | null;
 }
 
-export interface Point extends Place {
+export interface Point extends TrainingCost {
   /** null: not finite. */
   readonly value: number | null;
 }
 
 /** Samples looked at in training. Costs are those of the whole run, earlier stages included. */
-export interface Check extends Place {
+export interface SampleCheck extends TrainingCost {
   readonly kid: number | null;
   /** Over that between real images, about 1 at best; so is the spread, the mean distance between two images. */
   readonly coverage: number | null;
@@ -101,7 +101,7 @@ export interface Verdict {
 }
 
 /** Rank correlation of a loss and KID over the checks of a run. */
-export interface Progress {
+export interface LossCorrelation {
   readonly loss: string;
   readonly rho: number | null;
   readonly n: number;

@@ -3,8 +3,8 @@
  * its own. Runs that differ in their seed alone are one line with a band from the lowest to the highest.
  */
 import { familyOf } from '../families/families.ts';
-import { type Check, isGame, type RunReport } from './contents.ts';
-import { mainStage } from './history.ts';
+import { isGame, type RunReport, type SampleCheck } from './contents.ts';
+import { mainStage, validationOf } from './history.ts';
 import { type Line, legend, lineChart } from './linechart.ts';
 import { type Html, html } from './markup.ts';
 import { amountUnit, formatCount, timeUnit, type Unit } from './numbers.ts';
@@ -113,7 +113,10 @@ function lossLines({ runs, tone }: Group): Line[] {
     .filter(([curve]) => game === /^[DG]_/.test(curve))
     .map(([curve, name], i) => {
       const source = perCode && curve === 'loss' ? 'image' : curve;
-      const curves = runs.map(({ stages }) => mainStage(stages)?.curves[source] ?? []);
+      const curves = runs.map(run => {
+        const main = mainStage(run.stages);
+        return main?.curves[source] ?? (curve === 'val_loss' ? validationOf(main, run) : []);
+      });
       const { points, band } = merge(
         curves.map(points => points.map(point => [point.step, point.images, point.value])),
       );
@@ -123,7 +126,7 @@ function lossLines({ runs, tone }: Group): Line[] {
 }
 
 function lineOf({ name, tone, dash, runs }: Group, axis: Axis, value: 'kid' | 'coverage'): Line {
-  const shownOf = (check: Check) => scaled(check[value], value);
+  const shownOf = (check: SampleCheck) => scaled(check[value], value);
   const { points, band } = merge(
     runs.map(({ checks }) => checks.map(check => [check.step, check[axis], shownOf(check)])),
   );

@@ -4,12 +4,13 @@
  * Knows no files.
  */
 import type { RunConfig } from '../config/run.ts';
-import type { Check, Measured, Place, Point, Stage } from './contents.ts';
+import { familyOf } from '../families/families.ts';
+import type { Measured, Point, SampleCheck, Stage, TrainingCost } from './contents.ts';
 
 /** What a run's log tells. */
 export interface History {
   readonly stages: readonly Stage[];
-  readonly checks: readonly Check[];
+  readonly checks: readonly SampleCheck[];
   /** Where the training's own verdict changed. */
   readonly marks: readonly Mark[];
   readonly metrics: readonly Measured[];
@@ -40,7 +41,10 @@ export function readHistory(records: readonly unknown[], config: RunConfig, weig
   ];
   const main = names.findLast(name => !PREPARING.includes(name));
   const order = [...PREPARING.filter(name => names.includes(name)), ...(main === undefined ? [] : [main])];
-  const logs = order.map(stage => new StageLog(stage, lines, imagesOf(stage, config)));
+  const logs = order.map(stage => {
+    const curves = stage === main ? validationCurves(config) : [];
+    return new StageLog(lines, { name: stage, imagesPerStep: imagesOf(stage, config), curves });
+  });
   const stages = logs.map(log => log.stage());
   const last = logs.at(-1);
   const before = stages.slice(0, -1);
@@ -52,6 +56,16 @@ export function readHistory(records: readonly unknown[], config: RunConfig, weig
 export function mainStage(stages: readonly Stage[]): Stage | undefined {
   const last = stages.at(-1);
   return last === undefined || PREPARING.includes(last.stage) ? undefined : last;
+}
+
+/** The names of the held-out losses that a run's family is judged by, the first that is there counts. */
+function validationCurves({ family }: Pick<RunConfig, 'family'>): readonly string[] {
+  return familyOf(family).validation?.curves ?? [];
+}
+
+/** The held-out loss that a run's family is judged by, by the curves of its last stage; empty where there is none. */
+export function validationOf(main: Stage | undefined, run: Pick<RunConfig, 'family'>): readonly Point[] {
+  return validationCurves(run).flatMap(name => (main?.curves[name] === undefined ? [] : [main.curves[name]]))[0] ?? [];
 }
 
 /** The sum of a cost over all stages; null if one of them did not record it. */
@@ -78,8 +92,15 @@ class StageLog {
   /** Those of training steps, which tell what it has cost so far. */
   private readonly training: readonly Fields[];
   private readonly imagesPerStep: number;
+  /** Names of curves beside the losses. */
+  private readonly more: readonly string[];
 
-  constructor(name: string, lines: readonly Fields[], imagesPerStep: number) {
+  constructor(
+    lines: readonly Fields[],
+    options: { readonly name: string; readonly imagesPerStep: number; readonly curves: readonly string[] },
+  ) {
+    const { name, imagesPerStep, curves } = options;
+    this.more = curves;
     this.name = name;
     this.records = lines.filter(({ stage, step }) => stage === name && typeof step === 'number');
     this.training = this.records.filter(record => 'lr' in record);
@@ -92,7 +113,7 @@ class StageLog {
     return { stage: this.name, steps, seconds, images, flops, curves: this.curves() };
   }
 
-  checks(before: readonly Stage[]): Check[] {
+  checks(before: readonly Stage[]): SampleCheck[] {
     const earlier = (cost: 'seconds' | 'images' | 'flops') => (before.length === 0 ? 0 : totalOf(before, cost));
     const [seconds, flops] = [earlier('seconds'), earlier('flops')];
     return this.records
@@ -118,7 +139,7 @@ class StageLog {
   }
 
   /** What the training had cost at a step, by the last record up to it. */
-  private place(step: number): Place {
+  private place(step: number): TrainingCost {
     const record = this.training.findLast(line => Number(line.step) <= step) ?? {};
     return {
       step,
@@ -130,12 +151,14 @@ class StageLog {
 
   private curves(): Record<string, Point[]> {
     const names = new Set(
-      this.records.flatMap(record => Object.keys(record).filter(key => /(^|_)(loss|image)$/.test(key))),
+      this.records.flatMap(record =>
+        Object.keys(record).filter(key => /(^|_)(loss|image)$/.test(key) || this.more.includes(key)),
+      ),
     );
     const curves: Record<string, Point[]> = {};
     for (const name of names) {
       // A training record without its loss had no step with a finite one.
-      const lines = name.startsWith('val_') ? this.records.filter(record => name in record) : this.training;
+      const lines = /^(val|check)_/.test(name) ? this.records.filter(record => name in record) : this.training;
       const points = lines.map(record => ({ ...this.place(Number(record.step)), value: numberOf(record[name]) }));
       curves[name] = thinned(points);
     }

@@ -7,8 +7,8 @@
 import type { RunConfig } from '../config/run.ts';
 import { familyOf } from '../families/families.ts';
 import { type Interval, wilson } from '../metrics/intervals.ts';
-import type { Check, Progress, RunReport, Stage, Verdict } from './contents.ts';
-import { type History, type Mark, mainStage } from './history.ts';
+import type { LossCorrelation, Point, RunReport, SampleCheck, Stage, Verdict } from './contents.ts';
+import { type History, type Mark, mainStage, validationOf } from './history.ts';
 
 /** What the marks in a log stand for. */
 const RULES: Readonly<Record<string, string>> = {
@@ -27,8 +27,10 @@ interface Broken {
 /** The verdict on one run as it ended: the first rule that it broke for good. */
 export function verdictOf({ stages, checks, marks }: Omit<History, 'metrics'>, config: RunConfig): Verdict {
   const main = mainStage(stages);
-  const broken = [...notFinite(main), ...marked(marks), ...untaught(main, config)].sort((a, b) => a.step - b.step);
-  const validations = main === undefined ? 0 : validationOf(main, config).length;
+  const broken = [...notFinite(main, config), ...marked(marks), ...untaught(main, config)].sort(
+    (a, b) => a.step - b.step,
+  );
+  const validations = validationOf(main, config).length;
   const basis = { checks: checks.length, validations };
   if (broken.length > 0) return { ...broken[0], ...basis };
   const suffices = familyOf(config.family).validation?.suffices === true;
@@ -36,13 +38,17 @@ export function verdictOf({ stages, checks, marks }: Omit<History, 'metrics'>, c
   return { kind: judged ? 'stable' : 'unchecked', rule: null, step: null, ...basis };
 }
 
-function notFinite(main: Stage | undefined): Broken[] {
-  const curves = Object.entries(main?.curves ?? {}).filter(([name]) => /(^|_)loss$/.test(name));
-  return curves.flatMap(([, points]) =>
+function notFinite(main: Stage | undefined, config: RunConfig): Broken[] {
+  const curves = lossesOf(main).map(([, points]) => points);
+  return [...curves, validationOf(main, config)].flatMap(points =>
     points.flatMap(({ step, value }) =>
       value === null ? [{ kind: 'diverged' as const, rule: RULES.nonfinite, step }] : [],
     ),
   );
+}
+
+function lossesOf(main: Stage | undefined): [name: string, points: readonly Point[]][] {
+  return Object.entries(main?.curves ?? {}).filter(([name]) => /(^|_)loss$/.test(name));
 }
 
 /** What counts is where a run ends: samples may recover, numbers that are not finite do not. */
@@ -54,15 +60,9 @@ function marked(marks: readonly Mark[]): Broken[] {
   return [{ kind, rule: RULES[collapsed] ?? `${collapsed} rule`, step }];
 }
 
-/** The held-out loss that a family is judged by. */
-function validationOf(main: Stage, { family }: RunConfig): readonly { step: number; value: number | null }[] {
-  const curves = familyOf(family).validation?.curves ?? [];
-  return curves.map(name => main.curves[name]).find(curve => curve !== undefined) ?? [];
-}
-
 /** A validation loss, at the end, above what a model that has learnt nothing has. */
 function untaught(main: Stage | undefined, config: RunConfig): Broken[] {
-  const last = main === undefined ? undefined : validationOf(main, config).at(-1);
+  const last = validationOf(main, config).at(-1);
   if (last === undefined || last.value === null) return [];
   const limit = familyOf(config.family).validation?.untaught(config) ?? Number.POSITIVE_INFINITY;
   return last.value > limit ? [{ kind: 'collapsed', rule: 'validation loss rule', step: last.step }] : [];
@@ -113,9 +113,8 @@ export function hasFailed({ verdict }: Pick<RunReport, 'verdict'>): boolean {
 }
 
 /** Rank correlation of each loss of the last stage with KID, over the checks. */
-export function progressOf(stages: readonly Stage[], checks: readonly Check[]): Progress[] {
-  const curves = Object.entries(mainStage(stages)?.curves ?? {}).filter(([name]) => /(^|_)loss$/.test(name));
-  return curves.flatMap(([loss, points]) => {
+export function progressOf(stages: readonly Stage[], checks: readonly SampleCheck[]): LossCorrelation[] {
+  return lossesOf(mainStage(stages)).flatMap(([loss, points]) => {
     const pairs = checks.flatMap(({ step, kid }) => {
       const value = points.findLast(point => point.step <= step && point.value !== null)?.value ?? null;
       return kid === null || value === null ? [] : [[value, kid] as const];

@@ -272,20 +272,30 @@ async function countIn(state: string | undefined, finished: string | undefined):
   return [...tensors.values()].reduce((sum, { data }) => sum + data.length, 0);
 }
 
-/** The command that makes the report again. */
-function commandOf(request: CompareRequest): string {
-  const { runs, out, data, captions, numImages, metrics: names, features, reference, seed, weights } = request;
+/** The command that makes the report again, on the same kind of backend. */
+export function commandOf(request: CompareRequest): string {
+  const { runs, out, data, captions, numImages, metrics, features, reference, seed } = request;
+  const { format, weights, backend, precision, threads } = request;
+  const flag = (name: string, value: string | number | undefined, standard?: string) =>
+    value === undefined || value === standard ? [] : [name, typeof value === 'string' ? shellWord(value) : value];
   const measured = [
-    '--metrics',
-    names.join(','),
-    '--features',
-    shellWord(features.join(',')),
-    '--reference',
-    reference,
+    ...flag('--metrics', metrics.join(',')),
+    ...flag('--features', features.join(',')),
+    ...flag('--reference', reference),
   ];
-  const given = data === undefined ? [] : ['--data', shellWord(data), ...(names.length === 0 ? [] : measured)];
-  const wanted = captions === undefined ? [] : ['--captions', shellWord(captions.join('|'))];
-  const chosen = weights === undefined ? [] : ['--weights', weights];
-  const flags = ['--num-images', numImages, '--seed', seed, ...chosen, '--out', shellWord(out)];
-  return ['tessera compare', ...runs.map(shellWord), ...given, ...wanted, ...flags].join(' ');
+  return [
+    'tessera compare',
+    ...runs.map(shellWord),
+    ...flag('--data', data),
+    ...flag('--format', format, 'auto'),
+    ...(data === undefined || metrics.length === 0 ? [] : measured),
+    ...flag('--captions', captions?.join('|')),
+    ...flag('--num-images', numImages),
+    ...flag('--seed', seed),
+    ...flag('--weights', weights),
+    ...flag('--backend', backend, 'auto'),
+    ...flag('--precision', precision, 'auto'),
+    ...flag('--threads', threads),
+    ...flag('--out', out),
+  ].join(' ');
 }

@@ -5,7 +5,7 @@ import { readRun } from '../families/config.ts';
 import { familyOf } from '../families/families.ts';
 import type { Making } from '../families/family.ts';
 import type { Painter } from '../families/painter.ts';
-import { companionsOf, loadParts, partFiles } from '../families/parts.ts';
+import { companionsOf, disposeParts, loadParts, partFiles } from '../families/parts.ts';
 import { readSafetensors } from '../io/files.ts';
 import { chooseWeights, expectTrained, expectTrainedWith, runPaths, type WeightKind } from '../io/runfolder.ts';
 import { startBackend } from '../kernels/start.ts';
@@ -48,8 +48,18 @@ export async function loadPainter(
   await options.start();
   const { tensors, metadata } = await readSafetensors(path);
   await expectTrainedWith(path, companionsOf(family.stages, paths, metadata));
-  const parts = (await loadParts(family.stages, config, paths)) as Making['parts']; // those of its stages are there
-  const model = await family.create({ config, folder: run, parts, random: null, step: Number(metadata.step ?? 0) });
-  model.load(namedValues(tensors), path);
-  return model.painter;
+  const loaded = await loadParts(family.stages, config, paths);
+  const parts = loaded as Making['parts']; // those of its stages are there
+  const making: Making = { config, folder: run, parts, random: null, step: Number(metadata.step ?? 0) };
+  const model = await family.create(making).catch(error => {
+    disposeParts(loaded);
+    throw error;
+  });
+  try {
+    model.load(namedValues(tensors), path);
+    return model.painter;
+  } catch (error) {
+    model.painter.dispose(); // and the parts with it
+    throw error;
+  }
 }

@@ -40,7 +40,7 @@ describe('what is said of stability', () => {
     const text = stability(some('transformer', 3), some('dcgan', 3, 1));
     expect(text).toContain('1 of 3 DCGAN runs collapsed (coverage rule, step 750); 0 of 3 transformer runs.');
     expect(text).toContain('6.1 to 79 % (DCGAN), 0 to 56 % (transformer)');
-    expect(text).toContain('GANs failed more often than the other families (1 of 3 against 0 of 3)');
+    expect(text).toContain('Adversarial families failed more often than the other families (1 of 3 against 0 of 3)');
     expect(text).toContain('but the 95 % intervals overlap: too few runs to tell it from chance');
   });
 
@@ -48,7 +48,7 @@ describe('what is said of stability', () => {
     const text = stability(some('transformer', 2), some('dcgan', 2), some('r3gan', 2));
     expect(text).toContain('0 of 2 transformer runs collapsed or diverged; 0 of 2 DCGAN runs; 0 of 2 R3GAN runs.');
     expect(text).toContain(
-      'No GAN run collapsed or diverged: the claim that adversarial training is the unstable one is not supported here.',
+      'No adversarial run collapsed or diverged: the claim that adversarial training is the unstable one is not supported here.',
     );
     expect(text).toContain('DCGAN and R3GAN were stable in 4 runs.');
   });
@@ -69,7 +69,7 @@ describe('what is said of stability', () => {
     const broken = runsOf([...some('diffusion', 2, 2), ...some('dcgan', 2, 2)]);
     const text = say('stability', broken);
     expect(text).toContain('2 of 2 diffusion runs collapsed (coverage rule, step 750; coverage rule, step 750)');
-    expect(text).toContain('Other families failed as often as the GANs (2 of 2 against 2 of 2)');
+    expect(text).toContain('Other families failed as often as the adversarial ones (2 of 2 against 2 of 2)');
     expect(text).toContain('is not supported here');
     const mixed = stability(some('diffusion', 2, 2), some('dcgan', 2, 2), some('r3gan', 2));
     expect(mixed).toContain('(2 of 2 against 2 of 4)');
@@ -79,21 +79,21 @@ describe('what is said of stability', () => {
 
   test('only others failed', () => {
     const text = stability(some('diffusion', 2, 1), some('r3gan', 2));
-    expect(text).toContain('No GAN run collapsed or diverged');
+    expect(text).toContain('No adversarial run collapsed or diverged');
     expect(text).toContain('1 of 2 other runs failed.');
   });
 
   test('only GANs were compared', () => {
     const text = stability(some('dcgan', 2, 1));
-    expect(text).toContain('cannot be tested: only GANs were judged here');
+    expect(text).toContain('cannot be tested: only adversarial families were judged here');
   });
 
   test('no GAN was compared, or none was looked at', () => {
     expect(stability(some('transformer', 1))).toContain('0 of 1 transformer run collapsed or diverged.');
-    expect(stability(some('transformer', 1))).toContain('No GAN was compared');
+    expect(stability(some('transformer', 1))).toContain('No adversarial family was compared');
     const text = say('stability', unchecked(runsOf([...some('transformer', 1), ...some('dcgan', 2)]), 'dcgan'));
     expect(text).toContain('2 DCGAN runs were not checked');
-    expect(text).toContain('No GAN’s samples were checked'.replace('’', "'"));
+    expect(text).toContain('No adversarial family’s samples were checked'.replace('’', "'"));
     expect(text).not.toContain('not supported');
   });
 

@@ -1,5 +1,7 @@
 /** @file Verdicts on trainings by the rules that were fixed before, and shares of runs that failed. */
-import { describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { defineFamily, removeFamily } from '../../src/families/registry.ts';
+import { conclude } from '../../src/report/conclusions.ts';
 import { groupNames, shortNames } from '../../src/report/groups.ts';
 import { readHistory } from '../../src/report/history.ts';
 import { failureShares, progressOf, spearman, verdictOf } from '../../src/report/verdicts.ts';
@@ -155,6 +157,43 @@ describe('rank correlation', () => {
       { loss: 'D_loss', rho: 1, n: 4 },
       { loss: 'G_loss', rho: -1, n: 4 },
     ]);
+  });
+});
+
+describe('a family that is judged by a loss of another name', () => {
+  const curve = (step: number, value: number | null) => ({ stage: 'brush', step, val_nats: value });
+  const family = {
+    name: 'brush',
+    sections: {},
+    stages: [],
+    sampling: () => ({}),
+    validation: { curves: ['val_nats', 'val_loss'], untaught: () => 2, suffices: true },
+    words: { title: 'brush', paints: 'it paints', colour: { light: '#123', dark: '#def' }, loss: 'nats' },
+    create: async () => {
+      throw new Error('is not made here');
+    },
+  } as const;
+  beforeAll(() => void defineFamily(family));
+  afterAll(() => removeFamily('brush'));
+
+  test.each([
+    ['is stable below that of a model that has learnt nothing', [curve(10, 1.5)], ['stable', null, null]],
+    ['is a collapse above it', [curve(10, 1.5), curve(20, 2.5)], ['collapsed', 'validation loss rule', 20]],
+    ['is diverged where it is not finite', [curve(10, null), curve(20, 1)], ['diverged', 'not finite', 10]],
+    ['is open without it', [{ stage: 'brush', step: 10, val_other: 1 }], ['unchecked', null, null]],
+  ])('%s', (_, records, verdict) => {
+    expect(judged('brush', records)).toEqual(verdict);
+  });
+
+  test('over-fits by it', () => {
+    const config = configOf('brush');
+    const records = [curve(10, 1.5), curve(20, 1), curve(30, 1.8)];
+    const { stages, checks } = readHistory(records, config, 'ema');
+    const [run] = runsOf([{ name: 'a', family: 'diffusion' }]);
+    const findings = conclude([{ ...run, family: 'brush', name: 'mine', stages, checks }]);
+    expect(findings.find(({ topic }) => topic === 'overfitting')?.text).toContain(
+      'from 1.00 at step 20 to 1.80 (mine)',
+    );
   });
 });
 

@@ -111,6 +111,32 @@ describe('evidence', () => {
     expect(details?.reason).toMatch(reason);
   });
 
+  test('of a likelihood is read once, for metrics of features as for others', async () => {
+    let reads = 0;
+    const likelihood = {
+      codes: 4,
+      measureNats: async () => {
+        reads++;
+        return 2;
+      },
+    };
+    const painter = { family: 'transformer', imageSize: 8, likelihood } as Partial<Painter> as Painter;
+    const metric = (needs: readonly ('likelihood' | 'features')[]) => ({
+      name: needs.join('-'),
+      gives,
+      needs,
+      rows: ['samples'] as const,
+      measure: ({ likelihood: { nats } }: Pick<Evidence, 'likelihood'>) => one(nats.length),
+    });
+    const metrics = [metric(['likelihood', 'features']), metric(['likelihood'])] as unknown as MetricDefinition[];
+    const results = await measure({ gives, needs: ['likelihood'], measure: () => one(1) }, { painter, metrics });
+    expect(results.map(({ value, features }) => [value, features])).toEqual([
+      [5, 'pixels-8'],
+      [5, null],
+    ]);
+    expect(reads).toBe(5);
+  });
+
   test('that is there may still be refused', async () => {
     const results = await measure({
       gives,

@@ -11,17 +11,28 @@ import { gumbelSoftmax, klToUniform } from '../../src/kernels/categorical/catego
 import { detached } from '../../src/kernels/detached.ts';
 import { embedding } from '../../src/kernels/embedding/embedding.ts';
 import type { Parameters } from '../../src/nn/module.ts';
-import type { Quantized, Quantizer, QuantizerState, TrainingMoment } from './quantizer.ts';
+import type { PixelModel, Quantized, Quantizer, QuantizerState, TrainingMoment } from './quantizer.ts';
 
 /** Channels of a code's vector: the first, 1x1 layer of DALL·E's decoder. */
 const VECTOR = 128;
 /** Pixels are mapped to [EPS, 1 - EPS], where the logit is tame. */
 const EPS = 0.1;
 
+/** A logit-Laplace distribution of every value: its centre, and the logarithm of its width. */
+const logitLaplacePixels: PixelModel = {
+  channels: 6,
+  loss: (output, images) => {
+    const loss = tf.mean(logitLaplaceLoss(mapPixels(images), output));
+    return { loss, metrics: { nll: tf.clone(loss) } };
+  },
+  reconstruct: output => reconstructDvae(output),
+};
+
 export class DvaeQuantizer implements Quantizer {
   readonly codebookSize: number;
   readonly inputs: number;
   readonly outputs = VECTOR;
+  readonly pixels = logitLaplacePixels;
   readonly codebook: Variable; // [K, VECTOR]
   private readonly patchSize: number;
 

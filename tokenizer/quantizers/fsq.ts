@@ -7,6 +7,7 @@ import type { Tensor } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { expectShape } from '../../src/core/errors.ts';
 import { detached } from '../../src/kernels/detached.ts';
+import { plainPixels } from './pixels.ts';
 import type { Quantized, Quantizer, QuantizerState } from './quantizer.ts';
 
 /** Keeps the outermost levels reachable at finite inputs. */
@@ -16,6 +17,7 @@ export class FsqQuantizer implements Quantizer {
   readonly codebookSize: number;
   readonly inputs: number;
   readonly outputs: number;
+  readonly pixels = plainPixels;
   private readonly levels: readonly number[];
   /** Half of the range between a channel's outermost levels. */
   private readonly half: readonly number[];

@@ -28,6 +28,25 @@ export interface Quantized {
 /** What a quantizer remembers besides its parameters: plain arrays by name, saved and loaded with a run's state. */
 export type QuantizerState = Readonly<Record<string, Float32Array>>;
 
+/** What a decoder's output says of pixels. */
+export interface PixelModel {
+  /** Channels of the output a pixel. */
+  readonly channels: number;
+  /**
+   * Builds tensors only.
+   * @param output of the decoder, [B, S, S, channels]; @param images [B, S, S, 3] in [0, 1]
+   * @returns the loss, and unweighted parts of it by name; scalars
+   */
+  loss(output: Tensor, images: Tensor, config: PatchTrainConfig): PixelLoss;
+  /** @returns the pixels that an output means, [B, S, S, 3] in [0, 1] */
+  reconstruct(output: Tensor): Tensor;
+}
+
+export interface PixelLoss {
+  readonly loss: Tensor;
+  readonly metrics: Readonly<Record<string, Tensor>>;
+}
+
 export interface Quantizer {
   /** K: codes are in [0, K). */
   readonly codebookSize: number;
@@ -35,6 +54,8 @@ export interface Quantizer {
   readonly inputs: number;
   /** Channels it gives to the decoder. */
   readonly outputs: number;
+  /** What the decoder's output says of pixels, and how it is judged. */
+  readonly pixels: PixelModel;
   /**
    * The differentiable way, for training. Builds tensors only.
    * @param encoded [B, h, w, inputs]

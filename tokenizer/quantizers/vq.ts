@@ -14,6 +14,7 @@ import { detached } from '../../src/kernels/detached.ts';
 import { embedding } from '../../src/kernels/embedding/embedding.ts';
 import type { Parameters } from '../../src/nn/module.ts';
 import { kMeans } from './kmeans.ts';
+import { plainPixels } from './pixels.ts';
 import type { Quantized, Quantizer, QuantizerState, TrainingMoment } from './quantizer.ts';
 
 /** Similarities held at once while searching. */
@@ -27,6 +28,7 @@ export class VqQuantizer implements Quantizer {
   readonly codebookSize: number;
   readonly inputs: number;
   readonly outputs: number;
+  readonly pixels = plainPixels;
   readonly codebook: Variable; // [K, D], not normalised
   /** Steps since each code was last chosen. */
   private idle: Float32Array;

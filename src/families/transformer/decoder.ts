@@ -16,24 +16,31 @@ import type { Dalle } from './dalle.ts';
 export interface Decoder {
   readonly rows: number;
   /**
-   * Reads the start token, the captions and the codes known so far; comes first.
-   * @param captions [rows, L], padded; @param codes [rows, n], 0 <= n < N
-   * @returns logits of code n, [rows, codes]
-   */
-  start(captions: Int32Array, codes: Int32Array): Tensor;
-  /**
    * Reads each row's next codes.
    * @param codes [rows, n], n >= 1; @returns logits of the code after them, [rows, codes]
    */
   next(codes: Int32Array): Tensor;
-  /** A decoder whose row i has read what row rows[i] of this one has; this one stays as it is. */
-  select(rows: readonly number[]): Decoder;
   /**
    * Draws codes and reads them on without the host; only where the backend can.
    * @param logits of the next code, taken over
    */
   sampler?(logits: Tensor, plan: SamplingPlan): CodeSampler;
   dispose(): void;
+}
+
+/** A decoder from the beginning of the sequence. */
+export interface FirstDecoder extends Decoder {
+  /**
+   * Reads the start token, the captions and the codes known so far; comes first.
+   * @param captions [rows, L], padded; @param codes [rows, n], 0 <= n < N
+   * @returns logits of code n, [rows, codes]
+   */
+  start(captions: Int32Array, codes: Int32Array): Tensor;
+  /**
+   * A decoder whose row i has read what row rows[i] of this one has; this one stays as it is. Of what comes nothing can be
+   * selected again: the native decoder keeps one beginning only.
+   */
+  select(rows: readonly number[]): Decoder;
 }
 
 /** What is to be painted: the rows are images and, with guidance, their uncaptioned twins after them. */
@@ -57,7 +64,7 @@ export interface CodeSampler {
 }
 
 /** A decoder of `rows` rows, with the model's weights as they are now. */
-export function createDecoder(model: Dalle, rows: number): Decoder {
+export function createDecoder(model: Dalle, rows: number): FirstDecoder {
   const fused = createFusedDecoder(() => model.network(), rows);
   if (fused !== undefined) return new NativeDecoder(model, fused);
   const gpu = createGpuDecoder(() => model.network(), rows);
@@ -70,7 +77,7 @@ function table(values: Int32Array, rows: number): Tensor {
   return tf.tensor2d(values, [rows, values.length / rows], 'int32');
 }
 
-class PlainDecoder implements Decoder {
+class PlainDecoder implements FirstDecoder {
   readonly rows: number;
   private readonly model: Dalle;
   private readonly caches: readonly KvCache[];
@@ -105,7 +112,7 @@ class PlainDecoder implements Decoder {
   }
 }
 
-class NativeDecoder implements Decoder {
+class NativeDecoder implements FirstDecoder {
   private readonly model: Dalle;
   private readonly fused: FusedDecoder;
 
@@ -173,7 +180,7 @@ function column(codes: Int32Array, rows: number, i: number): Tensor {
   );
 }
 
-class DeviceDecoder implements Decoder {
+class DeviceDecoder implements FirstDecoder {
   private readonly model: Dalle;
   private readonly gpu: GpuDecoder;
 
@@ -214,7 +221,7 @@ class DeviceDecoder implements Decoder {
     return this.gpu.step({ ids, forced, ...this.model.codeTables(), down, across }, wanted);
   }
 
-  select(rows: readonly number[]): DeviceDecoder {
+  select(rows: readonly number[]): Decoder {
     return new DeviceDecoder(this.model, this.gpu.select(rows));
   }
 

@@ -138,7 +138,12 @@ export async function loadPatchTokenizer(
     state[name.slice(STATE.length)] = stored.values;
     values.delete(name);
   }
-  tokenizer.parameters.load(values, path);
-  tokenizer.loadState(state);
-  return tokenizer;
+  try {
+    tokenizer.parameters.load(values, path);
+    tokenizer.loadState(state);
+    return tokenizer;
+  } catch (error) {
+    tokenizer.dispose();
+    throw error;
+  }
 }

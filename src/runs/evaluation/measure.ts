@@ -56,15 +56,24 @@ function rowsOf({ rows = metricRows }: MetricDefinition): readonly MetricRow[] {
   return rows;
 }
 
+/** The material, with what is read of the model once for all metrics. */
+interface ReadMaterial extends Material {
+  /** undefined: the model has none, or no metric needs it. */
+  readonly likelihood: Evidence['likelihood'] | undefined;
+}
+
 /** Every number that the metrics give. @throws UserError if the session is stopped */
 export async function measureAll(session: Session, material: Material): Promise<Result[]> {
   const byFeatures = material.metrics.filter(metric => needsAny(metric, ofFeatures));
   const others = material.metrics.filter(metric => !byFeatures.includes(metric));
+  const likelihood = material.metrics.some(metric => needsAny(metric, ['likelihood']))
+    ? await readLikelihood(session, material.painter, material.real.heldOut)
+    : undefined;
   const results: Result[] = [];
   for (const extractor of byFeatures.length === 0 ? [] : material.extractors) {
-    results.push(...(await measureByFeatures(session, extractor, { ...material, metrics: byFeatures })));
+    results.push(...(await measureByFeatures(session, extractor, { ...material, metrics: byFeatures, likelihood })));
   }
-  results.push(...(await measureOthers(session, { ...material, metrics: others })));
+  results.push(...(await measureOthers({ ...material, metrics: others, likelihood })));
   return results;
 }
 
@@ -76,7 +85,11 @@ interface Available {
   readonly missing: Partial<Record<keyof Evidence, string>>;
 }
 
-async function measureByFeatures(session: Session, extractor: FeatureExtractor, material: Material): Promise<Result[]> {
+async function measureByFeatures(
+  session: Session,
+  extractor: FeatureExtractor,
+  material: ReadMaterial,
+): Promise<Result[]> {
   const { metrics, rows, real } = material;
   const present = [...rows].filter(([, pictures]) => pictures !== undefined).length;
   session.reporter.stage(`features ${extractor.name}`, { total: present * metrics.length, unit: 'metrics' });
@@ -110,29 +123,27 @@ async function measureByFeatures(session: Session, extractor: FeatureExtractor, 
   return results;
 }
 
-async function measureOthers(session: Session, material: Material): Promise<Result[]> {
-  const { metrics, painter, real } = material;
-  const likelihood = metrics.some(metric => needsAny(metric, ['likelihood']))
-    ? await readLikelihood(session, painter, real.heldOut)
-    : undefined;
+async function measureOthers(material: ReadMaterial): Promise<Result[]> {
   const results: Result[] = [];
-  for (const metric of metrics) {
+  for (const metric of material.metrics) {
     for (const row of metricRows) {
-      const available = availableFor(row, null, material);
-      const evidence = { ...available.evidence, likelihood };
-      results.push(...(await measureRow(metric, { ...available, evidence }, material)));
+      results.push(...(await measureRow(metric, availableFor(row, null, material), material)));
     }
   }
   return results;
 }
 
 /** What there is without features. */
-function availableFor(row: MetricRow, features: string | null, { rows, real, painter }: Material): Available {
+function availableFor(
+  row: MetricRow,
+  features: string | null,
+  { rows, real, painter, likelihood }: ReadMaterial,
+): Available {
   const { family } = painter;
   return {
     row,
     features,
-    evidence: { pictures: rows.get(row), heldOut: real.heldOut, training: real.train },
+    evidence: { pictures: rows.get(row), heldOut: real.heldOut, training: real.train, likelihood },
     missing: {
       pictures: `${family} has no tokenizer`,
       texts: 'these features know no captions',

@@ -5,6 +5,7 @@
  */
 
 import type { Decoded } from '../../../data/decoded.ts';
+import { FEWEST_CHECKED, type RunConfig } from '../../config/run.ts';
 import { Random } from '../../core/random.ts';
 import { familyOf } from '../../families/families.ts';
 import { RandomFeatures } from '../../features/random-conv.ts';
@@ -37,10 +38,6 @@ export interface SampleWatch {
 
 /** Most real pictures that samples are compared with. */
 const REAL = 512;
-/** Fewest pictures on either side that say anything. */
-const FEWEST = 8;
-/** Guidance trades variety away; and a diffusion model is looked at in half of its usual steps. */
-const DISTRIBUTION = { cfgScale: 1, steps: 9 };
 /** Always the same draws, so that checks of one training can be compared. */
 const SEED = 2;
 
@@ -57,7 +54,15 @@ export async function openWatch(job: Job, stage: string, painter: Painter): Prom
   const { training, heldOut } = await job.images();
   // Where the images do not fit the memory, there are held-out ones enough for both sides.
   const reference = training ?? heldOut;
-  if (count < FEWEST || heldOut.items.length < FEWEST || reference.items.length < FEWEST) return undefined;
+  if (count === 0) return undefined;
+  const few = Math.min(heldOut.items.length, reference.items.length);
+  if (few < FEWEST_CHECKED) {
+    job.session.reporter.message(
+      `samples are not watched for collapse: that needs ${FEWEST_CHECKED} held-out and ${FEWEST_CHECKED} training images, there are ${heldOut.items.length} and ${reference.items.length}`,
+    );
+    return undefined;
+  }
+  const settings = watchSettings(job.config);
   // Features that need no training and no download: they only have to notice what is gone.
   const features = new RandomFeatures();
   const rowsOf = async (pictures: readonly Picture[]) => matrix(await features.images(pictures), features.dimension);
@@ -67,8 +72,6 @@ export async function openWatch(job: Job, stage: string, painter: Painter): Prom
   const captions = Array.from({ length: count }, (_, i) => heldOut.items[i % heldOut.items.length].captions[0]);
   const judged = new Verdict(floor);
   await replay(job, stage, judged);
-  const followed = familyOf(job.config.family).sampling(job.config);
-  const settings = Object.fromEntries(Object.entries(DISTRIBUTION).filter(([name]) => name in followed));
 
   const check = async () => {
     const samples: Matrix = await rowsOf(await painter.paint(captions, { seed: SEED, ...settings }));
@@ -95,14 +98,42 @@ export async function openWatch(job: Job, stage: string, painter: Painter): Prom
 }
 
 /** See `SampleWatch.watched`. */
-function withChecks(task: Task, check: () => Promise<Awaited<ReturnType<SampleWatch['check']>>>): Task {
+export function withChecks(task: Task, check: () => Promise<Awaited<ReturnType<SampleWatch['check']>>>): Task {
   const evaluate = async () => {
     const measured = await task.evaluate();
     const checked = await check();
     return { ...measured, ...checked, loss: Number.isFinite(measured.loss) ? measured.loss : checked.check_kid };
   };
-  // A task may be a class: its methods stay on it.
-  return Object.assign(Object.create(task) as Task, { evaluate });
+  // A task may be a class, with private fields too: its methods are called on itself.
+  const all: { readonly [Name in keyof Required<Task>]: Task[Name] } = {
+    parameters: task.parameters,
+    unit: task.unit,
+    unitsPerStep: task.unitsPerStep,
+    imagesPerStep: task.imagesPerStep,
+    flopsPerStep: task.flopsPerStep,
+    batch: task.batch?.bind(task),
+    players: task.players,
+    begin: task.begin?.bind(task),
+    afterStep: task.afterStep?.bind(task),
+    evaluate,
+    save: task.save?.bind(task),
+    restore: task.restore?.bind(task),
+    remarks: task.remarks?.bind(task),
+    dispose: task.dispose?.bind(task),
+  };
+  return all;
+}
+
+/**
+ * How samples are painted to be measured: without guidance, which trades variety away, and in half of the usual steps, of a
+ * family that has such settings.
+ */
+export function watchSettings(config: RunConfig): { readonly cfgScale?: number; readonly steps?: number } {
+  const { cfgScale, steps } = familyOf(config.family).sampling(config);
+  return {
+    ...(cfgScale === undefined ? {} : { cfgScale: 1 }),
+    ...(steps === undefined ? {} : { steps: Math.ceil(steps / 2) }),
+  };
 }
 
 /** The state of the rules, and what was last said about it. */

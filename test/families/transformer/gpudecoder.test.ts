@@ -11,7 +11,7 @@ import { selectBackend } from '../../../src/device/backends.ts';
 import { activeGpu, type GpuBackend } from '../../../src/device/webgpu/webgpu.ts';
 import { type ModelConfig, modelSchema } from '../../../src/families/transformer/config.ts';
 import { Dalle, type Vocabulary } from '../../../src/families/transformer/dalle.ts';
-import { createDecoder, type Decoder } from '../../../src/families/transformer/decoder.ts';
+import { createDecoder, type Decoder, type FirstDecoder } from '../../../src/families/transformer/decoder.ts';
 import { expectAllclose, noWebgpu, type Tolerance } from '../../support.ts';
 import { caption, randomModel, randomWeights } from './tiny-model.ts';
 
@@ -156,7 +156,7 @@ describe.skipIf(noWebgpu !== undefined)(`on webgpu${noWebgpu === undefined ? '' 
       await take(shared.next(flat(read.codes.map(row => row.slice(0, 4)))));
       const decoder = shared.select(of);
       await expectSteps(decoder, { ...branched, wanted }, [4, 6], tolerance);
-      const later = decoder.select([2]);
+      const later = (decoder as FirstDecoder).select([2]); // what the GPU can beyond the contract
       decoder.dispose();
       shared.dispose();
       await expectSteps(later, { codes: [branched.codes[2]], wanted: [wanted[2]] }, [6, 8], tolerance);

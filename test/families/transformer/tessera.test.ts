@@ -1,4 +1,5 @@
 /** @file A run as a program holds it: what it refuses, which image is which, and that nothing of it stays in memory. */
+import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -63,6 +64,20 @@ describe('loading', () => {
     const [ema, best, last] = [await first('ema'), await first('best'), await first('last')];
     expect(last).not.toEqual(ema);
     expect(best).toEqual(ema); // after the only validation
+  });
+
+  test('that fails leaves nothing in memory', async () => {
+    const other = join(folder, 'other');
+    cpSync(run, other, { recursive: true });
+    const stored = JSON.parse(readFileSync(join(other, 'config.json'), 'utf8'));
+    const changed = (section: object) => {
+      writeFileSync(join(other, 'config.json'), JSON.stringify({ ...stored, ...section }));
+      return Tessera.load(other).catch((error: unknown) => error);
+    };
+    const before = tf.memory().numTensors;
+    expect(await changed({ model: { ...stored.model, layers: stored.model.layers + 1 } })).toBeInstanceOf(UserError);
+    expect(await changed({ patch: { ...stored.patch, blocks: stored.patch.blocks + 1 } })).toBeInstanceOf(UserError);
+    expect(tf.memory().numTensors).toBe(before);
   });
 
   test('and disposing leave nothing in memory', async () => {
