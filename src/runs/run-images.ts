@@ -18,8 +18,8 @@ export interface SplitItems {
  * @throws UserError if a side would be empty
  */
 export function splitDataset(dataset: Dataset, config: ImagesConfig): SplitItems {
-  const of = (side: string) => dataset.items.filter(item => splitOf(item, config.validation) === side);
-  const [training, heldOut] = [of('train'), of('validation')];
+  const itemsOf = (side: string) => dataset.items.filter(item => splitOf(item, config.validation) === side);
+  const [training, heldOut] = [itemsOf('train'), itemsOf('validation')];
   if (training.length === 0) {
     throw new UserError('data', `no training image among ${dataset.items.length}`, 'lower --validation or add images');
   }

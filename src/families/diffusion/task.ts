@@ -62,13 +62,15 @@ export class DiffusionTask implements Task {
     return (random, wholeStep) => {
       const pictures = imagesToSignedTensor(images);
       const [B] = pictures.shape;
-      const own = <T extends Float32Array>(values: T, each = 1) =>
+      const ofThisPart = <T extends Float32Array>(values: T, each = 1) =>
         values.subarray(part * B * each, (part + 1) * B * each); // of those of the whole batch
-      const draws = own(wholeStep.fork('levels').normals(batchSize));
+      const draws = ofThisPart(wholeStep.fork('levels').normals(batchSize));
       const dropping = wholeStep.fork('captions');
-      const keep = own(Float32Array.from({ length: batchSize }, () => (dropping.uniform() < captionDrop ? 0 : 1)));
+      const keep = ofThisPart(
+        Float32Array.from({ length: batchSize }, () => (dropping.uniform() < captionDrop ? 0 : 1)),
+      );
       const pixels = pictures.size / B;
-      const noise = tf.tensor(own(wholeStep.fork('noise').normals(batchSize * pixels), pixels), pictures.shape);
+      const noise = tf.tensor(ofThisPart(wholeStep.fork('noise').normals(batchSize * pixels), pixels), pictures.shape);
       const losses = this.model.losses(
         pictures,
         noise,

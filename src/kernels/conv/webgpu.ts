@@ -11,7 +11,7 @@ import { type Binding, read, write } from '../../device/webgpu/program.ts';
 import type { GpuBackend } from '../../device/webgpu/webgpu.ts';
 import { activate, slope } from '../activation/webgpu.ts';
 import { multiply } from '../gemm/gemm.ts';
-import { chooseParts, sumParts } from '../gemm/parts.ts';
+import { chooseParts, sumParts } from '../gemm/split-k.ts';
 import type { Activation } from '../pointwise.ts';
 import { type Divisors, divisors, smallDivisor } from '../wgsl/divide.ts';
 import { byFour, elementOf, fillZeros, index, mapElements, together } from '../wgsl/elements.ts';

@@ -43,7 +43,7 @@ export interface Product {
   readonly storeRowSum?: string;
   /**
    * K in so many parts of about the same length, each of which is stored by itself, for results too few to fill a GPU.
-   * Their sum is the caller's affair (parts.ts). Default 1.
+   * Their sum is the caller's affair (split-k.ts). Default 1.
    */
   readonly parts?: number;
   readonly bindings: readonly Binding[];

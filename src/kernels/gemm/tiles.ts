@@ -5,7 +5,7 @@
  * the limit; 15 KiB of workgroup memory and under 100 registers leave room for two workgroups or more on a multiprocessor.
  */
 import type { Kernel, Product } from './product.ts';
-import { locate, rowSums, type Stage, stage, steps } from './stage.ts';
+import { locate, rowSums, type Stage, stage, steps } from './staging.ts';
 
 const SIZE = 256;
 const DEPTH = 16;

@@ -8,7 +8,7 @@
  * of 16 bytes apart, so that the units read them without conflicts of banks.
  */
 import type { Kernel, Product } from './product.ts';
-import { locate, rowSums, stage, steps } from './stage.ts';
+import { locate, rowSums, stage, steps } from './staging.ts';
 
 export interface Units {
   /** The shape, and the size of a subgroup that the kernel must ask for. */

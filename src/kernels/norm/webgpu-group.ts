@@ -11,8 +11,8 @@ import type { GpuBackend } from '../../device/webgpu/webgpu.ts';
 import { activate, slope } from '../activation/webgpu.ts';
 import type { Activation } from '../pointwise.ts';
 import type { Attributes } from '../registry.ts';
+import { LANES, partsOf, type Strips, stripsOf, sumDown } from '../wgsl/column-strips.ts';
 import { sumColumns } from '../wgsl/columnsums.ts';
-import { LANES, partsOf, type Strips, stripsOf, sumDown } from '../wgsl/strips.ts';
 
 /** Groups that keep a GPU busy with a workgroup each, channels of a group that are worth reading, and a small group. */
 const ENOUGH = 128;

@@ -164,8 +164,8 @@ function decideReference({ gradients, losses, rules, counts, scale }: StepReques
     const clip = tf.where(tf.greater(norm, rules.clip), tf.div(rules.clip, tf.maximum(norm, rules.clip)), tf.scalar(1));
     const corrections = [tf.div(1, lessPower(rules.beta1)), tf.rsqrt(lessPower(rules.beta2))];
     const emaDecay = tf.minimum(rules.ema, tf.div(tf.add(t, 1), tf.add(t, 10)));
-    const told = tf.where(tf.cast(go, 'bool'), norm, tf.scalar(Number.NaN));
-    return [tf.stack([go, tf.div(clip, now), ...corrections, emaDecay]), tf.stack([told, now])];
+    const finiteNorm = tf.where(tf.cast(go, 'bool'), norm, tf.scalar(Number.NaN));
+    return [tf.stack([go, tf.div(clip, now), ...corrections, emaDecay]), tf.stack([finiteNorm, now])];
   });
   return { plan, report };
 }

@@ -141,8 +141,9 @@ export class Job {
     const { training, heldOut } = await this.items();
     const onProgress = (step: number, total: number) => this.session.reporter.update({ step, total, note: 'decoding' });
     const crops = cropsOf(images, seed);
-    const some = (items: readonly Item[]) => decodeAll(items.slice(0, MEASURED), { ...crops, crops: 1, onProgress });
-    const held = await some(heldOut);
+    const decodeFew = (items: readonly Item[]) =>
+      decodeAll(items.slice(0, MEASURED), { ...crops, crops: 1, onProgress });
+    const held = await decodeFew(heldOut);
     const all = fitsMemory(training.length, images) ? await decodeAll(training, { ...crops, onProgress }) : undefined;
     // With nothing held out both sides are the same items.
     const unique = (items: readonly { readonly id: string }[]) => new Set(items.map(({ id }) => id)).size;
@@ -150,7 +151,7 @@ export class Job {
     this.reportProblems([...problems.values()], unique([...held.items, ...(all?.items ?? [])]));
     if (all?.items.length === 0) throw new UserError('data', `none of ${training.length} images can be decoded`);
     // Where nothing held out is sound, it is measured on what is trained on, as where nothing is held out.
-    this.decoded = { training: all, heldOut: held.items.length > 0 ? held : await some(training) };
+    this.decoded = { training: all, heldOut: held.items.length > 0 ? held : await decodeFew(training) };
     return this.decoded;
   }
 
