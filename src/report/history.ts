@@ -23,7 +23,7 @@ export interface Mark {
   readonly collapsed: string;
 }
 
-/** Stages that make what the last one needs, in the order they are shown. */
+/** Stages that make what the last one needs, in their order. */
 const PREPARING: readonly string[] = stageNames;
 
 /** Most points of a curve; a chart has no room for more. */

@@ -1,6 +1,7 @@
 /**
  * @file The parts of the page that are tables and pictures: budget, samples, metrics, stability, cost, nearest images.
  */
+import { stageTitles } from '../families/family.ts';
 import { type Embedded, familyName, isGame, type Measured, type Report, type RunReport } from './contents.ts';
 import { progressText } from './curves.ts';
 import { type Dot, dotChart, histogram } from './dotchart.ts';
@@ -26,12 +27,12 @@ const missing: Html = html`<span class="missing">not measured</span>`;
 /** Who was compared, on what budget. */
 export function budgetTable(runs: Runs): Html {
   const preparing = [...new Set(runs.flatMap(({ stages }) => stages.slice(0, -1).map(({ stage }) => stage)))];
-  const stageNames: Readonly<Record<string, string>> = { patch: 'tokenizer', text: 'text encoder' };
+  const titles: Readonly<Record<string, string>> = stageTitles;
   const rows = runs.map((run): Cell[] => {
     const main = run.stages.at(-1);
     const total = totalOf(run.stages, 'seconds');
     const parts = run.stages.map(
-      ({ stage, seconds }) => `${stageNames[stage] ?? familyName(run.family)} ${formatSeconds(seconds)}`,
+      ({ stage, seconds }) => `${titles[stage] ?? familyName(run.family)} ${formatSeconds(seconds)}`,
     );
     return [
       html`${nameOf(run)}<small>${run.group}</small>`,
@@ -54,7 +55,7 @@ export function budgetTable(runs: Runs): Html {
   });
   const unmeasured = runs.some(({ stages }) => stages.some(({ seconds, flops }) => seconds === null || flops === null));
   return html`${table({
-    caption: html`Training times and operations are those of all stages${preparing.length > 0 ? `, ${preparing.map(stage => stageNames[stage]).join(' and ')} included` : ''}; operations are counted from the shapes, forward and backward.`,
+    caption: html`Training times and operations are those of all stages${preparing.length > 0 ? `, ${preparing.map(stage => titles[stage]).join(' and ')} included` : ''}; operations are counted from the shapes, forward and backward.`,
     head: [
       'run',
       'seed',

@@ -5,6 +5,7 @@ import type { PatchTokenizer } from '../../tokenizer/patch.ts';
 import { UserError } from '../core/errors.ts';
 import { readRun } from '../families/config.ts';
 import { familyOf } from '../families/families.ts';
+import { stageTitles } from '../families/family.ts';
 import { loadPatchTokenizer } from '../families/transformer/patch-task.ts';
 import { readJson } from '../io/files.ts';
 import { expectTrained, runPaths } from '../io/runfolder.ts';
@@ -13,7 +14,7 @@ import { expectTrained, runPaths } from '../io/runfolder.ts';
 export async function openCaptionTokenizer(run: string): Promise<BpeTokenizer> {
   await readRun(run, 'load');
   const { captions } = runPaths(run);
-  expectTrained(run, [[captions, 'caption tokenizer']]);
+  expectTrained(run, [[captions, stageTitles.captions]]);
   return BpeTokenizer.fromJSON(await readJson(captions), captions);
 }
 

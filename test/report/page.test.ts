@@ -87,7 +87,7 @@ describe('the page', () => {
     const text = textOf('budget');
     expect(text).toContain('8.30 M + 200 k in training 5,000 160 k 18 min 20 s');
     expect(text.replaceAll('\u00a0', ' ')).toContain(
-      'tokenizer 1 min 40 s + transformer 16 min 40 s 703 TFLOP 64 21.3',
+      'patch tokenizer 1 min 40 s + transformer 16 min 40 s 703 TFLOP 64 21.3',
     );
     expect(text).toContain('R1 2, R2 2');
   });
