@@ -30,7 +30,6 @@ export { Random, type RandomState } from './core/random.ts';
 export { type BackendName, backendNames } from './device/backends.ts';
 export type { InputInfos } from './device/native/native.ts';
 export { type PrecisionName, precisionNames } from './device/precision.ts';
-export type { TextEncoder } from './families/contrastive/encoder.ts';
 export {
   type CaptionedCodes,
   type FamilyDefinition,
@@ -42,6 +41,7 @@ export {
   type SamplingSetting,
   type StageName,
   samplingSettings,
+  type TextEncoder,
   type TrainingData,
 } from './families/family.ts';
 export { ordersOf, type Painted } from './families/orders.ts';

@@ -60,7 +60,7 @@ export class Encoder {
     this.stem = config.stem;
     this.input = new Conv2d(parameters.scope('input'), 3 * config.stem ** 2, widths[0]);
     this.stages = widths.map((width, i) => {
-      const scope = parameters.scope(`stages.${i}`);
+      const scope = parameters.scope(`stages.${i}`, { inner: true });
       const last = i === widths.length - 1;
       return {
         blocks: residualBlocks(scope, width, encoderBlocks(last ? config.codeBlocks : config.blocks)),
@@ -94,7 +94,7 @@ export class Decoder {
     this.stem = config.stem;
     this.input = new Conv2d(parameters.scope('input'), inputs, widths[0]);
     this.stages = widths.map((width, i) => {
-      const scope = parameters.scope(`stages.${i}`);
+      const scope = parameters.scope(`stages.${i}`, { inner: true });
       return {
         blocks: residualBlocks(scope, width, i === 0 ? config.codeBlocks : config.blocks),
         up: i === widths.length - 1 ? undefined : new Linear(scope.scope('up'), width, 4 * widths[i + 1]),

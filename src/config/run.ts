@@ -66,6 +66,20 @@ export const trainSchema = z.object({
   logEvery: count.default(10).describe('steps between lines of metrics.jsonl'),
 });
 
+/** Fields of the sections `train`, `patchTrain` and so on by which a training is only looked at. */
+const lookedAt = /^(train|\w+Train)\.(evalEvery|sampleEvery|saveEvery|logEvery|checkSamples)$/;
+
+/** Whether a field, e.g. `train.logEvery`, says how closely a training is watched, and nothing of what is learnt. */
+export function isWatching(field: string): boolean {
+  return lookedAt.test(field);
+}
+
+/** Whether a run that is gone on with may have another value of a field: how long and how closely watched it is trained. */
+export function isChangeable(field: string): boolean {
+  // Samples that are checked choose the best weights of a family without a loss of its own.
+  return /^(train|\w+Train)\.steps$/.test(field) || (isWatching(field) && !field.endsWith('.checkSamples'));
+}
+
 /** How a run paints unless it is asked otherwise. */
 export const samplingSchema = z.object({
   temperature: z

@@ -10,9 +10,8 @@ import type { RunConfig, RunConfigInput } from '../config/run.ts';
 import type { Random } from '../core/random.ts';
 import type { CodeSet } from '../io/codes.ts';
 import type { NamedValues } from '../nn/module.ts';
-import type { CaptionedImages, ImageStream } from '../training/captioned.ts';
+import type { CaptionedImages, EncodeCaptions, ImageStream } from '../training/captioned.ts';
 import type { Metrics, Task, Weights } from '../training/loop.ts';
-import type { TextEncoder } from './contrastive/encoder.ts';
 import type { Painter } from './painter.ts';
 
 export const stageNames = ['captions', 'text', 'patch', 'codes'] as const;
@@ -22,6 +21,25 @@ export const stageNames = ['captions', 'text', 'patch', 'codes'] as const;
  * `codes` the data set as codes (needs `patch`).
  */
 export type StageName = (typeof stageNames)[number];
+
+/** What a stage is called in the progress of a training, in messages and on pages. */
+export const stageTitles: Readonly<Record<StageName, string>> = {
+  captions: 'caption tokenizer',
+  text: 'text encoder',
+  patch: 'patch tokenizer',
+  codes: 'codes',
+};
+
+/** A frozen text encoder: captions in, rows of features out. */
+export interface TextEncoder {
+  /** '' is a row of zeros. */
+  readonly encode: EncodeCaptions;
+  /** Features of a caption. */
+  readonly dim: number;
+  /** Numbers that encoding captions needs. */
+  readonly parameters: number;
+  dispose(): void;
+}
 
 /** What the stages leave for a model to be made of. */
 export interface Parts {

@@ -6,15 +6,7 @@ import { BpeTokenizer } from '../../tokenizer/bpe.ts';
 import type { RunConfig } from '../config/run.ts';
 import { readJson } from '../io/files.ts';
 import { type Companion, fingerprint, type RunPaths } from '../io/runfolder.ts';
-import type { Parts, StageName } from './family.ts';
-
-/** What a stage is called in the progress of a training. */
-export const stageTitles: Readonly<Record<StageName, string>> = {
-  captions: 'caption tokenizer',
-  text: 'text encoder',
-  patch: 'patch tokenizer',
-  codes: 'codes',
-};
+import { type Parts, type StageName, stageTitles } from './family.ts';
 
 /** Names of parts' fingerprints in the metadata of weights. */
 const fingerprintKeys: Readonly<Record<keyof Parts, string>> = {

@@ -2,9 +2,11 @@
  * @file Training runs and features from a program: what `tessera train` and `tessera features` do. What trains is loaded
  * when it is called, so that a program that only paints does not wait for it.
  */
+
 import { presetNames } from '../config/presets.ts';
 import type { RunConfigInput } from '../config/run.ts';
 import { booleanCheck, checkOptions, choiceCheck, objectCheck, pathCheck, textCheck } from '../core/checks.ts';
+import { type StageName, stageNames } from '../families/family.ts';
 import { type EngineOptions, engineChecks, engineOf } from './engine.ts';
 import { openSession, type WorkOptions, workChecks } from './progress.ts';
 
@@ -33,7 +35,7 @@ export interface TrainOptions extends DataOptions, EngineOptions, WorkOptions {
    * The last stage to do, where the model is not to be trained yet: `captions` the caption tokenizer, `text` the text
    * encoder, `patch` the patch tokenizer, `codes` the data as codes. Which of them a run has is its family's matter.
    */
-  readonly until?: 'captions' | 'text' | 'patch' | 'codes';
+  readonly until?: StageName;
 }
 
 /** How a training ended. */
@@ -42,7 +44,7 @@ export interface Trained {
   readonly finished: boolean;
 }
 
-const untilCheck = choiceCheck(['captions', 'text', 'patch', 'codes']);
+const untilCheck = choiceCheck(stageNames);
 const dataChecks = { data: pathCheck, format: textCheck, strict: booleanCheck };
 
 /**

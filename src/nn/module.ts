@@ -14,13 +14,18 @@ export interface Parameter {
   readonly variable: tf.Variable;
   /** Whether weight decay applies: to matrices and filters, not to gains, biases and embeddings. */
   readonly decay: boolean;
+  /** Whether it is inside the network, between what reads its inputs and what gives its outputs: Muon's, if it is a matrix. */
+  readonly inner: boolean;
 }
 
 /** Values of a checkpoint by name. */
 export type NamedValues = ReadonlyMap<string, { readonly shape: readonly number[]; readonly values: Float32Array }>;
 
 export interface ParameterOptions {
+  /** Default: of all that have more than one axis. */
   readonly decay?: boolean;
+  /** Default: that of the scope. */
+  readonly inner?: boolean;
 }
 
 /** All parameters of a model. Scopes share one map; every parameter draws from its own stream, named after it. */
@@ -28,6 +33,7 @@ export class Parameters {
   private readonly map: Map<string, Parameter>;
   private readonly random: Random | null;
   private readonly prefix: string;
+  private inner = false;
 
   /** @param random null for a model whose values will be loaded: drawing them takes longer than reading them */
   constructor(random: Random | null, prefix = '', map: Map<string, Parameter> = new Map()) {
@@ -36,9 +42,14 @@ export class Parameters {
     this.map = map;
   }
 
-  /** The same map, with `name.` before every name. */
-  scope(name: string): Parameters {
-    return new Parameters(this.random, `${this.prefix}${name}.`, this.map);
+  /**
+   * The same map, with `name.` before every name.
+   * @param options.inner whether what is below is inside the network, see `Parameter.inner`; default as this scope
+   */
+  scope(name: string, options: Pick<ParameterOptions, 'inner'> = {}): Parameters {
+    const below = new Parameters(this.random, `${this.prefix}${name}.`, this.map);
+    below.inner = options.inner ?? this.inner;
+    return below;
   }
 
   /** Normal with the given standard deviation. */
@@ -63,7 +74,8 @@ export class Parameters {
     // A variable named by tfjs: names of this map may repeat between models, those of tfjs must not.
     const variable = tf.variable(initial);
     initial.dispose();
-    this.map.set(name, { name, variable, decay: options.decay ?? shape.length > 1 });
+    const { decay = shape.length > 1, inner = this.inner } = options;
+    this.map.set(name, { name, variable, decay, inner });
     return variable;
   }
 

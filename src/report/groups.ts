@@ -3,15 +3,16 @@
  * the help that a training had. Knows no files.
  */
 import { basename } from 'node:path';
-import type { RunConfig } from '../config/run.ts';
+import { isWatching, type RunConfig } from '../config/run.ts';
 import { flattenConfig } from '../config/schema.ts';
 import { ownSections } from '../families/config.ts';
 import { familyOf } from '../families/families.ts';
 import { familyName } from './contents.ts';
 
-/** Fields that do not change what is learnt, and those that make seeds of one another. */
-const IGNORED =
-  /^(seed|sampling\..*|(train|patchTrain|textTrain)\.(evalEvery|sampleEvery|saveEvery|logEvery|checkSamples))$/;
+/** Whether a field sets runs apart: it changes what is learnt, and does not only make seeds of one another. */
+function tellsApart(field: string): boolean {
+  return !(field === 'seed' || field.startsWith('sampling.') || isWatching(field));
+}
 
 /** Most settings that a name tells apart. */
 const MOST_TOLD = 3;
@@ -21,7 +22,7 @@ const MOST_TOLD = 3;
  */
 export function groupNames(configs: readonly RunConfig[]): string[] {
   const settings = configs.map(config => {
-    const used = Object.entries(flattenConfig(ownSections(config))).filter(([field]) => !IGNORED.test(field));
+    const used = Object.entries(flattenConfig(ownSections(config))).filter(([field]) => tellsApart(field));
     return new Map(used.map(([field, value]) => [field, JSON.stringify(value)]));
   });
   return configs.map((config, i) => {

@@ -5,6 +5,7 @@
  */
 import type { RunConfig } from '../config/run.ts';
 import { familyOf } from '../families/families.ts';
+import { stageNames } from '../families/family.ts';
 import type { Measured, Point, SampleCheck, Stage, TrainingCost } from './contents.ts';
 
 /** What a run's log tells. */
@@ -23,7 +24,7 @@ export interface Mark {
 }
 
 /** Stages that make what the last one needs, in the order they are shown. */
-const PREPARING = ['patch', 'text'];
+const PREPARING: readonly string[] = stageNames;
 
 /** Most points of a curve; a chart has no room for more. */
 const MOST_POINTS = 240;

@@ -6,15 +6,16 @@
 import { existsSync } from 'node:fs';
 import { openDataset } from '../../data/open.ts';
 import type { RunConfig } from '../config/run.ts';
-import { featuresConfig } from '../families/featuresconfig.ts';
+import { stageTitles } from '../families/family.ts';
 import { runPaths } from '../io/runfolder.ts';
+import { featuresConfig } from './features-config.ts';
 import { planRun, withRun } from './run.ts';
 import { splitDataset } from './run-images.ts';
 import type { Session } from './session.ts';
 import { Job } from './training/job.ts';
 import { textStage } from './training/parts.ts';
 
-const STAGES = ['caption tokenizer', 'text encoder'];
+const STAGES = [stageTitles.captions, stageTitles.text];
 
 export interface FeaturesRequest {
   readonly data: string;

@@ -3,7 +3,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
-import type { RunConfig } from '../config/run.ts';
+import { isChangeable, type RunConfig } from '../config/run.ts';
 import { flattenConfig, mergeConfig, parseConfig, unflattenConfig } from '../config/schema.ts';
 import { UserError } from '../core/errors.ts';
 import { packageRoot } from '../device/native/addon.ts';
@@ -29,9 +29,6 @@ export function shippedModel(): string {
   return folder;
 }
 
-/** Fields that a resumed run may change: how long and how closely watched, not what it is. */
-const changeable = /^(train|\w+Train)\.(steps|evalEvery|sampleEvery|saveEvery|logEvery)$/;
-
 /**
  * The config that a run is to be trained with: a new one, or that of the run that is there with what may change of it.
  * Writes nothing.
@@ -48,7 +45,7 @@ export async function planRun(
   const before = flattenConfig(stored);
   const changed: Record<string, unknown> = {};
   for (const { field, value, preset } of askedValues(settings, stored.family)) {
-    if (changeable.test(field)) {
+    if (isChangeable(field)) {
       if (preset === undefined) changed[field] = value; // a preset is where a run starts, not how long it goes on
     } else {
       expectSame(folder, { field, before: before[field], now: value, whose: preset && ` of preset ${preset}` });
@@ -88,7 +85,7 @@ export async function openRun(folder: string, config: RunConfig): Promise<{ read
   if (resumed) {
     const before = flattenConfig(await readTrainable(folder));
     for (const [field, now] of Object.entries(flattenConfig(config))) {
-      if (!changeable.test(field)) expectSame(folder, { field, before: before[field], now });
+      if (!isChangeable(field)) expectSame(folder, { field, before: before[field], now });
     }
   }
   await writeJson(paths.config, storedConfig(config));

@@ -161,6 +161,10 @@ export async function train(
   const saved = await loadState(folder);
   if (saved === undefined) await task.begin?.(random.fork('begin')); // before the averages copy the weights
   const sides = sidesOf(task, config);
+  for (const { player, optimizer } of sides) {
+    if ({ ...config, ...player.optimizer }.optimizer !== 'muon' || optimizer.muonCount > 0) continue;
+    watcher.onMessage?.(`${player.name || 'model'}: no matrix is marked as inner, so that AdamW updates all, not Muon`);
+  }
   const sent: SentStep[] = [];
   try {
     if (saved !== undefined) {

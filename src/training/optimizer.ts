@@ -95,6 +95,11 @@ export class Optimizer {
     return this.taken;
   }
 
+  /** How many parameters Muon updates; the others are AdamW's. */
+  get muonCount(): number {
+    return this.slots.filter(({ v }) => v === undefined).length;
+  }
+
   /** Whether the device decides steps by itself, so that nobody has to wait for one. */
   get onDevice(): boolean {
     return this.device !== undefined;
@@ -255,9 +260,12 @@ export class Optimizer {
   }
 }
 
-/** Muon is for the matrices inside; embeddings, heads, first and last layers and gains are AdamW's (Jordan et al. 2024). */
-function usesMuon(config: OptimizerConfig, { name, variable }: Parameter): boolean {
-  return config.optimizer === 'muon' && variable.rank >= 2 && /(^|\.)(layers|stages)\./.test(name);
+/**
+ * Muon is for the matrices inside (`Parameter.inner`); embeddings, heads, first and last layers and gains are AdamW's
+ * (Jordan et al. 2024).
+ */
+function usesMuon(config: OptimizerConfig, { variable, inner }: Parameter): boolean {
+  return config.optimizer === 'muon' && variable.rank >= 2 && inner;
 }
 
 function variableLike(variable: tf.Variable): tf.Variable {

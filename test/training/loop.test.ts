@@ -247,6 +247,21 @@ describe('resuming', () => {
     expect(longer.records.map(({ step }) => step)).toEqual([3, 4, 4]); // and the evaluation of the last
   });
 
+  test('Muon without a matrix to update is told', async () => {
+    await selectBackend('cpu');
+    const messages: string[] = [];
+    await train(
+      quadratic(),
+      { ...loop, steps: 1, optimizer: 'muon' },
+      {
+        folder: temporary(),
+        now: clock(),
+        watcher: { onMessage: message => messages.push(message) },
+      },
+    );
+    expect(messages).toEqual(['model: no matrix is marked as inner, so that AdamW updates all, not Muon']);
+  });
+
   test('begin runs once in the life of a run; state of the task itself comes back', async () => {
     await selectBackend('cpu');
     const events: string[] = [];

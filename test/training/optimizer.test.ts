@@ -150,7 +150,7 @@ for (const [name, poison] of [
 
 onEveryBackend('a gradient that is not finite leaves what Muon updates untouched too', async () => {
   const parameters = new Parameters(new Random(1));
-  parameters.normal('layers.0.weight', [6, 5], 1);
+  parameters.scope('blocks.0', { inner: true }).scope('deeper').normal('weight', [6, 5], 1);
   const optimizer = new Optimizer(parameters.list(), { ...config, optimizer: 'muon' });
   await optimizer.step([tf.tensor(new Random(2).normals(30, 1), [6, 5])], 0.1);
   const before = await everything(parameters, optimizer);
@@ -160,6 +160,21 @@ onEveryBackend('a gradient that is not finite leaves what Muon updates untouched
   expect(await optimizer.step([tf.tensor(values, [6, 5])], 0.1)).toBeNaN();
   expect(await everything(parameters, optimizer)).toEqual(before);
   expect(optimizer.steps).toBe(1);
+  optimizer.dispose();
+  parameters.dispose();
+});
+
+onEveryBackend('Muon updates the inner matrices alone, whatever they are called', async () => {
+  const parameters = new Parameters(new Random(1));
+  const inside = parameters.scope('blocks.0', { inner: true });
+  inside.normal('weight', [4, 3], 1);
+  inside.ones('gain', [3]);
+  inside.normal('table', [4, 3], 1, { inner: false });
+  parameters.normal('layers.head', [4, 3], 1);
+  const optimizer = new Optimizer(parameters.list(), { ...config, optimizer: 'muon' });
+  const second = [...(await optimizer.state()).keys()].filter(name => name.startsWith('v.'));
+  expect(second.sort()).toEqual(['v.blocks.0.gain', 'v.blocks.0.table', 'v.layers.head']);
+  expect(optimizer.muonCount).toBe(1);
   optimizer.dispose();
   parameters.dispose();
 });

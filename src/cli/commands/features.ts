@@ -1,6 +1,6 @@
 /** @file `tessera features`: trains towers of captions and images on a data set, to judge models by. */
 import { z } from 'zod';
-import { featuresFields } from '../../families/featuresconfig.ts';
+import { featuresFields } from '../../runs/features-config.ts';
 import { defineCommand } from '../command.ts';
 import { dataFlags, engineFlags, folder } from '../common-flags.ts';
 

@@ -110,7 +110,7 @@ class TextTower {
     this.positions = parameters.normal('position_embedding.weight', [length + 1, width], 0.1, embed);
     this.layers = Array.from(
       { length: config.layers },
-      (_, i) => new TextLayer(parameters.scope(`layers.${i}`), config),
+      (_, i) => new TextLayer(parameters.scope(`layers.${i}`, { inner: true }), config),
     );
     this.norm = new Norm(parameters.scope('norm'), width, 'rms');
     this.output = new Linear(parameters.scope('head'), width, config.dim, { bias: false });
@@ -200,7 +200,7 @@ class ImageTower {
     this.patch = patch;
     this.input = new Conv2d(parameters.scope('input'), 3 * patch * patch, config.imageWidth);
     this.stages = stages.map(({ channels }, i) => {
-      const scope = parameters.scope(`stages.${i}`);
+      const scope = parameters.scope(`stages.${i}`, { inner: true });
       const blocks = Array.from({ length: BLOCKS }, (_, b) => new ImageBlock(scope.scope(`blocks.${b}`), channels));
       const next = stages[i + 1];
       return {

@@ -1,17 +1,7 @@
 /** @file The frozen text encoder as families use it: captions in, rows of features out. */
-import type { EncodeCaptions } from '../../training/captioned.ts';
+import type { TextEncoder } from '../family.ts';
 import type { Contrastive } from './contrastive.ts';
 import { type CaptionEncoder, encodeCaptions } from './frozen.ts';
-
-export interface TextEncoder {
-  /** '' is a row of zeros. */
-  readonly encode: EncodeCaptions;
-  /** Features of a caption. */
-  readonly dim: number;
-  /** Numbers that encoding captions needs. */
-  readonly parameters: number;
-  dispose(): void;
-}
 
 /** The text tower of a contrastive pair. @param captions the tokenizer that it was trained with */
 export function textEncoderOf(model: Contrastive, captions: CaptionEncoder): TextEncoder {

@@ -161,7 +161,7 @@ export class UNet {
     this.input = new Conv2d(parameters.scope('input'), pixels, widths[0]);
     const sideOf = (stage: number) => shape.imageSize / config.stem / 2 ** stage;
     this.stages = widths.map((width, i) =>
-      makeStage(parameters.scope(`stages.${i}`), width, widths[i + 1], sideOf(i), config),
+      makeStage(parameters.scope(`stages.${i}`, { inner: true }), width, widths[i + 1], sideOf(i), config),
     );
     this.outputNorm = new AdaptiveNorm(parameters.scope('outputNorm'), widths[0], config);
     this.output = new Conv2d(parameters.scope('output'), widths[0], pixels, { deviation: 0 });

@@ -79,7 +79,7 @@ export class DcganGenerator implements Generator {
     const stages = innerStages(options.imageSize, options.width);
     const [{ channels }] = stages;
     const outputs = [...stages.slice(1).map(stage => stage.channels), 3];
-    const scopes = stages.map((_, i) => parameters.scope(`stages.${i}`));
+    const scopes = stages.map((_, i) => parameters.scope(`stages.${i}`, { inner: true }));
     this.stages = stages;
     this.first = new Linear(parameters.scope('first'), inputs, 16 * channels, { bias: false, deviation: DEVIATION });
     this.norms = stages.map((stage, i) => new BatchNorm(scopes[i].scope('norm'), stage.channels));
@@ -132,7 +132,11 @@ export class DcganDiscriminator implements Discriminator {
     const inputs = [3, ...stages.map(({ channels }) => channels)];
     this.convs = stages.map(({ channels }, i) => {
       const deviation = leakyDeviation(16 * inputs[i]);
-      return new Conv2d(parameters.scope(`stages.${i}`), inputs[i], channels, { kernel: 4, stride: 2, deviation });
+      return new Conv2d(parameters.scope(`stages.${i}`, { inner: true }), inputs[i], channels, {
+        kernel: 4,
+        stride: 2,
+        deviation,
+      });
     });
     const last = 16 * inputs[stages.length];
     this.out = new Linear(parameters.scope('out'), last, FEATURES);

@@ -61,11 +61,13 @@ class Stages {
     const total = options.blocks * order.length;
     this.blocks = order.map(({ channels }, i) =>
       Array.from({ length: options.blocks }, (_, j) => {
-        return new Block(parameters.scope(`stages.${i}.blocks.${j}`), channels, total);
+        return new Block(parameters.scope(`stages.${i}.blocks.${j}`, { inner: true }), channels, total);
       }),
     );
     this.transitions = order.slice(1).map(({ channels }, i) => {
-      return new Linear(parameters.scope(`stages.${i}.transition`), order[i].channels, channels, { bias: false });
+      return new Linear(parameters.scope(`stages.${i}.transition`, { inner: true }), order[i].channels, channels, {
+        bias: false,
+      });
     });
     const block = ({ grid, channels }: Stage) => {
       const inner = innerOf(channels);

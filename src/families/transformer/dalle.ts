@@ -99,7 +99,7 @@ export class Dalle {
     }
     if (config.positions !== 'learned') this.rotary = rotaryTables(shape, width / config.heads);
     const indices = Array.from({ length: config.layers }, (_, i) => i);
-    this.layers = indices.map(i => new Layer(parameters.scope(`layers.${i}`), config));
+    this.layers = indices.map(i => new Layer(parameters.scope(`layers.${i}`, { inner: true }), config));
     this.masks = layerMasks(config.attention, { ...shape, convKernel: config.convKernel }, config.layers);
     this.norm = new Norm(parameters.scope('norm'), width, config.norm);
     // Heads that start at zero predict every id alike: the first loss is ln(vocabulary), whatever the seed.

@@ -15,7 +15,7 @@ import { UserError } from '../../core/errors.ts';
 import { shellWord } from '../../core/shell.ts';
 import { activeDevice } from '../../device/device.ts';
 import type { TextTrainConfig } from '../../families/contrastive/config.ts';
-import type { StageName } from '../../families/family.ts';
+import { type StageName, stageTitles } from '../../families/family.ts';
 import { writeAtomic } from '../../io/atomic.ts';
 import { JsonLines, truncateAfter } from '../../io/jsonlines.ts';
 import { type RunPaths, runPaths } from '../../io/runfolder.ts';
@@ -175,10 +175,10 @@ export class Job {
   async captionStage(): Promise<BpeTokenizer> {
     const { paths } = this;
     if (existsSync(paths.captions)) {
-      this.skip('caption tokenizer', 'done before');
+      this.skip(stageTitles.captions, 'done before');
       return BpeTokenizer.fromJSON(JSON.parse(await readFile(paths.captions, 'utf8')));
     }
-    this.begin('caption tokenizer');
+    this.begin(stageTitles.captions);
     const { training } = await this.items();
     const tokenizer = BpeTokenizer.train(
       training.flatMap(({ captions }) => captions),

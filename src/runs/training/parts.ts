@@ -17,8 +17,14 @@ import { Contrastive } from '../../families/contrastive/contrastive.ts';
 import { textEncoderOf } from '../../families/contrastive/encoder.ts';
 import { ContrastiveTask } from '../../families/contrastive/task.ts';
 import { loadTowers, saveTowers } from '../../families/contrastive/towers.ts';
-import type { CaptionedCodes, Parts, StageName, TrainingData } from '../../families/family.ts';
-import { disposeParts, stageTitles } from '../../families/parts.ts';
+import {
+  type CaptionedCodes,
+  type Parts,
+  type StageName,
+  stageTitles,
+  type TrainingData,
+} from '../../families/family.ts';
+import { disposeParts } from '../../families/parts.ts';
 import { loadPatchTokenizer, PatchTask, savePatchTokenizer } from '../../families/transformer/patch-task.ts';
 import { spreadPlaces } from '../../image/images.ts';
 import { encodePng } from '../../image/png.ts';

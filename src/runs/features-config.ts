@@ -2,8 +2,8 @@
 import { z } from 'zod';
 import { captionSchema, imagesSchema, type RunConfig } from '../config/run.ts';
 import { parseConfig } from '../config/schema.ts';
-import { checkConfig, runSchema } from './config.ts';
-import { checkText, textSections } from './contrastive/config.ts';
+import { checkConfig, runSchema } from '../families/config.ts';
+import { checkText, textSections } from '../families/contrastive/config.ts';
 
 /** What of a run's config features have; the rest has no meaning here. */
 export const featuresFields = {
