@@ -6,7 +6,6 @@ import { UserError } from '../core/errors.ts';
 import type { Picture } from '../image/images.ts';
 import {
   findSource,
-  type HubOptions,
   type HubTensor,
   type ImageProcessor,
   importTransformers,
@@ -20,6 +19,7 @@ import {
   type Transformers,
   type Wanted,
 } from './hub.ts';
+import type { HubOptions } from './hub-options.ts';
 
 type Model = InstanceType<Transformers['CLIPModel']>;
 type PreTrainedTokenizer = InstanceType<Transformers['PreTrainedTokenizer']>;

@@ -9,24 +9,11 @@ import { isAbsolute, join, resolve } from 'node:path';
 import sharp from 'sharp';
 import { UserError } from '../core/errors.ts';
 import type { Picture } from '../image/images.ts';
+import type { HubOptions, HubPrecision } from './hub-options.ts';
 
 export type Transformers = typeof import('@huggingface/transformers');
 export type HubTensor = InstanceType<Transformers['Tensor']>;
 export type ImageProcessor = InstanceType<Transformers['CLIPImageProcessor']>;
-
-/** Weights as stored in the ONNX files; a local folder holds one or more of them. */
-export type HubPrecision = 'fp32' | 'fp16' | 'q8';
-
-export interface HubOptions {
-  /** Which weights; the default is fp32 from the hub, and the most exact there is in a local folder. */
-  readonly precision?: HubPrecision;
-  /** Pictures in one run of the model, default 8. */
-  readonly batchSize?: number;
-  /** Where downloads are kept; the default is a folder inside the installed `@huggingface/transformers`. */
-  readonly cacheDir?: string;
-  /** Called while a file comes from the hub. @param total bytes, 0 if the server does not say */
-  readonly onDownload?: (file: string, loaded: number, total: number) => void;
-}
 
 /** What a caller wants of a folder, and how it speaks of it. */
 export interface Wanted {

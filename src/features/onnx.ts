@@ -9,7 +9,6 @@ import { loadClipTowers } from './clip.ts';
 import type { FeatureExtractor } from './extractor.ts';
 import {
   findSource,
-  type HubOptions,
   type HubTensor,
   importTransformers,
   modelFile,
@@ -19,6 +18,7 @@ import {
   rows,
   type Wanted,
 } from './hub.ts';
+import type { HubOptions } from './hub-options.ts';
 
 const WHERE = 'features';
 

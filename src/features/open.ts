@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { UserError } from '../core/errors.ts';
 import type { CaptionEncoder } from '../families/contrastive/frozen.ts';
 import type { FeatureExtractor } from './extractor.ts';
-import type { HubOptions } from './hub.ts';
+import type { HubOptions } from './hub-options.ts';
 import { openOnnx } from './onnx.ts';
 import { PixelFeatures, pixelFeatures } from './pixel-grid.ts';
 import { RandomFeatures, randomFeatures } from './random-conv.ts';

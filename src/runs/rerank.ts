@@ -5,7 +5,8 @@
 
 import { UserError } from '../core/errors.ts';
 import { type ClipTowers, loadClipTowers } from '../features/clip.ts';
-import { type HubOptions, reason } from '../features/hub.ts';
+import { reason } from '../features/hub.ts';
+import type { HubOptions } from '../features/hub-options.ts';
 import type { Picture } from '../image/images.ts';
 
 export type ClipOptions = HubOptions;
