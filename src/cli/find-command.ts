@@ -5,13 +5,15 @@ import { UserError } from '../core/errors.ts';
 /**
  * Finds the command that argv begins with; `data inspect` is looked for before `data`.
  * @returns the command and the words after its name
- * @throws UserError naming the nearest command
+ * @throws UserError naming the nearest command, or a name that two have
  */
 export function findCommand<C extends { readonly name: string }>(
   program: string,
   commands: readonly C[],
   argv: readonly string[],
 ): { readonly command: C; readonly rest: readonly string[] } {
+  const twice = commands.find(({ name }, i) => commands.findIndex(other => other.name === name) < i);
+  if (twice !== undefined) throw new UserError(program, `expected commands of different names, got two ${twice.name}`);
   const byLength = [...commands].sort((a, b) => b.name.split(' ').length - a.name.split(' ').length);
   for (const command of byLength) {
     const words = command.name.split(' ');

@@ -245,6 +245,13 @@ describe('findCommand', () => {
     expect(findCommand('tessera', commands, ['train', '--x'])).toEqual({ command: commands[0], rest: ['--x'] });
   });
 
+  it('refuses two commands of one name', () => {
+    const two = [...commands, { name: 'train' }];
+    expect(complaint(() => findCommand('tessera', two, ['sample']))).toBe(
+      'tessera: expected commands of different names, got two train',
+    );
+  });
+
   it.each([
     [['trian'], 'tessera: unknown command "trian", did you mean train? | `tessera --help` lists the commands'],
     [
