@@ -10,6 +10,7 @@ import {
   ANY_LENGTH,
   type BufferSpec,
   type ChoiceSpec,
+  type GivenBuffers,
   type GivenNumbers,
   type KernelWork,
   type NamedCall,
@@ -125,6 +126,9 @@ type DecoderStep = NamedCall<
   }
 >;
 
+type StepBuffers = GivenBuffers<typeof decoderStepCall.buffers>;
+type StepNumbers = GivenNumbers<typeof decoderStepCall.numbers>;
+
 /** The network's shape as the C++ kernels are told. */
 function sizesOf(
   network: DecoderNetwork,
@@ -170,11 +174,13 @@ export class FusedDecoder {
   private readonly network: DecoderNetwork;
   private readonly backend: NativeBackend;
   private readonly sizes: GivenNumbers<typeof networkNumbers>;
+  /** What a step's call is given: one object for all steps, since a step is as short as making it. */
+  private readonly stepBuffers: { -readonly [Name in keyof StepBuffers]: StepBuffers[Name] };
+  private readonly stepNumbers: { -readonly [Name in keyof StepNumbers]: StepNumbers[Name] };
   private readonly weights: Tensor;
   private readonly cache: Tensor;
   private readonly prefix: Prefix | undefined;
-  /** Which table each layer's mask is, -1 for causal; and all tables, one after the other. */
-  private readonly maskOf: Int32Array;
+  /** The tables of all masks, one after the other. */
   private readonly tables: Uint8Array;
 
   /** @param from a decoder of the same network, whose packed weights are shared; row i goes on where its row rowOf[i] is */
@@ -200,8 +206,12 @@ export class FusedDecoder {
     this.weights = from === undefined ? this.pack(floats[0]) : tf.keep(tf.clone(from.decoder.weights));
     this.cache = this.uninitialised(rows * floats[1]);
     const { masks, maskOf } = layerTables(network);
-    this.maskOf = maskOf;
     this.tables = from?.decoder.tables ?? joinTables(masks, network.positions);
+    const { weights, cache, tables, prefix } = this;
+    const { cos, sin } = network.rotary ?? {};
+    const shared = { sharedCache: prefix?.cache, sharedRow: prefix?.rowOf };
+    this.stepBuffers = { weights, cache, ...shared, x: cache, maskOf, tables, cos, sin, logits: null };
+    this.stepNumbers = { ...this.sizes, start: 0, n: 1, wanted: 'last' };
   }
 
   private uninitialised(floats: number): Tensor {
@@ -228,7 +238,7 @@ export class FusedDecoder {
    * @throws RangeError if that is more than the network's positions
    */
   read(x: Float32Array | TensorInfo, n: number, wanted: WantedLogits = 'last'): Tensor | undefined {
-    const { network, backend, rows, length, tables, prefix } = this;
+    const { network, backend, rows, length, prefix, stepBuffers, stepNumbers } = this;
     if (length < (prefix?.length ?? 0)) throw new RangeError('decode: expected to go on after what rows share');
     if (length + n > network.positions) {
       throw new RangeError(`decode: expected at most ${network.positions} positions, got ${length + n}`);
@@ -236,11 +246,12 @@ export class FusedDecoder {
     const [vocabulary] = network.head.shape;
     const shape = wanted === 'all' ? [rows, n, vocabulary] : [rows, vocabulary];
     const logits = wanted === 'none' ? null : backend.output(shape);
-    const { cos, sin } = network.rotary ?? {};
-    const { weights, cache, maskOf } = this;
-    const shared = { sharedCache: prefix?.cache, sharedRow: prefix?.rowOf };
-    const buffers = { weights, cache, ...shared, x, maskOf, tables, cos, sin, logits };
-    backend.call(decoderStepCall, buffers, { ...this.sizes, start: length, n, wanted });
+    stepBuffers.x = x;
+    stepBuffers.logits = logits;
+    stepNumbers.start = length;
+    stepNumbers.n = n;
+    stepNumbers.wanted = wanted;
+    backend.call(decoderStepCall, stepBuffers, stepNumbers);
     this.length += n;
     return logits === null ? undefined : tf.engine().makeTensorFromTensorInfo(logits);
   }

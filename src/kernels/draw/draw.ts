@@ -105,13 +105,13 @@ const draw = defineUnrecorded<Draw, Promise<Drawn>>({
   },
   native: async ({ logits, u, options }, backend) => {
     const { temperature = 1, topK = 0, topP = 1, cfgScale = 1 } = options;
-    const [rows, K] = logits.shape;
-    const drawn = emptyDraws(u.length);
+    const images = u.length;
+    const [rows, K] = logits.shape as [number, number];
+    const drawn = emptyDraws(images);
     const buffers = { logits, u, codes: drawn.codes, logProbabilities: drawn.logProbability };
-    const most = topK > 0 ? Math.min(topK, K as number) : (K as number);
-    const sizes = { images: u.length, rows, K: K as number };
-    backend.call(drawCodesCall, buffers, { ...sizes, guidance: cfgScale, temperature, most, share: topP });
-    return expectCodes(drawn, u.length);
+    const most = topK > 0 ? Math.min(topK, K) : K;
+    backend.call(drawCodesCall, buffers, { images, rows, K, guidance: cfgScale, temperature, most, share: topP });
+    return expectCodes(drawn, images);
   },
   webgpu: async ({ logits, u, options }, backend) => {
     const onGpu = new GpuDraws(backend, { images: u.length, K: logits.shape[1] as number }, u, options);
