@@ -146,7 +146,7 @@ async function drawAll(
 }
 
 /** One drawing as a PNG on white. */
-export async function drawEmoji(svg: string, size: number): Promise<Buffer> {
+export async function drawEmoji(svg: string, size: number): Promise<Uint8Array> {
   const sized = svg.replace('<svg ', `<svg width="${size}" height="${size}" `);
   return await sharp(Buffer.from(sized))
     .flatten({ background: 'white' })

@@ -213,7 +213,7 @@ function pairCaptionOf(first: SceneWords, relation: SceneRelation, second: Scene
 }
 
 /** A scene as a PNG on white, smooth edges. @param size side in pixels */
-export async function drawScene(scene: Scene, size: number): Promise<Buffer> {
+export async function drawScene(scene: Scene, size: number): Promise<Uint8Array> {
   return await sharp(Buffer.from(sceneSvg(scene, size)))
     .flatten({ background: 'white' })
     .removeAlpha()

@@ -23,7 +23,7 @@ const judge = new SceneJudge();
 
 const scenes = Array.from({ length: 80 }, (_, i) => sceneFor(new Random(11).fork('scene', i)));
 
-type Change = (png: Buffer, size: number) => Promise<Uint8Array | Float32Array>;
+type Change = (png: Uint8Array, size: number) => Promise<Uint8Array | Float32Array>;
 
 const clean: Change = async png => new Uint8Array(await sharp(png).raw().toBuffer());
 const blurred: Change = async (png, size) =>
