@@ -23,13 +23,21 @@ function refuse(message) {
   process.exit(2);
 }
 
-const { values } = parseArgs({
-  options: {
+/** The flags as they were given, or one line about the first that is unknown. */
+function readFlags() {
+  const options = {
     size: { type: 'string', default: '1008,1024,1024' },
     seconds: { type: 'string', default: '2' },
     threads: { type: 'string', default: String(availableParallelism()) },
-  },
-});
+  };
+  try {
+    return parseArgs({ options }).values;
+  } catch (error) {
+    return refuse(`expected --size m,k,n, --seconds S or --threads N: ${error.message}`);
+  }
+}
+
+const values = readFlags();
 const size = values.size.split(',').map(Number);
 if (size.length !== 3 || !size.every(side => Number.isInteger(side) && side > 0)) {
   refuse(`--size: expected three whole numbers m,k,n above 0, got ${values.size}`);
