@@ -9,6 +9,7 @@ import type { Dataset, Item, Problem } from './dataset.ts';
 import { listFiles, mapBounded } from './files.ts';
 import type { Candidate, Format, Source } from './formats/format.ts';
 import { allFormats } from './formats/formats.ts';
+import { type Published, publishedSplits } from './splits.ts';
 
 /** Enough of a file for any image header that comes with a sensible amount of metadata. */
 const HEAD = 65536;
@@ -36,7 +37,8 @@ export async function openDataset(path: string, options: OpenOptions = {}): Prom
   const { strict = false, format: wanted = 'auto', check = true } = options;
   const { format, source } = await recognise(path, wanted);
   const { items: candidates, problems: skipped } = await format.read(source);
-  const unusable = againstContract(candidates);
+  const published = publishedSplits(candidates);
+  const unusable = new Map([...published.problems, ...againstContract(candidates)]);
   if (check) {
     const checked = candidates.filter(item => !unusable.has(item) && (strict || item.heavy !== true));
     await mapBounded(checked, 16, async item => {
@@ -44,7 +46,7 @@ export async function openDataset(path: string, options: OpenOptions = {}): Prom
       if (what !== undefined) unusable.set(item, what);
     });
   }
-  const items = candidates.filter(item => !unusable.has(item)).map(itemOf);
+  const items = candidates.filter(item => !unusable.has(item)).map(item => itemOf(item, published));
   const problems: Problem[] = [...skipped, ...Array.from(unusable, ([{ id }, what]) => ({ id, what }))];
   problems.sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
   if (strict && problems.length > 0) {
@@ -62,7 +64,7 @@ export async function openDataset(path: string, options: OpenOptions = {}): Prom
         : `read as ${format.name}`;
     throw new UserError(path, `no captioned image (${why})`, layouts());
   }
-  return { root: source.root, format: format.name, items, problems };
+  return { root: source.root, format: format.name, items, problems, notices: published.notices };
 }
 
 /** The format of a path, and its files. */
@@ -141,6 +143,8 @@ async function whatIsWrong(item: Candidate): Promise<string | undefined> {
 }
 
 /** The item alone, without what only the check needed. */
-function itemOf({ id, captions, read, group, split }: Candidate): Item {
+function itemOf(candidate: Candidate, { splits }: Published): Item {
+  const { id, captions, read, group } = candidate;
+  const split = splits.get(candidate);
   return { id, captions, read, ...(group === undefined ? {} : { group }), ...(split === undefined ? {} : { split }) };
 }

@@ -9,7 +9,11 @@ import type { Item, Problem } from '../dataset.ts';
 import { readPiece } from '../files.ts';
 
 /** An item as a format hands it over, before its image is checked. */
-export interface Candidate extends Item {
+export interface Candidate extends Omit<Item, 'split'> {
+  /** What the data's own field calls its split, as it stands there, e.g. `val`; see data/splits.ts. */
+  readonly split?: string;
+  /** The index files that list it, relative to the root; an item without is found by itself. */
+  readonly index?: string | readonly string[];
   /** The first bytes, enough for an image header; the whole image where a format cannot do better. */
   readonly head?: (bytes: number) => Promise<Uint8Array>;
   /** The file that holds exactly this image, where there is one. */
@@ -55,7 +59,7 @@ export function imageFile(
   root: string,
   id: string,
   captions: readonly string[],
-  more: Pick<Candidate, 'group' | 'split'> = {},
+  more: Pick<Candidate, 'group' | 'split' | 'index'> = {},
 ): Candidate {
   const path = join(root, id);
   return { id, captions, ...more, path, read: () => readFile(path), head: bytes => readPiece(path, 0, bytes) };
@@ -74,4 +78,10 @@ export function captionsFrom(value: unknown): string[] {
   const texts = Array.isArray(value) ? value : [value];
   const clean = texts.filter(text => typeof text === 'string').map(cleanCaption);
   return [...new Set(clean.filter(text => text !== ''))];
+}
+
+/** What a record says of its split: text or a number, if there is any. */
+export function splitField(value: unknown): Pick<Candidate, 'split'> {
+  const said = typeof value === 'string' || typeof value === 'number' || typeof value === 'bigint' ? String(value) : '';
+  return said.trim() === '' ? {} : { split: said };
 }
