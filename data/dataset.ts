@@ -33,7 +33,10 @@ export interface Dataset {
   /** Name of the format it was recognised as. */
   readonly format: string;
   readonly items: readonly Item[];
+  /** What is expected to be used and cannot be, sorted by id. */
   readonly problems: readonly Problem[];
+  /** Other files that lie there, and why nothing of them is used. */
+  readonly unused: readonly Problem[];
 }
 
 /**
