@@ -16,10 +16,20 @@ export interface Item {
   readonly captions: readonly string[];
   /** Encoded image bytes (PNG, JPEG, ...). Rejects if they cannot be read any more. */
   readonly read: () => Promise<Uint8Array>;
+  /** Where they lie, so that a look at the file is enough to know that they have not changed; else they are read for that. */
+  readonly place?: Place;
   /** Items of one group show the same thing and always fall on the same side of the split. */
   readonly group?: string;
   /** The side that the dataset itself chose; absent where the hash decides. */
   readonly split?: Split;
+}
+
+/** Bytes of an image in a file. */
+export interface Place {
+  /** Absolute path. */
+  readonly file: string;
+  /** Which part of it, in whatever words; '' for all of it. */
+  readonly part: string;
 }
 
 /** Something that was skipped, and why, in one line. */

@@ -156,6 +156,13 @@ async function whatIsWrong(item: Candidate): Promise<string | undefined> {
 }
 
 /** The item alone, without what only the check needed. */
-function itemOf({ id, captions, read, group, split }: Candidate): Item {
-  return { id, captions, read, ...(group === undefined ? {} : { group }), ...(split === undefined ? {} : { split }) };
+function itemOf({ id, captions, read, place, group, split }: Candidate): Item {
+  return {
+    id,
+    captions,
+    read,
+    ...(place === undefined ? {} : { place }),
+    ...(group === undefined ? {} : { group }),
+    ...(split === undefined ? {} : { split }),
+  };
 }

@@ -72,5 +72,6 @@ export function imageFile(
   more: Pick<Candidate, 'group' | 'split'> = {},
 ): Candidate {
   const path = join(root, id);
-  return { id, captions, ...more, path, read: () => readFile(path), head: bytes => readPiece(path, 0, bytes) };
+  const place = { file: path, part: '' };
+  return { id, captions, ...more, path, place, read: () => readFile(path), head: bytes => readPiece(path, 0, bytes) };
 }

@@ -89,7 +89,8 @@ async function itemsOf(root: string, name: string, kept: RowGroups, problems: Pr
         if (bytes === undefined) throw new Error(`no image bytes in column ${image}`);
         return bytes.slice(); // a view would keep all of the row group for as long as this image waits
       };
-      items.push({ id, captions, read, heavy: items.length > 0 });
+      const place = { file: join(root, name), part: `${image}/${start + i}` };
+      items.push({ id, captions, read, place, heavy: items.length > 0 });
     }
     start = end;
   }

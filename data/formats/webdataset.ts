@@ -67,7 +67,7 @@ function itemOf(root: string, shard: string, stem: string, sample: Sample, probl
   const path = join(root, shard);
   const read = (): Promise<Uint8Array> => readPiece(path, image.offset, image.length);
   const head = (bytes: number): Promise<Uint8Array> => readPiece(path, image.offset, Math.min(bytes, image.length));
-  return { id, captions, read, head };
+  return { id, captions, read, head, place: { file: path, part: `${image.offset}+${image.length}` } };
 }
 
 /** Reads a shard's headers and captions. A shard that breaks off gives what came before the break. */
