@@ -8,8 +8,9 @@ import { readFile } from 'node:fs/promises';
 import { join, posix } from 'node:path';
 import { firstLine } from '../../src/core/errors.ts';
 import type { Problem } from '../dataset.ts';
-import { utf8 } from '../files.ts';
-import { type Candidate, captionsFrom, type Format, imageFile, splitField } from './format.ts';
+import { isImageName } from '../files.ts';
+import { captionsFrom, decodeText } from '../text.ts';
+import { type Candidate, type Format, imageFile, splitField } from './format.ts';
 
 const NAME = /(^|\/)metadata\.(jsonl|csv)$/i;
 const PATH_FIELDS = ['file_name', 'filename', 'file', 'path', 'image'];
@@ -33,7 +34,8 @@ export const metadata: Format = {
     const problems: Problem[] = [];
     const items = new Map<string, Candidate>();
     const present = new Set(files);
-    for (const path of file === undefined ? files.filter(name => NAME.test(name)) : [file]) {
+    const used = file === undefined ? files.filter(name => NAME.test(name)) : [file];
+    for (const path of used) {
       for (const row of await rowsOf(root, path, problems)) {
         const item = itemOf(root, posix.dirname(path), row, present, problems);
         if (item === undefined) continue;
@@ -42,14 +44,19 @@ export const metadata: Format = {
         items.set(item.id, { ...item, captions });
       }
     }
-    return { items: [...items.values()], problems };
+    return {
+      items: [...items.values()],
+      problems,
+      used,
+      whyUnused: path => (isImageName(path) ? `not named in ${used.join(' or ')}` : undefined),
+    };
   },
 };
 
 async function rowsOf(root: string, path: string, problems: Problem[]): Promise<Row[]> {
-  const text = utf8(await readFile(join(root, path)))?.replace(/^\ufeff/, '');
+  const { text, why } = decodeText(await readFile(join(root, path)));
   if (text === undefined) {
-    problems.push({ id: path, what: 'not UTF-8 text' });
+    problems.push({ id: path, what: why });
     return [];
   }
   if (/\.csv$/i.test(path)) {
