@@ -143,11 +143,11 @@ function repeated(pairs: readonly (readonly [string, string])[]): [string, strin
 }
 
 /** The inspection as lines of text. */
-export function formatInspection(i: Inspection): string {
+export function formatInspection(i: Inspection): string[] {
   const numbers = ({ min, median, mean, max }: Spread): string =>
     `min ${round(min)}, median ${round(median)}, mean ${round(mean)}, max ${round(max)}`;
   const encodings = Object.entries(i.encodings).map(([name, count]) => `${count} ${name}`);
-  const lines = [
+  return [
     `${i.root} (${i.format})`,
     `images        ${i.images} (${encodings.join(', ')})`,
     `split         ${i.train} train, ${i.validation} validation`,
@@ -163,7 +163,6 @@ export function formatInspection(i: Inspection): string {
     ...first20(i.problems),
     ...(i.unused.length === 0 ? [] : [`not used      ${i.unused.length} other files`, ...first20(i.unused)]),
   ];
-  return lines.join('\n');
 }
 
 function first20(list: readonly Problem[]): string[] {

@@ -423,7 +423,7 @@ test('inspection counts sizes, words, duplicates and problems, and the contact s
   expect(found.duplicateCaptions).toEqual([{ caption: 'a red one', images: 2 }]);
   expect(found.problems.map(({ id }) => id)).toEqual(['d.png']);
   expect(found.train + found.validation).toBe(3);
-  const text = formatInspection(found);
+  const text = formatInspection(found).join('\n');
   for (const part of ['3 (2 png, 1 jpeg)', 'a.png = b.png', '"a red one" on 2', 'd.png: corrupt image'])
     expect(text).toContain(part);
   const bad = { id: 'e.png', captions: ['bad'], read: async () => Buffer.from('x') };
