@@ -18,7 +18,7 @@ import { measureMemorisation } from '../../metrics/memorisation.ts';
 import type { Embedded, NearestTraining, RunReport, SampleSheet } from '../../report/contents.ts';
 import { openPainter, type Painter } from '../open-painter.ts';
 import { splitDataset } from '../run-images.ts';
-import { type EngineFlags, type Session, unlessStopped } from '../session.ts';
+import type { EngineFlags, Session } from '../session.ts';
 
 /** Rows of the sheet of samples, where no captions are given. */
 const ROWS = 12;
@@ -144,9 +144,7 @@ async function paintTimed(
   session.reporter.stage(`painting with ${name}`, { total: captions.length, unit: 'images' });
   const onProgress = (done: number) => session.reporter.update({ step: Math.floor(done), amount: done });
   const started = session.now();
-  const pictures = await unlessStopped(session, 'compare', () =>
-    painter.paint(captions, { seed, numbers, onProgress, signal: session.signal }),
-  );
+  const pictures = await painter.paint(captions, { seed, numbers, onProgress, signal: session.signal });
   const milliseconds = session.now() - started;
   session.reporter.done(`${pictures.length} images`);
   return { pictures, milliseconds };

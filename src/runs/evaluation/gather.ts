@@ -14,7 +14,7 @@ import { NEAREST_SIDE, NearestImages } from '../../image/nearest.ts';
 import type { Captioned, Evidence } from '../../metrics/define.ts';
 import type { Painter } from '../open-painter.ts';
 import { splitDataset } from '../run-images.ts';
-import { type Session, unlessStopped } from '../session.ts';
+import type { Session } from '../session.ts';
 
 /** Real pictures, with the first caption of each. */
 export interface RealPictures {
@@ -58,7 +58,7 @@ export async function readReal(
       size: side,
       onProgress: step => session.reporter.update({ step, amount: step }),
     });
-    if (session.signal.aborted) throw new UserError('eval', 'stopped');
+    session.signal.throwIfAborted();
     if (decoded.items.length === 0)
       throw new UserError('eval', `${data}: none of ${items.length} images can be decoded`);
     session.reporter.done(`${decoded.items.length} images`);
@@ -87,9 +87,7 @@ export async function paintCaptions(
   const wanted = Array.from({ length: count }, (_, i) => captions[i % captions.length]);
   session.reporter.stage('painting', { total: count, unit: 'images' });
   const onProgress = (done: number) => session.reporter.update({ step: Math.floor(done), amount: done });
-  const pictures = await unlessStopped(session, 'eval', () =>
-    painter.paint(wanted, { seed, signal: session.signal, onProgress }),
-  );
+  const pictures = await painter.paint(wanted, { seed, signal: session.signal, onProgress });
   session.reporter.done(`${pictures.length} images`);
   return { pictures, captions: wanted };
 }
@@ -121,7 +119,7 @@ export async function readLikelihood(
     const [first, end] = [group, group + 1].map(g => Math.floor((g * pictures.length) / groups)); // of nearly one size
     nats.push(await likelihood.measureNats(pictures.slice(first, end), captions.slice(first, end)));
     session.reporter.update({ step: end, amount: end });
-    if (session.signal.aborted) throw new UserError('eval', 'stopped');
+    session.signal.throwIfAborted();
   }
   session.reporter.done();
   return { nats, codes: likelihood.codes, imageSize, images: pictures.length };

@@ -3,7 +3,6 @@
  * there. Features are taken one extractor after another; what needs none is measured last.
  */
 
-import { UserError } from '../../core/errors.ts';
 import { Random } from '../../core/random.ts';
 import { familyOf } from '../../families/families.ts';
 import type { Painter } from '../../families/painter.ts';
@@ -116,7 +115,7 @@ async function measureByFeatures(
       if (pictures === undefined) continue;
       done++;
       session.reporter.update({ step: done, amount: done, note: `${row}: ${metric.name}` });
-      if (session.signal.aborted) throw new UserError('eval', 'stopped');
+      session.signal.throwIfAborted();
     }
   }
   session.reporter.done();
