@@ -3,10 +3,12 @@
  * one rule for splitting it. Knows no file format (formats/), no model and no tokenizer.
  */
 
+import type { SplitName } from '../src/config/fields.ts';
 import { UserError } from '../src/core/errors.ts';
 import { hashString, Random } from '../src/core/random.ts';
 
-export type Split = 'train' | 'validation';
+/** A side of the data: what is trained on, what is held out, what is put by. */
+export type Split = SplitName;
 
 /** One captioned image. Its bytes stay on disk until they are read. */
 export interface Item {
@@ -16,10 +18,20 @@ export interface Item {
   readonly captions: readonly string[];
   /** Encoded image bytes (PNG, JPEG, ...). Rejects if they cannot be read any more. */
   readonly read: () => Promise<Uint8Array>;
+  /** Where they lie, so that a look at the file is enough to know that they have not changed; else they are read for that. */
+  readonly place?: Place;
   /** Items of one group show the same thing and always fall on the same side of the split. */
   readonly group?: string;
-  /** The side that the dataset itself chose; absent where the hash decides. */
+  /** The published split: the side that the dataset itself chose; absent where the hash decides. */
   readonly split?: Split;
+}
+
+/** Bytes of an image in a file. */
+export interface Place {
+  /** Absolute path. */
+  readonly file: string;
+  /** Which part of it, in whatever words; '' for all of it. */
+  readonly part: string;
 }
 
 /** Something that was skipped, and why, in one line. */
@@ -33,7 +45,12 @@ export interface Dataset {
   /** Name of the format it was recognised as. */
   readonly format: string;
   readonly items: readonly Item[];
+  /** What is expected to be used and cannot be, sorted by id. */
   readonly problems: readonly Problem[];
+  /** How the data was read where somebody might expect it otherwise, a line each. */
+  readonly notices: readonly string[];
+  /** Other files that lie there, and why nothing of them is used. */
+  readonly unused: readonly Problem[];
 }
 
 /**

@@ -3,11 +3,15 @@
  * files by name, and running an asynchronous job over many things a few at a time.
  */
 
+import type { Stats } from 'node:fs';
 import { open, readdir, realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { firstLine } from '../src/core/errors.ts';
 
-const IMAGE = /\.(png|jpe?g|webp|gif|avif|tiff?|svg)$/i;
-const HIDDEN = /^(\.|__MACOSX$|Thumbs\.db$)/;
+const IMAGE = /\.(png|apng|jpe?g|jpe|jfif|webp|gif|avif|tiff?|svg)$/i;
+/** What systems and network drives leave in folders. */
+const HIDDEN =
+  /^(\.|__MACOSX$|Thumbs\.db$|desktop\.ini$|@eaDir$|#recycle$|\$RECYCLE\.BIN$|System Volume Information$|lost\+found$)/i;
 
 /** Whether a name ends like an image that sharp reads. */
 export function isImageName(name: string): boolean {
@@ -19,28 +23,53 @@ export function withoutExtension(path: string): string {
   return path.replace(/\.[^./]+$/, '');
 }
 
+/** What lies below a folder. */
+export interface Listing {
+  /** Regular files, as sorted paths relative to the folder with `/` between folders. */
+  readonly files: readonly string[];
+  /** What is neither a file that can be read nor a folder, and why, in words. */
+  readonly strays: readonly { readonly id: string; readonly what: string }[];
+}
+
 /**
- * All files below a folder, as sorted paths relative to it with `/` between folders. Hidden entries are left out; links are
- * followed (dataset caches are full of them) and a folder is entered only once.
+ * Lists all that lies below a folder. Hidden entries and those of the system are left out; links are followed (dataset caches
+ * are full of them) and a folder is entered only once.
  */
-export async function listFiles(root: string): Promise<string[]> {
-  const found: string[] = [];
-  const seen = new Set<string>();
+export async function listFiles(root: string): Promise<Listing> {
+  const files: string[] = [];
+  const strays: { id: string; what: string }[] = [];
+  const seen = new Map<string, string>();
   const enter = async (folder: string): Promise<void> => {
     const absolute = join(root, folder);
     const real = await realpath(absolute);
-    if (seen.has(real)) return;
-    seen.add(real);
+    const before = seen.get(real);
+    if (before !== undefined) {
+      strays.push({
+        id: folder,
+        what: `a link to ${before === '' ? 'the folder itself' : before}, which is read already`,
+      });
+      return;
+    }
+    seen.set(real, folder);
     for (const entry of await readdir(absolute, { withFileTypes: true })) {
       if (HIDDEN.test(entry.name)) continue;
       const path = folder === '' ? entry.name : `${folder}/${entry.name}`;
       const kind = entry.isSymbolicLink() ? await stat(join(root, path)).catch(() => undefined) : entry;
-      if (kind?.isDirectory()) await enter(path);
-      else if (kind?.isFile()) found.push(path);
+      if (kind === undefined) strays.push({ id: path, what: 'a link that leads nowhere' });
+      else if (kind.isFile()) files.push(path);
+      else if (!kind.isDirectory()) strays.push({ id: path, what: `${specialKind(kind)}, not a file` });
+      else
+        await enter(path).catch(error => {
+          strays.push({ id: path, what: `a folder that cannot be read (${firstLine(error)})` });
+        });
     }
   };
   await enter('');
-  return found.sort();
+  return { files: files.sort(), strays };
+}
+
+function specialKind(kind: Pick<Stats, 'isFIFO' | 'isSocket'>): string {
+  return kind.isFIFO() ? 'a named pipe' : kind.isSocket() ? 'a socket' : 'a device';
 }
 
 /** `length` bytes of a file from `offset`, fewer where it ends. */
@@ -57,15 +86,6 @@ export async function readPiece(path: string, offset: number, length: number): P
     return bytes.subarray(0, filled);
   } finally {
     await file.close();
-  }
-}
-
-/** UTF-8 text, or `undefined` where the bytes are something else. */
-export function utf8(bytes: Uint8Array): string | undefined {
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch {
-    return undefined;
   }
 }
 

@@ -46,6 +46,8 @@ export interface Inspection {
   readonly train: number;
   readonly validation: number;
   readonly problems: readonly Problem[];
+  /** Other files that lie there. */
+  readonly unused: readonly Problem[];
 }
 
 /**
@@ -96,6 +98,7 @@ export async function inspectDataset(
     train,
     validation: items.length - train,
     problems,
+    unused: dataset.unused,
   };
 }
 
@@ -157,10 +160,15 @@ export function formatInspection(i: Inspection): string {
     `same image    ${i.duplicateImages.length === 0 ? 'none' : `${i.duplicateImages.length} pictures more than once, e.g. ${i.duplicateImages[0].slice(0, 3).join(' = ')}`}`,
     `same caption  ${i.duplicateCaptions.length === 0 ? 'none' : `${i.duplicateCaptions.length} captions on several images, e.g. "${i.duplicateCaptions[0].caption}" on ${i.duplicateCaptions[0].images}`}`,
     `skipped       ${i.problems.length === 0 ? 'none' : i.problems.length}`,
-    ...i.problems.slice(0, 20).map(({ id, what }) => `  ${id}: ${what}`),
-    ...(i.problems.length > 20 ? [`  ... and ${i.problems.length - 20} more`] : []),
+    ...first20(i.problems),
+    ...(i.unused.length === 0 ? [] : [`not used      ${i.unused.length} other files`, ...first20(i.unused)]),
   ];
   return lines.join('\n');
+}
+
+function first20(list: readonly Problem[]): string[] {
+  const lines = list.slice(0, 20).map(({ id, what }) => `  ${id}: ${what}`);
+  return list.length > 20 ? [...lines, `  ... and ${list.length - 20} more`] : lines;
 }
 
 function round(value: number): string {

@@ -6,9 +6,11 @@ import sharp from 'sharp';
 import { booleanCheck, checkOptions, checkValue, pathCheck, textCheck } from '../src/core/checks.ts';
 import { firstLine, UserError } from '../src/core/errors.ts';
 import type { Dataset, Item, Problem } from './dataset.ts';
-import { listFiles, mapBounded } from './files.ts';
+import { type Listing, listFiles, mapBounded } from './files.ts';
 import type { Candidate, Format, Source } from './formats/format.ts';
 import { allFormats } from './formats/formats.ts';
+import { leftovers } from './leftovers.ts';
+import { type Published, publishedSplits } from './splits.ts';
 
 /** Enough of a file for any image header that comes with a sensible amount of metadata. */
 const HEAD = 65536;
@@ -34,9 +36,13 @@ export async function openDataset(path: string, options: OpenOptions = {}): Prom
   checkValue('openDataset: path', path, pathCheck);
   checkOptions('openDataset', options, { strict: booleanCheck, format: textCheck, check: booleanCheck });
   const { strict = false, format: wanted = 'auto', check = true } = options;
-  const { format, source } = await recognise(path, wanted);
-  const { items: candidates, problems: skipped } = await format.read(source);
-  const unusable = againstContract(candidates);
+  const { format, source, strays } = await recognise(path, wanted);
+  const reading = await format.read(source);
+  const { items: candidates } = reading;
+  // Who names an index or an archive says what the data are; what lies around it does not belong to them.
+  const left = source.file === undefined ? leftovers(source, format, reading) : { problems: [], unused: [] };
+  const published = publishedSplits(candidates);
+  const unusable = new Map([...published.problems, ...againstContract(candidates)]);
   if (check) {
     const checked = candidates.filter(item => !unusable.has(item) && (strict || item.heavy !== true));
     await mapBounded(checked, 16, async item => {
@@ -44,9 +50,10 @@ export async function openDataset(path: string, options: OpenOptions = {}): Prom
       if (what !== undefined) unusable.set(item, what);
     });
   }
-  const items = candidates.filter(item => !unusable.has(item)).map(itemOf);
-  const problems: Problem[] = [...skipped, ...Array.from(unusable, ([{ id }, what]) => ({ id, what }))];
-  problems.sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
+  const items = candidates.filter(item => !unusable.has(item)).map(item => itemOf(item, published));
+  const bad = Array.from(unusable, ([{ id }, what]) => ({ id, what }));
+  const problems = [...reading.problems, ...strays, ...left.problems, ...bad].sort(byId);
+  const unused = left.unused.toSorted(byId);
   if (strict && problems.length > 0) {
     const more = problems.length > 1 ? ` (and ${problems.length - 1} more)` : '';
     throw new UserError(
@@ -62,39 +69,49 @@ export async function openDataset(path: string, options: OpenOptions = {}): Prom
         : `read as ${format.name}`;
     throw new UserError(path, `no captioned image (${why})`, layouts());
   }
-  return { root: source.root, format: format.name, items, problems };
+  return { root: source.root, format: format.name, items, problems, unused, notices: published.notices };
+}
+
+function byId(a: Problem, b: Problem): number {
+  return a.id < b.id ? -1 : a.id > b.id ? 1 : 0;
 }
 
 /** The format of a path, and its files. */
-async function recognise(path: string, wanted: string): Promise<{ readonly format: Format; readonly source: Source }> {
+async function recognise(
+  path: string,
+  wanted: string,
+): Promise<{ readonly format: Format; readonly source: Source; readonly strays: readonly Problem[] }> {
   const absolute = resolve(path);
   const found = await stat(absolute).catch(() => undefined);
   if (found === undefined)
     throw new UserError(path, 'no such folder or file', 'make one with `tessera data emoji --out datasets/emoji`');
   const isFolder = found.isDirectory();
   const [folder, name] = [dirname(absolute), basename(absolute)];
-  const lists = new Map<string, Promise<string[]>>();
+  const lists = new Map<string, Promise<Listing>>();
   const list = (root: string) => {
     const files = lists.get(root) ?? listFiles(root);
     lists.set(root, files);
     return files;
   };
   const sourceFor = async (format: Format, kind: 'archive' | 'index' | undefined): Promise<Source> => {
-    if (isFolder) return { root: absolute, files: await list(absolute) };
+    if (isFolder) return { root: absolute, files: (await list(absolute)).files };
     if (kind === 'archive') return { root: folder, file: name, files: [name] };
     const root = format.rootOf?.(folder) ?? folder;
-    return { root, file: relative(root, absolute).replaceAll('\\', '/'), files: await list(root) };
+    return { root, file: relative(root, absolute).replaceAll('\\', '/'), files: (await list(root)).files };
   };
+  const strays = isFolder ? (await list(absolute)).strays : [];
   if (wanted !== 'auto') {
     const format = formatOf(wanted);
-    return { format, source: await sourceFor(format, format.fileKind?.(name) ?? 'index') };
+    return { format, source: await sourceFor(format, format.fileKind?.(name) ?? 'index'), strays };
   }
   for (const format of allFormats()) {
     const kind = format.fileKind?.(name);
     const source = isFolder || kind !== undefined ? await sourceFor(format, kind) : undefined;
-    if (source !== undefined && (await format.recognise(source))) return { format, source };
+    if (source !== undefined && (await format.recognise(source))) return { format, source, strays };
   }
-  const what = isFolder ? `no captioned image in ${(await list(absolute)).length} files` : 'a file of no known format';
+  const what = isFolder
+    ? `no captioned image in ${(await list(absolute)).files.length} files`
+    : 'a file of no known format';
   throw new UserError(path, what, layouts());
 }
 
@@ -141,6 +158,15 @@ async function whatIsWrong(item: Candidate): Promise<string | undefined> {
 }
 
 /** The item alone, without what only the check needed. */
-function itemOf({ id, captions, read, group, split }: Candidate): Item {
-  return { id, captions, read, ...(group === undefined ? {} : { group }), ...(split === undefined ? {} : { split }) };
+function itemOf(candidate: Candidate, { splits }: Published): Item {
+  const { id, captions, read, place, group } = candidate;
+  const split = splits.get(candidate);
+  return {
+    id,
+    captions,
+    read,
+    ...(place === undefined ? {} : { place }),
+    ...(group === undefined ? {} : { group }),
+    ...(split === undefined ? {} : { split }),
+  };
 }

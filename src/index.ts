@@ -1,12 +1,13 @@
 /** @file The library: what a program may import. What the commands do, these do, with the same checks and no terminal. */
 export { type Dataset, type Item, type Problem, type Split, splitOf } from '../data/dataset.ts';
-export { type Candidate, captionsFrom, type Format, imageFile, type Source } from '../data/formats/format.ts';
+export { type Candidate, type Format, imageFile, type Reading, type Source } from '../data/formats/format.ts';
 export { defineFormat, removeFormat } from '../data/formats/formats.ts';
 export type { EmojiResult } from '../data/generators/emoji.ts';
 export type { ModesResult } from '../data/generators/modes.ts';
 export type { ShapesResult } from '../data/generators/shapes.ts';
 export type { Inspection, Spread } from '../data/inspect.ts';
 export { type OpenOptions as OpenDatasetOptions, openDataset } from '../data/open.ts';
+export { captionsFrom } from '../data/text.ts';
 export { BpeTokenizer, type EncodedCaption, type EncodeOptions } from '../tokenizer/bpe.ts';
 export type { PictureCodec } from '../tokenizer/codec.ts';
 export type { Tokenizer } from '../tokenizer/index.ts';

@@ -7,8 +7,8 @@ import { open, readFile } from 'node:fs/promises';
 import { basename, dirname, join, posix } from 'node:path';
 import { firstLine, UserError } from '../../src/core/errors.ts';
 import type { Problem } from '../dataset.ts';
-import { utf8 } from '../files.ts';
-import { type Candidate, captionsFrom, type Format, imageFile } from './format.ts';
+import { captionsFrom, decodeText } from '../text.ts';
+import { type Candidate, type Format, imageFile } from './format.ts';
 
 export const coco: Format = {
   name: 'coco',
@@ -38,10 +38,13 @@ export const coco: Format = {
         const said = captions.get(key) ?? [];
         if (id === undefined) problems.push({ id: name, what: `missing file (named in ${path})` });
         else if (said.length === 0) problems.push({ id, what: `no caption in ${path}` });
-        else items.set(id, imageFile(root, id, [...new Set([...(items.get(id)?.captions ?? []), ...said])]));
+        else {
+          const { captions: others = [], index = [] } = items.get(id) ?? {};
+          items.set(id, imageFile(root, id, [...new Set([...others, ...said])], { index: [...index, path] }));
+        }
       }
     }
-    return { items: [...items.values()], problems };
+    return { items: [...items.values()], problems, used: indexes };
   },
 };
 
@@ -76,7 +79,7 @@ async function parse(
 ): Promise<{ images: Map<Key, string>; captions: Map<Key, string[]> }> {
   let index: { images?: unknown; annotations?: unknown };
   try {
-    index = JSON.parse(utf8(await readFile(join(root, path))) ?? '');
+    index = JSON.parse(decodeText(await readFile(join(root, path))).text ?? '');
   } catch (error) {
     throw new UserError(path, `not readable as JSON (${firstLine(error)})`);
   }

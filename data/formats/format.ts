@@ -9,7 +9,11 @@ import type { Item, Problem } from '../dataset.ts';
 import { readPiece } from '../files.ts';
 
 /** An item as a format hands it over, before its image is checked. */
-export interface Candidate extends Item {
+export interface Candidate extends Omit<Item, 'split'> {
+  /** What the data's own field calls its split, as it stands there, e.g. `val`; see data/splits.ts. */
+  readonly split?: string;
+  /** The index files that list it, relative to the root; an item without is found by itself. */
+  readonly index?: string | readonly string[];
   /** The first bytes, enough for an image header; the whole image where a format cannot do better. */
   readonly head?: (bytes: number) => Promise<Uint8Array>;
   /** The file that holds exactly this image, where there is one. */
@@ -47,7 +51,21 @@ export interface Format {
    * Lists the items, and what cannot be used and why. Images are read later, one by one.
    * @throws UserError where nothing can be read at all
    */
-  read(source: Source): Promise<{ readonly items: readonly Candidate[]; readonly problems: readonly Problem[] }>;
+  read(source: Source): Promise<Reading>;
+}
+
+/** What a format has found in its files. */
+export interface Reading {
+  readonly items: readonly Candidate[];
+  /** What cannot be used. A file that is named as an `id` here is accounted for. */
+  readonly problems: readonly Problem[];
+  /**
+   * Paths of the files in the source that were read beside the images of items (`path`): captions, indexes, archives. All
+   * others are counted and named as not used; without this list, only pictures are.
+   */
+  readonly used?: readonly string[];
+  /** Why a file of the source was not used, in words, where the format knows better than that it is none of its files. */
+  readonly whyUnused?: (path: string) => string | undefined;
 }
 
 /** An item whose image is a file of its own. @param id its path relative to `root` */
@@ -55,23 +73,15 @@ export function imageFile(
   root: string,
   id: string,
   captions: readonly string[],
-  more: Pick<Candidate, 'group' | 'split'> = {},
+  more: Pick<Candidate, 'group' | 'split' | 'index'> = {},
 ): Candidate {
   const path = join(root, id);
-  return { id, captions, ...more, path, read: () => readFile(path), head: bytes => readPiece(path, 0, bytes) };
+  const place = { file: path, part: '' };
+  return { id, captions, ...more, path, place, read: () => readFile(path), head: bytes => readPiece(path, 0, bytes) };
 }
 
-/** One caption on one line: no byte order mark, white space runs as one space, canonical Unicode; '' if nothing is left. */
-function cleanCaption(text: string): string {
-  return text
-    .normalize('NFC')
-    .replace(/[\s\u200b\ufeff]+/gu, ' ')
-    .trim();
-}
-
-/** The captions in a metadata value: a string, or a list of strings. Anything else, and what is empty, gives none. */
-export function captionsFrom(value: unknown): string[] {
-  const texts = Array.isArray(value) ? value : [value];
-  const clean = texts.filter(text => typeof text === 'string').map(cleanCaption);
-  return [...new Set(clean.filter(text => text !== ''))];
+/** What a record says of its split: text or a number, if there is any. */
+export function splitField(value: unknown): Pick<Candidate, 'split'> {
+  const said = typeof value === 'string' || typeof value === 'number' || typeof value === 'bigint' ? String(value) : '';
+  return said.trim() === '' ? {} : { split: said };
 }

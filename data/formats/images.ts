@@ -6,8 +6,9 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Problem } from '../dataset.ts';
-import { isImageName, mapBounded, utf8, withoutExtension } from '../files.ts';
-import { type Candidate, captionsFrom, type Format, imageFile } from './format.ts';
+import { isImageName, mapBounded, withoutExtension } from '../files.ts';
+import { captionLines, decodeText } from '../text.ts';
+import { type Candidate, type Format, imageFile } from './format.ts';
 
 const NOT_CAPTIONS = /^(readme|licen[cs]e|attribution|notice|requirements|classes|labels)\b/i;
 
@@ -21,16 +22,18 @@ export const images: Format = {
     const texts = new Map(files.filter(path => /\.txt$/i.test(path)).map(path => [withoutExtension(path), path]));
     const pictures = files.filter(isImageName);
     const problems: Problem[] = [];
+    const used: string[] = [];
     const found = await mapBounded(pictures, 16, async (id): Promise<Candidate | undefined> => {
       const text = texts.get(withoutExtension(id));
       if (text === undefined) {
         problems.push({ id, what: `no caption (looked for ${withoutExtension(id)}.txt)` });
         return undefined;
       }
-      const lines = utf8(await readFile(join(root, text)));
-      const captions = captionsFrom(lines?.split(/\r?\n|\r/));
+      const decoded = decodeText(await readFile(join(root, text)));
+      used.push(text);
+      const captions = captionLines(decoded.text ?? '');
       if (captions.length === 0) {
-        problems.push({ id, what: lines === undefined ? `${text} is not UTF-8 text` : `empty caption (${text})` });
+        problems.push({ id, what: decoded.why === undefined ? `empty caption (${text})` : `${text} ${decoded.why}` });
         return undefined;
       }
       return imageFile(root, id, captions);
@@ -40,6 +43,6 @@ export const images: Format = {
       const name = id.slice(id.lastIndexOf('/') + 1);
       if (!stems.has(stem) && !NOT_CAPTIONS.test(name)) problems.push({ id, what: 'a caption without its image' });
     }
-    return { items: found.filter(item => item !== undefined), problems };
+    return { items: found.filter(item => item !== undefined), problems, used };
   },
 };

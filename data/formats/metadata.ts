@@ -1,15 +1,16 @@
 /**
  * @file `metadata.jsonl` or `metadata.csv` beside the images (the Hugging Face "imagefolder" layout): `file_name` is a path
  * relative to the metadata file, `text` or `caption` a caption or, in JSON, a list of them. Optional: `split` (train,
- * validation) and `group` (items of one group stay on one side of the split). Such a file may lie in each sub-folder.
+ * validation, test) and `group` (items of one group stay on one side of the split). Such a file may lie in each sub-folder.
  */
 
 import { readFile } from 'node:fs/promises';
 import { join, posix } from 'node:path';
 import { firstLine } from '../../src/core/errors.ts';
-import type { Problem, Split } from '../dataset.ts';
-import { utf8 } from '../files.ts';
-import { type Candidate, captionsFrom, type Format, imageFile } from './format.ts';
+import type { Problem } from '../dataset.ts';
+import { isImageName } from '../files.ts';
+import { captionsFrom, decodeText } from '../text.ts';
+import { type Candidate, type Format, imageFile, splitField } from './format.ts';
 
 const NAME = /(^|\/)metadata\.(jsonl|csv)$/i;
 const PATH_FIELDS = ['file_name', 'filename', 'file', 'path', 'image'];
@@ -33,7 +34,8 @@ export const metadata: Format = {
     const problems: Problem[] = [];
     const items = new Map<string, Candidate>();
     const present = new Set(files);
-    for (const path of file === undefined ? files.filter(name => NAME.test(name)) : [file]) {
+    const used = file === undefined ? files.filter(name => NAME.test(name)) : [file];
+    for (const path of used) {
       for (const row of await rowsOf(root, path, problems)) {
         const item = itemOf(root, posix.dirname(path), row, present, problems);
         if (item === undefined) continue;
@@ -42,14 +44,19 @@ export const metadata: Format = {
         items.set(item.id, { ...item, captions });
       }
     }
-    return { items: [...items.values()], problems };
+    return {
+      items: [...items.values()],
+      problems,
+      used,
+      whyUnused: path => (isImageName(path) ? `not named in ${used.join(' or ')}` : undefined),
+    };
   },
 };
 
 async function rowsOf(root: string, path: string, problems: Problem[]): Promise<Row[]> {
-  const text = utf8(await readFile(join(root, path)))?.replace(/^\ufeff/, '');
+  const { text, why } = decodeText(await readFile(join(root, path)));
   if (text === undefined) {
-    problems.push({ id: path, what: 'not UTF-8 text' });
+    problems.push({ id: path, what: why });
     return [];
   }
   if (/\.csv$/i.test(path)) {
@@ -108,11 +115,6 @@ function itemOf(
     return undefined;
   }
   const group = typeof fields.group === 'string' && fields.group !== '' ? { group: fields.group } : {};
-  const split = sideOf(fields.split);
-  return imageFile(root, id, captions, { ...group, ...(split === undefined ? {} : { split }) });
-}
-
-function sideOf(value: unknown): Split | undefined {
-  if (value === 'train') return 'train';
-  return value === 'validation' || value === 'val' || value === 'test' ? 'validation' : undefined;
+  const split = splitField(fields.split);
+  return imageFile(root, id, captions, { ...group, ...split });
 }

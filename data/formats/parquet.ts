@@ -8,8 +8,8 @@ import { join } from 'node:path';
 import type { FileMetaData } from 'hyparquet';
 import { firstLine, UserError } from '../../src/core/errors.ts';
 import type { Problem } from '../dataset.ts';
-import { utf8 } from '../files.ts';
-import { type Candidate, captionsFrom, type Format } from './format.ts';
+import { captionsFrom, decodeText } from '../text.ts';
+import type { Candidate, Format } from './format.ts';
 
 const IMAGE_COLUMNS = ['image', 'img', 'images', 'picture', 'jpg', 'jpeg', 'png', 'webp', 'image_bytes', 'bytes'];
 const CAPTION_COLUMNS = [
@@ -43,7 +43,8 @@ export const parquet: Format = {
     const items: Candidate[] = [];
     const problems: Problem[] = [];
     const kept = new RowGroups();
-    for (const name of file === undefined ? files.filter(isParquet) : [file]) {
+    const used = file === undefined ? files.filter(isParquet) : [file];
+    for (const name of used) {
       try {
         items.push(...(await itemsOf(root, name, kept, problems)));
       } catch (error) {
@@ -51,7 +52,7 @@ export const parquet: Format = {
         problems.push({ id: name, what: `not readable as Parquet (${firstLine(error)})` });
       }
     }
-    return { items, problems };
+    return { items, problems, used };
   },
 };
 
@@ -88,7 +89,8 @@ async function itemsOf(root: string, name: string, kept: RowGroups, problems: Pr
         if (bytes === undefined) throw new Error(`no image bytes in column ${image}`);
         return bytes.slice(); // a view would keep all of the row group for as long as this image waits
       };
-      items.push({ id, captions, read, heavy: items.length > 0 });
+      const place = { file: join(root, name), part: `${image}/${start + i}` };
+      items.push({ id, captions, read, place, heavy: items.length > 0 });
     }
     start = end;
   }
@@ -123,7 +125,7 @@ function pick(file: string, what: string, columns: readonly string[], wanted: re
 
 /** Strings, also where the file does not mark its bytes as text. */
 function textOf(value: unknown): unknown {
-  if (value instanceof Uint8Array) return utf8(value);
+  if (value instanceof Uint8Array) return decodeText(value).text;
   return Array.isArray(value) ? value.map(textOf) : value;
 }
 

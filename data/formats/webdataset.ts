@@ -9,8 +9,9 @@ import { basename, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { firstLine, UserError } from '../../src/core/errors.ts';
 import type { Problem } from '../dataset.ts';
-import { isImageName, readPiece, utf8 } from '../files.ts';
-import { type Candidate, captionsFrom, type Format } from './format.ts';
+import { isImageName, readPiece } from '../files.ts';
+import { captionsFrom, decodeText } from '../text.ts';
+import type { Candidate, Format } from './format.ts';
 
 const TEXT = /^(txt|text|caption|captions)$/i;
 
@@ -34,7 +35,8 @@ export const webdataset: Format = {
   async read({ root, file, files }) {
     const items: Candidate[] = [];
     const problems: Problem[] = [];
-    for (const shard of file === undefined ? files.filter(isShard) : [file]) {
+    const used = file === undefined ? files.filter(isShard) : [file];
+    for (const shard of used) {
       if (!isShard(shard))
         throw new UserError(shard, 'a compressed archive cannot be read in place', `gunzip ${shard}`);
       const samples = await indexOf(join(root, shard), shard, problems);
@@ -43,7 +45,7 @@ export const webdataset: Format = {
         if (item !== undefined) items.push(item);
       }
     }
-    return { items, problems };
+    return { items, problems, used };
   },
 };
 
@@ -65,7 +67,7 @@ function itemOf(root: string, shard: string, stem: string, sample: Sample, probl
   const path = join(root, shard);
   const read = (): Promise<Uint8Array> => readPiece(path, image.offset, image.length);
   const head = (bytes: number): Promise<Uint8Array> => readPiece(path, image.offset, Math.min(bytes, image.length));
-  return { id, captions, read, head };
+  return { id, captions, read, head, place: { file: path, part: `${image.offset}+${image.length}` } };
 }
 
 /** Reads a shard's headers and captions. A shard that breaks off gives what came before the break. */
@@ -85,7 +87,7 @@ async function indexOf(path: string, shard: string, problems: Problem[]): Promis
       if (picture || text) {
         const sample = samples.get(stem) ?? { captions: [] };
         samples.set(stem, sample);
-        if (text) addCaptions(sample, extension, utf8(Buffer.concat(chunks)), header.name);
+        if (text) addCaptions(sample, extension, decodeText(Buffer.concat(chunks)).text, header.name);
         // `byteOffset` is where the body begins; tar-stream's types leave it out.
         else
           sample.image ??= {

@@ -107,6 +107,7 @@ export class Job {
     if (this.split !== undefined) return this.split;
     const dataset = await this.open();
     this.reportProblems(dataset.problems, dataset.items.length);
+    this.reportUnused(dataset.unused);
     this.split = splitDataset(dataset, this.config.images);
     return this.split;
   }
@@ -132,6 +133,14 @@ export class Job {
     const few = problems.slice(0, 3).map(({ id, what }) => `  ${id}: ${what}`);
     const more = problems.length > few.length ? [`  ... see \`tessera data inspect ${shellWord(data)}\``] : [];
     this.session.reporter.message([`${problems.length} items skipped, ${good} used:`, ...few, ...more].join('\n'));
+  }
+
+  /** Counts and names files that lie beside the data. */
+  private reportUnused(unused: Dataset['unused']): void {
+    if (unused.length === 0) return;
+    const few = unused.slice(0, 3).map(({ id }) => id);
+    const more = unused.length > few.length ? ', ...' : '';
+    this.session.reporter.message(`${unused.length} other files not used: ${few.join(', ')}${more}`);
   }
 
   /** The held-out images (middle crops) and, where they fit, all crops of the training images. */
