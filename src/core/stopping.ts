@@ -14,6 +14,24 @@ export async function hearSignal(signal: AbortSignal | undefined): Promise<void>
   signal?.throwIfAborted();
 }
 
+/** Whether an error is the reason of a signal that is aborted: no failure, but the end that was asked for. */
+export function isStop(signal: AbortSignal | undefined, error: unknown): boolean {
+  return signal?.aborted === true && error === signal.reason;
+}
+
+/** What work gives; undefined where it was stopped by the signal. */
+export async function unlessStopped<T>(
+  signal: AbortSignal | undefined,
+  work: () => Promise<T>,
+): Promise<T | undefined> {
+  try {
+    return await work();
+  } catch (error) {
+    if (isStop(signal, error)) return undefined;
+    throw error;
+  }
+}
+
 /**
  * Work that nobody waits for any more once the signal is aborted, wherever it is then: for work that leaves nothing half
  * done, and calls that take no signal themselves.

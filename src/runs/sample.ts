@@ -280,10 +280,11 @@ interface TrainingImages {
 
 /** Every training image, small, to find the one that a sample is nearest to. */
 async function trainingImages(session: Session, data: string, config: ImagesConfig): Promise<TrainingImages> {
-  const { training } = splitDataset(await openDataset(data, { check: false }), config);
+  const { training } = splitDataset(await openDataset(data, { check: false, signal: session.signal }), config);
   const size = Math.min(NEAREST_SIDE, config.imageSize);
   session.reporter.stage('training images', { unit: 'images' });
   const { images, items } = await decodeAll(training, {
+    signal: session.signal,
     size,
     onProgress: (step, total) => session.reporter.update({ step, total, amount: step }),
   });

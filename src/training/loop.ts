@@ -10,6 +10,7 @@ import { setImmediate as turnOfEventLoop } from 'node:timers/promises';
 import type { Tensor } from '@tensorflow/tfjs-core';
 import { UserError } from '../core/errors.ts';
 import { Random } from '../core/random.ts';
+import { isStop } from '../core/stopping.ts';
 import { activeDevice } from '../device/device.ts';
 import { readJson, readSafetensors } from '../io/files.ts';
 import { encodeSafetensors, type TensorData, toFloat32 } from '../io/safetensors.ts';
@@ -279,16 +280,11 @@ async function look(task: Task, sides: readonly Side[], looking: Looking): Promi
       if (kind === 'evaluation') await evaluate(task, sides, looking);
       else await withAverages(sides, async () => watcher.onSample?.(state.step, signal));
     } catch (error) {
-      if (error === stopReason(signal)) return;
+      if (isStop(signal, error)) return;
       throw error;
     }
     state.owed = nextLook(state.step, config, looks.slice(looks.indexOf(kind) + 1));
   }
-}
-
-/** Why the training is to stop; undefined while it is not. */
-function stopReason(signal: AbortSignal | undefined): unknown {
-  return signal?.aborted === true ? signal.reason : undefined;
 }
 
 /** What a look at a step needs to know. */

@@ -66,12 +66,15 @@ export async function openComparisonData(
   { data, format }: { readonly data: string; readonly format?: string },
   { images }: RunConfig,
 ): Promise<ComparisonData> {
-  const { training, heldOut } = splitDataset(await openDataset(data, { format, check: false }), images);
+  const { training, heldOut } = splitDataset(
+    await openDataset(data, { format, check: false, signal: session.signal }),
+    images,
+  );
   const small = Math.min(COMPARED, images.imageSize);
   session.reporter.stage('training images', { unit: 'images' });
   const onProgress = (step: number, total: number) => session.reporter.update({ step, total, amount: step });
-  const references = await decodeAll(training, { size: small, onProgress });
-  const held = await decodeAll(evenly(heldOut, HELD_OUT), { size: images.imageSize });
+  const references = await decodeAll(training, { size: small, onProgress, signal: session.signal });
+  const held = await decodeAll(evenly(heldOut, HELD_OUT), { size: images.imageSize, signal: session.signal });
   session.reporter.done(`${references.items.length} training images, ${held.items.length} held-out ones`);
   if (references.items.length === 0 || held.items.length === 0) {
     throw new UserError(

@@ -4,6 +4,7 @@
  */
 
 import { Random } from '../../core/random.ts';
+import { hearSignal } from '../../core/stopping.ts';
 import { familyOf } from '../../families/families.ts';
 import type { Painter } from '../../families/painter.ts';
 import { blur } from '../../features/blur.ts';
@@ -115,7 +116,7 @@ async function measureByFeatures(
       if (pictures === undefined) continue;
       done++;
       session.reporter.update({ step: done, amount: done, note: `${row}: ${metric.name}` });
-      session.signal.throwIfAborted();
+      await hearSignal(session.signal);
     }
   }
   session.reporter.done();
