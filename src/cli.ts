@@ -17,6 +17,7 @@ import { refusalOfSystem } from './cli/system-errors.ts';
 import { TerminalReporter } from './cli/terminal/progress.ts';
 import { canRedraw, colourSupport } from './cli/terminal/support.ts';
 import { UserError } from './core/errors.ts';
+import { printable } from './core/printable.ts';
 import { untilAborted } from './core/stopping.ts';
 import { packageRoot } from './device/native/addon.ts';
 import { cacheFolder } from './library/cache.ts';
@@ -36,7 +37,7 @@ async function main(argv: readonly string[], known: readonly Command[]): Promise
   // `tessera help sample` is `tessera sample --help`.
   const asked = first === 'help' ? argv.slice(1).filter(word => !word.startsWith('-')) : [];
   if (isHelp && asked.length === 0) {
-    process.stdout.write(formatCommands(known, { columns: columns(), about }));
+    showHelp(formatCommands(known, { columns: columns(), about }));
     return;
   }
   const { command, rest } = findCommand('tessera', known, isHelp ? asked : argv);
@@ -48,11 +49,15 @@ function columns(): number {
   return process.stdout.columns ?? 100;
 }
 
+function showHelp(text: string): void {
+  process.stdout.write(printable(text, { lines: true, most: Number.POSITIVE_INFINITY }));
+}
+
 /** Reads the flags, puts the session together and runs the command. */
 async function runCommand(command: Command, argv: readonly string[]): Promise<void> {
   const run = await command.prepare(argv);
   if (run === undefined) {
-    process.stdout.write(formatHelp(await command.spec(), { columns: columns() }));
+    showHelp(formatHelp(await command.spec(), { columns: columns() }));
     return;
   }
   const stopping = listenForSignals(signal => {
@@ -66,7 +71,7 @@ async function runCommand(command: Command, argv: readonly string[]): Promise<vo
     now: () => performance.now(),
   });
   const print = (line: string) => {
-    process.stdout.write(`${line}\n`);
+    process.stdout.write(`${printable(line, { most: Number.POSITIVE_INFINITY })}\n`);
   };
   const { signal } = stopping;
   const session = { reporter, print, now: () => performance.now(), signal, cacheDir: cacheFolder() };
@@ -100,14 +105,23 @@ async function exitCodeOf(job: () => Promise<void>): Promise<void> {
       process.stderr.write(`${error.message}\n`);
       process.exitCode = error.exitCode;
     } else if (error instanceof UserError) {
-      process.stderr.write(`${error.message}\n`);
-      if (error.hint !== undefined) process.stderr.write(`  hint: ${error.hint}\n`);
+      process.stderr.write(`${printable(error.message)}\n`);
+      if (error.hint !== undefined) process.stderr.write(`  hint: ${printableHint(error.hint)}\n`);
       process.exitCode = 2;
     } else {
-      process.stderr.write(`${error instanceof Error ? error.stack : error}\n`);
+      const trace = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      process.stderr.write(`${printable(trace, { lines: true, most: 10_000 })}\n`);
       process.exitCode = 1;
     }
   }
+}
+
+/** A hint may go on in lines that are indented; no other line feed of it is one. */
+function printableHint(hint: string): string {
+  return hint
+    .split(/\n(?= {2})/)
+    .map(line => printable(line))
+    .join('\n');
 }
 
 /**

@@ -29,7 +29,7 @@ export const dataInspect = defineCommand({
     const [problem] = inspection.problems;
     if (values.strict && problem !== undefined) throw new UserError(path, `${problem.id}: ${problem.what}`);
     await hearSignal(signal);
-    print(formatInspection(inspection));
+    for (const line of formatInspection(inspection)) print(line);
     await writeAtomic(values.sheet, await contactSheet(dataset));
     print(`contact sheet: ${values.sheet}`);
   },
