@@ -3,10 +3,12 @@
  * one rule for splitting it. Knows no file format (formats/), no model and no tokenizer.
  */
 
+import type { SplitName } from '../src/config/fields.ts';
 import { UserError } from '../src/core/errors.ts';
 import { hashString, Random } from '../src/core/random.ts';
 
-export type Split = 'train' | 'validation';
+/** A side of the data: what is trained on, what is held out, what is put by. */
+export type Split = SplitName;
 
 /** One captioned image. Its bytes stay on disk until they are read. */
 export interface Item {
@@ -20,7 +22,7 @@ export interface Item {
   readonly place?: Place;
   /** Items of one group show the same thing and always fall on the same side of the split. */
   readonly group?: string;
-  /** The side that the dataset itself chose; absent where the hash decides. */
+  /** The published split: the side that the dataset itself chose; absent where the hash decides. */
   readonly split?: Split;
 }
 
@@ -45,6 +47,8 @@ export interface Dataset {
   readonly items: readonly Item[];
   /** What is expected to be used and cannot be, sorted by id. */
   readonly problems: readonly Problem[];
+  /** How the data was read where somebody might expect it otherwise, a line each. */
+  readonly notices: readonly string[];
   /** Other files that lie there, and why nothing of them is used. */
   readonly unused: readonly Problem[];
 }

@@ -4,12 +4,12 @@
  */
 
 import { availableParallelism } from 'node:os';
-import { firstLine, UserError } from '../src/core/errors.ts';
+import { UserError } from '../src/core/errors.ts';
 import { Random } from '../src/core/random.ts';
 import { type CropOptions, cropFor, decodeImage } from '../src/image/decode.ts';
 import { Images, type Picture } from '../src/image/images.ts';
 import type { Dataset, Item, Problem } from './dataset.ts';
-import { mapBounded } from './files.ts';
+import { mapBounded, whyFailed } from './files.ts';
 
 /** What is decoded of every item. */
 export interface CropsOptions {
@@ -84,7 +84,7 @@ export async function decodeAll(dataset: Dataset | readonly Item[], options: Dec
       }
       return true;
     } catch (error) {
-      problems.push({ id: item.id, what: firstLine(error) });
+      problems.push({ id: item.id, what: whyFailed(error) });
       return false;
     } finally {
       onProgress?.(++done, items.length);

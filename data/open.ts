@@ -2,14 +2,15 @@
 
 import { stat } from 'node:fs/promises';
 import { basename, dirname, relative, resolve } from 'node:path';
-import sharp from 'sharp';
 import { booleanCheck, checkOptions, checkValue, pathCheck, textCheck } from '../src/core/checks.ts';
-import { firstLine, UserError } from '../src/core/errors.ts';
+import { UserError } from '../src/core/errors.ts';
+import { readHeader } from '../src/image/decode.ts';
 import type { Dataset, Item, Problem } from './dataset.ts';
-import { type Listing, listFiles, mapBounded } from './files.ts';
+import { type Listing, listFiles, mapBounded, whyFailed } from './files.ts';
 import type { Candidate, Format, Source } from './formats/format.ts';
 import { allFormats } from './formats/formats.ts';
 import { leftovers } from './leftovers.ts';
+import { type Published, publishedSplits } from './splits.ts';
 
 /** Enough of a file for any image header that comes with a sensible amount of metadata. */
 const HEAD = 65536;
@@ -35,12 +36,13 @@ export async function openDataset(path: string, options: OpenOptions = {}): Prom
   checkValue('openDataset: path', path, pathCheck);
   checkOptions('openDataset', options, { strict: booleanCheck, format: textCheck, check: booleanCheck });
   const { strict = false, format: wanted = 'auto', check = true } = options;
-  const { format, source, strays } = await recognise(path, wanted);
+  const { format, source, strays, passed } = await recognise(path, wanted);
   const reading = await format.read(source);
   const { items: candidates } = reading;
   // Who names an index or an archive says what the data are; what lies around it does not belong to them.
   const left = source.file === undefined ? leftovers(source, format, reading) : { problems: [], unused: [] };
-  const unusable = againstContract(candidates);
+  const published = publishedSplits(candidates);
+  const unusable = new Map([...published.problems, ...againstContract(candidates)]);
   if (check) {
     const checked = candidates.filter(item => !unusable.has(item) && (strict || item.heavy !== true));
     await mapBounded(checked, 16, async item => {
@@ -48,10 +50,11 @@ export async function openDataset(path: string, options: OpenOptions = {}): Prom
       if (what !== undefined) unusable.set(item, what);
     });
   }
-  const items = candidates.filter(item => !unusable.has(item)).map(itemOf);
+  const items = candidates.filter(item => !unusable.has(item)).map(item => itemOf(item, published));
   const bad = Array.from(unusable, ([{ id }, what]) => ({ id, what }));
   const problems = [...reading.problems, ...strays, ...left.problems, ...bad].sort(byId);
-  const unused = left.unused.toSorted(byId);
+  const unused = [...(reading.unused ?? []), ...left.unused, ...passed].sort(byId);
+  const notices = [...(reading.notices ?? []), ...published.notices];
   if (strict && problems.length > 0) {
     const more = problems.length > 1 ? ` (and ${problems.length - 1} more)` : '';
     throw new UserError(
@@ -67,18 +70,21 @@ export async function openDataset(path: string, options: OpenOptions = {}): Prom
         : `read as ${format.name}`;
     throw new UserError(path, `no captioned image (${why})`, layouts());
   }
-  return { root: source.root, format: format.name, items, problems, unused };
+  return { root: source.root, format: format.name, items, problems, unused, notices };
 }
 
 function byId(a: Problem, b: Problem): number {
   return a.id < b.id ? -1 : a.id > b.id ? 1 : 0;
 }
 
+/** What a path is. */
+interface Recognised extends Omit<Listing, 'files'> {
+  readonly format: Format;
+  readonly source: Source;
+}
+
 /** The format of a path, and its files. */
-async function recognise(
-  path: string,
-  wanted: string,
-): Promise<{ readonly format: Format; readonly source: Source; readonly strays: readonly Problem[] }> {
+async function recognise(path: string, wanted: string): Promise<Recognised> {
   const absolute = resolve(path);
   const found = await stat(absolute).catch(() => undefined);
   if (found === undefined)
@@ -97,15 +103,16 @@ async function recognise(
     const root = format.rootOf?.(folder) ?? folder;
     return { root, file: relative(root, absolute).replaceAll('\\', '/'), files: (await list(root)).files };
   };
-  const strays = isFolder ? (await list(absolute)).strays : [];
+  if (!isFolder && !found.isFile()) throw new UserError(path, 'expected a folder or a file, got a pipe or a device');
+  const { strays, passed } = isFolder ? await list(absolute) : { strays: [], passed: [] };
   if (wanted !== 'auto') {
     const format = formatOf(wanted);
-    return { format, source: await sourceFor(format, format.fileKind?.(name) ?? 'index'), strays };
+    return { format, source: await sourceFor(format, format.fileKind?.(name) ?? 'index'), strays, passed };
   }
   for (const format of allFormats()) {
     const kind = format.fileKind?.(name);
     const source = isFolder || kind !== undefined ? await sourceFor(format, kind) : undefined;
-    if (source !== undefined && (await format.recognise(source))) return { format, source, strays };
+    if (source !== undefined && (await format.recognise(source))) return { format, source, strays, passed };
   }
   const what = isFolder
     ? `no captioned image in ${(await list(absolute)).files.length} files`
@@ -141,22 +148,21 @@ function againstContract(candidates: readonly Candidate[]): Map<Candidate, strin
 /** What is wrong with an item's image as far as its header tells, in one line. */
 async function whatIsWrong(item: Candidate): Promise<string | undefined> {
   try {
-    const bytes = await (item.head ?? item.read)(HEAD);
-    if (bytes.length === 0) return 'empty file (0 bytes)';
-    try {
-      await sharp(bytes).metadata();
-    } catch {
-      // A header may be longer than the head, and some formats keep theirs at the end.
-      await sharp(item.head === undefined || bytes.length < HEAD ? bytes : await item.read()).metadata();
-    }
+    const head = await (item.head ?? item.read)(HEAD);
+    const isAll = item.head === undefined || head.length < HEAD;
+    if (isAll) await readHeader(head);
+    // A header may be longer than the head, and some formats keep theirs at the end.
+    else await readHeader(head).catch(async () => readHeader(await item.read()));
     return undefined;
   } catch (error) {
-    return `corrupt image (${firstLine(error)})`;
+    return whyFailed(error);
   }
 }
 
 /** The item alone, without what only the check needed. */
-function itemOf({ id, captions, read, place, group, split }: Candidate): Item {
+function itemOf(candidate: Candidate, { splits }: Published): Item {
+  const { id, captions, read, place, group } = candidate;
+  const split = splits.get(candidate);
   return {
     id,
     captions,

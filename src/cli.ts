@@ -15,6 +15,7 @@ import { formatCommands, formatHelp } from './cli/help.ts';
 import { TerminalReporter } from './cli/terminal/progress.ts';
 import { canRedraw, colourSupport } from './cli/terminal/support.ts';
 import { UserError } from './core/errors.ts';
+import { printable } from './core/printable.ts';
 import { packageRoot } from './device/native/addon.ts';
 import { cacheFolder } from './library/cache.ts';
 
@@ -33,7 +34,7 @@ async function main(argv: readonly string[], known: readonly Command[]): Promise
   // `tessera help sample` is `tessera sample --help`.
   const asked = first === 'help' ? argv.slice(1).filter(word => !word.startsWith('-')) : [];
   if (isHelp && asked.length === 0) {
-    process.stdout.write(formatCommands(known, { columns: columns(), about }));
+    showHelp(formatCommands(known, { columns: columns(), about }));
     return;
   }
   const { command, rest } = findCommand('tessera', known, isHelp ? asked : argv);
@@ -45,11 +46,15 @@ function columns(): number {
   return process.stdout.columns ?? 100;
 }
 
+function showHelp(text: string): void {
+  process.stdout.write(printable(text, { lines: true, most: Number.POSITIVE_INFINITY }));
+}
+
 /** Reads the flags, puts the session together and runs the command. */
 async function runCommand(command: Command, argv: readonly string[]): Promise<void> {
   const run = await command.prepare(argv);
   if (run === undefined) {
-    process.stdout.write(formatHelp(await command.spec(), { columns: columns() }));
+    showHelp(formatHelp(await command.spec(), { columns: columns() }));
     return;
   }
   const stop = new AbortController();
@@ -69,7 +74,7 @@ async function runCommand(command: Command, argv: readonly string[]): Promise<vo
     now: () => performance.now(),
   });
   const print = (line: string) => {
-    process.stdout.write(`${line}\n`);
+    process.stdout.write(`${printable(line, { most: Number.POSITIVE_INFINITY })}\n`);
   };
   try {
     await run({ reporter, print, now: () => performance.now(), signal: stop.signal, cacheDir: cacheFolder() });
@@ -96,14 +101,23 @@ async function exitCodeOf(job: () => Promise<void>): Promise<void> {
   } catch (thrown) {
     const error = refusalOfSystem(thrown) ?? thrown;
     if (error instanceof UserError) {
-      process.stderr.write(`${error.message}\n`);
-      if (error.hint !== undefined) process.stderr.write(`  hint: ${error.hint}\n`);
+      process.stderr.write(`${printable(error.message)}\n`);
+      if (error.hint !== undefined) process.stderr.write(`  hint: ${printableHint(error.hint)}\n`);
       process.exitCode = 2;
     } else {
-      process.stderr.write(`${error instanceof Error ? error.stack : error}\n`);
+      const trace = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      process.stderr.write(`${printable(trace, { lines: true, most: 10_000 })}\n`);
       process.exitCode = 1;
     }
   }
+}
+
+/** A hint may go on in lines that are indented; no other line feed of it is one. */
+function printableHint(hint: string): string {
+  return hint
+    .split(/\n(?= {2})/)
+    .map(line => printable(line))
+    .join('\n');
 }
 
 /** What the system may refuse for reasons that the user can mend. */

@@ -38,7 +38,10 @@ export const coco: Format = {
         const said = captions.get(key) ?? [];
         if (id === undefined) problems.push({ id: name, what: `missing file (named in ${path})` });
         else if (said.length === 0) problems.push({ id, what: `no caption in ${path}` });
-        else items.set(id, imageFile(root, id, [...new Set([...(items.get(id)?.captions ?? []), ...said])]));
+        else {
+          const { captions: others = [], index = [] } = items.get(id) ?? {};
+          items.set(id, imageFile(root, id, [...new Set([...others, ...said])], { index: [...index, path] }));
+        }
       }
     }
     return { items: [...items.values()], problems, used: indexes };

@@ -1,16 +1,16 @@
 /**
  * @file `metadata.jsonl` or `metadata.csv` beside the images (the Hugging Face "imagefolder" layout): `file_name` is a path
  * relative to the metadata file, `text` or `caption` a caption or, in JSON, a list of them. Optional: `split` (train,
- * validation) and `group` (items of one group stay on one side of the split). Such a file may lie in each sub-folder.
+ * validation, test) and `group` (items of one group stay on one side of the split). Such a file may lie in each sub-folder.
  */
 
 import { readFile } from 'node:fs/promises';
 import { join, posix } from 'node:path';
 import { firstLine } from '../../src/core/errors.ts';
-import type { Problem, Split } from '../dataset.ts';
+import type { Problem } from '../dataset.ts';
 import { isImageName } from '../files.ts';
 import { captionsFrom, decodeText } from '../text.ts';
-import { type Candidate, type Format, imageFile } from './format.ts';
+import { type Candidate, type Format, imageFile, splitField } from './format.ts';
 
 const NAME = /(^|\/)metadata\.(jsonl|csv)$/i;
 const PATH_FIELDS = ['file_name', 'filename', 'file', 'path', 'image'];
@@ -115,11 +115,6 @@ function itemOf(
     return undefined;
   }
   const group = typeof fields.group === 'string' && fields.group !== '' ? { group: fields.group } : {};
-  const split = sideOf(fields.split);
-  return imageFile(root, id, captions, { ...group, ...(split === undefined ? {} : { split }) });
-}
-
-function sideOf(value: unknown): Split | undefined {
-  if (value === 'train') return 'train';
-  return value === 'validation' || value === 'val' || value === 'test' ? 'validation' : undefined;
+  const split = splitField(fields.split);
+  return imageFile(root, id, captions, { ...group, ...split });
 }

@@ -1,12 +1,13 @@
 /** @file Whole files: JSON and safetensors, written atomically, and read with errors that name the file. */
 import { type FileHandle, open } from 'node:fs/promises';
 import { UserError } from '../core/errors.ts';
+import { printableJson } from '../core/printable.ts';
 import { writeAtomic } from './atomic.ts';
 import { encodeSafetensors, parseSafetensors, type SafetensorsFile, type TensorData } from './safetensors.ts';
 
 /** Writes a value as indented JSON, atomically. */
 export async function writeJson(path: string, value: unknown): Promise<void> {
-  await writeAtomic(path, `${JSON.stringify(value, null, 2)}\n`);
+  await writeAtomic(path, `${printableJson(value, 2)}\n`);
 }
 
 /**

@@ -47,8 +47,8 @@ export interface Reporter {
   done(summary?: string): void;
   /** Says that a stage has nothing to do, and why, e.g. `done before`. */
   skip(name: string, reason: string, options?: StageOptions): void;
-  /** A line that stays. */
-  message(text: string): void;
+  /** A line that stays, or several. */
+  message(text: string | readonly string[]): void;
   /** Shows pictures in the place of the ones shown before. */
   pictures(items: readonly Labelled[], options?: { readonly pictureColumns?: number }): void;
   /** How long the stages that have ended took, in milliseconds, by name. */
@@ -78,7 +78,7 @@ export async function startEngine({ reporter }: Session, flags: EngineFlags): Pr
   return startBackend(flags.backend, {
     precision: flags.precision,
     threads: flags.threads,
-    warn: (message, hint) => reporter.message(`warning: ${message}\n  hint: ${hint}`),
+    warn: (message, hint) => reporter.message([`warning: ${message}`, `  hint: ${hint}`]),
     tell: message => reporter.message(message),
   });
 }

@@ -27,7 +27,7 @@ export const dataInspect = defineCommand({
     reporter.done();
     const [problem] = inspection.problems;
     if (values.strict && problem !== undefined) throw new UserError(path, `${problem.id}: ${problem.what}`);
-    print(formatInspection(inspection));
+    for (const line of formatInspection(inspection)) print(line);
     await writeAtomic(values.sheet, await contactSheet(dataset));
     print(`contact sheet: ${values.sheet}`);
   },

@@ -120,7 +120,7 @@ export class Job {
     }
     const few = problems.slice(0, 3).map(({ id, what }) => `  ${id}: ${what}`);
     const more = problems.length > few.length ? [`  ... see \`tessera data inspect ${shellWord(data)}\``] : [];
-    this.session.reporter.message([`${problems.length} items skipped, ${good} used:`, ...few, ...more].join('\n'));
+    this.session.reporter.message([`${problems.length} items skipped, ${good} used:`, ...few, ...more]);
   }
 
   /** Counts and names files that lie beside the data. */
