@@ -40,18 +40,19 @@ const AT_ONCE = 16;
 
 /**
  * The fingerprints of items.
- * @returns those of the items that can be read, in order, and why the others cannot; undefined if the signal stopped it
+ * @returns those of the items that can be read, in order, and why the others cannot
+ * @throws the signal's reason if it is stopped
  */
 export async function fingerprintItems<T extends Item>(
   items: readonly T[],
   options: FingerprintOptions,
-): Promise<{ readonly items: readonly (readonly [T, Fingerprints])[]; readonly problems: readonly Problem[] } | undefined> {
+): Promise<{ readonly items: readonly (readonly [T, Fingerprints])[]; readonly problems: readonly Problem[] }> {
   const { known, signal, onProgress } = options;
   const stampOf = stamper(options);
   const problems: Problem[] = [];
   let done = 0;
   const found = await mapBounded(items, AT_ONCE, async (item): Promise<readonly [T, Fingerprints] | undefined> => {
-    if (signal?.aborted) return undefined;
+    signal?.throwIfAborted();
     try {
       const stamp = item.place === undefined ? '' : await stampOf(item.place); // before it is read
       const image = (stamp === '' ? undefined : known?.get(stamp)) ?? fingerprintOf(await item.read());
@@ -63,7 +64,6 @@ export async function fingerprintItems<T extends Item>(
       onProgress?.(++done, items.length);
     }
   });
-  if (signal?.aborted) return undefined;
   problems.sort((a, b) => (a.id < b.id ? -1 : 1));
   return { items: found.filter(each => each !== undefined), problems };
 }

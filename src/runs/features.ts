@@ -26,17 +26,17 @@ export interface FeaturesRequest extends DataRequest {
 export async function trainFeatures(session: Session, request: FeaturesRequest): Promise<string | undefined> {
   const config = await planFeatures(request.out, request.fields);
   const training = { ...request, config, command: 'features' };
-  return holdRun(
-    session,
-    training,
-    { stages: STAGES, titles: STAGES.map(stage => stageTitles[stage]), what: 'the features' },
-    async job => {
+  return holdRun(session, training, {
+    stages: STAGES,
+    titles: STAGES.map(stage => stageTitles[stage]),
+    what: 'the features',
+    work: async job => {
       const captions = await job.captionStage();
       const trained = await textStage(job, captions);
       trained?.model.dispose();
       return trained?.note;
     },
-  );
+  });
 }
 
 /**

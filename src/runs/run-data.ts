@@ -44,18 +44,12 @@ const MANY = 5000;
 
 /**
  * Takes fingerprints of the data of a run and compares them with what the run remembers. Writes nothing.
- * @returns undefined if it was stopped meanwhile
  * @throws UserError if the data is not what the run was started with
  */
-export async function openRunData(
-  session: Session,
-  request: TrainRequest,
-  options: OpenDataOptions,
-): Promise<RunData | undefined> {
+export async function openRunData(session: Session, request: TrainRequest, options: OpenDataOptions): Promise<RunData> {
   const { paths, resumed, dataset } = options;
   const kept = resumed && existsSync(paths.dataRecord) ? await readDataRecord(paths.dataRecord) : undefined;
   const looked = await look(session, { ...options, kept });
-  if (looked === undefined) return undefined;
   const [bad] = looked.problems;
   if (bad !== undefined && request.strict === true) throw new UserError(request.data, `${bad.id}: ${bad.what}`);
   const before = resumed ? (kept ?? (await recordOfCodes(paths))) : undefined;
@@ -80,11 +74,11 @@ export async function openRunData(
 const UNCHECKED =
   'this run was started before runs kept a record of their data, so that the data cannot be checked; it is remembered from now on';
 
-/** The items of a data set with their fingerprints; undefined if it was stopped. */
+/** The items of a data set with their fingerprints. */
 async function look(
   session: Session,
   { dataset, images, begun, kept = [] }: OpenDataOptions & { readonly kept: readonly RecordedItem[] | undefined },
-): Promise<{ readonly found: readonly Found[]; readonly problems: readonly Problem[] } | undefined> {
+): Promise<{ readonly found: readonly Found[]; readonly problems: readonly Problem[] }> {
   const { training, heldOut } = splitDataset(dataset, images);
   const trained = new Set(training); // with nothing held out both sides may be the same items
   const used = new Set([...training, ...heldOut]);
@@ -100,7 +94,6 @@ async function look(
     },
   });
   if (items.length > MANY) session.reporter.done();
-  if (looked === undefined) return undefined;
   const found = looked.items.map(([item, prints]) => ({ item, heldOut: !trained.has(item), prints }));
   return { found, problems: looked.problems };
 }

@@ -16,5 +16,5 @@ export type { TrainRequest } from './training/request.ts';
  */
 export async function trainRun(session: Session, request: TrainRequest): Promise<boolean> {
   const stages = stagesOf(request.config.family, request.until);
-  return (await holdRun(session, request, { ...stages, what: 'the run' }, trainStages)) === true;
+  return (await holdRun(session, request, { ...stages, what: 'the run', work: trainStages })) === true;
 }

@@ -18,6 +18,7 @@ export const features = defineCommand({
       ...(await engineFlags()),
     }),
   settings: () => z.object(featuresFields),
+  saves: true,
   run: async (session, { values, given, settings }) => {
     const { data, out, format, strict, acceptChanges } = values;
     const flags = wordsOf(given, ['data', 'out', 'acceptChanges']);

@@ -53,6 +53,7 @@ export const train = defineCommand({
       ...(await engineFlags()),
     }),
   settings: runSchema,
+  saves: true,
   run: async (session, { values, given, settings }) => {
     const { data, out, preset, format, strict, acceptChanges } = values;
     const flags = wordsOf(given, NOT_REPEATED);

@@ -50,13 +50,13 @@ export class CodesOfSide {
   /**
    * Makes the codes that are missing and keeps all of them.
    * @param decoded the items' images where they are in memory; asked for only if all of them are to be encoded
-   * @returns undefined if it was stopped
+   * @throws the signal's reason if the session is stopped
    */
   async make(
     patch: PatchTokenizer,
     items: readonly Item[],
     decoded: () => Promise<Decoded | undefined>,
-  ): Promise<CodeSet | undefined> {
+  ): Promise<CodeSet> {
     const { job, side } = this;
     const { crops, length } = side;
     const missing = items.filter(({ id }) => !this.has(id));
@@ -67,7 +67,6 @@ export class CodesOfSide {
       decoded: missing.length === items.length ? await decoded() : undefined,
     };
     const made = await encodeItems(patch, missing, options);
-    if (made === undefined) return undefined;
     job.reportProblems(made.problems, items.length - missing.length + made.set.ids.length);
     const fresh = new Map(made.set.ids.map((id, i) => [id, i]));
     const coded = items.filter(({ id }) => fresh.has(id) || this.has(id));

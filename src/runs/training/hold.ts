@@ -9,6 +9,7 @@ import { openDataset } from '../../../data/open.ts';
 import type { RunConfig } from '../../config/run.ts';
 import { parseConfig } from '../../config/schema.ts';
 import { UserError } from '../../core/errors.ts';
+import { unlessStopped } from '../../core/stopping.ts';
 import { activeDevice } from '../../device/device.ts';
 import type { StageName } from '../../families/family.ts';
 import { readJson, writeJson } from '../../io/files.ts';
@@ -19,15 +20,17 @@ import { openRunData, type RunData } from '../run-data.ts';
 import { splitDataset } from '../run-images.ts';
 import type { Session } from '../session.ts';
 import { Job } from './job.ts';
-import { goOnCommand, type TrainRequest } from './request.ts';
+import type { TrainRequest } from './request.ts';
 
-export interface HoldOptions {
+export interface Held<T> {
   /** The stages to do, in order; `model` is the family's own. */
   readonly stages: readonly (StageName | 'model')[];
   /** Their titles. */
   readonly titles: readonly string[];
   /** What is gone on with, e.g. `the run`. */
   readonly what: string;
+  /** Undefined if it was stopped. */
+  readonly work: (job: Job) => Promise<T | undefined>;
 }
 
 /**
@@ -35,48 +38,43 @@ export interface HoldOptions {
  * @returns what the work returns; undefined if it was stopped before it began
  * @throws UserError if another process has the run, or the request or its data does not fit it; nothing is written then
  */
-export async function holdRun<T>(
-  session: Session,
-  request: TrainRequest,
-  options: HoldOptions,
-  work: (job: Job) => Promise<T>,
-): Promise<T | undefined> {
+export async function holdRun<T>(session: Session, request: TrainRequest, held: Held<T>): Promise<T | undefined> {
+  return await unlessStopped(session.signal, () => hold(session, request, held));
+}
+
+async function hold<T>(session: Session, request: TrainRequest, held: Held<T>): Promise<T | undefined> {
   const { data, out, format, strict, config, command } = request;
+  const { signal } = session;
   const { reporter } = session;
   const paths = runPaths(out);
   // Not even a folder is made for a new run whose data cannot be used.
-  const opened = existsSync(paths.config) ? undefined : await openDataset(data, { format, strict });
+  const opened = existsSync(paths.config) ? undefined : await openDataset(data, { format, strict, signal });
   if (opened !== undefined) splitDataset(opened, config.images);
   return withRun(out, { config, command }, async run => {
     const { resumed, begun } = run;
-    const left = !resumed || !(await isDone(config, paths, options.stages));
+    const left = !resumed || !(await isDone(config, paths, held.stages));
     const wanted = left || request.acceptChanges === true || existsSync(paths.dataRecord);
     const dataset = opened ?? (wanted ? await openFor(session, request, left) : undefined);
     let known: RunData | undefined;
     if (dataset !== undefined) {
       known = await openRunData(session, request, { paths, images: config.images, resumed, dataset, begun });
-      if (known === undefined) return stopped(session, request);
       if (left || request.acceptChanges === true) await known.keep();
     }
     await run.keepConfig();
-    if (resumed) reporter.message(`${out}: going on with ${options.what} that is there`);
+    if (resumed) reporter.message(`${out}: going on with ${held.what} that is there`);
     if (resumed && request.preset !== undefined) {
       reporter.message(
         `preset ${request.preset} is what a new run starts from; of one that is there it changes nothing`,
       );
     }
     if (left) await noteEngine(session, paths);
-    const job = new Job(session, request, { stages: options.titles, data: known });
-    try {
-      return await work(job);
-    } finally {
-      job.close();
-    }
+    const job = new Job(session, request, { stages: held.titles, data: known });
+    return job.run(() => held.work(job));
   });
 }
 
 /** Whether every stage has nothing left to do. */
-async function isDone(config: RunConfig, paths: RunPaths, stages: HoldOptions['stages']): Promise<boolean> {
+async function isDone(config: RunConfig, paths: RunPaths, stages: Held<unknown>['stages']): Promise<boolean> {
   const { captions, text, textState, patch, patchState, trainingCodes, heldOutCodes, weights, modelState } = paths;
   const trained = async (file: string, state: string, { steps }: { readonly steps: number }) =>
     existsSync(file) && (await savedStep(state)) >= steps;
@@ -95,17 +93,12 @@ async function isDone(config: RunConfig, paths: RunPaths, stages: HoldOptions['s
 async function openFor(session: Session, request: TrainRequest, left: boolean): Promise<Dataset | undefined> {
   const { data, format, strict, acceptChanges } = request;
   try {
-    return await openDataset(data, { format, strict });
+    return await openDataset(data, { format, strict, signal: session.signal });
   } catch (error) {
     if (left || acceptChanges === true || !(error instanceof UserError)) throw error;
     session.reporter.message(`nothing is left to train, so that the data is not looked at (${error.message})`);
     return undefined;
   }
-}
-
-function stopped({ reporter }: Session, request: TrainRequest): undefined {
-  reporter.message(`stopped while reading the data; go on with: ${goOnCommand(request)}`);
-  return undefined;
 }
 
 const engineSchema = z.object({ backend: z.string(), precision: z.string() });

@@ -31,7 +31,7 @@ import { fingerprint } from '../../io/runfolder.ts';
 import { asTensors, type Metrics } from '../../training/loop.ts';
 import { reconstructionSheet } from '../reconstruction-sheet.ts';
 import { CodesOfSide } from './codes-of-side.ts';
-import { type Job, MEASURED } from './job.ts';
+import type { Job } from './job.ts';
 import { isStageDone, runStage, type Stage } from './stage.ts';
 
 /** What the stages before a model have left. */
@@ -59,9 +59,7 @@ export async function prepareParts(job: Job, stages: readonly StageName[]): Prom
       parts = { ...parts, patch };
     }
     if (stages.includes('codes')) {
-      const made = await codeStage(job, expectPart(parts.patch, 'codes', 'patch'));
-      if (made === undefined) return stopped(parts);
-      codes = made;
+      codes = await codeStage(job, expectPart(parts.patch, 'codes', 'patch'));
     }
     return { parts, codes };
   } catch (error) {
@@ -178,7 +176,7 @@ export interface Codes {
   readonly heldOut: CodeSet;
 }
 
-async function codeStage(job: Job, patch: PatchTokenizer): Promise<Codes | undefined> {
+async function codeStage(job: Job, patch: PatchTokenizer): Promise<Codes> {
   const { paths, config } = job;
   const title = stageTitles.codes;
   const expected = {
@@ -200,11 +198,9 @@ async function codeStage(job: Job, patch: PatchTokenizer): Promise<Codes | undef
   const sides = items ?? (await job.items());
   await mkdir(dirname(paths.trainingCodes), { recursive: true });
   const held = await heldOut.make(patch, sides.heldOut, async () =>
-    sides.heldOut.length <= MEASURED ? (await job.images()).heldOut : undefined,
+    sides.heldOut.length <= job.measuredAtMost ? (await job.images()).heldOut : undefined,
   );
-  if (held === undefined) return job.stopped(title);
   const all = await training.make(patch, sides.training, async () => (await job.images()).training);
-  if (all === undefined) return job.stopped(title);
   job.session.reporter.done(`${all.ids.length} images, ${all.crops} crops each`);
   return { training: all, heldOut: held };
 }
