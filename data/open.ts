@@ -53,7 +53,8 @@ export async function openDataset(path: string, options: OpenOptions = {}): Prom
   const items = candidates.filter(item => !unusable.has(item)).map(item => itemOf(item, published));
   const bad = Array.from(unusable, ([{ id }, what]) => ({ id, what }));
   const problems = [...reading.problems, ...strays, ...left.problems, ...bad].sort(byId);
-  const unused = left.unused.toSorted(byId);
+  const unused = [...(reading.unused ?? []), ...left.unused].sort(byId);
+  const notices = [...(reading.notices ?? []), ...published.notices];
   if (strict && problems.length > 0) {
     const more = problems.length > 1 ? ` (and ${problems.length - 1} more)` : '';
     throw new UserError(
@@ -69,7 +70,7 @@ export async function openDataset(path: string, options: OpenOptions = {}): Prom
         : `read as ${format.name}`;
     throw new UserError(path, `no captioned image (${why})`, layouts());
   }
-  return { root: source.root, format: format.name, items, problems, unused, notices: published.notices };
+  return { root: source.root, format: format.name, items, problems, unused, notices };
 }
 
 function byId(a: Problem, b: Problem): number {

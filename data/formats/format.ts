@@ -66,6 +66,10 @@ export interface Reading {
   readonly used?: readonly string[];
   /** Why a file of the source was not used, in words, where the format knows better than that it is none of its files. */
   readonly whyUnused?: (path: string) => string | undefined;
+  /** What was left out for a reason that nobody has to mend, files or parts of files. */
+  readonly unused?: readonly Problem[];
+  /** How the data was read where somebody might expect it otherwise, a line each. */
+  readonly notices?: readonly string[];
 }
 
 /** An item whose image is a file of its own. @param id its path relative to `root` */
