@@ -28,6 +28,8 @@ export interface DecodeAllOptions extends CropsOptions {
   /** Items decoded at once. */
   readonly concurrency?: number;
   readonly onProgress?: (done: number, total: number) => void;
+  /** Stops it before the next item; it rejects with the signal's reason then. */
+  readonly signal?: AbortSignal;
 }
 
 /** Items with their images. */
@@ -63,7 +65,7 @@ export function decodeCrop(id: string, crop: number, bytes: Uint8Array, options:
  */
 export async function decodeAll(dataset: Dataset | readonly Item[], options: DecodeAllOptions): Promise<Decoded> {
   const items = 'items' in dataset ? dataset.items : dataset;
-  const { size, crops = 1, concurrency = 2 * availableParallelism(), onProgress } = options;
+  const { size, crops = 1, concurrency = 2 * availableParallelism(), onProgress, signal } = options;
   const bytes = items.length * crops * size * size * 3;
   if (bytes > LIMIT_BYTES) {
     const gib = (bytes / 2 ** 30).toFixed(1);
@@ -77,6 +79,7 @@ export async function decodeAll(dataset: Dataset | readonly Item[], options: Dec
   const problems: Problem[] = [];
   let done = 0;
   const good = await mapBounded(items, concurrency, async (item, i) => {
+    signal?.throwIfAborted();
     try {
       const encoded = await item.read();
       for (let c = 0; c < crops; c++) {

@@ -57,12 +57,13 @@ export interface Inspection {
  */
 export async function inspectDataset(
   dataset: Dataset,
-  options: { validation?: number; onProgress?: (done: number, total: number) => void } = {},
+  options: { validation?: number; onProgress?: (done: number, total: number) => void; signal?: AbortSignal } = {},
 ): Promise<Inspection> {
-  const { validation = 0.05, onProgress } = options;
+  const { validation = 0.05, onProgress, signal } = options;
   const problems = [...dataset.problems];
   let done = 0;
   const measured = await mapBounded(dataset.items, 8, async item => {
+    signal?.throwIfAborted();
     try {
       return { item, ...(await measure(await item.read())) };
     } catch (error) {

@@ -2,8 +2,9 @@
 
 import { stat } from 'node:fs/promises';
 import { basename, dirname, relative, resolve } from 'node:path';
-import { booleanCheck, checkOptions, checkValue, pathCheck, textCheck } from '../src/core/checks.ts';
+import { booleanCheck, checkOptions, checkValue, pathCheck, signalCheck, textCheck } from '../src/core/checks.ts';
 import { UserError } from '../src/core/errors.ts';
+import { untilAborted } from '../src/core/stopping.ts';
 import { readHeader } from '../src/image/decode.ts';
 import type { Dataset, Item, Problem } from './dataset.ts';
 import { type Listing, listFiles, mapBounded, whyFailed } from './files.ts';
@@ -26,6 +27,8 @@ export interface OpenOptions {
    * in Parquet files, where one image of each file is read now, and all of them only with `strict`.
    */
   readonly check?: boolean;
+  /** Stops it: it rejects with the signal's reason then. */
+  readonly signal?: AbortSignal;
 }
 
 /**
@@ -35,8 +38,13 @@ export interface OpenOptions {
  */
 export async function openDataset(path: string, options: OpenOptions = {}): Promise<Dataset> {
   checkValue('openDataset: path', path, pathCheck);
-  checkOptions('openDataset', options, { strict: booleanCheck, format: textCheck, check: booleanCheck });
-  const { strict = false, format: wanted = 'auto', check = true } = options;
+  const checks = { strict: booleanCheck, format: textCheck, check: booleanCheck, signal: signalCheck };
+  checkOptions('openDataset', options, checks);
+  return untilAborted(options.signal, () => open(path, options));
+}
+
+async function open(path: string, options: OpenOptions): Promise<Dataset> {
+  const { strict = false, format: wanted = 'auto', check = true, signal } = options;
   const { format, source, strays, passed } = await recognise(path, wanted);
   const reading = await format.read(source);
   const { items: candidates } = reading;
@@ -47,6 +55,7 @@ export async function openDataset(path: string, options: OpenOptions = {}): Prom
   if (check) {
     const checked = candidates.filter(item => !unusable.has(item) && (strict || item.heavy !== true));
     await mapBounded(checked, 16, async item => {
+      signal?.throwIfAborted();
       const what = await whatIsWrong(item);
       if (what !== undefined) unusable.set(item, what);
     });
