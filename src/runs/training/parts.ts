@@ -101,6 +101,11 @@ export async function textStage(
   }
   const result = await runStage(job, stage, async () => {
     const { images, items } = (await job.images()).heldOut;
+    if (new Set((await job.items()).training.flatMap(item => item.captions)).size === 1) {
+      job.session.reporter.message(
+        'all captions are the same: there is nothing that a text encoder could learn from them',
+      );
+    }
     const sizes = { vocabulary: captions.vocabSize, imageSize: config.images.imageSize };
     const stream = await job.stream({ batchSize: config.textTrain.batchSize });
     const model = new Contrastive(config.text, sizes, new Random(config.seed).fork('text'));
