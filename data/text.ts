@@ -15,14 +15,34 @@ export type Decoded =
  * letters, which all stand at even or all at odd places. Older encodings look like one another, so they are refused.
  */
 export function decodeText(bytes: Uint8Array): Decoded {
-  const marked = encodingOfMark(bytes);
-  if (marked !== undefined) return decodeAs(bytes, marked);
-  if (!bytes.includes(0)) return decodeAs(bytes, 'utf-8');
-  const unmarked = encodingOfZeros(bytes);
-  return unmarked === undefined ? { why: 'is no text (it has zero bytes)' } : decodeAs(bytes, unmarked);
+  const { encoding, why } = encodingOf(bytes);
+  if (encoding === undefined) return { why };
+  try {
+    return { text: new TextDecoder(encoding, { fatal: true }).decode(bytes) }; // drops the mark
+  } catch {
+    return { why: whyNot(encoding) };
+  }
 }
 
-type Encoding = 'utf-8' | 'utf-16le' | 'utf-16be';
+export type Encoding = 'utf-8' | 'utf-16le' | 'utf-16be';
+
+/** The encoding that text has if it is text, or why it is none. @param bytes all of it, or an even number from its beginning */
+export function encodingOf(
+  bytes: Uint8Array,
+): { readonly encoding: Encoding; readonly why?: undefined } | { readonly why: string; readonly encoding?: undefined } {
+  const marked = encodingOfMark(bytes);
+  if (marked !== undefined) return { encoding: marked };
+  if (!bytes.includes(0)) return { encoding: 'utf-8' };
+  const encoding = encodingOfZeros(bytes);
+  return encoding === undefined ? { why: 'is no text (it has zero bytes)' } : { encoding };
+}
+
+/** Why bytes are no text, which cannot be read in the encoding that they would have. */
+export function whyNot(encoding: Encoding): string {
+  const hint =
+    encoding === 'utf-8' ? ' or UTF-16 text (another encoding? iconv -f latin1 -t utf-8 makes it UTF-8)' : ' text';
+  return `is not ${encoding.toUpperCase()}${hint}`;
+}
 
 function encodingOfMark([a, b, c]: Uint8Array): Encoding | undefined {
   if (a === 0xef && b === 0xbb && c === 0xbf) return 'utf-8';
@@ -38,16 +58,6 @@ function encodingOfZeros(bytes: Uint8Array): Encoding | undefined {
   const enough = bytes.length / 8;
   if (zeros[0] === 0 && zeros[1] >= enough) return 'utf-16le';
   return zeros[1] === 0 && zeros[0] >= enough ? 'utf-16be' : undefined;
-}
-
-function decodeAs(bytes: Uint8Array, encoding: Encoding): Decoded {
-  try {
-    return { text: new TextDecoder(encoding, { fatal: true }).decode(bytes) }; // drops the mark
-  } catch {
-    const hint =
-      encoding === 'utf-8' ? ' or UTF-16 text (another encoding? iconv -f latin1 -t utf-8 makes it UTF-8)' : '';
-    return { why: `is not ${encoding.toUpperCase()}${hint || ' text'}` };
-  }
 }
 
 /** What has no place in a line: control characters, marks of direction, broken halves of characters. */
