@@ -2,7 +2,6 @@
  * @file What long work needs of whoever runs it: where progress is shown, a clock, and a signal that says when to stop. The
  * command line gives it a terminal; a program may give it anything.
  */
-import { UserError } from '../core/errors.ts';
 import type { BackendName } from '../device/backends.ts';
 import type { PrecisionName } from '../device/precision.ts';
 import type { Picture } from '../image/images.ts';
@@ -61,7 +60,7 @@ export interface Session {
   readonly print: (line: string) => void;
   /** Milliseconds. */
   readonly now: () => number;
-  /** Aborted by Ctrl-C. */
+  /** Aborted when the work is to stop. What does not save rejects with its reason then. */
   readonly signal: AbortSignal;
   /** Where downloaded models are kept between runs. */
   readonly cacheDir: string;
@@ -81,20 +80,6 @@ export async function startEngine({ reporter }: Session, flags: EngineFlags): Pr
     warn: (message, hint) => reporter.message([`warning: ${message}`, `  hint: ${hint}`]),
     tell: message => reporter.message(message),
   });
-}
-
-/**
- * Work that takes the session's signal.
- * @param where opens the message
- * @throws UserError that says so, where it was stopped by the signal
- */
-export async function unlessStopped<T>({ signal }: Session, where: string, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    if (signal.aborted && error === signal.reason) throw new UserError(where, 'stopped');
-    throw error;
-  }
 }
 
 /** The run that was asked for, or the model that comes with the package, which is said. */
