@@ -10,7 +10,7 @@ import { captionsOf, kindOf, namesOf, pathOf, rowOf } from '../fields.ts';
 import { isImageName } from '../files.ts';
 import { type Index, IndexBuilder, isRecord } from '../indexes/entries.ts';
 import { parseFile, whyTooLarge } from '../indexes/json.ts';
-import { itemsOf } from '../indexes/pictures.ts';
+import { itemsOf, whyUnnamed } from '../indexes/pictures.ts';
 import { looksLikeCoco } from '../indexes/recognise.ts';
 import { homeOf, References } from '../references.ts';
 import { type Format, type Source, splitField } from './format.ts';
@@ -33,7 +33,7 @@ export const coco: Format = {
     return {
       ...itemsOf(root, indexes, new References(root, files)),
       used,
-      whyUnused: path => (isImageName(path) ? `not named in ${used.join(' or ')}` : undefined),
+      whyUnused: path => (isImageName(path) ? whyUnnamed(used) : undefined),
     };
   },
 };

@@ -12,7 +12,7 @@ import { readTable } from '../indexes/csv.ts';
 import { type Index, IndexBuilder } from '../indexes/entries.ts';
 import { isSplitListName, readSplitList, readTokens } from '../indexes/flickr.ts';
 import { readJson } from '../indexes/json.ts';
-import { itemsOf } from '../indexes/pictures.ts';
+import { itemsOf, whyUnnamed } from '../indexes/pictures.ts';
 import { indexKind, looksLikeCoco, rankOf, whyNoIndex } from '../indexes/recognise.ts';
 import { homeOf, References } from '../references.ts';
 import type { Format, Source } from './format.ts';
@@ -45,7 +45,7 @@ export const metadata: Format = {
       items,
       problems: [...others, ...problems],
       used,
-      whyUnused: path => (isImageName(path) ? `not named in ${chosen.join(' or ')}` : undefined),
+      whyUnused: path => (isImageName(path) ? whyUnnamed(chosen) : undefined),
     };
   },
 };

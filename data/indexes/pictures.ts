@@ -10,18 +10,20 @@ import { fold } from '../paths.ts';
 import { MISSING, type References } from '../references.ts';
 import type { Entry, Index } from './entries.ts';
 
-/** The items of indexes. @param indexes those that count first come first */
+/** The items of indexes, index by index in the order of their paths. @param indexes those that count first come first */
 export function itemsOf(
   root: string,
   indexes: readonly Index[],
   references: References,
 ): { readonly items: readonly Candidate[]; readonly problems: readonly Problem[] } {
-  const items = new Map<string, Candidate>();
+  const items = new Map<string, Candidate[]>();
   const problems: Problem[] = [];
   const owners = new Map<string, string>();
   for (const index of indexes) {
     problems.push(...index.problems);
+    const own: Candidate[] = [];
     const twice = new Map<string, number>();
+    items.set(index.path, own);
     for (const [id, entries] of picturesOf(index, references, problems)) {
       const owner = owners.get(id);
       if (owner !== undefined) {
@@ -30,14 +32,20 @@ export function itemsOf(
       }
       owners.set(id, index.path);
       const item = itemOf(root, id, { path: index.path, entries }, problems);
-      if (item !== undefined) items.set(id, item);
+      if (item !== undefined) own.push(item);
     }
     for (const [owner, count] of twice) {
       const pictures = count === 1 ? 'a picture' : `${count} pictures`;
       problems.push({ id: index.path, what: `${pictures} not taken from it: ${owner} names them too and comes first` });
     }
   }
-  return { items: [...items.values()], problems };
+  const paths = [...items.keys()].sort();
+  return { items: paths.flatMap(path => items.get(path) ?? []), problems };
+}
+
+/** Why a picture is not used that no index names. */
+export function whyUnnamed(indexes: readonly string[]): string {
+  return `in no readable row of ${indexes.length > 3 ? `${indexes.length} indexes` : indexes.join(' or ')}`;
 }
 
 /** The entries of an index by the picture that they mean. */
@@ -119,7 +127,7 @@ function itemOf(
 ): Candidate | undefined {
   const captions = new Set<string>();
   for (const { said, at } of entries) {
-    if (said.captions === undefined) problems.push({ id, what: `${said.why} (${at})` });
+    if (said.captions === undefined) problems.push({ id, what: `${at}: ${said.why}` });
     else for (const caption of said.captions) captions.add(caption);
   }
   if (captions.size === 0) return undefined;
