@@ -163,6 +163,7 @@ export function kindOf(value: unknown): string {
   if (typeof value === 'number' || typeof value === 'bigint') return `a number (${value})`;
   if (Array.isArray(value)) return `a list of ${value.length}`;
   if (value === null) return 'null';
+  if (value === undefined) return 'nothing';
   return typeof value === 'object' ? `an object with ${namesOf(Object.keys(value))}` : String(value);
 }
 
@@ -187,4 +188,11 @@ export class InstructionWatch {
     const isInstruction = field === INSTRUCTION && this.rows > 1 && !this.varies;
     return isInstruction ? `no caption: the field ${field} says the same of every image` : undefined;
   }
+}
+
+/** Fields among those for captions that hold an instruction in all of several rows. */
+export function instructionsOf(rows: Iterable<Row>): ReadonlySet<string> {
+  const watch = new InstructionWatch();
+  for (const row of rows) watch.see(row);
+  return new Set(watch.whyNone(INSTRUCTION) === undefined ? [] : [INSTRUCTION]);
 }

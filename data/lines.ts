@@ -3,7 +3,7 @@
 import { isUtf8 } from 'node:buffer';
 import { createReadStream } from 'node:fs';
 import { readPiece } from './files.ts';
-import { encodingOf, whyNot } from './text.ts';
+import { encodingOf, whyNoText, whyNotIn } from './text.ts';
 
 /** A line without its end. */
 export interface Line {
@@ -67,13 +67,15 @@ async function* piecesOf(path: string): AsyncGenerator<string> {
   let held = '';
   for await (const bytes of createReadStream(path, { highWaterMark: 2 ** 20 })) {
     const text = decode(bytes as Buffer, true); // without an encoding it gives bytes
-    if (text === undefined) throw new Error(`${whyNot(encoding)}${await atLine(path, encoding)}`);
+    if (text === undefined) throw new Error(`${whyNotIn(encoding)}${await atLine(path, encoding)}`);
+    const notText = whyNoText(text);
+    if (notText !== undefined) throw new Error(notText);
     const all = held + text;
     held = all.endsWith('\r') ? '\r' : '';
     yield all.slice(0, all.length - held.length);
   }
   const end = decode(new Uint8Array(), false);
-  if (end === undefined) throw new Error(`${whyNot(encoding)}; its last character is cut off`);
+  if (end === undefined) throw new Error(`${whyNotIn(encoding)}; its last character is cut off`);
   yield held + end;
 }
 

@@ -35,8 +35,11 @@ export function itemsOf(
       if (item !== undefined) own.push(item);
     }
     for (const [owner, count] of twice) {
-      const pictures = count === 1 ? 'a picture' : `${count} pictures`;
-      problems.push({ id: index.path, what: `${pictures} not taken from it: ${owner} names them too and comes first` });
+      const [pictures, them] = count === 1 ? ['a picture', 'it'] : [`${count} pictures`, 'them'];
+      problems.push({
+        id: index.path,
+        what: `${pictures} not taken from it: ${owner} names ${them} too and comes first`,
+      });
     }
   }
   const paths = [...items.keys()].sort();

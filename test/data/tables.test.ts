@@ -249,7 +249,7 @@ describe('one index of a folder is read', () => {
     expect(await said(root)).toEqual({
       format: 'metadata',
       captions: { 'red.png': ['outer red'], 'sub/blue.png': ['inner blue'] },
-      problems: { 'metadata.csv': 'a picture not taken from it: sub/metadata.csv names them too and comes first' },
+      problems: { 'metadata.csv': 'a picture not taken from it: sub/metadata.csv names it too and comes first' },
     });
   });
 });
