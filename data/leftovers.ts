@@ -43,7 +43,8 @@ export function leftovers(
   format: Format,
   reading: Reading,
 ): { readonly problems: readonly Problem[]; readonly unused: readonly Problem[] } {
-  const known = new Set([...(reading.used ?? []), ...reading.problems.map(({ id }) => id)]);
+  const named = [...reading.problems, ...(reading.unused ?? [])];
+  const known = new Set([...(reading.used ?? []), ...named.map(({ id }) => id)]);
   const own = new Set<string>();
   for (const { path, id } of reading.items) {
     const file = path === undefined ? id : path.slice(root.length + 1).replaceAll('\\', '/');

@@ -2,11 +2,12 @@
 
 import { stat } from 'node:fs/promises';
 import { basename, dirname, relative, resolve } from 'node:path';
-import sharp from 'sharp';
-import { booleanCheck, checkOptions, checkValue, pathCheck, textCheck } from '../src/core/checks.ts';
-import { firstLine, UserError } from '../src/core/errors.ts';
+import { booleanCheck, checkOptions, checkValue, pathCheck, signalCheck, textCheck } from '../src/core/checks.ts';
+import { UserError } from '../src/core/errors.ts';
+import { untilAborted } from '../src/core/stopping.ts';
+import { readHeader } from '../src/image/decode.ts';
 import type { Dataset, Item, Problem } from './dataset.ts';
-import { type Listing, listFiles, mapBounded } from './files.ts';
+import { type Listing, listFiles, mapBounded, whyFailed } from './files.ts';
 import type { Candidate, Format, Source } from './formats/format.ts';
 import { allFormats } from './formats/formats.ts';
 import { leftovers } from './leftovers.ts';
@@ -25,6 +26,8 @@ export interface OpenOptions {
    * in Parquet files, where one image of each file is read now, and all of them only with `strict`.
    */
   readonly check?: boolean;
+  /** Stops it: it rejects with the signal's reason then. */
+  readonly signal?: AbortSignal;
 }
 
 /**
@@ -34,9 +37,14 @@ export interface OpenOptions {
  */
 export async function openDataset(path: string, options: OpenOptions = {}): Promise<Dataset> {
   checkValue('openDataset: path', path, pathCheck);
-  checkOptions('openDataset', options, { strict: booleanCheck, format: textCheck, check: booleanCheck });
-  const { strict = false, format: wanted = 'auto', check = true } = options;
-  const { format, source, strays } = await recognise(path, wanted);
+  const checks = { strict: booleanCheck, format: textCheck, check: booleanCheck, signal: signalCheck };
+  checkOptions('openDataset', options, checks);
+  return untilAborted(options.signal, () => open(path, options));
+}
+
+async function open(path: string, options: OpenOptions): Promise<Dataset> {
+  const { strict = false, format: wanted = 'auto', check = true, signal } = options;
+  const { format, source, strays, passed } = await recognise(path, wanted);
   const reading = await format.read(source);
   const { items: candidates } = reading;
   // Who names an index or an archive says what the data are; what lies around it does not belong to them.
@@ -46,6 +54,7 @@ export async function openDataset(path: string, options: OpenOptions = {}): Prom
   if (check) {
     const checked = candidates.filter(item => !unusable.has(item) && (strict || item.heavy !== true));
     await mapBounded(checked, 16, async item => {
+      signal?.throwIfAborted();
       const what = await whatIsWrong(item);
       if (what !== undefined) unusable.set(item, what);
     });
@@ -53,7 +62,8 @@ export async function openDataset(path: string, options: OpenOptions = {}): Prom
   const items = candidates.filter(item => !unusable.has(item)).map(item => itemOf(item, published));
   const bad = Array.from(unusable, ([{ id }, what]) => ({ id, what }));
   const problems = [...reading.problems, ...strays, ...left.problems, ...bad].sort(byId);
-  const unused = left.unused.toSorted(byId);
+  const unused = [...(reading.unused ?? []), ...left.unused, ...passed].sort(byId);
+  const notices = [...(reading.notices ?? []), ...published.notices];
   if (strict && problems.length > 0) {
     const more = problems.length > 1 ? ` (and ${problems.length - 1} more)` : '';
     throw new UserError(
@@ -69,18 +79,21 @@ export async function openDataset(path: string, options: OpenOptions = {}): Prom
         : `read as ${format.name}`;
     throw new UserError(path, `no captioned image (${why})`, layouts());
   }
-  return { root: source.root, format: format.name, items, problems, unused, notices: published.notices };
+  return { root: source.root, format: format.name, items, problems, unused, notices };
 }
 
 function byId(a: Problem, b: Problem): number {
   return a.id < b.id ? -1 : a.id > b.id ? 1 : 0;
 }
 
+/** What a path is. */
+interface Recognised extends Omit<Listing, 'files'> {
+  readonly format: Format;
+  readonly source: Source;
+}
+
 /** The format of a path, and its files. */
-async function recognise(
-  path: string,
-  wanted: string,
-): Promise<{ readonly format: Format; readonly source: Source; readonly strays: readonly Problem[] }> {
+async function recognise(path: string, wanted: string): Promise<Recognised> {
   const absolute = resolve(path);
   const found = await stat(absolute).catch(() => undefined);
   if (found === undefined)
@@ -99,15 +112,16 @@ async function recognise(
     const root = format.rootOf?.(folder) ?? folder;
     return { root, file: relative(root, absolute).replaceAll('\\', '/'), files: (await list(root)).files };
   };
-  const strays = isFolder ? (await list(absolute)).strays : [];
+  if (!isFolder && !found.isFile()) throw new UserError(path, 'expected a folder or a file, got a pipe or a device');
+  const { strays, passed } = isFolder ? await list(absolute) : { strays: [], passed: [] };
   if (wanted !== 'auto') {
     const format = formatOf(wanted);
-    return { format, source: await sourceFor(format, format.fileKind?.(name) ?? 'index'), strays };
+    return { format, source: await sourceFor(format, format.fileKind?.(name) ?? 'index'), strays, passed };
   }
   for (const format of allFormats()) {
     const kind = format.fileKind?.(name);
     const source = isFolder || kind !== undefined ? await sourceFor(format, kind) : undefined;
-    if (source !== undefined && (await format.recognise(source))) return { format, source, strays };
+    if (source !== undefined && (await format.recognise(source))) return { format, source, strays, passed };
   }
   const what = isFolder
     ? `no captioned image in ${(await list(absolute)).files.length} files`
@@ -143,17 +157,14 @@ function againstContract(candidates: readonly Candidate[]): Map<Candidate, strin
 /** What is wrong with an item's image as far as its header tells, in one line. */
 async function whatIsWrong(item: Candidate): Promise<string | undefined> {
   try {
-    const bytes = await (item.head ?? item.read)(HEAD);
-    if (bytes.length === 0) return 'empty file (0 bytes)';
-    try {
-      await sharp(bytes).metadata();
-    } catch {
-      // A header may be longer than the head, and some formats keep theirs at the end.
-      await sharp(item.head === undefined || bytes.length < HEAD ? bytes : await item.read()).metadata();
-    }
+    const head = await (item.head ?? item.read)(HEAD);
+    const isAll = item.head === undefined || head.length < HEAD;
+    if (isAll) await readHeader(head);
+    // A header may be longer than the head, and some formats keep theirs at the end.
+    else await readHeader(head).catch(async () => readHeader(await item.read()));
     return undefined;
   } catch (error) {
-    return `corrupt image (${firstLine(error)})`;
+    return whyFailed(error);
   }
 }
 

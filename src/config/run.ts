@@ -89,7 +89,7 @@ export const samplingSchema = z.object({
     .max(100)
     .default(1)
     .describe('below 1 safer, above 1 wilder; 0 takes the likeliest code'),
-  topK: z.number().int().min(0).max(1e9).default(0).describe('draw from the k likeliest codes; 0: from all'),
+  topK: z.number().int().min(0).default(0).describe('draw from the k likeliest codes; 0: from all'),
   topP: z
     .number()
     .positive()

@@ -102,7 +102,7 @@ export function parseConfig<S extends z.ZodType>(schema: S, value: unknown, wher
   const stranger = unknownKey(value, fields, groups);
   if (stranger !== undefined) {
     const known = [...fields, ...groups].filter(({ path }) => path.length > 0).map(({ path }) => path.join('.'));
-    throw new UserError(where, `unknown field ${stranger}${didYouMean(nearest(stranger, known))}`);
+    throw new UserError(where, `unknown field ${brief(stranger)}${didYouMean(nearest(stranger, known))}`);
   }
   const result = schema.safeParse(value);
   if (result.success) return result.data;
@@ -155,7 +155,7 @@ export function explainIssue(
   const keys = issue.path.map(String);
   const field = fields.find(({ path }) => path.length <= keys.length && path.every((key, i) => key === keys[i]));
   if (issue.code === 'custom') return { path: field?.path ?? keys, problem: issue.message };
-  if (issue.code === 'unrecognized_keys') return { path: keys, problem: `unknown field ${issue.keys[0]}` };
+  if (issue.code === 'unrecognized_keys') return { path: keys, problem: `unknown field ${brief(issue.keys[0])}` };
   const path = field?.path ?? keys;
   const found = path.reduce<unknown>((inner, key) => (isPlainObject(inner) ? inner[key] : undefined), value);
   return { path, problem: `expected ${describeKind(field?.kind ?? { type: 'object' })}, got ${show(found)}` };
@@ -165,14 +165,20 @@ export function explainIssue(
 export function show(value: unknown): string {
   if (value === undefined) return 'nothing';
   const text = typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? String(value));
+  return brief(text);
+}
+
+function brief(text: string): string {
   return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }
 
 /**
  * The candidate closest to a misspelt word by Damerau-Levenshtein distance (Damerau 1964; adjacent swaps count once), or
- * the shortest one it begins; undefined if none is near: more than a third of the letters differ.
+ * the shortest one it begins; undefined if none is near: more than a third of the letters differ, or the word is longer than
+ * any that people mistype.
  */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
+  if (word.length > LONGEST_TYPED) return undefined;
   let best: string | undefined;
   let least = Math.max(1, Math.floor(word.length / 3)) + 1;
   for (const candidate of candidates) {
@@ -183,6 +189,9 @@ export function nearest(word: string, candidates: readonly string[]): string | u
   const begun = candidates.filter(candidate => candidate.startsWith(word));
   return begun.sort((a, b) => a.length - b.length)[0];
 }
+
+/** The comparison takes time by the product of lengths, and a file may hold a field's name of a megabyte. */
+const LONGEST_TYPED = 100;
 
 /** `, did you mean X?`, or nothing. */
 export function didYouMean(suggestion: string | undefined): string {

@@ -1,4 +1,5 @@
 /** @file Whole files: JSON and safetensors, written atomically, and read with errors that name the file. */
+import { printableJson } from '../core/printable.ts';
 import { writeAtomic } from './atomic.ts';
 import { type ReadOptions, readBytes } from './bytes.ts';
 import { parseJson } from './json.ts';
@@ -6,7 +7,7 @@ import { encodeSafetensors, parseSafetensors, type SafetensorsFile, type TensorD
 
 /** Writes a value as indented JSON, atomically. */
 export async function writeJson(path: string, value: unknown): Promise<void> {
-  await writeAtomic(path, `${JSON.stringify(value, null, 2)}\n`);
+  await writeAtomic(path, `${printableJson(value, 2)}\n`);
 }
 
 /** Longest JSON file that is read, in bytes: a tokenizer of a million entries has half of it. */

@@ -5,6 +5,7 @@
 import { closeSync, existsSync, fsyncSync, ftruncateSync, mkdirSync, openSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { UserError } from '../core/errors.ts';
+import { printableJson } from '../core/printable.ts';
 import { writeAtomic } from './atomic.ts';
 import { readBytesSync } from './bytes.ts';
 
@@ -29,7 +30,7 @@ export class JsonLines {
 
   /** Adds one record. Numbers that are not finite are written as null, as JSON has no name for them. */
   append(record: object): void {
-    const line = Buffer.from(`${JSON.stringify(record)}\n`);
+    const line = Buffer.from(`${printableJson(record)}\n`);
     let written = 0;
     while (written < line.length) written += writeSync(this.file, line, written);
   }

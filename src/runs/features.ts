@@ -6,6 +6,7 @@
 import { existsSync } from 'node:fs';
 import { openDataset } from '../../data/open.ts';
 import type { RunConfig } from '../config/run.ts';
+import { unlessStopped } from '../core/stopping.ts';
 import { stageTitles } from '../families/family.ts';
 import { runPaths } from '../io/runfolder.ts';
 import { featuresConfig } from './features-config.ts';
@@ -31,10 +32,16 @@ export interface FeaturesRequest {
  * @returns in words how well they retrieve; undefined if it was stopped before
  */
 export async function trainFeatures(session: Session, request: FeaturesRequest): Promise<string | undefined> {
+  return await unlessStopped(session.signal, () => openAndTrain(session, request));
+}
+
+async function openAndTrain(session: Session, request: FeaturesRequest): Promise<string | undefined> {
   const { data, out, format, strict, fields } = request;
   const config = await planFeatures(out, fields);
   // As for a run: where the data cannot be used, nothing is written.
-  const dataset = existsSync(runPaths(out).config) ? undefined : await openDataset(data, { format, strict });
+  const dataset = existsSync(runPaths(out).config)
+    ? undefined
+    : await openDataset(data, { format, strict, signal: session.signal });
   if (dataset !== undefined) splitDataset(dataset, config.images);
   return withRun(out, config, async ({ resumed }) => {
     if (resumed) session.reporter.message(`${out}: going on with the features that are there`);
@@ -43,14 +50,12 @@ export async function trainFeatures(session: Session, request: FeaturesRequest):
       { data, out, format, strict, config, command: 'features' },
       { stages: STAGES, dataset },
     );
-    try {
+    return job.run(async () => {
       const captions = await job.captionStage();
       const trained = await textStage(job, captions);
       trained?.model.dispose();
       return trained?.note;
-    } finally {
-      job.close();
-    }
+    });
   });
 }
 

@@ -33,6 +33,11 @@ export function cropsOf(config: ImagesConfig, seed: number): CropsOptions {
   return { size, crops, crop: { amount, pad, flip }, seed };
 }
 
+/** How many pictures of a run's size can be held in memory. */
+export function mostInMemory({ imageSize }: ImagesConfig): number {
+  return Math.max(1, Math.floor(MEMORY_BYTES / (imageSize ** 2 * 3)));
+}
+
 /** Whether all crops of so many items can be held in memory. */
 export function fitsMemory(count: number, config: ImagesConfig): boolean {
   return count * config.crops * config.imageSize ** 2 * 3 <= MEMORY_BYTES;

@@ -24,7 +24,7 @@ import { type CompletionFlags, readCompletion } from './completion.ts';
 import { openPainter } from './open-painter.ts';
 import { type Clip, loadClip, rank } from './rerank.ts';
 import { splitDataset } from './run-images.ts';
-import { downloads, type EngineFlags, runOrShipped, type Session, startEngine, unlessStopped } from './session.ts';
+import { downloads, type EngineFlags, runOrShipped, type Session, startEngine } from './session.ts';
 
 export interface SampleRequest extends EngineFlags, SamplingOptions, CompletionFlags {
   /** Default: the model that comes with the package. */
@@ -243,19 +243,17 @@ async function paintCaption(
   const each = unit === 'tokens' ? painter.passes : 1;
   reporter.stage(caption === '' ? '(no caption)' : shortened(caption), { total: wanted * each, unit });
   const show = (pictures: readonly Picture[]) => reporter.pictures(pictures.map(picture => ({ picture })));
-  const pictures = await unlessStopped(session, 'sample', () =>
-    painter.paint(new Array<string>(wanted).fill(caption), {
-      ...options(request),
-      batchSize: request.batchSize,
-      completion,
-      onUnfinished: request.preview ? show : undefined,
-      onProgress: done => {
-        const step = Math.round(done * each);
-        reporter.update({ step, amount: step });
-      },
-      signal: session.signal,
-    }),
-  );
+  const pictures = await painter.paint(new Array<string>(wanted).fill(caption), {
+    ...options(request),
+    batchSize: request.batchSize,
+    completion,
+    onUnfinished: request.preview ? show : undefined,
+    onProgress: done => {
+      const step = Math.round(done * each);
+      reporter.update({ step, amount: step });
+    },
+    signal: session.signal,
+  });
   reporter.done(`${pictures.length} images`);
   return pictures.map((picture, index) => ({ picture, caption, index }));
 }
@@ -282,10 +280,11 @@ interface TrainingImages {
 
 /** Every training image, small, to find the one that a sample is nearest to. */
 async function trainingImages(session: Session, data: string, config: ImagesConfig): Promise<TrainingImages> {
-  const { training } = splitDataset(await openDataset(data, { check: false }), config);
+  const { training } = splitDataset(await openDataset(data, { check: false, signal: session.signal }), config);
   const size = Math.min(NEAREST_SIDE, config.imageSize);
   session.reporter.stage('training images', { unit: 'images' });
   const { images, items } = await decodeAll(training, {
+    signal: session.signal,
     size,
     onProgress: (step, total) => session.reporter.update({ step, total, amount: step }),
   });

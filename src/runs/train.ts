@@ -4,6 +4,7 @@
  */
 import { existsSync } from 'node:fs';
 import { openDataset } from '../../data/open.ts';
+import { unlessStopped } from '../core/stopping.ts';
 import { runPaths } from '../io/runfolder.ts';
 import { withRun } from './run.ts';
 import { splitDataset } from './run-images.ts';
@@ -19,18 +20,20 @@ export type { TrainRequest } from './training/job.ts';
  * @throws UserError if the data cannot be used, or the run's family has no stage of the name of `until`
  */
 export async function trainRun(session: Session, request: TrainRequest): Promise<boolean> {
+  return (await unlessStopped(session.signal, () => openAndTrain(session, request))) ?? false;
+}
+
+async function openAndTrain(session: Session, request: TrainRequest): Promise<boolean | undefined> {
   const { data, out, format, strict, config, until } = request;
   const stages = stagesOf(config.family, until);
   // A new run begins with its data: where that cannot be used, nothing is written.
-  const dataset = existsSync(runPaths(out).config) ? undefined : await openDataset(data, { format, strict });
+  const dataset = existsSync(runPaths(out).config)
+    ? undefined
+    : await openDataset(data, { format, strict, signal: session.signal });
   if (dataset !== undefined) splitDataset(dataset, config.images);
   return withRun(out, config, async ({ resumed }) => {
     if (resumed) session.reporter.message(`${out}: going on with the run that is there`);
     const job = new Job(session, request, { stages, dataset });
-    try {
-      return await trainStages(job);
-    } finally {
-      job.close();
-    }
+    return job.run(() => trainStages(job));
   });
 }

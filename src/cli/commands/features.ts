@@ -16,6 +16,7 @@ export const features = defineCommand({
       ...(await engineFlags()),
     }),
   settings: () => z.object(featuresFields),
+  saves: true,
   run: async (session, { values, settings }) => {
     const { data, out, format, strict } = values;
     const { planFeatures, trainFeatures } = await import('../../runs/features.ts');

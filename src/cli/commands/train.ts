@@ -47,6 +47,7 @@ export const train = defineCommand({
       ...(await engineFlags()),
     }),
   settings: runSchema,
+  saves: true,
   run: async (session, { values, settings }) => {
     const { data, out, preset, format, strict } = values;
     const fromFile = values.config === undefined ? {} : await readConfigFile(values.config);

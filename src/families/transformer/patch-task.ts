@@ -9,6 +9,7 @@ import { measureQuality } from '../../../tokenizer/quality.ts';
 import type { PatchTrainConfig } from '../../config/patch.ts';
 import type { RunConfig } from '../../config/run.ts';
 import type { Random } from '../../core/random.ts';
+import { hearSignal } from '../../core/stopping.ts';
 import { Images, type Picture } from '../../image/images.ts';
 import { imagesToTensor } from '../../image/pixels.ts';
 import { readSafetensors, writeSafetensors } from '../../io/files.ts';
@@ -80,10 +81,11 @@ export class PatchTask implements Task {
     this.observed = [];
   }
 
-  async evaluate(): Promise<Metrics & { readonly loss: number }> {
+  async evaluate(signal?: AbortSignal): Promise<Metrics & { readonly loss: number }> {
     const { heldOut } = this.options;
-    const batches = function* () {
+    const batches = async function* () {
       for (let from = 0; from < heldOut.count; from += PIECE) {
+        await hearSignal(signal);
         const images = imagesToTensor(heldOut.slice(from, from + PIECE));
         yield images;
         images.dispose();

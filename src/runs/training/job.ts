@@ -12,6 +12,7 @@ import type { PatchTrainConfig } from '../../config/patch.ts';
 import type { RunConfig, TrainConfig } from '../../config/run.ts';
 import { UserError } from '../../core/errors.ts';
 import { shellWord } from '../../core/shell.ts';
+import { hearSignal, isStop } from '../../core/stopping.ts';
 import { activeDevice } from '../../device/device.ts';
 import type { TextTrainConfig } from '../../families/contrastive/config.ts';
 import { type StageName, stageTitles } from '../../families/family.ts';
@@ -21,7 +22,7 @@ import { JsonLines, truncateAfter } from '../../io/jsonlines.ts';
 import { type RunPaths, runPaths } from '../../io/runfolder.ts';
 import type { ImageStream } from '../../training/captioned.ts';
 import { type LoopConfig, savedStep, type Watcher } from '../../training/loop.ts';
-import { cropsOf, fitsMemory, type SplitItems, splitDataset } from '../run-images.ts';
+import { cropsOf, fitsMemory, mostInMemory, type SplitItems, splitDataset } from '../run-images.ts';
 import type { SampleCaptions } from '../sample-sheet.ts';
 import type { Session } from '../session.ts';
 
@@ -44,8 +45,8 @@ export interface TrainRequest {
   readonly stages?: { readonly before: number; readonly of: number };
 }
 
-/** Most held-out images that anything is measured on while training. */
-export const MEASURED = 1024;
+/** Most held-out images that anything is measured on while training; fewer where they would not fit the memory. */
+const MEASURED = 1024;
 
 interface DecodedImages {
   /** All crops of the training images; undefined where they do not fit the memory. */
@@ -64,6 +65,8 @@ export class Job {
   private split: SplitItems | undefined;
   private records: JsonLines | undefined;
   private decoded: DecodedImages | undefined;
+  /** The stage that was begun last. */
+  private current: string;
 
   /** @param options.stages names of all stages, in order; @param options.dataset the data, where it is open already */
   constructor(
@@ -75,11 +78,13 @@ export class Job {
     this.request = request;
     this.config = request.config;
     this.stages = options.stages;
+    this.current = options.stages[0];
     this.dataset = options.dataset;
     this.paths = runPaths(request.out);
   }
 
   begin(stage: string, options: { readonly total?: number; readonly unit?: string } = {}): void {
+    this.current = stage;
     this.session.reporter.stage(stage, { ...this.place(stage), ...options });
   }
 
@@ -88,13 +93,25 @@ export class Job {
   }
 
   /** Says how to go on. */
-  stopped(stage: string): undefined {
+  stopped(stage: string, saved = true): undefined {
     const { command = 'train', data, out } = this.request;
-    this.session.reporter.done('stopped; saved');
+    this.session.reporter.done(saved ? 'stopped; saved' : 'stopped');
     this.session.reporter.message(
       `${stage} stopped; go on with: tessera ${command} --data ${shellWord(data)} --out ${shellWord(out)}`,
     );
     return undefined;
+  }
+
+  /** Does the job's work and closes its log. @returns undefined if it was stopped, which is said */
+  async run<T>(work: () => Promise<T>): Promise<T | undefined> {
+    try {
+      return await work();
+    } catch (error) {
+      if (!isStop(this.session.signal, error)) throw error;
+      return this.stopped(this.current, false); // a training loop saves, and says so itself
+    } finally {
+      this.records?.close();
+    }
   }
 
   private place(stage: string): { index: number; of: number } {
@@ -114,7 +131,7 @@ export class Job {
 
   async open(): Promise<Dataset> {
     const { data, format, strict } = this.request;
-    this.dataset ??= await openDataset(data, { format, strict });
+    this.dataset ??= await openDataset(data, { format, strict, signal: this.session.signal });
     return this.dataset;
   }
 
@@ -132,7 +149,7 @@ export class Job {
     }
     const few = problems.slice(0, 3).map(({ id, what }) => `  ${id}: ${what}`);
     const more = problems.length > few.length ? [`  ... see \`tessera data inspect ${shellWord(data)}\``] : [];
-    this.session.reporter.message([`${problems.length} items skipped, ${good} used:`, ...few, ...more].join('\n'));
+    this.session.reporter.message([`${problems.length} items skipped, ${good} used:`, ...few, ...more]);
   }
 
   /** Counts and names files that lie beside the data. */
@@ -143,17 +160,23 @@ export class Job {
     this.session.reporter.message(`${unused.length} other files not used: ${few.join(', ')}${more}`);
   }
 
+  /** How many held-out images are measured on, at most. */
+  get measuredAtMost(): number {
+    return Math.min(MEASURED, mostInMemory(this.config.images));
+  }
+
   /** The held-out images (middle crops) and, where they fit, all crops of the training images. */
   async images(): Promise<DecodedImages> {
     if (this.decoded !== undefined) return this.decoded;
     const { images, seed } = this.config;
     const { training, heldOut } = await this.items();
     const onProgress = (step: number, total: number) => this.session.reporter.update({ step, total, note: 'decoding' });
-    const crops = cropsOf(images, seed);
+    const { signal } = this.session;
+    const crops = { ...cropsOf(images, seed), onProgress, signal };
     const decodeFew = (items: readonly Item[]) =>
-      decodeAll(items.slice(0, MEASURED), { ...crops, crops: 1, onProgress });
+      decodeAll(items.slice(0, this.measuredAtMost), { ...crops, crops: 1 });
     const held = await decodeFew(heldOut);
-    const all = fitsMemory(training.length, images) ? await decodeAll(training, { ...crops, onProgress }) : undefined;
+    const all = fitsMemory(training.length, images) ? await decodeAll(training, crops) : undefined;
     // With nothing held out both sides are the same items.
     const unique = (items: readonly { readonly id: string }[]) => new Set(items.map(({ id }) => id)).size;
     const problems = new Map([...held.problems, ...(all?.problems ?? [])].map(problem => [problem.id, problem]));
@@ -189,6 +212,7 @@ export class Job {
     }
     this.begin(stageTitles.captions);
     const { training } = await this.items();
+    await hearSignal(this.session.signal);
     const tokenizer = BpeTokenizer.train(
       training.flatMap(({ captions }) => captions),
       { vocabSize: this.config.caption.vocabSize },
@@ -220,10 +244,6 @@ export class Job {
   /** Has what was logged on disk before the state that calls it done. */
   syncLog(): void {
     this.records?.sync();
-  }
-
-  close(): void {
-    this.records?.close();
   }
 }
 

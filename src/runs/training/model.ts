@@ -89,8 +89,8 @@ async function prepareModel(job: Job, family: Family, { parts, codes: made }: Pr
     task,
     watch,
     describe: record => family.words.progress?.(record),
-    showSamples: async step => {
-      const { sheet, painted } = await drawSampleSheet(painter, captions, { note: `step ${step}` });
+    showSamples: async (step, _, signal) => {
+      const { sheet, painted } = await drawSampleSheet(painter, captions, { note: `step ${step}`, signal });
       await writeAtomic(paths.samples, await encodePng(sheet));
       session.reporter.pictures(painted.slice(0, 6), { pictureColumns: 24 });
     },

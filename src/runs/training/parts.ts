@@ -34,7 +34,7 @@ import { fingerprint } from '../../io/runfolder.ts';
 import { asTensors, type Metrics } from '../../training/loop.ts';
 import { reconstructionSheet } from '../reconstruction-sheet.ts';
 import { encodeItems } from './encode.ts';
-import { type Job, MEASURED } from './job.ts';
+import type { Job } from './job.ts';
 import { isStageDone, runStage, type Stage } from './stage.ts';
 
 /** What the stages before a model have left. */
@@ -62,9 +62,7 @@ export async function prepareParts(job: Job, stages: readonly StageName[]): Prom
       parts = { ...parts, patch };
     }
     if (stages.includes('codes')) {
-      const made = await codeStage(job, expectPart(parts.patch, 'codes', 'patch'));
-      if (made === undefined) return stopped(parts);
-      codes = made;
+      codes = await codeStage(job, expectPart(parts.patch, 'codes', 'patch'));
     }
     return { parts, codes };
   } catch (error) {
@@ -181,7 +179,7 @@ export interface Codes {
   readonly heldOut: CodeSet;
 }
 
-async function codeStage(job: Job, patch: PatchTokenizer): Promise<Codes | undefined> {
+async function codeStage(job: Job, patch: PatchTokenizer): Promise<Codes> {
   const { paths, config } = job;
   const title = stageTitles.codes;
   const made = await fingerprint(paths.patch);
@@ -198,26 +196,23 @@ async function codeStage(job: Job, patch: PatchTokenizer): Promise<Codes | undef
   const decoded = await job.images();
   const held = await encodeAll(job, patch, heldOut, {
     crops: 1,
-    decoded: heldOut.length <= MEASURED ? decoded.heldOut : undefined,
+    decoded: heldOut.length <= job.measuredAtMost ? decoded.heldOut : undefined,
   });
-  if (held === undefined) return job.stopped(title);
   await writeCodes(paths.heldOutCodes, held, made);
   const all = await encodeAll(job, patch, training, { crops: config.images.crops, decoded: decoded.training });
-  if (all === undefined) return job.stopped(title);
   await writeCodes(paths.trainingCodes, all, made);
   job.session.reporter.done(`${all.ids.length} images, ${all.crops} crops each`);
   return { training: all, heldOut: held };
 }
 
-/** Encodes all crops of the items and names those that could not be; undefined if stopped. */
+/** Encodes all crops of the items and names those that could not be. */
 async function encodeAll(
   job: Job,
   patch: PatchTokenizer,
   items: readonly Item[],
   options: { readonly crops: number; readonly decoded?: Decoded },
-): Promise<CodeSet | undefined> {
+): Promise<CodeSet> {
   const encoded = await encodeItems(patch, items, { config: job.config, session: job.session, ...options });
-  if (encoded === undefined) return undefined;
   job.reportProblems(encoded.problems, encoded.set.ids.length);
   return encoded.set;
 }

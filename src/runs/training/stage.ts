@@ -3,7 +3,7 @@
  * done, and cleaned up however it ends. What is trained and what its files are is the caller's.
  */
 import { existsSync } from 'node:fs';
-import { type LoopConfig, type Metrics, savedStep, type Task, train, type Weights } from '../../training/loop.ts';
+import { isTrained, type LoopConfig, type Metrics, type Task, train, type Weights } from '../../training/loop.ts';
 import type { Job } from './job.ts';
 import type { SampleWatch } from './watch.ts';
 
@@ -28,7 +28,7 @@ export interface Trainee {
   /** A few words about a record of the log, which stand beside the progress; undefined: the record says nothing. */
   readonly describe: (record: Metrics) => string | undefined;
   /** Looks at pictures, with the averaged weights in place. @param note what `describe` said last */
-  readonly showSamples?: (step: number, note: string) => Promise<void>;
+  readonly showSamples?: (step: number, note: string, signal?: AbortSignal) => Promise<void>;
   /** Writes the averaged weights of the lowest validation loss. */
   readonly saveBest?: (average: Weights, step: number) => Promise<void>;
   /** Writes the weights that others read. */
@@ -41,7 +41,7 @@ export interface Trainee {
 
 /** Whether a stage has nothing left to do. */
 export async function isStageDone({ file, state, loop }: Stage): Promise<boolean> {
-  return existsSync(file) && (await savedStep(state)) >= loop.steps;
+  return existsSync(file) && (await isTrained(state, loop));
 }
 
 /**
@@ -72,7 +72,7 @@ export async function runStage(
           note = trainee.describe(record) ?? note;
           watch?.log(record);
         },
-        onSample: async step => trainee.showSamples?.(step, note),
+        onSample: async (step, signal) => trainee.showSamples?.(step, note, signal),
         onBest: async (average, { step }) => trainee.saveBest?.(average, step),
         onSave: async (weights, average, step) => {
           job.syncLog(); // the log must not be behind the weights

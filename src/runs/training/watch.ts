@@ -28,7 +28,7 @@ import type { Job } from './job.ts';
 /** Measures samples at every validation of a training. */
 export interface SampleWatch {
   /** Paints with the weights as they are. @returns `check_kid`, `check_coverage`, `check_spread` */
-  check(): Promise<Metrics>;
+  check(signal?: AbortSignal): Promise<Metrics>;
   /** Moves on by a record of the log, and says so when the verdict changes. */
   log(record: Metrics): void;
   /** The task with these measurements among its validations. Where it has no loss of its own, the best is by KID. */
@@ -73,8 +73,8 @@ export async function openWatch(job: Job, stage: string, painter: Painter): Prom
   const judged = new Verdict(floor);
   await replay(job, stage, judged);
 
-  const check = async () => {
-    const samples: Matrix = await rowsOf(await painter.paint(captions, { seed: SEED, ...settings }));
+  const check = async (signal?: AbortSignal) => {
+    const samples: Matrix = await rowsOf(await painter.paint(captions, { seed: SEED, ...settings, signal }));
     const { kid, coverage, spread } = checkSamples(samples, real, floor);
     return { check_kid: kid, check_coverage: coverage, check_spread: spread };
   };
@@ -98,10 +98,10 @@ export async function openWatch(job: Job, stage: string, painter: Painter): Prom
 }
 
 /** See `SampleWatch.watched`. */
-export function withChecks(task: Task, check: () => Promise<Awaited<ReturnType<SampleWatch['check']>>>): Task {
-  const evaluate = async () => {
-    const measured = await task.evaluate();
-    const checked = await check();
+export function withChecks(task: Task, check: SampleWatch['check']): Task {
+  const evaluate = async (signal?: AbortSignal) => {
+    const measured = await task.evaluate(signal);
+    const checked = await check(signal);
     return { ...measured, ...checked, loss: Number.isFinite(measured.loss) ? measured.loss : checked.check_kid };
   };
   // A task may be a class, with private fields too: its methods are called on itself.
