@@ -91,6 +91,9 @@ export function checkNewConfig(config: RunConfig): RunConfig {
   return config;
 }
 
+/** Longest file of a config that is read, in bytes: hundreds of times what a config takes. */
+export const MOST_CONFIG = 2 ** 20;
+
 /** What of a config a run of its family reads: the sections of every run, and the family's. */
 export function ownSections(config: RunConfig): Record<string, unknown> {
   const foreign = foreignSections(config.family);
@@ -128,7 +131,7 @@ export async function readRun(folder: string, who: string): Promise<RunConfig> {
       `train one with \`tessera train --data datasets/emoji --out ${shellWord(folder)}\``,
     );
   }
-  const stored = await readJson(config);
+  const stored = await readJson(config, { most: MOST_CONFIG });
   // Before its fields: those of a family that is not known here are not known either.
   const { family } = (stored ?? {}) as { family?: unknown };
   if (typeof family === 'string') familyOf(family, config);

@@ -97,7 +97,7 @@ export async function textStage(
   };
   if (await isStageDone(stage)) {
     job.skip(stage.title, 'done before');
-    return { model: await loadTowers(paths.text), note: 'trained before' };
+    return { model: await loadTowers(paths.text, captions.vocabSize), note: 'trained before' };
   }
   const result = await runStage(job, stage, async () => {
     const { images, items } = (await job.images()).heldOut;
