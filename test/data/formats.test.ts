@@ -59,9 +59,9 @@ describe('images with text files', () => {
     expect(problems).toEqual({
       'zero.png': 'empty file (0 bytes)',
       'text.jpg': 'not a picture (text)',
-      'empty.png': 'empty caption (empty.txt)',
+      'empty.png': 'no caption: empty.txt is an empty caption',
       'alone.png': 'no caption (looked for alone.txt)',
-      'latin1.png': expect.stringMatching(/^latin1\.txt is not UTF-8 or UTF-16 text \(.*iconv/),
+      'latin1.png': expect.stringMatching(/^no caption: latin1\.txt is not UTF-8 or UTF-16 text \(.*iconv/),
       'orphan.txt': 'a caption without its image',
     });
     const error = await failure(openDataset(root, { strict: true }));
@@ -288,7 +288,7 @@ test('inspection finds images whose header is whole and whose body is cut', asyn
     for (const width of [60, 1300]) {
       const bytes = await noisy(format, width);
       const name = `${width}.${format}`;
-      Object.assign(files, { [name]: bytes, [`${width}.txt`]: 'whole', [`cut/${width}.txt`]: 'cut' });
+      Object.assign(files, { [name]: bytes, [`${name}.txt`]: 'whole', [`cut/${name}.txt`]: 'cut' });
       files[`cut/${name}`] = bytes.subarray(0, Math.floor(0.9 * bytes.length));
       cut.push(`cut/${name}`);
     }
