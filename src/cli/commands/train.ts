@@ -1,11 +1,10 @@
 /** @file `tessera train`: trains a run, or goes on with one. */
-import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { defaultPreset, presetNames } from '../../config/presets.ts';
-import { mergeConfig, parseConfig, parseJson } from '../../config/schema.ts';
-import { UserError } from '../../core/errors.ts';
+import { mergeConfig, parseConfig } from '../../config/schema.ts';
 import { shellWord } from '../../core/shell.ts';
-import { runSchema } from '../../families/config.ts';
+import { MOST_CONFIG, runSchema } from '../../families/config.ts';
+import { readJson } from '../../io/files.ts';
 import { defineCommand } from '../command.ts';
 import { acceptChanges, dataFlags, engineFlags, file, folder } from '../common-flags.ts';
 import { wordsOf } from '../flag-words.ts';
@@ -57,7 +56,7 @@ export const train = defineCommand({
   run: async (session, { values, given, settings }) => {
     const { data, out, preset, format, strict, acceptChanges } = values;
     const flags = wordsOf(given, NOT_REPEATED);
-    const fromFile = values.config === undefined ? {} : readConfigFile(values.config);
+    const fromFile = values.config === undefined ? {} : await readConfigFile(values.config);
     const { planRun } = await import('../../runs/run.ts');
     const config = await planRun(out, { preset, fields: mergeConfig(fromFile, settings) });
     const { startEngine } = await import('../../runs/session.ts');
@@ -70,18 +69,8 @@ export const train = defineCommand({
 });
 
 /** The fields that a config file sets. @throws UserError naming the file, and the field that does not fit */
-function readConfigFile(path: string): Record<string, unknown> {
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8');
-  } catch (error) {
-    const isFolder = (error as NodeJS.ErrnoException).code === 'EISDIR'; // readFileSync throws nothing else
-    throw new UserError(
-      'train: --config',
-      isFolder ? `expected a file, got the folder ${path}` : `no such file: ${path}`,
-    );
-  }
-  const fields = parseJson(text, path);
+async function readConfigFile(path: string): Promise<Record<string, unknown>> {
+  const fields = await readJson(path, { most: MOST_CONFIG });
   parseConfig(runSchema(), fields, path); // for its message; the defaults are the preset's
   return fields as Record<string, unknown>; // as the schema has just said
 }
