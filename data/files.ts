@@ -107,7 +107,7 @@ export function whyFailed(error: unknown): string {
 }
 
 /** Largest file that is taken for a picture, in bytes. */
-const LIMIT_PICTURE = 2 ** 29;
+export const LIMIT_PICTURE = 2 ** 29;
 
 /**
  * All of a file that should be a picture.
