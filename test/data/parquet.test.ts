@@ -8,8 +8,7 @@ import { describe, expect, test } from 'vitest';
 import { RowGroups } from '../../data/formats/parquet/groups.ts';
 import { inspectDataset } from '../../data/inspect.ts';
 import { openDataset } from '../../data/open.ts';
-import { UserError } from '../../src/core/errors.ts';
-import { folder, plain, seen, tar } from './files.ts';
+import { failure, folder, plain, seen, tar } from './files.ts';
 
 type Write = Parameters<typeof parquetWriteBuffer>[0];
 type Schema = NonNullable<Write['schema']>;
@@ -57,15 +56,6 @@ function structs(
       schema: huggingFace(['image'], ['text']),
     },
   );
-}
-
-async function failure(promise: Promise<unknown>): Promise<string> {
-  const error = await promise.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  expect(error).toBeInstanceOf(UserError);
-  return (error as UserError).message;
 }
 
 const red = await plain('red');
@@ -318,7 +308,7 @@ describe('columns', () => {
     const features = { sound: { _type: 'Audio' }, photo: { _type: 'Image' }, text: { _type: 'Value' } };
     const kvMetadata = [{ key: 'huggingface', value: JSON.stringify({ info: { features } }) }];
     expect((await seen(await folder({ 'x.parquet': two('sound', 'photo', { kvMetadata }) }))).items).toEqual(right);
-    expect(await failure(openDataset(await folder({ 'x.parquet': two('before', 'after') })))).toContain(
+    expect((await failure(openDataset(await folder({ 'x.parquet': two('before', 'after') })))).message).toContain(
       'x.parquet: has several columns of pictures (before, after); call the one to be used image',
     );
   });
@@ -355,8 +345,10 @@ describe('columns', () => {
         'c.parquet': expect.stringMatching(/^holds addresses of pictures \(column URL\)/),
       },
     });
-    expect(await failure(openDataset(await folder({ 'c.parquet': addresses })))).toContain('download them first');
-    expect(await failure(openDataset(await folder({ 'b.parquet': scores })))).toContain('(columns: id, v)');
+    expect((await failure(openDataset(await folder({ 'c.parquet': addresses })))).message).toContain(
+      'download them first',
+    );
+    expect((await failure(openDataset(await folder({ 'b.parquet': scores })))).message).toContain('(columns: id, v)');
   });
 
   test("img2dataset's tables: its report beside shards is not taken for data, rows that failed are counted", async () => {
