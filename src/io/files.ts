@@ -1,8 +1,8 @@
 /** @file Whole files: JSON and safetensors, written atomically, and read with errors that name the file. */
-import { type FileHandle, open } from 'node:fs/promises';
 import { UserError } from '../core/errors.ts';
 import { printableJson } from '../core/printable.ts';
 import { writeAtomic } from './atomic.ts';
+import { readRegular } from './regular.ts';
 import { encodeSafetensors, parseSafetensors, type SafetensorsFile, type TensorData } from './safetensors.ts';
 
 /** Writes a value as indented JSON, atomically. */
@@ -40,33 +40,13 @@ export async function readSafetensors(path: string): Promise<SafetensorsFile> {
   return parseSafetensors(await readBytes(path), path);
 }
 
-/** Reads a whole file into its own, 8-byte aligned buffer. */
 async function readBytes(path: string): Promise<Uint8Array> {
-  let handle: FileHandle;
   try {
-    handle = await open(path, 'r');
+    return await readRegular(path);
   } catch (error) {
     throw unreadable(path, error);
-  }
-  try {
-    const bytes = new Uint8Array((await handle.stat()).size);
-    let filled = 0;
-    while (filled < bytes.length) {
-      const length = Math.min(bytes.length - filled, READ_BYTES);
-      const { bytesRead } = await handle.read(bytes, filled, length, filled);
-      if (bytesRead === 0) break; // shrank since stat: the reader of the bytes will say what is missing
-      filled += bytesRead;
-    }
-    return bytes.subarray(0, filled);
-  } catch (error) {
-    throw unreadable(path, error);
-  } finally {
-    await handle.close();
   }
 }
-
-/** One read call takes less than 2 GiB. */
-const READ_BYTES = 2 ** 30;
 
 function unreadable(path: string, error: unknown): unknown {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;

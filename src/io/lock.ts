@@ -3,12 +3,13 @@
  * lock whose holder was killed is recognised and taken over, also where another process has the number by now. Of
  * processes that start at the same instant exactly one gets it.
  */
-import { link, open, readFile, rename, rm } from 'node:fs/promises';
+import { link, open, rename, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { setTimeout } from 'node:timers/promises';
 import { UserError } from '../core/errors.ts';
 import { removeAbandoned, temporaryName, writeSynced } from './atomic.ts';
 import { isRunning, startOfProcess } from './processes.ts';
+import { readRegular } from './regular.ts';
 
 /** Who holds a lock. */
 export interface Holder {
@@ -122,7 +123,7 @@ async function createUnlinked(path: string, own: Holder): Promise<boolean> {
 async function readHolder(path: string): Promise<Holder | 'free' | 'unknown'> {
   let text: string;
   try {
-    text = await readFile(path, 'utf8');
+    text = new TextDecoder().decode(await readRegular(path));
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return 'free';
     throw error;

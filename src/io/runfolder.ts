@@ -15,10 +15,10 @@
  */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { UserError } from '../core/errors.ts';
 import { shellWord } from '../core/shell.ts';
+import { readRegular } from './regular.ts';
 
 export const weightKinds = ['ema', 'best', 'last'] as const;
 export type WeightKind = (typeof weightKinds)[number];
@@ -74,7 +74,7 @@ export function chooseWeights(folder: string, wanted?: WeightKind): WeightKind {
 /** A file's SHA-256 in hexadecimal: by it a model knows its tokenizers. */
 export async function fingerprint(path: string): Promise<string> {
   return createHash('sha256')
-    .update(await readFile(path))
+    .update(await readRegular(path))
     .digest('hex');
 }
 

@@ -1,11 +1,11 @@
 /** @file `--image` with `--keep-rows` or `--mask`: a picture to complete, in the run's size, and which patches stay. */
-import { readFile } from 'node:fs/promises';
 import { firstLine, UserError } from '../core/errors.ts';
 import type { Painter } from '../families/painter.ts';
 import type { Completion } from '../families/queue.ts';
 import { decodeImage } from '../image/decode.ts';
 import type { Picture } from '../image/images.ts';
 import { keptPatches } from '../image/kept-patches.ts';
+import { readRegular } from '../io/regular.ts';
 
 export interface CompletionFlags {
   readonly image?: string;
@@ -36,8 +36,9 @@ export async function readCompletion(painter: Painter, request: CompletionFlags)
 async function readImage(path: string, size: number): Promise<Picture> {
   let bytes: Uint8Array;
   try {
-    bytes = await readFile(path);
+    bytes = await readRegular(path);
   } catch (error) {
+    if (error instanceof UserError) throw error;
     const { code } = error as NodeJS.ErrnoException; // readFile throws nothing else
     throw new UserError('sample', code === 'ENOENT' ? `no such file: ${path}` : `cannot read ${path} (${code})`);
   }

@@ -1,5 +1,4 @@
 /** @file `tessera train`: trains a run, or goes on with one. */
-import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { defaultPreset, presetNames } from '../../config/presets.ts';
 import { mergeConfig, parseConfig, parseJson } from '../../config/schema.ts';
@@ -67,8 +66,9 @@ export const train = defineCommand({
 function readConfigFile(path: string): Record<string, unknown> {
   let text: string;
   try {
-    text = readFileSync(path, 'utf8');
+    text = new TextDecoder().decode(readRegularSync(path));
   } catch (error) {
+    if (error instanceof UserError) throw new UserError('train: --config', error.message);
     const isFolder = (error as NodeJS.ErrnoException).code === 'EISDIR'; // readFileSync throws nothing else
     throw new UserError(
       'train: --config',
