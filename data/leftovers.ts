@@ -5,6 +5,7 @@
 import type { Problem } from './dataset.ts';
 import { isImageName, withoutExtension } from './files.ts';
 import type { Format, Reading, Source } from './formats/format.ts';
+import { downloadReports } from './formats/img2dataset.ts';
 
 /** Pictures that nothing here can read. */
 const UNREAD_PICTURE =
@@ -53,8 +54,13 @@ export function leftovers(
   }
   const problems: Problem[] = [];
   const unused: Problem[] = [];
+  const reports = new Set(downloadReports(files));
   for (const id of files) {
     if (known.has(id)) continue;
+    if (reports.has(id)) {
+      unused.push({ id, what: 'what img2dataset tells of its download' });
+      continue;
+    }
     const what =
       reading.whyUnused?.(id) ??
       (isUnreadPicture(id) ? whyUnread(id) : `not used: the data are read as ${format.name}`);

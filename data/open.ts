@@ -12,6 +12,7 @@ import type { Candidate, Format, Source } from './formats/format.ts';
 import { allFormats } from './formats/formats.ts';
 import { leftovers } from './leftovers.ts';
 import { type Published, publishedSplits } from './splits.ts';
+import { LIMIT_CAPTION } from './text.ts';
 
 /** Enough of a file for any image header that comes with a sensible amount of metadata. */
 const HEAD = 65536;
@@ -145,13 +146,21 @@ function againstContract(candidates: readonly Candidate[]): Map<Candidate, strin
   const wrong = new Map<Candidate, string>();
   const ids = new Set<string>();
   for (const item of candidates) {
-    const empty = item.captions.findIndex(caption => typeof caption !== 'string' || caption.trim() === '');
-    if (item.captions.length === 0) wrong.set(item, 'no caption');
-    else if (empty >= 0) wrong.set(item, `caption ${empty + 1} of ${item.captions.length} is empty`);
-    else if (ids.has(item.id)) wrong.set(item, 'another item has this id');
-    else ids.add(item.id);
+    const what = whyNoCaptions(item.captions) ?? (ids.has(item.id) ? 'another item has this id' : undefined);
+    if (what === undefined) ids.add(item.id);
+    else wrong.set(item, what);
   }
   return wrong;
+}
+
+function whyNoCaptions(captions: readonly string[]): string | undefined {
+  if (captions.length === 0) return 'no caption';
+  for (const [i, caption] of captions.entries()) {
+    const which = captions.length === 1 ? 'the caption' : `caption ${i + 1} of ${captions.length}`;
+    if (typeof caption !== 'string' || caption.trim() === '') return `${which} is empty`;
+    if (caption.length > LIMIT_CAPTION) return `${which} has more than ${LIMIT_CAPTION} characters`;
+  }
+  return undefined;
 }
 
 /** What is wrong with an item's image as far as its header tells, in one line. */

@@ -9,7 +9,7 @@
  *   ema.safetensors      their average
  *   best.safetensors     the average at the lowest validation loss
  *   codes/               the data set as codes
- *   state/               what an exact resume needs: weights, moments, counters
+ *   state/               what an exact resume needs: weights, moments, counters, and a record of the data
  *   metrics.jsonl        one record a line
  *   *.png                pictures of how it went
  */
@@ -35,6 +35,8 @@ export interface RunPaths {
   readonly patchState: string;
   readonly textState: string;
   readonly modelState: string;
+  readonly dataRecord: string;
+  readonly engine: string;
   readonly metrics: string;
   readonly reconstructions: string;
   readonly samples: string;
@@ -55,6 +57,8 @@ export function runPaths(folder: string): RunPaths {
     patchState: file('state', 'patch'),
     textState: file('state', 'text'),
     modelState: file('state', 'model'),
+    dataRecord: file('state', 'data.safetensors'),
+    engine: file('state', 'engine.json'),
     metrics: file('metrics.jsonl'),
     reconstructions: file('reconstructions.png'),
     samples: file('samples.png'),

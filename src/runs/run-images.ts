@@ -19,9 +19,13 @@ export interface SplitItems {
  */
 export function splitDataset(dataset: Dataset, config: ImagesConfig): SplitItems {
   const itemsOf = (side: string) => dataset.items.filter(item => splitOf(item, config.validation) === side);
-  const [training, heldOut] = [itemsOf('train'), itemsOf('validation')];
+  return sidesOf(itemsOf('train'), itemsOf('validation'));
+}
+
+/** Both sides of a split. @throws UserError if there is nothing to train on */
+export function sidesOf(training: readonly Item[], heldOut: readonly Item[]): SplitItems {
   if (training.length === 0) {
-    throw new UserError('data', `no training image among ${dataset.items.length}`, 'lower --validation or add images');
+    throw new UserError('data', `no training image among ${heldOut.length}`, 'lower --validation or add images');
   }
   // A handful of images may hash to one side only; they are then measured on what they were trained on.
   return { training, heldOut: heldOut.length > 0 ? heldOut : training };

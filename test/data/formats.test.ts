@@ -4,7 +4,6 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import sharp from 'sharp';
-import { pack } from 'tar-stream';
 import { describe, expect, test } from 'vitest';
 import { splitOf } from '../../data/dataset.ts';
 import { defineFormat, removeFormat } from '../../data/formats/formats.ts';
@@ -36,15 +35,6 @@ async function failure(promise: Promise<unknown>): Promise<UserError> {
   if (!(error instanceof UserError)) throw error;
   expect(error.message).not.toContain('\n');
   return error;
-}
-
-async function tar(files: Readonly<Record<string, string | Uint8Array>>): Promise<Buffer> {
-  const archive = pack();
-  for (const [name, content] of Object.entries(files)) archive.entry({ name }, Buffer.from(content));
-  archive.finalize();
-  const chunks: Buffer[] = [];
-  for await (const chunk of archive) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks);
 }
 
 describe('images with text files', () => {
@@ -184,50 +174,6 @@ describe('metadata files', () => {
       'metadata.csv': '\ufefffile_name,caption\r\n"x y.png","a ""red"", flat\nsquare"\r\n',
     });
     expect((await said(root)).captions).toEqual({ 'x y.png': ['a "red", flat square'] });
-  });
-});
-
-describe('WebDataset shards', () => {
-  test('indexes captions and seeks to images, long names included', async () => {
-    const [red, blue] = [await plain('red'), await plain('blue', 20, 20, 'jpeg')];
-    const long = `${'deep/'.repeat(30)}0002`;
-    const root = await folder({
-      'train-0.tar': await tar({
-        '0001.png': red,
-        '0001.txt': 'red\nscarlet',
-        [`${long}.json`]: '{"caption": "blue"}',
-        [`${long}.jpg`]: blue,
-        '0003.png': red,
-      }),
-      'train-1.tar': await tar({ '0001.txt': 'again', '0001.png': blue, '0004.txt': 'no image' }),
-    });
-    const { format, captions, problems } = await said(root);
-    expect(format).toBe('webdataset');
-    expect(captions).toEqual({
-      'train-0.tar/0001.png': ['red', 'scarlet'],
-      [`train-0.tar/${long}.jpg`]: ['blue'],
-      'train-1.tar/0001.png': ['again'],
-    });
-    expect(problems).toEqual({
-      'train-0.tar/0003.png': 'no caption (looked for 0003.txt and 0003.json)',
-      'train-1.tar/0004': 'a caption without its image',
-    });
-    const { items } = await openDataset(join(root, 'train-0.tar'));
-    expect(await Promise.all(items.map(async item => Buffer.from(await item.read())))).toEqual([red, blue]);
-  });
-
-  test('a truncated shard gives what came before the break; a compressed one says what to do', async () => {
-    const png = await plain('red', 64, 64);
-    const whole = await tar({ 'a.png': png, 'a.txt': 'first', 'b.txt': 'second', 'b.png': png });
-    // A header of 512 bytes comes before the body; cut inside the last body.
-    const cut = whole.subarray(0, whole.indexOf('b.png') + 512 + 50);
-    const root = await folder({ 's.tar': cut });
-    const { captions, problems } = await said(root);
-    expect(captions).toEqual({ 's.tar/a.png': ['first'] });
-    expect(problems['s.tar']).toMatch(/^the archive breaks off or is damaged/);
-    await failure(openDataset(root, { strict: true }));
-    await writeFile(join(root, 's.tar.gz'), 'x');
-    expect((await failure(openDataset(join(root, 's.tar.gz')))).hint).toBe('gunzip s.tar.gz');
   });
 });
 

@@ -6,7 +6,11 @@ import { UserError } from '../../core/errors.ts';
 import { shellWord } from '../../core/shell.ts';
 import { runSchema } from '../../families/config.ts';
 import { defineCommand } from '../command.ts';
-import { dataFlags, engineFlags, file, folder } from '../common-flags.ts';
+import { acceptChanges, dataFlags, engineFlags, file, folder } from '../common-flags.ts';
+import { wordsOf } from '../flag-words.ts';
+
+/** Flags that a command which goes on with a run does not repeat: it names the first two itself, the run remembers the others. */
+const NOT_REPEATED = ['data', 'out', 'preset', 'config', 'acceptChanges'];
 
 export const train = defineCommand({
   name: 'train',
@@ -44,12 +48,14 @@ export const train = defineCommand({
         .describe(`starting point of a new run for every field below (default ${defaultPreset})`),
       config: file('JSON file with fields that differ from the preset').optional(),
       ...(await dataFlags()),
+      acceptChanges,
       ...(await engineFlags()),
     }),
   settings: runSchema,
   saves: true,
-  run: async (session, { values, settings }) => {
-    const { data, out, preset, format, strict } = values;
+  run: async (session, { values, given, settings }) => {
+    const { data, out, preset, format, strict, acceptChanges } = values;
+    const flags = wordsOf(given, NOT_REPEATED);
     const fromFile = values.config === undefined ? {} : readConfigFile(values.config);
     const { planRun } = await import('../../runs/run.ts');
     const config = await planRun(out, { preset, fields: mergeConfig(fromFile, settings) });
@@ -57,7 +63,7 @@ export const train = defineCommand({
     const { trainRun } = await import('../../runs/train.ts');
     const backend = await startEngine(session, values);
     session.reporter.message(`computing on ${backend}`);
-    const finished = await trainRun(session, { data, out, format, strict, config });
+    const finished = await trainRun(session, { data, out, format, strict, acceptChanges, preset, flags, config });
     if (finished) session.print(`${out}: trained; paint with \`tessera sample --run ${shellWord(out)} --text '...'\``);
   },
 });

@@ -6,7 +6,6 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import type { Dataset, Item, Problem } from '../../../data/dataset.ts';
 import { type Decoded, decodeAll } from '../../../data/decoded.ts';
-import { openDataset } from '../../../data/open.ts';
 import { fromDisk, fromMemory, ImageBatches } from '../../../data/stream.ts';
 import { BpeTokenizer } from '../../../tokenizer/bpe.ts';
 import type { PatchTrainConfig } from '../../config/patch.ts';
@@ -16,34 +15,16 @@ import { shellWord } from '../../core/shell.ts';
 import { hearSignal, isStop } from '../../core/stopping.ts';
 import { activeDevice } from '../../device/device.ts';
 import type { TextTrainConfig } from '../../families/contrastive/config.ts';
-import { type StageName, stageTitles } from '../../families/family.ts';
+import { stageTitles } from '../../families/family.ts';
 import { writeAtomic } from '../../io/atomic.ts';
 import { JsonLines, truncateAfter } from '../../io/jsonlines.ts';
 import { type RunPaths, runPaths } from '../../io/runfolder.ts';
 import type { ImageStream } from '../../training/captioned.ts';
 import { type LoopConfig, savedStep, type Watcher } from '../../training/loop.ts';
-import { cropsOf, fitsMemory, mostInMemory, type SplitItems, splitDataset } from '../run-images.ts';
-import type { SampleCaptions } from '../sample-sheet.ts';
+import type { RunData } from '../run-data.ts';
+import { cropsOf, fitsMemory, mostInMemory, type SplitItems } from '../run-images.ts';
 import type { Session } from '../session.ts';
-
-export interface TrainRequest {
-  readonly data: string;
-  readonly out: string;
-  /** As `planRun` makes it: must agree with a run that is there. */
-  readonly config: RunConfig;
-  readonly format?: string;
-  readonly strict?: boolean;
-  /** The last stage to do, where not all are: one before the family's model. */
-  readonly until?: StageName;
-  /** Captions of the sample sheet; by default some of the data's, trained on and held out. */
-  readonly sampleCaptions?: SampleCaptions;
-  /** Called whenever a state of the model is saved, with its weights on disk; its time is not the training's. */
-  readonly onSave?: (step: number) => Promise<void>;
-  /** The command that goes on with it; default train. */
-  readonly command?: string;
-  /** Place of this command's stages among those of a longer job. */
-  readonly stages?: { readonly before: number; readonly of: number };
-}
+import { goOnCommand, type TrainRequest } from './request.ts';
 
 /** Most held-out images that anything is measured on while training; fewer where they would not fit the memory. */
 const MEASURED = 1024;
@@ -61,25 +42,25 @@ export class Job {
   readonly config: RunConfig;
   readonly paths: RunPaths;
   private readonly stages: readonly string[];
-  private dataset: Dataset | undefined;
-  private split: SplitItems | undefined;
+  private readonly data: RunData | undefined;
+  private reported = false;
   private records: JsonLines | undefined;
   private decoded: DecodedImages | undefined;
   /** The stage that was begun last. */
   private current: string;
 
-  /** @param options.stages names of all stages, in order; @param options.dataset the data, where it is open already */
+  /** @param options.stages names of all stages, in order; @param options.data absent where no stage has anything to do */
   constructor(
     session: Session,
     request: TrainRequest,
-    options: { readonly stages: readonly string[]; readonly dataset?: Dataset },
+    options: { readonly stages: readonly string[]; readonly data: RunData | undefined },
   ) {
     this.session = session;
     this.request = request;
     this.config = request.config;
     this.stages = options.stages;
     this.current = options.stages[0];
-    this.dataset = options.dataset;
+    this.data = options.data;
     this.paths = runPaths(request.out);
   }
 
@@ -94,11 +75,8 @@ export class Job {
 
   /** Says how to go on. */
   stopped(stage: string, saved = true): undefined {
-    const { command = 'train', data, out } = this.request;
     this.session.reporter.done(saved ? 'stopped; saved' : 'stopped');
-    this.session.reporter.message(
-      `${stage} stopped; go on with: tessera ${command} --data ${shellWord(data)} --out ${shellWord(out)}`,
-    );
+    this.session.reporter.message(`${stage} stopped; go on with: ${goOnCommand(this.request)}`);
     return undefined;
   }
 
@@ -119,20 +97,30 @@ export class Job {
     return { index: before + this.stages.indexOf(stage) + 1, of };
   }
 
-  /** The items on both sides of the split; what could not be used is named at the first call. */
-  async items(): Promise<SplitItems> {
-    if (this.split !== undefined) return this.split;
-    const dataset = await this.open();
-    this.reportProblems(dataset.problems, dataset.items.length);
-    this.reportUnused(dataset.unused);
-    this.split = splitDataset(dataset, this.config.images);
-    return this.split;
+  /** Whether the data is there; a run that has nothing left to do can be without. */
+  get hasData(): boolean {
+    return this.data !== undefined;
   }
 
-  async open(): Promise<Dataset> {
-    const { data, format, strict } = this.request;
-    this.dataset ??= await openDataset(data, { format, strict, signal: this.session.signal });
-    return this.dataset;
+  /** The items on both sides of the split; what could not be used is named at the first call. */
+  async items(): Promise<SplitItems> {
+    const { split, dataset, count } = this.known;
+    if (!this.reported) {
+      this.reported = true;
+      this.reportProblems(dataset.problems, count);
+      this.reportUnused(dataset.unused);
+    }
+    return split;
+  }
+
+  /** Fingerprint of the image of an item. */
+  imageOf(id: string): string {
+    return this.known.imageOf(id);
+  }
+
+  private get known(): RunData {
+    if (this.data === undefined) throw new Error('a stage needs the data of a run that was taken for done');
+    return this.data;
   }
 
   /** Names the items that were skipped; with `strict` the first stops the run. */

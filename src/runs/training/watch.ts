@@ -51,10 +51,10 @@ const sayings: Readonly<Record<Collapse, string>> = {
 /** The watch over a training; undefined where the config wants none, or there are too few images. */
 export async function openWatch(job: Job, stage: string, painter: Painter): Promise<SampleWatch | undefined> {
   const { checkSamples: count } = job.config.train;
+  if (count === 0) return undefined; // images that nobody looks at are not decoded
   const { training, heldOut } = await job.images();
   // Where the images do not fit the memory, there are held-out ones enough for both sides.
   const reference = training ?? heldOut;
-  if (count === 0) return undefined;
   const few = Math.min(heldOut.items.length, reference.items.length);
   if (few < FEWEST_CHECKED) {
     job.session.reporter.message(

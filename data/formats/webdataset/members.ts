@@ -1,0 +1,101 @@
+/**
+ * @file The members of a shard: what their names say, and what a member with captions says. WebDataset's rule for names: the
+ * key of a sample ends at the first dot of the file's name, folders belong to it; the field is all that follows.
+ */
+
+import { posix } from 'node:path';
+import { firstLine } from '../../../src/core/errors.ts';
+import { captionsOf, type Row, rowOf } from '../../fields.ts';
+import { captionLines, captionsFrom, decodeText } from '../../text.ts';
+import { type Candidate, splitField } from '../format.ts';
+
+/** Endings of members with a caption, in the order in which they count. */
+export const textEndings = ['txt', 'text', 'caption', 'captions', 'json'] as const;
+
+/** Where the bytes of a picture lie. */
+export interface Picture {
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** What a member with captions says. */
+export interface Text extends Pick<Candidate, 'split'> {
+  readonly captions: readonly string[];
+  /** Why there are none, in words that follow the member's name. */
+  readonly why?: string;
+  /** The row that they stand in, where they stand in a field that might hold an instruction. */
+  readonly prompt?: Row;
+}
+
+/** A member's name in its parts. */
+export interface Name {
+  /** E.g. `cats/0001` of `cats/0001.depth.png`. */
+  readonly key: string;
+  /** All after the key's dot in lower case, e.g. `depth.png`; '' without a dot. */
+  readonly field: string;
+  /** The field without its ending, e.g. `depth`; '' if it is nothing but an ending. */
+  readonly stem: string;
+  /** E.g. `png`. */
+  readonly ending: string;
+}
+
+export function nameOf(path: string): Name {
+  const file = path.slice(path.lastIndexOf('/') + 1);
+  const dot = file.indexOf('.');
+  const cut = dot < 0 ? file.length : dot;
+  const key = path.slice(0, path.length - file.length + cut);
+  const field = file.slice(cut + 1).toLowerCase();
+  const last = field.lastIndexOf('.');
+  return { key, field, stem: last < 0 ? '' : field.slice(0, last), ending: field.slice(last + 1) };
+}
+
+/** Longest name of a member that is read; file systems know no longer ones. */
+const LONGEST_NAME = 4096;
+
+/** A member's path in one spelling, or why it is not read, in words that follow "members with". */
+export function plainPath(name: string): { readonly path: string } | { readonly why: string } {
+  if (name.length > LONGEST_NAME) return { why: `a name of more than ${LONGEST_NAME} characters` };
+  const path = posix.normalize(name);
+  if (path.startsWith('/') || path === '..' || path.startsWith('../')) {
+    return { why: 'a name that leads out of the archive' };
+  }
+  return { path };
+}
+
+/** Whether a member is one that systems leave behind. */
+export function isHidden(path: string): boolean {
+  return path.split('/').some(part => /^(\.|__MACOSX$|PaxHeaders(\.|$))/.test(part));
+}
+
+/** Whether a name is that of a member with captions. */
+export function isText(ending: string): boolean {
+  return textEndings.some(known => known === ending);
+}
+
+/** Reads a member with captions: one a line, or JSON that is a caption, a list of them, or an object with a field for them. */
+export function readText(ending: string, bytes: Uint8Array): Text {
+  const { text, why } = decodeText(bytes);
+  if (text === undefined) return { captions: [], why };
+  if (ending === 'json') return readJson(text);
+  const captions = captionLines(text);
+  return captions.length > 0 ? { captions } : { captions, why: 'is an empty caption' };
+}
+
+function readJson(text: string): Text {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    return { captions: [], why: `is not readable as JSON (${firstLine(error)})` };
+  }
+  if (typeof value === 'string' || Array.isArray(value)) {
+    const captions = captionsFrom(value);
+    return captions.length > 0 ? { captions } : { captions, why: 'has no caption: JSON without text' };
+  }
+  if (typeof value !== 'object' || value === null) return { captions: [], why: 'has no caption: JSON without text' };
+  const row = rowOf(value as Readonly<Record<string, unknown>>); // an object, and each value is checked
+  const said = captionsOf(row);
+  if (said.captions === undefined) return { captions: [], why: `has no caption: ${said.why}` };
+  const { captions, field } = said;
+  return { captions, ...splitField(row.get('split')), ...(field === 'prompt' ? { prompt: row } : {}) };
+}
