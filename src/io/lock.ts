@@ -7,6 +7,7 @@ import { link, open, rename, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { setTimeout } from 'node:timers/promises';
 import { UserError } from '../core/errors.ts';
+import { codeOf } from './at-path.ts';
 import { removeAbandoned, temporaryName, writeSynced } from './atomic.ts';
 import { isRunning, startOfProcess } from './processes.ts';
 import { readRegular } from './regular.ts';
@@ -149,8 +150,4 @@ function parseHolder(text: string): Holder | undefined {
   if (typeof pid !== 'number' || !Number.isSafeInteger(pid) || pid <= 0) return undefined;
   if (typeof host !== 'string' || (typeof started !== 'string' && started !== null)) return undefined;
   return { pid, host, started };
-}
-
-function codeOf(error: unknown): unknown {
-  return error instanceof Error && 'code' in error ? error.code : undefined;
 }

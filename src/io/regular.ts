@@ -5,6 +5,7 @@
 import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats, statSync } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { UserError } from '../core/errors.ts';
+import { atPath } from './at-path.ts';
 
 /** Only between the look at a path and its opening can another thing come to lie there; then it is opened without waiting. */
 const FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0); // Windows has no such flag, and no such pipes
@@ -20,6 +21,7 @@ export function irregularKind(
 
 function expectRegular(path: string, found: Stats): void {
   const kind = irregularKind(found);
+  if (kind === 'a folder') throw new UserError(path, 'expected a file, got a folder');
   if (kind !== undefined) throw new UserError(path, `expected a regular file, got ${kind}`);
 }
 
@@ -78,13 +80,4 @@ export function readRegularSync(path: string): Uint8Array {
   } finally {
     closeSync(file);
   }
-}
-
-/**
- * An error of the system with the path of the file that the user knows: those about open files name none, and those about
- * temporary ones name these. Other errors are left as they are.
- */
-export function atPath(path: string, error: unknown): unknown {
-  if (error instanceof Error && 'syscall' in error) Object.assign(error, { path });
-  return error;
 }

@@ -5,7 +5,7 @@
  */
 
 import { existsSync } from 'node:fs';
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { UserError } from '../core/errors.ts';
@@ -16,6 +16,7 @@ import { partsAmong } from '../families/parts.ts';
 import { writeAtomic } from '../io/atomic.ts';
 import { readSafetensors, writeSafetensors } from '../io/files.ts';
 import { readJsonLines } from '../io/jsonlines.ts';
+import { readRegular } from '../io/regular.ts';
 import { chooseWeights, runPaths, type WeightKind, weightKinds } from '../io/runfolder.ts';
 import { type TensorData, toBfloat16, toFloat32 } from '../io/safetensors.ts';
 import { startBackend } from '../kernels/start.ts';
@@ -70,14 +71,14 @@ export async function exportRun(request: ExportRequest): Promise<Exported> {
   const written = new Map([...tensors].map(([name, tensor]) => [name, converted(tensor, dtype)]));
   // The tokenizers keep their bytes, by which the weights know them.
   for (const part of partsAmong(familyOf(config.family).stages)) {
-    await writeAtomic(to[part], await readFile(from[part]));
+    await writeAtomic(to[part], await readRegular(from[part]));
   }
   const source = basename(resolve(run));
   await writeSafetensors(to.weights[weights], written, { ...metadata, dtype, weights, source });
   if (existsSync(from.metrics)) await writeAtomic(to.metrics, logOf(from.metrics, source));
   if (credits !== undefined) await writeAtomic(join(out, ATTRIBUTION), credits);
   // Last, so that a folder with a config is complete.
-  await writeAtomic(to.config, await readFile(from.config));
+  await writeAtomic(to.config, await readRegular(from.config));
   return { weights, step, bytes: (await stat(to.weights[weights])).size };
 }
 
@@ -90,8 +91,9 @@ function expectFree(out: string, files: readonly string[]): void {
 
 async function readAttribution(path: string): Promise<Uint8Array> {
   try {
-    return await readFile(path);
+    return await readRegular(path);
   } catch (error) {
+    if (error instanceof UserError) throw new UserError('export: --attribution', error.message, 'name a file');
     const { code } = error as NodeJS.ErrnoException; // readFile throws nothing else
     throw new UserError('export: --attribution', `cannot read ${path} (${code})`, 'name a file');
   }

@@ -5,6 +5,8 @@ import { mergeConfig, parseConfig, parseJson } from '../../config/schema.ts';
 import { UserError } from '../../core/errors.ts';
 import { shellWord } from '../../core/shell.ts';
 import { runSchema } from '../../families/config.ts';
+import { codeOf } from '../../io/at-path.ts';
+import { readRegularSync } from '../../io/regular.ts';
 import { defineCommand } from '../command.ts';
 import { acceptChanges, dataFlags, engineFlags, file, folder } from '../common-flags.ts';
 import { wordsOf } from '../flag-words.ts';
@@ -75,11 +77,8 @@ function readConfigFile(path: string): Record<string, unknown> {
     text = new TextDecoder().decode(readRegularSync(path));
   } catch (error) {
     if (error instanceof UserError) throw new UserError('train: --config', error.message);
-    const isFolder = (error as NodeJS.ErrnoException).code === 'EISDIR'; // readFileSync throws nothing else
-    throw new UserError(
-      'train: --config',
-      isFolder ? `expected a file, got the folder ${path}` : `no such file: ${path}`,
-    );
+    if (codeOf(error) === 'ENOENT') throw new UserError('train: --config', `no such file: ${path}`);
+    throw error;
   }
   const fields = parseJson(text, path);
   parseConfig(runSchema(), fields, path); // for its message; the defaults are the preset's

@@ -3,7 +3,6 @@
  * the progress lines. Which stages there are is the families' matter (src/families/parts.ts).
  */
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import type { Dataset, Item, Problem } from '../../../data/dataset.ts';
 import { type Decoded, decodeAll } from '../../../data/decoded.ts';
 import { fromDisk, fromMemory, ImageBatches } from '../../../data/stream.ts';
@@ -17,6 +16,7 @@ import { activeDevice } from '../../device/device.ts';
 import type { TextTrainConfig } from '../../families/contrastive/config.ts';
 import { stageTitles } from '../../families/family.ts';
 import { writeAtomic } from '../../io/atomic.ts';
+import { readJson } from '../../io/files.ts';
 import { JsonLines, truncateAfter } from '../../io/jsonlines.ts';
 import { type RunPaths, runPaths } from '../../io/runfolder.ts';
 import type { ImageStream } from '../../training/captioned.ts';
@@ -196,7 +196,7 @@ export class Job {
     const { paths } = this;
     if (existsSync(paths.captions)) {
       this.skip(stageTitles.captions, 'done before');
-      return BpeTokenizer.fromJSON(JSON.parse(await readFile(paths.captions, 'utf8')));
+      return BpeTokenizer.fromJSON(await readJson(paths.captions), paths.captions);
     }
     this.begin(stageTitles.captions);
     const { training } = await this.items();
