@@ -8,14 +8,18 @@ import { untilAborted } from '../src/core/stopping.ts';
 import { readHeader } from '../src/image/decode.ts';
 import type { Dataset, Item, Problem } from './dataset.ts';
 import { type Listing, listFiles, mapBounded, whyFailed } from './files.ts';
-import type { Candidate, Format, Source } from './formats/format.ts';
+import type { Candidate, Format, Reading, Source } from './formats/format.ts';
 import { allFormats } from './formats/formats.ts';
+import { unreadIndexes } from './indexes/unread.ts';
 import { leftovers } from './leftovers.ts';
 import { type Published, publishedSplits } from './splits.ts';
 import { LIMIT_CAPTION } from './text.ts';
 
 /** Enough of a file for any image header that comes with a sensible amount of metadata. */
 const HEAD = 65536;
+
+/** What is wrong with an index says more than what became of each of its pictures. */
+const INDEX = /\.(csv|tsv|jsonl|ndjson|json|token)\b|(^|\/)captions\.txt\b/i;
 
 export interface OpenOptions {
   /** Stop at the first problem instead of listing it. */
@@ -49,7 +53,7 @@ async function open(path: string, options: OpenOptions): Promise<Dataset> {
   const reading = await format.read(source);
   const { items: candidates } = reading;
   // Who names an index or an archive says what the data are; what lies around it does not belong to them.
-  const left = source.file === undefined ? leftovers(source, format, reading) : { problems: [], unused: [] };
+  const left = source.file === undefined ? await leftBehind(source, format, reading) : { problems: [], unused: [] };
   const published = publishedSplits(candidates);
   const unusable = new Map([...published.problems, ...againstContract(candidates)]);
   if (check) {
@@ -65,22 +69,37 @@ async function open(path: string, options: OpenOptions): Promise<Dataset> {
   const problems = [...reading.problems, ...strays, ...left.problems, ...bad].sort(byId);
   const unused = [...(reading.unused ?? []), ...left.unused, ...passed].sort(byId);
   const notices = [...(reading.notices ?? []), ...published.notices];
+  const telling = problems.find(({ id }) => INDEX.test(id)) ?? problems[0];
   if (strict && problems.length > 0) {
     const more = problems.length > 1 ? ` (and ${problems.length - 1} more)` : '';
     throw new UserError(
       path,
-      `${problems[0].id}: ${problems[0].what}${more}`,
+      `${telling.id}: ${telling.what}${more}`,
       'mend or remove it, or leave out --strict to skip it',
     );
   }
   if (items.length === 0) {
+    const which = telling === problems[0] ? 'the first' : 'among them';
     const why =
       problems.length > 0
-        ? `${problems.length} skipped, the first: ${problems[0].id}: ${problems[0].what}`
+        ? `${problems.length} skipped, ${which}: ${telling.id}: ${telling.what}`
         : `read as ${format.name}`;
     throw new UserError(path, `no captioned image (${why})`, layouts());
   }
   return { root: source.root, format: format.name, items, problems, unused, notices };
+}
+
+/** The files that nothing came from; indexes of captions among them are expected to be used. */
+async function leftBehind(source: Source, format: Format, reading: Reading): Promise<ReturnType<typeof leftovers>> {
+  const { problems, unused } = leftovers(source, format, reading);
+  if (reading.used === undefined) return { problems, unused };
+  const unread = await unreadIndexes(
+    source,
+    format.name,
+    unused.map(({ id }) => id),
+  );
+  const named = new Set(unread.map(({ id }) => id));
+  return { problems: [...problems, ...unread], unused: unused.filter(({ id }) => !named.has(id)) };
 }
 
 function byId(a: Problem, b: Problem): number {

@@ -110,42 +110,29 @@ export function parseConfig<S extends z.ZodType>(schema: S, value: unknown, wher
   throw new UserError(path.length > 0 ? `${where}: ${path.join('.')}` : where, problem);
 }
 
-/** Parses JSON. @throws UserError naming the file and, where the engine says it, the place. */
-export function parseJson(text: string, where: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw new UserError(
-      where,
-      `expected JSON, got ${error instanceof Error ? oneLine(error.message) : 'something else'}`,
-    );
-  }
-}
-
 /** Puts settings over settings, deeply; later ones win, lists are replaced whole, `undefined` leaves what is there. */
 export function mergeConfig(
   ...layers: readonly (Readonly<Record<string, unknown>> | undefined)[]
 ): Record<string, unknown> {
-  const merged: Record<string, unknown> = {};
+  const merged = new Map<string, unknown>(); // no name is special in it
   for (const layer of layers) {
     for (const [key, value] of Object.entries(layer ?? {})) {
       if (value === undefined) continue;
-      const below = merged[key];
-      if (isPlainObject(value)) merged[key] = mergeConfig(isPlainObject(below) ? below : {}, value);
-      else merged[key] = value;
+      const below = merged.get(key);
+      merged.set(key, isPlainObject(value) ? mergeConfig(isPlainObject(below) ? below : {}, value) : value);
     }
   }
-  return merged;
+  return Object.fromEntries(merged);
 }
 
 /** `{ model: { width: 8 } }` to `{ 'model.width': 8 }`. Lists stay whole. */
 export function flattenConfig(config: Readonly<Record<string, unknown>>, prefix = ''): Record<string, unknown> {
-  const flat: Record<string, unknown> = {};
-  for (const [key, value] of Object.entries(config)) {
-    if (isPlainObject(value)) Object.assign(flat, flattenConfig(value, `${prefix}${key}.`));
-    else flat[prefix + key] = value;
-  }
-  return flat;
+  const flat = Object.entries(config).flatMap(([key, value]) =>
+    isPlainObject(value)
+      ? Object.entries(flattenConfig(value, `${prefix}${key}.`))
+      : [[prefix + key, value] as [string, unknown]],
+  );
+  return Object.fromEntries(flat);
 }
 
 /** The inverse of `flattenConfig`. */
@@ -264,8 +251,4 @@ function editDistance(a: string, b: string): number {
 
 function same(a: readonly string[], b: readonly string[]): boolean {
   return a.length === b.length && a.every((key, i) => key === b[i]);
-}
-
-function oneLine(text: string): string {
-  return text.replaceAll(/\s+/g, ' ').trim();
 }

@@ -9,7 +9,7 @@ import { isAbsolute, join, resolve } from 'node:path';
 import sharp from 'sharp';
 import { UserError } from '../core/errors.ts';
 import type { Picture } from '../image/images.ts';
-import { readRegularSync } from '../io/regular.ts';
+import { readBytesSync } from '../io/bytes.ts';
 import type { HubOptions, HubPrecision } from './hub-options.ts';
 
 export type Transformers = typeof import('@huggingface/transformers');
@@ -85,7 +85,7 @@ function readFolder({ where, what, example, files, models }: Wanted, dir: string
       throw new UserError(where, `no ${file} in ${dir}`, `${what}'s folder has the files of ${example} on the hub`);
     }
     try {
-      JSON.parse(new TextDecoder().decode(readRegularSync(join(dir, file))));
+      JSON.parse(new TextDecoder().decode(readBytesSync(join(dir, file))));
     } catch (error) {
       throw new UserError(where, `${join(dir, file)}: expected JSON (${reason(error)})`);
     }

@@ -1,8 +1,8 @@
 /** @file Whole files: JSON and safetensors, written atomically, and read with errors that name the file. */
-import { UserError } from '../core/errors.ts';
 import { printableJson } from '../core/printable.ts';
 import { writeAtomic } from './atomic.ts';
-import { readRegular } from './regular.ts';
+import { type ReadOptions, readBytes } from './bytes.ts';
+import { parseJson } from './json.ts';
 import { encodeSafetensors, parseSafetensors, type SafetensorsFile, type TensorData } from './safetensors.ts';
 
 /** Writes a value as indented JSON, atomically. */
@@ -10,17 +10,17 @@ export async function writeJson(path: string, value: unknown): Promise<void> {
   await writeAtomic(path, `${printableJson(value, 2)}\n`);
 }
 
+/** Longest JSON file that is read, in bytes: a tokenizer of a million entries has half of it. */
+const MOST_JSON = 2 ** 27;
+
 /**
  * Reads a JSON file; the caller checks what it holds.
- * @throws UserError if the file is missing or not JSON
+ * @param options.most longest file that is read, in bytes; default 128 MiB
+ * @throws UserError if the file is missing, too long, or not JSON as `parseJson` takes it
  */
-export async function readJson(path: string): Promise<unknown> {
-  const text = new TextDecoder().decode(await readBytes(path)); // drops a byte order mark, which editors leave
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw new UserError(path, `expected JSON, got something else (${error instanceof Error ? error.message : error})`);
-  }
+export async function readJson(path: string, { most = MOST_JSON }: ReadOptions = {}): Promise<unknown> {
+  const bytes = await readBytes(path, { most });
+  return parseJson(new TextDecoder().decode(bytes), path); // drops a byte order mark, which editors leave
 }
 
 /** Writes tensors as a safetensors file, atomically. The tensors must not change before the promise resolves. */
@@ -38,20 +38,4 @@ export async function writeSafetensors(
  */
 export async function readSafetensors(path: string): Promise<SafetensorsFile> {
   return parseSafetensors(await readBytes(path), path);
-}
-
-async function readBytes(path: string): Promise<Uint8Array> {
-  try {
-    return await readRegular(path);
-  } catch (error) {
-    throw unreadable(path, error);
-  }
-}
-
-function unreadable(path: string, error: unknown): unknown {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  if (code === 'ENOENT' || code === 'ENOTDIR') return new UserError(path, 'expected a file, got none');
-  if (code === 'EISDIR') return new UserError(path, 'expected a file, got a folder');
-  if (code === 'EACCES' || code === 'EPERM') return new UserError(path, 'expected a readable file, got no permission');
-  return error;
 }

@@ -7,7 +7,10 @@ import { closeSync, existsSync, fsyncSync, ftruncateSync, openSync, writeSync } 
 import { printableJson } from '../core/printable.ts';
 import { atPath } from './at-path.ts';
 import { writeAtomic } from './atomic.ts';
-import { readRegularSync } from './regular.ts';
+import { readBytesSync } from './bytes.ts';
+
+/** Longest file that is read, in bytes: the log of some million records. */
+const MOST_LINES = 2 ** 28;
 
 /** Appends records to a file, each with one write call; opened, it mends what a killed writer left. */
 export class JsonLines {
@@ -17,7 +20,7 @@ export class JsonLines {
   /** @param path made if missing; its folder must be there */
   constructor(path: string) {
     this.path = path;
-    const bytes = existsSync(path) ? readRegularSync(path) : new Uint8Array(0);
+    const bytes = existsSync(path) ? readBytesSync(path, { most: MOST_LINES }) : new Uint8Array(0);
     const end = bytes.lastIndexOf(0x0a) + 1;
     const tail = new TextDecoder().decode(bytes.subarray(end));
     this.file = openSync(path, 'a');
@@ -86,7 +89,7 @@ export async function truncateAfter(path: string, isAfter: (record: unknown) => 
 /** The lines that are not empty; `record` is undefined where they are none. */
 function splitLines(path: string): { line: string; record: unknown }[] {
   if (!existsSync(path)) return [];
-  const lines = new TextDecoder().decode(readRegularSync(path)).split('\n');
+  const lines = new TextDecoder().decode(readBytesSync(path, { most: MOST_LINES })).split('\n');
   return lines.filter(line => line.trim() !== '').map(line => ({ line, record: parse(line) }));
 }
 

@@ -18,7 +18,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { UserError } from '../core/errors.ts';
 import { shellWord } from '../core/shell.ts';
-import { readRegular } from './regular.ts';
+import { readBytes } from './bytes.ts';
 
 export const weightKinds = ['ema', 'best', 'last'] as const;
 export type WeightKind = (typeof weightKinds)[number];
@@ -78,7 +78,7 @@ export function chooseWeights(folder: string, wanted?: WeightKind): WeightKind {
 /** A file's SHA-256 in hexadecimal: by it a model knows its tokenizers. */
 export async function fingerprint(path: string): Promise<string> {
   return createHash('sha256')
-    .update(await readRegular(path))
+    .update(await readBytes(path))
     .digest('hex');
 }
 

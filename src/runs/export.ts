@@ -14,9 +14,9 @@ import { readRun } from '../families/config.ts';
 import { familyOf } from '../families/families.ts';
 import { partsAmong } from '../families/parts.ts';
 import { writeAtomic } from '../io/atomic.ts';
+import { readBytes } from '../io/bytes.ts';
 import { readSafetensors, writeSafetensors } from '../io/files.ts';
 import { readJsonLines } from '../io/jsonlines.ts';
-import { readRegular } from '../io/regular.ts';
 import { chooseWeights, runPaths, type WeightKind, weightKinds } from '../io/runfolder.ts';
 import { type TensorData, toBfloat16, toFloat32 } from '../io/safetensors.ts';
 import { startBackend } from '../kernels/start.ts';
@@ -71,14 +71,14 @@ export async function exportRun(request: ExportRequest): Promise<Exported> {
   const written = new Map([...tensors].map(([name, tensor]) => [name, converted(tensor, dtype)]));
   // The tokenizers keep their bytes, by which the weights know them.
   for (const part of partsAmong(familyOf(config.family).stages)) {
-    await writeAtomic(to[part], await readRegular(from[part]));
+    await writeAtomic(to[part], await readBytes(from[part]));
   }
   const source = basename(resolve(run));
   await writeSafetensors(to.weights[weights], written, { ...metadata, dtype, weights, source });
   if (existsSync(from.metrics)) await writeAtomic(to.metrics, logOf(from.metrics, source));
   if (credits !== undefined) await writeAtomic(join(out, ATTRIBUTION), credits);
   // Last, so that a folder with a config is complete.
-  await writeAtomic(to.config, await readRegular(from.config));
+  await writeAtomic(to.config, await readBytes(from.config));
   return { weights, step, bytes: (await stat(to.weights[weights])).size };
 }
 
@@ -91,11 +91,9 @@ function expectFree(out: string, files: readonly string[]): void {
 
 async function readAttribution(path: string): Promise<Uint8Array> {
   try {
-    return await readRegular(path);
+    return await readBytes(path);
   } catch (error) {
-    if (error instanceof UserError) throw new UserError('export: --attribution', error.message, 'name a file');
-    const { code } = error as NodeJS.ErrnoException; // readFile throws nothing else
-    throw new UserError('export: --attribution', `cannot read ${path} (${code})`, 'name a file');
+    throw error instanceof UserError ? new UserError('export: --attribution', error.message, 'name a file') : error;
   }
 }
 

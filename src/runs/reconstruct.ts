@@ -9,7 +9,7 @@ import { decodeImage } from '../image/decode.ts';
 import { type Picture, spreadPlaces } from '../image/images.ts';
 import { encodePng } from '../image/png.ts';
 import { writeAtomic } from '../io/atomic.ts';
-import { readRegular } from '../io/regular.ts';
+import { readBytes } from '../io/bytes.ts';
 import { mean } from '../metrics/intervals.ts';
 import { psnr } from '../metrics/similarity.ts';
 import { openPatchTokenizer } from './open-tokenizers.ts';
@@ -63,7 +63,7 @@ async function readPictures({ inputs, numImages }: ReconstructRequest, size: num
     if (!existsSync(input)) throw new UserError('reconstruct', `no such file or folder: ${input}`);
     const isImage = (await stat(input)).isFile() && /\.(png|jpe?g|webp|gif|bmp|tiff?|avif|svg)$/i.test(input);
     if (isImage) {
-      await add(await readRegular(input), input);
+      await add(await readBytes(input), input);
       continue;
     }
     const { items } = await openDataset(input);

@@ -1,7 +1,6 @@
 /** @file Making a run's folder and going on with it: its config, its lock; and the run that comes with the package. */
 import { existsSync, readdirSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { isChangeable, type RunConfig } from '../config/run.ts';
 import { flattenConfig, mergeConfig, parseConfig, unflattenConfig } from '../config/schema.ts';
@@ -10,7 +9,7 @@ import { packageRoot } from '../device/native/addon.ts';
 import { checkConfig, readRun, runSchema, storedConfig } from '../families/config.ts';
 import { askedValues, type RunSettings, resolveConfig } from '../families/resolve.ts';
 import { writeJson } from '../io/files.ts';
-import { takeLock } from '../io/lock.ts';
+import { isInSight, takeLock } from '../io/lock.ts';
 import { makeFolder } from '../io/make-folder.ts';
 import { runPaths, weightKinds } from '../io/runfolder.ts';
 
@@ -184,7 +183,7 @@ export async function lockRun(folder: string, command = 'train'): Promise<() => 
   throw new UserError(
     command,
     `${folder} is being trained by process ${pid} on ${host}`,
-    host === hostname()
+    (await isInSight(holder))
       ? 'wait until it ends, or stop it'
       : `wait until it ends, or stop it there; if it was killed, remove ${path}`,
   );

@@ -13,7 +13,7 @@ import { Random } from '../core/random.ts';
 import { isStop } from '../core/stopping.ts';
 import { activeDevice } from '../device/device.ts';
 import { readJson, readSafetensors } from '../io/files.ts';
-import { encodeSafetensors, type TensorData, toFloat32 } from '../io/safetensors.ts';
+import { encodeSafetensors, firstNotFinite, type TensorData, toFloat32 } from '../io/safetensors.ts';
 import { loadState, type SavedState, saveState } from '../io/state.ts';
 import type { Progress } from '../kernels/stepplan/stepplan.ts';
 import type { NamedValues, Parameters } from '../nn/module.ts';
@@ -65,7 +65,8 @@ export interface Task {
   evaluate(signal?: AbortSignal): Promise<Metrics & { readonly loss: number }>;
   /** State beyond parameters and optimizer: arrays, and small values that fit JSON. */
   save?(): TaskState | Promise<TaskState>;
-  restore?(arrays: ReadonlyMap<string, TensorData>, values: unknown): void;
+  /** @param where the file of the arrays, for errors. @throws UserError if they are not what `save` gave */
+  restore?(arrays: ReadonlyMap<string, TensorData>, values: unknown, where: string): void;
   /** What is worth a line each when the training ends, e.g. how many captions were cut. */
   remarks?(): readonly string[];
   /** Frees what it holds beside the model. */
@@ -412,14 +413,15 @@ async function resume(
       lossScales?: readonly (Progress['lossScale'] | null)[];
       task: unknown;
     };
-  const values = async (name: string) => namedValues((await readSafetensors(file(name))).tensors);
+  const values = async (name: string) => namedValues((await readSafetensors(file(name))).tensors, file(name));
   task.parameters.load(await values('weights.safetensors'), file('weights.safetensors'));
   const moments = await values('optimizer.safetensors');
   sides.forEach(({ optimizer }, i) => {
     const progress = { updates: stored.updates[i], lossScale: stored.lossScales?.[i] ?? undefined };
     optimizer.load(moments, progress, file('optimizer.safetensors'));
   });
-  task.restore?.((await readSafetensors(file('task.safetensors'))).tensors, stored.task);
+  const own = file('task.safetensors');
+  task.restore?.((await readSafetensors(own)).tensors, stored.task, own);
   state.step = stored.step;
   state.skipped = stored.skipped;
   state.halvings = stored.halvings ?? 0;
@@ -449,9 +451,19 @@ export function asTensors(weights: Weights): Map<string, TensorData> {
   );
 }
 
-/** Tensors of a safetensors file as named float32 values. */
-export function namedValues(tensors: ReadonlyMap<string, TensorData>): NamedValues {
+/**
+ * Tensors of a safetensors file as named float32 values.
+ * @param where the file, for errors
+ * @throws UserError naming the first tensor that is not of floating-point numbers, or holds NaN or an infinity
+ */
+export function namedValues(tensors: ReadonlyMap<string, TensorData>, where: string): NamedValues {
   return new Map(
-    [...tensors].map(([name, tensor]) => [name, { shape: tensor.shape, values: toFloat32(tensor, name) }]),
+    [...tensors].map(([name, tensor]) => {
+      const values = toFloat32(tensor, `${where}: ${name}`);
+      const at = firstNotFinite(values);
+      if (at < 0) return [name, { shape: tensor.shape, values }];
+      const what = `${name}: expected finite numbers, got ${values[at]} at ${at}`;
+      throw new UserError(where, what, 'the file is damaged, or of a training that diverged; take other weights');
+    }),
   );
 }

@@ -10,32 +10,8 @@ import { defineFormat, removeFormat } from '../../data/formats/formats.ts';
 import { RowGroups } from '../../data/formats/parquet.ts';
 import { contactSheet, formatInspection, inspectDataset } from '../../data/inspect.ts';
 import { openDataset } from '../../data/open.ts';
-import { UserError } from '../../src/core/errors.ts';
 import { decodePicture } from '../../src/image/decode.ts';
-import { folder, plain } from './files.ts';
-
-/** What a dataset says, small enough to compare. */
-async function said(
-  path: string,
-): Promise<{ format: string; captions: Record<string, readonly string[]>; problems: Record<string, string> }> {
-  const { format, items, problems } = await openDataset(path);
-  return {
-    format,
-    captions: Object.fromEntries(items.map(({ id, captions }) => [id, captions])),
-    problems: Object.fromEntries(problems.map(({ id, what }) => [id, what])),
-  };
-}
-
-async function failure(promise: Promise<unknown>): Promise<UserError> {
-  const error = await promise.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  expect(error).toBeInstanceOf(UserError);
-  if (!(error instanceof UserError)) throw error;
-  expect(error.message).not.toContain('\n');
-  return error;
-}
+import { failure, folder, plain, said } from './files.ts';
 
 describe('images with text files', () => {
   test('pairs by relative path, one caption a line, blank lines and byte order marks dropped', async () => {
@@ -83,9 +59,9 @@ describe('images with text files', () => {
     expect(problems).toEqual({
       'zero.png': 'empty file (0 bytes)',
       'text.jpg': 'not a picture (text)',
-      'empty.png': 'empty caption (empty.txt)',
+      'empty.png': 'no caption: empty.txt is an empty caption',
       'alone.png': 'no caption (looked for alone.txt)',
-      'latin1.png': expect.stringMatching(/^latin1\.txt is not UTF-8 or UTF-16 text \(.*iconv/),
+      'latin1.png': expect.stringMatching(/^no caption: latin1\.txt is not UTF-8 or UTF-16 text \(.*iconv/),
       'orphan.txt': 'a caption without its image',
     });
     const error = await failure(openDataset(root, { strict: true }));
@@ -135,91 +111,6 @@ test('a format that breaks its contract loses the item at fault, not its namesak
   } finally {
     removeFormat('careless');
   }
-});
-
-describe('metadata files', () => {
-  test('jsonl with lists, groups and splits, also in sub-folders', async () => {
-    const png = await plain('red');
-    const root = await folder({
-      'a.png': png,
-      'b.png': png,
-      'sub/a.png': png,
-      'metadata.jsonl': [
-        '{"file_name": "a.png", "text": ["one", "two", ""], "group": "g"}',
-        '{"file_name": "a.png", "caption": "three"}',
-        '{"file_name": "b.png", "text": "", "split": "validation"}',
-        '{"file_name": "gone.png", "text": "x"}',
-        'not json',
-        '{"text": "no name"}',
-      ].join('\n'),
-      'sub/metadata.jsonl': '{"file_name": "a.png", "text": "below", "split": "validation"}\n',
-    });
-    const { format, captions, problems } = await said(root);
-    expect(format).toBe('metadata');
-    expect(captions).toEqual({ 'a.png': ['one', 'two', 'three'], 'sub/a.png': ['below'] });
-    expect(problems).toEqual({
-      'b.png': 'empty caption (metadata.jsonl:3)',
-      'gone.png': 'missing file (named in metadata.jsonl:4)',
-      'metadata.jsonl:5': expect.stringContaining('not a JSON object'),
-      'metadata.jsonl:6': 'no file_name (fields: text)',
-    });
-    const { items } = await openDataset(join(root, 'sub/metadata.jsonl'));
-    expect(items.map(({ id, split }) => [id, split])).toEqual([['a.png', 'validation']]);
-  });
-
-  test('csv with quotes, commas and a caption column', async () => {
-    const png = await plain('red');
-    const root = await folder({
-      'x y.png': png,
-      'metadata.csv': '\ufefffile_name,caption\r\n"x y.png","a ""red"", flat\nsquare"\r\n',
-    });
-    expect((await said(root)).captions).toEqual({ 'x y.png': ['a "red", flat square'] });
-  });
-});
-
-describe('COCO captions', () => {
-  const index = (name: string, captions: readonly string[]): string =>
-    JSON.stringify({
-      info: {},
-      images: [
-        { id: 7, file_name: name },
-        { id: 8, file_name: 'gone.jpg' },
-        { id: 9, file_name: name.replace('1', '2') },
-      ],
-      annotations: captions.map((caption, id) => ({ id, image_id: 7, caption })),
-    });
-
-  test('finds images in the folder the annotation file is named for', async () => {
-    const png = await plain('red');
-    const root = await folder({
-      'annotations/captions_train2017.json': index('1.png', ['a man', 'a person']),
-      'annotations/captions_val2017.json': index('1.png', ['a woman', ' ']),
-      'annotations/instances_val2017.json': '{"images": [], "annotations": [{"bbox": []}]}',
-      'train2017/1.png': png,
-      'train2017/2.png': png,
-      'val2017/1.png': png,
-      'val2017/2.png': png,
-    });
-    const { format, captions, problems } = await said(root);
-    expect(format).toBe('coco');
-    expect(captions).toEqual({ 'train2017/1.png': ['a man', 'a person'], 'val2017/1.png': ['a woman'] });
-    expect(problems).toMatchObject({
-      'gone.jpg': expect.stringContaining('missing file'),
-      'train2017/2.png': expect.stringContaining('no caption'),
-      'annotations/captions_val2017.json: annotations[1]': 'empty caption of 1.png',
-    });
-    expect((await said(join(root, 'annotations/captions_train2017.json'))).captions).toEqual({
-      'train2017/1.png': ['a man', 'a person'],
-    });
-  });
-
-  test('a JSON file that is something else says so', async () => {
-    const root = await folder({ 'x.json': '{"a": 1}', 'y.json': '{"images": [' });
-    expect((await failure(openDataset(join(root, 'x.json')))).message).toContain(
-      'expected COCO captions with lists images and annotations, got a',
-    );
-    expect((await failure(openDataset(join(root, 'y.json')))).message).toContain('not readable as JSON');
-  });
 });
 
 describe('Parquet', () => {
@@ -397,7 +288,7 @@ test('inspection finds images whose header is whole and whose body is cut', asyn
     for (const width of [60, 1300]) {
       const bytes = await noisy(format, width);
       const name = `${width}.${format}`;
-      Object.assign(files, { [name]: bytes, [`${width}.txt`]: 'whole', [`cut/${width}.txt`]: 'cut' });
+      Object.assign(files, { [name]: bytes, [`${name}.txt`]: 'whole', [`cut/${name}.txt`]: 'cut' });
       files[`cut/${name}`] = bytes.subarray(0, Math.floor(0.9 * bytes.length));
       cut.push(`cut/${name}`);
     }

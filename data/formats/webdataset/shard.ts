@@ -14,7 +14,9 @@ import type { Header } from 'tar-stream';
 import { firstLine } from '../../../src/core/errors.ts';
 import { isImageName } from '../../files.ts';
 import { isUnreadPicture, whyUnread } from '../../leftovers.ts';
-import { isHidden, isText, nameOf, type Picture, plainPath, readText, type Text } from './members.ts';
+import { decodeText } from '../../text.ts';
+import { readSideText, type SideText } from '../side-text.ts';
+import { isHidden, isText, nameOf, type Picture, plainPath } from './members.ts';
 import type { Member } from './samples.ts';
 import type { Spool } from './spool.ts';
 
@@ -151,7 +153,7 @@ class ShardReader implements Shard {
     } else if (isUnreadPicture(path)) this.members.set(path, { unread: whyUnread(path) });
     else if (isPicture && size > MOST_PICTURE) this.leave(`with a picture of more than ${inMib(MOST_PICTURE)}`, path);
     else if (isPicture) this.members.set(path, { picture: await this.place(header, bytes) });
-    else this.members.set(path, { text: bytes === undefined ? tooLong : readText(ending, bytes) });
+    else this.members.set(path, { text: bytes === undefined ? tooLong : readSideText(ending, decodeText(bytes)) });
   }
 
   private async place(header: Header, bytes: Buffer | undefined): Promise<Picture> {
@@ -187,7 +189,7 @@ class ShardReader implements Shard {
   }
 }
 
-const tooLong: Text = { captions: [], why: `is longer than ${inMib(MOST_TEXT)}` };
+const tooLong: SideText = { captions: [], why: `is longer than ${inMib(MOST_TEXT)}` };
 
 function inMib(bytes: number): string {
   return `${bytes / 2 ** 20} MiB`;

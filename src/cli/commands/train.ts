@@ -1,12 +1,10 @@
 /** @file `tessera train`: trains a run, or goes on with one. */
 import { z } from 'zod';
 import { defaultPreset, presetNames } from '../../config/presets.ts';
-import { mergeConfig, parseConfig, parseJson } from '../../config/schema.ts';
-import { UserError } from '../../core/errors.ts';
+import { mergeConfig, parseConfig } from '../../config/schema.ts';
 import { shellWord } from '../../core/shell.ts';
-import { runSchema } from '../../families/config.ts';
-import { codeOf } from '../../io/at-path.ts';
-import { readRegularSync } from '../../io/regular.ts';
+import { MOST_CONFIG, runSchema } from '../../families/config.ts';
+import { readJson } from '../../io/files.ts';
 import { defineCommand } from '../command.ts';
 import { acceptChanges, dataFlags, engineFlags, file, folder } from '../common-flags.ts';
 import { wordsOf } from '../flag-words.ts';
@@ -58,7 +56,7 @@ export const train = defineCommand({
   run: async (session, { values, given, settings }) => {
     const { data, out, preset, format, strict, acceptChanges } = values;
     const flags = wordsOf(given, NOT_REPEATED);
-    const fromFile = values.config === undefined ? {} : readConfigFile(values.config);
+    const fromFile = values.config === undefined ? {} : await readConfigFile(values.config);
     const { planRun } = await import('../../runs/run.ts');
     const config = await planRun(out, { preset, fields: mergeConfig(fromFile, settings) });
     const { startEngine } = await import('../../runs/session.ts');
@@ -71,16 +69,8 @@ export const train = defineCommand({
 });
 
 /** The fields that a config file sets. @throws UserError naming the file, and the field that does not fit */
-function readConfigFile(path: string): Record<string, unknown> {
-  let text: string;
-  try {
-    text = new TextDecoder().decode(readRegularSync(path));
-  } catch (error) {
-    if (error instanceof UserError) throw new UserError('train: --config', error.message);
-    if (codeOf(error) === 'ENOENT') throw new UserError('train: --config', `no such file: ${path}`);
-    throw error;
-  }
-  const fields = parseJson(text, path);
+async function readConfigFile(path: string): Promise<Record<string, unknown>> {
+  const fields = await readJson(path, { most: MOST_CONFIG });
   parseConfig(runSchema(), fields, path); // for its message; the defaults are the preset's
   return fields as Record<string, unknown>; // as the schema has just said
 }

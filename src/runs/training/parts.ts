@@ -95,10 +95,15 @@ export async function textStage(
   };
   if (await isStageDone(stage)) {
     job.skip(stage.title, 'done before');
-    return { model: await loadTowers(paths.text), note: 'trained before' };
+    return { model: await loadTowers(paths.text, captions.vocabSize), note: 'trained before' };
   }
   const result = await runStage(job, stage, async () => {
     const { images, items } = (await job.images()).heldOut;
+    if (new Set((await job.items()).training.flatMap(item => item.captions)).size === 1) {
+      job.session.reporter.message(
+        'all captions are the same: there is nothing that a text encoder could learn from them',
+      );
+    }
     const sizes = { vocabulary: captions.vocabSize, imageSize: config.images.imageSize };
     const stream = await job.stream({ batchSize: config.textTrain.batchSize });
     const model = new Contrastive(config.text, sizes, new Random(config.seed).fork('text'));
