@@ -19,7 +19,7 @@ const UNCOUNTED = /^(\..*|Thumbs\.db|desktop\.ini|lost\+found)$/i;
 /**
  * The names in a folder, without those that do not count.
  * @returns undefined if there is no such folder
- * @throws UserError if it is a file
+ * @throws UserError if it is a file, or below one
  */
 export async function namesIn(folder: string): Promise<string[] | undefined> {
   try {
@@ -27,7 +27,10 @@ export async function namesIn(folder: string): Promise<string[] | undefined> {
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined;
     if (code === 'ENOENT') return undefined;
-    if (code === 'ENOTDIR') throw new UserError(folder, 'expected a folder, got a file');
+    if (code === 'ENOTDIR') {
+      const what = existsSync(folder) ? 'expected a folder, got a file' : 'a part of the path is a file, not a folder';
+      throw new UserError(folder, what);
+    }
     throw error;
   }
 }

@@ -435,22 +435,22 @@ const mistakes: readonly Mistake[] = [
   {
     name: 'a run where a file is',
     argv: ['train', '--data', data, '--out', image, '--config', config],
-    says: `${image}: there is a file where a folder should be (EEXIST: mkdir)`,
+    says: `${image}: expected a folder, got a file`,
   },
   {
     name: 'a run below a file',
     argv: ['train', '--data', data, '--out', join(image, 'run'), '--config', config],
-    says: `${join(image, 'run')}: a part of the path is a file, not a folder (ENOTDIR: mkdir)`,
+    says: `${join(image, 'run')}: a part of the path is a file, not a folder`,
   },
   {
     name: 'images where a file is',
     argv: ['sample', '--run', run, '--text', 'x', '--outputs-dir', image],
-    says: `${image}: there is a file where a folder should be (EEXIST: mkdir)`,
+    says: `${image}: expected a folder, got a file`,
   },
   {
     name: 'data where a file is',
     argv: ['data', 'shapes', '--out', image, '--count', '2'],
-    says: /red-circle\.png.*: a part of the path is a file, not a folder/,
+    says: `${image}: expected a folder, got a file`,
   },
   {
     name: 'scenes without pictures',
