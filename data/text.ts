@@ -16,7 +16,7 @@ export type Decoded =
 /** Longest caption, in UTF-16 units. */
 export const LIMIT_CAPTION = 2 ** 14;
 /** Longest text that belongs to one picture, in bytes. */
-const LIMIT_TEXT = 2 ** 20;
+export const LIMIT_TEXT = 2 ** 20;
 
 /** The text of a small file, which belongs to one picture. @throws Error of the file system if it cannot be read */
 export async function readText(path: string): Promise<Decoded> {

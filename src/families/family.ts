@@ -132,6 +132,12 @@ export interface FamilyDefinition<Stage extends StageName = StageName> {
   readonly defaults?: Partial<Record<keyof RunConfigInput, object>>;
   /** @throws UserError naming fields that do not fit together */
   readonly check?: (config: RunConfig) => void;
+  /**
+   * What a run that is to be made must not be either: settings with which something would be trained and nothing learnt. Runs
+   * that are there are spared.
+   * @throws UserError naming the field
+   */
+  readonly checkNew?: (config: RunConfig) => void;
   /** The stages before its own. */
   readonly stages: readonly Stage[];
   /** Settings of painting that it follows, and their values where nobody sets them; others are refused. */

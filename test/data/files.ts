@@ -25,7 +25,7 @@ export async function plain(
   background: string,
   width = 12,
   height = 10,
-  format: 'png' | 'jpeg' = 'png',
+  format: 'png' | 'jpeg' | 'webp' = 'png',
 ): Promise<Buffer> {
   return await sharp({ create: { width, height, channels: 3, background } })
     .toFormat(format)
