@@ -2,6 +2,7 @@
  * @file A run knows its data: the same pictures and captions elsewhere, under other names or in another format go on to the
  * same bits; whatever else has changed is named and refused, and taken only where that is asked for.
  */
+import { execFileSync } from 'node:child_process';
 import { cpSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { parquetWriteBuffer } from 'hyparquet-writer';
@@ -19,6 +20,7 @@ import {
   fileOf,
   hardlyTrained,
   snapshot,
+  startTessera,
   temporaryFolder,
   tessera,
   writeConfig,
@@ -307,4 +309,67 @@ test('features know their data too, and their refusals name them', async () => {
   expect(await features(join(folder, 'nowhere'), '--steps', '2')).toMatchObject({ code: 2 });
   expect(snapshot(out)).toEqual(before);
   expect(basename(out)).toBe('features');
+});
+
+describe('what is refused leaves the run as it was', () => {
+  test('data that is not there, with other steps', async () => {
+    const before = snapshot(half);
+    const { code, stderr } = await trained(join(folder, 'nowhere'), half, '--steps', '50');
+    expect(stderr).toContain('no such folder or file');
+    expect(code).toBe(2);
+    expect(snapshot(half)).toEqual(before);
+  });
+
+  test('another preset; the same one is said to change nothing', async () => {
+    const before = snapshot(half);
+    const { code, stderr } = await trained(photos, half, '--preset', 'base');
+    expect(stderr).toMatch(/train: expected \S+ .*, as the run in .* has it, got .* of preset base/);
+    expect(code).toBe(2);
+    expect(snapshot(half)).toEqual(before);
+    const out = join(folder, 'of a preset');
+    const tiny = { patchTrain: { steps: 1 }, train: { steps: 1 } };
+    await train({ data: photos, out, preset: 'tiny', config: tiny, until: 'captions' });
+    const said: string[] = [];
+    const onProgress = (event: { type: string; text?: string }) => said.push(event.text ?? '');
+    await train({ data: photos, out, preset: 'tiny', until: 'captions', onProgress });
+    expect(said).toContain('preset tiny is what a new run starts from; of one that is there it changes nothing');
+    expect(JSON.parse(readFileSync(join(out, 'config.json'), 'utf8')).train.steps).toBe(1);
+  });
+
+  test('a second process while the first one trains', async () => {
+    const out = copy(half, 'held');
+    let second: ReturnType<typeof tessera> | undefined;
+    const argv = ['train', '--data', photos, '--out', out, '--threads', '1', '--steps', '1000000'];
+    const first = await startTessera(argv, {
+      onError: (soFar, child) => {
+        if (second !== undefined || !soFar.includes('resumed at step 1')) return;
+        second = trained(photos, out, '--steps', '900').finally(() => child.kill('SIGTERM'));
+      },
+    });
+    expect(await second).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining(`${out} is being trained by process`),
+    });
+    expect(first.code).toBe(143);
+    expect(JSON.parse(readFileSync(join(out, 'config.json'), 'utf8')).train.steps).toBe(1000000);
+  });
+});
+
+test('what says how to go on can be pasted as it stands', async () => {
+  const data = copy(photos, "forty's photos");
+  const out = join(folder, 'r s', 'p');
+  const argv = ['--data', data, '--out', out, '--config', file, '--format', 'images', '--strict', '--threads', '1'];
+  const stop = { signal: 'SIGINT', stage: 'patch tokenizer', step: 0 } as const;
+  const { stderr } = await startTessera(['train', ...argv], { stop });
+  const [, command] = stderr.match(/go on with: (tessera .*)/) as RegExpMatchArray;
+  // Split as a shell does.
+  const words = execFileSync('sh', ['-c', `set -- ${command}; printf '%s\\n' "$@"`], { encoding: 'utf8' })
+    .trim()
+    .split('\n');
+  expect(words).toEqual([
+    ...['tessera', 'train', '--data', data, '--out', out],
+    ...['--format', 'images', '--strict', '--threads', '1'],
+  ]);
+  expect(await tessera(...words.slice(1))).toMatchObject({ code: 0, stdout: expect.stringContaining('trained') });
+  expect(weights(out)).toEqual(weights(half));
 });
