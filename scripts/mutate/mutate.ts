@@ -122,7 +122,7 @@ function put(path: string, drawn: Damage): void {
 }
 
 /** Letters of a message; more than that nobody reads. */
-const LONGEST = 1000;
+const LONGEST = 2100;
 
 /** What is wrong with how a command ended; undefined where nothing is. */
 export function whyFailed(ending: Ending): string | undefined {
