@@ -10,7 +10,11 @@ export const looks = ['evaluation', 'samples'] as const;
 export type Look = (typeof looks)[number];
 
 /** Counts are 32-bit numbers on a device. */
-const whole = z.number().int().min(0).max(2 ** 31 - 1);
+const whole = z
+  .number()
+  .int()
+  .min(0)
+  .max(2 ** 31 - 1);
 
 const stateSchema = z.object({
   step: whole,
@@ -21,7 +25,10 @@ const stateSchema = z.object({
   /** Updates of each player. */
   updates: z.array(whole).max(16),
   /** Absent where losses are not scaled. */
-  lossScales: z.array(z.object({ scale: z.number().positive(), good: whole }).nullable()).max(16).optional(),
+  lossScales: z
+    .array(z.object({ scale: z.number().positive(), good: whole }).nullable())
+    .max(16)
+    .optional(),
   // What earlier versions did not save.
   halvings: whole.optional(),
   stale: whole.optional(),
@@ -52,7 +59,9 @@ export async function readLoopState({ path }: Pick<SavedState, 'path'>, players?
     throw new UserError(file, `${field.join('.') || 'all of it'}: ${message}`, hint);
   }
   const { updates, lossScales } = stored.data;
-  const other = [updates, lossScales].find(list => list !== undefined && players !== undefined && list.length !== players);
+  const other = [updates, lossScales].find(
+    list => list !== undefined && players !== undefined && list.length !== players,
+  );
   if (other !== undefined) {
     throw new UserError(file, `expected the updates of ${players} players, got those of ${other.length}`, hint);
   }
