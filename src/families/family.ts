@@ -132,6 +132,11 @@ export interface FamilyDefinition<Stage extends StageName = StageName> {
   readonly defaults?: Partial<Record<keyof RunConfigInput, object>>;
   /** @throws UserError naming fields that do not fit together */
   readonly check?: (config: RunConfig) => void;
+  /**
+   * A lower bound of the numbers that its networks are made of while it is trained, those of the stages before it included,
+   * from the config alone: where they cannot fit the memory, nothing is begun. Left out: none is known.
+   */
+  readonly leastParameters?: (config: RunConfig) => number;
   /** The stages before its own. */
   readonly stages: readonly Stage[];
   /** Settings of painting that it follows, and their values where nobody sets them; others are refused. */
