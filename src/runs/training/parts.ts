@@ -103,7 +103,11 @@ export async function textStage(
     const { images, items } = (await job.images()).heldOut;
     const sizes = { vocabulary: captions.vocabSize, imageSize: config.images.imageSize };
     const stream = await job.stream({ batchSize: config.textTrain.batchSize });
-    const model = new Contrastive(config.text, sizes, await sourceOf(stage.state, new Random(config.seed).fork('text')));
+    const model = new Contrastive(
+      config.text,
+      sizes,
+      await sourceOf(stage.state, new Random(config.seed).fork('text')),
+    );
     return {
       task: new ContrastiveTask(model, captions, stream, {
         config: config.textTrain,
@@ -145,7 +149,11 @@ async function patchStage(job: Job): Promise<PatchTokenizer | undefined> {
     return loadPatchTokenizer(config, paths.patch);
   }
   const result = await runStage(job, stage, async () => {
-    const tokenizer = new PatchTokenizer(config.patch, imageSize, await sourceOf(stage.state, new Random(config.seed).fork('patch')));
+    const tokenizer = new PatchTokenizer(
+      config.patch,
+      imageSize,
+      await sourceOf(stage.state, new Random(config.seed).fork('patch')),
+    );
     const { images: heldOut } = (await job.images()).heldOut;
     const shown = spreadPlaces(heldOut.count, SHOWN).map(i => heldOut.at(i));
     const stream = await job.stream({ batchSize: config.patchTrain.batchSize });
