@@ -107,7 +107,7 @@ export function whyFailed(error: unknown): string {
 }
 
 /** Largest file that is taken for a picture, in bytes. */
-const LIMIT_PICTURE = 2 ** 29;
+export const LIMIT_PICTURE = 2 ** 29;
 
 /**
  * All of a file that should be a picture.
@@ -121,7 +121,7 @@ export async function readPictureFile(path: string): Promise<Uint8Array> {
 
 /** Why a file of `size` bytes is not read, in words that follow its name. @param what what it should be, e.g. `a picture` */
 export function whyTooLong(size: number, limit: number, what: string): string {
-  return `a file of ${mebibytes(size)} MiB, more than the ${mebibytes(limit)} that ${what} may have`;
+  return `a file of ${mebibytes(size)} MiB, more than the ${mebibytes(limit)} MiB that ${what} may have`;
 }
 
 function mebibytes(bytes: number): string {

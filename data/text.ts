@@ -16,7 +16,7 @@ export type Decoded =
 /** Longest caption, in UTF-16 units. */
 export const LIMIT_CAPTION = 2 ** 14;
 /** Longest text that belongs to one picture, in bytes. */
-const LIMIT_TEXT = 2 ** 20;
+export const LIMIT_TEXT = 2 ** 20;
 
 /** The text of a small file, which belongs to one picture. @throws Error of the file system if it cannot be read */
 export async function readText(path: string): Promise<Decoded> {
@@ -34,20 +34,52 @@ export function decodeText(bytes: Uint8Array): Decoded {
   if (bytes.length > constants.MAX_STRING_LENGTH) {
     return { why: `is longer than ${constants.MAX_STRING_LENGTH >> 20} MiB, more than one text may have` };
   }
+  const { encoding, why } = encodingOf(bytes);
+  if (encoding === undefined) return { why };
+  try {
+    const text = new TextDecoder(encoding, { fatal: true }).decode(bytes); // drops the mark
+    const notText = whyNoText(text);
+    return notText === undefined ? { text } : { why: notText };
+  } catch {
+    return { why: whyNotIn(encoding) };
+  }
+}
+
+export type Encoding = 'utf-8' | 'utf-16le' | 'utf-16be';
+
+/** The encoding that text has if it is text, or why it is none. @param bytes all of it, or an even number from its beginning */
+export function encodingOf(
+  bytes: Uint8Array,
+): { readonly encoding: Encoding; readonly why?: undefined } | { readonly why: string; readonly encoding?: undefined } {
   const marked = encodingOfMark(bytes);
   if (marked === 'utf-32')
     return { why: 'is UTF-32, not UTF-8 or UTF-16 text (iconv -f utf-32 -t utf-8 makes it UTF-8)' };
-  if (marked !== undefined) return decodeAs(bytes, marked);
+  if (marked !== undefined) return { encoding: marked };
   const counts = count(bytes);
-  if (counts.controls === 0) return decodeAs(bytes, 'utf-8');
+  if (counts.controls === 0) return { encoding: 'utf-8' };
   const unmarked = encodingOfHalves(bytes.length, counts);
-  if (unmarked !== undefined) return decodeAs(bytes, unmarked);
+  if (unmarked !== undefined) return { encoding: unmarked };
   if (bytes.includes(0)) return { why: 'is no text, or UTF-16 without a byte order mark (it has zero bytes)' };
   if (counts.controls > bytes.length / 10) return { why: 'is no text (it is full of control characters)' };
-  return decodeAs(bytes, 'utf-8');
+  return { encoding: 'utf-8' };
 }
 
-type Encoding = 'utf-8' | 'utf-16le' | 'utf-16be';
+/** Why bytes are no text that cannot be decoded. */
+export function whyNotIn(encoding: Encoding): string {
+  const hint = '(another encoding? iconv -f latin1 -t utf-8 makes it UTF-8)';
+  return encoding === 'utf-8' ? `is not UTF-8 or UTF-16 text ${hint}` : `is not ${encoding.toUpperCase()} text`;
+}
+
+/** Escape sequences that begin letters in the Japanese encoding of mails, which is ASCII to the eye. */
+const JAPANESE = ['\x1b$@', '\x1b$B', '\x1b$(', '\x1b(I', '\x1b(J'];
+
+/** Why decoded characters are no text; undefined if they are. */
+export function whyNoText(text: string): string | undefined {
+  const isJapanese = JAPANESE.some(sequence => text.includes(sequence));
+  return isJapanese
+    ? 'is ISO-2022-JP, not UTF-8 or UTF-16 text (iconv -f iso-2022-jp -t utf-8 makes it UTF-8)'
+    : undefined;
+}
 
 function encodingOfMark([a, b, c, d]: Uint8Array): Encoding | 'utf-32' | undefined {
   if (a === 0xef && b === 0xbb && c === 0xbf) return 'utf-8';
@@ -85,25 +117,6 @@ function encodingOfHalves(length: number, { low, lowSigns }: Counts): Encoding |
   const [most, few] = [(3 / 8) * length, length / 4];
   if (low[1] >= most && lowSigns[0] <= few) return 'utf-16le';
   return low[0] >= most && lowSigns[1] <= few ? 'utf-16be' : undefined;
-}
-
-/** Escape sequences that begin letters in the Japanese encoding of mails, which is ASCII to the eye. */
-const JAPANESE = ['\x1b$@', '\x1b$B', '\x1b$(', '\x1b(I', '\x1b(J'];
-
-function decodeAs(bytes: Uint8Array, encoding: Encoding): Decoded {
-  let text: string;
-  try {
-    text = new TextDecoder(encoding, { fatal: true }).decode(bytes); // drops the mark
-  } catch {
-    const hint = '(another encoding? iconv -f latin1 -t utf-8 makes it UTF-8)';
-    return {
-      why: encoding === 'utf-8' ? `is not UTF-8 or UTF-16 text ${hint}` : `is not ${encoding.toUpperCase()} text`,
-    };
-  }
-  if (JAPANESE.some(sequence => text.includes(sequence))) {
-    return { why: 'is ISO-2022-JP, not UTF-8 or UTF-16 text (iconv -f iso-2022-jp -t utf-8 makes it UTF-8)' };
-  }
-  return { text };
 }
 
 /** What has no place in a line: control characters, marks of direction, broken halves of characters. */

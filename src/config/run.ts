@@ -133,3 +133,12 @@ export type RunConfigInput = {
 export function rejectConfig(problem: string, hint?: string): never {
   throw new UserError('config', problem, hint);
 }
+
+/** @throws UserError if captions would always be left out. @param field e.g. `model.captionDrop` */
+export function checkCaptionDrop(field: string, share: number): void {
+  if (share < 1) return;
+  rejectConfig(
+    `${field} ${share}: every caption would be left out of training, and none learnt; expected less than 1`,
+    'e.g. --caption-drop 0.1',
+  );
+}

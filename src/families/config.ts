@@ -6,6 +6,7 @@ import { existsSync } from 'node:fs';
 import { z } from 'zod';
 import {
   captionSchema,
+  FEWEST_CHECKED,
   imagesSchema,
   type RunConfig,
   rejectConfig,
@@ -68,6 +69,26 @@ export function checkConfig(config: RunConfig): RunConfig {
   }
   familyOf(config.family).check?.(config);
   return Object.freeze(config);
+}
+
+/**
+ * Checks a config that a run is to be made with: settings that train and teach nothing are refused.
+ * @returns the config
+ * @throws UserError naming the field
+ */
+export function checkNewConfig(config: RunConfig): RunConfig {
+  const { checkSamples } = config.train;
+  if (checkSamples > 0 && checkSamples < FEWEST_CHECKED) {
+    rejectConfig(`train.checkSamples: expected 0, or at least ${FEWEST_CHECKED}, got ${checkSamples}`);
+  }
+  if (config.caption.bpeDropout === 1) {
+    rejectConfig(
+      'caption.bpeDropout 1: no merge would ever be seen in training, and painting merges; expected less than 1',
+      'e.g. --bpe-dropout 0.1',
+    );
+  }
+  familyOf(config.family).checkNew?.(config);
+  return config;
 }
 
 /** Longest file of a config that is read, in bytes: hundreds of times what a config takes. */

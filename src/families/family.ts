@@ -137,6 +137,12 @@ export interface FamilyDefinition<Stage extends StageName = StageName> {
    * from the config alone: where they cannot fit the memory, nothing is begun. Left out: none is known.
    */
   readonly leastParameters?: (config: RunConfig) => number;
+  /**
+   * What a run that is to be made must not be either: settings with which something would be trained and nothing learnt. Runs
+   * that are there are spared.
+   * @throws UserError naming the field
+   */
+  readonly checkNew?: (config: RunConfig) => void;
   /** The stages before its own. */
   readonly stages: readonly Stage[];
   /** Settings of painting that it follows, and their values where nobody sets them; others are refused. */

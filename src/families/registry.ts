@@ -59,6 +59,7 @@ const checks = {
   defaults: objectCheck,
   check: functionCheck,
   leastParameters: functionCheck,
+  checkNew: functionCheck,
   stages: listCheck('stages', choiceCheck(stageNames)),
   sampling: functionCheck,
   piecewise: booleanCheck,

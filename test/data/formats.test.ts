@@ -1,41 +1,14 @@
 /** @file Each dataset format from files made here, recognised by itself, and everything that may be wrong with them. */
 
-import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { parquetWriteBuffer } from 'hyparquet-writer';
 import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
 import { splitOf } from '../../data/dataset.ts';
 import { defineFormat, removeFormat } from '../../data/formats/formats.ts';
-import { RowGroups } from '../../data/formats/parquet.ts';
 import { contactSheet, formatInspection, inspectDataset } from '../../data/inspect.ts';
 import { openDataset } from '../../data/open.ts';
-import { UserError } from '../../src/core/errors.ts';
 import { decodePicture } from '../../src/image/decode.ts';
-import { folder, plain } from './files.ts';
-
-/** What a dataset says, small enough to compare. */
-async function said(
-  path: string,
-): Promise<{ format: string; captions: Record<string, readonly string[]>; problems: Record<string, string> }> {
-  const { format, items, problems } = await openDataset(path);
-  return {
-    format,
-    captions: Object.fromEntries(items.map(({ id, captions }) => [id, captions])),
-    problems: Object.fromEntries(problems.map(({ id, what }) => [id, what])),
-  };
-}
-
-async function failure(promise: Promise<unknown>): Promise<UserError> {
-  const error = await promise.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  expect(error).toBeInstanceOf(UserError);
-  if (!(error instanceof UserError)) throw error;
-  expect(error.message).not.toContain('\n');
-  return error;
-}
+import { failure, folder, plain, said } from './files.ts';
 
 describe('images with text files', () => {
   test('pairs by relative path, one caption a line, blank lines and byte order marks dropped', async () => {
@@ -83,9 +56,9 @@ describe('images with text files', () => {
     expect(problems).toEqual({
       'zero.png': 'empty file (0 bytes)',
       'text.jpg': 'not a picture (text)',
-      'empty.png': 'empty caption (empty.txt)',
+      'empty.png': 'no caption: empty.txt is an empty caption',
       'alone.png': 'no caption (looked for alone.txt)',
-      'latin1.png': expect.stringMatching(/^latin1\.txt is not UTF-8 or UTF-16 text \(.*iconv/),
+      'latin1.png': expect.stringMatching(/^no caption: latin1\.txt is not UTF-8 or UTF-16 text \(.*iconv/),
       'orphan.txt': 'a caption without its image',
     });
     const error = await failure(openDataset(root, { strict: true }));
@@ -135,196 +108,6 @@ test('a format that breaks its contract loses the item at fault, not its namesak
   } finally {
     removeFormat('careless');
   }
-});
-
-describe('metadata files', () => {
-  test('jsonl with lists, groups and splits, also in sub-folders', async () => {
-    const png = await plain('red');
-    const root = await folder({
-      'a.png': png,
-      'b.png': png,
-      'sub/a.png': png,
-      'metadata.jsonl': [
-        '{"file_name": "a.png", "text": ["one", "two", ""], "group": "g"}',
-        '{"file_name": "a.png", "caption": "three"}',
-        '{"file_name": "b.png", "text": "", "split": "validation"}',
-        '{"file_name": "gone.png", "text": "x"}',
-        'not json',
-        '{"text": "no name"}',
-      ].join('\n'),
-      'sub/metadata.jsonl': '{"file_name": "a.png", "text": "below", "split": "validation"}\n',
-    });
-    const { format, captions, problems } = await said(root);
-    expect(format).toBe('metadata');
-    expect(captions).toEqual({ 'a.png': ['one', 'two', 'three'], 'sub/a.png': ['below'] });
-    expect(problems).toEqual({
-      'b.png': 'empty caption (metadata.jsonl:3)',
-      'gone.png': 'missing file (named in metadata.jsonl:4)',
-      'metadata.jsonl:5': expect.stringContaining('not a JSON object'),
-      'metadata.jsonl:6': 'no file_name (fields: text)',
-    });
-    const { items } = await openDataset(join(root, 'sub/metadata.jsonl'));
-    expect(items.map(({ id, split }) => [id, split])).toEqual([['a.png', 'validation']]);
-  });
-
-  test('csv with quotes, commas and a caption column', async () => {
-    const png = await plain('red');
-    const root = await folder({
-      'x y.png': png,
-      'metadata.csv': '\ufefffile_name,caption\r\n"x y.png","a ""red"", flat\nsquare"\r\n',
-    });
-    expect((await said(root)).captions).toEqual({ 'x y.png': ['a "red", flat square'] });
-  });
-});
-
-describe('COCO captions', () => {
-  const index = (name: string, captions: readonly string[]): string =>
-    JSON.stringify({
-      info: {},
-      images: [
-        { id: 7, file_name: name },
-        { id: 8, file_name: 'gone.jpg' },
-        { id: 9, file_name: name.replace('1', '2') },
-      ],
-      annotations: captions.map((caption, id) => ({ id, image_id: 7, caption })),
-    });
-
-  test('finds images in the folder the annotation file is named for', async () => {
-    const png = await plain('red');
-    const root = await folder({
-      'annotations/captions_train2017.json': index('1.png', ['a man', 'a person']),
-      'annotations/captions_val2017.json': index('1.png', ['a woman', ' ']),
-      'annotations/instances_val2017.json': '{"images": [], "annotations": [{"bbox": []}]}',
-      'train2017/1.png': png,
-      'train2017/2.png': png,
-      'val2017/1.png': png,
-      'val2017/2.png': png,
-    });
-    const { format, captions, problems } = await said(root);
-    expect(format).toBe('coco');
-    expect(captions).toEqual({ 'train2017/1.png': ['a man', 'a person'], 'val2017/1.png': ['a woman'] });
-    expect(problems).toMatchObject({
-      'gone.jpg': expect.stringContaining('missing file'),
-      'train2017/2.png': expect.stringContaining('no caption'),
-      'annotations/captions_val2017.json: annotations[1]': 'empty caption of 1.png',
-    });
-    expect((await said(join(root, 'annotations/captions_train2017.json'))).captions).toEqual({
-      'train2017/1.png': ['a man', 'a person'],
-    });
-  });
-
-  test('a JSON file that is something else says so', async () => {
-    const root = await folder({ 'x.json': '{"a": 1}', 'y.json': '{"images": [' });
-    expect((await failure(openDataset(join(root, 'x.json')))).message).toContain(
-      'expected COCO captions with lists images and annotations, got a',
-    );
-    expect((await failure(openDataset(join(root, 'y.json')))).message).toContain('not readable as JSON');
-  });
-});
-
-describe('Parquet', () => {
-  test('reads images from every row group, in any order', async () => {
-    const colours = ['red', 'green', 'blue', 'white', 'black'];
-    const bytes = await Promise.all(colours.map(colour => plain(colour)));
-    const buffer = parquetWriteBuffer({
-      columnData: [
-        { name: 'image', data: bytes.map(each => new Uint8Array(each)), type: 'BYTE_ARRAY' },
-        { name: 'text', data: ['red', 'green', '', 'white', 'black'], type: 'STRING' },
-      ],
-      rowGroupSize: 2,
-    });
-    const root = await folder({ 'data/train-0.parquet': new Uint8Array(buffer) });
-    const { format, captions, problems } = await said(root);
-    expect(format).toBe('parquet');
-    expect(captions).toEqual({
-      'data/train-0.parquet/0': ['red'],
-      'data/train-0.parquet/1': ['green'],
-      'data/train-0.parquet/3': ['white'],
-      'data/train-0.parquet/4': ['black'],
-    });
-    expect(problems).toEqual({ 'data/train-0.parquet/2': 'empty caption (column text)' });
-    const { items } = await openDataset(join(root, 'data/train-0.parquet'));
-    expect(Buffer.from(await items[3].read())).toEqual(bytes[4]);
-    expect(Buffer.from(await items[0].read())).toEqual(bytes[0]);
-  });
-
-  test('reads the Hugging Face layout of {bytes, path} and lists of captions', async () => {
-    const png = await plain('red');
-    const schema = [
-      { name: 'root', num_children: 2 },
-      { name: 'image', num_children: 2, repetition_type: 'OPTIONAL' as const },
-      { name: 'bytes', type: 'BYTE_ARRAY' as const, repetition_type: 'OPTIONAL' as const },
-      {
-        name: 'path',
-        type: 'BYTE_ARRAY' as const,
-        converted_type: 'UTF8' as const,
-        repetition_type: 'OPTIONAL' as const,
-      },
-      { name: 'captions', num_children: 1, repetition_type: 'OPTIONAL' as const, converted_type: 'LIST' as const },
-      { name: 'list', num_children: 1, repetition_type: 'REPEATED' as const },
-      {
-        name: 'element',
-        type: 'BYTE_ARRAY' as const,
-        converted_type: 'UTF8' as const,
-        repetition_type: 'OPTIONAL' as const,
-      },
-    ];
-    const buffer = parquetWriteBuffer({
-      columnData: [
-        {
-          name: 'image',
-          data: [
-            { bytes: new Uint8Array(png), path: 'a.png' },
-            { bytes: null, path: 'b.png' },
-          ],
-        },
-        { name: 'captions', data: [['one', 'two'], ['three']] },
-      ],
-      schema,
-    });
-    const root = await folder({ 'x.parquet': new Uint8Array(buffer) });
-    const { captions, problems } = await said(join(root, 'x.parquet'));
-    // Only the first image of a file is read at opening; what is wrong with the others shows when they are decoded.
-    expect(captions).toEqual({ 'x.parquet/0': ['one', 'two'], 'x.parquet/1': ['three'] });
-    expect(problems).toEqual({});
-    const found = await inspectDataset(await openDataset(root));
-    expect([found.images, found.captions]).toEqual([1, 2]);
-    expect(found.problems[0].what).toContain('no image bytes');
-    expect((await failure(openDataset(root, { strict: true }))).message).toContain('x.parquet/1: no image bytes');
-  });
-
-  test('reads two row groups at a time and each once, also where one cannot be read', async () => {
-    const groups = new RowGroups();
-    let [reading, most, loads] = [0, 0, 0];
-    const get = (group: number): Promise<number> =>
-      groups
-        .get(`g${group}`, async () => {
-          loads++;
-          most = Math.max(most, ++reading);
-          await new Promise(resolve => setTimeout(resolve, 1));
-          reading--;
-          if (group === 3) throw new Error('broken');
-          return [new Uint8Array([group])];
-        })
-        .then(
-          rows => rows[0]?.[0] ?? -1,
-          () => -2,
-        );
-    const found = await Promise.all(Array.from({ length: 40 }, (_, i) => get(i % 10)));
-    expect(found).toEqual(Array.from({ length: 40 }, (_, i) => (i % 10 === 3 ? -2 : i % 10)));
-    expect([most, loads]).toEqual([2, 10]);
-    expect([await get(7), await get(3), loads]).toEqual([7, -2, 11]); // what failed is tried again
-  });
-
-  test('names the columns it found when none fits, and survives a cut file', async () => {
-    const buffer = parquetWriteBuffer({ columnData: [{ name: 'id', data: [1, 2], type: 'INT32' }] });
-    const root = await folder({ 'x.parquet': new Uint8Array(buffer) });
-    expect((await failure(openDataset(root))).message).toContain(
-      'expected a column with the image (image, img, images, picture), got id',
-    );
-    await writeFile(join(root, 'x.parquet'), (await readFile(join(root, 'x.parquet'))).subarray(0, 40));
-    expect((await failure(openDataset(root))).message).toContain('not readable as Parquet');
-  });
 });
 
 describe('the split', () => {
@@ -397,7 +180,7 @@ test('inspection finds images whose header is whole and whose body is cut', asyn
     for (const width of [60, 1300]) {
       const bytes = await noisy(format, width);
       const name = `${width}.${format}`;
-      Object.assign(files, { [name]: bytes, [`${width}.txt`]: 'whole', [`cut/${width}.txt`]: 'cut' });
+      Object.assign(files, { [name]: bytes, [`${name}.txt`]: 'whole', [`cut/${name}.txt`]: 'cut' });
       files[`cut/${name}`] = bytes.subarray(0, Math.floor(0.9 * bytes.length));
       cut.push(`cut/${name}`);
     }
@@ -409,7 +192,7 @@ test('inspection finds images whose header is whole and whose body is cut', asyn
   expect(found.problems.map(({ id }) => id)).toEqual(cut.toSorted());
   // Each with its own reason, although they are decoded at the same time.
   for (const { id, what } of found.problems)
-    expect(what).toBe(`corrupt image (a ${id.endsWith('png') ? 'PNG' : 'JPEG'} that breaks off)`);
+    expect(what).toBe(`corrupt image (its ${id.endsWith('png') ? 'PNG' : 'JPEG'} data breaks off)`);
   expect(found).toMatchObject({ images: 4, captions: 4, encodings: { png: 2, jpeg: 2 } });
   expect(progress).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
 });

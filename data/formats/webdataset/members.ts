@@ -1,30 +1,15 @@
 /**
- * @file The members of a shard: what their names say, and what a member with captions says. WebDataset's rule for names: the
- * key of a sample ends at the first dot of the file's name, folders belong to it; the field is all that follows.
+ * @file The members of a shard: what their names say. WebDataset's rule: the key of a sample ends at the first dot of the
+ * file's name, folders belong to it; the field is all that follows.
  */
 
 import { posix } from 'node:path';
-import { firstLine } from '../../../src/core/errors.ts';
-import { captionsOf, type Row, rowOf } from '../../fields.ts';
-import { captionLines, captionsFrom, decodeText } from '../../text.ts';
-import { type Candidate, splitField } from '../format.ts';
-
-/** Endings of members with a caption, in the order in which they count. */
-export const textEndings = ['txt', 'text', 'caption', 'captions', 'json'] as const;
+import { textEndings } from '../side-text.ts';
 
 /** Where the bytes of a picture lie. */
 export interface Picture {
   readonly offset: number;
   readonly length: number;
-}
-
-/** What a member with captions says. */
-export interface Text extends Pick<Candidate, 'split'> {
-  readonly captions: readonly string[];
-  /** Why there are none, in words that follow the member's name. */
-  readonly why?: string;
-  /** The row that they stand in, where they stand in a field that might hold an instruction. */
-  readonly prompt?: Row;
 }
 
 /** A member's name in its parts. */
@@ -70,32 +55,4 @@ export function isHidden(path: string): boolean {
 /** Whether a name is that of a member with captions. */
 export function isText(ending: string): boolean {
   return textEndings.some(known => known === ending);
-}
-
-/** Reads a member with captions: one a line, or JSON that is a caption, a list of them, or an object with a field for them. */
-export function readText(ending: string, bytes: Uint8Array): Text {
-  const { text, why } = decodeText(bytes);
-  if (text === undefined) return { captions: [], why };
-  if (ending === 'json') return readJson(text);
-  const captions = captionLines(text);
-  return captions.length > 0 ? { captions } : { captions, why: 'is an empty caption' };
-}
-
-function readJson(text: string): Text {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    return { captions: [], why: `is not readable as JSON (${firstLine(error)})` };
-  }
-  if (typeof value === 'string' || Array.isArray(value)) {
-    const captions = captionsFrom(value);
-    return captions.length > 0 ? { captions } : { captions, why: 'has no caption: JSON without text' };
-  }
-  if (typeof value !== 'object' || value === null) return { captions: [], why: 'has no caption: JSON without text' };
-  const row = rowOf(value as Readonly<Record<string, unknown>>); // an object, and each value is checked
-  const said = captionsOf(row);
-  if (said.captions === undefined) return { captions: [], why: `has no caption: ${said.why}` };
-  const { captions, field } = said;
-  return { captions, ...splitField(row.get('split')), ...(field === 'prompt' ? { prompt: row } : {}) };
 }

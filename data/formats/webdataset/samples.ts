@@ -6,12 +6,13 @@
 
 import type { Problem } from '../../dataset.ts';
 import { fold } from '../../paths.ts';
-import { type Name, nameOf, type Picture, type Text, textEndings } from './members.ts';
+import { type SideText, textEndings } from '../side-text.ts';
+import { type Name, nameOf, type Picture } from './members.ts';
 
 /** A member that may be part of a sample. */
 export type Member =
   | { readonly picture: Picture; readonly text?: undefined; readonly unread?: undefined }
-  | { readonly text: Text; readonly picture?: undefined; readonly unread?: undefined }
+  | { readonly text: SideText; readonly picture?: undefined; readonly unread?: undefined }
   /** A picture that cannot be read, and why. */
   | { readonly unread: string; readonly picture?: undefined; readonly text?: undefined };
 
@@ -20,7 +21,7 @@ export interface Sample {
   /** Path of the picture in the shard. */
   readonly path: string;
   readonly picture: Picture;
-  readonly text: Text;
+  readonly text: SideText;
 }
 
 /** What the members of a shard make. Paths are those in the shard. */
@@ -49,7 +50,7 @@ interface Part<T> extends Name {
 /** The parts of one key. */
 interface Group {
   readonly pictures: Part<Picture>[];
-  readonly texts: Part<Text>[];
+  readonly texts: Part<SideText>[];
   readonly unread: Part<string>[];
 }
 
@@ -97,7 +98,7 @@ class Assembly implements Samples {
 
   add({ pictures, texts, unread }: Group): void {
     const left = new Set(texts);
-    const take = (chosen: readonly Part<Text>[]) => {
+    const take = (chosen: readonly Part<SideText>[]) => {
       for (const text of chosen) left.delete(text);
       return chosen;
     };
@@ -118,7 +119,10 @@ class Assembly implements Samples {
   }
 
   /** Of pictures with one name but for their endings the first. */
-  private choose(pictures: readonly Part<Picture>[], textsOf: (picture: Part<Picture>) => readonly Part<Text>[]): void {
+  private choose(
+    pictures: readonly Part<Picture>[],
+    textsOf: (picture: Part<Picture>) => readonly Part<SideText>[],
+  ): void {
     const [first, ...others] = pictures.toSorted((a, b) => place(a, pictureEndings) - place(b, pictureEndings));
     this.finish(first, textsOf(first));
     for (const picture of others) {
@@ -130,7 +134,7 @@ class Assembly implements Samples {
   }
 
   /** A picture with the first of its texts that is not empty. */
-  private finish(picture: Part<Picture>, texts: readonly Part<Text>[]): void {
+  private finish(picture: Part<Picture>, texts: readonly Part<SideText>[]): void {
     const { path, key, stem } = picture;
     const ordered = texts.toSorted((a, b) => place(a, textEndings) - place(b, textEndings));
     const said = ordered.find(({ value }) => value.captions.length > 0);
@@ -143,7 +147,7 @@ class Assembly implements Samples {
   }
 
   /** Texts of a sample that has pictures, but none that is surely its own. */
-  private withoutPicture(pictures: readonly Part<Picture>[], texts: readonly Part<Text>[]): void {
+  private withoutPicture(pictures: readonly Part<Picture>[], texts: readonly Part<SideText>[]): void {
     if (texts.every(({ value }) => value.captions.length === 0)) {
       for (const picture of pictures) this.finish(picture, []);
       return;
@@ -155,7 +159,7 @@ class Assembly implements Samples {
     this.problems.push({ id: texts[0].path, what });
   }
 
-  private leave(text: Part<Text>, hasPictures: boolean): void {
+  private leave(text: Part<SideText>, hasPictures: boolean): void {
     if (hasPictures) this.count(text);
     else if (text.value.captions.length > 0 || text.ending !== 'json') {
       this.lonely.push({ path: text.path, key: text.key, what: 'a caption without its image' });
@@ -169,7 +173,7 @@ class Assembly implements Samples {
 }
 
 /** Texts with the full name of a picture: `a.1.txt` or `a.1.png.txt` of `a.1.png`. JSON has to have a caption. */
-function ownTexts(picture: Name, texts: readonly Part<Text>[]): readonly Part<Text>[] {
+function ownTexts(picture: Name, texts: readonly Part<SideText>[]): readonly Part<SideText>[] {
   return texts.filter(
     ({ stem, ending, value }) =>
       (stem === picture.stem || stem === picture.field) && (ending !== 'json' || value.captions.length > 0),

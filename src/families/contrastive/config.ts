@@ -67,3 +67,13 @@ export function checkText({ text }: Pick<RunConfig, 'text'>): void {
     );
   }
 }
+
+/** @throws UserError naming the field with which nothing would be learnt */
+export function checkTextTraining({ textTrain }: Pick<RunConfig, 'textTrain'>): void {
+  if (textTrain.batchSize === 1) {
+    rejectConfig(
+      'textTrain.batchSize 1: a pair learns from the others of its batch, so that nothing would be learnt; expected at least 2',
+      'e.g. --text-train.batch-size 64',
+    );
+  }
+}

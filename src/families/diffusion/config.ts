@@ -1,8 +1,8 @@
 /** @file Settings of the diffusion model, and what of them must fit together. */
 import { z } from 'zod';
 import { belowOne, channels, count, depth, fraction, positive } from '../../config/fields.ts';
-import { type RunConfig, rejectConfig } from '../../config/run.ts';
-import { checkText, leastOfText, textSections } from '../contrastive/config.ts';
+import { checkCaptionDrop, type RunConfig, rejectConfig } from '../../config/run.ts';
+import { checkText, checkTextTraining, leastOfText, textSections } from '../contrastive/config.ts';
 
 const preconditionings = ['edm', 'flow'] as const;
 
@@ -81,4 +81,10 @@ export function checkDiffusion(config: RunConfig): void {
       'e.g. --diffusion.width 64',
     );
   }
+}
+
+/** @throws UserError naming the field with which nothing would be learnt */
+export function checkNewDiffusion(config: RunConfig): void {
+  checkTextTraining(config);
+  checkCaptionDrop('diffusion.captionDrop', config.diffusion.captionDrop);
 }

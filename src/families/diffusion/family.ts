@@ -2,7 +2,7 @@
 import type { RunConfig } from '../../config/run.ts';
 import { defineBuiltInFamily } from '../registry.ts';
 import { describeChecks } from '../words.ts';
-import { checkDiffusion, diffusionSections, leastOfDiffusion } from './config.ts';
+import { checkDiffusion, checkNewDiffusion, diffusionSections, leastOfDiffusion } from './config.ts';
 
 defineBuiltInFamily({
   name: 'diffusion',
@@ -25,6 +25,7 @@ defineBuiltInFamily({
   },
   check: checkDiffusion,
   leastParameters: leastOfDiffusion,
+  checkNew: checkNewDiffusion,
   stages: ['captions', 'text'],
   sampling: ({ sampling, diffusion: { sampleSteps } }) => ({ cfgScale: sampling.cfgScale, steps: sampleSteps }),
   validation: {

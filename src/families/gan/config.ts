@@ -1,8 +1,8 @@
 /** @file Settings of the GANs, and what of them must fit together. */
 import { z } from 'zod';
 import { amount, channels, count, depth, fraction, positive } from '../../config/fields.ts';
-import { type RunConfig, rejectConfig } from '../../config/run.ts';
-import { checkText, leastOfText, textSections } from '../contrastive/config.ts';
+import { checkCaptionDrop, type RunConfig, rejectConfig } from '../../config/run.ts';
+import { checkText, checkTextTraining, leastOfText, textSections } from '../contrastive/config.ts';
 
 export const ganLosses = ['minimax', 'nonsaturating', 'hinge', 'relativistic'] as const;
 const predictions = ['none', 'G', 'both'] as const;
@@ -59,5 +59,18 @@ export function checkGan(config: RunConfig): void {
   } = config;
   if (imageSize < 8 || !Number.isInteger(Math.log2(imageSize))) {
     rejectConfig(`imageSize ${imageSize}, expected a power of two from 8 on for ${family}`, 'e.g. --image-size 64');
+  }
+}
+
+/** @throws UserError naming the field with which nothing would be learnt */
+export function checkNewGan(config: RunConfig): void {
+  checkTextTraining(config);
+  const { gan, train } = config;
+  checkCaptionDrop('gan.captionDrop', gan.captionDrop);
+  if (gan.mismatch > 0 && train.batchSize === train.accumulate) {
+    rejectConfig(
+      `gan.mismatch ${gan.mismatch}: another's caption needs two images that are computed together, got parts of one (train.batchSize ${train.batchSize}, accumulate ${train.accumulate})`,
+      'e.g. --mismatch 0, or --batch-size 16 --accumulate 1',
+    );
   }
 }

@@ -5,13 +5,14 @@
 import type { RunConfig } from '../../config/run.ts';
 import { defineBuiltInFamily } from '../registry.ts';
 import { describeChecks } from '../words.ts';
-import { checkGan, ganSections, leastOfGan } from './config.ts';
+import { checkGan, checkNewGan, ganSections, leastOfGan } from './config.ts';
 
 /** What the two have in common. */
 const shared = {
   sections: ganSections,
   check: checkGan,
   leastParameters: leastOfGan,
+  checkNew: checkNewGan,
   stages: ['captions', 'text'],
   sampling: () => ({}),
   game: true,

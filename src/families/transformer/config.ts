@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { amount, belowOne, channels, count, depth, fraction } from '../../config/fields.ts';
 import { openChoice } from '../../config/names.ts';
 import { codebookSizeOf, patchSchema, patchSizeOf, patchTrainSchema } from '../../config/patch.ts';
-import { type RunConfig, rejectConfig } from '../../config/run.ts';
+import { checkCaptionDrop, type RunConfig, rejectConfig } from '../../config/run.ts';
 import { maskPatterns } from '../../nn/masks.ts';
 
 /** The transformer. */
@@ -93,5 +93,29 @@ function checkModel({ model }: RunConfig): void {
   }
   if (model.convKernel % 2 === 0) {
     rejectConfig(`convKernel ${model.convKernel}, expected an odd number`, 'e.g. --conv-kernel 11');
+  }
+}
+
+/** @throws UserError naming the field with which nothing would be learnt */
+export function checkNewTransformer({ model, patch, patchTrain }: RunConfig): void {
+  checkCaptionDrop('model.captionDrop', model.captionDrop);
+  if (model.captionWeight === 1) {
+    rejectConfig(
+      'model.captionWeight 1: the image loss would have no weight, and no image be learnt; expected less than 1',
+      'e.g. --caption-weight 0.125',
+    );
+  }
+  const { l1, l2, edges, decay, finalLr, warmup } = patchTrain;
+  if (patch.quantizer !== 'dvae' && l1 + l2 + edges === 0) {
+    rejectConfig(
+      'patchTrain.l1, l2 and edges are all 0: no error would have a weight, and nothing be learnt',
+      'e.g. --l2 5',
+    );
+  }
+  if (finalLr === 0 && decay <= warmup) {
+    rejectConfig(
+      `patchTrain.decay ${decay}: with finalLr 0 the learning rate would be 0 from the end of the warm-up (${warmup}) on`,
+      'e.g. --patch-train.decay 1',
+    );
   }
 }

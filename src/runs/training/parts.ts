@@ -3,8 +3,6 @@
  * next start knows that it is done.
  */
 
-import { mkdir } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import type { Item } from '../../../data/dataset.ts';
 import type { BpeTokenizer } from '../../../tokenizer/bpe.ts';
 import { reconstructPictures } from '../../../tokenizer/codec.ts';
@@ -101,6 +99,11 @@ export async function textStage(
   }
   const result = await runStage(job, stage, async () => {
     const { images, items } = (await job.images()).heldOut;
+    if (new Set((await job.items()).training.flatMap(item => item.captions)).size === 1) {
+      job.session.reporter.message(
+        'all captions are the same: there is nothing that a text encoder could learn from them',
+      );
+    }
     const sizes = { vocabulary: captions.vocabSize, imageSize: config.images.imageSize };
     const stream = await job.stream({ batchSize: config.textTrain.batchSize });
     const model = new Contrastive(
@@ -204,7 +207,6 @@ async function codeStage(job: Job, patch: PatchTokenizer): Promise<Codes> {
   }
   job.begin(title, { unit: 'images' });
   const sides = items ?? (await job.items());
-  await mkdir(dirname(paths.trainingCodes), { recursive: true });
   const held = await heldOut.make(patch, sides.heldOut, async () =>
     sides.heldOut.length <= job.measuredAtMost ? (await job.images()).heldOut : undefined,
   );
