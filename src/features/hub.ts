@@ -4,11 +4,12 @@
  * line. Also pictures as such networks want them.
  */
 
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { isAbsolute, join, resolve } from 'node:path';
 import sharp from 'sharp';
 import { UserError } from '../core/errors.ts';
 import type { Picture } from '../image/images.ts';
+import { readBytesSync } from '../io/bytes.ts';
 import type { HubOptions, HubPrecision } from './hub-options.ts';
 
 export type Transformers = typeof import('@huggingface/transformers');
@@ -84,7 +85,7 @@ function readFolder({ where, what, example, files, models }: Wanted, dir: string
       throw new UserError(where, `no ${file} in ${dir}`, `${what}'s folder has the files of ${example} on the hub`);
     }
     try {
-      JSON.parse(readFileSync(join(dir, file), 'utf8'));
+      JSON.parse(new TextDecoder().decode(readBytesSync(join(dir, file))));
     } catch (error) {
       throw new UserError(where, `${join(dir, file)}: expected JSON (${reason(error)})`);
     }

@@ -3,8 +3,6 @@
  * next start knows that it is done.
  */
 
-import { mkdir } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import type { Item } from '../../../data/dataset.ts';
 import type { BpeTokenizer } from '../../../tokenizer/bpe.ts';
 import { reconstructPictures } from '../../../tokenizer/codec.ts';
@@ -201,7 +199,6 @@ async function codeStage(job: Job, patch: PatchTokenizer): Promise<Codes> {
   }
   job.begin(title, { unit: 'images' });
   const sides = items ?? (await job.items());
-  await mkdir(dirname(paths.trainingCodes), { recursive: true });
   const held = await heldOut.make(patch, sides.heldOut, async () =>
     sides.heldOut.length <= job.measuredAtMost ? (await job.images()).heldOut : undefined,
   );
