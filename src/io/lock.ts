@@ -3,11 +3,14 @@
  * lock whose holder was killed is recognised and taken over, also where another process has the number by now. Of
  * processes that start at the same instant exactly one gets it.
  */
-import { link, open, readFile, rename, rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { link, open, rename, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { setTimeout } from 'node:timers/promises';
 import { UserError } from '../core/errors.ts';
+import { codeOf } from './at-path.ts';
 import { removeAbandoned, temporaryName, writeSynced } from './atomic.ts';
+import { readBytes } from './bytes.ts';
 import { isRunning, processSpace, startOfProcess } from './processes.ts';
 
 /** Who holds a lock. */
@@ -140,9 +143,9 @@ async function createUnlinked(path: string, own: Holder): Promise<boolean> {
 async function readHolder(path: string): Promise<Holder | 'free' | 'unknown'> {
   let text: string;
   try {
-    text = await readFile(path, 'utf8');
+    text = new TextDecoder().decode(await readBytes(path));
   } catch (error) {
-    if (codeOf(error) === 'ENOENT') return 'free';
+    if (!existsSync(path)) return 'free';
     throw error;
   }
   return parseHolder(text) ?? 'unknown';
@@ -171,8 +174,4 @@ function parseHolder(text: string): Holder | undefined {
 
 function isTextOrNull(value: unknown): value is string | null {
   return typeof value === 'string' || value === null;
-}
-
-function codeOf(error: unknown): unknown {
-  return error instanceof Error && 'code' in error ? error.code : undefined;
 }

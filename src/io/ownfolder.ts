@@ -4,10 +4,11 @@
  * knows what is not the user's. Anything else is refused before something is written.
  */
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, rm, rmdir, stat } from 'node:fs/promises';
+import { readdir, readFile, rm, rmdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { UserError } from '../core/errors.ts';
 import { writeJson } from './files.ts';
+import { makeFolder } from './make-folder.ts';
 
 /** In a folder that files are being written into, or were when the program was stopped: what they are called. */
 export const UNFINISHED = 'unfinished.json';
@@ -129,7 +130,7 @@ export async function beginWriting(
   for (const place of new Set([...own].map(file => dirname(file)))) {
     if (place !== '.' && !places.has(place)) await rmdir(join(folder, place)).catch(() => {}); // holds what is not ours
   }
-  for (const place of places) await mkdir(join(folder, place), { recursive: true });
+  for (const place of places) await makeFolder(join(folder, place));
 }
 
 /** Takes the mark away, when all is written. */

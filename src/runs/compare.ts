@@ -91,7 +91,7 @@ export async function compareRuns(session: Session, request: CompareRequest): Pr
   const { painted, grid } = painting
     ? await paintRuns(session, request, { runs, captions, data: opened })
     : { painted: new Map<string, PaintedRun>(), grid: null };
-  const reports = await reportRuns(runs, painted);
+  const reports = await reportRuns(session, runs, painted);
   const report: Report = {
     format: 'tessera-comparison-1',
     made: request.made.toISOString(),
@@ -234,13 +234,15 @@ function stepOf(stages: readonly Stage[], { family }: ComparedRun['config']): nu
 }
 
 async function reportRuns(
+  session: Session,
   runs: readonly ComparedRun[],
   painted: ReadonlyMap<string, PaintedRun>,
 ): Promise<RunReport[]> {
   const groups = groupNames(runs.map(({ config }) => config));
   return Promise.all(
     runs.map(async ({ folder, name, config, weights }, i) => {
-      const history = readHistory(readJsonLines(runPaths(folder).metrics), config, weights);
+      const log = readJsonLines(runPaths(folder).metrics, what => session.reporter.message(what));
+      const history = readHistory(log, config, weights);
       const { stages, checks } = history;
       const own = painted.get(name);
       const all = await parametersOf(folder);

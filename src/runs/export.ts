@@ -5,7 +5,7 @@
  */
 
 import { existsSync } from 'node:fs';
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { basename, join, relative, resolve } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { UserError } from '../core/errors.ts';
@@ -14,6 +14,7 @@ import { readRun } from '../families/config.ts';
 import { familyOf } from '../families/families.ts';
 import { partsAmong } from '../families/parts.ts';
 import { writeAtomic } from '../io/atomic.ts';
+import { readBytes } from '../io/bytes.ts';
 import { readSafetensors, writeSafetensors } from '../io/files.ts';
 import { readJsonLines } from '../io/jsonlines.ts';
 import { beginWriting, endWriting, expectFree, unfinishedFiles } from '../io/ownfolder.ts';
@@ -78,14 +79,14 @@ export async function exportRun(request: ExportRequest): Promise<Exported> {
   await beginWriting(out, { by: EXPORT, what: 'one with an export that was not finished', files });
   // The tokenizers keep their bytes, by which the weights know them.
   for (const part of parts) {
-    await writeAtomic(to[part], await readFile(from[part]));
+    await writeAtomic(to[part], await readBytes(from[part]));
   }
   const source = basename(resolve(run));
   await writeSafetensors(to.weights[weights], written, { ...metadata, dtype, weights, source });
   if (existsSync(from.metrics)) await writeAtomic(to.metrics, logOf(from.metrics, source));
   if (credits !== undefined) await writeAtomic(join(out, ATTRIBUTION), credits);
   // Last, so that a folder with a config is complete.
-  await writeAtomic(to.config, await readFile(from.config));
+  await writeAtomic(to.config, await readBytes(from.config));
   await endWriting(out);
   return { weights, step, bytes: (await stat(to.weights[weights])).size };
 }
@@ -105,10 +106,9 @@ async function expectNoRun(out: string): Promise<void> {
 
 async function readAttribution(path: string): Promise<Uint8Array> {
   try {
-    return await readFile(path);
+    return await readBytes(path);
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException; // readFile throws nothing else
-    throw new UserError('export: --attribution', `cannot read ${path} (${code})`, 'name a file');
+    throw error instanceof UserError ? new UserError('export: --attribution', error.message, 'name a file') : error;
   }
 }
 

@@ -1,6 +1,6 @@
 /** @file Making a run's folder and going on with it: its config, its lock; and the run that comes with the package. */
 import { existsSync, readdirSync } from 'node:fs';
-import { mkdir, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { isChangeable, type RunConfig } from '../config/run.ts';
 import { flattenConfig, mergeConfig, parseConfig, unflattenConfig } from '../config/schema.ts';
@@ -10,6 +10,7 @@ import { checkConfig, readRun, runSchema, storedConfig } from '../families/confi
 import { askedValues, type RunSettings, resolveConfig } from '../families/resolve.ts';
 import { writeJson } from '../io/files.ts';
 import { isInSight, takeLock } from '../io/lock.ts';
+import { makeFolder } from '../io/make-folder.ts';
 import { endWriting, expectFree, namesIn, readMark, UNFINISHED, unfinishedFiles } from '../io/ownfolder.ts';
 import { runPaths, weightKinds } from '../io/runfolder.ts';
 
@@ -210,7 +211,7 @@ function lockOf(folder: string): string {
  */
 export async function lockRun(folder: string, command = 'train'): Promise<() => Promise<void>> {
   const path = lockOf(folder);
-  await mkdir(dirname(path), { recursive: true });
+  await makeFolder(dirname(path));
   const { release, holder } = await takeLock(path);
   if (release !== undefined) return release;
   const { pid, host } = holder;

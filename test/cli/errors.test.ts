@@ -273,7 +273,7 @@ const mistakes: readonly Mistake[] = [
   {
     name: 'nothing but corrupt images',
     argv: trainOn('corrupt'),
-    says: /corrupt: no captioned image \(2 skipped, the first: a\.png: not a picture \(bytes of no known kind\)\)$/,
+    says: /corrupt: no captioned image \(2 skipped, the first: a\.png: not a picture \(text\)\)$/,
   },
   {
     name: 'images that all end in the middle',
@@ -301,7 +301,7 @@ const mistakes: readonly Mistake[] = [
   {
     name: 'an image to complete that is not there',
     argv: sample('--image', at('none.png'), '--keep-rows', '2'),
-    says: `sample: no such file: ${at('none.png')}`,
+    says: `sample: --image: ${at('none.png')}: expected a file, got none`,
   },
   {
     name: 'an image to complete that is none',
@@ -311,7 +311,7 @@ const mistakes: readonly Mistake[] = [
   {
     name: 'a folder as an image',
     argv: sample('--image', data, '--keep-rows', '2'),
-    says: `sample: cannot read ${data} (EISDIR)`,
+    says: `sample: --image: ${data}: expected a file, got a folder`,
   },
   {
     name: 'nothing to reconstruct',
