@@ -10,7 +10,7 @@ import { stageTitles } from '../families/family.ts';
 import { runPaths } from '../io/runfolder.ts';
 import { featuresConfig } from './features-config.ts';
 import { planRun, withRun } from './run.ts';
-import { splitDataset } from './run-images.ts';
+import { divideData } from './run-images.ts';
 import type { Session } from './session.ts';
 import { Job } from './training/job.ts';
 import { textStage } from './training/parts.ts';
@@ -35,7 +35,7 @@ export async function trainFeatures(session: Session, request: FeaturesRequest):
   const config = await planFeatures(out, fields);
   // As for a run: where the data cannot be used, nothing is written.
   const dataset = existsSync(runPaths(out).config) ? undefined : await openDataset(data, { format, strict });
-  if (dataset !== undefined) splitDataset(dataset, config.images);
+  if (dataset !== undefined) divideData(dataset, config.images);
   return withRun(out, config, async ({ resumed }) => {
     if (resumed) session.reporter.message(`${out}: going on with the features that are there`);
     const job = new Job(

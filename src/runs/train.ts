@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs';
 import { openDataset } from '../../data/open.ts';
 import { runPaths } from '../io/runfolder.ts';
 import { withRun } from './run.ts';
-import { splitDataset } from './run-images.ts';
+import { divideData } from './run-images.ts';
 import type { Session } from './session.ts';
 import { Job, type TrainRequest } from './training/job.ts';
 import { stagesOf, trainStages } from './training/model.ts';
@@ -23,7 +23,7 @@ export async function trainRun(session: Session, request: TrainRequest): Promise
   const stages = stagesOf(config.family, until);
   // A new run begins with its data: where that cannot be used, nothing is written.
   const dataset = existsSync(runPaths(out).config) ? undefined : await openDataset(data, { format, strict });
-  if (dataset !== undefined) splitDataset(dataset, config.images);
+  if (dataset !== undefined) divideData(dataset, config.images);
   return withRun(out, config, async ({ resumed }) => {
     if (resumed) session.reporter.message(`${out}: going on with the run that is there`);
     const job = new Job(session, request, { stages, dataset });

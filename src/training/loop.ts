@@ -57,9 +57,9 @@ export interface Task {
   afterStep?(step: number, random: Random): Promise<void>;
   /**
    * Measures on held-out data with the weights as they are; the lowest `loss` is the best. In the log names get `val_`
-   * before them, unless they begin with `check_` (metrics/collapse.ts).
+   * before them, unless they begin with `check_` (metrics/collapse.ts). Undefined: it has nothing to measure by.
    */
-  evaluate(): Promise<Metrics & { readonly loss: number }>;
+  evaluate(): Promise<(Metrics & { readonly loss: number }) | undefined>;
   /** State beyond parameters and optimizer: arrays, and small values that fit JSON. */
   save?(): TaskState | Promise<TaskState>;
   restore?(arrays: ReadonlyMap<string, TensorData>, values: unknown): void;
@@ -153,9 +153,11 @@ export async function train(
     readonly watcher?: Watcher;
     readonly signal?: AbortSignal;
     readonly now: () => number;
+    /** Whether there is held-out data to measure on; default true. Without, the task's `evaluate` is never called. */
+    readonly validates?: boolean;
   },
 ): Promise<TrainResult> {
-  const { folder, watcher = {}, signal, now } = options;
+  const { folder, watcher = {}, signal, now, validates = true } = options;
   const random = new Random(config.seed);
   const state: LoopState = { step: 0, best: Number.POSITIVE_INFINITY, skipped: 0, halvings: 0, stale: 0, seconds: 0 };
   const saved = await loadState(folder);
@@ -212,7 +214,7 @@ export async function train(
         watcher.onLog?.({ step, ...meanOf(window), lr, [`${task.unit}PerSecond`]: rate, ...spent(task, state) });
         window = emptyWindow(now());
       }
-      if (step % config.evalEvery === 0 || last) await evaluate(task, sides, { config, state, watcher });
+      if (validates && (step % config.evalEvery === 0 || last)) await evaluate(task, sides, { config, state, watcher });
       if (step % config.sampleEvery === 0 || last) await withAverages(sides, async () => watcher.onSample?.(step));
       if (step % config.saveEvery === 0 || last) {
         await save(folder, task, sides, state, watcher);
@@ -289,6 +291,7 @@ async function evaluate(
   { config, state, watcher }: { readonly config: LoopConfig; readonly state: LoopState; readonly watcher: Watcher },
 ): Promise<void> {
   const measured = await withAverages(sides, () => task.evaluate());
+  if (measured === undefined) return;
   const prefixed = Object.fromEntries(
     Object.entries(measured).map(([name, value]) => [name.startsWith('check_') ? name : `val_${name}`, value]),
   );

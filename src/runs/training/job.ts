@@ -6,6 +6,7 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import type { Dataset, Item, Problem } from '../../../data/dataset.ts';
 import { type Decoded, decodeAll } from '../../../data/decoded.ts';
+import { type Division, describeDivision } from '../../../data/division.ts';
 import { openDataset } from '../../../data/open.ts';
 import { fromDisk, fromMemory, ImageBatches } from '../../../data/stream.ts';
 import { BpeTokenizer } from '../../../tokenizer/bpe.ts';
@@ -21,7 +22,7 @@ import { JsonLines, truncateAfter } from '../../io/jsonlines.ts';
 import { type RunPaths, runPaths } from '../../io/runfolder.ts';
 import type { ImageStream } from '../../training/captioned.ts';
 import { type LoopConfig, savedStep, type Watcher } from '../../training/loop.ts';
-import { cropsOf, fitsMemory, type SplitItems, splitDataset } from '../run-images.ts';
+import { cropsOf, divideData, fitsMemory, whyNothingHeldOut } from '../run-images.ts';
 import type { SampleCaptions } from '../sample-sheet.ts';
 import type { Session } from '../session.ts';
 
@@ -50,7 +51,7 @@ export const MEASURED = 1024;
 interface DecodedImages {
   /** All crops of the training images; undefined where they do not fit the memory. */
   readonly training: Decoded | undefined;
-  /** The middle crops of held-out images. */
+  /** The middle crops of held-out images; there may be none. */
   readonly heldOut: Decoded;
 }
 
@@ -61,7 +62,7 @@ export class Job {
   readonly paths: RunPaths;
   private readonly stages: readonly string[];
   private dataset: Dataset | undefined;
-  private split: SplitItems | undefined;
+  private division: Division | undefined;
   private records: JsonLines | undefined;
   private decoded: DecodedImages | undefined;
 
@@ -102,14 +103,17 @@ export class Job {
     return { index: before + this.stages.indexOf(stage) + 1, of };
   }
 
-  /** The items on both sides of the split; what could not be used is named at the first call. */
-  async items(): Promise<SplitItems> {
-    if (this.split !== undefined) return this.split;
+  /** The items on all sides; what could not be used, and how they were divided, is said at the first call. */
+  async items(): Promise<Division> {
+    if (this.division !== undefined) return this.division;
     const dataset = await this.open();
     this.reportProblems(dataset.problems, dataset.items.length);
     this.reportUnused(dataset.unused);
-    this.split = splitDataset(dataset, this.config.images);
-    return this.split;
+    const { images } = this.config;
+    this.division = divideData(dataset, images);
+    const lines = [...dataset.notices, describeDivision(this.division), whyNothingHeldOut(this.division, images)];
+    for (const line of lines) if (line !== undefined) this.session.reporter.message(line);
+    return this.division;
   }
 
   async open(): Promise<Dataset> {
@@ -154,13 +158,12 @@ export class Job {
       decodeAll(items.slice(0, MEASURED), { ...crops, crops: 1, onProgress });
     const held = await decodeFew(heldOut);
     const all = fitsMemory(training.length, images) ? await decodeAll(training, { ...crops, onProgress }) : undefined;
-    // With nothing held out both sides are the same items.
-    const unique = (items: readonly { readonly id: string }[]) => new Set(items.map(({ id }) => id)).size;
-    const problems = new Map([...held.problems, ...(all?.problems ?? [])].map(problem => [problem.id, problem]));
-    this.reportProblems([...problems.values()], unique([...held.items, ...(all?.items ?? [])]));
+    this.reportProblems([...held.problems, ...(all?.problems ?? [])], held.items.length + (all?.items.length ?? 0));
     if (all?.items.length === 0) throw new UserError('data', `none of ${training.length} images can be decoded`);
-    // Where nothing held out is sound, it is measured on what is trained on, as where nothing is held out.
-    this.decoded = { training: all, heldOut: held.items.length > 0 ? held : await decodeFew(training) };
+    if (heldOut.length > 0 && held.items.length === 0) {
+      this.session.reporter.message(`nothing is held out (none of ${heldOut.length} such images can be decoded)`);
+    }
+    this.decoded = { training: all, heldOut: held };
     return this.decoded;
   }
 

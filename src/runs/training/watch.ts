@@ -51,14 +51,15 @@ const sayings: Readonly<Record<Collapse, string>> = {
 /** The watch over a training; undefined where the config wants none, or there are too few images. */
 export async function openWatch(job: Job, stage: string, painter: Painter): Promise<SampleWatch | undefined> {
   const { checkSamples: count } = job.config.train;
+  if (count === 0) return undefined;
   const { training, heldOut } = await job.images();
   // Where the images do not fit the memory, there are held-out ones enough for both sides.
   const reference = training ?? heldOut;
-  if (count === 0) return undefined;
+  const trained = training?.items.length ?? (await job.items()).training.length;
   const few = Math.min(heldOut.items.length, reference.items.length);
   if (few < FEWEST_CHECKED) {
     job.session.reporter.message(
-      `samples are not watched for collapse: that needs ${FEWEST_CHECKED} held-out and ${FEWEST_CHECKED} training images, there are ${heldOut.items.length} and ${reference.items.length}`,
+      `samples are not watched for collapse: that needs ${FEWEST_CHECKED} held-out and ${FEWEST_CHECKED} training images, there are ${heldOut.items.length} and ${trained}`,
     );
     return undefined;
   }
@@ -102,7 +103,8 @@ export function withChecks(task: Task, check: () => Promise<Awaited<ReturnType<S
   const evaluate = async () => {
     const measured = await task.evaluate();
     const checked = await check();
-    return { ...measured, ...checked, loss: Number.isFinite(measured.loss) ? measured.loss : checked.check_kid };
+    const loss = measured?.loss ?? Number.NaN;
+    return { ...measured, ...checked, loss: Number.isFinite(loss) ? loss : checked.check_kid };
   };
   // A task may be a class, with private fields too: its methods are called on itself.
   const all: { readonly [Name in keyof Required<Task>]: Task[Name] } = {
