@@ -4,12 +4,12 @@
  */
 
 import { availableParallelism } from 'node:os';
-import { firstLine, UserError } from '../src/core/errors.ts';
+import { UserError } from '../src/core/errors.ts';
 import { Random } from '../src/core/random.ts';
 import { type CropOptions, cropFor, decodeImage } from '../src/image/decode.ts';
 import { Images, type Picture } from '../src/image/images.ts';
 import type { Dataset, Item, Problem } from './dataset.ts';
-import { mapBounded } from './files.ts';
+import { mapBounded, whyFailed } from './files.ts';
 
 /** What is decoded of every item. */
 export interface CropsOptions {
@@ -28,6 +28,8 @@ export interface DecodeAllOptions extends CropsOptions {
   /** Items decoded at once. */
   readonly concurrency?: number;
   readonly onProgress?: (done: number, total: number) => void;
+  /** Stops it before the next item; it rejects with the signal's reason then. */
+  readonly signal?: AbortSignal;
 }
 
 /** Items with their images. */
@@ -63,7 +65,7 @@ export function decodeCrop(id: string, crop: number, bytes: Uint8Array, options:
  */
 export async function decodeAll(dataset: Dataset | readonly Item[], options: DecodeAllOptions): Promise<Decoded> {
   const items = 'items' in dataset ? dataset.items : dataset;
-  const { size, crops = 1, concurrency = 2 * availableParallelism(), onProgress } = options;
+  const { size, crops = 1, concurrency = 2 * availableParallelism(), onProgress, signal } = options;
   const bytes = items.length * crops * size * size * 3;
   if (bytes > LIMIT_BYTES) {
     const gib = (bytes / 2 ** 30).toFixed(1);
@@ -77,6 +79,7 @@ export async function decodeAll(dataset: Dataset | readonly Item[], options: Dec
   const problems: Problem[] = [];
   let done = 0;
   const good = await mapBounded(items, concurrency, async (item, i) => {
+    signal?.throwIfAborted();
     try {
       const encoded = await item.read();
       for (let c = 0; c < crops; c++) {
@@ -84,7 +87,7 @@ export async function decodeAll(dataset: Dataset | readonly Item[], options: Dec
       }
       return true;
     } catch (error) {
-      problems.push({ id: item.id, what: firstLine(error) });
+      problems.push({ id: item.id, what: whyFailed(error) });
       return false;
     } finally {
       onProgress?.(++done, items.length);

@@ -5,14 +5,14 @@
 
 import { createHash } from 'node:crypto';
 import sharp from 'sharp';
-import { firstLine } from '../src/core/errors.ts';
 import { Random } from '../src/core/random.ts';
-import { decodeImage, LIMIT_PIXELS } from '../src/image/decode.ts';
+import { decodeImage, type Header, readHeader, withReason } from '../src/image/decode.ts';
 import { blank, type Rgb } from '../src/image/images.ts';
+import { LIMIT_PIXELS } from '../src/image/kind.ts';
 import { encodePng } from '../src/image/png.ts';
 import { type Cell, drawSheet } from '../src/image/sheet.ts';
 import { type Dataset, type Item, type Problem, splitOf } from './dataset.ts';
-import { mapBounded } from './files.ts';
+import { mapBounded, whyFailed } from './files.ts';
 
 /** Smallest, middle and largest of some numbers, and their mean. */
 export interface Spread {
@@ -57,16 +57,17 @@ export interface Inspection {
  */
 export async function inspectDataset(
   dataset: Dataset,
-  options: { validation?: number; onProgress?: (done: number, total: number) => void } = {},
+  options: { validation?: number; onProgress?: (done: number, total: number) => void; signal?: AbortSignal } = {},
 ): Promise<Inspection> {
-  const { validation = 0.05, onProgress } = options;
+  const { validation = 0.05, onProgress, signal } = options;
   const problems = [...dataset.problems];
   let done = 0;
   const measured = await mapBounded(dataset.items, 8, async item => {
+    signal?.throwIfAborted();
     try {
       return { item, ...(await measure(await item.read())) };
     } catch (error) {
-      problems.push({ id: item.id, what: `corrupt image (${firstLine(error)})` });
+      problems.push({ id: item.id, what: whyFailed(error) });
       return undefined;
     } finally {
       onProgress?.(++done, dataset.items.length);
@@ -106,16 +107,13 @@ export async function inspectDataset(
 const SMALL_PIXELS = 2 ** 20;
 
 /** What there is to know of one encoded image, every pixel of which is decoded. */
-async function measure(
-  encoded: Uint8Array,
-): Promise<{ encoding: string; width: number; height: number; bytes: number; hash: string }> {
-  if (encoded.length === 0) throw new Error('empty file (0 bytes)');
-  const { format, autoOrient } = await sharp(encoded).metadata();
+async function measure(encoded: Uint8Array): Promise<Header & { readonly bytes: number; readonly hash: string }> {
+  const header = await readHeader(encoded);
   const image = sharp(encoded, { limitInputPixels: LIMIT_PIXELS });
-  const small = autoOrient.width * autoOrient.height <= SMALL_PIXELS;
-  await (small ? image : image.resize(8, 8, { fit: 'fill' })).raw().toBuffer();
+  const small = header.width * header.height <= SMALL_PIXELS;
+  await withReason(encoded, () => (small ? image : image.resize(8, 8, { fit: 'fill' })).raw().toBuffer());
   const hash = createHash('sha256').update(encoded).digest('base64');
-  return { encoding: format, ...autoOrient, bytes: encoded.length, hash };
+  return { ...header, bytes: encoded.length, hash };
 }
 
 function spread(values: readonly number[]): Spread {
@@ -143,11 +141,11 @@ function repeated(pairs: readonly (readonly [string, string])[]): [string, strin
 }
 
 /** The inspection as lines of text. */
-export function formatInspection(i: Inspection): string {
+export function formatInspection(i: Inspection): string[] {
   const numbers = ({ min, median, mean, max }: Spread): string =>
     `min ${round(min)}, median ${round(median)}, mean ${round(mean)}, max ${round(max)}`;
   const encodings = Object.entries(i.encodings).map(([name, count]) => `${count} ${name}`);
-  const lines = [
+  return [
     `${i.root} (${i.format})`,
     `images        ${i.images} (${encodings.join(', ')})`,
     `split         ${i.train} train, ${i.validation} validation`,
@@ -163,7 +161,6 @@ export function formatInspection(i: Inspection): string {
     ...first20(i.problems),
     ...(i.unused.length === 0 ? [] : [`not used      ${i.unused.length} other files`, ...first20(i.unused)]),
   ];
-  return lines.join('\n');
 }
 
 function first20(list: readonly Problem[]): string[] {
@@ -191,7 +188,7 @@ export async function contactSheet(
     try {
       return { picture: await decodeImage(await item.read(), { size }), label: item.captions[0] };
     } catch (error) {
-      return { picture: blank(size, size, GREY), label: firstLine(error) };
+      return { picture: blank(size, size, GREY), label: whyFailed(error) };
     }
   });
   return await encodePng(await drawSheet(cells, { columns }));

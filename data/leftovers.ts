@@ -5,6 +5,7 @@
 import type { Problem } from './dataset.ts';
 import { isImageName, withoutExtension } from './files.ts';
 import type { Format, Reading, Source } from './formats/format.ts';
+import { downloadReports } from './formats/img2dataset.ts';
 
 /** Pictures that nothing here can read. */
 const UNREAD_PICTURE =
@@ -43,7 +44,8 @@ export function leftovers(
   format: Format,
   reading: Reading,
 ): { readonly problems: readonly Problem[]; readonly unused: readonly Problem[] } {
-  const known = new Set([...(reading.used ?? []), ...reading.problems.map(({ id }) => id)]);
+  const named = [...reading.problems, ...(reading.unused ?? [])];
+  const known = new Set([...(reading.used ?? []), ...named.map(({ id }) => id)]);
   const own = new Set<string>();
   for (const { path, id } of reading.items) {
     const file = path === undefined ? id : path.slice(root.length + 1).replaceAll('\\', '/');
@@ -52,8 +54,13 @@ export function leftovers(
   }
   const problems: Problem[] = [];
   const unused: Problem[] = [];
+  const reports = new Set(downloadReports(files));
   for (const id of files) {
     if (known.has(id)) continue;
+    if (reports.has(id)) {
+      unused.push({ id, what: 'what img2dataset tells of its download' });
+      continue;
+    }
     const what =
       reading.whyUnused?.(id) ??
       (isUnreadPicture(id) ? whyUnread(id) : `not used: the data are read as ${format.name}`);

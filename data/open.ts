@@ -2,18 +2,24 @@
 
 import { stat } from 'node:fs/promises';
 import { basename, dirname, relative, resolve } from 'node:path';
-import sharp from 'sharp';
-import { booleanCheck, checkOptions, checkValue, pathCheck, textCheck } from '../src/core/checks.ts';
-import { firstLine, UserError } from '../src/core/errors.ts';
+import { booleanCheck, checkOptions, checkValue, pathCheck, signalCheck, textCheck } from '../src/core/checks.ts';
+import { UserError } from '../src/core/errors.ts';
+import { untilAborted } from '../src/core/stopping.ts';
+import { readHeader } from '../src/image/decode.ts';
 import type { Dataset, Item, Problem } from './dataset.ts';
-import { type Listing, listFiles, mapBounded } from './files.ts';
-import type { Candidate, Format, Source } from './formats/format.ts';
+import { type Listing, listFiles, mapBounded, whyFailed } from './files.ts';
+import type { Candidate, Format, Reading, Source } from './formats/format.ts';
 import { allFormats } from './formats/formats.ts';
+import { unreadIndexes } from './indexes/unread.ts';
 import { leftovers } from './leftovers.ts';
 import { type Published, publishedSplits } from './splits.ts';
+import { LIMIT_CAPTION } from './text.ts';
 
 /** Enough of a file for any image header that comes with a sensible amount of metadata. */
 const HEAD = 65536;
+
+/** What is wrong with an index says more than what became of each of its pictures. */
+const INDEX = /\.(csv|tsv|jsonl|ndjson|json|token)\b|(^|\/)captions\.txt\b/i;
 
 export interface OpenOptions {
   /** Stop at the first problem instead of listing it. */
@@ -25,6 +31,8 @@ export interface OpenOptions {
    * in Parquet files, where one image of each file is read now, and all of them only with `strict`.
    */
   readonly check?: boolean;
+  /** Stops it: it rejects with the signal's reason then. */
+  readonly signal?: AbortSignal;
 }
 
 /**
@@ -34,18 +42,24 @@ export interface OpenOptions {
  */
 export async function openDataset(path: string, options: OpenOptions = {}): Promise<Dataset> {
   checkValue('openDataset: path', path, pathCheck);
-  checkOptions('openDataset', options, { strict: booleanCheck, format: textCheck, check: booleanCheck });
-  const { strict = false, format: wanted = 'auto', check = true } = options;
-  const { format, source, strays } = await recognise(path, wanted);
+  const checks = { strict: booleanCheck, format: textCheck, check: booleanCheck, signal: signalCheck };
+  checkOptions('openDataset', options, checks);
+  return untilAborted(options.signal, () => open(path, options));
+}
+
+async function open(path: string, options: OpenOptions): Promise<Dataset> {
+  const { strict = false, format: wanted = 'auto', check = true, signal } = options;
+  const { format, source, strays, passed } = await recognise(path, wanted);
   const reading = await format.read(source);
   const { items: candidates } = reading;
   // Who names an index or an archive says what the data are; what lies around it does not belong to them.
-  const left = source.file === undefined ? leftovers(source, format, reading) : { problems: [], unused: [] };
+  const left = source.file === undefined ? await leftBehind(source, format, reading) : { problems: [], unused: [] };
   const published = publishedSplits(candidates);
   const unusable = new Map([...published.problems, ...againstContract(candidates)]);
   if (check) {
     const checked = candidates.filter(item => !unusable.has(item) && (strict || item.heavy !== true));
     await mapBounded(checked, 16, async item => {
+      signal?.throwIfAborted();
       const what = await whatIsWrong(item);
       if (what !== undefined) unusable.set(item, what);
     });
@@ -53,34 +67,53 @@ export async function openDataset(path: string, options: OpenOptions = {}): Prom
   const items = candidates.filter(item => !unusable.has(item)).map(item => itemOf(item, published));
   const bad = Array.from(unusable, ([{ id }, what]) => ({ id, what }));
   const problems = [...reading.problems, ...strays, ...left.problems, ...bad].sort(byId);
-  const unused = left.unused.toSorted(byId);
+  const unused = [...(reading.unused ?? []), ...left.unused, ...passed].sort(byId);
+  const notices = [...(reading.notices ?? []), ...published.notices];
+  const telling = problems.find(({ id }) => INDEX.test(id)) ?? problems[0];
   if (strict && problems.length > 0) {
     const more = problems.length > 1 ? ` (and ${problems.length - 1} more)` : '';
     throw new UserError(
       path,
-      `${problems[0].id}: ${problems[0].what}${more}`,
+      `${telling.id}: ${telling.what}${more}`,
       'mend or remove it, or leave out --strict to skip it',
     );
   }
   if (items.length === 0) {
+    const which = telling === problems[0] ? 'the first' : 'among them';
     const why =
       problems.length > 0
-        ? `${problems.length} skipped, the first: ${problems[0].id}: ${problems[0].what}`
+        ? `${problems.length} skipped, ${which}: ${telling.id}: ${telling.what}`
         : `read as ${format.name}`;
     throw new UserError(path, `no captioned image (${why})`, layouts());
   }
-  return { root: source.root, format: format.name, items, problems, unused, notices: published.notices };
+  return { root: source.root, format: format.name, items, problems, unused, notices };
+}
+
+/** The files that nothing came from; indexes of captions among them are expected to be used. */
+async function leftBehind(source: Source, format: Format, reading: Reading): Promise<ReturnType<typeof leftovers>> {
+  const { problems, unused } = leftovers(source, format, reading);
+  if (reading.used === undefined) return { problems, unused };
+  const unread = await unreadIndexes(
+    source,
+    format.name,
+    unused.map(({ id }) => id),
+  );
+  const named = new Set(unread.map(({ id }) => id));
+  return { problems: [...problems, ...unread], unused: unused.filter(({ id }) => !named.has(id)) };
 }
 
 function byId(a: Problem, b: Problem): number {
   return a.id < b.id ? -1 : a.id > b.id ? 1 : 0;
 }
 
+/** What a path is. */
+interface Recognised extends Omit<Listing, 'files'> {
+  readonly format: Format;
+  readonly source: Source;
+}
+
 /** The format of a path, and its files. */
-async function recognise(
-  path: string,
-  wanted: string,
-): Promise<{ readonly format: Format; readonly source: Source; readonly strays: readonly Problem[] }> {
+async function recognise(path: string, wanted: string): Promise<Recognised> {
   const absolute = resolve(path);
   const found = await stat(absolute).catch(() => undefined);
   if (found === undefined)
@@ -99,15 +132,16 @@ async function recognise(
     const root = format.rootOf?.(folder) ?? folder;
     return { root, file: relative(root, absolute).replaceAll('\\', '/'), files: (await list(root)).files };
   };
-  const strays = isFolder ? (await list(absolute)).strays : [];
+  if (!isFolder && !found.isFile()) throw new UserError(path, 'expected a folder or a file, got a pipe or a device');
+  const { strays, passed } = isFolder ? await list(absolute) : { strays: [], passed: [] };
   if (wanted !== 'auto') {
     const format = formatOf(wanted);
-    return { format, source: await sourceFor(format, format.fileKind?.(name) ?? 'index'), strays };
+    return { format, source: await sourceFor(format, format.fileKind?.(name) ?? 'index'), strays, passed };
   }
   for (const format of allFormats()) {
     const kind = format.fileKind?.(name);
     const source = isFolder || kind !== undefined ? await sourceFor(format, kind) : undefined;
-    if (source !== undefined && (await format.recognise(source))) return { format, source, strays };
+    if (source !== undefined && (await format.recognise(source))) return { format, source, strays, passed };
   }
   const what = isFolder
     ? `no captioned image in ${(await list(absolute)).files.length} files`
@@ -131,29 +165,34 @@ function againstContract(candidates: readonly Candidate[]): Map<Candidate, strin
   const wrong = new Map<Candidate, string>();
   const ids = new Set<string>();
   for (const item of candidates) {
-    const empty = item.captions.findIndex(caption => typeof caption !== 'string' || caption.trim() === '');
-    if (item.captions.length === 0) wrong.set(item, 'no caption');
-    else if (empty >= 0) wrong.set(item, `caption ${empty + 1} of ${item.captions.length} is empty`);
-    else if (ids.has(item.id)) wrong.set(item, 'another item has this id');
-    else ids.add(item.id);
+    const what = whyNoCaptions(item.captions) ?? (ids.has(item.id) ? 'another item has this id' : undefined);
+    if (what === undefined) ids.add(item.id);
+    else wrong.set(item, what);
   }
   return wrong;
+}
+
+function whyNoCaptions(captions: readonly string[]): string | undefined {
+  if (captions.length === 0) return 'no caption';
+  for (const [i, caption] of captions.entries()) {
+    const which = captions.length === 1 ? 'the caption' : `caption ${i + 1} of ${captions.length}`;
+    if (typeof caption !== 'string' || caption.trim() === '') return `${which} is empty`;
+    if (caption.length > LIMIT_CAPTION) return `${which} has more than ${LIMIT_CAPTION} characters`;
+  }
+  return undefined;
 }
 
 /** What is wrong with an item's image as far as its header tells, in one line. */
 async function whatIsWrong(item: Candidate): Promise<string | undefined> {
   try {
-    const bytes = await (item.head ?? item.read)(HEAD);
-    if (bytes.length === 0) return 'empty file (0 bytes)';
-    try {
-      await sharp(bytes).metadata();
-    } catch {
-      // A header may be longer than the head, and some formats keep theirs at the end.
-      await sharp(item.head === undefined || bytes.length < HEAD ? bytes : await item.read()).metadata();
-    }
+    const head = await (item.head ?? item.read)(HEAD);
+    const isAll = item.head === undefined || head.length < HEAD;
+    if (isAll) await readHeader(head);
+    // A header may be longer than the head, and some formats keep theirs at the end.
+    else await readHeader(head).catch(async () => readHeader(await item.read()));
     return undefined;
   } catch (error) {
-    return `corrupt image (${firstLine(error)})`;
+    return whyFailed(error);
   }
 }
 

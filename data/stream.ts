@@ -4,12 +4,13 @@
  * how fast, changes nothing. One integer, the place in the stream of epochs, resumes it exactly.
  */
 
-import { firstLine, UserError } from '../src/core/errors.ts';
+import { UserError } from '../src/core/errors.ts';
 import { Random } from '../src/core/random.ts';
 import { Images, type Picture, type Size } from '../src/image/images.ts';
 import type { Item, Problem } from './dataset.ts';
 import { type CropsOptions, type Decoded, decodeCrop } from './decoded.ts';
 import { balancedWeights, Epochs } from './epochs.ts';
+import { whyFailed } from './files.ts';
 
 /** Where a stream finds its images. */
 export interface ImageSource {
@@ -64,7 +65,7 @@ export function fromDisk(items: readonly Item[], options: CropsOptions & { reado
       try {
         return await decodeCrop(items[item].id, crop, await items[item].read(), options);
       } catch (error) {
-        return firstLine(error);
+        return whyFailed(error);
       }
     },
   };

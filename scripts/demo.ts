@@ -164,7 +164,8 @@ async function demo(session: Session, values: z.output<typeof flags>): Promise<v
   });
   reporter.done(`${((session.now() - started) / 60000).toFixed(1)} minutes in all`);
   const paths = runPaths(out);
-  session.print(`${paths.samples}\n${paths.reconstructions}`);
+  session.print(paths.samples);
+  session.print(paths.reconstructions);
   session.print(`paint more: npx tesserae sample --run ${out} --text 'red apple|blue heart' --preview`);
 }
 

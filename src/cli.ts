@@ -12,9 +12,13 @@ import { type Command, type CommandDefinition, defineCommand } from './cli/comma
 import { commands } from './cli/commands.ts';
 import { findCommand } from './cli/find-command.ts';
 import { formatCommands, formatHelp } from './cli/help.ts';
+import { listenForSignals, Stopped, type StopSignal } from './cli/signals.ts';
+import { refusalOfSystem } from './cli/system-errors.ts';
 import { TerminalReporter } from './cli/terminal/progress.ts';
 import { canRedraw, colourSupport } from './cli/terminal/support.ts';
 import { UserError } from './core/errors.ts';
+import { printable } from './core/printable.ts';
+import { untilAborted } from './core/stopping.ts';
 import { packageRoot } from './device/native/addon.ts';
 import { cacheFolder } from './library/cache.ts';
 
@@ -33,7 +37,7 @@ async function main(argv: readonly string[], known: readonly Command[]): Promise
   // `tessera help sample` is `tessera sample --help`.
   const asked = first === 'help' ? argv.slice(1).filter(word => !word.startsWith('-')) : [];
   if (isHelp && asked.length === 0) {
-    process.stdout.write(formatCommands(known, { columns: columns(), about }));
+    showHelp(formatCommands(known, { columns: columns(), about }));
     return;
   }
   const { command, rest } = findCommand('tessera', known, isHelp ? asked : argv);
@@ -45,22 +49,20 @@ function columns(): number {
   return process.stdout.columns ?? 100;
 }
 
+function showHelp(text: string): void {
+  process.stdout.write(printable(text, { lines: true, most: Number.POSITIVE_INFINITY }));
+}
+
 /** Reads the flags, puts the session together and runs the command. */
 async function runCommand(command: Command, argv: readonly string[]): Promise<void> {
   const run = await command.prepare(argv);
   if (run === undefined) {
-    process.stdout.write(formatHelp(await command.spec(), { columns: columns() }));
+    showHelp(formatHelp(await command.spec(), { columns: columns() }));
     return;
   }
-  const stop = new AbortController();
-  const interrupt = () => {
-    if (stop.signal.aborted) process.exit(INTERRUPTED);
-    process.stderr.write('\nstopping after this step; press Ctrl-C again to stop at once\n');
-    stop.abort();
-  };
-  const terminate = () => stop.abort();
-  process.on('SIGINT', interrupt);
-  process.on('SIGTERM', terminate);
+  const stopping = listenForSignals(signal => {
+    if (command.saves) process.stderr.write(stoppingLine(signal));
+  });
   const isTTY = process.stderr.isTTY === true;
   const reporter = new TerminalReporter({
     stream: process.stderr,
@@ -69,21 +71,25 @@ async function runCommand(command: Command, argv: readonly string[]): Promise<vo
     now: () => performance.now(),
   });
   const print = (line: string) => {
-    process.stdout.write(`${line}\n`);
+    process.stdout.write(`${printable(line, { most: Number.POSITIVE_INFINITY })}\n`);
   };
+  const { signal } = stopping;
+  const session = { reporter, print, now: () => performance.now(), signal, cacheDir: cacheFolder() };
   try {
-    await run({ reporter, print, now: () => performance.now(), signal: stop.signal, cacheDir: cacheFolder() });
-    // A script must not take a run that was stopped for one that is done.
-    if (stop.signal.aborted) process.exitCode = INTERRUPTED;
+    // What saves stops by itself; all else leaves nothing half done, wherever it is.
+    await (command.saves ? run(session) : untilAborted(signal, () => run(session)));
+    signal.throwIfAborted();
   } finally {
     reporter.close();
-    process.off('SIGINT', interrupt);
-    process.off('SIGTERM', terminate);
+    stopping.close();
   }
 }
 
-/** Exit code of a program that was stopped, as shells have it: 128 and the number of SIGINT. */
-const INTERRUPTED = 130;
+function stoppingLine(signal: StopSignal): string {
+  return signal === 'SIGINT'
+    ? '\nstopping after this step; press Ctrl-C again to stop at once\n'
+    : `\n${signal}: stopping after this step; a second signal stops at once\n`;
+}
 
 function version(): string {
   return (JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as { version: string }).version;
@@ -95,38 +101,27 @@ async function exitCodeOf(job: () => Promise<void>): Promise<void> {
     await job();
   } catch (thrown) {
     const error = refusalOfSystem(thrown) ?? thrown;
-    if (error instanceof UserError) {
+    if (error instanceof Stopped) {
       process.stderr.write(`${error.message}\n`);
-      if (error.hint !== undefined) process.stderr.write(`  hint: ${error.hint}\n`);
+      process.exitCode = error.exitCode;
+    } else if (error instanceof UserError) {
+      process.stderr.write(`${printable(error.message)}\n`);
+      if (error.hint !== undefined) process.stderr.write(`  hint: ${printableHint(error.hint)}\n`);
       process.exitCode = 2;
     } else {
-      process.stderr.write(`${error instanceof Error ? error.stack : error}\n`);
+      const trace = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      process.stderr.write(`${printable(trace, { lines: true, most: 10_000 })}\n`);
       process.exitCode = 1;
     }
   }
 }
 
-/** What the system may refuse for reasons that the user can mend. */
-const refusals: Readonly<Record<string, string>> = {
-  EACCES: 'permission denied',
-  EPERM: 'permission denied',
-  EROFS: 'the file system is read-only',
-  ENOENT: 'no such file or folder',
-  ENOTDIR: 'a part of the path is a file, not a folder',
-  EEXIST: 'there is a file where a folder should be',
-  EISDIR: 'there is a folder where a file should be',
-  ENOSPC: 'the disk is full',
-  EDQUOT: 'the disk quota is used up',
-  EMFILE: 'too many files are open',
-};
-
-/** An error of the file system as one line; undefined for any other error. */
-function refusalOfSystem(error: unknown): UserError | undefined {
-  if (!(error instanceof Error)) return undefined;
-  const { code, path, syscall } = error as NodeJS.ErrnoException; // fields that other errors lack
-  const reason = code === undefined ? undefined : refusals[code];
-  if (reason === undefined || syscall === undefined) return undefined;
-  return new UserError(path ?? syscall, `${reason} (${code}: ${syscall})`);
+/** A hint may go on in lines that are indented; no other line feed of it is one. */
+function printableHint(hint: string): string {
+  return hint
+    .split(/\n(?= {2})/)
+    .map(line => printable(line))
+    .join('\n');
 }
 
 /**
@@ -147,10 +142,13 @@ export async function runProgram<S extends z.ZodObject>(
 }
 
 if (process.argv[1] !== undefined && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
-  // `tessera ... --help | head` closes the pipe early, which is no error.
+  // `tessera ... --help | head` closes the pipe early, which is no error; a closed terminal takes no lines, but work goes on.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-    process.exit();
+    if (error.code === 'EPIPE') process.exit();
+    if (error.code !== 'EIO') throw error;
   });
+  process.stderr.on('error', () => {});
   await runTessera(process.argv.slice(2));
+  // Work that was left where it was must not keep the process.
+  if (Number(process.exitCode) > 128) process.exit();
 }

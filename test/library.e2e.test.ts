@@ -366,7 +366,10 @@ const refused: Readonly<Record<string, readonly (readonly [() => unknown, string
   ],
   decodePicture: [
     [() => decodePicture('x' as never), 'decodePicture: expected the bytes of an image file, got "x"'],
-    [() => decodePicture(new Uint8Array(5)), 'decodePicture: expected an image, got 5 bytes that are none'],
+    [
+      () => decodePicture(new Uint8Array(5)),
+      'decodePicture: expected an image, got 5 bytes: not a picture (zeros only)',
+    ],
     [() => decodePicture(new Uint8Array(5), { size: 0 }), 'decodePicture: size: expected a whole number from 1'],
   ],
   readPngText: [

@@ -9,7 +9,7 @@ import { codebookSizeOf, type PatchConfig } from '../src/config/patch.ts';
 import { expectShape } from '../src/core/errors.ts';
 import type { Random } from '../src/core/random.ts';
 import { unitToSigned } from '../src/image/pixels.ts';
-import { Parameters } from '../src/nn/module.ts';
+import { Parameters, type Source } from '../src/nn/module.ts';
 import { autoencoderFlops, Decoder, Encoder, stageWidths } from './autoencoder.ts';
 import type { Tokenizer } from './index.ts';
 import { createQuantizer } from './quantizers/index.ts';
@@ -44,15 +44,15 @@ export class PatchTokenizer implements Tokenizer<Tensor, Tensor> {
 
   /**
    * @param imageSize pixels along each side; over `config.grid` a power of two, at least `config.stem`
-   * @param random where the initial weights come from; null: they will be loaded
+   * @param source where the initial weights come from
    */
-  constructor(config: PatchConfig, imageSize: number, random: Random | null) {
+  constructor(config: PatchConfig, imageSize: number, source: Source) {
     this.config = config;
     this.imageSize = imageSize;
     this.grid = config.grid;
     this.patchSize = imageSize / config.grid;
     this.vocabSize = codebookSizeOf(config);
-    this.parameters = new Parameters(random);
+    this.parameters = new Parameters(source);
     const { parameters, patchSize } = this;
     this.quantizer = createQuantizer(config, patchSize, parameters.scope('quantizer'));
     this.encoder = new Encoder(parameters.scope('encoder'), config, patchSize, this.quantizer.inputs);
@@ -158,8 +158,9 @@ export class PatchTokenizer implements Tokenizer<Tensor, Tensor> {
     return this.quantizer.state();
   }
 
-  loadState(state: QuantizerState): void {
-    this.quantizer.loadState(state);
+  /** @param where the file, for errors. @throws UserError if it is not of this quantizer */
+  loadState(state: QuantizerState, where: string): void {
+    this.quantizer.loadState(state, where);
   }
 
   dispose(): void {

@@ -3,12 +3,17 @@
  * `annotations/captions_train2017.json` beside a folder `train2017` of images. Several such files make one dataset.
  */
 
-import { open, readFile } from 'node:fs/promises';
-import { basename, dirname, join, posix } from 'node:path';
-import { firstLine, UserError } from '../../src/core/errors.ts';
-import type { Problem } from '../dataset.ts';
-import { captionsFrom, decodeText } from '../text.ts';
-import { type Candidate, type Format, imageFile } from './format.ts';
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { UserError } from '../../src/core/errors.ts';
+import { captionsOf, kindOf, namesOf, pathOf, rowOf } from '../fields.ts';
+import { isImageName } from '../files.ts';
+import { type Index, IndexBuilder, isRecord } from '../indexes/entries.ts';
+import { parseFile, whyTooLarge } from '../indexes/json.ts';
+import { itemsOf, whyUnnamed } from '../indexes/pictures.ts';
+import { looksLikeCoco } from '../indexes/recognise.ts';
+import { homeOf, References } from '../references.ts';
+import { type Format, type Source, splitField } from './format.ts';
 
 export const coco: Format = {
   name: 'coco',
@@ -16,131 +21,91 @@ export const coco: Format = {
 
   fileKind: name => (/\.json$/i.test(name) ? 'index' : undefined),
 
-  rootOf: folder => (/^annotations?$/i.test(basename(folder)) ? dirname(folder) : folder),
+  rootOf: homeOf,
 
-  async recognise({ root, file, files }) {
-    if (file !== undefined) return true;
-    for (const path of files.filter(isAnnotation)) if (await looksLikeCoco(join(root, path))) return true;
-    return false;
-  },
+  recognise: async source => source.file !== undefined || (await annotationsOf(source)).length > 0,
 
-  async read({ root, file, files }) {
-    const problems: Problem[] = [];
-    const items = new Map<string, Candidate>();
-    const present = placesOf(files);
-    const indexes: string[] = [];
-    if (file !== undefined) indexes.push(file);
-    else for (const path of files.filter(isAnnotation)) if (await looksLikeCoco(join(root, path))) indexes.push(path);
-    for (const path of indexes) {
-      const { images, captions } = await parse(root, path, problems);
-      for (const [key, name] of images) {
-        const id = findImage(name, path, present);
-        const said = captions.get(key) ?? [];
-        if (id === undefined) problems.push({ id: name, what: `missing file (named in ${path})` });
-        else if (said.length === 0) problems.push({ id, what: `no caption in ${path}` });
-        else {
-          const { captions: others = [], index = [] } = items.get(id) ?? {};
-          items.set(id, imageFile(root, id, [...new Set([...others, ...said])], { index: [...index, path] }));
-        }
-      }
-    }
-    return { items: [...items.values()], problems, used: indexes };
+  async read(source) {
+    const { root, file, files } = source;
+    const used = file === undefined ? await annotationsOf(source) : [file];
+    const indexes: Index[] = [];
+    for (const path of used) indexes.push(await readAnnotations(root, path));
+    return {
+      ...itemsOf(root, indexes, new References(root, files)),
+      used,
+      whyUnused: path => (isImageName(path) ? whyUnnamed(used) : undefined),
+    };
   },
 };
 
-function isAnnotation(path: string): boolean {
-  return /^([^/]+|annotations?\/[^/]+)\.json$/i.test(path);
-}
-
-/** Whether the file begins like an object and names one of COCO's lists near its beginning or end. */
-async function looksLikeCoco(path: string): Promise<boolean> {
-  const file = await open(path, 'r');
-  try {
-    const { size } = await file.stat();
-    const length = Math.min(size, 4096);
-    const [first, last] = [Buffer.alloc(length), Buffer.alloc(length)];
-    await file.read(first, 0, length, 0);
-    await file.read(last, 0, length, size - length);
-    const ends = first.toString('latin1') + last.toString('latin1');
-    return (
-      /^\s*\{/.test(ends) && /"(images|annotations)"\s*:\s*\[|"image_id"\s*:/.test(ends) && ends.includes('caption')
-    );
-  } finally {
-    await file.close();
-  }
-}
-
-type Key = string | number;
-
-async function parse(
-  root: string,
-  path: string,
-  problems: Problem[],
-): Promise<{ images: Map<Key, string>; captions: Map<Key, string[]> }> {
-  let index: { images?: unknown; annotations?: unknown };
-  try {
-    index = JSON.parse(decodeText(await readFile(join(root, path))).text ?? '');
-  } catch (error) {
-    throw new UserError(path, `not readable as JSON (${firstLine(error)})`);
-  }
-  if (!Array.isArray(index?.images) || !Array.isArray(index.annotations)) {
-    throw new UserError(
-      path,
-      `expected COCO captions with lists images and annotations, got ${Object.keys(index ?? {}).join(', ') || 'nothing'}`,
-    );
-  }
-  const images = new Map<Key, string>();
-  for (const [i, { id, file_name: name }] of index.images.filter(isRecord).entries()) {
-    if (typeof name === 'string' && isKey(id)) images.set(id, name);
-    else problems.push({ id: `${path}: images[${i}]`, what: 'no id or file_name' });
-  }
-  const captions = new Map<Key, string[]>();
-  for (const [i, { image_id: id, caption }] of index.annotations.filter(isRecord).entries()) {
-    const said = captionsFrom(caption);
-    const at = `${path}: annotations[${i}]`;
-    if (!isKey(id) || !images.has(id)) problems.push({ id: at, what: `no image with id ${String(id)}` });
-    else if (said.length === 0) problems.push({ id: at, what: `empty caption of ${images.get(id)}` });
-    else captions.set(id, [...(captions.get(id) ?? []), ...said]);
-  }
-  return { images, captions };
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null;
-}
-
-function isKey(value: unknown): value is Key {
-  return typeof value === 'string' || typeof value === 'number';
-}
-
-/** Paths by file name, to find an image wherever its folder lies. */
-function placesOf(files: readonly string[]): Map<string, string[]> {
-  const places = new Map<string, string[]>();
+/** Annotations with captions, which lie in the folder itself or in one named for them. */
+async function annotationsOf({ root, files }: Source): Promise<string[]> {
+  const found: string[] = [];
   for (const path of files) {
-    const name = posix.basename(path);
-    const there = places.get(name);
-    if (there === undefined) places.set(name, [path]);
-    else there.push(path);
+    if (/(^[^/]+|(^|\/)annotations?\/[^/]+)\.json$/i.test(path) && (await looksLikeCoco(join(root, path))))
+      found.push(path);
   }
-  return places;
+  return found;
 }
 
-/**
- * An image by its path from the root, else in the folder that the annotation file's name ends with (`captions_val2017.json`
- * and `val2017/`), else where exactly one file has the path's end.
- */
-function findImage(name: string, index: string, places: ReadonlyMap<string, string[]>): string | undefined {
-  const path = posix.normalize(name.replaceAll('\\', '/'));
-  const fitting = (places.get(posix.basename(path)) ?? []).filter(
-    place => place === path || place.endsWith(`/${path}`),
-  );
-  const folder = posix
-    .basename(index)
-    .replace(/\.json$/i, '')
-    .replace(/^.*captions?_/i, '');
-  return (
-    fitting.find(place => place === path) ??
-    fitting.find(place => posix.dirname(place).split('/').includes(folder)) ??
-    (fitting.length === 1 ? fitting[0] : undefined)
-  );
+/** What a file of annotations says. @throws UserError if it is none */
+async function readAnnotations(root: string, path: string): Promise<Index> {
+  const { size } = await stat(join(root, path));
+  const tooLarge = whyTooLarge(size);
+  if (tooLarge !== undefined) throw new UserError(path, tooLarge);
+  const { value, why } = await parseFile(join(root, path));
+  if (why !== undefined) throw new UserError(path, why);
+  if (!isRecord(value) || !Array.isArray(value.images) || !Array.isArray(value.annotations)) {
+    const got = isRecord(value) ? namesOf(Object.keys(value)) : kindOf(value);
+    throw new UserError(path, `expected COCO captions with lists images and annotations, got ${got}`);
+  }
+  const index = new IndexBuilder(path);
+  const images = imagesOf(value.images, index);
+  for (const [i, annotation] of value.annotations.entries()) {
+    const at = `${path}: annotations[${i}]`;
+    const id = isRecord(annotation) ? keyOf(annotation.image_id) : undefined;
+    const image = id === undefined ? undefined : images.get(id);
+    if (!isRecord(annotation)) index.addProblem(at, `not an annotation, but ${kindOf(annotation)}`);
+    else if (image === undefined) index.addProblem(at, `no image with id ${id ?? kindOf(annotation.image_id)}`);
+    else {
+      image.isSaid = true;
+      index.add({ at, name: image.name, said: captionsOf(rowOf(annotation)), ...image.split });
+    }
+  }
+  for (const { name, isSaid } of images.values()) {
+    if (!isSaid) index.add({ at: path, name, said: { why: 'no caption' } });
+  }
+  return index.done();
+}
+
+interface Image {
+  readonly name: string;
+  readonly split: { readonly split?: string };
+  /** Whether an annotation is about it. */
+  isSaid: boolean;
+}
+
+/** The images by id, without those whose id another one has. */
+function imagesOf(images: readonly unknown[], index: IndexBuilder): Map<string, Image> {
+  const found = new Map<string, Image>();
+  const twice = new Set<string>();
+  for (const [i, image] of images.entries()) {
+    const row = isRecord(image) ? rowOf(image) : undefined;
+    const name = row && pathOf(row);
+    const id = keyOf(row?.get('id'));
+    const other = id === undefined ? undefined : found.get(id);
+    if (id === undefined || name === undefined || row === undefined) {
+      index.addProblem(`${index.path}: images[${i}]`, 'no id or file_name');
+    } else if (other !== undefined && other.name !== name) {
+      index.addProblem(`${index.path}: images[${i}]`, `the id ${id} of ${name} is that of ${other.name} too`);
+      twice.add(id);
+    } else if (other === undefined) found.set(id, { name, split: splitField(row.get('split')), isSaid: false });
+  }
+  for (const id of twice) found.delete(id);
+  return found;
+}
+
+/** An id, which some write as a number and some as text. */
+function keyOf(value: unknown): string | undefined {
+  return typeof value === 'string' || typeof value === 'number' ? String(value) : undefined;
 }

@@ -3,10 +3,9 @@
  * file and one line in formats.ts; from outside, one call of `defineFormat`.
  */
 
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Item, Problem } from '../dataset.ts';
-import { readPiece } from '../files.ts';
+import { readPictureFile, readPiece } from '../files.ts';
 
 /** An item as a format hands it over, before its image is checked. */
 export interface Candidate extends Omit<Item, 'split'> {
@@ -66,6 +65,10 @@ export interface Reading {
   readonly used?: readonly string[];
   /** Why a file of the source was not used, in words, where the format knows better than that it is none of its files. */
   readonly whyUnused?: (path: string) => string | undefined;
+  /** What was left out for a reason that nobody has to mend, files or parts of files. */
+  readonly unused?: readonly Problem[];
+  /** How the data was read where somebody might expect it otherwise, a line each. */
+  readonly notices?: readonly string[];
 }
 
 /** An item whose image is a file of its own. @param id its path relative to `root` */
@@ -77,7 +80,8 @@ export function imageFile(
 ): Candidate {
   const path = join(root, id);
   const place = { file: path, part: '' };
-  return { id, captions, ...more, path, place, read: () => readFile(path), head: bytes => readPiece(path, 0, bytes) };
+  const bytes = { read: () => readPictureFile(path), head: (count: number) => readPiece(path, 0, count) };
+  return { id, captions, ...more, path, place, ...bytes };
 }
 
 /** What a record says of its split: text or a number, if there is any. */

@@ -1,120 +1,114 @@
 /**
- * @file `metadata.jsonl` or `metadata.csv` beside the images (the Hugging Face "imagefolder" layout): `file_name` is a path
- * relative to the metadata file, `text` or `caption` a caption or, in JSON, a list of them. Optional: `split` (train,
- * validation, test) and `group` (items of one group stay on one side of the split). Such a file may lie in each sub-folder.
+ * @file Indexes beside the images: `metadata.jsonl` or `.csv` (the Hugging Face "imagefolder" layout), `captions.txt` and
+ * `results.token` of Flickr, Karpathy's `dataset_coco.json` and the like, each in any folder, or any such file by its own name.
+ * A row names a picture and its captions, perhaps a `split` and a `group` (items of one group stay on one side of the split).
  */
 
-import { readFile } from 'node:fs/promises';
 import { join, posix } from 'node:path';
 import { firstLine } from '../../src/core/errors.ts';
 import type { Problem } from '../dataset.ts';
 import { isImageName } from '../files.ts';
-import { captionsFrom, decodeText } from '../text.ts';
-import { type Candidate, type Format, imageFile, splitField } from './format.ts';
-
-const NAME = /(^|\/)metadata\.(jsonl|csv)$/i;
-const PATH_FIELDS = ['file_name', 'filename', 'file', 'path', 'image'];
-const CAPTION_FIELDS = ['text', 'caption', 'captions', 'texts', 'prompt'];
-
-interface Row {
-  /** Where the row stands, e.g. `metadata.jsonl:12`. */
-  readonly at: string;
-  readonly fields: Readonly<Record<string, unknown>>;
-}
+import { readTable } from '../indexes/csv.ts';
+import { type Index, IndexBuilder } from '../indexes/entries.ts';
+import { isSplitListName, readSplitList, readTokens } from '../indexes/flickr.ts';
+import { readJson } from '../indexes/json.ts';
+import { itemsOf, whyUnnamed } from '../indexes/pictures.ts';
+import { indexKind, looksLikeCoco, rankOf, whyNoIndex } from '../indexes/recognise.ts';
+import { homeOf, References } from '../references.ts';
+import type { Format, Source } from './format.ts';
 
 export const metadata: Format = {
   name: 'metadata',
-  layout: 'images and a metadata.jsonl or metadata.csv with file_name and text (or caption) fields',
+  layout: 'images and a metadata.jsonl or metadata.csv (captions.csv, ...) with file_name and text (or caption) fields',
 
-  fileKind: name => (NAME.test(name) ? 'index' : undefined),
+  fileKind: name => (indexKind(name) === undefined ? undefined : 'index'),
 
-  recognise: ({ file, files }) => file !== undefined || files.some(path => NAME.test(path)),
+  rootOf: homeOf,
 
-  async read({ root, file, files }) {
-    const problems: Problem[] = [];
-    const items = new Map<string, Candidate>();
-    const present = new Set(files);
-    const used = file === undefined ? files.filter(name => NAME.test(name)) : [file];
-    for (const path of used) {
-      for (const row of await rowsOf(root, path, problems)) {
-        const item = itemOf(root, posix.dirname(path), row, present, problems);
-        if (item === undefined) continue;
-        // Several rows may caption one image.
-        const captions = [...new Set([...(items.get(item.id)?.captions ?? []), ...item.captions])];
-        items.set(item.id, { ...item, captions });
-      }
-    }
+  async recognise(source) {
+    if (source.file !== undefined) return !(await looksLikeCoco(join(source.root, source.file)));
+    if (!source.files.some(path => rankOf(path) >= 0)) return false;
+    const { chosen } = await indexesOf(source, new References(source.root, source.files));
+    return chosen.length > 0;
+  },
+
+  async read(source) {
+    const { root, file, files } = source;
+    const references = new References(root, files);
+    const { chosen, others } =
+      file === undefined ? await indexesOf(source, references) : { chosen: [file], others: [] };
+    const used = [...chosen];
+    const indexes: Index[] = [];
+    for (const path of chosen) indexes.push(await readIndex(source, path, { references, used }));
+    const { items, problems } = itemsOf(root, indexes, references);
     return {
-      items: [...items.values()],
-      problems,
+      items,
+      problems: [...others, ...problems],
       used,
-      whyUnused: path => (isImageName(path) ? `not named in ${used.join(' or ')}` : undefined),
+      whyUnused: path => (isImageName(path) ? whyUnnamed(chosen) : undefined),
     };
   },
 };
 
-async function rowsOf(root: string, path: string, problems: Problem[]): Promise<Row[]> {
-  const { text, why } = decodeText(await readFile(join(root, path)));
-  if (text === undefined) {
-    problems.push({ id: path, what: why });
-    return [];
+/** The indexes of a folder and those below it, one of each, the innermost first; and those that are not read, and why. */
+async function indexesOf(
+  { root, files }: Source,
+  references: References,
+): Promise<{ readonly chosen: readonly string[]; readonly others: readonly Problem[] }> {
+  const named = files.filter(path => rankOf(path) >= 0).sort((a, b) => rankOf(a) - rankOf(b));
+  const chosen = new Map<string, string>();
+  const others: Problem[] = [];
+  for (const path of named) {
+    const why = await whyNoIndex(join(root, path), references, path);
+    const winner = chosen.get(posix.dirname(path));
+    if (why !== undefined) {
+      if (/^metadata\./i.test(posix.basename(path))) others.push({ id: path, what: `not read: ${why}` });
+    } else if (winner === undefined) chosen.set(posix.dirname(path), path);
+    else
+      others.push({ id: path, what: `not read: of the indexes in one folder ${posix.basename(winner)} comes first` });
   }
-  if (/\.csv$/i.test(path)) {
-    const { parse } = await import('csv-parse/sync'); // loaded for those who have such files only
-    try {
-      const records: Record<string, string>[] = parse(text, {
-        columns: true,
-        skip_empty_lines: true,
-        relax_column_count: true,
-      });
-      return records.map((fields, i) => ({ at: `${path}: row ${i + 1}`, fields }));
-    } catch (error) {
-      problems.push({ id: path, what: firstLine(error) });
-      return [];
-    }
-  }
-  const rows: Row[] = [];
-  for (const [i, line] of text.split(/\r?\n/).entries()) {
-    if (line.trim() === '') continue;
-    const at = `${path}:${i + 1}`;
-    try {
-      const fields: unknown = JSON.parse(line);
-      if (typeof fields !== 'object' || fields === null || Array.isArray(fields)) throw new Error('not a JSON object');
-      rows.push({ at, fields: fields as Row['fields'] }); // an object: every field is checked where it is used
-    } catch (error) {
-      problems.push({ id: at, what: `not a JSON object (${firstLine(error)})` });
-    }
-  }
-  return rows;
+  const depth = (path: string) => path.split('/').length;
+  return { chosen: [...chosen.values()].sort((a, b) => depth(b) - depth(a)), others };
 }
 
-function itemOf(
+/** What an index says. A file that cannot be read to its end says nothing. @param used gets the files read beside it */
+async function readIndex(
+  { root, files }: Source,
+  path: string,
+  { references, used }: { readonly references: References; readonly used: string[] },
+): Promise<Index> {
+  const index = new IndexBuilder(path);
+  const file = join(root, path);
+  try {
+    switch (indexKind(path)) {
+      case 'json':
+        await readJson(file, index);
+        break;
+      case 'tokens':
+        await readTokens(file, index, await splitsBeside(root, files, { path, used }));
+        break;
+      default: {
+        const scope = references.scopeOf(path);
+        await readTable(file, index, name => references.at(name, scope).id !== undefined);
+      }
+    }
+  } catch (error) {
+    index.giveUp(firstLine(error));
+  }
+  return index.done();
+}
+
+/** The splits that lists beside Flickr's captions name. */
+async function splitsBeside(
   root: string,
-  folder: string,
-  { at, fields }: Row,
-  present: ReadonlySet<string>,
-  problems: Problem[],
-): Candidate | undefined {
-  const name = PATH_FIELDS.map(field => fields[field]).find(value => typeof value === 'string' && value !== '');
-  if (typeof name !== 'string') {
-    problems.push({ id: at, what: `no file_name (fields: ${Object.keys(fields).join(', ')})` });
-    return undefined;
+  files: readonly string[],
+  { path, used }: { readonly path: string; readonly used: string[] },
+): Promise<ReadonlyMap<string, string>> {
+  const splits = new Map<string, string>();
+  const folder = posix.dirname(path);
+  for (const list of files.filter(name => posix.dirname(name) === folder && isSplitListName(posix.basename(name)))) {
+    await readSplitList(join(root, list), posix.basename(list), splits);
+    used.push(list);
   }
-  const id = posix.normalize(posix.join(folder, name.replaceAll('\\', '/')));
-  if (!present.has(id)) {
-    problems.push({ id, what: `missing file (named in ${at})` });
-    return undefined;
-  }
-  const captions = CAPTION_FIELDS.flatMap(field => captionsFrom(fields[field]));
-  if (captions.length === 0) {
-    const has = CAPTION_FIELDS.some(field => field in fields);
-    problems.push({
-      id,
-      what: has ? `empty caption (${at})` : `no text field in ${at} (fields: ${Object.keys(fields).join(', ')})`,
-    });
-    return undefined;
-  }
-  const group = typeof fields.group === 'string' && fields.group !== '' ? { group: fields.group } : {};
-  const split = splitField(fields.split);
-  return imageFile(root, id, captions, { ...group, ...split });
+  return splits;
 }

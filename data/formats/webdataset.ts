@@ -1,142 +1,116 @@
 /**
- * @file WebDataset shards: tar files in which files of one stem belong together, `0001.jpg` with `0001.txt`, `0001.caption` or
- * `0001.json` (a `caption` or `text` field). Opening indexes where each image lies; reading seeks there, so nothing but
+ * @file WebDataset shards: tar files, also compressed with gzip, in which files of one stem belong together, `0001.jpg` with
+ * `0001.txt`, `0001.caption` or `0001.json`. Opening indexes where each image lies; reading seeks there, so nothing but
  * captions is held in memory.
  */
 
-import { createReadStream } from 'node:fs';
-import { basename, join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
-import { firstLine, UserError } from '../../src/core/errors.ts';
+import { join } from 'node:path';
 import type { Problem } from '../dataset.ts';
-import { isImageName, readPiece } from '../files.ts';
-import { captionsFrom, decodeText } from '../text.ts';
-import type { Candidate, Format } from './format.ts';
+import { instructionsOf, type Row } from '../fields.ts';
+import type { Candidate, Format, Reading } from './format.ts';
+import { downloadReports } from './img2dataset.ts';
+import { StillFile } from './still-file.ts';
+import { type Sample, samplesOf } from './webdataset/samples.ts';
+import { readShard, type Shard } from './webdataset/shard.ts';
+import { Spool } from './webdataset/spool.ts';
 
-const TEXT = /^(txt|text|caption|captions)$/i;
-
-/** What is known of one stem of a shard. */
-interface Sample {
-  image?: { readonly name: string; readonly offset: number; readonly length: number };
-  captions: string[];
-  /** Why there is no caption although there is a file for it. */
-  what?: string;
-}
+const SHARD = /\.(tar(\.(gz|bz2|xz|zst|lz4))?|tgz|tbz2?|txz|tzst)$/i;
 
 export const webdataset: Format = {
   name: 'webdataset',
-  layout: 'WebDataset .tar shards: 0001.jpg and 0001.txt (or 0001.json with a caption field) in a tar file',
+  layout: 'WebDataset .tar or .tar.gz shards: 0001.jpg and 0001.txt (or 0001.json with a caption field) in a tar file',
 
-  // A compressed one is recognised so that it can be refused with the command that unpacks it.
-  fileKind: name => (/\.(tar|tar\.gz|tgz)$/i.test(name) ? 'archive' : undefined),
+  fileKind: name => (isShard(name) ? 'archive' : undefined),
 
   recognise: ({ file, files }) => file !== undefined || files.some(isShard),
 
   async read({ root, file, files }) {
-    const items: Candidate[] = [];
-    const problems: Problem[] = [];
-    const used = file === undefined ? files.filter(isShard) : [file];
-    for (const shard of used) {
-      if (!isShard(shard))
-        throw new UserError(shard, 'a compressed archive cannot be read in place', `gunzip ${shard}`);
-      const samples = await indexOf(join(root, shard), shard, problems);
-      for (const [stem, sample] of samples) {
-        const item = itemOf(root, shard, stem, sample, problems);
-        if (item !== undefined) items.push(item);
-      }
-    }
-    return { items, problems, used };
+    const shards = file === undefined ? files.filter(isShard) : [file];
+    const reports = downloadReports(files);
+    const reading = new Shards(root);
+    for (const shard of shards) await reading.add(shard);
+    return reading.finish([...shards, ...reports]);
   },
 };
 
 function isShard(path: string): boolean {
-  return /\.tar$/i.test(path);
+  return SHARD.test(path);
 }
 
-function itemOf(root: string, shard: string, stem: string, sample: Sample, problems: Problem[]): Candidate | undefined {
-  const { image, captions, what } = sample;
-  const id = `${shard}/${image?.name ?? stem}`;
-  if (image === undefined) {
-    if (captions.length > 0 || what !== undefined) problems.push({ id, what: 'a caption without its image' });
-    return undefined;
-  }
-  if (captions.length === 0) {
-    problems.push({ id, what: what ?? `no caption (looked for ${stem}.txt and ${stem}.json)` });
-    return undefined;
-  }
-  const path = join(root, shard);
-  const read = (): Promise<Uint8Array> => readPiece(path, image.offset, image.length);
-  const head = (bytes: number): Promise<Uint8Array> => readPiece(path, image.offset, Math.min(bytes, image.length));
-  return { id, captions, read, head, place: { file: path, part: `${image.offset}+${image.length}` } };
-}
+/** The reading of several shards. */
+class Shards {
+  private readonly root: string;
+  private readonly spool = new Spool();
+  private readonly items: Candidate[] = [];
+  private readonly problems: Problem[] = [];
+  /** Rows of items whose captions stand in a field that might hold an instruction. */
+  private readonly prompts = new Map<Candidate, Row>();
+  private readonly lonely: { readonly key: string; readonly shard: string; readonly problem: Problem }[] = [];
+  private readonly unused = new Map<string, number>();
+  private unpacked = 0;
 
-/** Reads a shard's headers and captions. A shard that breaks off gives what came before the break. */
-async function indexOf(path: string, shard: string, problems: Problem[]): Promise<Map<string, Sample>> {
-  const samples = new Map<string, Sample>();
-  const { extract } = await import('tar-stream'); // loaded for those who have such files only
-  const tar = extract();
-  tar.on('entry', (header, body, next) => {
-    const { stem, extension } = parts(header.name);
-    const wanted = header.type === 'file' && !basename(header.name).startsWith('.');
-    const picture = wanted && isImageName(header.name);
-    const text = wanted && (TEXT.test(extension) || /^json$/i.test(extension));
-    const chunks: Buffer[] = [];
-    if (text) body.on('data', chunk => chunks.push(chunk as Buffer)); // a byte stream
-    // The stream ends only when all of the entry was there.
-    body.on('end', () => {
-      if (picture || text) {
-        const sample = samples.get(stem) ?? { captions: [] };
-        samples.set(stem, sample);
-        if (text) addCaptions(sample, extension, decodeText(Buffer.concat(chunks)).text, header.name);
-        // `byteOffset` is where the body begins; tar-stream's types leave it out.
-        else
-          sample.image ??= {
-            name: header.name,
-            offset: (header as unknown as { byteOffset: number }).byteOffset,
-            length: header.size ?? 0,
-          };
-      }
-      next();
-    });
-    body.on('error', () => {}); // the archive's own error says it
-    body.resume();
-  });
-  try {
-    await pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), tar);
-  } catch (error) {
-    problems.push({
-      id: shard,
-      what: `the archive breaks off or is damaged (${firstLine(error)}); kept what came before`,
-    });
+  constructor(root: string) {
+    this.root = root;
   }
-  return samples;
-}
 
-/** WebDataset's rule: the stem ends at the first dot of the file's name, folders belong to it. */
-function parts(name: string): { stem: string; extension: string } {
-  const file = name.slice(name.lastIndexOf('/') + 1);
-  const dot = file.indexOf('.');
-  const cut = dot < 0 ? file.length : dot;
-  return { stem: name.slice(0, name.length - file.length + cut), extension: file.slice(file.lastIndexOf('.') + 1) };
-}
-
-function addCaptions(sample: Sample, extension: string, text: string | undefined, name: string): void {
-  if (text === undefined) {
-    sample.what = `${name} is not UTF-8 text`;
-    return;
-  }
-  let captions: string[] = [];
-  if (/^json$/i.test(extension)) {
-    try {
-      const fields: unknown = JSON.parse(text);
-      const record = typeof fields === 'object' && fields !== null ? (fields as Record<string, unknown>) : {}; // each value is checked
-      captions = ['caption', 'captions', 'text', 'prompt'].flatMap(field => captionsFrom(record[field]));
-    } catch (error) {
-      sample.what = `${name}: ${firstLine(error)}`;
+  async add(shard: string): Promise<void> {
+    const path = join(this.root, shard);
+    const content = await readShard(path, this.spool);
+    if (content.unpacked) this.unpacked++;
+    const { samples, problems, lonely, extras } = samplesOf(content.members);
+    const inShard = ({ id, what }: Problem): Problem => ({ id: `${shard}/${id}`, what });
+    this.problems.push(...content.problems.map(what => ({ id: shard, what })));
+    for (const problem of problems) this.problems.push(inShard(problem));
+    for (const { path: id, key, what } of lonely) this.lonely.push({ key, shard, problem: inShard({ id, what }) });
+    for (const counts of [content.others, extras]) {
+      for (const [field, count] of counts) this.unused.set(field, (this.unused.get(field) ?? 0) + count);
     }
-  } else {
-    captions = captionsFrom(text.split(/\r?\n|\r/));
-    if (captions.length === 0) sample.what = `empty caption (${name})`;
+    if (samples.length === 0) return;
+    const still = await StillFile.of(path);
+    for (const sample of samples) this.items.push(this.itemOf(shard, sample, content, still));
   }
-  sample.captions = [...new Set([...sample.captions, ...captions])];
+
+  private itemOf(shard: string, { path, picture, text }: Sample, { unpacked }: Shard, still: StillFile): Candidate {
+    const { offset, length } = picture;
+    const source = unpacked ? this.spool : still;
+    const item: Candidate = {
+      id: `${shard}/${path}`,
+      captions: text.captions,
+      read: () => source.piece(offset, length),
+      head: bytes => source.piece(offset, Math.min(bytes, length)),
+      place: { file: still.path, part: unpacked ? path : `${offset}+${length}` },
+      ...(text.split === undefined ? {} : { split: text.split }),
+    };
+    if (text.prompt !== undefined) this.prompts.set(item, text.prompt);
+    return item;
+  }
+
+  finish(used: readonly string[]): Reading {
+    const problems = [...this.problems, ...this.loneliness()];
+    const isInstruction = instructionsOf(this.prompts.values()).has('prompt');
+    for (const { id } of isInstruction ? this.prompts.keys() : []) {
+      problems.push({ id, what: 'no caption: the field prompt says the same of every image' });
+    }
+    const items = isInstruction ? this.items.filter(item => !this.prompts.has(item)) : this.items;
+    const mib = Math.ceil(this.spool.bytes / 2 ** 20);
+    const spooled =
+      `${this.unpacked} compressed ${this.unpacked === 1 ? 'shard is' : 'shards are'} unpacked into ${this.spool.folder} ` +
+      `(${mib} MiB) until the program ends`;
+    const unused = Array.from(this.unused, ([field, count]) => ({
+      id: `*.${field}`,
+      what: `${count} in the shards, neither pictures of samples nor captions`,
+    }));
+    return { items, problems, used, unused, notices: this.unpacked === 0 ? [] : [spooled] };
+  }
+
+  /** Pictures without text and texts without picture; where two of them would make a sample, both say so. */
+  private loneliness(): Problem[] {
+    const places = new Map<string, Set<string>>();
+    for (const { key, shard } of this.lonely) places.set(key, (places.get(key) ?? new Set()).add(shard));
+    return this.lonely.map(({ key, shard, problem }) => {
+      const other = [...(places.get(key) ?? [])].find(each => each !== shard);
+      if (other === undefined) return problem;
+      return { ...problem, what: `${problem.what}; another part of ${key} is in ${other}, and shards are not joined` };
+    });
+  }
 }

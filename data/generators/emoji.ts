@@ -9,13 +9,10 @@
  */
 
 import { createHash } from 'node:crypto';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { join } from 'node:path';
 import sharp from 'sharp';
 import { UserError } from '../../src/core/errors.ts';
-import { writeAtomic } from '../../src/io/atomic.ts';
-import { mapBounded } from '../files.ts';
+import { type Drawn, writeDrawings } from './drawn.ts';
 import { keyOf, otherPhraseOf, phraseOf, tonesOf, withStyle } from './emoji-names.ts';
 
 export const emojiStyles = ['noto', 'twemoji', 'openmoji', 'fluent-emoji-flat'] as const;
@@ -31,12 +28,10 @@ export interface EmojiOptions {
   readonly onProgress?: (done: number, total: number) => void;
 }
 
-export interface EmojiResult {
+export interface EmojiResult extends Drawn {
   readonly out: string;
   /** Pictures of each style. */
   readonly counts: Readonly<Record<string, number>>;
-  /** True if the folder already held exactly this and nothing was done. */
-  readonly upToDate: boolean;
 }
 
 /** One picture to be made. */
@@ -69,52 +64,58 @@ interface IconSet {
   };
 }
 
-const STAMP = 'emoji.json';
-
 /**
  * Draws the emoji of the given styles into `out/<style>/<name>.png` with `metadata.jsonl`, `ATTRIBUTION.md` and a stamp file
  * that makes a second call with the same options do nothing.
- * @throws UserError if a style is unknown or its package is not installed
+ * @throws UserError if a style is unknown or its package is not installed, or the folder is not free to be drawn into
  */
 export async function makeEmoji(options: EmojiOptions): Promise<EmojiResult> {
   const { out, styles = emojiStyles, size = 128, limit, onProgress } = options;
   if (!Number.isInteger(size) || size < 8 || size > 2048)
     throw new UserError('size', `expected 8 to 2048 pixels, got ${size}`);
   const sets = styles.map(loadSet);
-  const stamp = {
-    format: 1,
-    size,
-    limit: limit ?? null,
-    versions: Object.fromEntries(sets.map(set => [set.style, set.version])),
-  };
-  const previous = await readStamp(out);
-  if (previous !== undefined && JSON.stringify({ ...previous, counts: undefined }) === JSON.stringify(stamp)) {
-    return { out, counts: previous.counts, upToDate: true };
-  }
   const drawings = drawingsOf(sets, limit);
-  // Neither says anything true any more once the first picture is drawn over.
-  await rm(join(out, STAMP), { force: true });
-  await rm(join(out, 'metadata.jsonl'), { force: true });
-  await Promise.all(styles.map(style => mkdir(join(out, style), { recursive: true })));
-  const hashes = await drawAll(drawings, out, size, onProgress);
-  // Different SVGs may still come out as the same picture.
+  const counts = Object.fromEntries(
+    styles.map(style => [style, drawings.filter(drawing => drawing.style === style).length]),
+  );
+  const drawn = await withOneThread(() =>
+    writeDrawings<{ readonly hash: string }>(out, {
+      kind: 'emoji',
+      request: {
+        format: 1,
+        size,
+        limit: limit ?? null,
+        versions: Object.fromEntries(sets.map(set => [set.style, set.version])),
+      },
+      facts: { counts },
+      names: drawings.map(({ style, name }) => `${style}/${name}.png`),
+      draw: async i => {
+        const png = await drawEmoji(drawings[i].svg, size);
+        return { png, hash: createHash('sha256').update(png).digest('base64') };
+      },
+      index: pictures => {
+        const same = sameLooking(
+          drawings,
+          pictures.map(({ hash }) => hash),
+        );
+        return drawings.map(({ captions, group }) => ({ caption: captions, group: same.of(group) }));
+      },
+      beside: { 'ATTRIBUTION.md': attribution(sets) },
+      onProgress,
+    }),
+  );
+  return { out, counts, ...drawn };
+}
+
+/** Groups of drawings, joined where different SVGs came out as the same picture. */
+function sameLooking(drawings: readonly EmojiDrawing[], hashes: readonly string[]): Groups {
   const same = new Groups();
   const first = new Map<string, string>();
   for (const [i, { group }] of drawings.entries()) {
     same.join(first.get(hashes[i]) ?? group, group);
     first.set(hashes[i], group);
   }
-  const lines = drawings.map(({ style, name, captions, group }) =>
-    JSON.stringify({ file_name: `${style}/${name}.png`, text: captions, group: same.of(group) }),
-  );
-  await writeAtomic(join(out, 'metadata.jsonl'), `${lines.join('\n')}\n`);
-  await writeAtomic(join(out, 'ATTRIBUTION.md'), attribution(sets));
-  const counts = Object.fromEntries(
-    styles.map(style => [style, drawings.filter(drawing => drawing.style === style).length]),
-  );
-  // Last, so that a folder with a stamp is complete.
-  await writeAtomic(join(out, STAMP), `${JSON.stringify({ ...stamp, counts }, null, 2)}\n`);
-  return { out, counts, upToDate: false };
+  return same;
 }
 
 /** The drawings of some styles with their captions, without drawing them. */
@@ -122,24 +123,12 @@ export function emojiDrawings(styles: readonly string[] = emojiStyles): EmojiDra
   return drawingsOf(styles.map(loadSet));
 }
 
-/** Draws everything and returns a hash of each picture. */
-async function drawAll(
-  drawings: readonly EmojiDrawing[],
-  out: string,
-  size: number,
-  onProgress: EmojiOptions['onProgress'],
-): Promise<string[]> {
-  // One thread a drawing and several drawings at once beats several threads on one small drawing.
+/** One thread a drawing and several drawings at once beats several threads on one small drawing. */
+async function withOneThread<T>(work: () => Promise<T>): Promise<T> {
   const threads = sharp.concurrency();
   sharp.concurrency(1);
   try {
-    let done = 0;
-    return await mapBounded(drawings, 8, async ({ style, name, svg }) => {
-      const png = await drawEmoji(svg, size);
-      await writeFile(join(out, style, `${name}.png`), png);
-      onProgress?.(++done, drawings.length);
-      return createHash('sha256').update(png).digest('base64');
-    });
+    return await work();
   } finally {
     sharp.concurrency(threads);
   }
@@ -260,18 +249,6 @@ class Groups {
   join(a: string, b: string): void {
     const [low, high] = [this.of(a), this.of(b)].sort();
     if (low !== high) this.parent.set(high, low);
-  }
-}
-
-async function readStamp(out: string): Promise<{ counts: Record<string, number> } | undefined> {
-  try {
-    const stamp: unknown = JSON.parse(await readFile(join(out, STAMP), 'utf8'));
-    // Written by makeEmoji; compared as text before anything in it is used.
-    return typeof stamp === 'object' && stamp !== null && 'counts' in stamp
-      ? (stamp as { counts: Record<string, number> })
-      : undefined;
-  } catch {
-    return undefined;
   }
 }
 

@@ -8,7 +8,7 @@
 import sharp from 'sharp';
 import { UserError } from '../../src/core/errors.ts';
 import { Random } from '../../src/core/random.ts';
-import { type Drawing, writeDrawings } from './drawn.ts';
+import { type Drawn, type IndexLine, writeDrawings } from './drawn.ts';
 import { shapeCoverage } from './shape-coverage.ts';
 import type { SceneShape } from './shapes.ts';
 
@@ -131,10 +131,9 @@ export interface ModesOptions {
   readonly onProgress?: (done: number, total: number) => void;
 }
 
-export interface ModesResult {
+export interface ModesResult extends Drawn {
   readonly train: number;
   readonly heldOut: number;
-  readonly upToDate: boolean;
 }
 
 /** Share of every mode's pictures in the validation split; at least one of two. */
@@ -143,7 +142,7 @@ const HELD_OUT = 0.1;
 /**
  * Writes `perMode` pictures of every mode as PNG files with `metadata.jsonl`. No mode is held out: of each the last tenth of
  * its pictures is (split `validation`).
- * @throws UserError if a number is out of range
+ * @throws UserError if a number is out of range, or the folder is not free to be drawn into
  */
 export async function makeModes(options: ModesOptions): Promise<ModesResult> {
   const { out, perMode, size = 32, seed = 1, onProgress } = options;
@@ -152,11 +151,16 @@ export async function makeModes(options: ModesOptions): Promise<ModesResult> {
   if (!Number.isInteger(size) || size < 16 || size > 256)
     throw new UserError('size', `expected 16 to 256 pixels, got ${size}`);
   const held = perMode === 1 ? 0 : Math.max(1, Math.round(perMode * HELD_OUT));
-  const draw = async (i: number): Promise<Drawing> => {
-    const [mode, version] = [Math.floor(i / perMode), i % perMode];
+  const count = modes.length * perMode;
+  const placeOf = (i: number) => [Math.floor(i / perMode), i % perMode] as const;
+  const nameOf = (i: number) =>
+    `images/${placeOf(i)
+      .map(number => String(number).padStart(3, '0'))
+      .join('-')}.png`;
+  const draw = async (i: number): Promise<{ readonly png: Uint8Array } & IndexLine> => {
+    const [mode, version] = placeOf(i);
     const pixels = drawMode(mode, size, new Random(seed).fork(`mode/${mode}`, version));
     return {
-      name: `images/${String(mode).padStart(3, '0')}-${String(version).padStart(3, '0')}.png`,
       png: await sharp(pixels, { raw: { width: size, height: size, channels: 3 } })
         .png({ compressionLevel: 3 })
         .toBuffer(),
@@ -164,15 +168,15 @@ export async function makeModes(options: ModesOptions): Promise<ModesResult> {
       split: version < perMode - held ? 'train' : 'validation',
     };
   };
-  const drawn = await writeDrawings(out, {
-    stamp: 'modes.json',
+  const drawn = await writeDrawings<IndexLine>(out, {
+    kind: 'modes',
     request: { format: 1, modes: modes.length, perMode, size, seed },
-    folders: ['images'],
-    count: modes.length * perMode,
+    names: Array.from({ length: count }, (_, i) => nameOf(i)),
     draw,
+    index: lines => lines,
     onProgress,
   });
-  return { train: modes.length * (perMode - held), heldOut: modes.length * held, upToDate: !drawn };
+  return { train: modes.length * (perMode - held), heldOut: modes.length * held, ...drawn };
 }
 
 function keysOf<T extends object>(values: T): readonly (keyof T)[] {

@@ -8,7 +8,7 @@
 import sharp from 'sharp';
 import { UserError } from '../../src/core/errors.ts';
 import { Random } from '../../src/core/random.ts';
-import { writeDrawings } from './drawn.ts';
+import { type Drawn, type IndexLine, writeDrawings } from './drawn.ts';
 
 export const sceneColours = {
   red: [222, 38, 38],
@@ -68,13 +68,12 @@ export interface ShapesOptions {
   readonly onProgress?: (done: number, total: number) => void;
 }
 
-export interface ShapesResult {
+export interface ShapesResult extends Drawn {
   readonly out: string;
   readonly train: number;
   readonly heldOut: number;
   /** The pairs held out, e.g. `red circle`. */
   readonly pairs: readonly string[];
-  readonly upToDate: boolean;
 }
 
 const COLOURS = Object.keys(sceneColours) as SceneColour[]; // keys of the literal above
@@ -82,7 +81,7 @@ const COLOURS = Object.keys(sceneColours) as SceneColour[]; // keys of the liter
 /**
  * Writes `count` scenes as PNG files with `metadata.jsonl`: `scenes/` without the held-out pairs (split by hash as usual), and
  * `held-out/` where every scene has one (split `validation`).
- * @throws UserError if a number is out of range
+ * @throws UserError if a number is out of range, or the folder is not free to be drawn into
  */
 export async function makeShapes(options: ShapesOptions): Promise<ShapesResult> {
   const { out, count, size = 64, seed = 1, holdOut = 0.1, onProgress } = options;
@@ -94,25 +93,25 @@ export async function makeShapes(options: ShapesOptions): Promise<ShapesResult> 
   const pairs = heldOutPairs(seed, holdOut);
   const heldOut = pairs.length === 0 ? 0 : Math.max(1, Math.round(count * holdOut));
   const result = { out, train: count - heldOut, heldOut, pairs };
-  const drawn = await writeDrawings(out, {
-    stamp: 'shapes.json',
+  const isHeld = (i: number) => i >= count - heldOut;
+  const nameOf = (i: number) =>
+    `${isHeld(i) ? 'held-out' : 'scenes'}/${String(isHeld(i) ? i - (count - heldOut) : i).padStart(6, '0')}.png`;
+  const drawn = await writeDrawings<IndexLine>(out, {
+    kind: 'shapes',
     request: { format: 1, count, size, seed, holdOut, pairs },
-    folders: ['scenes', 'held-out'],
-    count,
+    names: Array.from({ length: count }, (_, i) => nameOf(i)),
     draw: async i => {
-      const held = i >= count - heldOut;
-      const name = `${held ? 'held-out' : 'scenes'}/${String(held ? i - (count - heldOut) : i).padStart(6, '0')}.png`;
-      const scene = sceneFor(new Random(seed).fork(held ? 'held-out' : 'scene', i), pairs, held);
+      const scene = sceneFor(new Random(seed).fork(isHeld(i) ? 'held-out' : 'scene', i), pairs, isHeld(i));
       return {
-        name,
         png: await drawScene(scene, size),
         caption: scene.caption,
-        split: held ? 'validation' : undefined,
+        split: isHeld(i) ? 'validation' : undefined,
       };
     },
+    index: lines => lines,
     onProgress,
   });
-  return { ...result, upToDate: !drawn };
+  return { ...result, ...drawn };
 }
 
 /**

@@ -212,5 +212,5 @@ function reportNothing(
   const { problem, hint } = found;
   if (flags.json) session.print(JSON.stringify({ mode: 'gpu', date: today(), problem, hint, table: [] }));
   else for (const line of notMeasured(flags, batches)) session.print(line);
-  session.reporter.message(`not measured: ${problem}${hint === undefined ? '' : `\n  hint: ${hint}`}`);
+  session.reporter.message([`not measured: ${problem}`, ...(hint === undefined ? [] : [`  hint: ${hint}`])]);
 }

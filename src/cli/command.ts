@@ -23,6 +23,11 @@ export interface CommandDefinition<S extends z.ZodObject> extends Omit<CommandSp
   readonly flags: () => S | Promise<S>;
   /** Fields of a config that are flags too, such as `--train.lr`. `run` gets those that were given, without defaults. */
   readonly settings?: () => z.ZodObject | Promise<z.ZodObject>;
+  /**
+   * Whether a signal is left to the session's `signal`, by which it saves what it has. Otherwise the command is left where it
+   * is, so that nothing it does may be half done when the process ends.
+   */
+  readonly saves?: boolean;
   readonly run: (session: Session, input: Input<S>) => Promise<void>;
 }
 
@@ -31,6 +36,8 @@ export interface Command {
   readonly name: string;
   readonly summary: string;
   readonly examples: readonly string[];
+  /** See `CommandDefinition`. */
+  readonly saves: boolean;
   /** Its flags, for help. */
   spec(): Promise<CommandSpec>;
   /**
@@ -43,7 +50,7 @@ export interface Command {
 
 /** Makes a command of its definition. */
 export function defineCommand<S extends z.ZodObject>(definition: CommandDefinition<S>): Command {
-  const { name, summary, examples, run } = definition;
+  const { name, summary, examples, saves = false, run } = definition;
   const spec = async (): Promise<CommandSpec<S>> => ({
     ...definition,
     flags: await definition.flags(),
@@ -53,6 +60,7 @@ export function defineCommand<S extends z.ZodObject>(definition: CommandDefiniti
     name,
     summary,
     examples,
+    saves,
     spec,
     prepare: async argv => {
       const parsed = parseFlags(await spec(), argv);

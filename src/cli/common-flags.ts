@@ -57,6 +57,12 @@ export async function dataFlags() {
   };
 }
 
+/** Whether a training goes on with data that has changed. */
+export const acceptChanges = z
+  .boolean()
+  .default(false)
+  .describe('go on with data that has changed since the run was started, as it is now, instead of refusing it');
+
 /** Names of metrics, those that a program has defined among them. */
 export async function metricsFlag(description: string) {
   await import('../metrics/builtin.ts');

@@ -6,11 +6,11 @@
  */
 import { z } from 'zod';
 import { UserError } from '../core/errors.ts';
-import { belowOne, count, fraction, optimizers, positive, splitNames } from './fields.ts';
+import { amount, batch, belowOne, count, fraction, optimizers, positive, splitNames } from './fields.ts';
 
 /** Where the images come from and how they are cut. */
 export const imagesSchema = z.object({
-  imageSize: count.multipleOf(8).default(128).describe('height and width of the images in pixels'),
+  imageSize: count.max(4096).multipleOf(8).default(128).describe('height and width of the images in pixels'),
   validation: fraction.default(0.05).describe('share of the items held out, chosen by a hash of their names'),
   split: z
     .array(z.enum(splitNames))
@@ -41,8 +41,8 @@ export const FEWEST_CHECKED = 8;
 /** How what paints is trained. */
 export const trainSchema = z.object({
   steps: count.default(20000).describe('optimizer steps'),
-  batchSize: count.default(16).describe('sequences or images a step'),
-  accumulate: count.default(1).describe('parts that a batch is computed in, to save memory'),
+  batchSize: batch.default(16).describe('sequences or images a step'),
+  accumulate: batch.default(1).describe('parts that a batch is computed in, to save memory'),
   balance: fraction
     .default(0)
     .describe('1 draws every subject (the words before the first comma) alike, 0 every image'),
@@ -54,11 +54,12 @@ export const trainSchema = z.object({
     .number()
     .int()
     .min(0)
+    .max(1e9)
     .default(0)
     .describe('validations without a better loss after which the learning rate halves, five times at most; 0: never'),
   beta1: belowOne.default(0.9),
   beta2: belowOne.default(0.95),
-  weightDecay: z.number().min(0).default(0.05),
+  weightDecay: amount.default(0.05),
   clip: positive.default(1).describe('largest global norm of the gradient'),
   ema: belowOne.default(0.999).describe('decay of the averaged weights; 0 switches them off'),
   evalEvery: count.default(500).describe('steps between validations'),
@@ -139,4 +140,13 @@ export type RunConfigInput = {
 /** Reports fields of a config that do not fit together. @param hint flags that do */
 export function rejectConfig(problem: string, hint?: string): never {
   throw new UserError('config', problem, hint);
+}
+
+/** @throws UserError if captions would always be left out. @param field e.g. `model.captionDrop` */
+export function checkCaptionDrop(field: string, share: number): void {
+  if (share < 1) return;
+  rejectConfig(
+    `${field} ${share}: every caption would be left out of training, and none learnt; expected less than 1`,
+    'e.g. --caption-drop 0.1',
+  );
 }

@@ -102,7 +102,7 @@ export function parseConfig<S extends z.ZodType>(schema: S, value: unknown, wher
   const stranger = unknownKey(value, fields, groups);
   if (stranger !== undefined) {
     const known = [...fields, ...groups].filter(({ path }) => path.length > 0).map(({ path }) => path.join('.'));
-    throw new UserError(where, `unknown field ${stranger}${didYouMean(nearest(stranger, known))}`);
+    throw new UserError(where, `unknown field ${brief(stranger)}${didYouMean(nearest(stranger, known))}`);
   }
   const result = schema.safeParse(value);
   if (result.success) return result.data;
@@ -110,42 +110,29 @@ export function parseConfig<S extends z.ZodType>(schema: S, value: unknown, wher
   throw new UserError(path.length > 0 ? `${where}: ${path.join('.')}` : where, problem);
 }
 
-/** Parses JSON. @throws UserError naming the file and, where the engine says it, the place. */
-export function parseJson(text: string, where: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw new UserError(
-      where,
-      `expected JSON, got ${error instanceof Error ? oneLine(error.message) : 'something else'}`,
-    );
-  }
-}
-
 /** Puts settings over settings, deeply; later ones win, lists are replaced whole, `undefined` leaves what is there. */
 export function mergeConfig(
   ...layers: readonly (Readonly<Record<string, unknown>> | undefined)[]
 ): Record<string, unknown> {
-  const merged: Record<string, unknown> = {};
+  const merged = new Map<string, unknown>(); // no name is special in it
   for (const layer of layers) {
     for (const [key, value] of Object.entries(layer ?? {})) {
       if (value === undefined) continue;
-      const below = merged[key];
-      if (isPlainObject(value)) merged[key] = mergeConfig(isPlainObject(below) ? below : {}, value);
-      else merged[key] = value;
+      const below = merged.get(key);
+      merged.set(key, isPlainObject(value) ? mergeConfig(isPlainObject(below) ? below : {}, value) : value);
     }
   }
-  return merged;
+  return Object.fromEntries(merged);
 }
 
 /** `{ model: { width: 8 } }` to `{ 'model.width': 8 }`. Lists stay whole. */
 export function flattenConfig(config: Readonly<Record<string, unknown>>, prefix = ''): Record<string, unknown> {
-  const flat: Record<string, unknown> = {};
-  for (const [key, value] of Object.entries(config)) {
-    if (isPlainObject(value)) Object.assign(flat, flattenConfig(value, `${prefix}${key}.`));
-    else flat[prefix + key] = value;
-  }
-  return flat;
+  const flat = Object.entries(config).flatMap(([key, value]) =>
+    isPlainObject(value)
+      ? Object.entries(flattenConfig(value, `${prefix}${key}.`))
+      : [[prefix + key, value] as [string, unknown]],
+  );
+  return Object.fromEntries(flat);
 }
 
 /** The inverse of `flattenConfig`. */
@@ -168,7 +155,7 @@ export function explainIssue(
   const keys = issue.path.map(String);
   const field = fields.find(({ path }) => path.length <= keys.length && path.every((key, i) => key === keys[i]));
   if (issue.code === 'custom') return { path: field?.path ?? keys, problem: issue.message };
-  if (issue.code === 'unrecognized_keys') return { path: keys, problem: `unknown field ${issue.keys[0]}` };
+  if (issue.code === 'unrecognized_keys') return { path: keys, problem: `unknown field ${brief(issue.keys[0])}` };
   const path = field?.path ?? keys;
   const found = path.reduce<unknown>((inner, key) => (isPlainObject(inner) ? inner[key] : undefined), value);
   return { path, problem: `expected ${describeKind(field?.kind ?? { type: 'object' })}, got ${show(found)}` };
@@ -178,14 +165,20 @@ export function explainIssue(
 export function show(value: unknown): string {
   if (value === undefined) return 'nothing';
   const text = typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? String(value));
+  return brief(text);
+}
+
+function brief(text: string): string {
   return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }
 
 /**
  * The candidate closest to a misspelt word by Damerau-Levenshtein distance (Damerau 1964; adjacent swaps count once), or
- * the shortest one it begins; undefined if none is near: more than a third of the letters differ.
+ * the shortest one it begins; undefined if none is near: more than a third of the letters differ, or the word is longer than
+ * any that people mistype.
  */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
+  if (word.length > LONGEST_TYPED) return undefined;
   let best: string | undefined;
   let least = Math.max(1, Math.floor(word.length / 3)) + 1;
   for (const candidate of candidates) {
@@ -196,6 +189,9 @@ export function nearest(word: string, candidates: readonly string[]): string | u
   const begun = candidates.filter(candidate => candidate.startsWith(word));
   return begun.sort((a, b) => a.length - b.length)[0];
 }
+
+/** The comparison takes time by the product of lengths, and a file may hold a field's name of a megabyte. */
+const LONGEST_TYPED = 100;
 
 /** `, did you mean X?`, or nothing. */
 export function didYouMean(suggestion: string | undefined): string {
@@ -255,8 +251,4 @@ function editDistance(a: string, b: string): number {
 
 function same(a: readonly string[], b: readonly string[]): boolean {
   return a.length === b.length && a.every((key, i) => key === b[i]);
-}
-
-function oneLine(text: string): string {
-  return text.replaceAll(/\s+/g, ' ').trim();
 }

@@ -6,6 +6,7 @@ import { existsSync } from 'node:fs';
 import { z } from 'zod';
 import {
   captionSchema,
+  FEWEST_CHECKED,
   imagesSchema,
   type RunConfig,
   rejectConfig,
@@ -70,6 +71,29 @@ export function checkConfig(config: RunConfig): RunConfig {
   return Object.freeze(config);
 }
 
+/**
+ * Checks a config that a run is to be made with: settings that train and teach nothing are refused.
+ * @returns the config
+ * @throws UserError naming the field
+ */
+export function checkNewConfig(config: RunConfig): RunConfig {
+  const { checkSamples } = config.train;
+  if (checkSamples > 0 && checkSamples < FEWEST_CHECKED) {
+    rejectConfig(`train.checkSamples: expected 0, or at least ${FEWEST_CHECKED}, got ${checkSamples}`);
+  }
+  if (config.caption.bpeDropout === 1) {
+    rejectConfig(
+      'caption.bpeDropout 1: no merge would ever be seen in training, and painting merges; expected less than 1',
+      'e.g. --bpe-dropout 0.1',
+    );
+  }
+  familyOf(config.family).checkNew?.(config);
+  return config;
+}
+
+/** Longest file of a config that is read, in bytes: hundreds of times what a config takes. */
+export const MOST_CONFIG = 2 ** 20;
+
 /** What of a config a run of its family reads: the sections of every run, and the family's. */
 export function ownSections(config: RunConfig): Record<string, unknown> {
   const foreign = foreignSections(config.family);
@@ -107,7 +131,7 @@ export async function readRun(folder: string, who: string): Promise<RunConfig> {
       `train one with \`tessera train --data datasets/emoji --out ${shellWord(folder)}\``,
     );
   }
-  const stored = await readJson(config);
+  const stored = await readJson(config, { most: MOST_CONFIG });
   // Before its fields: those of a family that is not known here are not known either.
   const { family } = (stored ?? {}) as { family?: unknown };
   if (typeof family === 'string') familyOf(family, config);

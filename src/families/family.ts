@@ -9,7 +9,7 @@ import type { PatchTokenizer } from '../../tokenizer/patch.ts';
 import type { RunConfig, RunConfigInput } from '../config/run.ts';
 import type { Random } from '../core/random.ts';
 import type { CodeSet } from '../io/codes.ts';
-import type { NamedValues } from '../nn/module.ts';
+import type { Checkpoint, NamedValues } from '../nn/module.ts';
 import type { CaptionedImages, EncodeCaptions, ImageStream } from '../training/captioned.ts';
 import type { Metrics, Task, Weights } from '../training/loop.ts';
 import type { Painter } from './painter.ts';
@@ -58,8 +58,11 @@ export interface Making<Stage extends StageName = StageName> {
   readonly folder: string;
   /** The painter disposes them with itself; the model does not. */
   readonly parts: PartsOf<Stage>;
-  /** Where fresh weights come from; null where weights will be loaded, which makes drawing them a waste. */
-  readonly random: Random | null;
+  /**
+   * Where fresh weights come from; where weights will be loaded, which makes drawing them a waste, the checkpoint that they
+   * come from. For `new Parameters(random)`, which refuses what the checkpoint does not hold.
+   */
+  readonly random: Random | Checkpoint;
   /** The training step of the weights that will be loaded; 0 while they are trained. */
   readonly step: number;
 }
@@ -129,6 +132,12 @@ export interface FamilyDefinition<Stage extends StageName = StageName> {
   readonly defaults?: Partial<Record<keyof RunConfigInput, object>>;
   /** @throws UserError naming fields that do not fit together */
   readonly check?: (config: RunConfig) => void;
+  /**
+   * What a run that is to be made must not be either: settings with which something would be trained and nothing learnt. Runs
+   * that are there are spared.
+   * @throws UserError naming the field
+   */
+  readonly checkNew?: (config: RunConfig) => void;
   /** The stages before its own. */
   readonly stages: readonly Stage[];
   /** Settings of painting that it follows, and their values where nobody sets them; others are refused. */

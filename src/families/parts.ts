@@ -75,7 +75,7 @@ async function loadCaptionTokenizer(path: string): Promise<BpeTokenizer> {
 async function loadText(path: string, captions: BpeTokenizer): Promise<Parts['text']> {
   const { loadTowers } = await import('./contrastive/towers.ts');
   const { textEncoderOf } = await import('./contrastive/encoder.ts');
-  return textEncoderOf(await loadTowers(path), captions);
+  return textEncoderOf(await loadTowers(path, captions.vocabSize), captions);
 }
 
 async function loadPatch(config: RunConfig, path: string): Promise<Parts['patch']> {

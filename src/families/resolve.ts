@@ -3,9 +3,9 @@
  * that were asked for. The one place where they are put together.
  */
 import { defaultPreset, type PresetName, presets } from '../config/presets.ts';
-import { FEWEST_CHECKED, type RunConfig, rejectConfig } from '../config/run.ts';
+import type { RunConfig } from '../config/run.ts';
 import { flattenConfig, mergeConfig, parseConfig } from '../config/schema.ts';
-import { checkConfig, runSchema } from './config.ts';
+import { checkConfig, checkNewConfig, runSchema } from './config.ts';
 import { familyNames, familyOf } from './families.ts';
 
 /** What a run is asked to be. */
@@ -24,12 +24,8 @@ export function resolveConfig({ preset = defaultPreset, fields = {} }: RunSettin
   const { family = familyNames()[0] } = fields as { family?: string }; // checked below
   const { defaults } = familyOf(family);
   const config = checkConfig(parseConfig(runSchema(), mergeConfig(presets[preset], defaults, fields), 'config'));
-  const { checkSamples } = config.train;
-  // Not for runs that are there: older ones were trained with fewer, and without a watch.
-  if (checkSamples > 0 && checkSamples < FEWEST_CHECKED) {
-    rejectConfig(`train.checkSamples: expected 0, or at least ${FEWEST_CHECKED}, got ${checkSamples}`);
-  }
-  return config;
+  // Not for runs that are there: older ones were trained with less, and without a watch.
+  return checkNewConfig(config);
 }
 
 /** A value that a run was asked to have. */

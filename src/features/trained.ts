@@ -5,13 +5,13 @@
  */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Contrastive } from '../families/contrastive/contrastive.ts';
 import { type CaptionEncoder, encodeCaptions, encodeImages } from '../families/contrastive/frozen.ts';
 import { loadTowers } from '../families/contrastive/towers.ts';
 import { Images, type Picture } from '../image/images.ts';
 import { resizeArea } from '../image/resize.ts';
+import { readBytes } from '../io/bytes.ts';
 import type { FeatureExtractor } from './extractor.ts';
 
 const WEIGHTS = 'text.safetensors';
@@ -26,7 +26,7 @@ export function isTowersFolder(folder: string): boolean {
  */
 export async function towersFingerprint(folder: string): Promise<string> {
   return createHash('sha256')
-    .update(await readFile(join(folder, WEIGHTS)))
+    .update(await readBytes(join(folder, WEIGHTS)))
     .digest('hex');
 }
 
@@ -35,7 +35,11 @@ export async function towersFingerprint(folder: string): Promise<string> {
  * @throws UserError if the weights are damaged
  */
 export async function openTowers(folder: string, encoder: CaptionEncoder): Promise<FeatureExtractor> {
-  return new TowerFeatures(await towersName(folder), await loadTowers(join(folder, WEIGHTS)), encoder);
+  return new TowerFeatures(
+    await towersName(folder),
+    await loadTowers(join(folder, WEIGHTS), encoder.vocabSize),
+    encoder,
+  );
 }
 
 /** The name of a network's features in results: another training in the same folder has another. */

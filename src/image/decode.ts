@@ -7,7 +7,8 @@
 import sharp, { type Sharp } from 'sharp';
 import { firstLine, UserError } from '../core/errors.ts';
 import type { Random } from '../core/random.ts';
-import type { Picture } from './images.ts';
+import type { Picture, Size } from './images.ts';
+import { LIMIT_PIXELS, whyNoPicture, whyTooLarge } from './kind.ts';
 
 /** A square window. In units of the image's short side, so that it means the same for every image. */
 export interface Crop {
@@ -31,28 +32,61 @@ export interface DecodeOptions {
   readonly background?: string;
 }
 
-/** Largest image taken, in pixels: a bomb of a few bytes should not take the machine down. */
-export const LIMIT_PIXELS = 2 ** 28;
+/** What the header of encoded bytes says. */
+export interface Header extends Size {
+  /** As sharp names it: `png`, `jpeg`, ... */
+  readonly encoding: string;
+}
+
+/**
+ * Reads the header of one image; its size is that of the image turned as EXIF says.
+ * @throws Error with the reason, in words that follow a file's name, if the bytes are no image or it is too large
+ */
+export async function readHeader(bytes: Uint8Array): Promise<Header> {
+  return await withReason(bytes, async () => {
+    const { format, autoOrient } = await sharp(bytes, { limitInputPixels: LIMIT_PIXELS }).metadata();
+    return { encoding: format, ...autoOrient };
+  });
+}
+
+/**
+ * Runs a job of sharp on encoded bytes.
+ * @throws Error with the reason, in words that follow a file's name, if it fails
+ */
+export async function withReason<T>(bytes: Uint8Array, job: () => Promise<T>): Promise<T> {
+  if (bytes.length === 0) throw new Error(whyNoPicture(bytes));
+  try {
+    return await job();
+  } catch (error) {
+    const header = await sharp(bytes, { limitInputPixels: false })
+      .metadata()
+      .catch(() => undefined);
+    const tooLarge = header === undefined ? undefined : whyTooLarge(header);
+    throw new Error(tooLarge ?? whyNoPicture(bytes), { cause: error });
+  }
+}
 
 /**
  * Decodes one image, and crops and scales it where a `size` is given.
- * @throws Error with sharp's reason if the image is corrupt or cut off
+ * @throws Error with the reason, in words that follow a file's name, if the image is corrupt, cut off or too large
  */
 export async function decodeImage(bytes: Uint8Array, options: DecodeOptions = {}): Promise<Picture> {
   const { size, crop = 'center', background = 'white' } = options;
-  // Only the first frame of an animation is read unless sharp is asked for more.
-  const image = sharp(bytes, { limitInputPixels: LIMIT_PIXELS }).autoOrient().flatten({ background });
-  const pixels =
-    size === undefined
-      ? image
-      : crop === 'center'
-        ? image.resize(size, size, { fit: 'cover', kernel: 'mitchell' })
-        : await window(bytes, image, { size, background, crop });
-  const { data, info } = await pixels
-    .toColourspace('srgb')
-    .removeAlpha()
-    .raw({ depth: 'uchar' })
-    .toBuffer({ resolveWithObject: true });
+  const { data, info } = await withReason(bytes, async () => {
+    // Only the first frame of an animation is read unless sharp is asked for more.
+    const image = sharp(bytes, { limitInputPixels: LIMIT_PIXELS }).autoOrient().flatten({ background });
+    const pixels =
+      size === undefined
+        ? image
+        : crop === 'center'
+          ? image.resize(size, size, { fit: 'cover', kernel: 'mitchell' })
+          : await window(bytes, image, { size, background, crop });
+    return await pixels
+      .toColourspace('srgb')
+      .removeAlpha()
+      .raw({ depth: 'uchar' })
+      .toBuffer({ resolveWithObject: true });
+  });
   const rgb =
     info.channels === 3 ? new Uint8Array(data.buffer, data.byteOffset, data.length) : repeatGrey(data, info.channels);
   // What sharp says of sizes leaves the padding out.
@@ -71,7 +105,7 @@ export async function decodePicture(bytes: Uint8Array, where: string, options?: 
   try {
     return await decodeImage(bytes, options);
   } catch (error) {
-    throw new UserError(where, `expected an image, got ${bytes.length} bytes that are none (${firstLine(error)})`);
+    throw new UserError(where, `expected an image, got ${bytes.length} bytes: ${firstLine(error)}`);
   }
 }
 

@@ -7,12 +7,14 @@ import { inflateSync } from 'node:zlib';
 import sharp from 'sharp';
 import { type Check, checkValue, found, objectCheck, pictureCheck, textCheck } from '../core/checks.ts';
 import { UserError } from '../core/errors.ts';
+import { printable } from '../core/printable.ts';
 import type { Picture } from './images.ts';
 
 /**
  * A picture as a PNG file.
  * @param options.text entries to store in the file, by keyword (1 to 79 Latin characters, e.g. `caption`); values are any
- *   text. ASCII is stored as tEXt, which every tool shows; anything else as iTXt in UTF-8.
+ *   text, whose control characters (but line feeds) are written as escapes. ASCII is stored as tEXt, which every tool shows;
+ *   anything else as iTXt in UTF-8.
  * @returns the bytes of the file
  * @throws UserError if it is no picture, or a keyword or value does not fit
  */
@@ -63,7 +65,8 @@ function textChunk(keyword: string, value: string): Buffer {
     throw new UserError('encodePng', `expected a keyword of 1 to 79 Latin characters, got ${found(keyword)}`);
   }
   checkValue(`encodePng: text: ${keyword}`, value, textCheck);
-  const clean = value.replaceAll('\0', ''); // NUL separates fields
+  const lines = value.replaceAll('\r\n', '\n'); // the one control character that the specification allows
+  const clean = printable(lines, { lines: true, most: Number.POSITIVE_INFINITY });
   const ascii = /^[\n -~]*$/.test(clean);
   // iTXt: keyword, NUL, not compressed (0, method 0), no language, NUL, no translated keyword, NUL, UTF-8.
   const body = ascii

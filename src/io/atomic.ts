@@ -3,8 +3,10 @@
  * The one way in which the program writes files that it will read again.
  */
 import { randomUUID } from 'node:crypto';
-import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { constants, type Stats, writeSync } from 'node:fs';
+import { access, chmod, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { destinationOf, openStream } from './destination.ts';
 import { isRunning } from './processes.ts';
 
 /** A file's content: text, bytes, or parts written one after another (what `encodeSafetensors` returns). */
@@ -12,22 +14,53 @@ export type Content = string | Uint8Array | readonly Uint8Array[];
 
 /**
  * Replaces a file atomically: a temporary file beside it is written, synced to disk and renamed over it. Folders that
- * are missing are made. Temporary files of processes that were killed are removed on the way.
+ * are missing are made. Temporary files of processes that were killed are removed on the way. A link stays, and the file that
+ * it leads to is replaced, which keeps its permissions; a device or a pipe is written into.
  * @param content must not change before the promise resolves
+ * @throws UserError if it is a folder, or a pipe that nobody reads
  */
 export async function writeAtomic(path: string, content: Content): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  const destination = await destinationOf(path);
+  if (destination.kind === 'file') await replaceFile(destination.path, content, destination.found);
+  else if (destination.kind === 'stream') await writeInto(destination.path, content);
+  else for (const part of partsOf(content)) writeWhole(destination.fd, part);
+}
+
+async function replaceFile(path: string, content: Content, found: Stats | undefined): Promise<void> {
   const folder = dirname(path);
-  await mkdir(folder, { recursive: true });
+  if (found !== undefined) await access(path, constants.W_OK); // a rename would not ask
   await removeAbandoned(path);
   const temporary = temporaryName(path);
   try {
     await writeSynced(temporary, content);
+    if (found !== undefined) await chmod(temporary, found.mode & 0o7777);
     await rename(temporary, path);
   } catch (error) {
     await rm(temporary, { force: true });
     throw error;
   }
   await syncFolder(folder);
+}
+
+/** Writes into what cannot be replaced. */
+async function writeInto(path: string, content: Content): Promise<void> {
+  const handle = await openStream(path);
+  try {
+    for (const part of partsOf(content)) await handle.writeFile(part);
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Writes on in a file that is open, which prints of this process may be written to as well. */
+function writeWhole(fd: number, part: string | Uint8Array): void {
+  const bytes = Buffer.from(part);
+  for (let written = 0; written < bytes.length; ) written += writeSync(fd, bytes, written);
+}
+
+function partsOf(content: Content): readonly (string | Uint8Array)[] {
+  return typeof content === 'string' || content instanceof Uint8Array ? [content] : content;
 }
 
 /** A name beside a file that no other write uses, and by which a later one knows whether its process still runs. */
@@ -37,10 +70,9 @@ export function temporaryName(path: string): string {
 
 /** Writes a file and waits until it is on the disk. @returns its bytes */
 export async function writeSynced(path: string, content: Content): Promise<number> {
-  const parts = typeof content === 'string' || content instanceof Uint8Array ? [content] : content;
   const handle = await open(path, 'w');
   try {
-    for (const part of parts) await handle.writeFile(part);
+    for (const part of partsOf(content)) await handle.writeFile(part);
     await handle.sync();
     return (await handle.stat()).size;
   } finally {

@@ -1,25 +1,26 @@
 /** @file Whole files: JSON and safetensors, written atomically, and read with errors that name the file. */
-import { type FileHandle, open } from 'node:fs/promises';
-import { UserError } from '../core/errors.ts';
+import { printableJson } from '../core/printable.ts';
 import { writeAtomic } from './atomic.ts';
+import { type ReadOptions, readBytes } from './bytes.ts';
+import { parseJson } from './json.ts';
 import { encodeSafetensors, parseSafetensors, type SafetensorsFile, type TensorData } from './safetensors.ts';
 
 /** Writes a value as indented JSON, atomically. */
 export async function writeJson(path: string, value: unknown): Promise<void> {
-  await writeAtomic(path, `${JSON.stringify(value, null, 2)}\n`);
+  await writeAtomic(path, `${printableJson(value, 2)}\n`);
 }
+
+/** Longest JSON file that is read, in bytes: a tokenizer of a million entries has half of it. */
+const MOST_JSON = 2 ** 27;
 
 /**
  * Reads a JSON file; the caller checks what it holds.
- * @throws UserError if the file is missing or not JSON
+ * @param options.most longest file that is read, in bytes; default 128 MiB
+ * @throws UserError if the file is missing, too long, or not JSON as `parseJson` takes it
  */
-export async function readJson(path: string): Promise<unknown> {
-  const text = new TextDecoder().decode(await readBytes(path)); // drops a byte order mark, which editors leave
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw new UserError(path, `expected JSON, got something else (${error instanceof Error ? error.message : error})`);
-  }
+export async function readJson(path: string, { most = MOST_JSON }: ReadOptions = {}): Promise<unknown> {
+  const bytes = await readBytes(path, { most });
+  return parseJson(new TextDecoder().decode(bytes), path); // drops a byte order mark, which editors leave
 }
 
 /** Writes tensors as a safetensors file, atomically. The tensors must not change before the promise resolves. */
@@ -37,40 +38,4 @@ export async function writeSafetensors(
  */
 export async function readSafetensors(path: string): Promise<SafetensorsFile> {
   return parseSafetensors(await readBytes(path), path);
-}
-
-/** Reads a whole file into its own, 8-byte aligned buffer. */
-async function readBytes(path: string): Promise<Uint8Array> {
-  let handle: FileHandle;
-  try {
-    handle = await open(path, 'r');
-  } catch (error) {
-    throw unreadable(path, error);
-  }
-  try {
-    const bytes = new Uint8Array((await handle.stat()).size);
-    let filled = 0;
-    while (filled < bytes.length) {
-      const length = Math.min(bytes.length - filled, READ_BYTES);
-      const { bytesRead } = await handle.read(bytes, filled, length, filled);
-      if (bytesRead === 0) break; // shrank since stat: the reader of the bytes will say what is missing
-      filled += bytesRead;
-    }
-    return bytes.subarray(0, filled);
-  } catch (error) {
-    throw unreadable(path, error);
-  } finally {
-    await handle.close();
-  }
-}
-
-/** One read call takes less than 2 GiB. */
-const READ_BYTES = 2 ** 30;
-
-function unreadable(path: string, error: unknown): unknown {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  if (code === 'ENOENT' || code === 'ENOTDIR') return new UserError(path, 'expected a file, got none');
-  if (code === 'EISDIR') return new UserError(path, 'expected a file, got a folder');
-  if (code === 'EACCES' || code === 'EPERM') return new UserError(path, 'expected a readable file, got no permission');
-  return error;
 }

@@ -2,10 +2,15 @@
  * @file Append-only JSON lines, one record a line: what `metrics.jsonl` is. A kill in mid-write can tear only the last
  * line; readers drop it and writers cut it off before they go on.
  */
-import { closeSync, existsSync, fsyncSync, ftruncateSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, ftruncateSync, mkdirSync, openSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { UserError } from '../core/errors.ts';
+import { printableJson } from '../core/printable.ts';
 import { writeAtomic } from './atomic.ts';
+import { readBytesSync } from './bytes.ts';
+
+/** Longest file that is read, in bytes: the log of some million records. */
+const MOST_LINES = 2 ** 28;
 
 /** Appends records to a file, each with one write call; opened, it mends what a killed writer left. */
 export class JsonLines {
@@ -14,7 +19,7 @@ export class JsonLines {
   /** @param path made if missing, with its folders */
   constructor(path: string) {
     mkdirSync(dirname(path), { recursive: true });
-    const bytes = existsSync(path) ? readFileSync(path) : Buffer.alloc(0);
+    const bytes = existsSync(path) ? Buffer.from(readBytesSync(path, { most: MOST_LINES })) : Buffer.alloc(0);
     const end = bytes.lastIndexOf(0x0a) + 1;
     const tail = bytes.subarray(end).toString();
     this.file = openSync(path, 'a');
@@ -25,7 +30,7 @@ export class JsonLines {
 
   /** Adds one record. Numbers that are not finite are written as null, as JSON has no name for them. */
   append(record: object): void {
-    const line = Buffer.from(`${JSON.stringify(record)}\n`);
+    const line = Buffer.from(`${printableJson(record)}\n`);
     let written = 0;
     while (written < line.length) written += writeSync(this.file, line, written);
   }
@@ -65,7 +70,7 @@ export async function truncateAfter(path: string, isAfter: (record: unknown) => 
 
 function splitLines(path: string): { line: string; record: unknown }[] {
   if (!existsSync(path)) return [];
-  const lines = readFileSync(path, 'utf8').split('\n');
+  const lines = new TextDecoder().decode(readBytesSync(path, { most: MOST_LINES })).split('\n');
   const records: { line: string; record: unknown }[] = [];
   lines.forEach((line, i) => {
     if (line.trim() === '') return;

@@ -9,16 +9,16 @@
  *   ema.safetensors      their average
  *   best.safetensors     the average at the lowest validation loss
  *   codes/               the data set as codes
- *   state/               what an exact resume needs: weights, moments, counters
+ *   state/               what an exact resume needs: weights, moments, counters, and a record of the data
  *   metrics.jsonl        one record a line
  *   *.png                pictures of how it went
  */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { UserError } from '../core/errors.ts';
 import { shellWord } from '../core/shell.ts';
+import { readBytes } from './bytes.ts';
 
 export const weightKinds = ['ema', 'best', 'last'] as const;
 export type WeightKind = (typeof weightKinds)[number];
@@ -35,6 +35,8 @@ export interface RunPaths {
   readonly patchState: string;
   readonly textState: string;
   readonly modelState: string;
+  readonly dataRecord: string;
+  readonly engine: string;
   readonly metrics: string;
   readonly reconstructions: string;
   readonly samples: string;
@@ -55,6 +57,8 @@ export function runPaths(folder: string): RunPaths {
     patchState: file('state', 'patch'),
     textState: file('state', 'text'),
     modelState: file('state', 'model'),
+    dataRecord: file('state', 'data.safetensors'),
+    engine: file('state', 'engine.json'),
     metrics: file('metrics.jsonl'),
     reconstructions: file('reconstructions.png'),
     samples: file('samples.png'),
@@ -74,7 +78,7 @@ export function chooseWeights(folder: string, wanted?: WeightKind): WeightKind {
 /** A file's SHA-256 in hexadecimal: by it a model knows its tokenizers. */
 export async function fingerprint(path: string): Promise<string> {
   return createHash('sha256')
-    .update(await readFile(path))
+    .update(await readBytes(path))
     .digest('hex');
 }
 

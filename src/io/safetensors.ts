@@ -4,7 +4,9 @@
  * before a tensor is handed out. Knows nothing of disks (files.ts does) or of tfjs.
  * @see https://github.com/huggingface/safetensors#format
  */
+import { found } from '../core/checks.ts';
 import { UserError } from '../core/errors.ts';
+import { parseJson } from './json.ts';
 
 /** The array that holds each dtype. 16-bit floats stay as their bits; `toFloat32` reads them. */
 const ARRAYS = {
@@ -51,6 +53,8 @@ export interface SafetensorsFile {
 
 /** Readers of the format refuse longer headers, and so do we. */
 const MAX_HEADER_BYTES = 100_000_000;
+/** Of a tensor: as many as any network has, and some. */
+const MOST_AXES = 8;
 /** Tensor data starts at a multiple of this many bytes, so that a file read or mapped as one block gives aligned views. */
 const ALIGNMENT = 64;
 const METADATA = '__metadata__';
@@ -146,6 +150,13 @@ export function toFloat32(tensor: TensorData, where = 'tensor'): Float32Array {
   throw new UserError(where, `expected F32, F16, BF16 or F64, got ${dtype}`);
 }
 
+/** The place of the first value that is NaN or infinite; -1 where all are finite. */
+export function firstNotFinite(values: Float32Array): number {
+  const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
+  for (let i = 0; i < bits.length; i++) if ((bits[i] & 0x7f800000) === 0x7f800000) return i;
+  return -1;
+}
+
 /** Rounds float32 to bfloat16 bits, to nearest, ties to even; a NaN stays a (quiet) NaN. */
 export function toBfloat16(values: Float32Array): Uint16Array {
   const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
@@ -196,12 +207,13 @@ function parseHeader(bytes: Uint8Array, where: string): { header: Record<string,
   if (start > bytes.byteLength) {
     throw damaged(where, `expected a header of ${length} bytes, got ${bytes.byteLength - 8} (truncated)`);
   }
-  let header: unknown;
+  let text: string;
   try {
-    header = JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes.subarray(8, start)));
+    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes.subarray(8, start));
   } catch {
-    throw damaged(where, 'expected a JSON header, got something else');
+    throw damaged(where, 'expected a header in UTF-8, got other bytes');
   }
+  const header = parseJson(text, `${where}: header`);
   if (!isRecord(header)) throw damaged(where, 'expected a JSON object as header, got something else');
   return { header, start };
 }
@@ -225,11 +237,13 @@ function checkEntry(entry: unknown, dataBytes: number, where: string): Range {
   if (!isRecord(entry)) throw damaged(where, 'expected { dtype, shape, data_offsets }, got something else');
   const { dtype, shape, data_offsets: offsets } = entry;
   if (typeof dtype !== 'string' || !Object.hasOwn(ARRAYS, dtype)) {
-    throw new UserError(where, `expected a dtype of ${Object.keys(ARRAYS).join(', ')}, got ${JSON.stringify(dtype)}`);
+    throw new UserError(where, `expected a dtype of ${Object.keys(ARRAYS).join(', ')}, got ${found(dtype)}`);
   }
-  if (!isCounts(shape)) throw damaged(where, `expected a shape of whole numbers, got ${JSON.stringify(shape)}`);
+  if (!isCounts(shape) || shape.length > MOST_AXES) {
+    throw damaged(where, `expected a shape of at most ${MOST_AXES} whole numbers, got ${listed(shape)}`);
+  }
   if (!isCounts(offsets) || offsets.length !== 2 || offsets[0] > offsets[1]) {
-    throw damaged(where, `expected data_offsets [begin, end], got ${JSON.stringify(offsets)}`);
+    throw damaged(where, `expected data_offsets [begin, end], got ${listed(offsets)}`);
   }
   const [begin, end] = offsets;
   if (end > dataBytes) {
@@ -241,6 +255,12 @@ function checkEntry(entry: unknown, dataBytes: number, where: string): Range {
     throw damaged(where, `expected ${size} bytes for ${dtype} [${shape.join(', ')}], got ${end - begin}`);
   }
   return { dtype: kind, shape, begin, end };
+}
+
+/** A value as it reads in a message: a short list of numbers in full. */
+function listed(value: unknown): string {
+  const isShort = Array.isArray(value) && value.length <= MOST_AXES && value.every(n => typeof n === 'number');
+  return isShort ? `[${value.join(', ')}]` : found(value);
 }
 
 function viewOf(bytes: Uint8Array, offset: number, length: number, dtype: DType): TensorArray {

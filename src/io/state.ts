@@ -2,7 +2,7 @@
  * @file The state of a training on disk: a set of files that belong together, replaced as one. A kill -9 or a power cut at
  * any moment leaves the old set or the new one. Knows no model.
  */
-import { mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { lstat, mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { UserError } from '../core/errors.ts';
 import { type Content, syncFolder, writeSynced } from './atomic.ts';
@@ -32,8 +32,7 @@ export async function saveState(folder: string, files: Readonly<Record<string, C
   await mkdir(path, { recursive: true });
   const sizes: Record<string, number> = {};
   for (const [name, content] of Object.entries(files)) {
-    if (name !== basename(name) || name === '..' || name === '')
-      throw new Error(`saveState: ${name} is not a file name`);
+    if (!isPlainName(name)) throw new Error(`saveState: ${name} is not a file name`);
     sizes[name] = await writeSynced(join(path, name), content);
   }
   await syncFolder(path);
@@ -70,17 +69,35 @@ interface Pointer {
   readonly files: Readonly<Record<string, number>>;
 }
 
+/** Longest file that is read, in bytes: some names and numbers. */
+const MOST_POINTER = 2 ** 16;
+
 async function readPointer(folder: string): Promise<Pointer | undefined> {
   const path = join(folder, 'current');
-  if ((await stat(path).catch(() => undefined)) === undefined) return undefined;
-  const value = await readJson(path);
-  if (!isPointer(value)) throw new UserError(path, 'expected { generation, files }, got something else');
+  if ((await lstat(path).catch(() => undefined)) === undefined) return undefined;
+  const value = await readJson(path, { most: MOST_POINTER });
+  if (!isPointer(value)) {
+    throw new UserError(
+      path,
+      'expected { generation, files }, got something else',
+      `restore the file, or remove ${folder} to give this state up`,
+    );
+  }
   return value;
 }
 
 function isPointer(value: unknown): value is Pointer {
   if (typeof value !== 'object' || value === null || !('generation' in value) || !('files' in value)) return false;
   const { generation, files } = value;
-  if (!Number.isSafeInteger(generation) || typeof files !== 'object' || files === null) return false;
-  return Object.entries(files).every(([name, size]) => name === basename(name) && Number.isSafeInteger(size));
+  if (!isCount(generation) || generation === 0 || typeof files !== 'object' || files === null) return false;
+  return Object.entries(files).every(([name, size]) => isPlainName(name) && isCount(size));
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+/** Whether a name stays in its folder. */
+function isPlainName(name: string): boolean {
+  return name === basename(name) && !['', '.', '..'].includes(name) && !name.includes('\0');
 }

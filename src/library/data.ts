@@ -38,10 +38,10 @@ export async function inspectDataset(data: string, options: InspectOptions = {})
   checkOptions('inspectDataset', options, { ...workChecks, ...own });
   const { openDataset } = await import('../../data/open.ts');
   const { inspectDataset: inspect } = await import('../../data/inspect.ts');
-  const { format, validation } = options;
+  const { format, validation, signal } = options;
   // Every image is decoded anyway, so headers need no check of their own.
   return working(options, 'inspect', async onProgress =>
-    inspect(await openDataset(data, { format, check: false }), { validation, onProgress }),
+    inspect(await openDataset(data, { format, check: false, signal }), { validation, onProgress }),
   );
 }
 

@@ -120,8 +120,8 @@ class EventReporter implements Reporter {
     this.emit({ type: 'skip', stage: name, reason });
   }
 
-  message(text: string): void {
-    this.emit({ type: 'message', text });
+  message(text: string | readonly string[]): void {
+    this.emit({ type: 'message', text: typeof text === 'string' ? text : text.join('\n') });
   }
 
   pictures(items: readonly Labelled[]): void {

@@ -18,6 +18,11 @@ interface DataOptions {
   readonly format?: string;
   /** Whether the first item that cannot be used is an error; by default such items are left out and named. */
   readonly strict?: boolean;
+  /**
+   * Whether a run that is there goes on with data that is not what it was started with: what has changed is encoded again,
+   * what is new is added, what is gone is left out. By default such data is refused, and what has changed is named.
+   */
+  readonly acceptChanges?: boolean;
 }
 
 /** What to train, on what. */
@@ -45,7 +50,7 @@ export interface Trained {
 }
 
 const untilCheck = choiceCheck(stageNames);
-const dataChecks = { data: pathCheck, format: textCheck, strict: booleanCheck };
+const dataChecks = { data: pathCheck, format: textCheck, strict: booleanCheck, acceptChanges: booleanCheck };
 
 /**
  * Trains a run to its end, stage by stage: the caption tokenizer, then what its family needs (a patch tokenizer and the data
@@ -57,14 +62,14 @@ export async function train(options: TrainOptions): Promise<Trained> {
   const checks = { ...dataChecks, ...engineChecks, ...workChecks };
   const own = { out: pathCheck, preset: choiceCheck(presetNames), config: objectCheck, until: untilCheck };
   checkOptions('train', options, { ...checks, ...own }, ['data', 'out']);
-  const { data, out, preset, config: fields, format, strict, until } = options;
+  const { data, out, preset, config: fields, format, strict, acceptChanges, until } = options;
   const { planRun } = await import('../runs/run.ts');
   const { startEngine } = await import('../runs/session.ts');
   const { trainRun } = await import('../runs/train.ts');
   const config = await planRun(out, { preset, fields });
   const session = openSession(options);
   await startEngine(session, engineOf(options));
-  return { finished: await trainRun(session, { data, out, format, strict, config, until }) };
+  return { finished: await trainRun(session, { data, out, format, strict, acceptChanges, preset, config, until }) };
 }
 
 /** What features to train, on what. */
@@ -82,11 +87,12 @@ export interface TrainFeatureNetworkOptions extends DataOptions, EngineOptions, 
 export async function trainFeatureNetwork(options: TrainFeatureNetworkOptions): Promise<Trained> {
   const checks = { ...dataChecks, ...engineChecks, ...workChecks, out: pathCheck, config: objectCheck };
   checkOptions('trainFeatureNetwork', options, checks, ['data', 'out']);
-  const { data, out, format, strict, config: fields = {} } = options;
+  const { data, out, format, strict, acceptChanges, config: fields = {} } = options;
   const { planFeatures, trainFeatures } = await import('../runs/features.ts');
   const { startEngine } = await import('../runs/session.ts');
   await planFeatures(out, fields); // what is wrong is said before anything is started
   const session = openSession(options);
   await startEngine(session, engineOf(options));
-  return { finished: (await trainFeatures(session, { data, out, format, strict, fields })) !== undefined };
+  const request = { data, out, format, strict, acceptChanges, fields };
+  return { finished: (await trainFeatures(session, request)) !== undefined };
 }

@@ -21,6 +21,42 @@ export interface Parameter {
 /** Values of a checkpoint by name. */
 export type NamedValues = ReadonlyMap<string, { readonly shape: readonly number[]; readonly values: Float32Array }>;
 
+/**
+ * A checkpoint that a network is made to be loaded with. It may ask for no parameter that the checkpoint does not hold in the
+ * same shape, and is told so before there is memory for it: so the weights bound what a config can ask for.
+ */
+export class Checkpoint {
+  readonly values: NamedValues;
+  readonly where: string;
+  private readonly prefix: string;
+
+  /** @param where the file, for errors; @param prefix of the names that are looked for; others may be anything */
+  constructor(values: NamedValues, where: string, prefix = '') {
+    this.values = values;
+    this.where = where;
+    this.prefix = prefix;
+  }
+
+  /** The same, but that parameters whose names do not begin with `prefix` are not looked for. */
+  only(prefix: string): Checkpoint {
+    return new Checkpoint(this.values, this.where, prefix);
+  }
+
+  /** @throws UserError if it does not hold the parameter in this shape */
+  expect(name: string, shape: readonly number[]): void {
+    if (!name.startsWith(this.prefix)) return;
+    const stored = this.values.get(name);
+    if (stored === undefined) throw new UserError(this.where, `parameter ${name} is missing`, mismatch);
+    if (stored.shape.join() !== shape.join()) {
+      const [wanted, got] = [shape, stored.shape].map(axes => `[${axes.join(', ')}]`);
+      throw new UserError(this.where, `${name}: expected shape ${wanted}, got ${got}`, mismatch);
+    }
+  }
+}
+
+/** Where the first values of parameters come from: drawn; or loaded later, from a checkpoint that is known already or (null) not. */
+export type Source = Random | Checkpoint | null;
+
 export interface ParameterOptions {
   /** Default: of all that have more than one axis. */
   readonly decay?: boolean;
@@ -31,13 +67,13 @@ export interface ParameterOptions {
 /** All parameters of a model. Scopes share one map; every parameter draws from its own stream, named after it. */
 export class Parameters {
   private readonly map: Map<string, Parameter>;
-  private readonly random: Random | null;
+  private readonly source: Source;
   private readonly prefix: string;
   private inner = false;
 
-  /** @param random null for a model whose values will be loaded: drawing them takes longer than reading them */
-  constructor(random: Random | null, prefix = '', map: Map<string, Parameter> = new Map()) {
-    this.random = random;
+  /** @param source no random numbers for a model whose values will be loaded: drawing them takes longer than reading them */
+  constructor(source: Source, prefix = '', map: Map<string, Parameter> = new Map()) {
+    this.source = source;
     this.prefix = prefix;
     this.map = map;
   }
@@ -47,30 +83,39 @@ export class Parameters {
    * @param options.inner whether what is below is inside the network, see `Parameter.inner`; default as this scope
    */
   scope(name: string, options: Pick<ParameterOptions, 'inner'> = {}): Parameters {
-    const below = new Parameters(this.random, `${this.prefix}${name}.`, this.map);
+    const below = new Parameters(this.source, `${this.prefix}${name}.`, this.map);
     below.inner = options.inner ?? this.inner;
     return below;
   }
 
   /** Normal with the given standard deviation. */
   normal(name: string, shape: number[], deviation: number, options: ParameterOptions = {}): tf.Variable {
-    const full = this.prefix + name;
-    const size = tf.util.sizeFromShape(shape);
-    const values = this.random?.fork(full).normals(size, deviation) ?? new Float32Array(size);
-    return this.add(full, values, shape, options);
+    const { source } = this;
+    return this.add(name, shape, options, (size, full) =>
+      source === null || source instanceof Checkpoint
+        ? new Float32Array(size)
+        : source.fork(full).normals(size, deviation),
+    );
   }
 
   zeros(name: string, shape: number[], options: ParameterOptions = {}): tf.Variable {
-    return this.add(this.prefix + name, new Float32Array(tf.util.sizeFromShape(shape)), shape, options);
+    return this.add(name, shape, options, size => new Float32Array(size));
   }
 
   ones(name: string, shape: number[], options: ParameterOptions = {}): tf.Variable {
-    return this.add(this.prefix + name, new Float32Array(tf.util.sizeFromShape(shape)).fill(1), shape, options);
+    return this.add(name, shape, options, size => new Float32Array(size).fill(1));
   }
 
-  private add(name: string, values: Float32Array, shape: number[], options: ParameterOptions): tf.Variable {
+  private add(
+    own: string,
+    shape: number[],
+    options: ParameterOptions,
+    make: (size: number, name: string) => Float32Array,
+  ): tf.Variable {
+    const name = this.prefix + own;
     if (this.map.has(name)) throw new Error(`parameter ${name} is defined twice`);
-    const initial = tf.tensor(values, shape);
+    if (this.source instanceof Checkpoint) this.source.expect(name, shape);
+    const initial = tf.tensor(make(tf.util.sizeFromShape(shape), name), shape);
     // A variable named by tfjs: names of this map may repeat between models, those of tfjs must not.
     const variable = tf.variable(initial);
     initial.dispose();
@@ -106,14 +151,8 @@ export class Parameters {
    */
   load(values: NamedValues, where: string, prefix = ''): void {
     const wanted = this.list().filter(({ name }) => name.startsWith(prefix));
-    for (const { name, variable } of wanted) {
-      const stored = values.get(name);
-      if (stored === undefined) throw new UserError(where, `parameter ${name} is missing`, mismatch);
-      if (stored.shape.join() !== variable.shape.join()) {
-        const wanted = `[${variable.shape.join(', ')}]`;
-        throw new UserError(where, `${name}: expected shape ${wanted}, got [${stored.shape.join(', ')}]`, mismatch);
-      }
-    }
+    const checkpoint = new Checkpoint(values, where);
+    for (const { name, variable } of wanted) checkpoint.expect(name, variable.shape);
     for (const name of values.keys()) {
       if (!this.map.has(name)) throw new UserError(where, `parameter ${name} is not part of this model`, mismatch);
     }

@@ -27,10 +27,13 @@ function render(part: Part): string {
   return 'markup' in part ? part.markup : part.map(render).join('');
 }
 
-/** Text as it stands in markup and in quoted attributes; characters that XML cannot hold become U+FFFD. */
+/**
+ * Text as it stands in markup and in quoted attributes; characters that XML cannot hold, and those that override the
+ * direction of writing, become U+FFFD.
+ */
 function escapeText(text: string): string {
   return text
-    .replaceAll(/[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/gu, '\ufffd')
+    .replaceAll(/[^\t\n\r\u0020-\u2029\u202f-\u2065\u206a-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/gu, '\ufffd')
     .replaceAll('&', '&amp;')
     .replaceAll('<', '&lt;')
     .replaceAll('>', '&gt;')

@@ -9,6 +9,7 @@ import { existsSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Split } from '../../data/dataset.ts';
 import { UserError } from '../core/errors.ts';
+import { printableJson } from '../core/printable.ts';
 import { shellWord } from '../core/shell.ts';
 import { familyOf } from '../families/families.ts';
 import { partFiles } from '../families/parts.ts';
@@ -103,7 +104,7 @@ export async function compareRuns(session: Session, request: CompareRequest): Pr
     grid,
     findings: conclude(reports),
   };
-  await writeAtomic(json, `${JSON.stringify(report)}\n`);
+  await writeAtomic(json, `${printableJson(report)}\n`);
   await writeAtomic(out, renderPage(report));
   return { report, json };
 }

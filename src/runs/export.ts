@@ -9,6 +9,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { UserError } from '../core/errors.ts';
+import { printableJson } from '../core/printable.ts';
 import { readRun } from '../families/config.ts';
 import { familyOf } from '../families/families.ts';
 import { partsAmong } from '../families/parts.ts';
@@ -113,5 +114,5 @@ function logOf(path: string, source: string): string {
   const records = readJsonLines(path).map(record =>
     typeof record === 'object' && record !== null && 'run' in record ? { ...record, run: source } : record,
   );
-  return records.map(record => `${JSON.stringify(record)}\n`).join('');
+  return records.map(record => `${printableJson(record)}\n`).join('');
 }

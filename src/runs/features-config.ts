@@ -2,8 +2,8 @@
 import { z } from 'zod';
 import { captionSchema, imagesSchema, type RunConfig } from '../config/run.ts';
 import { parseConfig } from '../config/schema.ts';
-import { checkConfig, runSchema } from '../families/config.ts';
-import { checkText, textSections } from '../families/contrastive/config.ts';
+import { checkConfig, checkNewConfig, runSchema } from '../families/config.ts';
+import { checkText, checkTextTraining, textSections } from '../families/contrastive/config.ts';
 
 /** What of a run's config features have; the rest has no meaning here. */
 export const featuresFields = {
@@ -31,5 +31,6 @@ export function featuresConfig(given: Readonly<Record<string, unknown>>): RunCon
   const unused = { patch: { grid: images.imageSize / 8 } };
   const config = runSchema().parse({ ...others, images: { ...images, crops: 1 }, ...unused });
   checkText(config);
-  return checkConfig(config);
+  checkTextTraining(config);
+  return checkNewConfig(checkConfig(config));
 }

@@ -1,5 +1,6 @@
 /** @file Opening a run of any family as what paints it. */
 import { existsSync } from 'node:fs';
+import { found } from '../core/checks.ts';
 import { UserError } from '../core/errors.ts';
 import type { BackendName } from '../device/backends.ts';
 import type { PrecisionName } from '../device/precision.ts';
@@ -18,6 +19,7 @@ import {
   weightKinds,
 } from '../io/runfolder.ts';
 import { startBackend } from '../kernels/start.ts';
+import { Checkpoint } from '../nn/module.ts';
 import { namedValues } from '../training/loop.ts';
 
 export type { Painter } from '../families/painter.ts';
@@ -44,6 +46,13 @@ export async function openPainter(run: string, options: OpenOptions = {}): Promi
   return loadPainter(run, { weights, start: () => startBackend(backend, { precision, threads }) });
 }
 
+/** The training step that weights carry; 0 where they carry none. */
+function stepOf({ step = '0' }: Readonly<Record<string, string>>, where: string): number {
+  const count = /^\d{1,10}$/.test(step) ? Number(step) : Number.NaN;
+  if (Number.isSafeInteger(count)) return count;
+  throw new UserError(where, `expected the step of a training, got ${found(step)}`);
+}
+
 /** As `openPainter`. @param options.start starts a backend, once all files are known to be there */
 export async function loadPainter(
   run: string,
@@ -60,13 +69,20 @@ export async function loadPainter(
   await expectTrainedWith(path, companionsOf(family.stages, paths, metadata));
   const loaded = await loadParts(family.stages, config, paths);
   const parts = loaded as Making['parts']; // those of its stages are there
-  const making: Making = { config, folder: run, parts, random: null, step: Number(metadata.step ?? 0) };
+  const values = namedValues(tensors, path);
+  const making: Making = {
+    config,
+    folder: run,
+    parts,
+    random: new Checkpoint(values, path),
+    step: stepOf(metadata, path),
+  };
   const model = await family.create(making).catch(error => {
     disposeParts(loaded);
     throw error;
   });
   try {
-    model.load(namedValues(tensors), path);
+    model.load(values, path);
     return model.painter;
   } catch (error) {
     model.painter.dispose(); // and the parts with it

@@ -15,16 +15,21 @@ const MEMORY_BYTES = 2 ** 30;
  */
 export function divideData(dataset: Pick<Dataset, 'items'>, config: ImagesConfig): Division {
   const { validation, split } = config;
-  const division = divideItems(dataset.items, { validation, split });
-  if (division.training.length > 0) return division;
+  return expectTraining(divideItems(dataset.items, { validation, split }), config);
+}
+
+/** A division, if it has anything to train on. @throws UserError if it has not */
+export function expectTraining(division: Division, { split }: ImagesConfig): Division {
+  const { training, heldOut, unused } = division;
+  if (training.length > 0) return division;
   const said = describeDivision(division);
   const hint =
-    division.heldOut.length === 0
+    heldOut.length === 0
       ? `--split says which published splits are trained on; now ${split.join(', ')}`
       : 'lower --validation (0 trains on all of them) or add images';
   throw new UserError(
     'data',
-    `no training image among ${dataset.items.length}${said === undefined ? '' : ` (${said})`}`,
+    `no training image among ${heldOut.length + unused.length}${said === undefined ? '' : ` (${said})`}`,
     hint,
   );
 }
@@ -85,6 +90,11 @@ export function sideNames(sides: readonly Split[]): string {
 export function cropsOf(config: ImagesConfig, seed: number): CropsOptions {
   const { imageSize: size, crops, cropAmount: amount, padCrops: pad, flip } = config;
   return { size, crops, crop: { amount, pad, flip }, seed };
+}
+
+/** How many pictures of a run's size can be held in memory. */
+export function mostInMemory({ imageSize }: ImagesConfig): number {
+  return Math.max(1, Math.floor(MEMORY_BYTES / (imageSize ** 2 * 3)));
 }
 
 /** Whether all crops of so many items can be held in memory. */

@@ -1,6 +1,6 @@
 /** @file Making a run's folder and going on with it: its config, its lock; and the run that comes with the package. */
 import { existsSync, readdirSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { isChangeable, type RunConfig } from '../config/run.ts';
@@ -32,75 +32,116 @@ export function shippedModel(): string {
 /**
  * The config that a run is to be trained with: a new one, or that of the run that is there with what may change of it.
  * Writes nothing.
- * @param make makes the config of a new run
+ * @param options.make makes the config of a new run; @param options.command who asks, for messages
  * @throws UserError if the run that is there was made with another value of a field that cannot change, or was exported
  */
-export async function planRun(
-  folder: string,
-  settings: RunSettings,
-  make: (settings: RunSettings) => RunConfig = resolveConfig,
-): Promise<RunConfig> {
+export async function planRun(folder: string, settings: RunSettings, options: PlanOptions = {}): Promise<RunConfig> {
+  const { make = resolveConfig, command = 'train' } = options;
   if (!existsSync(runPaths(folder).config)) return make(settings);
-  const stored = await readTrainable(folder);
+  const stored = await readTrainable(folder, command);
   const before = flattenConfig(stored);
   const changed: Record<string, unknown> = {};
   for (const { field, value, preset } of askedValues(settings, stored.family)) {
     if (isChangeable(field)) {
       if (preset === undefined) changed[field] = value; // a preset is where a run starts, not how long it goes on
     } else {
-      expectSame(folder, { field, before: before[field], now: value, whose: preset && ` of preset ${preset}` });
+      const whose = preset && ` of preset ${preset}`;
+      expectSame(command, folder, { field, before: before[field], now: value, whose });
     }
   }
-  return checkConfig(parseConfig(runSchema(), mergeConfig(stored, unflattenConfig(changed)), runPaths(folder).config));
+  const merged = mergeConfig(stored, unflattenConfig(changed));
+  const config = checkConfig(parseConfig(runSchema(), merged, runPaths(folder).config));
+  await expectPossible(command, folder, { before: stored, now: config });
+  return config;
+}
+
+export interface PlanOptions {
+  readonly make?: (settings: RunSettings) => RunConfig;
+  readonly command?: string;
+}
+
+/** A run that is held: nobody else trains it meanwhile. */
+export interface HeldRun {
+  /** Whether it was there before. */
+  readonly resumed: boolean;
+  /** When it was taken, in nanoseconds, by the clock of its file system. */
+  readonly begun: bigint;
+  /** Writes the run's config. Until then the run is as it was. */
+  readonly keepConfig: () => Promise<void>;
 }
 
 /**
- * Makes a run's folder or takes the one that is there, keeps its config in it, and does work on it, while other processes
- * are kept from it.
- * @param config as `planRun` makes it
+ * Makes a run's folder or takes the one that is there, and does work on it, while other processes are kept from it.
+ * @param config as `planRun` makes it; written when the work says so
+ * @param command who asks, for messages
  * @throws UserError if the run is being trained, or is there with another value of a field that cannot change
  */
 export async function withRun<T>(
   folder: string,
-  config: RunConfig,
-  work: (run: { readonly resumed: boolean }) => Promise<T>,
+  { config, command = 'train' }: { readonly config: RunConfig; readonly command?: string },
+  work: (run: HeldRun) => Promise<T>,
 ): Promise<T> {
-  await mkdir(folder, { recursive: true });
-  const unlock = await lockRun(folder);
+  const unlock = await lockRun(folder, command);
   try {
-    return await work(await openRun(folder, config));
+    const resumed = await expectAgrees(command, folder, config);
+    const { mtimeNs: begun } = await stat(lockOf(folder), { bigint: true });
+    const keepConfig = () => writeJson(runPaths(folder).config, storedConfig(config));
+    return await work({ resumed, begun, keepConfig });
   } finally {
     await unlock();
   }
 }
 
+/** Whether the run is there; what was planned for it must fit what it is by now. */
+async function expectAgrees(command: string, folder: string, config: RunConfig): Promise<boolean> {
+  if (!existsSync(runPaths(folder).config)) return false;
+  const stored = await readTrainable(folder, command);
+  const before = flattenConfig(stored);
+  for (const [field, now] of Object.entries(flattenConfig(config))) {
+    if (!isChangeable(field)) expectSame(command, folder, { field, before: before[field], now });
+  }
+  await expectPossible(command, folder, { before: stored, now: config });
+  return true;
+}
+
 /**
- * Keeps a planned config in the run's folder. To be called by whoever holds the run's lock.
- * @returns whether the run was there before
- * @throws UserError if it is there with another value of a field that cannot change
+ * A training cannot become shorter than it is, nor longer once something was made with what it has left.
+ * @throws UserError naming the field
  */
-export async function openRun(folder: string, config: RunConfig): Promise<{ readonly resumed: boolean }> {
-  const paths = runPaths(folder);
-  const resumed = existsSync(paths.config);
-  if (resumed) {
-    const before = flattenConfig(await readTrainable(folder));
-    for (const [field, now] of Object.entries(flattenConfig(config))) {
-      if (!isChangeable(field)) expectSame(folder, { field, before: before[field], now });
+async function expectPossible(
+  command: string,
+  folder: string,
+  { before, now }: { readonly before: RunConfig; readonly now: RunConfig },
+): Promise<void> {
+  const { patchState, textState, modelState, trainingCodes } = runPaths(folder);
+  const trainings = [
+    { section: 'patchTrain', state: patchState, users: [trainingCodes, modelState] },
+    { section: 'textTrain', state: textState, users: [modelState] },
+    { section: 'train', state: modelState, users: [] },
+  ] as const;
+  for (const { section, state, users } of trainings) {
+    const [old, steps] = [before[section].steps, now[section].steps];
+    if (steps === old) continue;
+    const { savedStep } = await import('../training/loop.ts'); // programs that paint import this file
+    const done = await savedStep(state);
+    const refuse = (what: string, hint: string) => new UserError(command, `${section}.steps ${steps}: ${what}`, hint);
+    const hint = 'leave the flag out to go on with it, or choose another --out';
+    if (steps < done) throw refuse(`the run in ${folder} has done ${done} steps already`, hint);
+    if (users.some(existsSync)) {
+      throw refuse(`expected ${old}: what the run in ${folder} made of this training is in use`, hint);
     }
   }
-  await writeJson(paths.config, storedConfig(config));
-  return { resumed };
 }
 
 /** The config of a run that training can go on with. @throws UserError if there is none, or it was exported */
-async function readTrainable(folder: string): Promise<RunConfig> {
+async function readTrainable(folder: string, command: string): Promise<RunConfig> {
   const paths = runPaths(folder);
-  const stored = await readRun(folder, 'train');
+  const stored = await readRun(folder, command);
   const states = dirname(paths.modelState);
   const goesOn = existsSync(states) && readdirSync(states).some(name => !name.startsWith('lock')); // which is ours
   if (!goesOn && weightKinds.some(kind => existsSync(paths.weights[kind]))) {
     throw new UserError(
-      'train',
+      command,
       `the run in ${folder} was exported, without what its training goes on from`,
       'go on with the run that it was exported from, or choose another --out',
     );
@@ -109,6 +150,7 @@ async function readTrainable(folder: string): Promise<RunConfig> {
 }
 
 function expectSame(
+  command: string,
   folder: string,
   asked: { readonly field: string; readonly before: unknown; readonly now: unknown; readonly whose?: string },
 ): void {
@@ -116,25 +158,30 @@ function expectSame(
   const [before, now] = [JSON.stringify(asked.before), JSON.stringify(asked.now)];
   if (before === now) return;
   throw new UserError(
-    'train',
+    command,
     `expected ${field} ${before}, as the run in ${folder} has it, got ${now}${whose}`,
     'leave the flag out to go on with it, or choose another --out',
   );
 }
 
+function lockOf(folder: string): string {
+  return join(folder, 'state', 'lock');
+}
+
 /**
  * Keeps others from training the run at the same time. The lock of a process that was killed does not count.
+ * @param command who asks, for the message
  * @returns gives the run free again
  * @throws UserError naming the process that trains it, and its host
  */
-export async function lockRun(folder: string): Promise<() => Promise<void>> {
-  const path = join(folder, 'state', 'lock');
+export async function lockRun(folder: string, command = 'train'): Promise<() => Promise<void>> {
+  const path = lockOf(folder);
   await mkdir(dirname(path), { recursive: true });
   const { release, holder } = await takeLock(path);
   if (release !== undefined) return release;
   const { pid, host } = holder;
   throw new UserError(
-    'train',
+    command,
     `${folder} is being trained by process ${pid} on ${host}`,
     host === hostname()
       ? 'wait until it ends, or stop it'

@@ -18,11 +18,11 @@ const MOST = 12;
 export async function drawSampleSheet(
   painter: Painter,
   captions: SampleCaptions,
-  options: { readonly note?: string; readonly columns?: number } = {},
+  options: { readonly note?: string; readonly columns?: number; readonly signal?: AbortSignal } = {},
 ): Promise<{ readonly sheet: Picture; readonly painted: readonly Cell[] }> {
   const { trained, unseen } = captions;
   const all = [...trained, ...unseen];
-  const pictures = await painter.paint(all, { seed: SEED });
+  const pictures = await painter.paint(all, { seed: SEED, signal: options.signal });
   const cells = pictures.map((picture, i) => ({ picture, label: all[i] }));
   const sheet = await drawSheet(cells, {
     columns: options.columns ?? 6,

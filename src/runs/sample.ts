@@ -1,5 +1,6 @@
 /** @file Painting captions into files, with completion, inpainting, reranking and nearest images. */
 
+import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { decodeAll } from '../../data/decoded.ts';
@@ -19,12 +20,23 @@ import { encodePng } from '../image/png.ts';
 import { type Cell, drawSheet } from '../image/sheet.ts';
 import { writeAtomic } from '../io/atomic.ts';
 import { writeJson } from '../io/files.ts';
+import { isOurs, sheetText } from '../io/outputs.ts';
+import { endWriting } from '../io/ownfolder.ts';
 import { chooseWeights, fingerprint, runPaths, type WeightKind } from '../io/runfolder.ts';
+import {
+  beginCaption,
+  CAPTION_FILE,
+  type CaptionFolder,
+  CaptionFolders,
+  GRID_FILE,
+  imageFile,
+} from './caption-folder.ts';
+import { splitCaptions } from './captions.ts';
 import { type CompletionFlags, readCompletion } from './completion.ts';
 import { openPainter } from './open-painter.ts';
 import { type Clip, loadClip, rank } from './rerank.ts';
 import { divideData } from './run-images.ts';
-import { downloads, type EngineFlags, runOrShipped, type Session, startEngine, unlessStopped } from './session.ts';
+import { downloads, type EngineFlags, runOrShipped, type Session, startEngine } from './session.ts';
 
 export interface SampleRequest extends EngineFlags, SamplingOptions, CompletionFlags {
   /** Default: the model that comes with the package. */
@@ -134,29 +146,26 @@ interface Studio {
  */
 export async function* sampleRun(session: Session, asked: SampleRequest): AsyncGenerator<Written, void> {
   checkFlags(asked);
+  const captions = splitCaptions('sample: --text', asked.text);
   const request = { ...asked, run: runOrShipped(session, asked.run) };
-  const captions = request.text
-    .split('|')
-    .map(caption => caption.trim())
-    .filter((caption, _, all) => caption !== '' || all.length === 1); // a | at the end asks for nothing
   checkFamilyFlags(request, await readRun(request.run, 'sample'));
+  const folders = await chooseFolders(request, captions);
   const studio = await openStudio(session, request, asked.run ?? 'models/emoji'); // not where the package lies here
   await mkdir(request.outputsDir, { recursive: true }); // before the painting, which may take long
-  const folders = new Set<string>();
   const sheet: Cell[] = [];
   try {
-    for (const caption of captions) {
+    for (const folder of folders) {
+      const { path, caption } = folder;
       const samples = await sampleCaption(session, studio, caption);
-      const path = join(request.outputsDir, folderName(caption, folders));
-      await writeSamples(path, studio, { caption, samples });
+      await writeSamples(session, folder, studio, samples);
       sheet.push(...samples.map(({ picture }) => ({ picture, label: caption || '(no caption)' })));
       yield { path, images: samples.length };
     }
     if (captions.length > 1) {
       const columns = Math.min(request.numImages > 1 ? request.numImages : Math.min(6, sheet.length), 12);
       const picture = await drawSheet(sheet, { columns, cellScale: scaleOf(studio.painter), title: 'Samples' });
-      const path = join(request.outputsDir, 'grid.png');
-      await writeAtomic(path, await encodePng(picture));
+      const path = await freeGrid(request.outputsDir);
+      await writeAtomic(path, await encodePng(picture, { text: sheetText('samples of captions') }));
       yield { path };
     }
   } finally {
@@ -199,21 +208,65 @@ async function sampleCaption(session: Session, studio: Studio, caption: string):
   return ranker === undefined ? painted : rerank(ranker, caption, painted, request.numImages);
 }
 
-/** Writes the images, what is known of them, and their grid into a caption's folder. */
+/** A folder for each caption. A folder that holds the image to complete is another's, so that this stays. */
+async function chooseFolders(request: Chosen, captions: readonly string[]): Promise<CaptionFolder[]> {
+  const { outputsDir, image, mask, numImages, bestOf = numImages } = request;
+  const folders = new CaptionFolders(
+    outputsDir,
+    [image, mask].filter(input => input !== undefined),
+  );
+  const chosen: CaptionFolder[] = [];
+  for (const caption of captions) chosen.push(await folders.choose(caption, bestOf));
+  return chosen;
+}
+
+/**
+ * Writes the images, their grid and what is known of them into a caption's folder, in the place of those that were painted
+ * for it before.
+ */
 async function writeSamples(
-  folder: string,
+  session: Session,
+  folder: CaptionFolder,
   { painter, made, nearest }: Studio,
-  { caption, samples }: { readonly caption: string; readonly samples: readonly Sample[] },
+  samples: readonly Sample[],
 ): Promise<void> {
-  await mkdir(folder, { recursive: true });
+  const { path, caption, before } = folder;
+  const images: [file: string, png: Uint8Array][] = [];
   for (const sample of samples) {
-    const path = join(folder, `${sample.index}.png`);
-    await writeAtomic(path, await encodePng(sample.picture, { text: describe(sample, made) }));
+    images.push([imageFile(sample.index), await encodePng(sample.picture, { text: describe(sample, made) })]);
   }
-  await writeJson(join(folder, 'caption.json'), { caption, ...made, images: samples.map(s => s.index) });
   const cells = nearest === undefined ? samples.map(({ picture }) => ({ picture })) : withNearest(samples, nearest);
   const sheet = await layOut(cells, caption, painter, nearest !== undefined);
-  await writeAtomic(join(folder, 'grid.png'), await encodePng(sheet));
+  images.push([GRID_FILE, await encodePng(sheet, { text: sheetText('samples of a caption') })]);
+  const about = { caption, ...made, images: samples.map(({ index }) => index) };
+  const others = differences(before, about);
+  if (others.length > 0) session.reporter.message(`${path}: replacing images of another ${others.join(', ')}`);
+  await beginCaption(
+    folder,
+    images.map(([file]) => file),
+  );
+  for (const [file, png] of images) await writeAtomic(join(path, file), png);
+  await writeJson(join(path, CAPTION_FILE), about); // last: the folder is whole
+  await endWriting(path);
+}
+
+/** What of a caption's images was another before; where there were none, nothing. */
+function differences(
+  before: Readonly<Record<string, unknown>> | undefined,
+  now: Readonly<Record<string, unknown>>,
+): string[] {
+  if (before === undefined) return [];
+  const { images: _, ...facts } = { ...before, ...now };
+  const written = JSON.parse(JSON.stringify(now)) as Readonly<Record<string, unknown>>; // as it will stand there
+  return Object.keys(facts).filter(name => before[name] !== written[name]);
+}
+
+/** Where the grid of all captions goes: what is no grid of ours is left alone. */
+async function freeGrid(folder: string): Promise<string> {
+  for (let number = 1; ; number++) {
+    const path = join(folder, number === 1 ? GRID_FILE : `grid_${number}.png`);
+    if (!existsSync(path) || (await isOurs(path, 'sheet'))) return path;
+  }
 }
 
 function scaleOf({ imageSize }: Painter): number {
@@ -243,19 +296,17 @@ async function paintCaption(
   const each = unit === 'tokens' ? painter.passes : 1;
   reporter.stage(caption === '' ? '(no caption)' : shortened(caption), { total: wanted * each, unit });
   const show = (pictures: readonly Picture[]) => reporter.pictures(pictures.map(picture => ({ picture })));
-  const pictures = await unlessStopped(session, 'sample', () =>
-    painter.paint(new Array<string>(wanted).fill(caption), {
-      ...options(request),
-      batchSize: request.batchSize,
-      completion,
-      onUnfinished: request.preview ? show : undefined,
-      onProgress: done => {
-        const step = Math.round(done * each);
-        reporter.update({ step, amount: step });
-      },
-      signal: session.signal,
-    }),
-  );
+  const pictures = await painter.paint(new Array<string>(wanted).fill(caption), {
+    ...options(request),
+    batchSize: request.batchSize,
+    completion,
+    onUnfinished: request.preview ? show : undefined,
+    onProgress: done => {
+      const step = Math.round(done * each);
+      reporter.update({ step, amount: step });
+    },
+    signal: session.signal,
+  });
   reporter.done(`${pictures.length} images`);
   return pictures.map((picture, index) => ({ picture, caption, index }));
 }
@@ -282,10 +333,11 @@ interface TrainingImages {
 
 /** Every training image, small, to find the one that a sample is nearest to. */
 async function trainingImages(session: Session, data: string, config: ImagesConfig): Promise<TrainingImages> {
-  const { training } = divideData(await openDataset(data, { check: false }), config);
+  const { training } = divideData(await openDataset(data, { check: false, signal: session.signal }), config);
   const size = Math.min(NEAREST_SIDE, config.imageSize);
   session.reporter.stage('training images', { unit: 'images' });
   const { images, items } = await decodeAll(training, {
+    signal: session.signal,
     size,
     onProgress: (step, total) => session.reporter.update({ step, total, amount: step }),
   });
@@ -307,24 +359,12 @@ function withNearest(samples: readonly Sample[], training: TrainingImages): Cell
   });
 }
 
+const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
+
 /** As much of a caption as fits a line. */
 function shortened(caption: string): string {
-  const letters = [...caption];
+  const letters = Array.from(graphemes.segment(caption.slice(0, 2000)), ({ segment }) => segment);
   return letters.length <= 60 ? caption : `${letters.slice(0, 59).join('')}…`;
-}
-
-/** The caption as a folder's name: readable, short, and never twice. */
-function folderName(caption: string, made: Set<string>): string {
-  const plain = caption
-    .normalize('NFC')
-    .replaceAll(/[^\p{L}\p{N}\p{Extended_Pictographic}]+/gu, '_')
-    .replaceAll(/^_+|_+$/g, '')
-    .slice(0, 80);
-  const base = plain === '' ? 'no_caption' : plain;
-  let name = base;
-  for (let i = 2; made.has(name.toLowerCase()); i++) name = `${base}_${i}`;
-  made.add(name.toLowerCase());
-  return name;
 }
 
 /** How the images are made: by the user's settings, or else by the run's, as far as the family has them. */

@@ -2,7 +2,6 @@
  * @file What long work needs of whoever runs it: where progress is shown, a clock, and a signal that says when to stop. The
  * command line gives it a terminal; a program may give it anything.
  */
-import { UserError } from '../core/errors.ts';
 import type { BackendName } from '../device/backends.ts';
 import type { PrecisionName } from '../device/precision.ts';
 import type { Picture } from '../image/images.ts';
@@ -47,8 +46,8 @@ export interface Reporter {
   done(summary?: string): void;
   /** Says that a stage has nothing to do, and why, e.g. `done before`. */
   skip(name: string, reason: string, options?: StageOptions): void;
-  /** A line that stays. */
-  message(text: string): void;
+  /** A line that stays, or several. */
+  message(text: string | readonly string[]): void;
   /** Shows pictures in the place of the ones shown before. */
   pictures(items: readonly Labelled[], options?: { readonly pictureColumns?: number }): void;
   /** How long the stages that have ended took, in milliseconds, by name. */
@@ -61,7 +60,7 @@ export interface Session {
   readonly print: (line: string) => void;
   /** Milliseconds. */
   readonly now: () => number;
-  /** Aborted by Ctrl-C. */
+  /** Aborted when the work is to stop. What does not save rejects with its reason then. */
   readonly signal: AbortSignal;
   /** Where downloaded models are kept between runs. */
   readonly cacheDir: string;
@@ -78,23 +77,9 @@ export async function startEngine({ reporter }: Session, flags: EngineFlags): Pr
   return startBackend(flags.backend, {
     precision: flags.precision,
     threads: flags.threads,
-    warn: (message, hint) => reporter.message(`warning: ${message}\n  hint: ${hint}`),
+    warn: (message, hint) => reporter.message([`warning: ${message}`, `  hint: ${hint}`]),
     tell: message => reporter.message(message),
   });
-}
-
-/**
- * Work that takes the session's signal.
- * @param where opens the message
- * @throws UserError that says so, where it was stopped by the signal
- */
-export async function unlessStopped<T>({ signal }: Session, where: string, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    if (signal.aborted && error === signal.reason) throw new UserError(where, 'stopped');
-    throw error;
-  }
 }
 
 /** The run that was asked for, or the model that comes with the package, which is said. */

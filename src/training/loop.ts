@@ -10,13 +10,14 @@ import { setImmediate as turnOfEventLoop } from 'node:timers/promises';
 import type { Tensor } from '@tensorflow/tfjs-core';
 import { UserError } from '../core/errors.ts';
 import { Random } from '../core/random.ts';
+import { isStop } from '../core/stopping.ts';
 import { activeDevice } from '../device/device.ts';
 import { readJson, readSafetensors } from '../io/files.ts';
-import { encodeSafetensors, type TensorData, toFloat32 } from '../io/safetensors.ts';
+import { encodeSafetensors, firstNotFinite, type TensorData, toFloat32 } from '../io/safetensors.ts';
 import { loadState, type SavedState, saveState } from '../io/state.ts';
 import type { Progress } from '../kernels/stepplan/stepplan.ts';
 import type { NamedValues, Parameters } from '../nn/module.ts';
-import { addTo, emptyWindow, type Metrics, meanOf } from './measured.ts';
+import { addTo, emptyWindow, type KeptWindow, keepWindow, type Metrics, meanOf, restoreWindow } from './measured.ts';
 import {
   type BatchOf,
   discardMoves,
@@ -58,11 +59,14 @@ export interface Task {
   /**
    * Measures on held-out data with the weights as they are; the lowest `loss` is the best. In the log names get `val_`
    * before them, unless they begin with `check_` (metrics/collapse.ts). Undefined: it has nothing to measure by.
+   * @param signal aborted where the training is to stop: then it may reject with the signal's reason, and is called again at
+   *   the same step when the training goes on
    */
-  evaluate(): Promise<(Metrics & { readonly loss: number }) | undefined>;
+  evaluate(signal?: AbortSignal): Promise<(Metrics & { readonly loss: number }) | undefined>;
   /** State beyond parameters and optimizer: arrays, and small values that fit JSON. */
   save?(): TaskState | Promise<TaskState>;
-  restore?(arrays: ReadonlyMap<string, TensorData>, values: unknown): void;
+  /** @param where the file of the arrays, for errors. @throws UserError if they are not what `save` gave */
+  restore?(arrays: ReadonlyMap<string, TensorData>, values: unknown, where: string): void;
   /** What is worth a line each when the training ends, e.g. how many captions were cut. */
   remarks?(): readonly string[];
   /** Frees what it holds beside the model. */
@@ -95,8 +99,8 @@ export interface Watcher {
   readonly onStep?: (progress: { step: number; steps: number; loss: number; units: number }) => void;
   /** Every `logEvery` steps, and at evaluations: a record for metrics.jsonl. */
   readonly onLog?: (record: Metrics) => void;
-  /** When to look at pictures; runs with the averaged weights in place. */
-  readonly onSample?: (step: number) => Promise<void>;
+  /** When to look at pictures; runs with the averaged weights in place. @param signal as for `Task.evaluate` */
+  readonly onSample?: (step: number, signal?: AbortSignal) => Promise<void>;
   /** A better validation loss than any before: the averaged weights. */
   readonly onBest?: (weights: Weights, metrics: Metrics) => Promise<void>;
   /** With every saved state: the weights and their average. */
@@ -125,7 +129,13 @@ interface LoopState {
   stale: number;
   /** Time spent in steps, those before a resume included. */
   seconds: number;
+  /** What of the looks at this step is still to be had, because the training was stopped before: this one and those after. */
+  owed?: Look;
 }
+
+/** What is looked at after a step, in this order. */
+const looks = ['evaluation', 'samples'] as const;
+type Look = (typeof looks)[number];
 
 /** The players of a task; a model that minimises one loss is a game of one. */
 function sidesOf(task: Task, config: LoopConfig): Side[] {
@@ -169,11 +179,9 @@ export async function train(
   }
   const sent: SentStep[] = [];
   try {
-    if (saved !== undefined) {
-      await resume(saved, task, sides, state);
-      watcher.onMessage?.(`resumed at step ${state.step}`);
-    }
-    let window = emptyWindow(now());
+    const resumed = saved === undefined ? undefined : await resume(saved, task, sides, state);
+    if (resumed !== undefined) watcher.onMessage?.(`resumed at step ${state.step}`);
+    let window = restoreWindow(resumed?.window, now());
     let loss = Number.NaN;
     let savedAt = state.step;
     /** Takes in what has become of the steps sent so far. */
@@ -195,6 +203,15 @@ export async function train(
       if (window.steps > 0) loss = shownLoss(sides, meanOf(window));
     };
 
+    const saveNow = async () => {
+      await save(folder, task, sides, { state, watcher, window: keepWindow(window, now()) });
+      savedAt = state.step;
+    };
+    const looking = { config, state, watcher, signal, validates };
+    if (state.owed !== undefined) {
+      await look(task, sides, looking);
+      if (state.owed === undefined && isDue(state.step, config.saveEvery, config)) await saveNow();
+    }
     while (state.step < config.steps && signal?.aborted !== true) {
       await turnOfEventLoop(); // a step awaits nothing else that lets signals and decoded images in
       const lr = learningRate(config, state.step) * 0.5 ** state.halvings;
@@ -207,27 +224,23 @@ export async function train(
       }
       await task.afterStep?.(step, random.fork('after', step));
       state.seconds += (now() - started) / 1000;
-      const last = step === config.steps;
       watcher.onStep?.({ step, steps: config.steps, loss, units: step * task.unitsPerStep });
-      if (step % config.logEvery === 0 || last) {
+      if (isDue(step, config.logEvery, config)) {
         const rate = (window.steps * task.unitsPerStep * 1000) / Math.max(1e-9, now() - window.since);
         watcher.onLog?.({ step, ...meanOf(window), lr, [`${task.unit}PerSecond`]: rate, ...spent(task, state) });
         window = emptyWindow(now());
       }
-      if (validates && (step % config.evalEvery === 0 || last)) await evaluate(task, sides, { config, state, watcher });
-      if (step % config.sampleEvery === 0 || last) await withAverages(sides, async () => watcher.onSample?.(step));
-      if (step % config.saveEvery === 0 || last) {
-        await save(folder, task, sides, state, watcher);
-        savedAt = step;
-      }
+      state.owed = nextLook(step, config, looks);
+      await look(task, sides, looking);
+      if (state.owed === undefined && isDue(step, config.saveEvery, config)) await saveNow();
     }
     if (sent.length > 0) {
       const started = now();
       await takeOutcomes();
       state.seconds += (now() - started) / 1000;
     }
-    if (savedAt !== state.step) await save(folder, task, sides, state, watcher);
-    return { step: state.step, finished: state.step >= config.steps, best: state.best };
+    if (savedAt !== state.step) await saveNow();
+    return { step: state.step, finished: isFinished(state, config), best: state.best };
   } finally {
     discardMoves(sent.flatMap(({ moves }) => moves));
     for (const { optimizer } of sides) optimizer.dispose();
@@ -242,8 +255,48 @@ interface SentStep {
 
 /** Whether something after this step wants to know what has become of the steps so far. */
 function isLooked(step: number, config: LoopConfig): boolean {
-  const { logEvery, evalEvery, sampleEvery, saveEvery, steps } = config;
-  return step === steps || [logEvery, evalEvery, sampleEvery, saveEvery].some(every => step % every === 0);
+  const { logEvery, evalEvery, sampleEvery, saveEvery } = config;
+  return [logEvery, evalEvery, sampleEvery, saveEvery].some(every => isDue(step, every, config));
+}
+
+/** Whether something comes after this step that comes every so many steps, and after the last. */
+function isDue(step: number, every: number, { steps }: LoopConfig): boolean {
+  return step === steps || step % every === 0;
+}
+
+function isFinished({ step, owed }: Pick<LoopState, 'step' | 'owed'>, { steps }: Pick<LoopConfig, 'steps'>): boolean {
+  return step >= steps && owed === undefined;
+}
+
+/** The first of some looks that is due after a step. */
+function nextLook(step: number, config: LoopConfig, among: readonly Look[]): Look | undefined {
+  const every = { evaluation: config.evalEvery, samples: config.sampleEvery };
+  return among.find(kind => isDue(step, every[kind], config));
+}
+
+/** Has the looks that are owed, until the training is to stop: then what is left stays owed, and the step can be saved. */
+async function look(task: Task, sides: readonly Side[], looking: Looking): Promise<void> {
+  const { config, state, watcher, signal, validates } = looking;
+  while (state.owed !== undefined && signal?.aborted !== true) {
+    const kind = state.owed;
+    try {
+      if (kind === 'samples') await withAverages(sides, async () => watcher.onSample?.(state.step, signal));
+      else if (validates) await evaluate(task, sides, looking);
+    } catch (error) {
+      if (isStop(signal, error)) return;
+      throw error;
+    }
+    state.owed = nextLook(state.step, config, looks.slice(looks.indexOf(kind) + 1));
+  }
+}
+
+/** What a look at a step needs to know. */
+interface Looking {
+  readonly config: LoopConfig;
+  readonly state: LoopState;
+  readonly watcher: Watcher;
+  readonly signal: AbortSignal | undefined;
+  readonly validates: boolean;
 }
 
 /** The loss that a progress line shows: in a game the last player's, which is no measure of progress. */
@@ -288,9 +341,9 @@ async function averages(sides: readonly Side[]): Promise<Weights> {
 async function evaluate(
   task: Task,
   sides: readonly Side[],
-  { config, state, watcher }: { readonly config: LoopConfig; readonly state: LoopState; readonly watcher: Watcher },
+  { config, state, watcher, signal }: Looking,
 ): Promise<void> {
-  const measured = await withAverages(sides, () => task.evaluate());
+  const measured = await withAverages(sides, () => task.evaluate(signal));
   if (measured === undefined) return;
   const prefixed = Object.fromEntries(
     Object.entries(measured).map(([name, value]) => [name.startsWith('check_') ? name : `val_${name}`, value]),
@@ -321,8 +374,7 @@ async function save(
   folder: string,
   task: Task,
   sides: readonly Side[],
-  state: LoopState,
-  watcher: Watcher,
+  { state, watcher, window }: { readonly state: LoopState; readonly watcher: Watcher; readonly window: KeptWindow },
 ): Promise<void> {
   const weights = await task.parameters.values();
   const extra = await task.save?.();
@@ -337,6 +389,7 @@ async function save(
     'state.json': JSON.stringify({
       ...state,
       best: Number.isFinite(state.best) ? state.best : null,
+      window,
       updates: progress.map(({ updates }) => updates),
       ...(sides.some(({ optimizer }) => optimizer.scaling) && {
         lossScales: progress.map(({ lossScale }) => lossScale ?? null),
@@ -346,36 +399,53 @@ async function save(
   });
 }
 
-async function resume(saved: SavedState, task: Task, sides: readonly Side[], state: LoopState): Promise<void> {
+/** @returns what is to be gone on with beyond `state` */
+async function resume(
+  saved: SavedState,
+  task: Task,
+  sides: readonly Side[],
+  state: LoopState,
+): Promise<{ readonly window?: KeptWindow }> {
   const file = (name: string) => join(saved.path, name);
   const stored = (await readJson(file('state.json'))) as Omit<LoopState, 'best' | 'halvings' | 'stale'> &
     Partial<Pick<LoopState, 'halvings' | 'stale'>> & {
       best: number | null;
+      /** Absent in states of earlier versions. */
+      window?: KeptWindow;
       updates: readonly number[];
       /** Absent where losses are not scaled. */
       lossScales?: readonly (Progress['lossScale'] | null)[];
       task: unknown;
     };
-  const values = async (name: string) => namedValues((await readSafetensors(file(name))).tensors);
+  const values = async (name: string) => namedValues((await readSafetensors(file(name))).tensors, file(name));
   task.parameters.load(await values('weights.safetensors'), file('weights.safetensors'));
   const moments = await values('optimizer.safetensors');
   sides.forEach(({ optimizer }, i) => {
     const progress = { updates: stored.updates[i], lossScale: stored.lossScales?.[i] ?? undefined };
     optimizer.load(moments, progress, file('optimizer.safetensors'));
   });
-  task.restore?.((await readSafetensors(file('task.safetensors'))).tensors, stored.task);
+  const own = file('task.safetensors');
+  task.restore?.((await readSafetensors(own)).tensors, stored.task, own);
   state.step = stored.step;
   state.skipped = stored.skipped;
   state.halvings = stored.halvings ?? 0;
   state.stale = stored.stale ?? 0;
   state.seconds = stored.seconds;
   state.best = stored.best ?? Number.POSITIVE_INFINITY;
+  state.owed = stored.owed;
+  return { window: stored.window };
 }
 
 /** The step that a run's folder would resume at; 0 where there is none. */
 export async function savedStep(folder: string): Promise<number> {
   const saved = await loadState(folder);
   return saved === undefined ? 0 : ((await readJson(join(saved.path, 'state.json'))) as LoopState).step;
+}
+
+/** Whether a folder's state is that of a training of so many steps that has nothing left to do. */
+export async function isTrained(folder: string, config: Pick<LoopConfig, 'steps'>): Promise<boolean> {
+  const saved = await loadState(folder);
+  return saved !== undefined && isFinished((await readJson(join(saved.path, 'state.json'))) as LoopState, config);
 }
 
 /** Named float32 values as tensors of a safetensors file. */
@@ -385,9 +455,19 @@ export function asTensors(weights: Weights): Map<string, TensorData> {
   );
 }
 
-/** Tensors of a safetensors file as named float32 values. */
-export function namedValues(tensors: ReadonlyMap<string, TensorData>): NamedValues {
+/**
+ * Tensors of a safetensors file as named float32 values.
+ * @param where the file, for errors
+ * @throws UserError naming the first tensor that is not of floating-point numbers, or holds NaN or an infinity
+ */
+export function namedValues(tensors: ReadonlyMap<string, TensorData>, where: string): NamedValues {
   return new Map(
-    [...tensors].map(([name, tensor]) => [name, { shape: tensor.shape, values: toFloat32(tensor, name) }]),
+    [...tensors].map(([name, tensor]) => {
+      const values = toFloat32(tensor, `${where}: ${name}`);
+      const at = firstNotFinite(values);
+      if (at < 0) return [name, { shape: tensor.shape, values }];
+      const what = `${name}: expected finite numbers, got ${values[at]} at ${at}`;
+      throw new UserError(where, what, 'the file is damaged, or of a training that diverged; take other weights');
+    }),
   );
 }

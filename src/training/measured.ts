@@ -34,6 +34,25 @@ export function emptyWindow(since: number): Window {
   return { sums: {}, since, steps: 0 };
 }
 
+/** A window as it is saved: its time is what has passed. */
+export interface KeptWindow {
+  /** Sums that are not finite are null, as in all JSON. */
+  readonly sums: Readonly<Record<string, number | null>>;
+  readonly steps: number;
+  readonly milliseconds: number;
+}
+
+export function keepWindow({ sums, steps, since }: Window, now: number): KeptWindow {
+  return { sums: { ...sums }, steps, milliseconds: now - since };
+}
+
+/** Goes on with a window, or begins one. */
+export function restoreWindow(kept: KeptWindow | undefined, now: number): Window {
+  if (kept === undefined) return emptyWindow(now);
+  const sums = Object.entries(kept.sums).map(([name, sum]) => [name, sum ?? Number.NaN]);
+  return { sums: Object.fromEntries(sums) as Window['sums'], steps: kept.steps, since: now - kept.milliseconds };
+}
+
 export function addTo(window: Window, metrics: Metrics): void {
   window.steps++;
   for (const [name, value] of Object.entries(metrics)) window.sums[name] = (window.sums[name] ?? 0) + value;

@@ -239,11 +239,10 @@ export class Optimizer {
       ];
       for (const [kind, variable] of targets) {
         if (variable === undefined) continue;
-        const key = `${kind}.${parameter.name}`;
-        const stored = state.get(key);
-        if (stored === undefined)
-          throw new UserError(where, `${key} is missing`, 'start the training anew in another folder');
-        const tensor = tf.tensor(stored.values.slice(), variable.shape);
+        const tensor = tensorOf(state, `${kind}.${parameter.name}`, variable.shape, where);
+        if (tensor === undefined) {
+          throw new UserError(where, `${kind}.${parameter.name} is missing`, startAnew);
+        }
         variable.assign(tensor);
         tensor.dispose();
       }
@@ -258,6 +257,19 @@ export class Optimizer {
       ema?.dispose();
     }
   }
+}
+
+const startAnew = 'start the training anew in another folder';
+
+/** A tensor of a saved state; undefined where it has none of that name. @throws UserError if it has another shape */
+function tensorOf(state: NamedValues, name: string, shape: number[], where: string): Tensor | undefined {
+  const stored = state.get(name);
+  if (stored === undefined) return undefined;
+  if (stored.shape.join() !== shape.join()) {
+    const [wanted, got] = [shape, stored.shape].map(axes => `[${axes.join(', ')}]`);
+    throw new UserError(where, `${name}: expected shape ${wanted}, got ${got}`, startAnew);
+  }
+  return tf.tensor(stored.values.slice(), shape);
 }
 
 /**
@@ -353,13 +365,12 @@ export class Lookahead {
     );
   }
 
-  /** Takes over what `state` gave; the parameters must have been restored before. */
-  load(state: NamedValues): void {
+  /** Takes over what `state` gave; the parameters must have been restored before. @param where the file, for errors */
+  load(state: NamedValues, where: string): void {
     for (const slot of this.slots) {
       const { name, variable } = slot.parameter;
-      const stored = state.get(name);
       slot.displacement?.dispose();
-      slot.displacement = stored === undefined ? undefined : tf.tensor(stored.values.slice(), variable.shape);
+      slot.displacement = tensorOf(state, name, variable.shape, where);
       slot.last.dispose();
       slot.last = tf.add(variable as Tensor, 0);
     }

@@ -167,12 +167,12 @@ const mistakes: readonly Mistake[] = [
   {
     name: 'negative steps',
     argv: train('--steps', '-3'),
-    says: 'train: --steps: expected a whole number above 0, got -3',
+    says: 'train: --steps: expected a whole number above 0 and at most 1000000000, got -3',
   },
   {
     name: 'more steps than numbers',
     argv: train('--steps', '1e99'),
-    says: 'train: --steps: expected a whole number above 0, got 1e+99',
+    says: 'train: --steps: expected a whole number above 0 and at most 1000000000, got 1e+99',
   },
   { name: 'no captions', argv: ['sample', '--run', run], says: 'sample: --text: expected text, got nothing' },
   {
@@ -205,7 +205,7 @@ const mistakes: readonly Mistake[] = [
   {
     name: 'a size that is no multiple of 8',
     argv: train('--image-size', '100', '--grid', '32'),
-    says: 'train: --image-size: expected a whole number above 0, divisible by 8, got 100',
+    says: 'train: --image-size: expected a whole number above 0 and at most 4096, divisible by 8, got 100',
   },
   {
     name: 'a patch of a fraction of a pixel',
@@ -273,7 +273,7 @@ const mistakes: readonly Mistake[] = [
   {
     name: 'nothing but corrupt images',
     argv: trainOn('corrupt'),
-    says: /corrupt: no captioned image \(2 skipped, the first: a\.png: corrupt image \(.+\)\)$/,
+    says: /corrupt: no captioned image \(2 skipped, the first: a\.png: not a picture \(bytes of no known kind\)\)$/,
   },
   {
     name: 'images that all end in the middle',
@@ -383,7 +383,7 @@ const mistakes: readonly Mistake[] = [
   {
     name: 'a config with a word for a number',
     argv: ['sample', '--run', at('wrong type'), '--text', 'x'],
-    says: /wrong type\/config\.json: model\.layers: expected a whole number above 0, got "two"$/,
+    says: /wrong type\/config\.json: model\.layers: expected a whole number above 0 and at most 1024, got "two"$/,
   },
   {
     name: 'a config with a field unknown',
@@ -405,12 +405,12 @@ const mistakes: readonly Mistake[] = [
   {
     name: 'a config file that is not there',
     argv: ['train', '--data', data, '--out', fresh, '--config', at('none.json')],
-    says: `train: --config: no such file: ${at('none.json')}`,
+    says: `${at('none.json')}: expected a file, got none`,
   },
   {
     name: 'a folder as a config file',
     argv: ['train', '--data', data, '--out', fresh, '--config', data],
-    says: `train: --config: expected a file, got the folder ${data}`,
+    says: `${data}: expected a file, got a folder`,
   },
   {
     name: 'a typing error in a config file',
@@ -420,7 +420,7 @@ const mistakes: readonly Mistake[] = [
   {
     name: 'a word in a config file',
     argv: ['train', '--data', data, '--out', fresh, '--config', at('word.json')],
-    says: /word\.json: model\.width: expected a whole number above 0, got "wide"$/,
+    says: /word\.json: model\.width: expected a whole number above 0 and at most 65536, got "wide"$/,
   },
   {
     name: 'half a config file',

@@ -10,10 +10,10 @@ import {
   mergeConfig,
   nearest,
   parseConfig,
-  parseJson,
   unflattenConfig,
 } from '../../src/config/schema.ts';
 import { UserError } from '../../src/core/errors.ts';
+import { parseJson } from '../../src/io/json.ts';
 
 const model = z.object({
   width: z.int().min(8).multipleOf(8).default(256).describe('channels'),

@@ -29,29 +29,29 @@ const given = captions.filter(caption => caption !== 'red circle');
 beforeAll(async () => {
   await writeDrawings(at('images'));
   cpSync(at('images'), data, { recursive: true, filter: path => !path.endsWith('.txt') });
-  const lines = given.map(caption => `${fileOf(caption)}\t${caption}`);
-  lines.push(`${fileOf(given[0])}\tthe same again`, 'gone.png\twho knows', `${fileOf('red circle')}\t `, '');
-  writeFileSync(join(data, 'captions.tsv'), lines.join('\r\n'));
+  const lines = given.map((caption, i) => `${i}\t${fileOf(caption)}\t${caption}`);
+  lines.push(`7\t${fileOf(given[0])}\tthe same again`, '8\tgone.png\twho knows', `9\t${fileOf('red circle')}\t `, '');
+  writeFileSync(join(data, 'captions.lst'), lines.join('\r\n'));
 });
 
 afterAll(() => {
-  if (allFormats().some(({ name }) => name === 'tsv')) removeFormat('tsv');
+  if (allFormats().some(({ name }) => name === 'lst')) removeFormat('lst');
 });
 
 test('a folder and its index are recognised; captions of one image come together, problems are named', async () => {
   for (const [path, format] of [
     [data, 'auto'],
-    [data, 'tsv'],
-    [join(data, 'captions.tsv'), 'auto'],
+    [data, 'lst'],
+    [join(data, 'captions.lst'), 'auto'],
   ]) {
     const dataset = await openDataset(path, { format });
-    expect(dataset.format).toBe('tsv');
+    expect(dataset.format).toBe('lst');
     expect(dataset.items.map(({ id, captions: said }) => [id, said])).toEqual(
       given.map((caption, i) => [fileOf(caption), i === 0 ? [caption, 'the same again'] : [caption]]),
     );
     expect(dataset.problems).toEqual([
-      { id: 'gone.png', what: 'missing file (named in captions.tsv:9)' },
-      { id: 'red-circle.png', what: 'no caption in captions.tsv:10' },
+      { id: 'gone.png', what: 'missing file (named in captions.lst:9)' },
+      { id: 'red-circle.png', what: 'no caption in captions.lst:10' },
     ]);
   }
   await expect(openDataset(data, { strict: true })).rejects.toThrow('gone.png: missing file');
@@ -61,16 +61,16 @@ test('it is tried before the formats that come with Tessera, which read their ow
   const both = at('both');
   cpSync(at('images'), both, { recursive: true });
   expect((await openDataset(both)).format).toBe('images');
-  cpSync(join(data, 'captions.tsv'), join(both, 'captions.tsv'));
-  expect((await openDataset(both)).format).toBe('tsv');
+  cpSync(join(data, 'captions.lst'), join(both, 'captions.lst'));
+  expect((await openDataset(both)).format).toBe('lst');
   expect((await openDataset(both, { format: 'images' })).items).toHaveLength(8);
 });
 
 test('a program that loads it before the commands inspects such data and trains on it', async () => {
   const argv = ['--import', './examples/custom-format.ts', join('src', 'cli.ts')];
-  const inspected = await startProgram(argv, ['data', 'inspect', data, '--format', 'tsv', '--sheet', at('sheet.png')]);
+  const inspected = await startProgram(argv, ['data', 'inspect', data, '--format', 'lst', '--sheet', at('sheet.png')]);
   expect(inspected.code, inspected.stderr).toBe(0);
-  expect(inspected.stdout).toMatch(/^\S+ \(tsv\)\nimages +7 \(7 png\)$/m);
+  expect(inspected.stdout).toMatch(/^\S+ \(lst\)\nimages +7 \(7 png\)$/m);
   const run = at('run');
   const config = writeConfig(at('config.json'), hardlyTrained);
   const flags = ['train', '--data', data, '--out', run, '--config', config, '--threads', '1'];
@@ -83,16 +83,16 @@ test('a program that loads it before the commands inspects such data and trains 
 });
 
 test('help lists it while it is there; taken out, it is refused and its data is not recognised', async () => {
-  expect((await tessera('train', '--help')).stdout).toMatch(/--format <[^>]*\btsv\b/);
-  removeFormat('tsv');
-  expect(() => removeFormat('tsv')).toThrow('got tsv, which is not defined');
-  expect((await tessera('train', '--help')).stdout).not.toMatch(/\btsv\b/);
-  const { code, stderr } = await tessera('data', 'inspect', data, '--format', 'tsv');
+  expect((await tessera('train', '--help')).stdout).toMatch(/--format <[^>]*\blst\b/);
+  removeFormat('lst');
+  expect(() => removeFormat('lst')).toThrow('got lst, which is not defined');
+  expect((await tessera('train', '--help')).stdout).not.toMatch(/\blst\b/);
+  const { code, stderr } = await tessera('data', 'inspect', data, '--format', 'lst');
   expect(code).toBe(2);
-  expect(stderr).toMatch(/^data inspect: --format: expected .*images.*, got .*tsv/m);
+  expect(stderr).toMatch(/^data inspect: --format: expected .*images.*, got .*lst/m);
   await expect(openDataset(data)).rejects.toThrow('no captioned image');
-  await expect(openDataset(join(data, 'captions.tsv'))).rejects.toThrow('a file of no known format');
-  await expect(openDataset(data, { format: 'tsv' })).rejects.toThrow('expected auto, metadata, parquet');
+  await expect(openDataset(join(data, 'captions.lst'))).rejects.toThrow('a file of no known format');
+  await expect(openDataset(data, { format: 'lst' })).rejects.toThrow('expected auto, metadata, parquet');
 });
 
 test('names are checked, and none is taken twice or away from those that come with Tessera', () => {

@@ -17,6 +17,8 @@ export interface Stop {
   readonly step: number;
   /** Sent instead before the n-th file operation (open, sync, rename, remove) that follows, from 1. */
   readonly operation?: number;
+  /** Whether it is sent again once it has been heard. */
+  readonly twice?: boolean;
 }
 
 const stop = JSON.parse(process.env.TESSERA_TEST_STOP ?? 'null') as Stop | null;
@@ -26,6 +28,7 @@ if (stop !== null) {
   const arrive = (step: number) => {
     if (reached || current !== stop.stage || step < stop.step) return;
     reached = true;
+    if (stop.twice === true) process.once(stop.signal, () => process.kill(process.pid, stop.signal));
     if (stop.operation === undefined) process.kill(process.pid, stop.signal);
   };
   const { stage, update } = TerminalReporter.prototype;

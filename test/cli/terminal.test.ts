@@ -129,7 +129,7 @@ describe('Reporter on a terminal', () => {
     reporter.skip('emoji data', 'done before', { index: 1, of: 2 });
     reporter.stage('train', { index: 2, of: 2 });
     reporter.message('first');
-    reporter.message('second\nthird');
+    reporter.message(['second', 'third']);
     expect(terminal.screen).toEqual([
       '✓ [1/2] emoji data  done before',
       'first',
@@ -150,7 +150,7 @@ describe('Reporter on a terminal', () => {
 
   it('draws pictures over the ones before, also after messages and scrolling, and keeps the last', () => {
     const { clock, terminal, reporter } = setUp({ colours: 'truecolor', rows: 8, columns: 60 });
-    reporter.message('a\nb\nc\nd\ne');
+    reporter.message([...'abcde']);
     reporter.stage('train', { total: 9 });
     const shown = (label: string): void => reporter.pictures([{ picture: blank(6, 6, RED), label }]);
     for (let i = 1; i <= 9; i++) {
@@ -339,6 +339,28 @@ describe('what a terminal can do', () => {
   });
 });
 
+/** Forges a line, sets a title and a colour, and turns the direction of writing. */
+const HOSTILE = 'a\n[4/4] done\x1b]0;title\x07\x1b[31m\u202eb';
+const SHOWN = String.raw`a\n[4/4] done\x1b]0;title\x07\x1b[31m\u202eb`;
+
+describe.each([true, false])('Text of strangers, on a terminal: %s', isTTY => {
+  it('is shown escaped, on the line it belongs to', () => {
+    const { terminal, reporter } = setUp({ isTTY, columns: 200 });
+    reporter.skip(HOSTILE, HOSTILE);
+    reporter.message([HOSTILE, '  second']);
+    reporter.stage(HOSTILE);
+    reporter.update({ step: 1, note: HOSTILE });
+    reporter.done(HOSTILE);
+    reporter.stage('next');
+    reporter.update({ step: 1, note: HOSTILE });
+    reporter.done();
+    const written = terminal.writes.join('');
+    for (const harm of ['\x07', '\u202e', '\x1b]', '\x1b[31m']) expect(written).not.toContain(harm);
+    expect(terminal.screen.filter(line => line !== '').length).toBe(isTTY ? 5 : 7);
+    for (const line of terminal.screen.filter(line => line.includes('done\\x1b'))) expect(line).toContain(SHOWN);
+  });
+});
+
 describe('text', () => {
   it.each([
     [0, '0.0s'],
@@ -395,7 +417,8 @@ describe('text', () => {
     expect(cutToWidth('red apple', 9)).toBe('red apple');
     expect(cutToWidth('red apple', 5)).toBe('red…');
     expect(cutToWidth('红苹果', 4)).toBe('红…');
-    expect(cutToWidth('a\nb\x1b[31m', 9)).toBe('a b [31m');
+    expect(cutToWidth('a\nb\x1b[31m', 20)).toBe(String.raw`a\nb\x1b[31m`);
+    expect(cutToWidth('a\nb\x1b[31m', 9)).toBe(String.raw`a\nb\x1b…`);
     expect(cutToWidth('abc', 0)).toBe('');
   });
 });

@@ -86,7 +86,7 @@ describe('emoji captions', () => {
 test('makes a dataset that opens, with attribution, and does nothing the second time', async () => {
   const out = await folder();
   const options = { out, styles: ['noto', 'twemoji'], size: 32, limit: 12 };
-  expect(await makeEmoji(options)).toEqual({ out, counts: { noto: 12, twemoji: 12 }, upToDate: false });
+  expect(await makeEmoji(options)).toEqual({ out, counts: { noto: 12, twemoji: 12 }, upToDate: false, others: [] });
   expect((await makeEmoji(options)).upToDate).toBe(true);
   expect((await makeEmoji({ ...options, size: 16 })).upToDate).toBe(false);
   const { format, items, problems } = await openDataset(out, { strict: true });

@@ -143,6 +143,12 @@ describe('PNG', () => {
     expect(types[types.length - 1]).toBe('IEND');
   });
 
+  it('stores no control character but line feeds, and nothing that turns the direction of writing', async () => {
+    const harmful = 'a\x1b[31m\0b\r\nsecond\u202eline\ud83c';
+    const png = await encodePng(blank(1, 1), { text: { caption: harmful } });
+    expect(readPngText(png)).toEqual({ caption: `a\\x1b[31m\\x00b\nsecond\\u202eline\\ud83c` });
+  });
+
   it('sharp finds the same comments', async () => {
     const { comments } = await sharp(await encodePng(blank(1, 1), { text: { caption: 'red apple' } })).metadata();
     expect(comments).toEqual([{ keyword: 'caption', text: 'red apple' }]);

@@ -108,7 +108,7 @@ describe('writeAtomic', () => {
     await writeAtomic(join(folder, 'a.txt'), [Uint8Array.of(104, 105), new Uint8Array(0), Uint8Array.of(33)]);
     expect(readFileSync(join(folder, 'a.txt'), 'utf8')).toBe('hi!');
     mkdirSync(join(folder, 'b'));
-    await expect(writeAtomic(join(folder, 'b'), 'x')).rejects.toThrow(/EISDIR|EEXIST|EPERM/);
+    await expect(writeAtomic(join(folder, 'b'), 'x')).rejects.toThrow('expected a file, got a folder');
     expect(readdirSync(folder).sort()).toEqual(['a.txt', 'b']);
   });
 });

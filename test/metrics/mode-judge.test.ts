@@ -205,7 +205,7 @@ describe('the oracle', () => {
 test('as a data set: every mode on either side of the split, twice is a no-op', async () => {
   const out = await folder();
   const options = { out, perMode: 2, size: 16, seed: 4 };
-  expect(await makeModes(options)).toEqual({ train: 1000, heldOut: 1000, upToDate: false });
+  expect(await makeModes(options)).toEqual({ train: 1000, heldOut: 1000, upToDate: false, others: [] });
   expect((await makeModes(options)).upToDate).toBe(true);
   const { items } = await openDataset(out, { check: false });
   for (const side of ['train', 'validation']) {

@@ -13,7 +13,7 @@ import { UserError } from '../../src/core/errors.ts';
 import { checkConfig, readRun, runSchema, storedConfig } from '../../src/families/config.ts';
 import type { RunSettings } from '../../src/families/resolve.ts';
 import { chooseWeights, fingerprint, runPaths, weightKinds } from '../../src/io/runfolder.ts';
-import { lockRun, openRun, planRun, withRun } from '../../src/runs/run.ts';
+import { lockRun, planRun, withRun } from '../../src/runs/run.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -28,9 +28,15 @@ const make = ({ fields = {} }: RunSettings): RunConfig =>
   checkConfig(runSchema().parse(mergeConfig({ model: { width: 64, heads: 2 } }, fields)));
 
 async function open(fields: RunConfigInput = {}, preset?: PresetName) {
-  const config = await planRun(folder, { preset, fields }, make);
-  return { config, ...(await openRun(folder, config)) };
+  const config = await planRun(folder, { preset, fields }, { make });
+  return { config, resumed: await keep(config) };
 }
+/** Keeps a planned config as a training does. @returns whether the run was there before */
+const keep = (config: RunConfig): Promise<boolean> =>
+  withRun(folder, { config }, async ({ resumed, keepConfig }) => {
+    await keepConfig();
+    return resumed;
+  });
 const onDisk = () => JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8'));
 
 async function refusal(work: Promise<unknown>): Promise<UserError> {
@@ -39,7 +45,7 @@ async function refusal(work: Promise<unknown>): Promise<UserError> {
   return error as UserError;
 }
 
-describe('openRun', () => {
+describe('a config', () => {
   test('makes the folder and keeps the whole resolved config in it', async () => {
     const { config, resumed } = await open({ train: { steps: 5 } });
     expect(resumed).toBe(false);
@@ -55,7 +61,7 @@ describe('openRun', () => {
   test('goes on with the config that is there, not with the defaults of today', async () => {
     await open({ model: { layers: 3 }, train: { lr: 0.5 } });
     const config = await planRun(folder, {});
-    const { resumed } = await openRun(folder, config);
+    const resumed = await keep(config);
     expect(resumed).toBe(true);
     expect(config.model).toMatchObject({ layers: 3, width: 64 });
     expect(config.train.lr).toBe(0.5);
@@ -103,7 +109,7 @@ describe('openRun', () => {
 describe('a preset', () => {
   test('of a run that is there must be what the run was made of', async () => {
     const config = await planRun(folder, { preset: 'tiny' });
-    await openRun(folder, config);
+    await keep(config);
     // Its own preset agrees, and takes nothing back of how long the run was made since.
     await open({ train: { steps: 900 } });
     expect((await planRun(folder, { preset: 'tiny' })).train.steps).toBe(900);
@@ -113,7 +119,7 @@ describe('a preset', () => {
   });
 
   test('gives way to the fields that are named with it', async () => {
-    await openRun(folder, await planRun(folder, { preset: 'tiny', fields: { model: { width: 64 } } }));
+    await keep(await planRun(folder, { preset: 'tiny', fields: { model: { width: 64 } } }));
     const again = await planRun(folder, { preset: 'tiny', fields: { model: { width: 64 } } });
     expect(again.model.width).toBe(64);
     expect((await refusal(planRun(folder, { preset: 'tiny' }))).message).toContain(
@@ -123,13 +129,13 @@ describe('a preset', () => {
 });
 
 test('fields of a run that is there need not fit the preset that new runs begin with', async () => {
-  await openRun(folder, await planRun(folder, { fields: { model: { width: 320, heads: 5 } } }));
+  await keep(await planRun(folder, { fields: { model: { width: 320, heads: 5 } } }));
   // 5 heads do not divide the default width of 256.
   expect((await planRun(folder, { fields: { model: { heads: 5 } } })).model).toMatchObject({ width: 320, heads: 5 });
 });
 
 test('the default preset asks for the defaults of what other presets set', async () => {
-  await openRun(folder, await planRun(folder, { preset: 'base' }));
+  await keep(await planRun(folder, { preset: 'base' }));
   expect((await refusal(planRun(folder, { preset: 'small' }))).message).toMatch(
     / expected model\.width 768, as the run in .+ has it, got 256 of preset small$/,
   );
@@ -139,9 +145,9 @@ test('an exported run is not gone on with, though its lock is held', async () =>
   const { config } = await open();
   await writeFile(runPaths(folder).weights.ema, '');
   expect((await refusal(planRun(folder, {}))).message).toContain('was exported');
-  expect((await refusal(withRun(folder, config, async () => 'trained'))).message).toContain('was exported');
+  expect((await refusal(withRun(folder, { config }, async () => 'trained'))).message).toContain('was exported');
   await mkdir(join(folder, 'state', 'patch'));
-  expect(await withRun(folder, config, async () => 'trained')).toBe('trained');
+  expect(await withRun(folder, { config }, async () => 'trained')).toBe('trained');
 });
 
 test('a plan writes nothing', async () => {
@@ -224,7 +230,7 @@ test('a run is trained by one process at a time; the lock of a dead one does not
   await expect(lockRun(folder)).rejects.toThrow(`is being trained by process ${other.pid}`);
   // Whoever is refused writes nothing.
   const config = await planRun(folder, {});
-  await expect(withRun(folder, config, async () => undefined)).rejects.toThrow('is being trained');
+  await expect(withRun(folder, { config }, async () => undefined)).rejects.toThrow('is being trained');
   expect(existsSync(join(folder, 'config.json'))).toBe(false);
   const ended = new Promise(resolve => other.once('exit', resolve));
   other.kill('SIGKILL');

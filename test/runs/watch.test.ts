@@ -45,7 +45,7 @@ test('a task with private fields works under the watch', async () => {
   await watched.afterStep?.(1, undefined as never);
   expect(await watched.evaluate()).toEqual({ loss: 1, ...checked });
   expect((await watched.save?.())?.values).toBe(1);
-  watched.restore?.(new Map(), 7);
+  watched.restore?.(new Map(), 7, 'task.safetensors');
   expect((await task.evaluate()).loss).toBe(7);
 });
 

@@ -208,7 +208,7 @@ test('saved parameters and state give the same tokenizer', async () => {
   await train(tokenizer, images, { steps: 5, lr: 1e-3, config });
   const restored = make({ quantizer: 'vq' }, 16, 99);
   restored.parameters.load(await tokenizer.parameters.values(), 'test');
-  restored.loadState(tokenizer.state());
+  restored.loadState(tokenizer.state(), 'test');
   expect(restored.state()).toEqual(tokenizer.state());
   const codes = tokenizer.encode(images);
   expect(await restored.encode(images).data()).toEqual(await codes.data());

@@ -305,14 +305,16 @@ describe('vq', () => {
     const encoded = normal([1, 1, 2, 8], 16);
     const at = (step: number) => ({ ...moment(0, step), config: { ...config, reviveAfter: 4 } });
     for (let step = 0; step < 3; step++) await a.afterStep([codes, encoded], at(step));
-    b.loadState(a.state());
+    b.loadState(a.state(), 'patch.safetensors');
     for (let step = 3; step < 6; step++) {
       await a.afterStep([codes, encoded], at(step));
       await b.afterStep([codes, encoded], at(step));
     }
     expect(await b.codebook.data()).toEqual(await a.codebook.data());
     expect(b.state()).toEqual(a.state());
-    expect(() => makeVq(13).loadState(a.state())).toThrow('expected the idle times of 13 codes, got 12');
+    expect(() => makeVq(13).loadState(a.state(), 'patch.safetensors')).toThrow(
+      'patch.safetensors: expected the idle times of 13 codes, got 12',
+    );
   });
 });
 

@@ -98,7 +98,8 @@ function saddle(predict: boolean, seen?: string[]): Task {
       displaced = await ahead.state();
     },
     save: () => ({ arrays: asTensors(displaced), values: null }),
-    restore: (arrays: ReadonlyMap<string, TensorData>) => ahead.load(namedValues(arrays)),
+    restore: (arrays: ReadonlyMap<string, TensorData>, _: unknown, where: string) =>
+      ahead.load(namedValues(arrays, where), where),
   };
 }
 

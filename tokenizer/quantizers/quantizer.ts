@@ -72,6 +72,6 @@ export interface Quantizer {
   /** Reads what `afterStep` left on the device to be read later, so that `state` is up to date. */
   readObserved?(): Promise<void>;
   state(): QuantizerState;
-  /** @throws Error if the state is not of this quantizer */
-  loadState(state: QuantizerState): void;
+  /** @param where the file, for errors. @throws UserError if the state is not of this quantizer */
+  loadState(state: QuantizerState, where: string): void;
 }

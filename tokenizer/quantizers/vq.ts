@@ -7,7 +7,7 @@
  */
 import type { Tensor, Variable } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
-import { expectShape } from '../../src/core/errors.ts';
+import { expectShape, UserError } from '../../src/core/errors.ts';
 import type { Random } from '../../src/core/random.ts';
 import { activeDevice } from '../../src/device/device.ts';
 import { detached } from '../../src/kernels/detached.ts';
@@ -121,9 +121,12 @@ export class VqQuantizer implements Quantizer {
     return { idle: this.idle.slice() };
   }
 
-  loadState({ idle }: QuantizerState): void {
+  loadState({ idle }: QuantizerState, where: string): void {
     if (idle?.length !== this.codebookSize) {
-      throw new Error(`vq: expected the idle times of ${this.codebookSize} codes, got ${idle?.length ?? 'none'}`);
+      throw new UserError(
+        where,
+        `expected the idle times of ${this.codebookSize} codes, got ${idle?.length ?? 'none'}`,
+      );
     }
     tf.dispose(this.unseen.splice(0));
     this.idle = Float32Array.from(idle);

@@ -40,8 +40,9 @@ export const compare = defineCommand({
       ...(await engineFlags()),
     });
   },
-  run: (session, { values, positionals }) => {
-    const captions = values.captions?.split('|').map(caption => caption.trim());
+  run: async (session, { values, positionals }) => {
+    const { splitCaptions } = await import('../../runs/captions.ts');
+    const captions = values.captions === undefined ? undefined : splitCaptions('compare: --captions', values.captions);
     return compareCommand(session, { ...values, captions, runs: positionals });
   },
 });

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { defineCommand } from '../command.ts';
 import { count, folder } from '../common-flags.ts';
+import { sayOthers } from '../terminal/others.ts';
 
 export const dataEmoji = defineCommand({
   name: 'data emoji',
@@ -23,12 +24,13 @@ export const dataEmoji = defineCommand({
   run: async ({ reporter, print }, { values }) => {
     const { makeEmoji } = await import('../../../data/generators/emoji.ts');
     reporter.stage('emoji', { unit: 'images' });
-    const { counts, upToDate } = await makeEmoji({
+    const { counts, upToDate, others } = await makeEmoji({
       ...values,
       onProgress: (step, total) => reporter.update({ step, total, amount: step }),
     });
     const said = Object.entries(counts).map(([style, drawings]) => `${drawings} ${style}`);
     reporter.done(`${said.join(', ')}${upToDate ? ' (made before)' : ''}`);
+    sayOthers(reporter, values.out, others);
     print(values.out);
   },
 });

@@ -13,13 +13,14 @@ export const dataInspect = defineCommand({
       ...(await dataFlags()),
       sheet: file('where the contact sheet goes').default('contact-sheet.png'),
     }),
-  run: async ({ reporter, print }, { values, positionals: [path] }) => {
+  run: async ({ reporter, print, signal }, { values, positionals: [path] }) => {
     const { openDataset } = await import('../../../data/open.ts');
     const { contactSheet, formatInspection, inspectDataset } = await import('../../../data/inspect.ts');
     const { UserError } = await import('../../core/errors.ts');
+    const { hearSignal } = await import('../../core/stopping.ts');
     const { writeAtomic } = await import('../../io/atomic.ts');
     // Every image is decoded anyway, so headers need no check of their own.
-    const dataset = await openDataset(path, { format: values.format, check: false });
+    const dataset = await openDataset(path, { format: values.format, check: false, signal });
     reporter.stage('inspect', { unit: 'images' });
     const inspection = await inspectDataset(dataset, {
       onProgress: (step, total) => reporter.update({ step, total, amount: step }),
@@ -27,7 +28,8 @@ export const dataInspect = defineCommand({
     reporter.done();
     const [problem] = inspection.problems;
     if (values.strict && problem !== undefined) throw new UserError(path, `${problem.id}: ${problem.what}`);
-    print(formatInspection(inspection));
+    await hearSignal(signal);
+    for (const line of formatInspection(inspection)) print(line);
     await writeAtomic(values.sheet, await contactSheet(dataset));
     print(`contact sheet: ${values.sheet}`);
   },

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { defineCommand } from '../command.ts';
 import { count, folder, seed } from '../common-flags.ts';
+import { sayOthers } from '../terminal/others.ts';
 
 export const dataModes = defineCommand({
   name: 'data modes',
@@ -17,11 +18,12 @@ export const dataModes = defineCommand({
   run: async ({ reporter, print }, { values }) => {
     const { makeModes } = await import('../../../data/generators/modes.ts');
     reporter.stage('modes', { unit: 'images' });
-    const { train, heldOut, upToDate } = await makeModes({
+    const { train, heldOut, upToDate, others } = await makeModes({
       ...values,
       onProgress: (step, total) => reporter.update({ step, total, amount: step }),
     });
     reporter.done(`${train} to train on, ${heldOut} held out${upToDate ? ' (made before)' : ''}`);
+    sayOthers(reporter, values.out, others);
     print(values.out);
   },
 });

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { defineCommand } from '../command.ts';
 import { count, folder, seed } from '../common-flags.ts';
+import { sayOthers } from '../terminal/others.ts';
 
 export const dataShapes = defineCommand({
   name: 'data shapes',
@@ -23,12 +24,13 @@ export const dataShapes = defineCommand({
   run: async ({ reporter, print }, { values }) => {
     const { makeShapes } = await import('../../../data/generators/shapes.ts');
     reporter.stage('shapes', { unit: 'images' });
-    const { train, heldOut, pairs, upToDate } = await makeShapes({
+    const { train, heldOut, pairs, upToDate, others } = await makeShapes({
       ...values,
       onProgress: (step, total) => reporter.update({ step, total, amount: step }),
     });
     const never = pairs.length > 0 ? `; never in training: ${pairs.join(', ')}` : '';
     reporter.done(`${train} to train on, ${heldOut} held out${never}${upToDate ? ' (made before)' : ''}`);
+    sayOthers(reporter, values.out, others);
     print(values.out);
   },
 });

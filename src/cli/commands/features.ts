@@ -2,7 +2,8 @@
 import { z } from 'zod';
 import { featuresFields } from '../../runs/features-config.ts';
 import { defineCommand } from '../command.ts';
-import { dataFlags, engineFlags, folder } from '../common-flags.ts';
+import { acceptChanges, dataFlags, engineFlags, folder } from '../common-flags.ts';
+import { wordsOf } from '../flag-words.ts';
 
 export const features = defineCommand({
   name: 'features',
@@ -13,17 +14,20 @@ export const features = defineCommand({
       data: folder('captioned images: a folder, archive or index file'),
       out: folder('the features: made, or gone on with if they are there'),
       ...(await dataFlags()),
+      acceptChanges,
       ...(await engineFlags()),
     }),
   settings: () => z.object(featuresFields),
-  run: async (session, { values, settings }) => {
-    const { data, out, format, strict } = values;
+  saves: true,
+  run: async (session, { values, given, settings }) => {
+    const { data, out, format, strict, acceptChanges } = values;
+    const flags = wordsOf(given, ['data', 'out', 'acceptChanges']);
     const { planFeatures, trainFeatures } = await import('../../runs/features.ts');
     await planFeatures(out, settings); // what is wrong is said before anything is started
     const { startEngine } = await import('../../runs/session.ts');
     const backend = await startEngine(session, values);
     session.reporter.message(`computing on ${backend}`);
-    const note = await trainFeatures(session, { data, out, format, strict, fields: settings });
+    const note = await trainFeatures(session, { data, out, format, strict, acceptChanges, flags, fields: settings });
     if (note !== undefined) session.print(`${out}: ${note}`);
   },
 });

@@ -1,13 +1,16 @@
 /** @file `tessera train`: trains a run, or goes on with one. */
-import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { defaultPreset, presetNames } from '../../config/presets.ts';
-import { mergeConfig, parseConfig, parseJson } from '../../config/schema.ts';
-import { UserError } from '../../core/errors.ts';
+import { mergeConfig, parseConfig } from '../../config/schema.ts';
 import { shellWord } from '../../core/shell.ts';
-import { runSchema } from '../../families/config.ts';
+import { MOST_CONFIG, runSchema } from '../../families/config.ts';
+import { readJson } from '../../io/files.ts';
 import { defineCommand } from '../command.ts';
-import { dataFlags, engineFlags, file, folder } from '../common-flags.ts';
+import { acceptChanges, dataFlags, engineFlags, file, folder } from '../common-flags.ts';
+import { wordsOf } from '../flag-words.ts';
+
+/** Flags that a command which goes on with a run does not repeat: it names the first two itself, the run remembers the others. */
+const NOT_REPEATED = ['data', 'out', 'preset', 'config', 'acceptChanges'];
 
 export const train = defineCommand({
   name: 'train',
@@ -45,36 +48,29 @@ export const train = defineCommand({
         .describe(`starting point of a new run for every field below (default ${defaultPreset})`),
       config: file('JSON file with fields that differ from the preset').optional(),
       ...(await dataFlags()),
+      acceptChanges,
       ...(await engineFlags()),
     }),
   settings: runSchema,
-  run: async (session, { values, settings }) => {
-    const { data, out, preset, format, strict } = values;
-    const fromFile = values.config === undefined ? {} : readConfigFile(values.config);
+  saves: true,
+  run: async (session, { values, given, settings }) => {
+    const { data, out, preset, format, strict, acceptChanges } = values;
+    const flags = wordsOf(given, NOT_REPEATED);
+    const fromFile = values.config === undefined ? {} : await readConfigFile(values.config);
     const { planRun } = await import('../../runs/run.ts');
     const config = await planRun(out, { preset, fields: mergeConfig(fromFile, settings) });
     const { startEngine } = await import('../../runs/session.ts');
     const { trainRun } = await import('../../runs/train.ts');
     const backend = await startEngine(session, values);
     session.reporter.message(`computing on ${backend}`);
-    const finished = await trainRun(session, { data, out, format, strict, config });
+    const finished = await trainRun(session, { data, out, format, strict, acceptChanges, preset, flags, config });
     if (finished) session.print(`${out}: trained; paint with \`tessera sample --run ${shellWord(out)} --text '...'\``);
   },
 });
 
 /** The fields that a config file sets. @throws UserError naming the file, and the field that does not fit */
-function readConfigFile(path: string): Record<string, unknown> {
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8');
-  } catch (error) {
-    const isFolder = (error as NodeJS.ErrnoException).code === 'EISDIR'; // readFileSync throws nothing else
-    throw new UserError(
-      'train: --config',
-      isFolder ? `expected a file, got the folder ${path}` : `no such file: ${path}`,
-    );
-  }
-  const fields = parseJson(text, path);
+async function readConfigFile(path: string): Promise<Record<string, unknown>> {
+  const fields = await readJson(path, { most: MOST_CONFIG });
   parseConfig(runSchema(), fields, path); // for its message; the defaults are the preset's
   return fields as Record<string, unknown>; // as the schema has just said
 }

@@ -42,7 +42,8 @@ export async function examineBackends(session: Session): Promise<void> {
       session.print(`${name.padEnd(10)} works${detail}: ${speeds.join(', ')}${peak}`);
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
-      session.print(`${name.padEnd(10)} ${error.message}\n${' '.repeat(11)}hint: ${error.hint ?? ''}`);
+      session.print(`${name.padEnd(10)} ${error.message}`);
+      session.print(`${' '.repeat(11)}hint: ${error.hint ?? ''}`);
     }
   }
   await startBackend('auto');

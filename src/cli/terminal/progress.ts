@@ -4,6 +4,7 @@
  * environment: both are passed in.
  */
 
+import { printable } from '../../core/printable.ts';
 import type { Labelled, Reporter, StageOptions, Update } from '../../runs/session.ts';
 import { halfBlockRow } from './halfblocks.ts';
 import type { Colours } from './support.ts';
@@ -53,7 +54,7 @@ export class TerminalReporter implements Reporter {
   /** Begins a stage. Call `update` with the first step when work resumes in its middle, so that rates are right. */
   stage(name: string, options: StageOptions = {}): void {
     this.done();
-    this.#stage = { name, options, startedAt: this.#now(), last: undefined, samples: [] };
+    this.#stage = { name: printable(name), options, startedAt: this.#now(), last: undefined, samples: [] };
     this.#drawnAt = this.#now();
     if (this.#live) {
       this.#draw();
@@ -98,12 +99,13 @@ export class TerminalReporter implements Reporter {
   /** Says that a stage has nothing to do, and why, e.g. `done before`. */
   skip(name: string, reason: string, options: StageOptions = {}): void {
     this.done();
-    this.#permanent({ name, options, startedAt: 0, last: undefined, samples: [] }, [reason]);
+    this.#permanent({ name: printable(name), options, startedAt: 0, last: undefined, samples: [] }, [reason]);
   }
 
-  /** A line that stays. */
-  message(text: string): void {
-    this.#above(text.split('\n'));
+  /** A line that stays, or several. */
+  message(text: string | readonly string[]): void {
+    const lines = typeof text === 'string' ? [text] : text;
+    this.#above(lines.map(line => printable(line)));
   }
 
   /**
@@ -127,7 +129,7 @@ export class TerminalReporter implements Reporter {
   }
 
   #permanent(stage: Stage, parts: readonly string[]): void {
-    const said = parts.filter(part => part !== '').join(', ');
+    const said = printable(parts.filter(part => part !== '').join(', '));
     if (!this.#live) {
       this.#output.write(`${title(stage)}: ${said}\n`);
       return;
@@ -249,7 +251,7 @@ function describe(stage: Stage, now: number): string[] {
   const total = last.total ?? options.total;
   const parts = [`${formatWhole(last.step)}${total === undefined ? '' : `/${formatWhole(total)}`}`];
   if (last.loss !== undefined) parts.push(`loss ${formatLoss(last.loss)}`);
-  if (last.note !== undefined && last.note !== '') parts.push(last.note);
+  if (last.note !== undefined && last.note !== '') parts.push(printable(last.note));
   const first = samples[0];
   const newest = samples[samples.length - 1];
   const seconds = (newest.at - first.at) / 1000;

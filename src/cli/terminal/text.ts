@@ -1,6 +1,7 @@
 /** @file Text on a terminal: how wide it is, cutting it to a width, and numbers and times as people read them. */
 
 import stringWidth from 'string-width';
+import { printable } from '../../core/printable.ts';
 
 const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
 
@@ -9,9 +10,9 @@ export function displayWidth(text: string): number {
   return stringWidth(text);
 }
 
-/** Cuts text to a number of columns; a cut ends in `…`. Control characters become spaces. */
+/** Cuts text to a number of columns; a cut ends in `…`. Control characters are escaped. */
 export function cutToWidth(text: string, columns: number): string {
-  const clean = text.replaceAll(/\p{Cc}/gu, ' ');
+  const clean = printable(text);
   if (displayWidth(clean) <= columns) return clean;
   let kept = '';
   let width = 0;

@@ -7,7 +7,6 @@
 import type { Tensor, Variable } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { expectShape } from '../../core/errors.ts';
-import type { Random } from '../../core/random.ts';
 import { swiglu } from '../../kernels/activation/activation.ts';
 import { attention } from '../../kernels/attention/attention.ts';
 import { embedding } from '../../kernels/embedding/embedding.ts';
@@ -15,7 +14,7 @@ import { patchify } from '../../kernels/grid/grid.ts';
 import { rmsNorm } from '../../kernels/norm/norm.ts';
 import { splitHeads } from '../../kernels/rope/rope.ts';
 import { Conv2d, GroupNorm, Linear, Norm } from '../../nn/layers.ts';
-import { Parameters } from '../../nn/module.ts';
+import { Parameters, type Source } from '../../nn/module.ts';
 import type { TextConfig } from './config.ts';
 
 /** What the model must know of the data. */
@@ -248,8 +247,8 @@ export class Contrastive {
   private readonly imageTower: ImageTower;
   private readonly logScale: Variable; // scalar
 
-  constructor(config: TextConfig, sizes: ContrastiveSizes, random: Random) {
-    const parameters = new Parameters(random);
+  constructor(config: TextConfig, sizes: ContrastiveSizes, source: Source) {
+    const parameters = new Parameters(source);
     this.config = config;
     this.sizes = sizes;
     this.parameters = parameters;

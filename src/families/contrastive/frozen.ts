@@ -9,6 +9,8 @@ import type { Contrastive } from './contrastive.ts';
 
 /** What turns a caption into padded ids; `BpeTokenizer` does. */
 export interface CaptionEncoder {
+  /** Ids it gives, pads not counted; towers must have been trained with as many. */
+  readonly vocabSize?: number;
   encodeCaption(
     caption: string,
     options: { readonly length: number },

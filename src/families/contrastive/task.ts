@@ -4,6 +4,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { Random } from '../../core/random.ts';
+import { hearSignal } from '../../core/stopping.ts';
 import type { Images } from '../../image/images.ts';
 import type { TensorData } from '../../io/safetensors.ts';
 import type { Parameters } from '../../nn/module.ts';
@@ -94,11 +95,13 @@ export class ContrastiveTask implements Task {
   }
 
   /** InfoNCE of held-out pairs in batches as in training, and the shares of first answers that are right. */
-  async evaluate(): Promise<Metrics & { readonly loss: number }> {
+  async evaluate(signal?: AbortSignal): Promise<Metrics & { readonly loss: number }> {
     const { model, encoder } = this;
     const { images, captions } = this.options.heldOut;
     const imageRows = await encodeImages(model, images);
+    await hearSignal(signal);
     const captionRows = await encodeCaptions(model, encoder, captions);
+    await hearSignal(signal);
     const found = retrieval(imageRows, captionRows, { captions, candidates: CANDIDATES, random: new Random(0) });
     return { loss: await this.heldOutLoss(imageRows, captionRows), ...found };
   }

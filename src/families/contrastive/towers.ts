@@ -3,11 +3,15 @@
  * that `text.safetensors` can be opened wherever it lies. It does not depend on the code that trains them.
  */
 
+import { z } from 'zod';
+import { count } from '../../config/fields.ts';
+import { parseConfig } from '../../config/schema.ts';
 import { UserError } from '../../core/errors.ts';
-import { Random } from '../../core/random.ts';
 import { readSafetensors, writeSafetensors } from '../../io/files.ts';
+import { parseJson } from '../../io/json.ts';
+import { Checkpoint } from '../../nn/module.ts';
 import { asTensors, namedValues, type Weights } from '../../training/loop.ts';
-import { type TextConfig, textSchema } from './config.ts';
+import { checkText, textSchema } from './config.ts';
 import { Contrastive } from './contrastive.ts';
 
 const FORMAT = 'tessera contrastive towers';
@@ -19,12 +23,19 @@ export async function saveTowers(path: string, model: Contrastive, weights: Weig
   await writeSafetensors(path, asTensors(weights), metadata);
 }
 
+/** What the towers are built from. */
+const towersSchema = z.object({
+  config: textSchema,
+  sizes: z.object({ vocabulary: count.max(2 ** 23), imageSize: count.max(4096) }),
+});
+
 /**
  * Opens what `saveTowers` wrote.
+ * @param vocabulary ids of the tokenizer that captions come from, where there is one
  * @returns the model, the caller's to dispose
- * @throws UserError if the file is no such file or damaged
+ * @throws UserError if the file is no such file or damaged, or the towers read another vocabulary
  */
-export async function loadTowers(path: string): Promise<Contrastive> {
+export async function loadTowers(path: string, vocabulary?: number): Promise<Contrastive> {
   const { tensors, metadata } = await readSafetensors(path);
   if (metadata.format !== FORMAT) {
     throw new UserError(
@@ -33,10 +44,17 @@ export async function loadTowers(path: string): Promise<Contrastive> {
       'train a network of features with `tessera features --data datasets/emoji --out features/emoji`',
     );
   }
-  const { config, sizes } = JSON.parse(metadata.config) as { config: TextConfig; sizes: Contrastive['sizes'] };
-  const model = new Contrastive(textSchema.parse(config), sizes, new Random(0));
+  const where = `${path}: config`;
+  const { config, sizes } = parseConfig(towersSchema, parseJson(metadata.config ?? '', where), where);
+  checkText({ text: config });
+  if (vocabulary !== undefined && vocabulary !== sizes.vocabulary) {
+    const what = `reads ${sizes.vocabulary} caption ids, expected the ${vocabulary} of the caption tokenizer beside it`;
+    throw new UserError(path, what, 'put back the files that were trained together');
+  }
+  const values = namedValues(tensors, path);
+  const model = new Contrastive(config, sizes, new Checkpoint(values, path));
   try {
-    model.parameters.load(namedValues(tensors), path);
+    model.parameters.load(values, path);
   } catch (error) {
     model.dispose();
     throw error;

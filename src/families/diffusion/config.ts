@@ -1,29 +1,38 @@
 /** @file Settings of the diffusion model, and what of them must fit together. */
 import { z } from 'zod';
-import { belowOne, count, fraction, positive } from '../../config/fields.ts';
-import { type RunConfig, rejectConfig } from '../../config/run.ts';
-import { checkText, textSections } from '../contrastive/config.ts';
+import { belowOne, channels, count, depth, fraction, positive } from '../../config/fields.ts';
+import { checkCaptionDrop, type RunConfig, rejectConfig } from '../../config/run.ts';
+import { checkText, checkTextTraining, textSections } from '../contrastive/config.ts';
 
 const preconditionings = ['edm', 'flow'] as const;
 
 /** The denoiser and its noise. */
 export const diffusionSchema = z.object({
   precond: z.enum(preconditionings).default('edm').describe('edm (Karras et al. 2022) or rectified flow'),
-  stem: count.default(2).describe('pixels folded into channels before the first convolution'),
-  width: count.default(64).describe('channels at the finest stage'),
-  multipliers: z.array(count).min(1).default([1, 2, 4]).describe('channels of each stage over the width'),
-  blocks: count.default(1).describe('residual blocks at each stage'),
-  attention: z.array(count).default([8]).describe('sides of the stages with attention, in folded pixels'),
-  embedding: count.default(256).describe('channels of the noise and caption embedding'),
+  stem: count.max(64).default(2).describe('pixels folded into channels before the first convolution'),
+  width: channels.default(64).describe('channels at the finest stage'),
+  multipliers: z
+    .array(count.max(1024))
+    .min(1)
+    .max(16)
+    .default([1, 2, 4])
+    .describe('channels of each stage over the width'),
+  blocks: depth.default(1).describe('residual blocks at each stage'),
+  attention: z
+    .array(count.max(4096))
+    .max(16)
+    .default([8])
+    .describe('sides of the stages with attention, in folded pixels'),
+  embedding: channels.default(256).describe('channels of the noise and caption embedding'),
   dropout: belowOne.default(0),
   captionDrop: fraction.default(0.1).describe('share of captions left out in training, for guidance'),
   sigmaData: positive.default(0.5).describe('edm: standard deviation of the data'),
-  meanSigma: z.number().default(-1.2).describe('edm: mean of ln sigma in training'),
+  meanSigma: z.number().min(-100).max(100).default(-1.2).describe('edm: mean of ln sigma in training'),
   deviationSigma: positive.default(1.2).describe('edm: standard deviation of ln sigma in training'),
   sigmaMin: positive.default(0.002).describe('edm: least noise in sampling'),
   sigmaMax: positive.default(80).describe('edm: most noise in sampling'),
   rho: positive.default(7).describe('edm: how the noise levels of sampling are spaced'),
-  sampleSteps: count.default(18).describe('steps of sampling (edm: two passes each but the last)'),
+  sampleSteps: count.max(1000).default(18).describe('steps of sampling (edm: two passes each but the last)'),
 });
 
 export type DiffusionConfig = Readonly<z.infer<typeof diffusionSchema>>;
@@ -65,4 +74,10 @@ export function checkDiffusion(config: RunConfig): void {
       'e.g. --diffusion.width 64',
     );
   }
+}
+
+/** @throws UserError naming the field with which nothing would be learnt */
+export function checkNewDiffusion(config: RunConfig): void {
+  checkTextTraining(config);
+  checkCaptionDrop('diffusion.captionDrop', config.diffusion.captionDrop);
 }

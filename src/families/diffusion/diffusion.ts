@@ -7,7 +7,7 @@ import type { Tensor } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { expectShape } from '../../core/errors.ts';
 import type { Random } from '../../core/random.ts';
-import { Parameters } from '../../nn/module.ts';
+import { Parameters, type Source } from '../../nn/module.ts';
 import type { DiffusionConfig } from './config.ts';
 import { edmRegression, heun, karrasSigmas, precondition, type Regression, score } from './edm.ts';
 import { flowRegression, flowTimes, followFlow, logitNormal, timeOf } from './flow.ts';
@@ -43,11 +43,11 @@ export class Diffusion {
   evaluations = 0;
   private readonly network: UNet;
 
-  /** @param random where the initial weights come from */
-  constructor(config: DiffusionConfig, shape: PictureShape, random: Random) {
+  /** @param source where the initial weights come from */
+  constructor(config: DiffusionConfig, shape: PictureShape, source: Source) {
     this.config = config;
     this.shape = shape;
-    this.parameters = new Parameters(random);
+    this.parameters = new Parameters(source);
     this.network = new UNet(this.parameters, config, shape);
     this.flops = this.network.flops;
   }

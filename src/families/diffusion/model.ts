@@ -1,7 +1,7 @@
 /** @file A diffusion model as a model of its family: painting step by step out of noise, and training. */
 import type { Tensor } from '@tensorflow/tfjs-core';
 import type { RunConfig } from '../../config/run.ts';
-import { Random } from '../../core/random.ts';
+import type { Random } from '../../core/random.ts';
 import type { Making, Model } from '../family.ts';
 import type { Batch } from '../queue.ts';
 import { featuredData, type Technique, WholeImagePainter } from '../wholeimage.ts';
@@ -12,7 +12,7 @@ import { DiffusionTask } from './task.ts';
 export function createDiffusion(making: Making<'text'>): Model {
   const { config, parts, random } = making;
   const shape = { imageSize: config.images.imageSize, textDim: parts.text.dim };
-  const model = new Diffusion(config.diffusion, shape, random ?? new Random(config.seed).fork('model'));
+  const model = new Diffusion(config.diffusion, shape, random);
   return {
     painter: new WholeImagePainter(making, new DiffusionTechnique(config, model)),
     task: async data => {

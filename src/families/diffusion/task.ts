@@ -5,6 +5,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { Random } from '../../core/random.ts';
+import { hearSignal } from '../../core/stopping.ts';
 import { imagesToSignedTensor } from '../../image/pixels.ts';
 import type { TensorData } from '../../io/safetensors.ts';
 import type { Parameters } from '../../nn/module.ts';
@@ -85,13 +86,14 @@ export class DiffusionTask implements Task {
    * The training loss over held-out images with their captions, each at two of eight fixed levels: 1 for a network that has
    * learned nothing (edm, at a data deviation of sigmaData). Also by the amount of noise, least to most.
    */
-  async evaluate(): Promise<Metrics & { readonly loss: number }> {
+  async evaluate(signal?: AbortSignal): Promise<Metrics & { readonly loss: number }> {
     const { imageSize: S, textDim } = this.model.shape;
     const { images, text } = this.heldOut;
     const n = Math.min(text.length / textDim, this.options.evaluateAtMost ?? 256);
     const sums = BANDS.map(() => ({ sum: 0, count: 0 }));
     const size = Math.max(1, Math.floor(2 ** 18 / (3 * S * S)));
     for (let from = 0; from < n; from += size) {
+      await hearSignal(signal);
       const to = Math.min(n, from + size);
       const part = images.slice(from, to);
       for (const shift of [0, LEVELS_APART]) {

@@ -1,8 +1,8 @@
 /** @file Settings of the GANs, and what of them must fit together. */
 import { z } from 'zod';
-import { count, fraction, positive } from '../../config/fields.ts';
-import { type RunConfig, rejectConfig } from '../../config/run.ts';
-import { checkText, textSections } from '../contrastive/config.ts';
+import { amount, channels, count, depth, fraction, positive } from '../../config/fields.ts';
+import { checkCaptionDrop, type RunConfig, rejectConfig } from '../../config/run.ts';
+import { checkText, checkTextTraining, textSections } from '../contrastive/config.ts';
 
 export const ganLosses = ['minimax', 'nonsaturating', 'hinge', 'relativistic'] as const;
 const predictions = ['none', 'G', 'both'] as const;
@@ -10,20 +10,21 @@ const augmentations = ['colour', 'translation', 'cutout'] as const;
 
 /** The generator, the discriminator and their game. */
 export const ganSchema = z.object({
-  latent: count.default(64).describe('dimension of the noise'),
-  width: count.default(32).describe('channels at the finest stage; doubled with every halving, up to eight times'),
-  blocks: count.default(1).describe('r3gan: residual blocks at each resolution'),
+  latent: count.max(16384).default(64).describe('dimension of the noise'),
+  width: channels.default(32).describe('channels at the finest stage; doubled with every halving, up to eight times'),
+  blocks: depth.default(1).describe('r3gan: residual blocks at each resolution'),
   loss: z.enum(ganLosses).default('nonsaturating').describe('what the two players minimise'),
-  r1: z.number().min(0).default(0).describe('weight of the squared gradient of D at real images; 0: none'),
-  r2: z.number().min(0).default(0).describe('weight of the squared gradient of D at generated images; 0: none'),
+  r1: amount.default(0).describe('weight of the squared gradient of D at real images; 0: none'),
+  r2: amount.default(0).describe('weight of the squared gradient of D at generated images; 0: none'),
   gammaEnd: positive.max(1).default(1).describe('share of r1 and r2 that is left after the burn-in (cosine)'),
   burnIn: fraction.default(0.1).describe('share of the steps in which they fall to it'),
   predict: z.enum(predictions).default('none').describe('prediction method: who stands ahead while the other moves'),
   augment: z
     .array(z.enum(augmentations))
+    .max(16)
     .default(['colour', 'translation', 'cutout'])
     .describe('DiffAugment on every image that D sees'),
-  mismatch: z.number().min(0).default(0.5).describe("weight of D's loss on real images with another's caption"),
+  mismatch: amount.default(0.5).describe("weight of D's loss on real images with another's caption"),
   captionDrop: fraction.default(0.1).describe('share of captions left out in training, to paint without one'),
 });
 
@@ -48,5 +49,18 @@ export function checkGan(config: RunConfig): void {
   } = config;
   if (imageSize < 8 || !Number.isInteger(Math.log2(imageSize))) {
     rejectConfig(`imageSize ${imageSize}, expected a power of two from 8 on for ${family}`, 'e.g. --image-size 64');
+  }
+}
+
+/** @throws UserError naming the field with which nothing would be learnt */
+export function checkNewGan(config: RunConfig): void {
+  checkTextTraining(config);
+  const { gan, train } = config;
+  checkCaptionDrop('gan.captionDrop', gan.captionDrop);
+  if (gan.mismatch > 0 && train.batchSize === train.accumulate) {
+    rejectConfig(
+      `gan.mismatch ${gan.mismatch}: another's caption needs two images that are computed together, got parts of one (train.batchSize ${train.batchSize}, accumulate ${train.accumulate})`,
+      'e.g. --mismatch 0, or --batch-size 16 --accumulate 1',
+    );
   }
 }

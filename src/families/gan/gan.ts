@@ -8,10 +8,9 @@
 import type { Tensor, Variable } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { expectShape } from '../../core/errors.ts';
-import type { Random } from '../../core/random.ts';
 import { linear } from '../../kernels/linear/linear.ts';
 import { Linear } from '../../nn/layers.ts';
-import { type Parameter, Parameters } from '../../nn/module.ts';
+import { type Parameter, Parameters, type Source } from '../../nn/module.ts';
 import type { GanConfig } from './config.ts';
 import { DcganDiscriminator, DcganGenerator } from './dcgan.ts';
 import { type Dual, dual, linearMap } from './penalty.ts';
@@ -39,14 +38,14 @@ export class Gan {
   private readonly captionBias: Variable; // [FEATURES]
 
   /** @throws UserError if the image size is not 4 times a power of two */
-  constructor(config: GanConfig, shape: GanShape, random: Random, kind: GanKind) {
+  constructor(config: GanConfig, shape: GanShape, source: Source, kind: GanKind) {
     checkImageSize(shape.imageSize);
     const { latent, width, blocks } = config;
     const { imageSize, textDim } = shape;
     this.config = config;
     this.shape = shape;
     this.kind = kind;
-    this.parameters = new Parameters(random);
+    this.parameters = new Parameters(source);
     const [own, others] = [this.parameters.scope('generator'), this.parameters.scope('discriminator')];
     const sizes = { imageSize, width, blocks };
     const inputs = 2 * latent;

@@ -1,7 +1,8 @@
 /** @file A GAN as a model of its family: what paints (the generator, in one pass), what trains, which weights painting needs. */
 import * as tf from '@tensorflow/tfjs-core';
-import { Random } from '../../core/random.ts';
+import type { Random } from '../../core/random.ts';
 import { activeDevice } from '../../device/device.ts';
+import { Checkpoint } from '../../nn/module.ts';
 import type { Making, Model } from '../family.ts';
 import { featuredData, MOST_AT_ONCE, type Technique, WholeImagePainter } from '../wholeimage.ts';
 import { Gan, type GanKind } from './gan.ts';
@@ -14,7 +15,7 @@ const GENERATOR = 'generator.';
 export function createGan(making: Making<'text'>, kind: GanKind): Model {
   const { config, parts, random } = making;
   const shape = { imageSize: config.images.imageSize, textDim: parts.text.dim };
-  const gan = new Gan(config.gan, shape, random ?? new Random(config.seed).fork('model'), kind);
+  const gan = new Gan(config.gan, shape, random instanceof Checkpoint ? random.only(GENERATOR) : random, kind);
   return {
     painter: new WholeImagePainter(making, new GanTechnique(gan)),
     task: async data => {

@@ -262,11 +262,11 @@ export class GanTask implements Task {
     return { arrays: asTensors(new Map(states.flatMap(state => [...state]))), values: this.stream.state() };
   }
 
-  restore(arrays: ReadonlyMap<string, TensorData>, values: unknown): void {
+  restore(arrays: ReadonlyMap<string, TensorData>, values: unknown, where: string): void {
     this.stream.restore(values);
-    const stored = namedValues(arrays);
-    this.ahead.G?.load(stored);
-    this.ahead.D?.load(stored);
+    const stored = namedValues(arrays, where);
+    this.ahead.G?.load(stored, where);
+    this.ahead.D?.load(stored, where);
   }
 
   dispose(): void {

@@ -1,19 +1,22 @@
 /** @file The transformer's settings, and what of them must fit together. */
 import { z } from 'zod';
-import { belowOne, count, fraction } from '../../config/fields.ts';
+import { amount, belowOne, channels, count, depth, fraction } from '../../config/fields.ts';
 import { openChoice } from '../../config/names.ts';
 import { codebookSizeOf, patchSchema, patchSizeOf, patchTrainSchema } from '../../config/patch.ts';
-import { type RunConfig, rejectConfig } from '../../config/run.ts';
+import { checkCaptionDrop, type RunConfig, rejectConfig } from '../../config/run.ts';
 import { maskPatterns } from '../../nn/masks.ts';
 
 /** The transformer. */
 export const modelSchema = z.object({
   captionLength: count.max(4096).default(256).describe('caption positions'),
-  width: count.default(256).describe('channels of the residual stream'),
-  layers: count.default(6),
-  heads: count.default(4),
+  width: channels.default(256).describe('channels of the residual stream'),
+  layers: depth.default(6),
+  heads: count.max(1024).default(4),
   mlp: z.enum(['swiglu', 'gelu']).default('swiglu').describe('kind of the feed-forward layers'),
-  mlpWidth: count.optional().describe('channels inside them (default: 8/3 width for swiglu, 4 width for gelu)'),
+  mlpWidth: count
+    .max(2 ** 20)
+    .optional()
+    .describe('channels inside them (default: 8/3 width for swiglu, 4 width for gelu)'),
   norm: z.enum(['rms', 'layer']).default('rms'),
   qkNorm: z.boolean().default(true).describe('normalise queries and keys'),
   positions: z
@@ -23,11 +26,11 @@ export const modelSchema = z.object({
   attention: openChoice(() => [...maskPatterns().keys()])
     .default('full')
     .describe("full causal, or DALL·E's row, column, row, row ... convolution"),
-  convKernel: count.default(11).describe("side of the convolutional mask of DALL·E's last layer"),
+  convKernel: count.max(255).default(11).describe("side of the convolutional mask of DALL·E's last layer"),
   dropout: belowOne.default(0.1),
   captionDrop: fraction.default(0.1).describe('share of captions left out in training, for guidance'),
   captionWeight: fraction.default(0.125).describe('weight of the caption loss; the image loss has the rest'),
-  zLoss: z.number().min(0).default(1e-5).describe('weight of the squared log-partition'),
+  zLoss: amount.default(1e-5).describe('weight of the squared log-partition'),
 });
 
 export type ModelConfig = Readonly<z.infer<typeof modelSchema>>;
@@ -79,5 +82,29 @@ function checkModel({ model }: RunConfig): void {
   }
   if (model.convKernel % 2 === 0) {
     rejectConfig(`convKernel ${model.convKernel}, expected an odd number`, 'e.g. --conv-kernel 11');
+  }
+}
+
+/** @throws UserError naming the field with which nothing would be learnt */
+export function checkNewTransformer({ model, patch, patchTrain }: RunConfig): void {
+  checkCaptionDrop('model.captionDrop', model.captionDrop);
+  if (model.captionWeight === 1) {
+    rejectConfig(
+      'model.captionWeight 1: the image loss would have no weight, and no image be learnt; expected less than 1',
+      'e.g. --caption-weight 0.125',
+    );
+  }
+  const { l1, l2, edges, decay, finalLr, warmup } = patchTrain;
+  if (patch.quantizer !== 'dvae' && l1 + l2 + edges === 0) {
+    rejectConfig(
+      'patchTrain.l1, l2 and edges are all 0: no error would have a weight, and nothing be learnt',
+      'e.g. --l2 5',
+    );
+  }
+  if (finalLr === 0 && decay <= warmup) {
+    rejectConfig(
+      `patchTrain.decay ${decay}: with finalLr 0 the learning rate would be 0 from the end of the warm-up (${warmup}) on`,
+      'e.g. --patch-train.decay 1',
+    );
   }
 }

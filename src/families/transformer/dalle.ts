@@ -19,7 +19,7 @@ import { linearCrossEntropy } from '../../kernels/headloss/headloss.ts';
 import { layerMasks } from '../../nn/layer-masks.ts';
 import { Linear, Norm } from '../../nn/layers.ts';
 import { sequenceLength } from '../../nn/masks.ts';
-import { Parameters } from '../../nn/module.ts';
+import { Parameters, type Source } from '../../nn/module.ts';
 import { type RotaryTables, rotaryTables } from '../../nn/rotary.ts';
 import type { ModelConfig } from './config.ts';
 import { Layer, type Noise, nextSite } from './layer.ts';
@@ -71,9 +71,9 @@ export class Dalle {
   private readonly imageHead: Linear;
   private readonly rotary: RotaryTables | undefined;
 
-  /** @param random where the initial weights come from; null: they will be loaded */
-  constructor(config: ModelConfig, vocabulary: Vocabulary, random: Random | null = new Random(0)) {
-    const parameters = new Parameters(random);
+  /** @param source where the initial weights come from */
+  constructor(config: ModelConfig, vocabulary: Vocabulary, source: Source = new Random(0)) {
+    const parameters = new Parameters(source);
     const { width, captionLength } = config;
     const { grid } = vocabulary;
     const shape = { captionLength, grid };

@@ -9,11 +9,12 @@ import { measureQuality } from '../../../tokenizer/quality.ts';
 import type { PatchTrainConfig } from '../../config/patch.ts';
 import type { RunConfig } from '../../config/run.ts';
 import type { Random } from '../../core/random.ts';
+import { hearSignal } from '../../core/stopping.ts';
 import { Images, type Picture } from '../../image/images.ts';
 import { imagesToTensor } from '../../image/pixels.ts';
 import { readSafetensors, writeSafetensors } from '../../io/files.ts';
 import type { TensorData } from '../../io/safetensors.ts';
-import type { Parameters } from '../../nn/module.ts';
+import { Checkpoint, type Parameters } from '../../nn/module.ts';
 import type { ImageStream } from '../../training/captioned.ts';
 import { type Losses, type Metrics, namedValues, type Task } from '../../training/loop.ts';
 
@@ -80,10 +81,11 @@ export class PatchTask implements Task {
     this.observed = [];
   }
 
-  async evaluate(): Promise<Metrics & { readonly loss: number }> {
+  async evaluate(signal?: AbortSignal): Promise<Metrics & { readonly loss: number }> {
     const { heldOut } = this.options;
-    const batches = function* () {
+    const batches = async function* () {
       for (let from = 0; from < heldOut.count; from += PIECE) {
+        await hearSignal(signal);
         const images = imagesToTensor(heldOut.slice(from, from + PIECE));
         yield images;
         images.dispose();
@@ -102,9 +104,9 @@ export class PatchTask implements Task {
     return { arrays, values: this.stream.state() };
   }
 
-  restore(arrays: ReadonlyMap<string, TensorData>, values: unknown): void {
-    const state = [...arrays].map(([name, { data }]) => [name, data as Float32Array] as const);
-    this.tokenizer.loadState(Object.fromEntries(state));
+  restore(arrays: ReadonlyMap<string, TensorData>, values: unknown, where: string): void {
+    const state = [...namedValues(arrays, where)].map(([name, stored]) => [name, stored.values] as const);
+    this.tokenizer.loadState(Object.fromEntries(state), where);
     this.stream.restore(values);
   }
 }
@@ -130,17 +132,16 @@ export async function loadPatchTokenizer(
   config: Pick<RunConfig, 'patch' | 'images'>,
   path: string,
 ): Promise<PatchTokenizer> {
-  const tokenizer = new PatchTokenizer(config.patch, config.images.imageSize, null);
-  const values = new Map(namedValues((await readSafetensors(path)).tensors));
-  const state: Record<string, Float32Array> = {};
-  for (const [name, stored] of [...values]) {
-    if (!name.startsWith(STATE)) continue;
-    state[name.slice(STATE.length)] = stored.values;
-    values.delete(name);
-  }
+  const stored = [...namedValues((await readSafetensors(path)).tensors, path)];
+  const isState = ([name]: (typeof stored)[number]) => name.startsWith(STATE);
+  const values = new Map(stored.filter(entry => !isState(entry)));
+  const state = stored
+    .filter(isState)
+    .map(([name, { values: numbers }]) => [name.slice(STATE.length), numbers] as const);
+  const tokenizer = new PatchTokenizer(config.patch, config.images.imageSize, new Checkpoint(values, path));
   try {
     tokenizer.parameters.load(values, path);
-    tokenizer.loadState(state);
+    tokenizer.loadState(Object.fromEntries(state), path);
     return tokenizer;
   } catch (error) {
     tokenizer.dispose();

@@ -4,6 +4,7 @@
  */
 import { balancedWeights, Epochs } from '../../../data/epochs.ts';
 import { Random } from '../../core/random.ts';
+import { hearSignal } from '../../core/stopping.ts';
 import { spreadPlaces } from '../../image/images.ts';
 import type { CodeSet } from '../../io/codes.ts';
 import type { Parameters } from '../../nn/module.ts';
@@ -152,7 +153,7 @@ export class DalleTask implements Task {
    * the codes. `bits_per_dim` spreads the codes' bits over the pixels' three channels; what the patch tokenizer loses
    * is not in it.
    */
-  async evaluate(): Promise<Metrics & { readonly loss: number }> {
+  async evaluate(signal?: AbortSignal): Promise<Metrics & { readonly loss: number }> {
     const { set, captions } = this.heldOut;
     const { batchSize, accumulate, imageSize, evaluateAtMost = 512 } = this.options;
     const places = spreadPlaces(set.ids.length, evaluateAtMost); // data often lies sorted
@@ -162,6 +163,7 @@ export class DalleTask implements Task {
     let caption = count === 0 ? Number.NaN : 0;
     let image = caption;
     for (let first = 0; first < count; first += size) {
+      await hearSignal(signal);
       const items = places.slice(first, first + size);
       const batch = this.collate(
         set,

@@ -19,7 +19,7 @@ import { measureMemorisation } from '../../metrics/memorisation.ts';
 import type { Embedded, NearestTraining, RunReport, SampleSheet } from '../../report/contents.ts';
 import { openPainter, type Painter } from '../open-painter.ts';
 import { divideData, measuredItems, sideNames } from '../run-images.ts';
-import { type EngineFlags, type Session, unlessStopped } from '../session.ts';
+import type { EngineFlags, Session } from '../session.ts';
 
 /** Rows of the sheet of samples, where no captions are given. */
 const ROWS = 12;
@@ -70,14 +70,15 @@ export async function openComparisonData(
   config: RunConfig,
 ): Promise<ComparisonData> {
   const { images } = config;
-  const division = divideData(await openDataset(data, { format, check: false }), images);
+  const dataset = await openDataset(data, { format, check: false, signal: session.signal });
+  const division = divideData(dataset, images);
   const { sides, items, whyNone } = measuredItems(division, { split, config, where: 'compare' });
   const { training } = division;
   const small = Math.min(COMPARED, images.imageSize);
   session.reporter.stage('training images', { unit: 'images' });
   const onProgress = (step: number, total: number) => session.reporter.update({ step, total, amount: step });
-  const references = await decodeAll(training, { size: small, onProgress });
-  const held = await decodeAll(evenly(items, HELD_OUT), { size: images.imageSize });
+  const references = await decodeAll(training, { size: small, onProgress, signal: session.signal });
+  const held = await decodeAll(evenly(items, HELD_OUT), { size: images.imageSize, signal: session.signal });
   session.reporter.done(`${references.items.length} training images, ${held.items.length} ${sideNames(sides)} ones`);
   if (references.items.length === 0 || held.items.length === 0) {
     throw new UserError(
@@ -151,9 +152,7 @@ async function paintTimed(
   session.reporter.stage(`painting with ${name}`, { total: captions.length, unit: 'images' });
   const onProgress = (done: number) => session.reporter.update({ step: Math.floor(done), amount: done });
   const started = session.now();
-  const pictures = await unlessStopped(session, 'compare', () =>
-    painter.paint(captions, { seed, numbers, onProgress, signal: session.signal }),
-  );
+  const pictures = await painter.paint(captions, { seed, numbers, onProgress, signal: session.signal });
   const milliseconds = session.now() - started;
   session.reporter.done(`${pictures.length} images`);
   return { pictures, milliseconds };

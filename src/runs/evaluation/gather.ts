@@ -10,11 +10,12 @@ import { reconstructPictures } from '../../../tokenizer/codec.ts';
 import type { RunConfig } from '../../config/run.ts';
 import { UserError } from '../../core/errors.ts';
 import { Random } from '../../core/random.ts';
+import { hearSignal } from '../../core/stopping.ts';
 import { NEAREST_SIDE, NearestImages } from '../../image/nearest.ts';
 import type { Captioned, Evidence } from '../../metrics/define.ts';
 import type { Painter } from '../open-painter.ts';
 import { divideData, measuredItems, sideNames } from '../run-images.ts';
-import { type Session, unlessStopped } from '../session.ts';
+import type { Session } from '../session.ts';
 
 /** Real pictures, with the first caption of each. */
 export interface RealPictures {
@@ -48,7 +49,7 @@ export async function readReal(
 ): Promise<RealPictures> {
   const { data, format, config, seed } = request;
   const size = config.images.imageSize;
-  const dataset = await openDataset(data, { format, check: false });
+  const dataset = await openDataset(data, { format, check: false, signal: session.signal });
   const division = divideData(dataset, config.images);
   const { sides, items: chosen, whyNone, said } = measuredItems(division, { ...request, where: 'eval' });
   if (said !== undefined) session.reporter.message(said);
@@ -60,10 +61,10 @@ export async function readReal(
   const read = async (title: string, items: readonly Item[], side: number) => {
     session.reporter.stage(title, { total: items.length, unit: 'images' });
     const decoded = await decodeAll(items, {
+      signal: session.signal,
       size: side,
       onProgress: step => session.reporter.update({ step, amount: step }),
     });
-    if (session.signal.aborted) throw new UserError('eval', 'stopped');
     if (decoded.items.length === 0)
       throw new UserError('eval', `${data}: none of ${items.length} images can be decoded`);
     session.reporter.done(`${decoded.items.length} images`);
@@ -96,9 +97,7 @@ export async function paintCaptions(
   const wanted = Array.from({ length: count }, (_, i) => captions[i % captions.length]);
   session.reporter.stage('painting', { total: count, unit: 'images' });
   const onProgress = (done: number) => session.reporter.update({ step: Math.floor(done), amount: done });
-  const pictures = await unlessStopped(session, 'eval', () =>
-    painter.paint(wanted, { seed, signal: session.signal, onProgress }),
-  );
+  const pictures = await painter.paint(wanted, { seed, signal: session.signal, onProgress });
   session.reporter.done(`${pictures.length} images`);
   return { pictures, captions: wanted };
 }
@@ -130,7 +129,7 @@ export async function readLikelihood(
     const [first, end] = [group, group + 1].map(g => Math.floor((g * pictures.length) / groups)); // of nearly one size
     nats.push(await likelihood.measureNats(pictures.slice(first, end), captions.slice(first, end)));
     session.reporter.update({ step: end, amount: end });
-    if (session.signal.aborted) throw new UserError('eval', 'stopped');
+    await hearSignal(session.signal);
   }
   session.reporter.done();
   return { nats, codes: likelihood.codes, imageSize, images: pictures.length };

@@ -3,8 +3,8 @@
  * there. Features are taken one extractor after another; what needs none is measured last.
  */
 
-import { UserError } from '../../core/errors.ts';
 import { Random } from '../../core/random.ts';
+import { hearSignal } from '../../core/stopping.ts';
 import { familyOf } from '../../families/families.ts';
 import type { Painter } from '../../families/painter.ts';
 import { blur } from '../../features/blur.ts';
@@ -118,7 +118,7 @@ async function measureByFeatures(
       if (pictures === undefined) continue;
       done++;
       session.reporter.update({ step: done, amount: done, note: `${row}: ${metric.name}` });
-      if (session.signal.aborted) throw new UserError('eval', 'stopped');
+      await hearSignal(session.signal);
     }
   }
   session.reporter.done();

@@ -4,6 +4,7 @@ import type { Item, Problem } from '../../../data/dataset.ts';
 import { type Decoded, decodeAll } from '../../../data/decoded.ts';
 import type { PatchTokenizer } from '../../../tokenizer/patch.ts';
 import type { RunConfig } from '../../config/run.ts';
+import { hearSignal } from '../../core/stopping.ts';
 import { imagesToTensor } from '../../image/pixels.ts';
 import type { CodeSet } from '../../io/codes.ts';
 import { cropsOf } from '../run-images.ts';
@@ -17,42 +18,55 @@ export interface EncodeOptions {
   readonly session: Session;
 }
 
-/** Items, and images, that are taken at once. */
+/** Most items decoded, and images encoded, at once; fewer where they are large. */
 const PIECE = 256;
+const DECODED_BYTES = 2 ** 28;
+const ENCODED_PIXELS = 2 ** 20;
 
-/** Encodes all crops of the items; undefined if the session was stopped meanwhile. */
+/** So many that together they stay below a limit, at least one. */
+function piece(limit: number, each: number): number {
+  return Math.max(1, Math.min(PIECE, Math.floor(limit / each)));
+}
+
+/**
+ * Encodes all crops of the items, in pieces whose memory does not grow with the data, the pictures or the crops.
+ * @throws the signal's reason if the session is stopped
+ */
 export async function encodeItems(
   patch: PatchTokenizer,
   items: readonly Item[],
   { config, crops, decoded, session }: EncodeOptions,
-): Promise<{ readonly set: CodeSet; readonly problems: readonly Problem[] } | undefined> {
+): Promise<{ readonly set: CodeSet; readonly problems: readonly Problem[] }> {
+  const { signal } = session;
+  const pixels = config.images.imageSize ** 2;
+  const [decodedAtOnce, encodedAtOnce] = [piece(DECODED_BYTES, crops * pixels * 3), piece(ENCODED_PIXELS, pixels)];
   const length = config.patch.grid ** 2;
   const ids: string[] = [];
   const codes = new Uint16Array(items.length * crops * length);
   const problems: Problem[] = [];
   const source = decoded?.items ?? items;
-  for (let first = 0; first < source.length; first += PIECE) {
-    const some = source.slice(first, first + PIECE);
+  for (let first = 0; first < source.length; first += decodedAtOnce) {
+    const some = source.slice(first, first + decodedAtOnce);
     const part =
       decoded === undefined
-        ? await decodeAll(some, { ...cropsOf(config.images, config.seed), crops })
+        ? await decodeAll(some, { ...cropsOf(config.images, config.seed), crops, signal })
         : {
             items: some,
             images: decoded.images.slice(first * crops, (first + some.length) * crops),
             problems: [], // named when they were decoded
           };
     problems.push(...part.problems);
-    for (let from = 0; from < part.images.count; from += PIECE) {
-      const images = imagesToTensor(part.images.slice(from, from + PIECE));
+    for (let from = 0; from < part.images.count; from += encodedAtOnce) {
+      await hearSignal(signal);
+      const images = imagesToTensor(part.images.slice(from, from + encodedAtOnce));
       const encoded = patch.encode(images);
       codes.set((await encoded.data()) as Int32Array, (ids.length * crops + from) * length);
       images.dispose();
       encoded.dispose();
     }
     ids.push(...part.items.map(({ id }) => id));
-    const done = Math.min(source.length, first + PIECE);
+    const done = Math.min(source.length, first + decodedAtOnce);
     session.reporter.update({ step: done, total: source.length, amount: done * crops });
-    if (session.signal.aborted) return undefined;
   }
   return { set: { ids, crops, length, codes: codes.subarray(0, ids.length * crops * length) }, problems };
 }

@@ -3,50 +3,32 @@
  * the progress lines. Which stages there are is the families' matter (src/families/parts.ts).
  */
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import type { Dataset, Item, Problem } from '../../../data/dataset.ts';
 import { type Decoded, decodeAll } from '../../../data/decoded.ts';
 import { type Division, describeDivision } from '../../../data/division.ts';
-import { openDataset } from '../../../data/open.ts';
 import { fromDisk, fromMemory, ImageBatches } from '../../../data/stream.ts';
 import { BpeTokenizer } from '../../../tokenizer/bpe.ts';
 import type { PatchTrainConfig } from '../../config/patch.ts';
 import type { RunConfig, TrainConfig } from '../../config/run.ts';
 import { UserError } from '../../core/errors.ts';
 import { shellWord } from '../../core/shell.ts';
+import { hearSignal, isStop } from '../../core/stopping.ts';
 import { activeDevice } from '../../device/device.ts';
 import type { TextTrainConfig } from '../../families/contrastive/config.ts';
-import { type StageName, stageTitles } from '../../families/family.ts';
+import { stageTitles } from '../../families/family.ts';
 import { writeAtomic } from '../../io/atomic.ts';
+import { readJson } from '../../io/files.ts';
 import { JsonLines, truncateAfter } from '../../io/jsonlines.ts';
 import { type RunPaths, runPaths } from '../../io/runfolder.ts';
 import type { ImageStream } from '../../training/captioned.ts';
 import { type LoopConfig, savedStep, type Watcher } from '../../training/loop.ts';
-import { cropsOf, divideData, fitsMemory, whyNothingHeldOut } from '../run-images.ts';
-import type { SampleCaptions } from '../sample-sheet.ts';
+import type { RunData } from '../run-data.ts';
+import { cropsOf, fitsMemory, mostInMemory, whyNothingHeldOut } from '../run-images.ts';
 import type { Session } from '../session.ts';
+import { goOnCommand, type TrainRequest } from './request.ts';
 
-export interface TrainRequest {
-  readonly data: string;
-  readonly out: string;
-  /** As `planRun` makes it: must agree with a run that is there. */
-  readonly config: RunConfig;
-  readonly format?: string;
-  readonly strict?: boolean;
-  /** The last stage to do, where not all are: one before the family's model. */
-  readonly until?: StageName;
-  /** Captions of the sample sheet; by default some of the data's, trained on and held out. */
-  readonly sampleCaptions?: SampleCaptions;
-  /** Called whenever a state of the model is saved, with its weights on disk; its time is not the training's. */
-  readonly onSave?: (step: number) => Promise<void>;
-  /** The command that goes on with it; default train. */
-  readonly command?: string;
-  /** Place of this command's stages among those of a longer job. */
-  readonly stages?: { readonly before: number; readonly of: number };
-}
-
-/** Most held-out images that anything is measured on while training. */
-export const MEASURED = 1024;
+/** Most held-out images that anything is measured on while training; fewer where they would not fit the memory. */
+const MEASURED = 1024;
 
 interface DecodedImages {
   /** All crops of the training images; undefined where they do not fit the memory. */
@@ -61,26 +43,30 @@ export class Job {
   readonly config: RunConfig;
   readonly paths: RunPaths;
   private readonly stages: readonly string[];
-  private dataset: Dataset | undefined;
-  private division: Division | undefined;
+  private readonly data: RunData | undefined;
+  private reported = false;
   private records: JsonLines | undefined;
   private decoded: DecodedImages | undefined;
+  /** The stage that was begun last. */
+  private current: string;
 
-  /** @param options.stages names of all stages, in order; @param options.dataset the data, where it is open already */
+  /** @param options.stages names of all stages, in order; @param options.data absent where no stage has anything to do */
   constructor(
     session: Session,
     request: TrainRequest,
-    options: { readonly stages: readonly string[]; readonly dataset?: Dataset },
+    options: { readonly stages: readonly string[]; readonly data: RunData | undefined },
   ) {
     this.session = session;
     this.request = request;
     this.config = request.config;
     this.stages = options.stages;
-    this.dataset = options.dataset;
+    this.current = options.stages[0];
+    this.data = options.data;
     this.paths = runPaths(request.out);
   }
 
   begin(stage: string, options: { readonly total?: number; readonly unit?: string } = {}): void {
+    this.current = stage;
     this.session.reporter.stage(stage, { ...this.place(stage), ...options });
   }
 
@@ -89,13 +75,22 @@ export class Job {
   }
 
   /** Says how to go on. */
-  stopped(stage: string): undefined {
-    const { command = 'train', data, out } = this.request;
-    this.session.reporter.done('stopped; saved');
-    this.session.reporter.message(
-      `${stage} stopped; go on with: tessera ${command} --data ${shellWord(data)} --out ${shellWord(out)}`,
-    );
+  stopped(stage: string, saved = true): undefined {
+    this.session.reporter.done(saved ? 'stopped; saved' : 'stopped');
+    this.session.reporter.message(`${stage} stopped; go on with: ${goOnCommand(this.request)}`);
     return undefined;
+  }
+
+  /** Does the job's work and closes its log. @returns undefined if it was stopped, which is said */
+  async run<T>(work: () => Promise<T>): Promise<T | undefined> {
+    try {
+      return await work();
+    } catch (error) {
+      if (!isStop(this.session.signal, error)) throw error;
+      return this.stopped(this.current, false); // a training loop saves, and says so itself
+    } finally {
+      this.records?.close();
+    }
   }
 
   private place(stage: string): { index: number; of: number } {
@@ -103,23 +98,34 @@ export class Job {
     return { index: before + this.stages.indexOf(stage) + 1, of };
   }
 
-  /** The items on all sides; what could not be used, and how they were divided, is said at the first call. */
-  async items(): Promise<Division> {
-    if (this.division !== undefined) return this.division;
-    const dataset = await this.open();
-    this.reportProblems(dataset.problems, dataset.items.length);
-    this.reportUnused(dataset.unused);
-    const { images } = this.config;
-    this.division = divideData(dataset, images);
-    const lines = [...dataset.notices, describeDivision(this.division), whyNothingHeldOut(this.division, images)];
-    for (const line of lines) if (line !== undefined) this.session.reporter.message(line);
-    return this.division;
+  /** Whether the data is there; a run that has nothing left to do can be without. */
+  get hasData(): boolean {
+    return this.data !== undefined;
   }
 
-  async open(): Promise<Dataset> {
-    const { data, format, strict } = this.request;
-    this.dataset ??= await openDataset(data, { format, strict });
-    return this.dataset;
+  /** The items on all sides; what could not be used, and how they were divided, is said at the first call. */
+  async items(): Promise<Division> {
+    const { division, dataset, count } = this.known;
+    if (!this.reported) {
+      this.reported = true;
+      this.reportProblems(dataset.problems, count);
+      this.reportUnused(dataset.unused);
+      const none = whyNothingHeldOut(division, this.config.images);
+      for (const line of [...dataset.notices, describeDivision(division), none]) {
+        if (line !== undefined) this.session.reporter.message(line);
+      }
+    }
+    return division;
+  }
+
+  /** Fingerprint of the image of an item. */
+  imageOf(id: string): string {
+    return this.known.imageOf(id);
+  }
+
+  private get known(): RunData {
+    if (this.data === undefined) throw new Error('a stage needs the data of a run that was taken for done');
+    return this.data;
   }
 
   /** Names the items that were skipped; with `strict` the first stops the run. */
@@ -136,7 +142,7 @@ export class Job {
     }
     const few = problems.slice(0, 3).map(({ id, what }) => `  ${id}: ${what}`);
     const more = problems.length > few.length ? [`  ... see \`tessera data inspect ${shellWord(data)}\``] : [];
-    this.session.reporter.message([`${problems.length} items skipped, ${good} used:`, ...few, ...more].join('\n'));
+    this.session.reporter.message([`${problems.length} items skipped, ${good} used:`, ...few, ...more]);
   }
 
   /** Counts and names files that lie beside the data. */
@@ -147,17 +153,23 @@ export class Job {
     this.session.reporter.message(`${unused.length} other files not used: ${few.join(', ')}${more}`);
   }
 
+  /** How many held-out images are measured on, at most. */
+  get measuredAtMost(): number {
+    return Math.min(MEASURED, mostInMemory(this.config.images));
+  }
+
   /** The held-out images (middle crops) and, where they fit, all crops of the training images. */
   async images(): Promise<DecodedImages> {
     if (this.decoded !== undefined) return this.decoded;
     const { images, seed } = this.config;
     const { training, heldOut } = await this.items();
     const onProgress = (step: number, total: number) => this.session.reporter.update({ step, total, note: 'decoding' });
-    const crops = cropsOf(images, seed);
+    const { signal } = this.session;
+    const crops = { ...cropsOf(images, seed), onProgress, signal };
     const decodeFew = (items: readonly Item[]) =>
-      decodeAll(items.slice(0, MEASURED), { ...crops, crops: 1, onProgress });
+      decodeAll(items.slice(0, this.measuredAtMost), { ...crops, crops: 1 });
     const held = await decodeFew(heldOut);
-    const all = fitsMemory(training.length, images) ? await decodeAll(training, { ...crops, onProgress }) : undefined;
+    const all = fitsMemory(training.length, images) ? await decodeAll(training, crops) : undefined;
     this.reportProblems([...held.problems, ...(all?.problems ?? [])], held.items.length + (all?.items.length ?? 0));
     if (all?.items.length === 0) throw new UserError('data', `none of ${training.length} images can be decoded`);
     if (heldOut.length > 0 && held.items.length === 0) {
@@ -188,10 +200,11 @@ export class Job {
     const { paths } = this;
     if (existsSync(paths.captions)) {
       this.skip(stageTitles.captions, 'done before');
-      return BpeTokenizer.fromJSON(JSON.parse(await readFile(paths.captions, 'utf8')));
+      return BpeTokenizer.fromJSON(await readJson(paths.captions), paths.captions);
     }
     this.begin(stageTitles.captions);
     const { training } = await this.items();
+    await hearSignal(this.session.signal);
     const tokenizer = BpeTokenizer.train(
       training.flatMap(({ captions }) => captions),
       { vocabSize: this.config.caption.vocabSize },
@@ -223,10 +236,6 @@ export class Job {
   /** Has what was logged on disk before the state that calls it done. */
   syncLog(): void {
     this.records?.sync();
-  }
-
-  close(): void {
-    this.records?.close();
   }
 }
 

@@ -11,16 +11,18 @@ import { readSafetensors, writeSafetensors } from '../../io/files.ts';
 import { expectTrainedWith } from '../../io/runfolder.ts';
 import { asTensors, type Weights } from '../../training/loop.ts';
 import { drawSampleSheet, pickCaptions, type SampleCaptions } from '../sample-sheet.ts';
+import type { Held } from './hold.ts';
 import type { Job } from './job.ts';
 import { joinCaptions, type Prepared, prepareParts } from './parts.ts';
 import { isStageDone, runStage, type Stage, type Trainee } from './stage.ts';
 import { openWatch } from './watch.ts';
 
-/** Titles of a family's stages, in their order: all, or those up to one before its model. */
-export function stagesOf(family: string, until?: StageName): readonly string[] {
-  const { stages, name } = familyOf(family);
-  const titles = stagesUntil(family, stages, until).map(stage => stageTitles[stage]);
-  return until === undefined ? [...titles, name] : titles;
+/** A family's stages and their titles, in their order: all, or those up to one before its model. */
+export function stagesOf(family: string, until?: StageName): Pick<Held<boolean>, 'stages' | 'titles'> {
+  const { stages: all, name } = familyOf(family);
+  const stages = stagesUntil(family, all, until);
+  const titles = stages.map(stage => stageTitles[stage]);
+  return until === undefined ? { stages: [...stages, 'model'], titles: [...titles, name] } : { stages, titles };
 }
 
 /** @throws UserError if the family has no stage of that name */
@@ -91,8 +93,8 @@ async function prepareModel(job: Job, family: Family, { parts, codes: made }: Pr
     heldOut,
     watch,
     describe: record => family.words.progress?.(record),
-    showSamples: async step => {
-      const { sheet, painted } = await drawSampleSheet(painter, captions, { note: `step ${step}` });
+    showSamples: async (step, _, signal) => {
+      const { sheet, painted } = await drawSampleSheet(painter, captions, { note: `step ${step}`, signal });
       await writeAtomic(paths.samples, await encodePng(sheet));
       session.reporter.pictures(painted.slice(0, 6), { pictureColumns: 24 });
     },

@@ -3,15 +3,13 @@
  * next start knows that it is done.
  */
 
-import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Item } from '../../../data/dataset.ts';
-import { type Decoded, decodeAll } from '../../../data/decoded.ts';
+import { decodeAll } from '../../../data/decoded.ts';
 import type { BpeTokenizer } from '../../../tokenizer/bpe.ts';
 import { reconstructPictures } from '../../../tokenizer/codec.ts';
 import { PatchTokenizer } from '../../../tokenizer/patch.ts';
-import { UserError } from '../../core/errors.ts';
 import { Random } from '../../core/random.ts';
 import { Contrastive } from '../../families/contrastive/contrastive.ts';
 import { textEncoderOf } from '../../families/contrastive/encoder.ts';
@@ -29,12 +27,12 @@ import { loadPatchTokenizer, PatchTask, savePatchTokenizer } from '../../familie
 import { type Picture, spreadPlaces } from '../../image/images.ts';
 import { encodePng } from '../../image/png.ts';
 import { writeAtomic } from '../../io/atomic.ts';
-import { type CodeSet, readCodes, writeCodes } from '../../io/codes.ts';
+import type { CodeSet } from '../../io/codes.ts';
 import { fingerprint } from '../../io/runfolder.ts';
 import { asTensors, type Metrics } from '../../training/loop.ts';
 import { reconstructionSheet } from '../reconstruction-sheet.ts';
-import { encodeItems } from './encode.ts';
-import { type Job, MEASURED } from './job.ts';
+import { CodesOfSide } from './codes-of-side.ts';
+import type { Job } from './job.ts';
 import { isStageDone, runStage, type Stage } from './stage.ts';
 
 /** What the stages before a model have left. */
@@ -62,9 +60,7 @@ export async function prepareParts(job: Job, stages: readonly StageName[]): Prom
       parts = { ...parts, patch };
     }
     if (stages.includes('codes')) {
-      const made = await codeStage(job, expectPart(parts.patch, 'codes', 'patch'));
-      if (made === undefined) return stopped(parts);
-      codes = made;
+      codes = await codeStage(job, expectPart(parts.patch, 'codes', 'patch'));
     }
     return { parts, codes };
   } catch (error) {
@@ -102,10 +98,15 @@ export async function textStage(
   };
   if (await isStageDone(stage)) {
     job.skip(stage.title, 'done before');
-    return { model: await loadTowers(paths.text), note: 'trained before' };
+    return { model: await loadTowers(paths.text, captions.vocabSize), note: 'trained before' };
   }
   const result = await runStage(job, stage, async () => {
     const { images, items } = (await job.images()).heldOut;
+    if (new Set((await job.items()).training.flatMap(item => item.captions)).size === 1) {
+      job.session.reporter.message(
+        'all captions are the same: there is nothing that a text encoder could learn from them',
+      );
+    }
     const sizes = { vocabulary: captions.vocabSize, imageSize: config.images.imageSize };
     const stream = await job.stream({ batchSize: config.textTrain.batchSize });
     const model = new Contrastive(config.text, sizes, new Random(config.seed).fork('text'));
@@ -196,69 +197,41 @@ export interface Codes {
   readonly heldOut: CodeSet;
 }
 
-async function codeStage(job: Job, patch: PatchTokenizer): Promise<Codes | undefined> {
+async function codeStage(job: Job, patch: PatchTokenizer): Promise<Codes> {
   const { paths, config } = job;
   const title = stageTitles.codes;
-  const made = await fingerprint(paths.patch);
-  if (existsSync(paths.trainingCodes) && existsSync(paths.heldOutCodes)) {
+  const expected = {
+    tokenizer: await fingerprint(paths.patch),
+    codebook: patch.vocabSize,
+    length: config.patch.grid ** 2,
+  };
+  const [training, heldOut] = [
+    await CodesOfSide.open(job, { path: paths.trainingCodes, crops: config.images.crops, ...expected }),
+    await CodesOfSide.open(job, { path: paths.heldOutCodes, crops: 1, ...expected }),
+  ];
+  const items = job.hasData ? await job.items() : undefined;
+  const done = { training: training.complete(items?.training), heldOut: heldOut.complete(items?.heldOut) };
+  if (done.training !== undefined && done.heldOut !== undefined) {
     job.skip(title, 'done before');
-    return {
-      training: await readCodes(paths.trainingCodes, made, patch.vocabSize),
-      heldOut: await readCodes(paths.heldOutCodes, made, patch.vocabSize),
-    };
+    return { training: done.training, heldOut: done.heldOut };
   }
   job.begin(title, { unit: 'images' });
-  const { training, heldOut } = await job.items();
+  const sides = items ?? (await job.items());
   await mkdir(dirname(paths.trainingCodes), { recursive: true });
-  const decoded = await job.images();
-  const held = await encodeAll(job, patch, heldOut, {
-    crops: 1,
-    decoded: heldOut.length <= MEASURED ? decoded.heldOut : undefined,
-  });
-  if (held === undefined) return job.stopped(title);
-  await writeCodes(paths.heldOutCodes, held, made);
-  const all = await encodeAll(job, patch, training, { crops: config.images.crops, decoded: decoded.training });
-  if (all === undefined) return job.stopped(title);
-  await writeCodes(paths.trainingCodes, all, made);
+  const held = await heldOut.make(patch, sides.heldOut, async () =>
+    sides.heldOut.length <= job.measuredAtMost ? (await job.images()).heldOut : undefined,
+  );
+  const all = await training.make(patch, sides.training, async () => (await job.images()).training);
   job.session.reporter.done(`${all.ids.length} images, ${all.crops} crops each`);
   return { training: all, heldOut: held };
 }
 
-/** Encodes all crops of the items and names those that could not be; undefined if stopped. */
-async function encodeAll(
-  job: Job,
-  patch: PatchTokenizer,
-  items: readonly Item[],
-  options: { readonly crops: number; readonly decoded?: Decoded },
-): Promise<CodeSet | undefined> {
-  const encoded = await encodeItems(patch, items, { config: job.config, session: job.session, ...options });
-  if (encoded === undefined) return undefined;
-  job.reportProblems(encoded.problems, encoded.set.ids.length);
-  return encoded.set;
-}
-
 /** Joins codes with the captions of the items they were made of. */
 export async function joinCaptions(job: Job, codes: Codes): ReturnType<TrainingData['codes']> {
-  await job.items();
-  const captionsOf = new Map((await job.open()).items.map(({ id, captions }) => [id, captions]));
-  const join = (set: CodeSet): CaptionedCodes => ({
-    set,
-    captions: set.ids.map(id => {
-      const captions = captionsOf.get(id);
-      if (captions !== undefined) return captions;
-      throw new UserError(
-        'train',
-        `${id} was encoded, but ${job.request.data} does not have it now`,
-        `use the data the run was started with, or remove ${dirname(job.paths.trainingCodes)} to encode again`,
-      );
-    }),
-  });
-  return { training: join(codes.training), heldOut: join(neverTrainedOn(codes)) };
-}
-
-/** The held-out codes; none where they are those of training images, as earlier versions left them if nothing was held out. */
-function neverTrainedOn({ training, heldOut }: Codes): CodeSet {
-  const trained = new Set(training.ids);
-  if (!heldOut.ids.some(id => trained.has(id))) return heldOut;
-  return { ...heldOut, ids: [], codes: heldOut.codes.subarray(0, 0) };
+  const { training, heldOut } = await job.items();
+  const join = (set: CodeSet, items: readonly Item[]): CaptionedCodes => {
+    const captionsOf = new Map(items.map(({ id, captions }) => [id, captions]));
+    return { set, captions: set.ids.map(id => captionsOf.get(id) as readonly string[]) }; // codes are those of the items
+  };
+  return { training: join(codes.training, training), heldOut: join(codes.heldOut, heldOut) };
 }

@@ -4,6 +4,7 @@
  */
 import { existsSync } from 'node:fs';
 import {
+  isTrained,
   type LoopConfig,
   type Metrics,
   savedStep,
@@ -38,7 +39,7 @@ export interface Trainee {
   /** A few words about a record of the log, which stand beside the progress; undefined: the record says nothing. */
   readonly describe: (record: Metrics) => string | undefined;
   /** Looks at pictures, with the averaged weights in place. @param note what `describe` said last */
-  readonly showSamples?: (step: number, note: string) => Promise<void>;
+  readonly showSamples?: (step: number, note: string, signal?: AbortSignal) => Promise<void>;
   /** Writes the averaged weights of the lowest validation loss. */
   readonly saveBest?: (average: Weights, step: number) => Promise<void>;
   /** Writes the weights that others read. */
@@ -51,7 +52,7 @@ export interface Trainee {
 
 /** Whether a stage has nothing left to do. */
 export async function isStageDone({ file, state, loop }: Stage): Promise<boolean> {
-  return existsSync(file) && (await savedStep(state)) >= loop.steps;
+  return existsSync(file) && (await isTrained(state, loop));
 }
 
 /**
@@ -83,7 +84,7 @@ export async function runStage(
           note = trainee.describe(record) ?? note;
           watch?.log(record);
         },
-        onSample: async step => trainee.showSamples?.(step, note),
+        onSample: async (step, signal) => trainee.showSamples?.(step, note, signal),
         onBest: async (average, { step }) => trainee.saveBest?.(average, step),
         onSave: async (weights, average, step) => {
           job.syncLog(); // the log must not be behind the weights

@@ -28,7 +28,7 @@ import type { Job } from './job.ts';
 /** Measures samples at every validation of a training. */
 export interface SampleWatch {
   /** Paints with the weights as they are. @returns `check_kid`, `check_coverage`, `check_spread` */
-  check(): Promise<Metrics>;
+  check(signal?: AbortSignal): Promise<Metrics>;
   /** Moves on by a record of the log, and says so when the verdict changes. */
   log(record: Metrics): void;
   /** The task with these measurements among its validations. Where it has no loss of its own, the best is by KID. */
@@ -51,7 +51,7 @@ const sayings: Readonly<Record<Collapse, string>> = {
 /** The watch over a training; undefined where the config wants none, or there are too few images. */
 export async function openWatch(job: Job, stage: string, painter: Painter): Promise<SampleWatch | undefined> {
   const { checkSamples: count } = job.config.train;
-  if (count === 0) return undefined;
+  if (count === 0) return undefined; // images that nobody looks at are not decoded
   const { training, heldOut } = await job.images();
   // Where the images do not fit the memory, there are held-out ones enough for both sides.
   const reference = training ?? heldOut;
@@ -74,8 +74,8 @@ export async function openWatch(job: Job, stage: string, painter: Painter): Prom
   const judged = new Verdict(floor);
   await replay(job, stage, judged);
 
-  const check = async () => {
-    const samples: Matrix = await rowsOf(await painter.paint(captions, { seed: SEED, ...settings }));
+  const check = async (signal?: AbortSignal) => {
+    const samples: Matrix = await rowsOf(await painter.paint(captions, { seed: SEED, ...settings, signal }));
     const { kid, coverage, spread } = checkSamples(samples, real, floor);
     return { check_kid: kid, check_coverage: coverage, check_spread: spread };
   };
@@ -99,10 +99,10 @@ export async function openWatch(job: Job, stage: string, painter: Painter): Prom
 }
 
 /** See `SampleWatch.watched`. */
-export function withChecks(task: Task, check: () => Promise<Awaited<ReturnType<SampleWatch['check']>>>): Task {
-  const evaluate = async () => {
-    const measured = await task.evaluate();
-    const checked = await check();
+export function withChecks(task: Task, check: SampleWatch['check']): Task {
+  const evaluate = async (signal?: AbortSignal) => {
+    const measured = await task.evaluate(signal);
+    const checked = await check(signal);
     const loss = measured?.loss ?? Number.NaN;
     return { ...measured, ...checked, loss: Number.isFinite(loss) ? loss : checked.check_kid };
   };

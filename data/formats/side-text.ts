@@ -1,0 +1,54 @@
+/**
+ * @file What a text says that belongs to one picture, in a file beside it or a member of the same archive: captions, one a line,
+ * or JSON that is a caption, a list of them, or an object with a field for them.
+ */
+
+import { firstLine } from '../../src/core/errors.ts';
+import { captionsOf, type Row, rowOf } from '../fields.ts';
+import { captionLines, captionsFrom, type Decoded } from '../text.ts';
+import { type Candidate, splitField } from './format.ts';
+
+/** Endings of texts with captions, in the order in which they count. */
+export const textEndings = ['txt', 'text', 'caption', 'captions', 'json'] as const;
+
+/** What a text says. */
+export interface SideText extends Pick<Candidate, 'split'> {
+  readonly captions: readonly string[];
+  /** Why there are none, in words that follow the text's name. */
+  readonly why?: string;
+  /** The row that they stand in, where they stand in a field that might hold an instruction. */
+  readonly prompt?: Row;
+}
+
+/** @param ending of the text's name, one of `textEndings` */
+export function readSideText(ending: string, { text, why }: Decoded): SideText {
+  if (text === undefined) return { captions: [], why };
+  if (ending === 'json') return readJson(text);
+  const captions = captionLines(text);
+  if (captions.length === 0) return { captions, why: 'is an empty caption' };
+  // Boxes and points, as detectors have them in files of the same names.
+  if (captions.every(line => NUMBERS.test(line))) return { captions: [], why: 'has no caption, only numbers' };
+  return { captions };
+}
+
+/** Two numbers or more and nothing else; a single one may be a caption, as of a house number. */
+const NUMBERS = /^[-+]?[\d.]+(e[-+]?\d+)?([\s,;]+[-+]?[\d.]+(e[-+]?\d+)?)+[\s,;]*$/i;
+
+function readJson(text: string): SideText {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    return { captions: [], why: `is not readable as JSON (${firstLine(error)})` };
+  }
+  if (typeof value === 'string' || Array.isArray(value)) {
+    const captions = captionsFrom(value);
+    return captions.length > 0 ? { captions } : { captions, why: 'has no caption: JSON without text' };
+  }
+  if (typeof value !== 'object' || value === null) return { captions: [], why: 'has no caption: JSON without text' };
+  const row = rowOf(value as Readonly<Record<string, unknown>>); // an object, and each value is checked
+  const said = captionsOf(row);
+  if (said.captions === undefined) return { captions: [], why: `has no caption: ${said.why}` };
+  const { captions, field } = said;
+  return { captions, ...splitField(row.get('split')), ...(field === 'prompt' ? { prompt: row } : {}) };
+}

@@ -1,0 +1,75 @@
+/** @file Whether a file is an index of pictures and captions, by what stands at its beginning and end. */
+
+import { stat } from 'node:fs/promises';
+import { posix } from 'node:path';
+import { readPiece } from '../files.ts';
+import { beginningOf } from '../lines.ts';
+import type { References } from '../references.ts';
+import { headerOf, isBeforeHeader } from './csv.ts';
+import { isTokenLine, isTokenName } from './flickr.ts';
+import { firstKey, looksLikeRows } from './json.ts';
+
+/** What an index is by its name; undefined if it is none. */
+export type IndexKind = 'table' | 'json' | 'tokens';
+
+export function indexKind(path: string): IndexKind | undefined {
+  if (isTokenName(path)) return 'tokens';
+  if (/\.(csv|tsv|txt)$/i.test(path)) return 'table';
+  return /\.(jsonl|ndjson|json)$/i.test(path) ? 'json' : undefined;
+}
+
+/** Why a file is no index of pictures and captions, in words that follow its name; undefined if it is one. */
+export async function whyNoIndex(file: string, references: References, path: string): Promise<string | undefined> {
+  const kind = indexKind(path);
+  const beginning = await beginningOf(file);
+  if (beginning === undefined) return 'is no text (it has zero bytes)';
+  if (kind === 'json') {
+    if (await looksLikeCoco(file)) return 'is an index of the format coco';
+    const key = firstKey(beginning);
+    const isMap = key !== undefined && references.at(key, references.scopeOf(path)).id !== undefined;
+    return isMap || looksLikeRows(beginning) ? undefined : 'has no fields file_name and text at its beginning';
+  }
+  const lines = beginning.split(/\r\n|\n|\r/);
+  if (kind === 'tokens')
+    return isTokenLine(lines[0]) ? undefined : 'has no lines of a picture, #, a number and a caption';
+  const first = lines.find(line => !isBeforeHeader(line));
+  if (first === undefined) return 'is empty';
+  const header = await headerOf(first);
+  return typeof header === 'string' ? header : undefined;
+}
+
+/** Bytes at either end of a JSON file in which the lists of COCO are looked for. */
+const END = 4096;
+
+/** Whether a JSON file has captions as COCO has them: lists of images and annotations. */
+export async function looksLikeCoco(file: string): Promise<boolean> {
+  if (!/\.json$/i.test(file)) return false;
+  const first = await readPiece(file, 0, END);
+  const { size } = await stat(file);
+  const last = await readPiece(file, Math.max(0, size - END), END);
+  const ends = Buffer.from(first).toString('latin1') + Buffer.from(last).toString('latin1');
+  const isList = /"images"\s*:\s*\[\s*\{|"annotations"\s*:\s*\[\s*\{[^\]]*"image_id"\s*:/;
+  return /^\s*\{/.test(ends) && isList.test(ends) && /"caption"\s*:/.test(ends) && !/"sentences"\s*:/.test(ends);
+}
+
+/** Names of indexes that are read from a folder, those that count first come first. */
+const NAMES = [
+  /^metadata\.(jsonl|ndjson)$/i,
+  /^metadata\.json$/i,
+  /^metadata\.csv$/i,
+  /^metadata\.tsv$/i,
+  /^captions\.(jsonl|ndjson)$/i,
+  /^captions\.json$/i,
+  /^captions\.csv$/i,
+  /^captions\.tsv$/i,
+  /^captions\.txt$/i,
+  /^dataset_[^/]+\.json$/i, // Karpathy's
+  /\.token(\.txt)?$/i,
+  /^results\.csv$/i, // Flickr30k's
+];
+
+/** The place of a name in the order in which indexes of a folder count; -1 if it is none of theirs. */
+export function rankOf(path: string): number {
+  const name = posix.basename(path);
+  return isTokenName(name) || !/\.token/i.test(name) ? NAMES.findIndex(pattern => pattern.test(name)) : -1;
+}

@@ -1,0 +1,155 @@
+/**
+ * @file Which file of a data set an index means by a path that somebody wrote down, perhaps on another machine. Knows no
+ * layout of an index.
+ */
+
+import { existsSync, realpathSync } from 'node:fs';
+import { isAbsolute, posix, relative, resolve } from 'node:path';
+import { isImageName, withoutExtension } from './files.ts';
+import { isUnreadPicture, whyUnread } from './leftovers.ts';
+import { fold, PathIndex } from './paths.ts';
+
+/** The file that is meant, and whether by its own path; or why there is none, in words that follow the path. */
+export type Found =
+  | { readonly id: string; readonly isOwn: boolean; readonly why?: undefined }
+  | { readonly why: string; readonly id?: undefined };
+
+/** Folders that hold indexes of the images in folders beside them. */
+const BESIDE_IMAGES = /^(annotations?|captions?|labels?|.*_text)$/i;
+
+/** The folder below which the images of an index lie. @param folder that the index lies in */
+export function homeOf(folder: string): string {
+  return BESIDE_IMAGES.test(folder.replace(/.*[\\/]/, '')) ? resolve(folder, '..') : folder;
+}
+
+/** Why nothing is found where nothing is there. */
+export const MISSING = 'missing file';
+
+/** The files of a data set, to be found by paths in its indexes. */
+export class References {
+  private readonly root: string;
+  private readonly realRoot: string;
+  private readonly files: readonly string[];
+  private readonly paths: PathIndex;
+  /** Folders with a picture below them. */
+  private readonly folders = new Set<string>();
+  private stems: ReadonlyMap<string, readonly string[]> | undefined;
+  private names: ReadonlyMap<string, readonly string[]> | undefined;
+
+  /** @param files paths relative to `root` with `/` between folders */
+  constructor(root: string, files: readonly string[]) {
+    this.root = root;
+    this.realRoot = realpathSync(root);
+    this.files = files;
+    this.paths = new PathIndex(files);
+    for (const file of files) {
+      if (!isImageName(file)) continue;
+      let folder = folderOf(file);
+      while (!this.folders.has(folder)) {
+        this.folders.add(folder);
+        folder = folderOf(folder);
+      }
+    }
+  }
+
+  /** The folder to which the paths of an index are relative: its own, or the one around a folder of indexes alone. */
+  scopeOf(index: string): string {
+    const folder = folderOf(index);
+    const isBeside = !this.folders.has(folder) && BESIDE_IMAGES.test(posix.basename(folder));
+    return isBeside ? folderOf(folder) : folder;
+  }
+
+  /** The file at a written path, which may be relative, absolute, with `\`, escaped, of another case, or without ending. */
+  at(written: string, scope: string): Found {
+    if (/^(?!file:)([a-z][a-z0-9+.-]+:\/\/|data:)/i.test(written))
+      return { why: 'an address, not a file: nothing is downloaded' };
+    let why: string | undefined;
+    for (const spelling of spellingsOf(written)) {
+      const found = this.spelled(spelling, scope);
+      if (found.id !== undefined) return isUnreadPicture(found.id) ? { why: whyUnread(found.id) } : found;
+      if (found.why !== MISSING) why ??= found.why;
+    }
+    return { why: why ?? MISSING };
+  }
+
+  /**
+   * The one file whose path ends as the written one, or that the written one ends with, for indexes none of whose paths is
+   * there as written: the folder around the images has another name here, or is missing in the index.
+   * @param hint of several files the one in a folder of this name
+   */
+  byEnd(written: string, scope: string, hint: string): Found {
+    const path = posix.normalize(written.replaceAll('\\', '/')).replace(/^([a-z]:)?\/+/i, '');
+    this.names ??= groupBy(this.files, file => fold(posix.basename(file)));
+    const ends = (this.names.get(fold(posix.basename(path))) ?? []).filter(
+      file => file.startsWith(scope === '' ? '' : `${scope}/`) && fold(`/${file}`).endsWith(fold(`/${path}`)),
+    );
+    const hinted = ends.filter(file => folderOf(file).split('/').includes(hint));
+    const fitting = hinted.length > 0 ? hinted : ends;
+    if (fitting.length > 0) return theOne(fitting, false);
+    const parts = path.split('/');
+    const isHere = !isElsewhere(written) && this.folders.has(posix.join(scope, parts[0]));
+    for (let i = 1; !isHere && i < parts.length; i++) {
+      const found = this.paths.find(posix.join(scope, ...parts.slice(i)));
+      if (found.length > 0) return theOne(found, false);
+    }
+    return { why: MISSING };
+  }
+
+  private spelled(path: string, scope: string): Found {
+    const absolute = resolve(this.root, scope, path);
+    const inside = [this.root, this.realRoot].map(root => relative(root, absolute).replaceAll('\\', '/'));
+    const id = inside.find(each => !/^(\.\.(\/|$)|[a-z]:|\/)/i.test(each));
+    if (id === undefined) {
+      const isThere = !isAbsolute(path) || existsSync(absolute);
+      return { why: isThere ? 'lies outside of the data folder; open the folder that holds both' : MISSING };
+    }
+    const found = this.paths.find(id);
+    if (found.length > 0 || isImageName(id)) return theOne(found, true);
+    this.stems ??= groupBy(this.files.filter(isImageName), file => fold(withoutExtension(file)));
+    return theOne(this.stems.get(fold(id)) ?? [], false);
+  }
+}
+
+function groupBy(files: readonly string[], keyOf: (file: string) => string): ReadonlyMap<string, readonly string[]> {
+  const groups = new Map<string, string[]>();
+  for (const file of files) {
+    const key = keyOf(file);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [file]);
+    else group.push(file);
+  }
+  return groups;
+}
+
+/** The ways to read what was written, the plainest first. */
+function* spellingsOf(written: string): Generator<string> {
+  yield written;
+  const plain = written
+    .replace(/^file:\/\/(localhost)?/i, '')
+    .replace(/#\d+$/, '') // Flickr's number of the caption
+    .replaceAll('\\', '/');
+  if (plain !== written) yield plain;
+  if (!/%[0-9a-f]{2}/i.test(plain)) return;
+  try {
+    yield decodeURIComponent(plain);
+  } catch {
+    // not an escaped path
+  }
+}
+
+function theOne(files: readonly string[], isOwn: boolean): Found {
+  if (files.length === 1) return { id: files[0], isOwn };
+  if (files.length === 0) return { why: MISSING };
+  const more = files.length > 3 ? ` and ${files.length - 3} more` : '';
+  return { why: `several files are meant by it: ${files.slice(0, 3).join(', ')}${more}` };
+}
+
+/** Whether a path is an absolute one, of this system or another. */
+function isElsewhere(written: string): boolean {
+  return /^(file:|[a-z]:[\\/]|[\\/])/i.test(written);
+}
+
+function folderOf(path: string): string {
+  const end = path.lastIndexOf('/');
+  return end < 0 ? '' : path.slice(0, end);
+}

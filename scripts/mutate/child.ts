@@ -1,0 +1,43 @@
+/**
+ * @file The process in which the mutation loop runs the program: commands come as messages and are run one after another by
+ * the same code as the command line's, `runTessera`. What it writes is kept and sent back.
+ */
+import { runTessera } from '../../src/cli.ts';
+
+/** What is asked of the process: commands, of which the first that fails is the last. */
+export interface Job {
+  readonly id: number;
+  readonly commands: readonly (readonly string[])[];
+}
+
+/** What has become of a job. */
+export interface Done {
+  readonly id: number;
+  readonly code: number;
+  /** What the last command wrote to stderr, a text for every call of `write`. */
+  readonly errors: readonly string[];
+  /** The largest resident set of the process so far, in bytes. */
+  readonly peak: number;
+}
+
+const errors: string[] = [];
+const send = process.send?.bind(process);
+if (send === undefined) throw new Error('this process is started by mutate.ts');
+const { stdout, stderr } = process;
+stdout.write = () => true;
+stderr.write = (text: string | Uint8Array) => errors.push(String(text)) > 0;
+process.on('disconnect', () => process.exit(0));
+
+process.on('message', async ({ id, commands }: Job) => {
+  let code = 0;
+  for (const argv of commands) {
+    errors.length = 0;
+    process.exitCode = 0;
+    await runTessera(argv);
+    code = Number(process.exitCode);
+    if (code !== 0) break;
+  }
+  process.exitCode = 0;
+  const done: Done = { id, code, errors: [...errors], peak: process.resourceUsage().maxRSS * 1024 };
+  send(done);
+});

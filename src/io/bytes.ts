@@ -1,0 +1,90 @@
+/**
+ * @file Whole files as bytes. Only what is a file is read, and not more of it than its reader can use: a pipe would never
+ * end, and a device may be of any size.
+ */
+import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { UserError } from '../core/errors.ts';
+
+export interface ReadOptions {
+  /** Longest file that is read, in bytes; default: any. */
+  readonly most?: number;
+}
+
+/**
+ * Reads a whole file into its own, 8-byte aligned buffer.
+ * @throws UserError if there is no file, it cannot be read, it is something else than a file, or it is too long
+ */
+export async function readBytes(path: string, options: ReadOptions = {}): Promise<Uint8Array> {
+  let handle: FileHandle | undefined;
+  try {
+    handle = await open(path, READ);
+    const bytes = new Uint8Array(expectFile(path, await handle.stat(), options));
+    let filled = 0;
+    while (filled < bytes.length) {
+      const length = Math.min(bytes.length - filled, READ_BYTES);
+      const { bytesRead } = await handle.read(bytes, filled, length, filled);
+      if (bytesRead === 0) break; // shrank since stat: the reader of the bytes will say what is missing
+      filled += bytesRead;
+    }
+    return bytes.subarray(0, filled);
+  } catch (error) {
+    throw unreadable(path, error);
+  } finally {
+    await handle?.close();
+  }
+}
+
+/** As `readBytes`, at once. */
+export function readBytesSync(path: string, options: ReadOptions = {}): Uint8Array {
+  let file: number | undefined;
+  try {
+    file = openSync(path, READ);
+    const bytes = new Uint8Array(expectFile(path, fstatSync(file), options));
+    let filled = 0;
+    while (filled < bytes.length) {
+      const length = Math.min(bytes.length - filled, READ_BYTES);
+      const bytesRead = readSync(file, bytes, filled, length, filled);
+      if (bytesRead === 0) break;
+      filled += bytesRead;
+    }
+    return bytes.subarray(0, filled);
+  } catch (error) {
+    throw unreadable(path, error);
+  } finally {
+    if (file !== undefined) closeSync(file);
+  }
+}
+
+/** One read call takes less than 2 GiB. */
+const READ_BYTES = 2 ** 30;
+/** Opening a pipe waits for who writes into it, but for this flag, which Windows does not have. */
+const READ = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
+
+/** @returns the file's length. @throws UserError if it is no file, or a longer one */
+function expectFile(path: string, stat: Stats, { most = Number.POSITIVE_INFINITY }: ReadOptions): number {
+  if (!stat.isFile()) throw new UserError(path, `expected a file, got ${kindOf(stat)}`);
+  if (stat.size > most) throw new UserError(path, `expected at most ${most} bytes, got ${stat.size}`);
+  return stat.size;
+}
+
+function kindOf(stat: Stats): string {
+  if (stat.isDirectory()) return 'a folder';
+  return stat.isFIFO() ? 'a pipe' : 'a device or a socket';
+}
+
+function unreadable(path: string, error: unknown): unknown {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  const got = typeof code === 'string' && Object.hasOwn(reasons, code) ? reasons[code] : undefined;
+  return got === undefined ? error : new UserError(path, got);
+}
+
+const reasons: Readonly<Record<string, string>> = {
+  ENOENT: 'expected a file, got none',
+  ENOTDIR: 'expected a file, got none',
+  EISDIR: 'expected a file, got a folder',
+  EACCES: 'expected a readable file, got no permission',
+  EPERM: 'expected a readable file, got no permission',
+  ELOOP: 'expected a file, got a link that leads to itself',
+  ENXIO: 'expected a file, got a device or a socket',
+};

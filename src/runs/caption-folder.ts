@@ -1,0 +1,92 @@
+/**
+ * @file Which folder the images of a caption go into. A folder belongs to the caption that its caption.json names, and
+ * painted again the caption has the same one, whose images are replaced; any other folder of that name is left alone, and
+ * the next number is taken. Nothing is remembered but what is on the disk.
+ */
+import { realpath, stat } from 'node:fs/promises';
+import { join, sep } from 'node:path';
+import { realPlace } from '../io/destination.ts';
+import { beginWriting, namesIn, readMark, unfinishedFiles } from '../io/ownfolder.ts';
+import { folderName, nameKey } from './caption-name.ts';
+
+export const CAPTION_FILE = 'caption.json';
+export const GRID_FILE = 'grid.png';
+
+/** The file of an image, by its number among the caption's. */
+export const imageFile = (index: number) => `${index}.png`;
+
+/** A folder for a caption's images. */
+export interface CaptionFolder {
+  readonly path: string;
+  readonly caption: string;
+  /** What was painted into it before, and is going to be replaced; its caption.json. */
+  readonly before?: Readonly<Record<string, unknown>>;
+  /** Files of before. */
+  readonly own: readonly string[];
+}
+
+/** Chooses folders, no two captions the same one. */
+export class CaptionFolders {
+  private readonly outputs: string;
+  private readonly inputs: readonly string[];
+  private readonly taken = new Set<string>();
+
+  /** @param inputs files that are read: a folder that holds one is not written into */
+  constructor(outputs: string, inputs: readonly string[]) {
+    this.outputs = outputs;
+    this.inputs = inputs;
+  }
+
+  /**
+   * The first folder that is new, empty or the caption's own. Makes nothing.
+   * @param most images of the caption
+   */
+  async choose(caption: string, most: number): Promise<CaptionFolder> {
+    const there = new Map(((await namesIn(this.outputs)) ?? []).map(name => [nameKey(name), name]));
+    for (let number = 1; ; number++) {
+      const name = folderName(caption, number);
+      const key = nameKey(name);
+      if (this.taken.has(key)) continue;
+      const path = join(this.outputs, there.get(key) ?? name);
+      const own = there.has(key) ? await this.ownFiles(path, caption, most) : [];
+      if (own === undefined) continue;
+      this.taken.add(key);
+      return { path, caption, own, before: await readMark(join(path, CAPTION_FILE)) };
+    }
+  }
+
+  /** The files of the caption in a folder; undefined if the folder is not its own. */
+  private async ownFiles(path: string, caption: string, most: number): Promise<string[] | undefined> {
+    if (!(await stat(path).catch(() => undefined))?.isDirectory()) return undefined;
+    const names = (await namesIn(path)) ?? [];
+    if (names.length === 0) return [];
+    const whole = filesOf(await readMark(join(path, CAPTION_FILE)), caption);
+    const half = await unfinishedFiles(path, madeBy(caption));
+    if (whole === undefined && half === undefined) return undefined;
+    const own = [...(whole ?? []), ...(half ?? [])];
+    const wanted = [GRID_FILE, ...Array.from({ length: most }, (_, i) => imageFile(i))];
+    if (wanted.some(file => names.includes(file) && !own.includes(file))) return undefined;
+    const folder = (await realpath(path)) + sep;
+    const places = await Promise.all(this.inputs.map(realPlace));
+    return places.some(place => place.startsWith(folder)) ? undefined : own;
+  }
+}
+
+/** What a caption.json names; undefined if it is another caption's, or somebody else's. */
+function filesOf(mark: Readonly<Record<string, unknown>> | undefined, caption: string): string[] | undefined {
+  const { caption: its, images } = mark ?? {};
+  if (typeof its !== 'string' || its.normalize('NFC') !== caption.normalize('NFC') || !Array.isArray(images))
+    return undefined;
+  if (!images.every(Number.isSafeInteger)) return undefined;
+  return [CAPTION_FILE, GRID_FILE, ...images.map(imageFile)];
+}
+
+/** Removes what the folder holds of before, and marks it as the caption's until its caption.json is written. */
+export async function beginCaption({ path, caption, own }: CaptionFolder, images: readonly string[]): Promise<void> {
+  const files = [CAPTION_FILE, ...images];
+  await beginWriting(path, { by: madeBy(caption), what: 'one of this caption', files, own });
+}
+
+function madeBy(caption: string): string {
+  return `tessera sample --text '${caption}'`;
+}

@@ -1,0 +1,39 @@
+/** @file What a training is asked to do, and the command that goes on with it. */
+import type { RunConfig } from '../../config/run.ts';
+import { shellWord } from '../../core/shell.ts';
+import type { StageName } from '../../families/family.ts';
+import type { SampleCaptions } from '../sample-sheet.ts';
+
+/** On what data, and where. */
+export interface DataRequest {
+  readonly data: string;
+  readonly out: string;
+  readonly format?: string;
+  readonly strict?: boolean;
+  /** Whether data that is not what the run was started with is taken as it is now; it is refused otherwise. */
+  readonly acceptChanges?: boolean;
+  /** Flags of the command line that the run does not remember, for messages that say how to go on. */
+  readonly flags?: readonly string[];
+}
+
+export interface TrainRequest extends DataRequest {
+  /** As `planRun` makes it: must agree with a run that is there. */
+  readonly config: RunConfig;
+  /** The preset that was asked for, if one was. */
+  readonly preset?: string;
+  /** The last stage to do, where not all are: one before the family's model. */
+  readonly until?: StageName;
+  /** Captions of the sample sheet; by default some of the data's, trained on and held out. */
+  readonly sampleCaptions?: SampleCaptions;
+  /** Called whenever a state of the model is saved, with its weights on disk; its time is not the training's. */
+  readonly onSave?: (step: number) => Promise<void>;
+  /** The command that goes on with it; default train. */
+  readonly command?: string;
+  /** Place of this command's stages among those of a longer job. */
+  readonly stages?: { readonly before: number; readonly of: number };
+}
+
+/** The command line that goes on with a training, to be pasted as it stands. */
+export function goOnCommand({ command = 'train', data, out, flags = [] }: TrainRequest): string {
+  return ['tessera', command, '--data', data, '--out', out, ...flags].map(shellWord).join(' ');
+}
