@@ -13,6 +13,7 @@ import { encodePng } from '../src/image/png.ts';
 import { type Cell, drawSheet } from '../src/image/sheet.ts';
 import { type Dataset, type Item, type Problem, splitOf } from './dataset.ts';
 import { mapBounded, whyFailed } from './files.ts';
+import { problemLines } from './reasons.ts';
 
 /** Smallest, middle and largest of some numbers, and their mean. */
 export interface Spread {
@@ -158,14 +159,9 @@ export function formatInspection(i: Inspection): string[] {
     `same image    ${i.duplicateImages.length === 0 ? 'none' : `${i.duplicateImages.length} pictures more than once, e.g. ${i.duplicateImages[0].slice(0, 3).join(' = ')}`}`,
     `same caption  ${i.duplicateCaptions.length === 0 ? 'none' : `${i.duplicateCaptions.length} captions on several images, e.g. "${i.duplicateCaptions[0].caption}" on ${i.duplicateCaptions[0].images}`}`,
     `skipped       ${i.problems.length === 0 ? 'none' : i.problems.length}`,
-    ...first20(i.problems),
-    ...(i.unused.length === 0 ? [] : [`not used      ${i.unused.length} other files`, ...first20(i.unused)]),
+    ...problemLines(i.problems, 20),
+    ...(i.unused.length === 0 ? [] : [`not used      ${i.unused.length} other files`, ...problemLines(i.unused, 20)]),
   ];
-}
-
-function first20(list: readonly Problem[]): string[] {
-  const lines = list.slice(0, 20).map(({ id, what }) => `  ${id}: ${what}`);
-  return list.length > 20 ? [...lines, `  ... and ${list.length - 20} more`] : lines;
 }
 
 function round(value: number): string {

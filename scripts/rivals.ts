@@ -82,8 +82,8 @@ async function fittedConfig(
   const fields = { family, seed, ...before, train: { checkSamples: CHECKED } };
   const config = resolveConfig({ preset: 'tiny', fields });
   const probe = `${folder}-probe`;
-  if (encoder !== undefined) await copyFirstStage(first, encoder, probe);
-  const each = await measureSteps(session, { config, data, folder: probe, trained: encoder !== undefined });
+  const trained = encoder === undefined ? undefined : { first, from: encoder };
+  const each = await measureSteps(session, { config, data, folder: probe, trained });
   if (each === undefined) return undefined;
   const budget = { seconds: minutes * 60 };
   const images = { first: firstBatch(config, first), model: config.train.batchSize };

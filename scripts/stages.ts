@@ -3,12 +3,14 @@
  * into another. Time is measured on the task's own first steps, through the very code that trains: a short run is trained
  * in a folder of its own, and its log says how long its steps took.
  */
-import { cp, mkdir, rm, writeFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { cp, mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname, join, relative } from 'node:path';
 import type { RunConfig } from '../src/config/run.ts';
 import { mergeConfig } from '../src/config/schema.ts';
 import { readJsonLines } from '../src/io/jsonlines.ts';
+import { beginWriting, claimFolder } from '../src/io/ownfolder.ts';
 import { runPaths } from '../src/io/runfolder.ts';
+import { TAKEN_OVER } from '../src/runs/run.ts';
 import type { Session } from '../src/runs/session.ts';
 import { trainRun } from '../src/runs/train.ts';
 
@@ -26,8 +28,8 @@ const PROBE = 30;
 
 /**
  * Measures the steps of all stages of a config.
- * @param options.folder of the short run; removed
- * @param options.trained whether the folder has the first stage already, which then keeps its steps and is not measured
+ * @param options.folder for the short run: new, empty or left from one that was stopped; removed
+ * @param options.trained a first stage that is taken over from a run, which then keeps its steps and is not measured
  * @returns undefined if it was stopped
  */
 export async function measureSteps(
@@ -36,18 +38,22 @@ export async function measureSteps(
     readonly config: RunConfig;
     readonly data: string;
     readonly folder: string;
-    readonly trained?: boolean;
+    readonly trained?: { readonly first: FirstStage; readonly from: string };
   },
 ): Promise<StepSeconds | undefined> {
-  const { config, data, folder, trained = false } = options;
+  const { config, data, folder, trained } = options;
   const short = { steps: PROBE };
   const rhythm = { evalEvery: PROBE, sampleEvery: PROBE, saveEvery: PROBE, logEvery: PROBE / 3 };
-  const first = trained ? {} : { patchTrain: short, textTrain: short };
+  const first = trained !== undefined ? {} : { patchTrain: short, textTrain: short };
   const probe = mergeConfig(config, { ...first, train: { ...short, ...rhythm, checkSamples: 0 } });
   // Merged from a config of its own schema, with numbers that it allows.
-  const request = { data, out: folder, config: probe as RunConfig };
+  await claimFolder(folder, 'probe.json', 'the measurement of a run');
+  const out = join(folder, 'run');
+  await rm(out, { recursive: true, force: true });
+  if (trained !== undefined) await copyFirstStage(trained.first, trained.from, out);
+  const request = { data, out, config: probe as RunConfig };
   if (!(await trainRun(session, request))) return undefined;
-  const measured = stepSeconds(readJsonLines(runPaths(folder).metrics));
+  const measured = stepSeconds(readJsonLines(runPaths(out).metrics));
   await rm(folder, { recursive: true });
   return measured;
 }
@@ -85,16 +91,30 @@ export function firstBatch(config: RunConfig, first: FirstStage): number {
   return first === 'patch' ? config.patchTrain.batchSize : config.textTrain.batchSize;
 }
 
-/** Takes a trained first stage over into a new run, as its training would have left it there, its log included. */
+/**
+ * Takes a trained first stage over into a new run, as its training would have left it there, its log included. The folder is
+ * marked until the run has its config, by which the run is known.
+ */
 export async function copyFirstStage(first: FirstStage, from: string, to: string): Promise<void> {
   const [source, target] = [runPaths(from), runPaths(to)];
   const names = (['captions', ...PARTS[first]] as const).map(name => [source[name], target[name]] as const);
+  const files = await Promise.all(names.map(async ([path, copy]) => filesOf(path, relative(to, copy))));
+  await beginWriting(to, { by: TAKEN_OVER, what: 'a run', files: [...files.flat(), relative(to, target.metrics)] });
   for (const [path, copy] of names) {
     await mkdir(dirname(copy), { recursive: true });
     await cp(path, copy, { recursive: true });
   }
   const records = readJsonLines(source.metrics).filter(record => (record as { stage?: string }).stage === first);
   await writeFile(target.metrics, records.map(record => `${JSON.stringify(record)}\n`).join(''));
+}
+
+/** The files of a copy of a file or folder. @param name what the copy is called */
+async function filesOf(path: string, name: string): Promise<string[]> {
+  if (!(await stat(path)).isDirectory()) return [name];
+  const entries = await readdir(path, { recursive: true, withFileTypes: true });
+  return entries
+    .filter(entry => entry.isFile())
+    .map(entry => join(name, relative(path, join(entry.parentPath, entry.name))));
 }
 
 const PARTS = {

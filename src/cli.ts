@@ -60,9 +60,10 @@ async function runCommand(command: Command, argv: readonly string[]): Promise<vo
     showHelp(formatHelp(await command.spec(), { columns: columns() }));
     return;
   }
-  const stopping = listenForSignals(signal => {
+  const sayStopping = (signal: StopSignal) => {
     if (command.saves) process.stderr.write(stoppingLine(signal));
-  });
+  };
+  const stopping = listenForSignals(sayStopping, code => process.exit(code));
   const isTTY = process.stderr.isTTY === true;
   const reporter = new TerminalReporter({
     stream: process.stderr,

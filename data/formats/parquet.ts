@@ -1,190 +1,287 @@
 /**
  * @file Parquet files with the images inside, as Hugging Face stores image datasets: a column with `{bytes, path}` or plain
- * bytes, and a text column. Opening reads the captions and where the row groups lie; images are read by row group, few at a
- * time, the last few of which are kept, so memory stays bounded however large the files are and whatever the order.
+ * bytes, and a text column; or with paths of images that lie beside them. Opening reads the captions and where the row groups
+ * lie; images inside are read by row group.
  */
 
-import { join } from 'node:path';
-import type { FileMetaData } from 'hyparquet';
-import { firstLine, UserError } from '../../src/core/errors.ts';
+import { join, posix, relative } from 'node:path';
+import { firstLine } from '../../src/core/errors.ts';
 import type { Problem } from '../dataset.ts';
-import { captionsFrom, decodeText } from '../text.ts';
-import type { Candidate, Format } from './format.ts';
+import { captionsOf, instructionsOf, type Row, rowOfEntries } from '../fields.ts';
+import { isImageName, listFiles } from '../files.ts';
+import { PathIndex } from '../paths.ts';
+import { decodeText } from '../text.ts';
+import { type Candidate, type Format, imageFile, type Reading, type Source, splitField } from './format.ts';
+import { type Columns, columnsOf, markedColumns, type NoColumns } from './parquet/columns.ts';
+import { type Group, ParquetFile } from './parquet/file.ts';
+import { RowGroups, type Rows } from './parquet/groups.ts';
+import { type Found, pictureIn } from './parquet/pictures.ts';
 
-const IMAGE_COLUMNS = ['image', 'img', 'images', 'picture', 'jpg', 'jpeg', 'png', 'webp', 'image_bytes', 'bytes'];
-const CAPTION_COLUMNS = [
-  'text',
-  'caption',
-  'captions',
-  'texts',
-  'prompt',
-  'sentences',
-  'sentence',
-  'description',
-  'txt',
-  'alt_text',
-];
-
-/** Most bytes of decoded row groups kept for the next reads. */
-const KEEP_BYTES = 512 * 2 ** 20;
-
-/** Row groups read at once. */
-const MOST_READS = 2;
+/** A column of pictures that takes less than this a row, and less than this in all, is looked at when it is opened. */
+const [SMALL_ROW, SMALL_GROUP] = [4096, 2 ** 26];
 
 export const parquet: Format = {
   name: 'parquet',
-  layout: 'Parquet files with an image column ({bytes, path} or bytes) and a text or caption column',
+  layout:
+    'Parquet files with an image column ({bytes, path}, bytes, or paths of images beside) and a text or caption column',
 
   fileKind: name => (isParquet(name) ? 'archive' : undefined),
 
-  recognise: ({ files }) => files.some(isParquet),
+  async recognise(source) {
+    const { root, file, files } = source;
+    if (file !== undefined) return true;
+    const names = files.filter(isParquet);
+    for (const name of names) if (await makesItems(join(root, name), source)) return true;
+    // With nothing else to read, the reasons why they cannot be read are what one wants to know.
+    return names.length > 0 && !files.some(path => isImageName(path) || /\.(tar|tgz|tar\.\w+)$/i.test(path));
+  },
 
-  async read({ root, file, files }) {
-    const items: Candidate[] = [];
-    const problems: Problem[] = [];
-    const kept = new RowGroups();
-    const used = file === undefined ? files.filter(isParquet) : [file];
-    for (const name of used) {
-      try {
-        items.push(...(await itemsOf(root, name, kept, problems)));
-      } catch (error) {
-        if (error instanceof UserError) throw error;
-        problems.push({ id: name, what: `not readable as Parquet (${firstLine(error)})` });
-      }
-    }
-    return { items, problems, used };
+  async read(source) {
+    const reading = new ParquetReading(source);
+    const names = source.file === undefined ? source.files.filter(isParquet) : [source.file];
+    for (const name of names) await reading.add(name);
+    return reading.finish();
   },
 };
 
 function isParquet(path: string): boolean {
-  return /\.parquet$/i.test(path);
+  return /\.(parquet|pq)$/i.test(path);
 }
 
-async function itemsOf(root: string, name: string, kept: RowGroups, problems: Problem[]): Promise<Candidate[]> {
-  // Loaded for those who have such files only.
-  const { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects } = await import('hyparquet');
-  const { compressors } = await import('hyparquet-compressors');
-  const file = await asyncBufferFromFile(join(root, name));
-  const metadata = await parquetMetadataAsync(file);
-  const columns = topColumns(metadata);
-  const image = pick(name, 'image', columns, IMAGE_COLUMNS);
-  const caption = pick(name, 'caption', columns, CAPTION_COLUMNS);
-  const items: Candidate[] = [];
-  let start = 0;
-  for (const [g, group] of metadata.row_groups.entries()) {
-    const end = start + Number(group.num_rows);
-    const rows = { file, metadata, compressors, utf8: false, rowStart: start, rowEnd: end };
-    const texts = await parquetReadObjects({ ...rows, columns: [caption] });
-    for (const [i, row] of texts.entries()) {
-      const id = `${name}/${start + i}`;
-      const captions = captionsFrom(textOf(row[caption]));
-      if (captions.length === 0) {
-        problems.push({ id, what: `empty caption (column ${caption})` });
+function isUsable(columns: Columns | NoColumns): columns is Columns {
+  return 'image' in columns;
+}
+
+function columnsIn(file: ParquetFile): Columns | NoColumns {
+  return columnsOf(file.columns, markedColumns(file.note('huggingface')));
+}
+
+/** Whether a file has pictures, or names at least one that is there, with captions. */
+async function makesItems(path: string, source: Source): Promise<boolean> {
+  try {
+    const file = await ParquetFile.open(path);
+    const columns = columnsIn(file);
+    if (!isUsable(columns)) return false;
+    if (columns.image.kind !== 'text') return true;
+    file.checkRows();
+    const { name } = columns.image;
+    const group = file.groups.find(({ rows }) => rows > 0);
+    if (group === undefined) return false;
+    const found = (await file.read(group, [name]))[name].map(value => pictureIn(value, name, true));
+    const places = new Places(source);
+    const folder = folderOf(source.root, path);
+    for (const { bytes, path: place } of found) {
+      if (bytes !== undefined) return true;
+      if (place !== undefined && (await places.find(place, folder)).length > 0) return true;
+    }
+    return false;
+  } catch {
+    return false; // said when it is read
+  }
+}
+
+function folderOf(root: string, path: string): string {
+  return posix.dirname(relative(root, path).replaceAll('\\', '/'));
+}
+
+/** The files that paths in a table may mean. */
+class Places {
+  private readonly source: Source;
+  private index: PathIndex | undefined;
+
+  constructor(source: Source) {
+    this.source = source;
+  }
+
+  /** Files that a path means, from the table's folder or from that of the data. */
+  async find(path: string, folder: string): Promise<readonly string[]> {
+    const { root, file, files } = this.source;
+    this.index ??= new PathIndex(file === undefined ? files : (await listFiles(root)).files);
+    const plain = path.replaceAll('\\', '/');
+    const local = posix.isAbsolute(plain) ? relative(root, plain).replaceAll('\\', '/') : plain;
+    const beside = this.index.find(posix.normalize(posix.join(folder, local)));
+    return beside.length > 0 ? beside : this.index.find(posix.normalize(local));
+  }
+}
+
+/** What a row says of its picture's caption and split. */
+interface Said {
+  readonly id: string;
+  readonly captions: readonly string[];
+  readonly more: Pick<Candidate, 'split'>;
+  /** Where the captions stand in a field that might hold an instruction. */
+  readonly prompt?: Row;
+}
+
+/** The reading of several files. */
+class ParquetReading {
+  private readonly source: Source;
+  private readonly places: Places;
+  private readonly kept = new RowGroups();
+  private readonly items = new Map<string, Candidate>();
+  private readonly problems: Problem[] = [];
+  private readonly strays: Problem[] = [];
+  private readonly prompts = new Map<string, Row>();
+  private readonly used: string[] = [];
+  private readonly otherImages = new Map<string, number>();
+  /** Rows of each file that were never downloaded. */
+  private readonly failed = new Map<string, number>();
+
+  constructor(source: Source) {
+    this.source = source;
+    this.places = new Places(source);
+  }
+
+  async add(name: string): Promise<void> {
+    try {
+      const file = await ParquetFile.open(join(this.source.root, name));
+      const columns = columnsIn(file);
+      if (!isUsable(columns)) {
+        (columns.hasPictures ? this.problems : this.strays).push({ id: name, what: columns.why });
+        return;
+      }
+      file.checkRows();
+      this.used.push(name);
+      for (const column of columns.otherImages) this.otherImages.set(column, (this.otherImages.get(column) ?? 0) + 1);
+      const before = this.items.size;
+      for (const group of file.groups) await this.addGroup(name, file, columns, group, before);
+    } catch (error) {
+      this.problems.push({ id: name, what: `not readable as Parquet (${firstLine(error)})` });
+    }
+  }
+
+  private async addGroup(
+    name: string,
+    file: ParquetFile,
+    columns: Columns,
+    group: Group,
+    before: number,
+  ): Promise<void> {
+    const { image, captions, split, status } = columns;
+    const isLooked = isLookedAt(file, columns, group);
+    const texts = [...captions, split, status, isLooked ? image.name : undefined].filter(each => each !== undefined);
+    let read: Readonly<Record<string, readonly unknown[]>>;
+    try {
+      read = await file.read(group, texts);
+    } catch (error) {
+      const rows = `${group.start} to ${group.start + group.rows - 1}`;
+      this.problems.push({ id: `${name}: rows ${rows}`, what: `cannot be decoded (${firstLine(error)})` });
+      return;
+    }
+    for (let i = 0; i < group.rows; i++) {
+      const id = `${name}/${group.start + i}`;
+      if (status !== undefined && textIn(read[status][i]) !== 'success') {
+        this.failed.set(name, (this.failed.get(name) ?? 0) + 1);
         continue;
       }
-      const load = (): Promise<(Uint8Array | undefined)[]> =>
-        parquetReadObjects({ ...rows, columns: [image] }).then(found => found.map(each => bytesOf(each[image])));
-      const read = async (): Promise<Uint8Array> => {
-        const bytes = (await kept.get(`${name}/${g}`, load))[i];
-        if (bytes === undefined) throw new Error(`no image bytes in column ${image}`);
-        return bytes.slice(); // a view would keep all of the row group for as long as this image waits
-      };
-      const place = { file: join(root, name), part: `${image}/${start + i}` };
-      items.push({ id, captions, read, place, heavy: items.length > 0 });
+      const saying = this.saidBy(id, columns, column => read[column][i]);
+      if (saying === undefined) continue;
+      const value = read[image.name]?.[i];
+      const found: Found | undefined = isLooked ? pictureIn(value, image.name, image.kind === 'text') : undefined;
+      if (found?.why !== undefined) this.problems.push({ id, what: found.why });
+      else if (found?.path !== undefined) await this.addFile(name, saying, found.path);
+      else this.addInside({ file, group, place: i, image, isFirst: this.items.size === before }, saying);
     }
-    start = end;
   }
-  return items;
+
+  /** What a row says beside its picture; undefined if it has no caption, which is named. */
+  private saidBy(id: string, { captions, split }: Columns, value: (column: string) => unknown): Said | undefined {
+    const row = rowOfEntries(captions.map(column => [column, textIn(value(column))]));
+    const said = captionsOf(row);
+    if (said.captions === undefined) {
+      const column = captions.find(each => whyNoText(value(each)) !== undefined);
+      const what = column === undefined ? said.why : `its column ${column} ${whyNoText(value(column))}`;
+      this.problems.push({ id, what });
+      return undefined;
+    }
+    const more = split === undefined ? {} : splitField(textIn(value(split)));
+    return { id, captions: said.captions, more, ...(said.field === 'prompt' ? { prompt: row } : {}) };
+  }
+
+  /** A picture that lies beside the table, which several rows may caption. */
+  private async addFile(name: string, { id: row, captions, more, prompt }: Said, path: string): Promise<void> {
+    const found = await this.places.find(path, posix.dirname(name));
+    const shown = path.slice(0, 200);
+    if (found.length === 0) {
+      this.problems.push({ id: row, what: `holds only a path, ${shown}, and no such file is there` });
+    } else if (found.length > 1) {
+      this.problems.push({
+        id: row,
+        what: `holds only a path, ${shown}, which several files fit: ${found.join(', ')}`,
+      });
+    } else {
+      const [id] = found;
+      const all = [...new Set([...(this.items.get(id)?.captions ?? []), ...captions])];
+      this.items.set(id, imageFile(this.source.root, id, all, { ...more, index: name }));
+      if (prompt !== undefined) this.prompts.set(id, prompt);
+    }
+  }
+
+  /** A picture inside the file. */
+  private addInside(
+    at: { file: ParquetFile; group: Group; place: number; image: Columns['image']; isFirst: boolean },
+    { id, captions, more, prompt }: Said,
+  ): void {
+    const { file, group, place, image, isFirst } = at;
+    const load = async (): Promise<Rows> => {
+      const values = (await file.read(group, [image.name]))[image.name];
+      return values.map(value => {
+        const { bytes, path, why } = pictureIn(value, image.name, image.kind === 'text');
+        return bytes ?? why ?? `holds only a path, ${path}`;
+      });
+    };
+    const read = async (): Promise<Uint8Array> => {
+      const picture = (await this.kept.get(`${file.path}/${group.index}`, load))[place];
+      if (typeof picture === 'string') throw new Error(picture);
+      return picture.slice(); // a view would keep all of the row group for as long as this image waits
+    };
+    const where = { file: file.path, part: `${image.name}/${group.start + place}` };
+    this.items.set(id, { id, captions, ...more, read, place: where, heavy: !isFirst });
+    if (prompt !== undefined) this.prompts.set(id, prompt);
+  }
+
+  finish(): Reading {
+    if (instructionsOf(this.prompts.values()).has('prompt')) {
+      for (const id of this.prompts.keys()) {
+        this.items.delete(id);
+        this.problems.push({ id, what: 'no caption: the field prompt says the same of every image' });
+      }
+    }
+    const others = Array.from(this.otherImages, ([column, count]) => ({
+      id: `column ${column}`,
+      what: `pictures in ${count} ${count === 1 ? 'file' : 'files'} beside those that are used`,
+    }));
+    for (const [id, count] of this.failed)
+      others.push({
+        id,
+        what: count === 1 ? 'a row that was not downloaded' : `${count} rows that were not downloaded`,
+      });
+    // A table without pictures is nobody's loss beside one that has some.
+    const isAlone = this.used.length === 0;
+    return {
+      items: [...this.items.values()],
+      problems: isAlone ? [...this.problems, ...this.strays] : this.problems,
+      used: this.used,
+      unused: isAlone ? others : [...others, ...this.strays],
+    };
+  }
 }
 
-function topColumns(metadata: FileMetaData): string[] {
-  // The schema is a flattened tree: the root says how many children it has, each child how many to skip.
-  const names: string[] = [];
-  let i = 1;
-  const skip = (): void => {
-    const children = metadata.schema[i++].num_children ?? 0;
-    for (let c = 0; c < children; c++) skip();
-  };
-  while (i < metadata.schema.length) {
-    names.push(metadata.schema[i].name);
-    skip();
-  }
-  return names;
+/** Whether the pictures of a group are looked at when it is opened: they may be paths, or are few bytes. */
+function isLookedAt(file: ParquetFile, { image }: Columns, group: Group): boolean {
+  const bytes = file.bytesOf(group, image.name);
+  if (bytes < Math.min(SMALL_GROUP, SMALL_ROW * group.rows)) return true;
+  return image.kind === 'picture' && file.hasNulls(group, [image.name, 'bytes']);
 }
 
-function pick(file: string, what: string, columns: readonly string[], wanted: readonly string[]): string {
-  for (const name of wanted) {
-    const found = columns.find(column => column.toLowerCase() === name);
-    if (found !== undefined) return found;
-  }
-  throw new UserError(
-    file,
-    `expected a column with the ${what} (${wanted.slice(0, 4).join(', ')}), got ${columns.join(', ')}`,
-  );
+/** Why a value that should be text is none, in words that follow its column's name. */
+function whyNoText(value: unknown): string | undefined {
+  if (Array.isArray(value)) return value.map(whyNoText).find(why => why !== undefined);
+  return value instanceof Uint8Array ? decodeText(value).why : undefined;
 }
 
-/** Strings, also where the file does not mark its bytes as text. */
-function textOf(value: unknown): unknown {
+/** Text of a value, which comes as bytes. */
+function textIn(value: unknown): unknown {
   if (value instanceof Uint8Array) return decodeText(value).text;
-  return Array.isArray(value) ? value.map(textOf) : value;
-}
-
-function bytesOf(value: unknown): Uint8Array | undefined {
-  if (value instanceof Uint8Array) return value;
-  if (Array.isArray(value)) return bytesOf(value[0]);
-  return typeof value === 'object' && value !== null && 'bytes' in value ? bytesOf(value.bytes) : undefined;
-}
-
-type Rows = readonly (Uint8Array | undefined)[];
-
-/**
- * The most recently used row groups. Readers that ask for one that is being read share the reading; those that ask for
- * others wait for their turn.
- */
-export class RowGroups {
-  private readonly groups = new Map<string, { readonly rows: Promise<Rows>; bytes: number }>();
-  private readonly waiting: (() => void)[] = [];
-  private reading = 0;
-
-  async get(key: string, load: () => Promise<Rows>): Promise<Rows> {
-    let entry = this.groups.get(key);
-    if (entry === undefined) {
-      entry = { rows: this.inTurn(load), bytes: 0 };
-      const read = entry;
-      read.rows.then(
-        rows => {
-          read.bytes = rows.reduce((sum, row) => sum + (row?.length ?? 0), 0);
-          this.shrink(key);
-        },
-        () => this.groups.delete(key),
-      );
-    }
-    this.groups.delete(key);
-    this.groups.set(key, entry); // last: most recently used
-    return await entry.rows;
-  }
-
-  private async inTurn(load: () => Promise<Rows>): Promise<Rows> {
-    if (this.reading === MOST_READS) await new Promise<void>(resolve => this.waiting.push(resolve));
-    else this.reading++;
-    try {
-      return await load();
-    } finally {
-      const next = this.waiting.shift();
-      if (next === undefined) this.reading--;
-      else next(); // takes this one's place
-    }
-  }
-
-  /** Lets go of the groups used longest ago; never of the one that was just read, nor of those still to be read. */
-  private shrink(latest: string): void {
-    let total = 0;
-    for (const { bytes } of this.groups.values()) total += bytes;
-    for (const [key, { bytes }] of this.groups) {
-      if (total <= KEEP_BYTES) return;
-      if (key === latest || bytes === 0) continue;
-      this.groups.delete(key);
-      total -= bytes;
-    }
-  }
+  return Array.isArray(value) ? value.map(textIn) : value;
 }

@@ -29,13 +29,13 @@ export interface Stopping {
 
 /**
  * Listens for signals.
- * @param onFirst what to say at the first
+ * @param onFirst what to say at the first; @param end ends the process with an exit code
  */
-export function listenForSignals(onFirst: (signal: StopSignal) => void): Stopping {
+export function listenForSignals(onFirst: (signal: StopSignal) => void, end: (code: number) => never): Stopping {
   const controller = new AbortController();
   const hear = (name: StopSignal) => {
     const stopped = new Stopped(name);
-    if (controller.signal.aborted) process.exit(stopped.exitCode);
+    if (controller.signal.aborted) end(stopped.exitCode);
     onFirst(name);
     controller.abort(stopped);
   };

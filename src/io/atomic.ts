@@ -4,9 +4,11 @@
  */
 import { randomUUID } from 'node:crypto';
 import { constants, type Stats, writeSync } from 'node:fs';
-import { access, chmod, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { access, chmod, open, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { namingPath } from './at-path.ts';
 import { destinationOf, openStream } from './destination.ts';
+import { makeFolder } from './make-folder.ts';
 import { isRunning } from './processes.ts';
 
 /** A file's content: text, bytes, or parts written one after another (what `encodeSafetensors` returns). */
@@ -17,14 +19,16 @@ export type Content = string | Uint8Array | readonly Uint8Array[];
  * are missing are made. Temporary files of processes that were killed are removed on the way. A link stays, and the file that
  * it leads to is replaced, which keeps its permissions; a device or a pipe is written into.
  * @param content must not change before the promise resolves
- * @throws UserError if it is a folder, or a pipe that nobody reads
+ * @throws UserError if it is a folder, or a pipe that nobody reads; errors of the system name `path`
  */
 export async function writeAtomic(path: string, content: Content): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
+  await makeFolder(dirname(path));
   const destination = await destinationOf(path);
-  if (destination.kind === 'file') await replaceFile(destination.path, content, destination.found);
-  else if (destination.kind === 'stream') await writeInto(destination.path, content);
-  else for (const part of partsOf(content)) writeWhole(destination.fd, part);
+  await namingPath(path, async () => {
+    if (destination.kind === 'file') await replaceFile(destination.path, content, destination.found);
+    else if (destination.kind === 'stream') await writeInto(destination.path, content);
+    else for (const part of partsOf(content)) writeWhole(destination.fd, part);
+  });
 }
 
 async function replaceFile(path: string, content: Content, found: Stats | undefined): Promise<void> {
@@ -37,7 +41,7 @@ async function replaceFile(path: string, content: Content, found: Stats | undefi
     if (found !== undefined) await chmod(temporary, found.mode & 0o7777);
     await rename(temporary, path);
   } catch (error) {
-    await rm(temporary, { force: true });
+    await rm(temporary, { force: true }).catch(() => {}); // what went wrong first is what counts
     throw error;
   }
   await syncFolder(folder);
@@ -71,13 +75,15 @@ export function temporaryName(path: string): string {
 /** Writes a file and waits until it is on the disk. @returns its bytes */
 export async function writeSynced(path: string, content: Content): Promise<number> {
   const handle = await open(path, 'w');
-  try {
-    for (const part of partsOf(content)) await handle.writeFile(part);
-    await handle.sync();
-    return (await handle.stat()).size;
-  } finally {
-    await handle.close();
-  }
+  return namingPath(path, async () => {
+    try {
+      for (const part of partsOf(content)) await handle.writeFile(part);
+      await handle.sync();
+      return (await handle.stat()).size;
+    } finally {
+      await handle.close();
+    }
+  });
 }
 
 /** Makes renames and new names in a folder survive a power cut. Windows cannot open folders and needs no such step. */
@@ -85,7 +91,7 @@ export async function syncFolder(path: string): Promise<void> {
   if (process.platform === 'win32') return;
   const handle = await open(path, 'r');
   try {
-    await handle.sync();
+    await namingPath(path, () => handle.sync());
   } finally {
     await handle.close();
   }

@@ -2,9 +2,10 @@
  * @file Whole files as bytes. Only what is a file is read, and not more of it than its reader can use: a pipe would never
  * end, and a device may be of any size.
  */
-import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+import { closeSync, constants, fstatSync, openSync, readSync, type Stats, statSync } from 'node:fs';
+import { type FileHandle, open, stat } from 'node:fs/promises';
 import { UserError } from '../core/errors.ts';
+import { atPath } from './at-path.ts';
 
 export interface ReadOptions {
   /** Longest file that is read, in bytes; default: any. */
@@ -18,6 +19,7 @@ export interface ReadOptions {
 export async function readBytes(path: string, options: ReadOptions = {}): Promise<Uint8Array> {
   let handle: FileHandle | undefined;
   try {
+    expectFile(path, await stat(path), options); // to open a device may do something
     handle = await open(path, READ);
     const bytes = new Uint8Array(expectFile(path, await handle.stat(), options));
     let filled = 0;
@@ -39,6 +41,7 @@ export async function readBytes(path: string, options: ReadOptions = {}): Promis
 export function readBytesSync(path: string, options: ReadOptions = {}): Uint8Array {
   let file: number | undefined;
   try {
+    expectFile(path, statSync(path), options);
     file = openSync(path, READ);
     const bytes = new Uint8Array(expectFile(path, fstatSync(file), options));
     let filled = 0;
@@ -62,21 +65,22 @@ const READ_BYTES = 2 ** 30;
 const READ = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
 
 /** @returns the file's length. @throws UserError if it is no file, or a longer one */
-function expectFile(path: string, stat: Stats, { most = Number.POSITIVE_INFINITY }: ReadOptions): number {
-  if (!stat.isFile()) throw new UserError(path, `expected a file, got ${kindOf(stat)}`);
-  if (stat.size > most) throw new UserError(path, `expected at most ${most} bytes, got ${stat.size}`);
-  return stat.size;
+function expectFile(path: string, found: Stats, { most = Number.POSITIVE_INFINITY }: ReadOptions): number {
+  if (found.isDirectory()) throw new UserError(path, 'expected a file, got a folder');
+  if (!found.isFile()) throw new UserError(path, `expected a regular file, got ${irregularKind(found)}`);
+  if (found.size > most) throw new UserError(path, `expected at most ${most} bytes, got ${found.size}`);
+  return found.size;
 }
 
-function kindOf(stat: Stats): string {
-  if (stat.isDirectory()) return 'a folder';
-  return stat.isFIFO() ? 'a pipe' : 'a device or a socket';
+/** What something is that is neither a file nor a folder. */
+export function irregularKind(found: Pick<Stats, 'isFIFO' | 'isSocket'>): string {
+  return found.isFIFO() ? 'a named pipe' : found.isSocket() ? 'a socket' : 'a device';
 }
 
 function unreadable(path: string, error: unknown): unknown {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   const got = typeof code === 'string' && Object.hasOwn(reasons, code) ? reasons[code] : undefined;
-  return got === undefined ? error : new UserError(path, got);
+  return got === undefined ? atPath(path, error) : new UserError(path, got);
 }
 
 const reasons: Readonly<Record<string, string>> = {

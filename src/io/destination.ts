@@ -7,6 +7,7 @@ import { open, readlink, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { UserError } from '../core/errors.ts';
+import { codeOf } from './at-path.ts';
 
 /** Where bytes go. */
 export type Destination =
@@ -87,8 +88,4 @@ export async function openStream(path: string): ReturnType<typeof open> {
     }
   }
   throw new UserError(path, 'expected a pipe that is read, got one without a reader');
-}
-
-function codeOf(error: unknown): unknown {
-  return error instanceof Error && 'code' in error ? error.code : undefined;
 }

@@ -3,12 +3,15 @@
  * lock whose holder was killed is recognised and taken over, also where another process has the number by now. Of
  * processes that start at the same instant exactly one gets it.
  */
-import { link, open, readFile, rename, rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { link, open, rename, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { setTimeout } from 'node:timers/promises';
 import { UserError } from '../core/errors.ts';
+import { codeOf } from './at-path.ts';
 import { removeAbandoned, temporaryName, writeSynced } from './atomic.ts';
-import { isRunning, startOfProcess } from './processes.ts';
+import { readBytes } from './bytes.ts';
+import { isRunning, processSpace, startOfProcess } from './processes.ts';
 
 /** Who holds a lock. */
 export interface Holder {
@@ -17,6 +20,8 @@ export interface Holder {
   readonly host: string;
   /** See `startOfProcess`; null where the system does not tell. */
   readonly started: string | null;
+  /** See `processSpace`; null where the system does not tell. */
+  readonly space: string | null;
 }
 
 /** A lock that is ours, or else who has it. */
@@ -31,7 +36,7 @@ const PAUSE = 10;
 /**
  * Takes a lock, or says who holds it.
  *
- * A lock of another host counts as held, since its processes cannot be seen from here. Where the system does not tell when
+ * A lock of another host or container counts as held, since its processes cannot be seen from here. Where the system does not tell when
  * processes started (all but Linux), a lock counts as held while any process has its number; with our own number it does
  * not: then the process that took it is gone, and this one must not take a lock twice.
  * @param path of the lock file; its folder must be there
@@ -39,7 +44,7 @@ const PAUSE = 10;
  */
 export async function takeLock(path: string): Promise<Lock> {
   const { pid } = process;
-  const own: Holder = { pid, host: hostname(), started: (await startOfProcess(pid)) ?? null };
+  const own = await ownHolder(pid);
   await removeAbandoned(path);
   const ours = { release: () => rm(path, { force: true }) };
   for (let look = 0; look < LOOKS; look++) {
@@ -58,9 +63,25 @@ export async function takeLock(path: string): Promise<Lock> {
   );
 }
 
+async function ownHolder(pid: number): Promise<Holder> {
+  const [started = null, space = null] = [await startOfProcess(pid), await processSpace()];
+  return { pid, host: hostname(), started, space };
+}
+
+/** Whether this process can see whether the one that took a lock is still there. */
+export async function isInSight(holder: Holder): Promise<boolean> {
+  return sees(await ownHolder(process.pid), holder);
+}
+
+function sees(own: Holder, { host, space }: Holder): boolean {
+  return host === own.host && (space === null || own.space === null || space === own.space);
+}
+
 /** Whether the process that took a lock may still be there. */
 async function isHeld(holder: Holder, own: Holder): Promise<boolean> {
-  if (holder.host !== own.host) return true;
+  const boots = [holder.started, own.started].map(started => started?.split('/')[0]);
+  if (holder.host === own.host && boots.every(Boolean) && boots[0] !== boots[1]) return false; // the machine was started anew
+  if (!sees(own, holder)) return true;
   if (!isRunning(holder.pid)) return false;
   const started = await startOfProcess(holder.pid);
   if (started === undefined || holder.started === null) return holder.pid !== own.pid;
@@ -122,9 +143,9 @@ async function createUnlinked(path: string, own: Holder): Promise<boolean> {
 async function readHolder(path: string): Promise<Holder | 'free' | 'unknown'> {
   let text: string;
   try {
-    text = await readFile(path, 'utf8');
+    text = new TextDecoder().decode(await readBytes(path));
   } catch (error) {
-    if (codeOf(error) === 'ENOENT') return 'free';
+    if (!existsSync(path)) return 'free';
     throw error;
   }
   return parseHolder(text) ?? 'unknown';
@@ -142,14 +163,15 @@ function parseHolder(text: string): Holder | undefined {
     pid,
     host,
     started = null,
+    space = null,
   } = (typeof value === 'number' ? { pid: value, host: hostname() } : (value ?? {})) as {
     readonly [Key in keyof Holder]?: unknown;
   };
   if (typeof pid !== 'number' || !Number.isSafeInteger(pid) || pid <= 0) return undefined;
-  if (typeof host !== 'string' || (typeof started !== 'string' && started !== null)) return undefined;
-  return { pid, host, started };
+  if (typeof host !== 'string' || !isTextOrNull(started) || !isTextOrNull(space)) return undefined;
+  return { pid, host, started, space };
 }
 
-function codeOf(error: unknown): unknown {
-  return error instanceof Error && 'code' in error ? error.code : undefined;
+function isTextOrNull(value: unknown): value is string | null {
+  return typeof value === 'string' || value === null;
 }

@@ -4,10 +4,11 @@
  * knows what is not the user's. Anything else is refused before something is written.
  */
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, rm, rmdir, stat } from 'node:fs/promises';
+import { readdir, readFile, rm, rmdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { UserError } from '../core/errors.ts';
 import { writeJson } from './files.ts';
+import { makeFolder } from './make-folder.ts';
 
 /** In a folder that files are being written into, or were when the program was stopped: what they are called. */
 export const UNFINISHED = 'unfinished.json';
@@ -18,7 +19,7 @@ const UNCOUNTED = /^(\..*|Thumbs\.db|desktop\.ini|lost\+found)$/i;
 /**
  * The names in a folder, without those that do not count.
  * @returns undefined if there is no such folder
- * @throws UserError if it is a file
+ * @throws UserError if it is a file, or below one
  */
 export async function namesIn(folder: string): Promise<string[] | undefined> {
   try {
@@ -26,7 +27,10 @@ export async function namesIn(folder: string): Promise<string[] | undefined> {
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined;
     if (code === 'ENOENT') return undefined;
-    if (code === 'ENOTDIR') throw new UserError(folder, 'expected a folder, got a file');
+    if (code === 'ENOTDIR') {
+      const what = existsSync(folder) ? 'expected a folder, got a file' : 'a part of the path is a file, not a folder';
+      throw new UserError(folder, what);
+    }
     throw error;
   }
 }
@@ -126,7 +130,7 @@ export async function beginWriting(
   for (const place of new Set([...own].map(file => dirname(file)))) {
     if (place !== '.' && !places.has(place)) await rmdir(join(folder, place)).catch(() => {}); // holds what is not ours
   }
-  for (const place of places) await mkdir(join(folder, place), { recursive: true });
+  for (const place of places) await makeFolder(join(folder, place));
 }
 
 /** Takes the mark away, when all is written. */

@@ -1,5 +1,5 @@
 /** @file Other processes of this machine, as far as files that they leave have to tell whether they are still there. */
-import { readFile } from 'node:fs/promises';
+import { readFile, readlink } from 'node:fs/promises';
 
 /** Whether a process of that number runs on this machine, whichever it is. */
 export function isRunning(pid: number): boolean {
@@ -26,4 +26,12 @@ export async function startOfProcess(pid: number): Promise<string | undefined> {
   } catch {
     return undefined;
   }
+}
+
+/**
+ * The space of process numbers that this process lives in: processes of another one, a container's, are not seen from here
+ * although the machine is the same. Undefined where the system does not tell (only Linux does).
+ */
+export async function processSpace(): Promise<string | undefined> {
+  return readlink('/proc/self/ns/pid').catch(() => undefined);
 }

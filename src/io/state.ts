@@ -2,11 +2,12 @@
  * @file The state of a training on disk: a set of files that belong together, replaced as one. A kill -9 or a power cut at
  * any moment leaves the old set or the new one. Knows no model.
  */
-import { lstat, mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { lstat, readdir, rm, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { UserError } from '../core/errors.ts';
 import { type Content, syncFolder, writeSynced } from './atomic.ts';
 import { readJson, writeJson } from './files.ts';
+import { makeFolder } from './make-folder.ts';
 
 /** Names one complete generation of a saved state. */
 export interface SavedState {
@@ -29,7 +30,7 @@ export async function saveState(folder: string, files: Readonly<Record<string, C
   const path = join(folder, String(generation));
   // Left by a save that was killed before `current` named it.
   await rm(path, { recursive: true, force: true });
-  await mkdir(path, { recursive: true });
+  await makeFolder(path);
   const sizes: Record<string, number> = {};
   for (const [name, content] of Object.entries(files)) {
     if (!isPlainName(name)) throw new Error(`saveState: ${name} is not a file name`);

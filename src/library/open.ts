@@ -104,7 +104,7 @@ export async function reconstruct(
 export interface ExportOptions {
   /** Folder of a trained run. */
   readonly run: string;
-  /** Folder of the copy, a run that can be painted with, evaluated and compared; there must be none in it. */
+  /** Folder of the copy, a run that can be painted with, evaluated and compared: a new or an empty one. */
   readonly out: string;
   /** Default: the averaged ones, or the only ones there. */
   readonly weights?: WeightKind;
@@ -116,7 +116,7 @@ export interface ExportOptions {
 
 /**
  * Copies what of a run is needed to paint, and leaves out what its training goes on from.
- * @throws UserError if the run is not trained, or there is a run in `out` already
+ * @throws UserError if the run is not trained, or `out` is neither new nor empty, nor left by an export that was stopped
  */
 export async function exportRun(options: ExportOptions): Promise<Exported> {
   const checks = { weights: choiceCheck(weightKinds), dtype: choiceCheck(['bf16', 'f32']) };

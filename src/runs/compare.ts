@@ -91,7 +91,7 @@ export async function compareRuns(session: Session, request: CompareRequest): Pr
   const { painted, grid } = painting
     ? await paintRuns(session, request, { runs, captions, data: opened })
     : { painted: new Map<string, PaintedRun>(), grid: null };
-  const reports = await reportRuns(runs, painted, measured);
+  const reports = await reportRuns(session, runs, { painted, split: measured });
   const report: Report = {
     format: 'tessera-comparison-1',
     made: request.made.toISOString(),
@@ -232,14 +232,15 @@ function stepOf(stages: readonly Stage[], { family }: ComparedRun['config']): nu
 }
 
 async function reportRuns(
+  session: Session,
   runs: readonly ComparedRun[],
-  painted: ReadonlyMap<string, PaintedRun>,
-  split: string | undefined,
+  { painted, split }: { readonly painted: ReadonlyMap<string, PaintedRun>; readonly split: string | undefined },
 ): Promise<RunReport[]> {
   const groups = groupNames(runs.map(({ config }) => config));
   return Promise.all(
     runs.map(async ({ folder, name, config, weights }, i) => {
-      const history = readHistory(readJsonLines(runPaths(folder).metrics), config, { weights, split });
+      const log = readJsonLines(runPaths(folder).metrics, what => session.reporter.message(what));
+      const history = readHistory(log, config, { weights, split });
       const { stages, checks } = history;
       const own = painted.get(name);
       const all = await parametersOf(folder);

@@ -5,8 +5,8 @@
  */
 
 import { existsSync } from 'node:fs';
-import { readFile, stat } from 'node:fs/promises';
-import { basename, join, resolve } from 'node:path';
+import { stat } from 'node:fs/promises';
+import { basename, join, relative, resolve } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { UserError } from '../core/errors.ts';
 import { printableJson } from '../core/printable.ts';
@@ -14,9 +14,11 @@ import { readRun } from '../families/config.ts';
 import { familyOf } from '../families/families.ts';
 import { partsAmong } from '../families/parts.ts';
 import { writeAtomic } from '../io/atomic.ts';
+import { readBytes } from '../io/bytes.ts';
 import { readSafetensors, writeSafetensors } from '../io/files.ts';
 import { readJsonLines } from '../io/jsonlines.ts';
-import { chooseWeights, runPaths, type WeightKind, weightKinds } from '../io/runfolder.ts';
+import { beginWriting, endWriting, expectFree, unfinishedFiles } from '../io/ownfolder.ts';
+import { chooseWeights, runPaths, type WeightKind } from '../io/runfolder.ts';
 import { type TensorData, toBfloat16, toFloat32 } from '../io/safetensors.ts';
 import { startBackend } from '../kernels/start.ts';
 import { loadPainter } from './open-painter.ts';
@@ -34,6 +36,9 @@ export interface ExportRequest {
 
 const ATTRIBUTION = 'ATTRIBUTION.md';
 
+/** Who writes, in the mark of a folder until it is whole. */
+const EXPORT = 'tessera export';
+
 /** What was exported. */
 export interface Exported {
   /** Which weights, and the training step that they are of. */
@@ -45,7 +50,7 @@ export interface Exported {
 
 /**
  * Writes the folder.
- * @throws UserError if the run is not trained, or the folder holds a run already
+ * @throws UserError if the run is not trained, or the folder is neither new nor empty, nor left by an export that was stopped
  */
 export async function exportRun(request: ExportRequest): Promise<Exported> {
   const { run, out, dtype, attribution } = request;
@@ -54,12 +59,15 @@ export async function exportRun(request: ExportRequest): Promise<Exported> {
   const from = runPaths(run);
   const to = runPaths(out);
   const credits = attribution === undefined ? undefined : await readAttribution(attribution);
-  expectFree(out, [
-    to.config,
-    ...weightKinds.map(kind => to.weights[kind]),
-    ...[to.captions, to.patch, to.text, to.metrics],
-    ...(credits === undefined ? [] : [join(out, ATTRIBUTION)]),
-  ]);
+  const parts = partsAmong(familyOf(config.family).stages);
+  const there = [
+    to.weights[weights],
+    ...parts.map(part => to[part]),
+    ...(existsSync(from.metrics) ? [to.metrics] : []),
+  ];
+  const files = [to.config, ...there].map(file => relative(out, file));
+  if (credits !== undefined) files.push(ATTRIBUTION);
+  await expectNoRun(out);
   // Only what can be painted with is worth exporting. Nothing is computed: any backend does, and one that is active stays.
   const start = async () => tf.getBackend() || startBackend('cpu');
   const painter = await loadPainter(run, { weights, start });
@@ -68,32 +76,39 @@ export async function exportRun(request: ExportRequest): Promise<Exported> {
 
   const { tensors, metadata } = await readSafetensors(from.weights[weights]);
   const written = new Map([...tensors].map(([name, tensor]) => [name, converted(tensor, dtype)]));
+  await beginWriting(out, { by: EXPORT, what: 'one with an export that was not finished', files });
   // The tokenizers keep their bytes, by which the weights know them.
-  for (const part of partsAmong(familyOf(config.family).stages)) {
-    await writeAtomic(to[part], await readFile(from[part]));
+  for (const part of parts) {
+    await writeAtomic(to[part], await readBytes(from[part]));
   }
   const source = basename(resolve(run));
   await writeSafetensors(to.weights[weights], written, { ...metadata, dtype, weights, source });
   if (existsSync(from.metrics)) await writeAtomic(to.metrics, logOf(from.metrics, source));
   if (credits !== undefined) await writeAtomic(join(out, ATTRIBUTION), credits);
   // Last, so that a folder with a config is complete.
-  await writeAtomic(to.config, await readFile(from.config));
+  await writeAtomic(to.config, await readBytes(from.config));
+  await endWriting(out);
   return { weights, step, bytes: (await stat(to.weights[weights])).size };
 }
 
-/** @throws UserError naming the first file that would be written over */
-function expectFree(out: string, files: readonly string[]): void {
-  const taken = files.find(existsSync);
-  if (taken === undefined) return;
-  throw new UserError('export: --out', `there is a run in ${out} already (${taken})`, 'choose another folder');
+/**
+ * A folder that is new, empty, or left by an export that was not finished.
+ * @throws UserError if it is another
+ */
+async function expectNoRun(out: string): Promise<void> {
+  if ((await unfinishedFiles(out, EXPORT)) !== undefined) return;
+  const taken = [runPaths(out).config].find(existsSync);
+  if (taken !== undefined) {
+    throw new UserError('export: --out', `there is a run in ${out} already (${taken})`, 'choose another folder');
+  }
+  await expectFree(out, 'one with an export that was not finished');
 }
 
 async function readAttribution(path: string): Promise<Uint8Array> {
   try {
-    return await readFile(path);
+    return await readBytes(path);
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException; // readFile throws nothing else
-    throw new UserError('export: --attribution', `cannot read ${path} (${code})`, 'name a file');
+    throw error instanceof UserError ? new UserError('export: --attribution', error.message, 'name a file') : error;
   }
 }
 

@@ -1,7 +1,7 @@
 /** @file `tessera reconstruct`: images through a run's patch tokenizer and back, with the error in dB. */
 
 import { existsSync } from 'node:fs';
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { openDataset } from '../../data/open.ts';
 import { reconstructPictures } from '../../tokenizer/codec.ts';
 import { firstLine, UserError } from '../core/errors.ts';
@@ -9,6 +9,7 @@ import { decodeImage } from '../image/decode.ts';
 import { type Picture, spreadPlaces } from '../image/images.ts';
 import { encodePng } from '../image/png.ts';
 import { writeAtomic } from '../io/atomic.ts';
+import { readBytes } from '../io/bytes.ts';
 import { mean } from '../metrics/intervals.ts';
 import { psnr } from '../metrics/similarity.ts';
 import { openPatchTokenizer } from './open-tokenizers.ts';
@@ -62,7 +63,7 @@ async function readPictures({ inputs, numImages }: ReconstructRequest, size: num
     if (!existsSync(input)) throw new UserError('reconstruct', `no such file or folder: ${input}`);
     const isImage = (await stat(input)).isFile() && /\.(png|jpe?g|webp|gif|bmp|tiff?|avif|svg)$/i.test(input);
     if (isImage) {
-      await add(await readFile(input), input);
+      await add(await readBytes(input), input);
       continue;
     }
     const { items } = await openDataset(input);

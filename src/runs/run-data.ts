@@ -9,7 +9,7 @@ import type { Division } from '../../data/division.ts';
 import { fingerprintItems } from '../../data/fingerprints.ts';
 import type { ImagesConfig } from '../config/run.ts';
 import { UserError } from '../core/errors.ts';
-import { readCodeIds } from '../io/codes.ts';
+import { readCodedItems } from '../io/codes.ts';
 import { fingerprintOf, type RecordedItem, readDataRecord, writeDataRecord } from '../io/datarecord.ts';
 import type { RunPaths } from '../io/runfolder.ts';
 import { compareData, type DataChanges, describeChanges, type Found } from './data-changes.ts';
@@ -100,16 +100,14 @@ async function look(
   return { found, problems: looked.problems };
 }
 
-/** What a run of an earlier version remembers of its data: the items that have codes; undefined if there are none yet. */
+/** What a run without a record remembers of its data, the items that have codes; undefined if there are none yet. */
 async function recordOfCodes({ trainingCodes, heldOutCodes }: RunPaths): Promise<RecordedItem[] | undefined> {
   if (!existsSync(trainingCodes) || !existsSync(heldOutCodes)) return undefined;
-  const training = await readCodeIds(trainingCodes);
-  const trained = new Set(training);
-  const unknown = { image: '', captions: '', stamp: '' };
-  return [
-    ...training.map(id => ({ id, heldOut: false, ...unknown })),
-    ...(await readCodeIds(heldOutCodes)).filter(id => !trained.has(id)).map(id => ({ id, heldOut: true, ...unknown })),
-  ];
+  const recorded = async (path: string, heldOut: boolean): Promise<RecordedItem[]> =>
+    (await readCodedItems(path)).map(({ id, image = '' }) => ({ id, heldOut, image, captions: '', stamp: '' }));
+  const training = await recorded(trainingCodes, false);
+  const trained = new Set(training.map(({ id }) => id)); // earlier versions measured on them where nothing was held out
+  return [...training, ...(await recorded(heldOutCodes, true)).filter(({ id }) => !trained.has(id))];
 }
 
 /** The items that a run goes on with, in its order and by the names that it knows. @throws UserError if they changed */

@@ -1,7 +1,6 @@
 /** @file Making a run's folder and going on with it: its config, its lock; and the run that comes with the package. */
 import { existsSync, readdirSync } from 'node:fs';
-import { mkdir, stat } from 'node:fs/promises';
-import { hostname } from 'node:os';
+import { stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { isChangeable, type RunConfig } from '../config/run.ts';
 import { flattenConfig, mergeConfig, parseConfig, unflattenConfig } from '../config/schema.ts';
@@ -10,8 +9,13 @@ import { packageRoot } from '../device/native/addon.ts';
 import { checkConfig, readRun, runSchema, storedConfig } from '../families/config.ts';
 import { askedValues, type RunSettings, resolveConfig } from '../families/resolve.ts';
 import { writeJson } from '../io/files.ts';
-import { takeLock } from '../io/lock.ts';
+import { isInSight, takeLock } from '../io/lock.ts';
+import { makeFolder } from '../io/make-folder.ts';
+import { endWriting, expectFree, namesIn, readMark, UNFINISHED, unfinishedFiles } from '../io/ownfolder.ts';
 import { runPaths, weightKinds } from '../io/runfolder.ts';
+
+/** Who writes the first files of a run that takes them over from another one. */
+export const TAKEN_OVER = 'a run that takes over what another one trained';
 
 /**
  * The folder of the model that comes with the package: a run, to be loaded as any other.
@@ -37,6 +41,7 @@ export function shippedModel(): string {
  */
 export async function planRun(folder: string, settings: RunSettings, options: PlanOptions = {}): Promise<RunConfig> {
   const { make = resolveConfig, command = 'train' } = options;
+  await expectRunFolder(folder);
   if (!existsSync(runPaths(folder).config)) return make(settings);
   const stored = await readTrainable(folder, command);
   const before = flattenConfig(stored);
@@ -60,6 +65,32 @@ export interface PlanOptions {
   readonly command?: string;
 }
 
+/** What of a run is there before its config.json, if it is stopped in its first moments. */
+const FIRST_STATE = /^(lock.*|data\.safetensors)$/;
+
+/**
+ * Makes sure that a folder is new, empty or a run.
+ * @throws UserError if it is the user's, or has the config.json of another program
+ */
+async function expectRunFolder(folder: string): Promise<void> {
+  const { config } = runPaths(folder);
+  if (existsSync(config)) {
+    const fields = await readMark(config);
+    if (fields === undefined || 'family' in fields || 'images' in fields) return; // what is damaged is said by its reader
+    throw new UserError(
+      folder,
+      'expected a run, got a folder with the config.json of something else (no field family or images)',
+      'choose another folder; in this one nothing was changed',
+    );
+  }
+  const own = new Set(['state']);
+  const begun = await unfinishedFiles(folder, TAKEN_OVER);
+  for (const file of begun === undefined ? [] : [...begun, UNFINISHED]) own.add(file.split('/')[0]);
+  await expectFree(folder, 'a run', name => own.has(name));
+  const state = begun === undefined ? await namesIn(join(folder, 'state')) : undefined;
+  if (state?.some(name => !FIRST_STATE.test(name)) === true) await expectFree(folder, 'a run');
+}
+
 /** A run that is held: nobody else trains it meanwhile. */
 export interface HeldRun {
   /** Whether it was there before. */
@@ -81,11 +112,15 @@ export async function withRun<T>(
   { config, command = 'train' }: { readonly config: RunConfig; readonly command?: string },
   work: (run: HeldRun) => Promise<T>,
 ): Promise<T> {
+  await expectRunFolder(folder);
   const unlock = await lockRun(folder, command);
   try {
     const resumed = await expectAgrees(command, folder, config);
     const { mtimeNs: begun } = await stat(lockOf(folder), { bigint: true });
-    const keepConfig = () => writeJson(runPaths(folder).config, storedConfig(config));
+    const keepConfig = async () => {
+      await writeJson(runPaths(folder).config, storedConfig(config));
+      await endWriting(folder); // of what it began with
+    };
     return await work({ resumed, begun, keepConfig });
   } finally {
     await unlock();
@@ -176,14 +211,14 @@ function lockOf(folder: string): string {
  */
 export async function lockRun(folder: string, command = 'train'): Promise<() => Promise<void>> {
   const path = lockOf(folder);
-  await mkdir(dirname(path), { recursive: true });
+  await makeFolder(dirname(path));
   const { release, holder } = await takeLock(path);
   if (release !== undefined) return release;
   const { pid, host } = holder;
   throw new UserError(
     command,
     `${folder} is being trained by process ${pid} on ${host}`,
-    host === hostname()
+    (await isInSight(holder))
       ? 'wait until it ends, or stop it'
       : `wait until it ends, or stop it there; if it was killed, remove ${path}`,
   );

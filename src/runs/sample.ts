@@ -1,7 +1,6 @@
 /** @file Painting captions into files, with completion, inpainting, reranking and nearest images. */
 
 import { existsSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { decodeAll } from '../../data/decoded.ts';
 import { openDataset } from '../../data/open.ts';
@@ -20,6 +19,7 @@ import { encodePng } from '../image/png.ts';
 import { type Cell, drawSheet } from '../image/sheet.ts';
 import { writeAtomic } from '../io/atomic.ts';
 import { writeJson } from '../io/files.ts';
+import { makeFolder } from '../io/make-folder.ts';
 import { isOurs, sheetText } from '../io/outputs.ts';
 import { endWriting } from '../io/ownfolder.ts';
 import { chooseWeights, fingerprint, runPaths, type WeightKind } from '../io/runfolder.ts';
@@ -151,7 +151,7 @@ export async function* sampleRun(session: Session, asked: SampleRequest): AsyncG
   checkFamilyFlags(request, await readRun(request.run, 'sample'));
   const folders = await chooseFolders(request, captions);
   const studio = await openStudio(session, request, asked.run ?? 'models/emoji'); // not where the package lies here
-  await mkdir(request.outputsDir, { recursive: true }); // before the painting, which may take long
+  await makeFolder(request.outputsDir); // before the painting, which may take long
   const sheet: Cell[] = [];
   try {
     for (const folder of folders) {

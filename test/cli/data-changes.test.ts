@@ -2,6 +2,7 @@
  * @file A run knows its data: the same pictures and captions elsewhere, under other names or in another format go on to the
  * same bits; whatever else has changed is named and refused, and taken only where that is asked for.
  */
+import { execFileSync } from 'node:child_process';
 import { cpSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { parquetWriteBuffer } from 'hyparquet-writer';
@@ -12,6 +13,7 @@ import type { StageName } from '../../src/families/family.ts';
 import { type ExpectedCodes, readCodes, writeCodes } from '../../src/io/codes.ts';
 import { readDataRecord } from '../../src/io/datarecord.ts';
 import { fingerprint, runPaths } from '../../src/io/runfolder.ts';
+import type { ProgressEvent } from '../../src/library/progress.ts';
 import { train } from '../../src/library/train.ts';
 import {
   captions,
@@ -19,6 +21,7 @@ import {
   fileOf,
   hardlyTrained,
   snapshot,
+  startTessera,
   temporaryFolder,
   tessera,
   writeConfig,
@@ -256,6 +259,63 @@ describe('data that has changed', () => {
   }
 });
 
+test('a picture that cannot be decoded is no change, and has codes once it is mended', async () => {
+  const root = copy(photos, 'cut data');
+  const whole = await draw('pink circle');
+  await writeItem(root, 'cut.png', whole.subarray(0, whole.length - 40), 'pink circle');
+  const out = join(folder, 'cut run');
+  const first = await trained(root, out, '--config', file);
+  expect(first).toMatchObject({ code: 0, stderr: expect.stringContaining('cut.png: ') });
+  expect(Object.keys(await codesOf(out))).not.toContain('cut.png');
+  const second = await goOn(root, out);
+  expect(second.stderr).toMatch(/\[3\/4\] codes: done before/);
+  expect(second.code).toBe(0);
+  writeFileSync(join(root, 'cut.png'), whole);
+  const third = await trained(root, out, '--steps', '3');
+  expect(third).toMatchObject({ code: 2, stderr: expect.stringContaining(': 1 with other pictures (cut.png)') });
+  expect((await trained(root, out, '--steps', '3', '--accept-changes')).code).toBe(0);
+  expect(Object.keys(await codesOf(out))).toContain('cut.png');
+});
+
+test('a picture that is replaced while the run trains is left out and named, and a change the next time', async () => {
+  const root = copy(photos, 'replaced meanwhile');
+  const out = join(folder, 'replaced run');
+  const name = fileOf('red circle');
+  const other = await draw('black circle');
+  const said: string[] = [];
+  const onProgress = (event: ProgressEvent) => {
+    if (event.type === 'end' && event.stage === 'caption tokenizer') writeFileSync(join(root, name), other);
+    if (event.type === 'message') said.push(event.text);
+  };
+  expect(await train({ data: root, out, config, until: 'codes', onProgress })).toEqual({ finished: true });
+  expect(said.join('\n')).toContain(`${name}: another picture than when the training started`);
+  const ids = Object.keys(await codesOf(out));
+  expect(ids).toHaveLength(captions.length - 1);
+  expect(ids).not.toContain(name);
+  await expect(train({ data: root, out })).rejects.toThrow(`1 with other pictures (${name})`);
+});
+
+test('a GAN, which has no codes, knows its data as well', async () => {
+  const out = join(folder, 'gan');
+  const gan = {
+    ...{ family: 'dcgan', images: { imageSize: 32, validation: 0.3 }, caption: config.caption },
+    ...{ text: { width: 16, dim: 16, heads: 2, imageWidth: 4 }, textTrain: { steps: 1, batchSize: 4 } },
+    ...{ gan: { width: 4, latent: 4 }, train: { steps: 1, batchSize: 4, checkSamples: 0 } },
+  } satisfies RunConfigInput;
+  expect(await train({ data: photos, out, config: gan })).toEqual({ finished: true });
+  const root = copy(photos, 'gan data');
+  changesOf(root);
+  const before = snapshot(out);
+  await expect(train({ data: root, out, config: { train: { steps: 2 } } })).rejects.toThrow(
+    '1 removed (red-circle.png)',
+  );
+  expect(snapshot(out)).toEqual(before);
+  expect(await train({ data: root, out, config: { train: { steps: 2 } }, acceptChanges: true })).toEqual({
+    finished: true,
+  });
+  expect((await readDataRecord(runPaths(out).dataRecord)).map(({ id }) => id)).not.toContain('red-circle.png');
+});
+
 test('a run that was started before there was such a record says so, goes on, and has one from then on', async () => {
   const out = copy(half, 'old');
   const paths = runPaths(out);
@@ -307,4 +367,67 @@ test('features know their data too, and their refusals name them', async () => {
   expect(await features(join(folder, 'nowhere'), '--steps', '2')).toMatchObject({ code: 2 });
   expect(snapshot(out)).toEqual(before);
   expect(basename(out)).toBe('features');
+});
+
+describe('what is refused leaves the run as it was', () => {
+  test('data that is not there, with other steps', async () => {
+    const before = snapshot(half);
+    const { code, stderr } = await trained(join(folder, 'nowhere'), half, '--steps', '50');
+    expect(stderr).toContain('no such folder or file');
+    expect(code).toBe(2);
+    expect(snapshot(half)).toEqual(before);
+  });
+
+  test('another preset; the same one is said to change nothing', async () => {
+    const before = snapshot(half);
+    const { code, stderr } = await trained(photos, half, '--preset', 'base');
+    expect(stderr).toMatch(/train: expected \S+ .*, as the run in .* has it, got .* of preset base/);
+    expect(code).toBe(2);
+    expect(snapshot(half)).toEqual(before);
+    const out = join(folder, 'of a preset');
+    const tiny = { patchTrain: { steps: 1 }, train: { steps: 1 } };
+    await train({ data: photos, out, preset: 'tiny', config: tiny, until: 'captions' });
+    const said: string[] = [];
+    const onProgress = (event: { type: string; text?: string }) => said.push(event.text ?? '');
+    await train({ data: photos, out, preset: 'tiny', until: 'captions', onProgress });
+    expect(said).toContain('preset tiny is what a new run starts from; of one that is there it changes nothing');
+    expect(JSON.parse(readFileSync(join(out, 'config.json'), 'utf8')).train.steps).toBe(1);
+  });
+
+  test('a second process while the first one trains', async () => {
+    const out = copy(half, 'held');
+    let second: ReturnType<typeof tessera> | undefined;
+    const argv = ['train', '--data', photos, '--out', out, '--threads', '1', '--steps', '1000000'];
+    const first = await startTessera(argv, {
+      onError: (soFar, child) => {
+        if (second !== undefined || !soFar.includes('resumed at step 1')) return;
+        second = trained(photos, out, '--steps', '900').finally(() => child.kill('SIGTERM'));
+      },
+    });
+    expect(await second).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining(`${out} is being trained by process`),
+    });
+    expect(first.code).toBe(143);
+    expect(JSON.parse(readFileSync(join(out, 'config.json'), 'utf8')).train.steps).toBe(1000000);
+  });
+});
+
+test('what says how to go on can be pasted as it stands', async () => {
+  const data = copy(photos, "forty's photos");
+  const out = join(folder, 'r s', 'p');
+  const argv = ['--data', data, '--out', out, '--config', file, '--format', 'images', '--strict', '--threads', '1'];
+  const stop = { signal: 'SIGINT', stage: 'patch tokenizer', step: 0 } as const;
+  const { stderr } = await startTessera(['train', ...argv], { stop });
+  const [, command] = stderr.match(/go on with: (tessera .*)/) as RegExpMatchArray;
+  // Split as a shell does.
+  const words = execFileSync('sh', ['-c', `set -- ${command}; printf '%s\\n' "$@"`], { encoding: 'utf8' })
+    .trim()
+    .split('\n');
+  expect(words).toEqual([
+    ...['tessera', 'train', '--data', data, '--out', out],
+    ...['--format', 'images', '--strict', '--threads', '1'],
+  ]);
+  expect(await tessera(...words.slice(1))).toMatchObject({ code: 0, stdout: expect.stringContaining('trained') });
+  expect(weights(out)).toEqual(weights(half));
 });

@@ -301,7 +301,7 @@ const mistakes: readonly Mistake[] = [
   {
     name: 'an image to complete that is not there',
     argv: sample('--image', at('none.png'), '--keep-rows', '2'),
-    says: `sample: no such file: ${at('none.png')}`,
+    says: `sample: --image: ${at('none.png')}: expected a file, got none`,
   },
   {
     name: 'an image to complete that is none',
@@ -311,7 +311,7 @@ const mistakes: readonly Mistake[] = [
   {
     name: 'a folder as an image',
     argv: sample('--image', data, '--keep-rows', '2'),
-    says: `sample: cannot read ${data} (EISDIR)`,
+    says: `sample: --image: ${data}: expected a file, got a folder`,
   },
   {
     name: 'nothing to reconstruct',
@@ -435,22 +435,22 @@ const mistakes: readonly Mistake[] = [
   {
     name: 'a run where a file is',
     argv: ['train', '--data', data, '--out', image, '--config', config],
-    says: `${image}: there is a file where a folder should be (EEXIST: mkdir)`,
+    says: `${image}: expected a folder, got a file`,
   },
   {
     name: 'a run below a file',
     argv: ['train', '--data', data, '--out', join(image, 'run'), '--config', config],
-    says: `${join(image, 'run')}: a part of the path is a file, not a folder (ENOTDIR: mkdir)`,
+    says: `${join(image, 'run')}: a part of the path is a file, not a folder`,
   },
   {
     name: 'images where a file is',
     argv: ['sample', '--run', run, '--text', 'x', '--outputs-dir', image],
-    says: `${image}: there is a file where a folder should be (EEXIST: mkdir)`,
+    says: `${image}: expected a folder, got a file`,
   },
   {
     name: 'data where a file is',
     argv: ['data', 'shapes', '--out', image, '--count', '2'],
-    says: /red-circle\.png.*: a part of the path is a file, not a folder/,
+    says: `${image}: expected a folder, got a file`,
   },
   {
     name: 'scenes without pictures',

@@ -163,6 +163,27 @@ describe('tessera export', () => {
   });
 });
 
+test('an export that was stopped half-way is no run, and the same command completes it', async () => {
+  const [straight, out] = [at('straight'), at('stopped')];
+  expect((await tessera('export', '--run', run, '--out', straight)).code).toBe(0);
+  const files = Object.keys(snapshot(straight));
+  // Wherever it stops: before the first file, or after each in turn.
+  for (const kept of [[], ['tokenizer.json'], files.filter(file => file !== 'config.json'), files]) {
+    rmSync(out, { recursive: true, force: true });
+    mkdirSync(out);
+    const mark = { madeBy: 'tessera export', files: [...files, 'best.safetensors'] };
+    writeFileSync(join(out, 'unfinished.json'), JSON.stringify(mark));
+    for (const file of kept) writeFileSync(join(out, file), 'half of it');
+    writeFileSync(join(out, 'best.safetensors'), 'of an export of other weights');
+    writeFileSync(join(out, 'note.txt'), 'mine');
+    const { code, stderr } = await tessera('export', '--run', run, '--out', out);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    const { 'note.txt': note, ...rest } = snapshot(out);
+    expect(rest).toEqual(snapshot(straight));
+    expect(note).toBeDefined();
+  }
+});
+
 describe('what is refused', () => {
   const out = at('new');
 
@@ -174,15 +195,16 @@ describe('what is refused', () => {
     return stderr;
   }
 
-  test('a folder with a run in it; one with something else is not', async () => {
+  test('a folder with a run in it, or with anything else', async () => {
     expect(await refused('export', '--run', run, '--out', exported)).toMatch(
       /^export: --out: there is a run in .*exported already \(.*config\.json\)\n {2}hint: choose another folder/,
     );
     expect(await refused('export', '--run', run, '--out', run)).toMatch(/^export: --out: there is a run in/);
     mkdirSync(at('readme only'));
     writeFileSync(at('readme only', 'README.md'), '# A model\n');
-    expect((await tessera('export', '--run', run, '--out', at('readme only'))).code).toBe(0);
-    expect(readFileSync(at('readme only', 'README.md'), 'utf8')).toBe('# A model\n');
+    expect(await refused('export', '--run', run, '--out', at('readme only'))).toMatch(
+      /readme only: expected a new or empty folder, or one with an export that was not finished, got one with README\.md\n/,
+    );
   });
 
   test('no run, a run that is not trained, a damaged one', async () => {
@@ -204,7 +226,7 @@ describe('what is refused', () => {
       'export: --dtype: expected one of bf16 or f32, got "int4"',
     );
     expect(await refused('export', '--run', run, '--out', out, '--attribution', at('nowhere'))).toMatch(
-      /^export: --attribution: cannot read .*nowhere \(ENOENT\)/,
+      /^export: --attribution: .*nowhere: expected a file, got none/,
     );
     expect(existsSync(out)).toBe(false);
   });

@@ -1,13 +1,10 @@
 /** @file Each dataset format from files made here, recognised by itself, and everything that may be wrong with them. */
 
-import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { parquetWriteBuffer } from 'hyparquet-writer';
 import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
 import { splitOf } from '../../data/dataset.ts';
 import { defineFormat, removeFormat } from '../../data/formats/formats.ts';
-import { RowGroups } from '../../data/formats/parquet.ts';
 import { contactSheet, formatInspection, inspectDataset } from '../../data/inspect.ts';
 import { openDataset } from '../../data/open.ts';
 import { decodePicture } from '../../src/image/decode.ts';
@@ -113,111 +110,6 @@ test('a format that breaks its contract loses the item at fault, not its namesak
   }
 });
 
-describe('Parquet', () => {
-  test('reads images from every row group, in any order', async () => {
-    const colours = ['red', 'green', 'blue', 'white', 'black'];
-    const bytes = await Promise.all(colours.map(colour => plain(colour)));
-    const buffer = parquetWriteBuffer({
-      columnData: [
-        { name: 'image', data: bytes.map(each => new Uint8Array(each)), type: 'BYTE_ARRAY' },
-        { name: 'text', data: ['red', 'green', '', 'white', 'black'], type: 'STRING' },
-      ],
-      rowGroupSize: 2,
-    });
-    const root = await folder({ 'data/train-0.parquet': new Uint8Array(buffer) });
-    const { format, captions, problems } = await said(root);
-    expect(format).toBe('parquet');
-    expect(captions).toEqual({
-      'data/train-0.parquet/0': ['red'],
-      'data/train-0.parquet/1': ['green'],
-      'data/train-0.parquet/3': ['white'],
-      'data/train-0.parquet/4': ['black'],
-    });
-    expect(problems).toEqual({ 'data/train-0.parquet/2': 'empty caption (column text)' });
-    const { items } = await openDataset(join(root, 'data/train-0.parquet'));
-    expect(Buffer.from(await items[3].read())).toEqual(bytes[4]);
-    expect(Buffer.from(await items[0].read())).toEqual(bytes[0]);
-  });
-
-  test('reads the Hugging Face layout of {bytes, path} and lists of captions', async () => {
-    const png = await plain('red');
-    const schema = [
-      { name: 'root', num_children: 2 },
-      { name: 'image', num_children: 2, repetition_type: 'OPTIONAL' as const },
-      { name: 'bytes', type: 'BYTE_ARRAY' as const, repetition_type: 'OPTIONAL' as const },
-      {
-        name: 'path',
-        type: 'BYTE_ARRAY' as const,
-        converted_type: 'UTF8' as const,
-        repetition_type: 'OPTIONAL' as const,
-      },
-      { name: 'captions', num_children: 1, repetition_type: 'OPTIONAL' as const, converted_type: 'LIST' as const },
-      { name: 'list', num_children: 1, repetition_type: 'REPEATED' as const },
-      {
-        name: 'element',
-        type: 'BYTE_ARRAY' as const,
-        converted_type: 'UTF8' as const,
-        repetition_type: 'OPTIONAL' as const,
-      },
-    ];
-    const buffer = parquetWriteBuffer({
-      columnData: [
-        {
-          name: 'image',
-          data: [
-            { bytes: new Uint8Array(png), path: 'a.png' },
-            { bytes: null, path: 'b.png' },
-          ],
-        },
-        { name: 'captions', data: [['one', 'two'], ['three']] },
-      ],
-      schema,
-    });
-    const root = await folder({ 'x.parquet': new Uint8Array(buffer) });
-    const { captions, problems } = await said(join(root, 'x.parquet'));
-    // Only the first image of a file is read at opening; what is wrong with the others shows when they are decoded.
-    expect(captions).toEqual({ 'x.parquet/0': ['one', 'two'], 'x.parquet/1': ['three'] });
-    expect(problems).toEqual({});
-    const found = await inspectDataset(await openDataset(root));
-    expect([found.images, found.captions]).toEqual([1, 2]);
-    expect(found.problems[0].what).toContain('no image bytes');
-    expect((await failure(openDataset(root, { strict: true }))).message).toContain('x.parquet/1: no image bytes');
-  });
-
-  test('reads two row groups at a time and each once, also where one cannot be read', async () => {
-    const groups = new RowGroups();
-    let [reading, most, loads] = [0, 0, 0];
-    const get = (group: number): Promise<number> =>
-      groups
-        .get(`g${group}`, async () => {
-          loads++;
-          most = Math.max(most, ++reading);
-          await new Promise(resolve => setTimeout(resolve, 1));
-          reading--;
-          if (group === 3) throw new Error('broken');
-          return [new Uint8Array([group])];
-        })
-        .then(
-          rows => rows[0]?.[0] ?? -1,
-          () => -2,
-        );
-    const found = await Promise.all(Array.from({ length: 40 }, (_, i) => get(i % 10)));
-    expect(found).toEqual(Array.from({ length: 40 }, (_, i) => (i % 10 === 3 ? -2 : i % 10)));
-    expect([most, loads]).toEqual([2, 10]);
-    expect([await get(7), await get(3), loads]).toEqual([7, -2, 11]); // what failed is tried again
-  });
-
-  test('names the columns it found when none fits, and survives a cut file', async () => {
-    const buffer = parquetWriteBuffer({ columnData: [{ name: 'id', data: [1, 2], type: 'INT32' }] });
-    const root = await folder({ 'x.parquet': new Uint8Array(buffer) });
-    expect((await failure(openDataset(root))).message).toContain(
-      'expected a column with the image (image, img, images, picture), got id',
-    );
-    await writeFile(join(root, 'x.parquet'), (await readFile(join(root, 'x.parquet'))).subarray(0, 40));
-    expect((await failure(openDataset(root))).message).toContain('not readable as Parquet');
-  });
-});
-
 describe('the split', () => {
   test('depends on the id alone, keeps groups together and honours an explicit side', () => {
     const ids = Array.from({ length: 4000 }, (_, i) => `images/${i}.png`);
@@ -300,7 +192,7 @@ test('inspection finds images whose header is whole and whose body is cut', asyn
   expect(found.problems.map(({ id }) => id)).toEqual(cut.toSorted());
   // Each with its own reason, although they are decoded at the same time.
   for (const { id, what } of found.problems)
-    expect(what).toBe(`corrupt image (a ${id.endsWith('png') ? 'PNG' : 'JPEG'} that breaks off)`);
+    expect(what).toBe(`corrupt image (its ${id.endsWith('png') ? 'PNG' : 'JPEG'} data breaks off)`);
   expect(found).toMatchObject({ images: 4, captions: 4, encodings: { png: 2, jpeg: 2 } });
   expect(progress).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
 });

@@ -133,7 +133,7 @@ describe('what belongs together', () => {
       'h.png': red,
       'h.json': '['.repeat(100_000),
       'i.png': red,
-      'i.txt': 'x'.repeat(5 * 2 ** 20),
+      'i.txt': 'x'.repeat(2 * 2 ** 20),
     });
     const { items, problems } = await seen(root);
     expect(items).toEqual({
@@ -147,7 +147,7 @@ describe('what belongs together', () => {
       '0.tar/f.png': expect.stringMatching(/^f\.txt is not UTF-8 or UTF-16 text/),
       '0.tar/g.png': 'g.json has no caption: no text or caption field (fields: url)',
       '0.tar/h.png': expect.stringMatching(/^h\.json is not readable as JSON/),
-      '0.tar/i.png': 'i.txt is longer than 4 MiB',
+      '0.tar/i.png': 'i.txt is longer than 1 MiB',
     });
   });
 

@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { UserError } from '../../src/core/errors.ts';
-import { takeLock } from '../../src/io/lock.ts';
-import { isRunning, startOfProcess } from '../../src/io/processes.ts';
+import { isInSight, takeLock } from '../../src/io/lock.ts';
+import { isRunning, processSpace, startOfProcess } from '../../src/io/processes.ts';
 
 const tellsStarts = process.platform === 'linux';
 
@@ -38,7 +38,7 @@ async function idle(): Promise<{ readonly pid: number; readonly kill: () => Prom
 test('a lock is held until it is released, also against its own process, and leaves nothing behind', async () => {
   const lock = await takeLock(path);
   const started = (await startOfProcess(process.pid)) ?? null;
-  const own = { pid: process.pid, host: hostname(), started };
+  const own = { pid: process.pid, host: hostname(), started, space: (await processSpace()) ?? null };
   expect(JSON.parse(readFileSync(path, 'utf8'))).toEqual(own);
   if (tellsStarts) expect(await takeLock(path)).toEqual({ holder: own });
   await lock.release?.();
@@ -48,7 +48,8 @@ test('a lock is held until it is released, also against its own process, and lea
 
 test('a lock of a process that runs is held, of one that was killed not', async () => {
   const other = await idle();
-  const holder = { pid: other.pid, host: hostname(), started: (await startOfProcess(other.pid)) ?? null };
+  const started = (await startOfProcess(other.pid)) ?? null;
+  const holder = { pid: other.pid, host: hostname(), started, space: null };
   holds(holder);
   expect(await takeLock(path)).toEqual({ holder });
   writeFileSync(path, String(other.pid)); // as earlier versions wrote it
@@ -80,7 +81,7 @@ test.skipIf(!tellsStarts)('a number that another process has by now holds nothin
 
 test('where starts are not told any process of the number holds it, but for our own', async () => {
   const other = await idle();
-  const holder = { pid: other.pid, host: hostname(), started: null };
+  const holder = { pid: other.pid, host: hostname(), started: null, space: null };
   holds(holder);
   expect(await takeLock(path)).toEqual({ holder });
   holds({ ...holder, pid: process.pid });
@@ -92,10 +93,29 @@ test('a lock of another host is held, whatever runs here', async () => {
   const other = await idle();
   await other.kill();
   expect(isRunning(other.pid)).toBe(false);
-  const holder = { pid: other.pid, host: `not-${hostname()}`, started: null };
+  const holder = { pid: other.pid, host: `not-${hostname()}`, started: null, space: null };
   holds(holder);
   expect(await takeLock(path)).toEqual({ holder });
+  expect(await isInSight(holder)).toBe(false);
 });
+
+test.skipIf(!tellsStarts)(
+  'so is one of another container on this host, until the machine is started anew',
+  async () => {
+    const other = await idle();
+    const started = (await startOfProcess(other.pid)) as string;
+    await other.kill();
+    const space = await processSpace();
+    expect(space).toMatch(/^pid:\[\d+\]$/);
+    const holder = { pid: other.pid, host: hostname(), started, space: 'pid:[1]' };
+    holds(holder);
+    expect(await takeLock(path)).toEqual({ holder });
+    expect(await isInSight(holder)).toBe(false);
+    expect(await isInSight({ ...holder, space: space as string })).toBe(true);
+    holds({ ...holder, started: started.replace(/^[^/]+/, '0123-abcd') });
+    expect((await takeLock(path)).holder).toBeUndefined();
+  },
+);
 
 test('a takeover that was killed half way is taken over too', async () => {
   const other = await idle();

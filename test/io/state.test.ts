@@ -13,6 +13,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { refusalOfSystem } from '../../src/cli/system-errors.ts';
 import { UserError } from '../../src/core/errors.ts';
 import { Random } from '../../src/core/random.ts';
 import { writeAtomic } from '../../src/io/atomic.ts';
@@ -20,25 +21,37 @@ import { readJson, readSafetensors, writeJson, writeSafetensors } from '../../sr
 import { readJsonLines } from '../../src/io/jsonlines.ts';
 import { loadState, saveState } from '../../src/io/state.ts';
 
-/** After this many more disk operations the "process" stops: the operation begins and nothing follows it. */
-const disk = vi.hoisted(() => ({ left: Infinity, stopped: () => {}, handles: new Set<{ close(): Promise<void> }>() }));
+/**
+ * After this many more disk operations the "process" stops: the operation begins and nothing follows it. Or, with a code, that
+ * operation fails with it, and those after it work again.
+ */
+const disk = vi.hoisted(() => ({
+  left: Infinity,
+  code: '',
+  stopped: () => {},
+  handles: new Set<{ close(): Promise<void> }>(),
+}));
 
 vi.mock('node:fs/promises', async importOriginal => {
   const real = await importOriginal<typeof import('node:fs/promises')>();
   const forever = () => new Promise<never>(() => {});
-  const step = async <T>(run: () => Promise<T>, half?: () => Promise<unknown>): Promise<T> => {
+  const step = async <T>(run: () => Promise<T>, half?: () => Promise<unknown>, path?: unknown): Promise<T> => {
     if (disk.left-- > 0) return run();
     await half?.();
+    if (disk.code !== '') {
+      disk.left = Infinity;
+      throw Object.assign(new Error(`${disk.code}: injected, write`), { code: disk.code, syscall: 'write', path });
+    }
     disk.stopped();
     return forever();
   };
   return {
     ...real,
-    mkdir: (...args: Parameters<typeof real.mkdir>) => step(() => real.mkdir(...args)),
-    rename: (...args: Parameters<typeof real.rename>) => step(() => real.rename(...args)),
-    rm: (...args: Parameters<typeof real.rm>) => step(() => real.rm(...args)),
+    mkdir: (...args: Parameters<typeof real.mkdir>) => step(() => real.mkdir(...args), undefined, args[0]),
+    rename: (...args: Parameters<typeof real.rename>) => step(() => real.rename(...args), undefined, args[0]),
+    rm: (...args: Parameters<typeof real.rm>) => step(() => real.rm(...args), undefined, args[0]),
     open: async (...args: Parameters<typeof real.open>) => {
-      const handle = await step(() => real.open(...args));
+      const handle = await step(() => real.open(...args), undefined, args[0]);
       const { writeFile, sync, close } = handle;
       disk.handles.add(handle);
       handle.close = () => {
@@ -158,6 +171,72 @@ describe('saveState', () => {
 
   it('takes plain file names only', async () => {
     for (const name of ['a/b', '..', '']) await expect(saveState(folder, { [name]: 'x' })).rejects.toThrow('file name');
+  });
+});
+
+describe('a disk operation that fails', () => {
+  const codes = [
+    'ENOSPC',
+    'EDQUOT',
+    'EIO',
+    'EFBIG',
+    'EROFS',
+    'EACCES',
+    'EMFILE',
+    'ENFILE',
+    'ENAMETOOLONG',
+    'ELOOP',
+    'ENOENT',
+  ];
+
+  /** Fails at the nth operation of a write. @returns the error; undefined if the write had fewer operations */
+  const failAt = async (n: number, code: string, write: () => Promise<unknown>): Promise<Error | undefined> => {
+    Object.assign(disk, { left: n, code });
+    const error = await write().then(
+      () => undefined,
+      (thrown: Error) => thrown,
+    );
+    Object.assign(disk, { left: Infinity, code: '' });
+    return error;
+  };
+
+  it.each(codes)("%s names the user's file, leaves it whole and nothing beside it", async code => {
+    const path = join(folder, 'config.json');
+    await writeJson(path, { step: 0 });
+    let failed = 0;
+    for (let n = 0; n < 12; n++) {
+      const error = await failAt(n, code, () => writeJson(path, { step: 1 }));
+      const { step } = (await readJson(path)) as { step: number };
+      expect([0, 1]).toContain(step);
+      expect(readdirSync(folder)).toEqual(['config.json']);
+      await writeJson(path, { step: 0 });
+      if (error === undefined) continue;
+      failed++;
+      const said = refusalOfSystem(error);
+      expect(said, `${code} at ${n}: ${error}`).toBeInstanceOf(UserError);
+      expect(said?.message).toContain(code);
+      expect(said?.message.startsWith(`${path}: `) || said?.message.startsWith(`${folder}: `), said?.message).toBe(
+        true,
+      );
+    }
+    expect(failed).toBeGreaterThan(4);
+  });
+
+  it.each(codes)('%s leaves the state that was saved, and the next save works', async code => {
+    const path = join(folder, 'state');
+    for (let n = 0; n < 30; n++) {
+      rmSync(path, { recursive: true, force: true });
+      await saveState(path, stateOf(1));
+      const error = await failAt(n, code, () => saveState(path, stateOf(2)));
+      const found = await loadState(path);
+      expectWhole(found!.path, found!.generation);
+      const next = await saveState(path, stateOf(3));
+      expectWhole(next.path, 3);
+      expect(readdirSync(path).sort()).toEqual([String(next.generation), 'current']);
+      if (error === undefined) continue;
+      const said = error instanceof UserError ? error : refusalOfSystem(error);
+      expect(said?.message, `${code} at ${n}`).toMatch(new RegExp(`^${path}(/.*)?: `));
+    }
   });
 });
 

@@ -13,6 +13,7 @@ import { UserError } from '../../src/core/errors.ts';
 import { checkConfig, readRun, runSchema, storedConfig } from '../../src/families/config.ts';
 import type { RunSettings } from '../../src/families/resolve.ts';
 import { chooseWeights, fingerprint, runPaths, weightKinds } from '../../src/io/runfolder.ts';
+import { saveState } from '../../src/io/state.ts';
 import { lockRun, planRun, withRun } from '../../src/runs/run.ts';
 
 let folder: string;
@@ -148,6 +149,61 @@ test('an exported run is not gone on with, though its lock is held', async () =>
   expect((await refusal(withRun(folder, { config }, async () => 'trained'))).message).toContain('was exported');
   await mkdir(join(folder, 'state', 'patch'));
   expect(await withRun(folder, { config }, async () => 'trained')).toBe('trained');
+});
+
+describe('the steps of a run that is there', () => {
+  /** A state of a training, as the loop leaves it. */
+  const trainedTo = (state: string, step: number) => saveState(state, { 'state.json': JSON.stringify({ step }) });
+
+  test('may become more, or fewer that are still to come, but not fewer than are done', async () => {
+    const { config } = await open({ train: { steps: 100 } });
+    await trainedTo(runPaths(folder).modelState, 40);
+    const error = await refusal(open({ train: { steps: 39 } }));
+    expect(error.message).toBe(`train: train.steps 39: the run in ${folder} has done 40 steps already`);
+    expect(error.hint).toContain('--out');
+    expect(onDisk()).toEqual(storedConfig(config));
+    for (const steps of [50, 40, 200]) expect((await open({ train: { steps } })).config.train.steps).toBe(steps);
+  });
+
+  test('stay what they are of a training whose result is in use', async () => {
+    await open({ patchTrain: { steps: 10 }, textTrain: { steps: 10 } });
+    const paths = runPaths(folder);
+    await trainedTo(paths.patchState, 10);
+    // Nothing was made with the patch tokenizer yet.
+    await open({ patchTrain: { steps: 20 } });
+    await mkdir(join(folder, 'codes'));
+    await writeFile(paths.trainingCodes, '');
+    const before = readFileSync(join(folder, 'config.json'), 'utf8');
+    expect((await refusal(open({ patchTrain: { steps: 30 } }))).message).toBe(
+      `train: patchTrain.steps 30: expected 20: what the run in ${folder} made of this training is in use`,
+    );
+    await open({ textTrain: { steps: 20 } });
+    await trainedTo(paths.modelState, 1);
+    expect((await refusal(open({ textTrain: { steps: 30 } }))).message).toContain('textTrain.steps 30: expected 20');
+    expect(JSON.parse(before).patchTrain.steps).toBe(20);
+    expect(onDisk().textTrain.steps).toBe(20);
+  });
+
+  test('are checked again once the run is held: another process may have gone on with it', async () => {
+    const config = await planRun(folder, { fields: { train: { steps: 5 } } }, { make });
+    await open({ train: { steps: 8 } }); // by the other one
+    await trainedTo(runPaths(folder).modelState, 8);
+    expect((await refusal(withRun(folder, { config }, async () => undefined))).message).toContain('has done 8 steps');
+    expect(onDisk().train.steps).toBe(8);
+  });
+});
+
+test('a run that is held is as it was until its config is kept', async () => {
+  await open({ train: { steps: 5 } });
+  const before = readFileSync(join(folder, 'config.json'), 'utf8');
+  const config = await planRun(folder, { fields: { train: { steps: 50 } } });
+  const refused = withRun(folder, { config }, async () => {
+    throw new UserError('train', 'no such folder or file');
+  });
+  expect((await refusal(refused)).message).toContain('no such folder');
+  expect(readFileSync(join(folder, 'config.json'), 'utf8')).toBe(before);
+  await keep(config);
+  expect(onDisk().train.steps).toBe(50);
 });
 
 test('a plan writes nothing', async () => {

@@ -12,18 +12,14 @@ import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import type { Header } from 'tar-stream';
 import { firstLine } from '../../../src/core/errors.ts';
-import { isImageName } from '../../files.ts';
+import { isImageName, LIMIT_PICTURE } from '../../files.ts';
 import { isUnreadPicture, whyUnread } from '../../leftovers.ts';
-import { decodeText } from '../../text.ts';
+import { decodeText, LIMIT_TEXT } from '../../text.ts';
 import { readSideText, type SideText } from '../side-text.ts';
 import { isHidden, isText, nameOf, type Picture, plainPath } from './members.ts';
 import type { Member } from './samples.ts';
 import type { Spool } from './spool.ts';
 
-/** Most bytes of a picture. */
-const MOST_PICTURE = 256 * 2 ** 20;
-/** Most bytes of a member with captions. */
-const MOST_TEXT = 4 * 2 ** 20;
 /** Pictures hardly compress: an archive that unpacks to more than this many times its size is made to fill memory. */
 const MOST_RATIO = 200;
 /** What a small archive may unpack to whatever its ratio. */
@@ -68,7 +64,9 @@ function whatIsWrong(error: unknown): string {
   const { code } = error as { readonly code?: unknown };
   if (error instanceof Refused) return error.message;
   if (typeof code === 'string' && /^E[A-Z]+$/.test(code)) return `cannot be read (${firstLine(error)})`;
-  return `the archive breaks off or is damaged (${firstLine(error)}); kept what came before`;
+  // tar-stream asks whether to gunzip it; that has been looked at.
+  const reason = firstLine(error).replace(/^Invalid tar header.*/, 'a header that is none');
+  return `the archive breaks off or is damaged (${reason}); kept what came before`;
 }
 
 /** Why reading was stopped, in words that can stand alone. */
@@ -124,8 +122,8 @@ class ShardReader implements Shard {
   /** Whether the bytes of a member are needed now. */
   private bytesToKeep({ type, name, size = 0 }: Header): boolean {
     if (type !== 'file' && type !== 'contiguous-file') return false;
-    if (isText(nameOf(name).ending)) return size <= MOST_TEXT;
-    return this.unpacked && isImageName(name) && size <= MOST_PICTURE;
+    if (isText(nameOf(name).ending)) return size <= LIMIT_TEXT;
+    return this.unpacked && isImageName(name) && size <= LIMIT_PICTURE;
   }
 
   /** Takes a member whose body was there in full. */
@@ -151,7 +149,7 @@ class ShardReader implements Shard {
     } else if (!(type === 'file' || type === 'contiguous-file') || isSparse(header)) {
       this.leave('of a kind that is not read (a sparse file, a device or a pipe)', path);
     } else if (isUnreadPicture(path)) this.members.set(path, { unread: whyUnread(path) });
-    else if (isPicture && size > MOST_PICTURE) this.leave(`with a picture of more than ${inMib(MOST_PICTURE)}`, path);
+    else if (isPicture && size > LIMIT_PICTURE) this.leave(`with a picture of more than ${inMib(LIMIT_PICTURE)}`, path);
     else if (isPicture) this.members.set(path, { picture: await this.place(header, bytes) });
     else this.members.set(path, { text: bytes === undefined ? tooLong : readSideText(ending, decodeText(bytes)) });
   }
@@ -189,7 +187,7 @@ class ShardReader implements Shard {
   }
 }
 
-const tooLong: SideText = { captions: [], why: `is longer than ${inMib(MOST_TEXT)}` };
+const tooLong: SideText = { captions: [], why: `is longer than ${inMib(LIMIT_TEXT)}` };
 
 function inMib(bytes: number): string {
   return `${bytes / 2 ** 20} MiB`;

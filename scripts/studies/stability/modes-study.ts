@@ -20,6 +20,7 @@ import { encodePng } from '../../../src/image/png.ts';
 import { writeAtomic } from '../../../src/io/atomic.ts';
 import { readJson, writeJson } from '../../../src/io/files.ts';
 import { readJsonLines } from '../../../src/io/jsonlines.ts';
+import { claimFolder } from '../../../src/io/ownfolder.ts';
 import { runPaths } from '../../../src/io/runfolder.ts';
 import { openPainter } from '../../../src/runs/open-painter.ts';
 import type { Session } from '../../../src/runs/session.ts';
@@ -70,6 +71,8 @@ const PAINTING = 3;
 
 /** @returns whether all runs are finished, rather than interrupted */
 export async function runModes(session: Session, options: ModesOptions): Promise<boolean> {
+  await claimFolder(options.out, 'study.json', 'npm run stability, modes');
+  await claimFolder(options.runs, 'study.json', 'npm run stability, runs of modes');
   await mkdir(join(options.out, 'runs'), { recursive: true });
   const study = new Study(session, options);
   session.reporter.stage('scenes', { unit: 'images' });
@@ -170,9 +173,9 @@ class Study {
   /** Seconds a step. @param steps of a first stage that is trained: it is taken over, not measured */
   private async measure(family: ModesFamily, name: string, steps?: Readonly<Record<string, unknown>>) {
     const folder = join(this.options.runs, name);
-    if (steps !== undefined) await copyFirstStage(family.first, this.shared(family.first), folder);
     const config = this.config(family, steps);
-    return measureSteps(this.session, { config, data: this.options.data, folder, trained: steps !== undefined });
+    const trained = steps === undefined ? undefined : { first: family.first, from: this.shared(family.first) };
+    return measureSteps(this.session, { config, data: this.options.data, folder, trained });
   }
 
   private shared(first: FirstStage): string {

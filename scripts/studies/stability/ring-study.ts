@@ -10,6 +10,7 @@ import { UserError } from '../../../src/core/errors.ts';
 import { encodePng } from '../../../src/image/png.ts';
 import { writeAtomic } from '../../../src/io/atomic.ts';
 import { readJson, writeJson } from '../../../src/io/files.ts';
+import { claimFolder } from '../../../src/io/ownfolder.ts';
 import type { Session } from '../../../src/runs/session.ts';
 import { Lanes } from './lanes.ts';
 import { judge } from './ring.ts';
@@ -36,6 +37,7 @@ const KEPT = 400;
 /** @returns whether all families are finished, rather than interrupted */
 export async function runRing(session: Session, { families, settings, out }: RingOptions): Promise<boolean> {
   const { reporter } = session;
+  await claimFolder(out, 'study.json', 'npm run stability, ring');
   await mkdir(join(out, 'families'), { recursive: true });
   const finished: FamilyResult[] = [];
   for (const [i, family] of families.entries()) {

@@ -14,7 +14,8 @@ import { activeDevice } from '../../device/device.ts';
 import type { StageName } from '../../families/family.ts';
 import { readJson, writeJson } from '../../io/files.ts';
 import { type RunPaths, runPaths } from '../../io/runfolder.ts';
-import { savedStep } from '../../training/loop.ts';
+import { isTrained } from '../../training/loop.ts';
+import { expectFits } from '../memory.ts';
 import { withRun } from '../run.ts';
 import { openRunData, type RunData } from '../run-data.ts';
 import { divideData } from '../run-images.ts';
@@ -44,6 +45,7 @@ export async function holdRun<T>(session: Session, request: TrainRequest, held: 
 
 async function hold<T>(session: Session, request: TrainRequest, held: Held<T>): Promise<T | undefined> {
   const { data, out, format, strict, config, command } = request;
+  expectFits(config);
   const { signal } = session;
   const { reporter } = session;
   const paths = runPaths(out);
@@ -76,8 +78,8 @@ async function hold<T>(session: Session, request: TrainRequest, held: Held<T>): 
 /** Whether every stage has nothing left to do. */
 async function isDone(config: RunConfig, paths: RunPaths, stages: Held<unknown>['stages']): Promise<boolean> {
   const { captions, text, textState, patch, patchState, trainingCodes, heldOutCodes, weights, modelState } = paths;
-  const trained = async (file: string, state: string, { steps }: { readonly steps: number }) =>
-    existsSync(file) && (await savedStep(state)) >= steps;
+  const trained = async (file: string, state: string, loop: { readonly steps: number }) =>
+    existsSync(file) && (await isTrained(state, loop));
   const done: Readonly<Record<StageName | 'model', () => boolean | Promise<boolean>>> = {
     captions: () => existsSync(captions),
     text: () => trained(text, textState, config.textTrain),

@@ -6,6 +6,7 @@ import { existsSync } from 'node:fs';
 import type { Dataset, Item, Problem } from '../../../data/dataset.ts';
 import { type Decoded, decodeAll } from '../../../data/decoded.ts';
 import { type Division, describeDivision } from '../../../data/division.ts';
+import { problemLines } from '../../../data/reasons.ts';
 import { fromDisk, fromMemory, ImageBatches } from '../../../data/stream.ts';
 import { BpeTokenizer } from '../../../tokenizer/bpe.ts';
 import type { PatchTrainConfig } from '../../config/patch.ts';
@@ -140,17 +141,16 @@ export class Job {
         'mend or remove it, or leave out --strict to skip it',
       );
     }
-    const few = problems.slice(0, 3).map(({ id, what }) => `  ${id}: ${what}`);
-    const more = problems.length > few.length ? [`  ... see \`tessera data inspect ${shellWord(data)}\``] : [];
+    const few = problemLines(problems, 5);
+    const more = problems.length > 5 ? [`  ... see \`tessera data inspect ${shellWord(data)}\``] : [];
     this.session.reporter.message([`${problems.length} items skipped, ${good} used:`, ...few, ...more]);
   }
 
   /** Counts and names files that lie beside the data. */
   private reportUnused(unused: Dataset['unused']): void {
     if (unused.length === 0) return;
-    const few = unused.slice(0, 3).map(({ id }) => id);
-    const more = unused.length > few.length ? ', ...' : '';
-    this.session.reporter.message(`${unused.length} other files not used: ${few.join(', ')}${more}`);
+    const few = problemLines(unused, 3);
+    this.session.reporter.message([`${unused.length} other files not used:`, ...few]);
   }
 
   /** How many held-out images are measured on, at most. */

@@ -3,8 +3,6 @@
  * next start knows that it is done.
  */
 
-import { mkdir } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import type { Item } from '../../../data/dataset.ts';
 import { decodeAll } from '../../../data/decoded.ts';
 import type { BpeTokenizer } from '../../../tokenizer/bpe.ts';
@@ -29,7 +27,7 @@ import { encodePng } from '../../image/png.ts';
 import { writeAtomic } from '../../io/atomic.ts';
 import type { CodeSet } from '../../io/codes.ts';
 import { fingerprint } from '../../io/runfolder.ts';
-import { asTensors, type Metrics } from '../../training/loop.ts';
+import { asTensors, type Metrics, sourceOf } from '../../training/loop.ts';
 import { reconstructionSheet } from '../reconstruction-sheet.ts';
 import { CodesOfSide } from './codes-of-side.ts';
 import type { Job } from './job.ts';
@@ -109,7 +107,11 @@ export async function textStage(
     }
     const sizes = { vocabulary: captions.vocabSize, imageSize: config.images.imageSize };
     const stream = await job.stream({ batchSize: config.textTrain.batchSize });
-    const model = new Contrastive(config.text, sizes, new Random(config.seed).fork('text'));
+    const model = new Contrastive(
+      config.text,
+      sizes,
+      await sourceOf(stage.state, new Random(config.seed).fork('text')),
+    );
     return {
       heldOut: items.length,
       task: new ContrastiveTask(model, captions, stream, {
@@ -155,7 +157,11 @@ async function patchStage(job: Job): Promise<PatchTokenizer | undefined> {
     return loadPatchTokenizer(config, paths.patch);
   }
   const result = await runStage(job, stage, async () => {
-    const tokenizer = new PatchTokenizer(config.patch, imageSize, new Random(config.seed).fork('patch'));
+    const tokenizer = new PatchTokenizer(
+      config.patch,
+      imageSize,
+      await sourceOf(stage.state, new Random(config.seed).fork('patch')),
+    );
     const { images: heldOut } = (await job.images()).heldOut;
     const shown = await shownPictures(job);
     const stream = await job.stream({ batchSize: config.patchTrain.batchSize });
@@ -217,7 +223,6 @@ async function codeStage(job: Job, patch: PatchTokenizer): Promise<Codes> {
   }
   job.begin(title, { unit: 'images' });
   const sides = items ?? (await job.items());
-  await mkdir(dirname(paths.trainingCodes), { recursive: true });
   const held = await heldOut.make(patch, sides.heldOut, async () =>
     sides.heldOut.length <= job.measuredAtMost ? (await job.images()).heldOut : undefined,
   );

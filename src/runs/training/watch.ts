@@ -164,7 +164,7 @@ class Verdict {
 /** Takes in what a resumed training has logged up to the step it goes on from. */
 async function replay(job: Job, stage: string, verdict: Verdict): Promise<void> {
   const step = await savedStep(job.paths.modelState);
-  for (const record of readJsonLines(job.paths.metrics)) {
+  for (const record of readJsonLines(job.paths.metrics, what => job.session.reporter.message(what))) {
     const known = record as Metrics & { readonly stage?: string };
     if (known.stage === stage && known.step <= step) verdict.add(known);
   }
