@@ -7,6 +7,7 @@
 
 import { existsSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import type { Split } from '../../data/dataset.ts';
 import { UserError } from '../core/errors.ts';
 import { printableJson } from '../core/printable.ts';
 import { shellWord } from '../core/shell.ts';
@@ -58,6 +59,8 @@ export interface CompareRequest extends PaintingRequest {
   /** What the metrics look through, and how many training images they compare with. */
   readonly features: readonly string[];
   readonly reference: number;
+  /** Sides of the data that are measured; default: what is held out, or what was trained on where nothing is. */
+  readonly split?: readonly Split[];
   /** Default: each run's averaged ones, or the only ones it has. */
   readonly weights?: WeightKind;
 }
@@ -81,9 +84,11 @@ export async function compareRuns(session: Session, request: CompareRequest): Pr
   await checkSplits(runs);
   const painting = data !== undefined || captions !== undefined;
   const backend = painting ? await startEngine(session, request) : null;
-  if (data !== undefined) for (const run of runs) await evaluateMissing(session, { ...request, data, metrics }, run);
   const opened =
     data === undefined ? undefined : await openComparisonData(session, { ...request, data }, runs[0].config);
+  const measured = (opened?.sides ?? request.split)?.join(',');
+  if (data !== undefined)
+    for (const run of runs) await evaluateMissing(session, { ...request, data, metrics, measured }, run);
   for (const { folder, weights, trained } of runs) {
     if (painting && !trained)
       session.reporter.message(`warning: ${folder} has no ${weights} weights; nothing is painted by it`);
@@ -91,7 +96,7 @@ export async function compareRuns(session: Session, request: CompareRequest): Pr
   const { painted, grid } = painting
     ? await paintRuns(session, request, { runs, captions, data: opened })
     : { painted: new Map<string, PaintedRun>(), grid: null };
-  const reports = await reportRuns(session, runs, painted);
+  const reports = await reportRuns(session, runs, { painted, split: measured });
   const report: Report = {
     format: 'tessera-comparison-1',
     made: request.made.toISOString(),
@@ -173,6 +178,13 @@ async function checkSplits(runs: readonly ComparedRun[]): Promise<void> {
     }
     const ids = await heldOutIds(other);
     const differ = held !== undefined && ids !== undefined && held !== ids;
+    if (String(a.split) !== String(b.split)) {
+      throw new UserError(
+        'compare',
+        `the data splits differ: ${other.folder} was trained on ${b.split.join(', ')}, ${first.folder} on ${a.split.join(', ')}`,
+        'compare runs that were trained with the same --split',
+      );
+    }
     if (a.validation !== b.validation || differ) {
       const how = differ
         ? `${other.folder} held out other images than ${first.folder}`
@@ -197,15 +209,19 @@ async function evaluateMissing(
   session: Session,
   {
     metrics,
+    measured,
     ...request
   }: Omit<CompareRequest, 'metrics'> & {
     readonly data: string;
+    /** Sides of the data whose results are wanted. */
+    readonly measured: string | undefined;
     readonly metrics: readonly MetricDefinition[];
   },
   { folder, weights, trained, config }: ComparedRun,
 ): Promise<void> {
   if (!trained) return;
-  const { stages, metrics: known } = readHistory(readJsonLines(runPaths(folder).metrics), config, weights);
+  const records = readJsonLines(runPaths(folder).metrics);
+  const { stages, metrics: known } = readHistory(records, config, { weights, split: measured });
   const step = stepOf(stages, config);
   const isKnown = (metric: string, isAsked: (logged: string) => boolean) =>
     known.some(
@@ -236,13 +252,13 @@ function stepOf(stages: readonly Stage[], { family }: ComparedRun['config']): nu
 async function reportRuns(
   session: Session,
   runs: readonly ComparedRun[],
-  painted: ReadonlyMap<string, PaintedRun>,
+  { painted, split }: { readonly painted: ReadonlyMap<string, PaintedRun>; readonly split: string | undefined },
 ): Promise<RunReport[]> {
   const groups = groupNames(runs.map(({ config }) => config));
   return Promise.all(
     runs.map(async ({ folder, name, config, weights }, i) => {
       const log = readJsonLines(runPaths(folder).metrics, what => session.reporter.message(what));
-      const history = readHistory(log, config, weights);
+      const history = readHistory(log, config, { weights, split });
       const { stages, checks } = history;
       const own = painted.get(name);
       const all = await parametersOf(folder);
@@ -296,7 +312,7 @@ async function countIn(state: string | undefined, finished: string | undefined):
 /** The command that makes the report again, on the same kind of backend. */
 export function commandOf(request: CompareRequest): string {
   const { runs, out, data, captions, numImages, metrics, features, reference, seed } = request;
-  const { format, weights, backend, precision, threads } = request;
+  const { format, split, weights, backend, precision, threads } = request;
   const flag = (name: string, value: string | number | undefined, standard?: string) =>
     value === undefined || value === standard ? [] : [name, typeof value === 'string' ? shellWord(value) : value];
   const measured = [
@@ -309,6 +325,7 @@ export function commandOf(request: CompareRequest): string {
     ...runs.map(shellWord),
     ...flag('--data', data),
     ...flag('--format', format, 'auto'),
+    ...flag('--split', split?.join(',')),
     ...(data === undefined || metrics.length === 0 ? [] : measured),
     ...flag('--captions', captions?.join('|')),
     ...flag('--num-images', numImages),

@@ -3,7 +3,17 @@ import { z } from 'zod';
 import type { CompareRequest } from '../../runs/compare.ts';
 import type { Session } from '../../runs/session.ts';
 import { defineCommand } from '../command.ts';
-import { count, engineFlags, file, folder, formatFlag, metricsFlag, seed, weights } from '../common-flags.ts';
+import {
+  count,
+  engineFlags,
+  file,
+  folder,
+  formatFlag,
+  metricsFlag,
+  seed,
+  splitFlag,
+  weights,
+} from '../common-flags.ts';
 
 export const compare = defineCommand({
   name: 'compare',
@@ -19,6 +29,7 @@ export const compare = defineCommand({
       out: file('the page; the same content as JSON goes beside it').default('comparison.html'),
       data: folder('the images that the runs were trained on, to paint held-out captions and to measure').optional(),
       format: await formatFlag(),
+      split: splitFlag('with --data: what is painted and measured; validation is what is held out (default)'),
       captions: z.string().optional().describe('captions to paint, separated by | (default: those of held-out images)'),
       metrics: await metricsFlag('with --data: measured of runs that have no result of it yet'),
       features: z.array(z.string()).min(1).default(['random']).describe('what the metrics look through, as for eval'),
