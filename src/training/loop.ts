@@ -12,11 +12,11 @@ import { UserError } from '../core/errors.ts';
 import { Random } from '../core/random.ts';
 import { isStop } from '../core/stopping.ts';
 import { activeDevice } from '../device/device.ts';
-import { readJson, readSafetensors } from '../io/files.ts';
+import { readSafetensors } from '../io/files.ts';
 import { encodeSafetensors, firstNotFinite, type TensorData, toFloat32 } from '../io/safetensors.ts';
 import { loadState, type SavedState, saveState } from '../io/state.ts';
-import type { Progress } from '../kernels/stepplan/stepplan.ts';
-import type { NamedValues, Parameters } from '../nn/module.ts';
+import { Checkpoint, type NamedValues, type Parameters } from '../nn/module.ts';
+import { type Look, looks, readLoopState } from './loop-state.ts';
 import { addTo, emptyWindow, type KeptWindow, keepWindow, type Metrics, meanOf, restoreWindow } from './measured.ts';
 import {
   type BatchOf,
@@ -132,10 +132,6 @@ interface LoopState {
   /** What of the looks at this step is still to be had, because the training was stopped before: this one and those after. */
   owed?: Look;
 }
-
-/** What is looked at after a step, in this order. */
-const looks = ['evaluation', 'samples'] as const;
-type Look = (typeof looks)[number];
 
 /** The players of a task; a model that minimises one loss is a game of one. */
 function sidesOf(task: Task, config: LoopConfig): Side[] {
@@ -403,16 +399,7 @@ async function resume(
   state: LoopState,
 ): Promise<{ readonly window?: KeptWindow }> {
   const file = (name: string) => join(saved.path, name);
-  const stored = (await readJson(file('state.json'))) as Omit<LoopState, 'best' | 'halvings' | 'stale'> &
-    Partial<Pick<LoopState, 'halvings' | 'stale'>> & {
-      best: number | null;
-      /** Absent in states of earlier versions. */
-      window?: KeptWindow;
-      updates: readonly number[];
-      /** Absent where losses are not scaled. */
-      lossScales?: readonly (Progress['lossScale'] | null)[];
-      task: unknown;
-    };
+  const stored = await readLoopState(saved, sides.length);
   const values = async (name: string) => namedValues((await readSafetensors(file(name))).tensors, file(name));
   task.parameters.load(await values('weights.safetensors'), file('weights.safetensors'));
   const moments = await values('optimizer.safetensors');
@@ -435,13 +422,25 @@ async function resume(
 /** The step that a run's folder would resume at; 0 where there is none. */
 export async function savedStep(folder: string): Promise<number> {
   const saved = await loadState(folder);
-  return saved === undefined ? 0 : ((await readJson(join(saved.path, 'state.json'))) as LoopState).step;
+  return saved === undefined ? 0 : (await readLoopState(saved)).step;
 }
 
 /** Whether a folder's state is that of a training of so many steps that has nothing left to do. */
 export async function isTrained(folder: string, config: Pick<LoopConfig, 'steps'>): Promise<boolean> {
   const saved = await loadState(folder);
-  return saved !== undefined && isFinished((await readJson(join(saved.path, 'state.json'))) as LoopState, config);
+  return saved !== undefined && isFinished(await readLoopState(saved), config);
+}
+
+/**
+ * Where the first values of a model come from that is trained in a folder: of a training that goes on, the saved weights,
+ * which it will be loaded with.
+ * @throws UserError if the weights are damaged
+ */
+export async function sourceOf(folder: string, random: Random): Promise<Random | Checkpoint> {
+  const saved = await loadState(folder);
+  if (saved === undefined) return random;
+  const path = join(saved.path, 'weights.safetensors');
+  return new Checkpoint(namedValues((await readSafetensors(path)).tensors, path), path);
 }
 
 /** Named float32 values as tensors of a safetensors file. */

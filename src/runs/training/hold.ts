@@ -15,6 +15,7 @@ import type { StageName } from '../../families/family.ts';
 import { readJson, writeJson } from '../../io/files.ts';
 import { type RunPaths, runPaths } from '../../io/runfolder.ts';
 import { isTrained } from '../../training/loop.ts';
+import { expectFits } from '../memory.ts';
 import { withRun } from '../run.ts';
 import { openRunData, type RunData } from '../run-data.ts';
 import { splitDataset } from '../run-images.ts';
@@ -44,6 +45,7 @@ export async function holdRun<T>(session: Session, request: TrainRequest, held: 
 
 async function hold<T>(session: Session, request: TrainRequest, held: Held<T>): Promise<T | undefined> {
   const { data, out, format, strict, config, command } = request;
+  expectFits(config);
   const { signal } = session;
   const { reporter } = session;
   const paths = runPaths(out);

@@ -26,7 +26,7 @@ import { encodePng } from '../../image/png.ts';
 import { writeAtomic } from '../../io/atomic.ts';
 import type { CodeSet } from '../../io/codes.ts';
 import { fingerprint } from '../../io/runfolder.ts';
-import { asTensors, type Metrics } from '../../training/loop.ts';
+import { asTensors, type Metrics, sourceOf } from '../../training/loop.ts';
 import { reconstructionSheet } from '../reconstruction-sheet.ts';
 import { CodesOfSide } from './codes-of-side.ts';
 import type { Job } from './job.ts';
@@ -106,7 +106,11 @@ export async function textStage(
     }
     const sizes = { vocabulary: captions.vocabSize, imageSize: config.images.imageSize };
     const stream = await job.stream({ batchSize: config.textTrain.batchSize });
-    const model = new Contrastive(config.text, sizes, new Random(config.seed).fork('text'));
+    const model = new Contrastive(
+      config.text,
+      sizes,
+      await sourceOf(stage.state, new Random(config.seed).fork('text')),
+    );
     return {
       task: new ContrastiveTask(model, captions, stream, {
         config: config.textTrain,
@@ -148,7 +152,11 @@ async function patchStage(job: Job): Promise<PatchTokenizer | undefined> {
     return loadPatchTokenizer(config, paths.patch);
   }
   const result = await runStage(job, stage, async () => {
-    const tokenizer = new PatchTokenizer(config.patch, imageSize, new Random(config.seed).fork('patch'));
+    const tokenizer = new PatchTokenizer(
+      config.patch,
+      imageSize,
+      await sourceOf(stage.state, new Random(config.seed).fork('patch')),
+    );
     const { images: heldOut } = (await job.images()).heldOut;
     const shown = spreadPlaces(heldOut.count, SHOWN).map(i => heldOut.at(i));
     const stream = await job.stream({ batchSize: config.patchTrain.batchSize });
