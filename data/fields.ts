@@ -162,6 +162,7 @@ function textIn(value: unknown): unknown {
 export function kindOf(value: unknown): string {
   if (typeof value === 'number' || typeof value === 'bigint') return `a number (${value})`;
   if (Array.isArray(value)) return `a list of ${value.length}`;
+  if (typeof value === 'string') return `text (${JSON.stringify(value.slice(0, 40))})`;
   if (value === null) return 'null';
   if (value === undefined) return 'nothing';
   return typeof value === 'object' ? `an object with ${namesOf(Object.keys(value))}` : String(value);

@@ -2,17 +2,25 @@
  * @file What becomes of the files that no item came from: each is named, with the reason, as a problem where somebody would
  * expect it to be trained on (pictures, captions, archives), and as not used where not (a README).
  */
+import { join } from 'node:path';
+import { nameWithArticle, pictureKind } from '../src/image/kind.ts';
 import type { Problem } from './dataset.ts';
-import { isImageName, withoutExtension } from './files.ts';
+import { isImageName, mapBounded, readPiece, withoutExtension } from './files.ts';
 import type { Format, Reading, Source } from './formats/format.ts';
 import { downloadReports } from './formats/img2dataset.ts';
+import { fold } from './paths.ts';
 
 /** Pictures that nothing here can read. */
 const UNREAD_PICTURE =
   /\.(heic|heif|hif|jxl|bmp|dib|jp2|j2k|jpx|tga|ppm|pgm|pbm|pnm|psd|psb|ico|icns|exr|hdr|dds|pcx|xcf|ai|eps|pdf|cr2|cr3|nef|arw|dng|orf|rw2|raf)$/i;
 const CAPTION = /\.(txt|text|caption|captions)$/i;
-const ARCHIVE =
-  /\.(parquet|tar|tgz|tar\.\w+|zip|7z|rar|gz|bz2|xz|zst|arrow|feather|tfrecords?|npz|npy|h5|hdf5|lmdb|mdb|msgpack|pkl|pt)$/i;
+/** Archives that some format reads. */
+const ARCHIVE = /\.(parquet|tar|tgz|tar\.\w+)$/i;
+/** Archives and compressed files that none reads. */
+const UNREAD_ARCHIVE =
+  /\.(zip|7z|rar|gz|bz2|xz|zst|lz4|arrow|feather|orc|avro|tfrecords?|h5|hdf5|lmdb|mdb|msgpack|mds|beton)$/i;
+/** Names in which an ending of pictures is not the last, as browsers and editors leave them, and names without an ending. */
+const ODD_NAME = /(^|\/)[^./]+$|\.(jpe?g|png|webp|gif|tiff?|avif)[^/]/i;
 const NOT_CAPTIONS =
   /^(readme|licen[cs]e|copying|attribution|notice|requirements|classes|labels|authors|changelog|citation)\b/i;
 
@@ -39,36 +47,72 @@ function extensionOf(path: string): string {
  * Names the files of a source that were neither read nor named by its format.
  * @returns problems, which `strict` refuses, and files that nobody would expect to be used
  */
-export function leftovers(
-  { root, files }: Source,
-  format: Format,
+export async function leftovers(
+  source: Source,
+  format: Pick<Format, 'name'>,
   reading: Reading,
-): { readonly problems: readonly Problem[]; readonly unused: readonly Problem[] } {
-  const named = [...reading.problems, ...(reading.unused ?? [])];
-  const known = new Set([...(reading.used ?? []), ...named.map(({ id }) => id)]);
-  const own = new Set<string>();
+): Promise<{ readonly problems: readonly Problem[]; readonly unused: readonly Problem[] }> {
+  const { root, files } = source;
+  const known = new Set([
+    ...(reading.used ?? []),
+    ...[...reading.problems, ...(reading.unused ?? [])].map(({ id }) => id),
+  ]);
   for (const { path, id } of reading.items) {
-    const file = path === undefined ? id : path.slice(root.length + 1).replaceAll('\\', '/');
-    known.add(file);
-    own.add(withoutExtension(file));
+    known.add(path === undefined ? id : path.slice(root.length + 1).replaceAll('\\', '/'));
   }
+  const left = files.filter(id => !known.has(id));
+  const reports = new Set(downloadReports(files));
+  const hasPicture = left.some(id => CAPTION.test(id)) ? picturesByName(files) : new Set<string>();
   const problems: Problem[] = [];
   const unused: Problem[] = [];
-  const reports = new Set(downloadReports(files));
-  for (const id of files) {
-    if (known.has(id)) continue;
+  const other = `not used: the data are read as ${format.name}`;
+  await mapBounded(left, 16, async id => {
     if (reports.has(id)) {
       unused.push({ id, what: 'what img2dataset tells of its download' });
-      continue;
+      return;
     }
-    const what =
-      reading.whyUnused?.(id) ??
-      (isUnreadPicture(id) ? whyUnread(id) : `not used: the data are read as ${format.name}`);
+    const unread = await whyNotRead(root, id, reading.used !== undefined);
     const isExpected =
+      unread !== undefined ||
       isImageName(id) ||
-      isUnreadPicture(id) ||
-      (reading.used !== undefined && (ARCHIVE.test(id) || (CAPTION.test(id) && own.has(withoutExtension(id)))));
-    (isExpected ? problems : unused).push({ id, what });
-  }
+      (reading.used !== undefined && (ARCHIVE.test(id) || (CAPTION.test(id) && hasPicture.has(stemOf(id)))));
+    (isExpected ? problems : unused).push({ id, what: reading.whyUnused?.(id) ?? unread ?? other });
+  });
   return { problems, unused };
+}
+
+/** Why no format would read a file in which pictures might be. @param all whether archives are looked for, too */
+async function whyNotRead(root: string, id: string, all: boolean): Promise<string | undefined> {
+  if (isImageName(id)) return undefined;
+  if (isUnreadPicture(id) || (ODD_NAME.test(id) && !ARCHIVE.test(id))) {
+    return (await whyMisnamed(root, id)) ?? (isUnreadPicture(id) ? whyUnread(id) : undefined);
+  }
+  return all ? whyUnreadArchive(id) : undefined;
+}
+
+/** Why an archive is not used that no format reads; undefined for all else. */
+export function whyUnreadArchive(id: string): string | undefined {
+  if (ARCHIVE.test(id) || !UNREAD_ARCHIVE.test(id)) return undefined;
+  return `.${extensionOf(id)} files are not read; unpack it`;
+}
+
+/** What is wrong with a file that is a picture which could be read, as its bytes tell, and is not called one. */
+export async function whyMisnamed(root: string, id: string): Promise<string | undefined> {
+  const head = await readPiece(join(root, id), 0, 512).catch(() => undefined);
+  const kind = head === undefined ? undefined : pictureKind(head);
+  if (kind === undefined || !kind.isRead) return undefined;
+  return `${nameWithArticle(kind)} whose name does not end like one; rename it`;
+}
+
+/** The names of all pictures, with and without their endings. */
+function picturesByName(files: readonly string[]): ReadonlySet<string> {
+  const names = new Set<string>();
+  for (const path of files) {
+    if (isImageName(path) || isUnreadPicture(path)) names.add(stemOf(path)).add(fold(path));
+  }
+  return names;
+}
+
+function stemOf(path: string): string {
+  return fold(withoutExtension(path));
 }

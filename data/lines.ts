@@ -75,7 +75,7 @@ async function* piecesOf(path: string): AsyncGenerator<string> {
     yield all.slice(0, all.length - held.length);
   }
   const end = decode(new Uint8Array(), false);
-  if (end === undefined) throw new Error(`${whyNotIn(encoding)}; its last character is cut off`);
+  if (end === undefined) throw new Error(`${whyNotIn(encoding)}${await atLine(path, encoding)}`);
   yield held + end;
 }
 

@@ -6,12 +6,14 @@ import { booleanCheck, checkOptions, checkValue, pathCheck, signalCheck, textChe
 import { UserError } from '../src/core/errors.ts';
 import { untilAborted } from '../src/core/stopping.ts';
 import { readHeader } from '../src/image/decode.ts';
+import { nameWithArticle, pictureKind } from '../src/image/kind.ts';
 import type { Dataset, Item, Problem } from './dataset.ts';
-import { type Listing, listFiles, mapBounded, whyFailed } from './files.ts';
+import { type Listing, listFiles, mapBounded, readPiece, whyFailed } from './files.ts';
 import type { Candidate, Format, Reading, Source } from './formats/format.ts';
 import { allFormats } from './formats/formats.ts';
 import { unreadIndexes } from './indexes/unread.ts';
-import { leftovers } from './leftovers.ts';
+import { leftovers, whyUnreadArchive } from './leftovers.ts';
+import { problemLines } from './reasons.ts';
 import { type Published, publishedSplits } from './splits.ts';
 import { LIMIT_CAPTION } from './text.ts';
 
@@ -69,6 +71,27 @@ async function open(path: string, options: OpenOptions): Promise<Dataset> {
   const problems = [...reading.problems, ...strays, ...left.problems, ...bad].sort(byId);
   const unused = [...(reading.unused ?? []), ...left.unused, ...passed].sort(byId);
   const notices = [...(reading.notices ?? []), ...published.notices];
+  refuse(path, { problems, items, strict, format: isEmpty(reading) ? format.name : undefined });
+  return { root: source.root, format: format.name, items, problems, unused, notices };
+}
+
+/** Whether a format found nothing of its own. */
+function isEmpty({ items, problems, used = [] }: Reading): boolean {
+  return items.length === 0 && problems.length === 0 && used.length === 0;
+}
+
+/** @throws UserError with `strict` if there is a problem, and if no item is left; @param found.format that of which nothing is there */
+function refuse(
+  path: string,
+  found: {
+    readonly problems: readonly Problem[];
+    readonly items: readonly Item[];
+    readonly strict: boolean;
+    readonly format: string | undefined;
+  },
+): void {
+  const { problems, items, strict, format } = found;
+  if (format !== undefined) throw new UserError(path, `no captioned image (read as ${format})`, layouts());
   const telling = problems.find(({ id }) => INDEX.test(id)) ?? problems[0];
   if (strict && problems.length > 0) {
     const more = problems.length > 1 ? ` (and ${problems.length - 1} more)` : '';
@@ -78,20 +101,17 @@ async function open(path: string, options: OpenOptions): Promise<Dataset> {
       'mend or remove it, or leave out --strict to skip it',
     );
   }
-  if (items.length === 0) {
-    const which = telling === problems[0] ? 'the first' : 'among them';
-    const why =
-      problems.length > 0
-        ? `${problems.length} skipped, ${which}: ${telling.id}: ${telling.what}`
-        : `read as ${format.name}`;
-    throw new UserError(path, `no captioned image (${why})`, layouts());
-  }
-  return { root: source.root, format: format.name, items, problems, unused, notices };
+  if (items.length > 0) return;
+  const which = telling === problems[0] ? 'the first' : 'among them';
+  const why =
+    telling === undefined ? 'nothing in it' : `${problems.length} skipped, ${which}: ${telling.id}: ${telling.what}`;
+  const all = problems.length > 1 ? ['skipped:', ...problemLines(problems, 10)] : [];
+  throw new UserError(path, `no captioned image (${why})`, [...all, layouts()].join('\n'));
 }
 
 /** The files that nothing came from; indexes of captions among them are expected to be used. */
-async function leftBehind(source: Source, format: Format, reading: Reading): Promise<ReturnType<typeof leftovers>> {
-  const { problems, unused } = leftovers(source, format, reading);
+async function leftBehind(source: Source, format: Format, reading: Reading): ReturnType<typeof leftovers> {
+  const { problems, unused } = await leftovers(source, format, reading);
   if (reading.used === undefined) return { problems, unused };
   const unread = await unreadIndexes(
     source,
@@ -143,10 +163,24 @@ async function recognise(path: string, wanted: string): Promise<Recognised> {
     const source = isFolder || kind !== undefined ? await sourceFor(format, kind) : undefined;
     if (source !== undefined && (await format.recognise(source))) return { format, source, strays, passed };
   }
-  const what = isFolder
-    ? `no captioned image in ${(await list(absolute)).files.length} files`
-    : 'a file of no known format';
-  throw new UserError(path, what, layouts());
+  if (!isFolder) throw new UserError(path, await whyNoData(absolute), layouts());
+  const { files } = await list(absolute);
+  throw new UserError(path, `no captioned image in ${files.length} files`, await hintOf({ root: absolute, files }));
+}
+
+/** What a file is that no format knows. */
+async function whyNoData(path: string): Promise<string> {
+  const kind = pictureKind(await readPiece(path, 0, 512));
+  if (kind !== undefined) return `${nameWithArticle(kind)}; name the folder in which it lies with its text`;
+  const why = whyUnreadArchive(path);
+  return why === undefined ? 'a file of no known format' : `${why} and name the folder`;
+}
+
+/** What there is instead of data, and what data look like. */
+async function hintOf(source: Source): Promise<string> {
+  const nothing = { items: [], problems: [], used: [] };
+  const { problems } = await leftovers(source, { name: 'images' }, nothing);
+  return [...(problems.length === 0 ? [] : ['found:', ...problemLines(problems, 10)]), layouts()].join('\n');
 }
 
 function formatOf(wanted: string): Format {

@@ -73,7 +73,8 @@ export class BpeTokenizer {
     this.spec = spec;
     this.vocabSize = added.reduce((size, { id }) => Math.max(size, id + 1), tokens.length);
     this.merger = new Merger(spec.merges, spec.results, this.vocabSize);
-    const ids = new Map(tokens.map((token, id) => [token, id]));
+    const ids = new Map<string, number>();
+    for (const [id, token] of tokens.entries()) if (token !== undefined) ids.set(token, id); // a file may leave ids out
     this.wholeWords = spec.ignoreMerges ? ids : new Map();
     this.byteIds = Int32Array.from({ length: 256 }, (_, byte) => ids.get(BYTE_CHARS[byte])!); // checked by the reader
     const encoder = new TextEncoder();

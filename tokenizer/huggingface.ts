@@ -46,8 +46,23 @@ const NORMALIZER = {
   ],
 };
 
+/** What a normalizer does to a text, one step after another. */
+type Steps = readonly ((text: string) => string)[];
+
+/** Steps of a normalizer, and lists of steps inside one another; those that people use have a handful. */
+const MOST_STEPS = 64;
+const MOST_NESTED = 8;
+/** Letters that a step puts in the place of some. */
+const MOST_CONTENT = 64;
+/** Letters up to which a text may be made longer by any factor; from there on by this one at most. */
+const SHORT = 1 << 16;
+const MOST_GROWTH = 4;
+
 /** The normalisation of captions by tokenizers we train. */
-export const normalizeCaption: (text: string) => string = readNormalizer(NORMALIZER, 'normalizer');
+export const normalizeCaption: (text: string) => string = bounded(
+  readNormalizer(NORMALIZER, 'normalizer'),
+  'normalizer',
+);
 
 /** The tokenizer.json of a vocabulary we trained. */
 export function writeTokenizerJson({ tokens, merges }: Vocabulary): Json {
@@ -105,7 +120,7 @@ export function readTokenizerJson(json: unknown, where: string): TokenizerSpec {
     tokens,
     merges,
     results,
-    normalize: readNormalizer(root.normalizer ?? null, `${where}: normalizer`),
+    normalize: bounded(readNormalizer(root.normalizer ?? null, `${where}: normalizer`), `${where}: normalizer`),
     addPrefixSpace: readPreTokenizer(root.pre_tokenizer, `${where}: pre_tokenizer`),
     ignoreMerges: model.ignore_merges === true,
     added,
@@ -113,9 +128,21 @@ export function readTokenizerJson(json: unknown, where: string): TokenizerSpec {
 }
 
 function unsupported(where: string, expected: string, got: unknown): UserError {
-  const text = JSON.stringify(got) ?? 'nothing';
-  const short = text.length > 120 ? `${text.slice(0, 120)}...` : text;
-  return new UserError(where, `expected ${expected}, got ${short}`, 'only byte-level BPE tokenizers are supported');
+  return new UserError(
+    where,
+    `expected ${expected}, got ${shortJson(got)}`,
+    'only byte-level BPE tokenizers are supported',
+  );
+}
+
+function shortJson(value: unknown): string {
+  let text: string;
+  try {
+    text = JSON.stringify(value) ?? 'nothing';
+  } catch {
+    return 'something that JSON cannot hold'; // an object of a program: what is read from a file is not deep
+  }
+  return text.length > 120 ? `${text.slice(0, 120)}...` : text;
 }
 
 function object(value: unknown, where: string): Json {
@@ -163,9 +190,13 @@ function readMerges(
   return { merges, results };
 }
 
+/** Tokens that are looked for in the text itself, all at once. */
+const MOST_ADDED = 1 << 14;
+
 function readAddedTokens(value: unknown, where: string): AddedToken[] {
   if (value === undefined || value === null) return [];
   if (!Array.isArray(value)) throw unsupported(where, 'a list', value);
+  if (value.length > MOST_ADDED) throw unsupported(where, `at most ${MOST_ADDED} tokens`, value.length);
   return value.map((entry: unknown, i) => {
     const { id, content, normalized, ...flags } = object(entry, `${where}[${i}]`);
     if (typeof id !== 'number' || !Number.isInteger(id) || id < 0 || id > MAX_ID || typeof content !== 'string') {
@@ -186,36 +217,67 @@ function readPreTokenizer(value: unknown, where: string): boolean {
   return addPrefixSpace === true;
 }
 
+/**
+ * Steps as one function.
+ * @throws UserError, when it is called, if the text grows beyond measure: a few steps that replace a letter by ten of it
+ *   make a gigabyte of a caption
+ */
+function bounded(steps: Steps, where: string): (text: string) => string {
+  if (steps.length > MOST_STEPS) throw unsupported(where, `at most ${MOST_STEPS} steps`, steps.length);
+  return text => {
+    const most = Math.max(SHORT, MOST_GROWTH * text.length);
+    let result = text;
+    for (const step of steps) {
+      result = step(result);
+      if (result.length > most) {
+        throw new UserError(
+          where,
+          `makes a text of ${text.length} letters longer than ${most}`,
+          'do not use this file',
+        );
+      }
+    }
+    return result;
+  };
+}
+
 /** Follows the Rust library where it and transformers.js differ. */
-function readNormalizer(value: unknown, where: string): (text: string) => string {
-  if (value === null) return text => text;
+function readNormalizer(value: unknown, where: string, nested = 0): Steps {
+  if (value === null) return [];
   const { type, ...options } = object(value, where);
   switch (type) {
     case 'Lowercase':
       // Letter by letter: JavaScript alone makes a capital sigma at the end of a word a final sigma.
-      return text => text.replaceAll('Σ', 'σ').toLowerCase();
+      return [text => text.replaceAll('Σ', 'σ').toLowerCase()];
     case 'NFC':
     case 'NFD':
     case 'NFKC':
     case 'NFKD':
-      return text => text.normalize(type);
+      return [text => text.normalize(type)];
     case 'Strip': {
       const left = options.strip_left === false ? /(?!)/u : /^\p{White_Space}+/u;
       const right = options.strip_right === false ? /(?!)/u : /(?<!\p{White_Space})\p{White_Space}+$/u;
-      return text => text.replace(left, '').replace(right, '');
+      return [text => text.replace(left, '').replace(right, '')];
     }
     case 'Replace': {
       const { String: pattern } = object(options.pattern, `${where}.pattern`);
       const { content } = options;
-      if (typeof pattern !== 'string' || pattern === '' || typeof content !== 'string') {
-        throw unsupported(where, 'Replace of a String pattern', value);
+      if (
+        typeof pattern !== 'string' ||
+        pattern === '' ||
+        typeof content !== 'string' ||
+        content.length > MOST_CONTENT
+      ) {
+        throw unsupported(where, `Replace of a String pattern by at most ${MOST_CONTENT} letters`, value);
       }
-      return text => text.replaceAll(pattern, () => content);
+      return [text => text.replaceAll(pattern, () => content)];
     }
     case 'Sequence': {
       if (!Array.isArray(options.normalizers)) throw unsupported(`${where}.normalizers`, 'a list', options.normalizers);
-      const steps = options.normalizers.map((step: unknown, i) => readNormalizer(step, `${where}.normalizers[${i}]`));
-      return text => steps.reduce((result, step) => step(result), text);
+      if (nested === MOST_NESTED) throw unsupported(where, `at most ${MOST_NESTED} Sequences in one another`, type);
+      return options.normalizers.flatMap((step: unknown, i) =>
+        readNormalizer(step, `${where}.normalizers[${i}]`, nested + 1),
+      );
     }
     default:
       throw unsupported(`${where}.type`, 'Lowercase, NFC, NFD, NFKC, NFKD, Strip, Replace or Sequence', type);

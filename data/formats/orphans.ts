@@ -3,11 +3,9 @@
  * its name has no ending of a picture, or the other one lies in a place where nobody looks for it.
  */
 
-import { join } from 'node:path';
-import { pictureKind } from '../../src/image/kind.ts';
 import type { Problem } from '../dataset.ts';
-import { isImageName, mapBounded, readPiece, withoutExtension } from '../files.ts';
-import { isAboutData, isUnreadPicture } from '../leftovers.ts';
+import { isImageName, mapBounded, withoutExtension } from '../files.ts';
+import { isAboutData, isUnreadPicture, whyMisnamed } from '../leftovers.ts';
 import { fold } from '../paths.ts';
 import type { Source } from './format.ts';
 import { isTextName } from './pairing.ts';
@@ -64,18 +62,11 @@ async function unreadPictures(
   await mapBounded(others, 16, async path => {
     const names = [withoutExtension(path), path].map(fold).filter(name => wanted.has(name));
     if (names.length === 0) return;
-    const picture = isUnreadPicture(path) ? { path } : await pictureOfOtherName(root, path);
-    if (picture !== undefined) for (const name of names) found.set(name, picture);
+    const what = await whyMisnamed(root, path);
+    if (what === undefined && !isUnreadPicture(path)) return;
+    for (const name of names) found.set(name, { path, ...(what === undefined ? {} : { what }) });
   });
   return found;
-}
-
-/** A file that is a picture, as its bytes tell, and is not called one. */
-async function pictureOfOtherName(root: string, path: string): Promise<Unread | undefined> {
-  const head = await readPiece(join(root, path), 0, 512).catch(() => undefined);
-  const kind = head === undefined ? undefined : pictureKind(head);
-  if (kind === undefined) return undefined;
-  return { path, what: `a ${kind.name} picture whose name has no ending of a picture that is read; rename it` };
 }
 
 /** The last part of a path without its ending. */

@@ -20,7 +20,7 @@ export function itemsOf(
   const problems: Problem[] = [];
   const owners = new Map<string, string>();
   for (const index of indexes) {
-    problems.push(...index.problems);
+    for (const problem of index.problems) problems.push(problem); // there may be more than arguments in a call
     const own: Candidate[] = [];
     const twice = new Map<string, number>();
     items.set(index.path, own);

@@ -8,6 +8,8 @@ import { runTessera } from '../../src/cli.ts';
 export interface Job {
   readonly id: number;
   readonly commands: readonly (readonly string[])[];
+  /** Whether a training is stopped where it goes on: what it goes on from has then been read, and no step is made. */
+  readonly stop: boolean;
 }
 
 /** What has become of a job. */
@@ -25,10 +27,17 @@ const send = process.send?.bind(process);
 if (send === undefined) throw new Error('this process is started by mutate.ts');
 const { stdout, stderr } = process;
 stdout.write = () => true;
-stderr.write = (text: string | Uint8Array) => errors.push(String(text)) > 0;
+let stopNext = false;
+stderr.write = (text: string | Uint8Array) => {
+  errors.push(String(text));
+  if (!stopNext || !String(text).includes('resumed at step')) return true;
+  stopNext = false;
+  return process.emit('SIGTERM', 'SIGTERM');
+};
 process.on('disconnect', () => process.exit(0));
 
-process.on('message', async ({ id, commands }: Job) => {
+process.on('message', async ({ id, commands, stop }: Job) => {
+  stopNext = stop;
   let code = 0;
   for (const argv of commands) {
     errors.length = 0;

@@ -125,7 +125,7 @@ function ofJson(text: string, random: Random): { readonly what: string; readonly
   const place = pickPlace(root, random);
   const raw = random.uniform() < 0.15 ? pick(rawTexts, random)() : undefined;
   const { what, root: changed } = changePlace(root, place, random, raw === undefined ? undefined : RAW);
-  const written = JSON.stringify(changed, null, 1) ?? 'null';
+  const written = JSON.stringify(changed) ?? 'null';
   return { what, text: raw === undefined ? written : written.replace(`"${RAW}"`, () => raw) };
 }
 

@@ -65,8 +65,8 @@ const dataOf = (folder: string) => join(folder, 'data');
  */
 export async function makeRuns(folder: string, tessera: Program): Promise<void> {
   mkdirSync(dataOf(folder), { recursive: true });
-  for (let i = 0; i < 10; i++) {
-    const data = Uint8Array.from({ length: 16 * 16 * 3 }, (_, at) => (i * 24 + (at % 3) * 60) % 256);
+  for (let i = 0; i < 5; i++) {
+    const data = Uint8Array.from({ length: 16 * 16 * 3 }, (_, at) => (i * 48 + (at % 3) * 60) % 256);
     writeFileSync(join(dataOf(folder), `${i}.png`), await encodePng({ width: 16, height: 16, data }));
     writeFileSync(join(dataOf(folder), `${i}.txt`), `picture ${i}`);
   }

@@ -31,10 +31,10 @@ export class WatchedProgram {
   }
 
   /** Runs commands until one fails. @returns when all is done, or the process had to be ended or has died */
-  async run(commands: Job['commands']): Promise<Ending> {
+  async run(commands: Job['commands'], { stop = false }: { readonly stop?: boolean } = {}): Promise<Ending> {
     const child = this.child ?? this.start();
     const id = this.jobs++;
-    const ending = await this.endingOf(child, { id, commands });
+    const ending = await this.endingOf(child, { id, commands, stop });
     if ('failure' in ending || ending.peak > TIRED) await this.close();
     if ('failure' in ending || ending.peak <= limits.bytes) return ending;
     return { failure: `took ${(ending.peak / GiB).toFixed(2)} GiB of memory` };

@@ -133,6 +133,11 @@ export interface FamilyDefinition<Stage extends StageName = StageName> {
   /** @throws UserError naming fields that do not fit together */
   readonly check?: (config: RunConfig) => void;
   /**
+   * A lower bound of the numbers that its networks are made of while it is trained, those of the stages before it included,
+   * from the config alone: where they cannot fit the memory, nothing is begun. Left out: none is known.
+   */
+  readonly leastParameters?: (config: RunConfig) => number;
+  /**
    * What a run that is to be made must not be either: settings with which something would be trained and nothing learnt. Runs
    * that are there are spared.
    * @throws UserError naming the field

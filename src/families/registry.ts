@@ -58,6 +58,7 @@ const checks = {
   sections: objectCheck,
   defaults: objectCheck,
   check: functionCheck,
+  leastParameters: functionCheck,
   checkNew: functionCheck,
   stages: listCheck('stages', choiceCheck(stageNames)),
   sampling: functionCheck,

@@ -10,6 +10,8 @@ export interface HubOptions {
   readonly batchSize?: number;
   /** Where downloads are kept; the default is a folder inside the installed `@huggingface/transformers`. */
   readonly cacheDir?: string;
+  /** Called before anything of a model of the hub is read. @param folder where its files are kept */
+  readonly onModel?: (model: { readonly id: string; readonly revision: string; readonly folder: string }) => void;
   /** Called while a file comes from the hub. @param total bytes, 0 if the server does not say */
   readonly onDownload?: (file: string, loaded: number, total: number) => void;
 }

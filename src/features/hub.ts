@@ -10,6 +10,7 @@ import sharp from 'sharp';
 import { UserError } from '../core/errors.ts';
 import type { Picture } from '../image/images.ts';
 import { readBytesSync } from '../io/bytes.ts';
+import { DownloadedFiles } from './hub-hashes.ts';
 import type { HubOptions, HubPrecision } from './hub-options.ts';
 
 export type Transformers = typeof import('@huggingface/transformers');
@@ -33,6 +34,8 @@ export interface Wanted {
 export interface Source {
   readonly path: string;
   readonly local: boolean;
+  /** Of a hub id: a branch, a tag or a commit. */
+  readonly revision: string;
   /** Folder of the ONNX files within `path`. */
   readonly subfolder: string;
   readonly precision: HubPrecision;
@@ -67,15 +70,20 @@ function isFolder({ where }: Wanted, path: string): boolean {
   return stat !== undefined;
 }
 
+/** Owner and name, and a branch, tag or commit after an @: nothing that climbs out of a folder or changes a request. */
+const HUB_ID = /^(\w[\w.-]*\/\w[\w.-]*)(?:@(\w[\w.-]*))?$/;
+const LONGEST_ID = 200;
+
 function hubSource({ where, what, example }: Wanted, id: string, { precision = 'fp32' }: HubOptions): Source {
-  if (isAbsolute(id) || !/^\w[\w.-]*\/\w[\w.-]*$/.test(id)) {
+  const [, path, revision = 'main'] = HUB_ID.exec(id) ?? [];
+  if (isAbsolute(id) || path === undefined || id.length > LONGEST_ID) {
     throw new UserError(
       where,
       `there is no folder ${id}`,
-      `give the folder of ${what}, or a hub id such as ${example}`,
+      `give the folder of ${what}, or a hub id such as ${example}, with a revision as ${example}@main`,
     );
   }
-  return { path: id, local: false, subfolder: 'onnx', precision, models: undefined };
+  return { path, local: false, revision, subfolder: 'onnx', precision, models: undefined };
 }
 
 /** Checks a folder before the slow import, so that what is missing is said at once and by its name. */
@@ -97,7 +105,7 @@ function readFolder({ where, what, example, files, models }: Wanted, dir: string
       const found = models.findIndex(names => names.every(has));
       if (found >= 0) {
         // An absolute path is never taken for a hub id, nor looked up in the library's own folder of models.
-        return { path: resolve(dir), local: true, subfolder, precision: candidate, models: found };
+        return { path: resolve(dir), local: true, revision: '', subfolder, precision: candidate, models: found };
       }
     }
   }
@@ -125,6 +133,7 @@ export async function importTransformers(where: string): Promise<Transformers> {
 
 export interface LoadOptions {
   readonly local_files_only: boolean;
+  readonly revision: string;
   readonly subfolder: string;
   readonly dtype: HubPrecision;
   readonly session_options: { readonly logSeverityLevel: 4 };
@@ -141,15 +150,32 @@ export interface LoadOptions {
 export type LoadPart = <T>(file: string, read: (path: string, from: LoadOptions) => Promise<T>) => Promise<T>;
 
 export function partLoader(wanted: Wanted, source: Source, host: () => string, options: HubOptions): LoadPart {
-  return (file, read) =>
+  const load: LoadPart = (file, read) =>
     read(source.path, loadOptions(source, options)).catch(error => {
       throw explain(wanted, error, { source, file, host: host() });
     });
+  const { cacheDir, onModel } = options;
+  if (source.local || cacheDir === undefined) return load;
+  const { path: id, revision } = source;
+  const folder = join(cacheDir, id, ...(revision === 'main' ? [] : [revision])); // as the package has it
+  const files = new DownloadedFiles(folder, wanted.where);
+  onModel?.({ id, revision, folder });
+  return async (file, read) => {
+    await files.check(file);
+    const part = load(file, read);
+    await part;
+    await files.keep();
+    return part;
+  };
 }
 
-function loadOptions({ local, subfolder, precision }: Source, { cacheDir, onDownload }: HubOptions): LoadOptions {
+function loadOptions(
+  { local, revision, subfolder, precision }: Source,
+  { cacheDir, onDownload }: HubOptions,
+): LoadOptions {
   return {
     local_files_only: local,
+    revision,
     subfolder,
     dtype: precision,
     session_options: { logSeverityLevel: 4 }, // the runtime would print its own account of an error that we report

@@ -29,7 +29,7 @@ const readable: readonly Kind[] = [
   ['TIFF', [[0, 'II+\0']]],
   ['TIFF', [[0, 'MM\0+']]],
   ['AVIF', /^.{4}ftyp.{0,60}avi[fs]/s],
-  ['SVG', /^(\xef\xbb\xbf)?\s*(<\?xml.*?\?>\s*)?(<!--.*?-->\s*)*(<!DOCTYPE svg.*)?<svg[\s>]/is],
+  ['SVG', /^(\xef\xbb\xbf)?\s*(<\?xml.*?\?>\s*)?(<!--.*?-->\s*)*<(!DOCTYPE svg|svg[\s>])/is],
 ];
 
 /** Pictures that this build of sharp does not read, or it would not have failed. */
@@ -109,9 +109,14 @@ export function whyNoPicture(encoded: Uint8Array): string {
   if (encoded.length === 0) return 'empty file (0 bytes)';
   const kind = pictureKind(encoded);
   if (kind === undefined) return `not a picture (${found(encoded)})`;
-  if (!kind.isRead) return `a ${kind.name} picture, which is not read; make it a PNG or JPEG`;
+  if (!kind.isRead) return `${nameWithArticle(kind)}, which is not read; make it a PNG or JPEG`;
   const isWhole = wholes[kind.name]?.(encoded) ?? true;
-  return `corrupt image (a ${kind.name} that ${isWhole ? 'cannot be decoded' : 'breaks off'})`;
+  return `corrupt image (its ${kind.name} data ${isWhole ? 'cannot be decoded' : 'breaks off'})`;
+}
+
+/** E.g. `a PNG picture`. */
+export function nameWithArticle({ name }: PictureKind): string {
+  return `${/^[AIOS]/.test(name) ? 'an' : 'a'} ${name} picture`;
 }
 
 /** Why a picture of that size is not read; undefined if it is. */
@@ -148,7 +153,7 @@ function latin1(bytes: Uint8Array): string {
 const wholes: Readonly<Record<string, (encoded: Uint8Array) => boolean>> = {
   PNG: encoded => tail(encoded).includes('IEND'),
   JPEG: encoded => tail(encoded).includes('\xff\xd9'),
-  GIF: encoded => tail(encoded).includes(';'),
+  GIF: encoded => /;\0*$/.test(tail(encoded)),
   WebP: encoded => encoded.length >= 12 && encoded.length >= viewOf(encoded).getUint32(4, true) + 8,
   AVIF: encoded => boxesEnd(viewOf(encoded)),
   SVG: encoded => /<\/svg\s*>|<svg[^<]*\/>/.test(tail(encoded)),

@@ -101,11 +101,13 @@ export async function readCodes(path: string, expected: ExpectedCodes): Promise<
   return { set: { ids, crops, length, codes: tensor.data }, images, skipped };
 }
 
-/** The ids in a file of codes, whatever else stands there: what earlier versions of the program remember of the data. */
-export async function readCodeIds(path: string): Promise<readonly string[]> {
-  const ids = parseIds((await readSafetensors(path)).metadata.ids);
+/** What a file of codes says of its items, whoever made it: their ids, and fingerprints of their images where it has some. */
+export async function readCodedItems(path: string): Promise<{ readonly id: string; readonly image?: string }[]> {
+  const { metadata } = await readSafetensors(path);
+  const ids = parseIds(metadata.ids);
   if (ids === undefined) throw new UserError(path, 'expected the ids of items, each another, got something else');
-  return ids;
+  const images = unpackFingerprints(Buffer.from(metadata.images ?? '', 'base64'));
+  return ids.map((id, i) => ({ id, image: images[i] }));
 }
 
 function parsePairs(text: string): Map<string, string> | undefined {

@@ -88,6 +88,7 @@ export async function readDataRecord(path: string): Promise<RecordedItem[]> {
     unpackFingerprints(bytesOf(name, [BYTES])),
   );
   const heldOut = bytesOf('heldOut', []);
+  if (heldOut.some(side => side > 1)) throw refusal('expected heldOut as 0 and 1, got something else');
   return ids.map((id, i) => ({
     id,
     heldOut: heldOut[i] === 1,

@@ -4,6 +4,7 @@
  */
 import type { BackendName } from '../device/backends.ts';
 import type { PrecisionName } from '../device/precision.ts';
+import type { HubOptions } from '../features/hub-options.ts';
 import type { Picture } from '../image/images.ts';
 import { startBackend } from '../kernels/start.ts';
 import { shippedModel } from './run.ts';
@@ -93,13 +94,20 @@ export function runOrShipped(session: Session, run: string | undefined): string 
 /** Where networks of others are kept, and how their downloads are shown. */
 export function downloads({ cacheDir, reporter }: Session): {
   readonly cacheDir: string;
+  readonly onModel: NonNullable<HubOptions['onModel']>;
   readonly onDownload: (file: string, loaded: number, total: number) => void;
 } {
+  const told = new Set<string>();
+  const onModel: NonNullable<HubOptions['onModel']> = ({ id, revision, folder }) => {
+    const line = `${id}, revision ${revision} of the hub; its files are kept in ${folder}`;
+    if (!told.has(line)) reporter.message(line);
+    told.add(line);
+  };
   let shown = '';
   const onDownload = (file: string, loaded: number, total: number) => {
     if (file !== shown) reporter.stage(`downloading ${file}`, { unit: 'bytes' });
     shown = file;
     reporter.update({ step: loaded, total, amount: loaded });
   };
-  return { cacheDir, onDownload };
+  return { cacheDir, onModel, onDownload };
 }

@@ -12,11 +12,11 @@ import { UserError } from '../core/errors.ts';
 import { Random } from '../core/random.ts';
 import { isStop } from '../core/stopping.ts';
 import { activeDevice } from '../device/device.ts';
-import { readJson, readSafetensors } from '../io/files.ts';
+import { readSafetensors } from '../io/files.ts';
 import { encodeSafetensors, firstNotFinite, type TensorData, toFloat32 } from '../io/safetensors.ts';
 import { loadState, type SavedState, saveState } from '../io/state.ts';
-import type { Progress } from '../kernels/stepplan/stepplan.ts';
-import type { NamedValues, Parameters } from '../nn/module.ts';
+import { Checkpoint, type NamedValues, type Parameters } from '../nn/module.ts';
+import { type Look, looks, readLoopState } from './loop-state.ts';
 import { addTo, emptyWindow, type KeptWindow, keepWindow, type Metrics, meanOf, restoreWindow } from './measured.ts';
 import {
   type BatchOf,
@@ -58,11 +58,11 @@ export interface Task {
   afterStep?(step: number, random: Random): Promise<void>;
   /**
    * Measures on held-out data with the weights as they are; the lowest `loss` is the best. In the log names get `val_`
-   * before them, unless they begin with `check_` (metrics/collapse.ts).
+   * before them, unless they begin with `check_` (metrics/collapse.ts). Undefined: it has nothing to measure by.
    * @param signal aborted where the training is to stop: then it may reject with the signal's reason, and is called again at
    *   the same step when the training goes on
    */
-  evaluate(signal?: AbortSignal): Promise<Metrics & { readonly loss: number }>;
+  evaluate(signal?: AbortSignal): Promise<(Metrics & { readonly loss: number }) | undefined>;
   /** State beyond parameters and optimizer: arrays, and small values that fit JSON. */
   save?(): TaskState | Promise<TaskState>;
   /** @param where the file of the arrays, for errors. @throws UserError if they are not what `save` gave */
@@ -133,10 +133,6 @@ interface LoopState {
   owed?: Look;
 }
 
-/** What is looked at after a step, in this order. */
-const looks = ['evaluation', 'samples'] as const;
-type Look = (typeof looks)[number];
-
 /** The players of a task; a model that minimises one loss is a game of one. */
 function sidesOf(task: Task, config: LoopConfig): Side[] {
   const { players, batch, parameters } = task;
@@ -163,9 +159,11 @@ export async function train(
     readonly watcher?: Watcher;
     readonly signal?: AbortSignal;
     readonly now: () => number;
+    /** Whether there is held-out data to measure on; default true. Without, the task's `evaluate` is never called. */
+    readonly validates?: boolean;
   },
 ): Promise<TrainResult> {
-  const { folder, watcher = {}, signal, now } = options;
+  const { folder, watcher = {}, signal, now, validates = true } = options;
   const random = new Random(config.seed);
   const state: LoopState = { step: 0, best: Number.POSITIVE_INFINITY, skipped: 0, halvings: 0, stale: 0, seconds: 0 };
   const saved = await loadState(folder);
@@ -205,7 +203,7 @@ export async function train(
       await save(folder, task, sides, { state, watcher, window: keepWindow(window, now()) });
       savedAt = state.step;
     };
-    const looking = { config, state, watcher, signal };
+    const looking = { config, state, watcher, signal, validates };
     if (state.owed !== undefined) {
       await look(task, sides, looking);
       if (state.owed === undefined && isDue(state.step, config.saveEvery, config)) await saveNow();
@@ -274,12 +272,12 @@ function nextLook(step: number, config: LoopConfig, among: readonly Look[]): Loo
 
 /** Has the looks that are owed, until the training is to stop: then what is left stays owed, and the step can be saved. */
 async function look(task: Task, sides: readonly Side[], looking: Looking): Promise<void> {
-  const { config, state, watcher, signal } = looking;
+  const { config, state, watcher, signal, validates } = looking;
   while (state.owed !== undefined && signal?.aborted !== true) {
     const kind = state.owed;
     try {
-      if (kind === 'evaluation') await evaluate(task, sides, looking);
-      else await withAverages(sides, async () => watcher.onSample?.(state.step, signal));
+      if (kind === 'samples') await withAverages(sides, async () => watcher.onSample?.(state.step, signal));
+      else if (validates) await evaluate(task, sides, looking);
     } catch (error) {
       if (isStop(signal, error)) return;
       throw error;
@@ -294,6 +292,7 @@ interface Looking {
   readonly state: LoopState;
   readonly watcher: Watcher;
   readonly signal: AbortSignal | undefined;
+  readonly validates: boolean;
 }
 
 /** The loss that a progress line shows: in a game the last player's, which is no measure of progress. */
@@ -341,6 +340,7 @@ async function evaluate(
   { config, state, watcher, signal }: Looking,
 ): Promise<void> {
   const measured = await withAverages(sides, () => task.evaluate(signal));
+  if (measured === undefined) return;
   const prefixed = Object.fromEntries(
     Object.entries(measured).map(([name, value]) => [name.startsWith('check_') ? name : `val_${name}`, value]),
   );
@@ -403,16 +403,7 @@ async function resume(
   state: LoopState,
 ): Promise<{ readonly window?: KeptWindow }> {
   const file = (name: string) => join(saved.path, name);
-  const stored = (await readJson(file('state.json'))) as Omit<LoopState, 'best' | 'halvings' | 'stale'> &
-    Partial<Pick<LoopState, 'halvings' | 'stale'>> & {
-      best: number | null;
-      /** Absent in states of earlier versions. */
-      window?: KeptWindow;
-      updates: readonly number[];
-      /** Absent where losses are not scaled. */
-      lossScales?: readonly (Progress['lossScale'] | null)[];
-      task: unknown;
-    };
+  const stored = await readLoopState(saved, sides.length);
   const values = async (name: string) => namedValues((await readSafetensors(file(name))).tensors, file(name));
   task.parameters.load(await values('weights.safetensors'), file('weights.safetensors'));
   const moments = await values('optimizer.safetensors');
@@ -435,13 +426,25 @@ async function resume(
 /** The step that a run's folder would resume at; 0 where there is none. */
 export async function savedStep(folder: string): Promise<number> {
   const saved = await loadState(folder);
-  return saved === undefined ? 0 : ((await readJson(join(saved.path, 'state.json'))) as LoopState).step;
+  return saved === undefined ? 0 : (await readLoopState(saved)).step;
 }
 
 /** Whether a folder's state is that of a training of so many steps that has nothing left to do. */
 export async function isTrained(folder: string, config: Pick<LoopConfig, 'steps'>): Promise<boolean> {
   const saved = await loadState(folder);
-  return saved !== undefined && isFinished((await readJson(join(saved.path, 'state.json'))) as LoopState, config);
+  return saved !== undefined && isFinished(await readLoopState(saved), config);
+}
+
+/**
+ * Where the first values of a model come from that is trained in a folder: of a training that goes on, the saved weights,
+ * which it will be loaded with.
+ * @throws UserError if the weights are damaged
+ */
+export async function sourceOf(folder: string, random: Random): Promise<Random | Checkpoint> {
+  const saved = await loadState(folder);
+  if (saved === undefined) return random;
+  const path = join(saved.path, 'weights.safetensors');
+  return new Checkpoint(namedValues((await readSafetensors(path)).tensors, path), path);
 }
 
 /** Named float32 values as tensors of a safetensors file. */

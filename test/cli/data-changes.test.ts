@@ -13,6 +13,7 @@ import type { StageName } from '../../src/families/family.ts';
 import { type ExpectedCodes, readCodes, writeCodes } from '../../src/io/codes.ts';
 import { readDataRecord } from '../../src/io/datarecord.ts';
 import { fingerprint, runPaths } from '../../src/io/runfolder.ts';
+import type { ProgressEvent } from '../../src/library/progress.ts';
 import { train } from '../../src/library/train.ts';
 import {
   captions,
@@ -199,7 +200,9 @@ describe('data that has changed', () => {
       const { code, stderr } = await goOn(root, out);
       expect(stderr).toContain(`train: ${root} is not the data that the run in ${out} was started with: ${says}`);
       // The hint can be pasted as it stands.
-      expect(stderr).toContain(`tessera train --data '${root}' --out '${out}' --threads 1 --accept-changes`);
+      expect(stderr).toContain(
+        `tessera train --data '${root}' --out '${out}' --threads 1 --train.steps 2 --accept-changes`,
+      );
       expect(code).toBe(2);
       expect(snapshot(out)).toEqual(before);
     });
@@ -256,6 +259,63 @@ describe('data that has changed', () => {
       expect(snapshot(out)).toEqual(before);
     });
   }
+});
+
+test('a picture that cannot be decoded is no change, and has codes once it is mended', async () => {
+  const root = copy(photos, 'cut data');
+  const whole = await draw('pink circle');
+  await writeItem(root, 'cut.png', whole.subarray(0, whole.length - 40), 'pink circle');
+  const out = join(folder, 'cut run');
+  const first = await trained(root, out, '--config', file);
+  expect(first).toMatchObject({ code: 0, stderr: expect.stringContaining('cut.png: ') });
+  expect(Object.keys(await codesOf(out))).not.toContain('cut.png');
+  const second = await goOn(root, out);
+  expect(second.stderr).toMatch(/\[3\/4\] codes: done before/);
+  expect(second.code).toBe(0);
+  writeFileSync(join(root, 'cut.png'), whole);
+  const third = await trained(root, out, '--steps', '3');
+  expect(third).toMatchObject({ code: 2, stderr: expect.stringContaining(': 1 with other pictures (cut.png)') });
+  expect((await trained(root, out, '--steps', '3', '--accept-changes')).code).toBe(0);
+  expect(Object.keys(await codesOf(out))).toContain('cut.png');
+});
+
+test('a picture that is replaced while the run trains is left out and named, and a change the next time', async () => {
+  const root = copy(photos, 'replaced meanwhile');
+  const out = join(folder, 'replaced run');
+  const name = fileOf('red circle');
+  const other = await draw('black circle');
+  const said: string[] = [];
+  const onProgress = (event: ProgressEvent) => {
+    if (event.type === 'end' && event.stage === 'caption tokenizer') writeFileSync(join(root, name), other);
+    if (event.type === 'message') said.push(event.text);
+  };
+  expect(await train({ data: root, out, config, until: 'codes', onProgress })).toEqual({ finished: true });
+  expect(said.join('\n')).toContain(`${name}: another picture than when the training started`);
+  const ids = Object.keys(await codesOf(out));
+  expect(ids).toHaveLength(captions.length - 1);
+  expect(ids).not.toContain(name);
+  await expect(train({ data: root, out })).rejects.toThrow(`1 with other pictures (${name})`);
+});
+
+test('a GAN, which has no codes, knows its data as well', async () => {
+  const out = join(folder, 'gan');
+  const gan = {
+    ...{ family: 'dcgan', images: { imageSize: 32, validation: 0.3 }, caption: config.caption },
+    ...{ text: { width: 16, dim: 16, heads: 2, imageWidth: 4 }, textTrain: { steps: 1, batchSize: 4 } },
+    ...{ gan: { width: 4, latent: 4 }, train: { steps: 1, batchSize: 4, checkSamples: 0 } },
+  } satisfies RunConfigInput;
+  expect(await train({ data: photos, out, config: gan })).toEqual({ finished: true });
+  const root = copy(photos, 'gan data');
+  changesOf(root);
+  const before = snapshot(out);
+  await expect(train({ data: root, out, config: { train: { steps: 2 } } })).rejects.toThrow(
+    '1 removed (red-circle.png)',
+  );
+  expect(snapshot(out)).toEqual(before);
+  expect(await train({ data: root, out, config: { train: { steps: 2 } }, acceptChanges: true })).toEqual({
+    finished: true,
+  });
+  expect((await readDataRecord(runPaths(out).dataRecord)).map(({ id }) => id)).not.toContain('red-circle.png');
 });
 
 test('a run that was started before there was such a record says so, goes on, and has one from then on', async () => {

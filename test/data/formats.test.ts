@@ -192,7 +192,7 @@ test('inspection finds images whose header is whole and whose body is cut', asyn
   expect(found.problems.map(({ id }) => id)).toEqual(cut.toSorted());
   // Each with its own reason, although they are decoded at the same time.
   for (const { id, what } of found.problems)
-    expect(what).toBe(`corrupt image (a ${id.endsWith('png') ? 'PNG' : 'JPEG'} that breaks off)`);
+    expect(what).toBe(`corrupt image (its ${id.endsWith('png') ? 'PNG' : 'JPEG'} data breaks off)`);
   expect(found).toMatchObject({ images: 4, captions: 4, encodings: { png: 2, jpeg: 2 } });
   expect(progress).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
 });

@@ -255,7 +255,7 @@ test('a picture that cannot be decoded leaves its text to its namesake', async (
     await folder({ 'a.png': png.subarray(0, 20), 'a.jpg': jpeg, 'a.txt': 'blue' }),
   );
   expect(items).toEqual({ 'a.jpg': ['blue', 'blue'] });
-  expect(problems).toEqual({ 'a.png': 'corrupt image (a PNG that breaks off)' });
+  expect(problems).toEqual({ 'a.png': 'corrupt image (its PNG data breaks off)' });
 });
 
 test('pictures of kinds and names that are not read are named, and so are their texts', async () => {
@@ -275,9 +275,9 @@ test('pictures of kinds and names that are not read are named, and so are their 
     'b.bmp': '.bmp pictures are not read; make it a PNG or JPEG',
     'b.txt': 'the caption of b.bmp, which is not read',
     'c.heic': '.heic pictures are not read; make it a PNG or JPEG',
-    'd.jpg_large': 'a PNG picture whose name has no ending of a picture that is read; rename it',
+    'd.jpg_large': 'a PNG picture whose name does not end like one; rename it',
     'd.txt': 'the caption of d.jpg_large, which is not read',
-    e: 'a PNG picture whose name has no ending of a picture that is read; rename it',
+    e: 'a PNG picture whose name does not end like one; rename it',
     'e.txt': 'the caption of e, which is not read',
     'f.txt': 'a caption without its image',
   });

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { UserError } from '../../src/core/errors.ts';
 import { Random } from '../../src/core/random.ts';
-import { type CodeSet, readCodeIds, readCodes, writeCodes } from '../../src/io/codes.ts';
+import { type CodeSet, readCodedItems, readCodes, writeCodes } from '../../src/io/codes.ts';
 import { fingerprintOf } from '../../src/io/datarecord.ts';
 import { readSafetensors, writeSafetensors } from '../../src/io/files.ts';
 
@@ -140,6 +140,8 @@ test('codes say which image they are of, and which images have none', async () =
   const set: CodeSet = { ids: ['a', 'b'], crops: 1, length: 1, codes: Uint16Array.of(5, 6) };
   await writeCodes(path, set, { ...made, images, skipped });
   expect(await readCodes(path, expected(set))).toEqual({ set, images, skipped });
-  expect(await readCodeIds(path)).toEqual(['a', 'b']);
+  expect(await readCodedItems(path)).toEqual(['a', 'b'].map((id, i) => ({ id, image: images[i] })));
+  await writeCodes(path, set, made);
+  expect(await readCodedItems(path)).toEqual([{ id: 'a' }, { id: 'b' }]);
   await expect(writeCodes(path, set, { ...made, images: images.slice(1) })).rejects.toThrow(RangeError);
 });

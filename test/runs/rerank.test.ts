@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import {
   existsSync,
   mkdirSync,
@@ -339,8 +340,51 @@ describe('a hub id', () => {
     const model = layout === 'towers' ? 'text_model' : 'model';
     truncateSync(join(cacheDir, `someone/${layout}/onnx/${model}.onnx`), 200);
     const damaged = await failure(loadClip(`someone/${layout}`, { cacheDir }));
-    expect(damaged.message).toMatch(`rerank: cannot load onnx/${model}.onnx of someone/${layout} (`);
+    const path = join(cacheDir, 'someone', layout, 'onnx', `${model}.onnx`);
+    expect(damaged.message).toMatch(`rerank: ${path} is not the file that was downloaded: its SHA-256 was `);
+    expect(damaged.hint).toMatch(`remove ${join(cacheDir, 'someone', layout)} to download the model again`);
   });
+
+  test('may name a revision, which is said with the folder of its files, and is kept by itself', async () => {
+    useServer();
+    const cacheDir = join(root, 'cache-revision');
+    const told: unknown[] = [];
+    const onModel = (model: unknown) => told.push(model);
+    const clip = await loadClip('someone/towers@main', { cacheDir, onModel });
+    await clip.dispose();
+    const folder = join(cacheDir, 'someone', 'towers');
+    expect(told).toEqual([{ id: 'someone/towers', revision: 'main', folder }]);
+    const hashes = JSON.parse(readFileSync(join(folder, 'tessera-sha256.json'), 'utf8')) as Record<string, string>;
+    const model = readFileSync(join(folder, 'onnx', 'text_model.onnx'));
+    expect(hashes['onnx/text_model.onnx']).toBe(createHash('sha256').update(model).digest('hex'));
+    const other = await failure(loadClip('someone/towers@0a1b2c', { cacheDir, onModel }));
+    expect(other.message).toMatch('gives no config.json of someone/towers');
+    expect(asked.at(-1)).toBe('/someone/towers/resolve/0a1b2c/config.json');
+    expect(told.at(-1)).toMatchObject({ revision: '0a1b2c', folder: join(folder, '0a1b2c') });
+  });
+
+  test('refuses settings that were changed after they came, and takes them again once they are removed', async () => {
+    useServer();
+    const cacheDir = join(root, 'cache-changed');
+    await (await loadClip('someone/towers', { cacheDir })).dispose();
+    const path = join(cacheDir, 'someone', 'towers', 'preprocessor_config.json');
+    writeFileSync(path, `${readFileSync(path, 'utf8')} `);
+    expect((await failure(loadClip('someone/towers', { cacheDir }))).message).toMatch(
+      `${path} is not the file that was downloaded`,
+    );
+    rmSync(join(cacheDir, 'someone', 'towers'), { recursive: true });
+    await (await loadClip('someone/towers', { cacheDir })).dispose();
+  });
+
+  test.each(['a/../b', '../a', 'a/b@../c', 'a/b@', 'a/b?x=1', 'http://a/b', 'a/b@x/y', `a/${'b'.repeat(300)}`])(
+    'refuses %s before any request',
+    async id => {
+      useServer();
+      const error = await failure(loadClip(id, { cacheDir: join(root, 'cache-tricks') }));
+      expect(error.message).toMatch('there is no folder');
+      expect(asked).toEqual([]);
+    },
+  );
 
   test('that the hub does not have fails in one line that names it', async () => {
     useServer();

@@ -67,9 +67,12 @@ export class ParquetFile {
     const file = await StillFile.of(path);
     const footer = await readFooter(file);
     readThrift(footer, 0);
-    const metadata = parquetMetadata(footer, { geoparquet: false });
-    checkSchema(metadata);
-    return new ParquetFile(file, metadata, parquetSchema(metadata).children);
+    const { metadata, columns } = await decoding('its metadata is', () => {
+      const read = parquetMetadata(footer, { geoparquet: false });
+      checkSchema(read);
+      return { metadata: read, columns: parquetSchema(read).children };
+    });
+    return new ParquetFile(file, metadata, columns);
   }
 
   /** A text that the writer has put beside the data, e.g. under `huggingface`. */
@@ -95,7 +98,9 @@ export class ParquetFile {
    */
   async read(group: Group, columns: readonly string[]): Promise<Readonly<Record<string, readonly unknown[]>>> {
     const read: Record<string, readonly unknown[]> = Object.create(null);
-    for (const column of columns) read[column] = await this.readColumn(group, column);
+    for (const column of columns) {
+      read[column] = await decoding(`its column ${column} is`, () => this.readColumn(group, column));
+    }
     return read;
   }
 
@@ -182,6 +187,16 @@ function bufferOf(file: StillFile, chunks: readonly Chunk[]): AsyncBuffer {
       return joined.buffer;
     },
   };
+}
+
+/** Says of damage what it is; the decoder tells of its own variables, or of places outside its buffers. */
+async function decoding<T>(what: string, decode: () => T | Promise<T>): Promise<T> {
+  try {
+    return await decode();
+  } catch (error) {
+    if (error instanceof TypeError || error instanceof RangeError) throw new Error(`${what} damaged`);
+    throw error;
+  }
 }
 
 function asTheyAre(bytes: Uint8Array): Uint8Array {

@@ -64,7 +64,9 @@ function whatIsWrong(error: unknown): string {
   const { code } = error as { readonly code?: unknown };
   if (error instanceof Refused) return error.message;
   if (typeof code === 'string' && /^E[A-Z]+$/.test(code)) return `cannot be read (${firstLine(error)})`;
-  return `the archive breaks off or is damaged (${firstLine(error)}); kept what came before`;
+  // tar-stream asks whether to gunzip it; that has been looked at.
+  const reason = firstLine(error).replace(/^Invalid tar header.*/, 'a header that is none');
+  return `the archive breaks off or is damaged (${reason}); kept what came before`;
 }
 
 /** Why reading was stopped, in words that can stand alone. */

@@ -53,6 +53,11 @@ declare module '../../config/run.ts' {
   }
 }
 
+/** A lower bound of the towers' numbers: the matrices of the text tower's layers, and the image tower's first blocks. */
+export function leastOfText({ text: { width, layers, length, dim, imageWidth } }: Pick<RunConfig, 'text'>): number {
+  return layers * 12 * width ** 2 + (256 + length + dim) * width + 20 * imageWidth ** 2;
+}
+
 /** @throws UserError naming the fields that do not fit together */
 export function checkText({ text }: Pick<RunConfig, 'text'>): void {
   if (text.width % text.heads !== 0) {

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { belowOne, channels, count, depth, fraction, positive } from '../../config/fields.ts';
 import { checkCaptionDrop, type RunConfig, rejectConfig } from '../../config/run.ts';
-import { checkText, checkTextTraining, textSections } from '../contrastive/config.ts';
+import { checkText, checkTextTraining, leastOfText, textSections } from '../contrastive/config.ts';
 
 const preconditionings = ['edm', 'flow'] as const;
 
@@ -48,6 +48,13 @@ declare module '../../config/run.ts' {
 
 /** Channels of a group in group norm, which the denoiser's widths are made of. */
 export const GROUP_CHANNELS = 8;
+
+/** A lower bound of the numbers of its networks: the convolutions of the denoiser's blocks, and the text encoder. */
+export function leastOfDiffusion(config: RunConfig): number {
+  const { width, multipliers, blocks, embedding } = config.diffusion;
+  const convolutions = multipliers.reduce((sum, multiplier) => sum + 2 * blocks * 18 * (multiplier * width) ** 2, 0);
+  return convolutions + embedding ** 2 + leastOfText(config);
+}
 
 /** @throws UserError naming the fields that do not fit together */
 export function checkDiffusion(config: RunConfig): void {

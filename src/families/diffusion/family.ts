@@ -2,7 +2,7 @@
 import type { RunConfig } from '../../config/run.ts';
 import { defineBuiltInFamily } from '../registry.ts';
 import { describeChecks } from '../words.ts';
-import { checkDiffusion, checkNewDiffusion, diffusionSections } from './config.ts';
+import { checkDiffusion, checkNewDiffusion, diffusionSections, leastOfDiffusion } from './config.ts';
 
 defineBuiltInFamily({
   name: 'diffusion',
@@ -24,6 +24,7 @@ defineBuiltInFamily({
     sampling: { cfgScale: 2 },
   },
   check: checkDiffusion,
+  leastParameters: leastOfDiffusion,
   checkNew: checkNewDiffusion,
   stages: ['captions', 'text'],
   sampling: ({ sampling, diffusion: { sampleSteps } }) => ({ cfgScale: sampling.cfgScale, steps: sampleSteps }),

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { amount, channels, count, depth, fraction, positive } from '../../config/fields.ts';
 import { checkCaptionDrop, type RunConfig, rejectConfig } from '../../config/run.ts';
-import { checkText, checkTextTraining, textSections } from '../contrastive/config.ts';
+import { checkText, checkTextTraining, leastOfText, textSections } from '../contrastive/config.ts';
 
 export const ganLosses = ['minimax', 'nonsaturating', 'hinge', 'relativistic'] as const;
 const predictions = ['none', 'G', 'both'] as const;
@@ -38,6 +38,16 @@ declare module '../../config/run.ts' {
   interface Sections {
     gan: typeof ganSchema;
   }
+}
+
+/** A lower bound of the numbers of its networks: the convolutions at the coarsest grids of both players, and the text encoder. */
+export function leastOfGan(config: RunConfig): number {
+  const { latent, width, blocks } = config.gan;
+  const { imageSize } = config.images;
+  // Doubled with every halving from the finest grid to 4 x 4, up to eight times; DCGAN's finest is half of the image.
+  const coarsest = width * Math.min(8, Math.max(1, imageSize / 8));
+  if (config.family === 'r3gan') return 2 * blocks * coarsest ** 2 + leastOfText(config);
+  return 32 * latent * coarsest + 16 * coarsest ** 2 + leastOfText(config);
 }
 
 /** @throws UserError naming the fields that do not fit together */

@@ -5,12 +5,13 @@
 import type { RunConfig } from '../../config/run.ts';
 import { defineBuiltInFamily } from '../registry.ts';
 import { describeChecks } from '../words.ts';
-import { checkGan, checkNewGan, ganSections } from './config.ts';
+import { checkGan, checkNewGan, ganSections, leastOfGan } from './config.ts';
 
 /** What the two have in common. */
 const shared = {
   sections: ganSections,
   check: checkGan,
+  leastParameters: leastOfGan,
   checkNew: checkNewGan,
   stages: ['captions', 'text'],
   sampling: () => ({}),

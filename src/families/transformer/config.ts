@@ -46,6 +46,17 @@ declare module '../../config/run.ts' {
   }
 }
 
+/** A lower bound of the numbers of its networks: tables, heads and the matrices of its layers, and the patch tokenizer's blocks. */
+export function leastOfTransformer({ model, patch }: RunConfig): number {
+  const { width, layers, mlp, captionLength } = model;
+  const [matrices, times] = mlp === 'swiglu' ? [3, 2.6] : [2, 4];
+  const { mlpWidth: inner = times * width } = model;
+  const vocabulary = 256 + captionLength + codebookSizeOf(patch);
+  const codebook = patch.quantizer === 'vq' ? patch.codebookSize * patch.codeDim : 0;
+  const blocks = 15 * patch.codeBlocks * patch.maxWidth ** 2 + codebook; // the decoder's, and half as many of the encoder
+  return layers * width * (4 * width + matrices * inner) + 2 * vocabulary * width + blocks;
+}
+
 /** Codes are stored as 16-bit numbers. */
 const MOST_CODES = 65536;
 

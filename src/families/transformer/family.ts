@@ -1,12 +1,13 @@
 /** @file The transformer (Ramesh et al. 2021, arXiv:2102.12092): captions and codes as one sequence. Presets are its own. */
 import { codebookSizeOf } from '../../config/patch.ts';
 import { defineBuiltInFamily } from '../registry.ts';
-import { checkNewTransformer, checkTransformer, transformerSections } from './config.ts';
+import { checkNewTransformer, checkTransformer, leastOfTransformer, transformerSections } from './config.ts';
 
 defineBuiltInFamily({
   name: 'transformer',
   sections: transformerSections,
   check: checkTransformer,
+  leastParameters: leastOfTransformer,
   checkNew: checkNewTransformer,
   stages: ['captions', 'patch', 'codes'],
   sampling: ({ sampling: { temperature, topK, topP, cfgScale } }) => ({ temperature, topK, topP, cfgScale }),

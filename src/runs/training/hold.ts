@@ -15,9 +15,10 @@ import type { StageName } from '../../families/family.ts';
 import { readJson, writeJson } from '../../io/files.ts';
 import { type RunPaths, runPaths } from '../../io/runfolder.ts';
 import { isTrained } from '../../training/loop.ts';
+import { expectFits } from '../memory.ts';
 import { withRun } from '../run.ts';
 import { openRunData, type RunData } from '../run-data.ts';
-import { splitDataset } from '../run-images.ts';
+import { divideData } from '../run-images.ts';
 import type { Session } from '../session.ts';
 import { Job } from './job.ts';
 import type { TrainRequest } from './request.ts';
@@ -44,12 +45,13 @@ export async function holdRun<T>(session: Session, request: TrainRequest, held: 
 
 async function hold<T>(session: Session, request: TrainRequest, held: Held<T>): Promise<T | undefined> {
   const { data, out, format, strict, config, command } = request;
+  expectFits(config);
   const { signal } = session;
   const { reporter } = session;
   const paths = runPaths(out);
   // Not even a folder is made for a new run whose data cannot be used.
   const opened = existsSync(paths.config) ? undefined : await openDataset(data, { format, strict, signal });
-  if (opened !== undefined) splitDataset(opened, config.images);
+  if (opened !== undefined) divideData(opened, config.images);
   return withRun(out, { config, command }, async run => {
     const { resumed, begun } = run;
     const left = !resumed || !(await isDone(config, paths, held.stages));

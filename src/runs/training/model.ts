@@ -9,7 +9,7 @@ import { encodePng } from '../../image/png.ts';
 import { writeAtomic } from '../../io/atomic.ts';
 import { readSafetensors, writeSafetensors } from '../../io/files.ts';
 import { expectTrainedWith } from '../../io/runfolder.ts';
-import { asTensors, type Weights } from '../../training/loop.ts';
+import { asTensors, sourceOf, type Weights } from '../../training/loop.ts';
 import { drawSampleSheet, pickCaptions, type SampleCaptions } from '../sample-sheet.ts';
 import type { Held } from './hold.ts';
 import type { Job } from './job.ts';
@@ -74,11 +74,12 @@ async function prepareModel(job: Job, family: Family, { parts, codes: made }: Pr
     config,
     folder: paths.folder,
     parts: parts as Making['parts'], // those of its stages are there
-    random: new Random(config.seed).fork('model'),
+    random: await sourceOf(paths.modelState, new Random(config.seed).fork('model')),
     step: 0,
   });
   const { painter } = model;
   const task = await model.task(trainingData(job, family, codes));
+  const heldOut = codes?.heldOut.captions.length ?? (await job.images()).heldOut.items.length;
   const captions = request.sampleCaptions ?? (await sampleCaptions(job, codes));
   const metadata = { format: `tessera ${family.name}`, ...(await partFingerprints(family.stages, paths)) };
   const watch = await openWatch(job, family.name, painter);
@@ -89,6 +90,7 @@ async function prepareModel(job: Job, family: Family, { parts, codes: made }: Pr
   };
   return {
     task,
+    heldOut,
     watch,
     describe: record => family.words.progress?.(record),
     showSamples: async (step, _, signal) => {
