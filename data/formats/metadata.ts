@@ -5,9 +5,8 @@
  */
 
 import { join, posix } from 'node:path';
-import { firstLine } from '../../src/core/errors.ts';
 import type { Problem } from '../dataset.ts';
-import { isImageName } from '../files.ts';
+import { isImageName, whyFailed } from '../files.ts';
 import { readTable } from '../indexes/csv.ts';
 import { type Index, IndexBuilder } from '../indexes/entries.ts';
 import { isSplitListName, readSplitList, readTokens } from '../indexes/flickr.ts';
@@ -93,7 +92,7 @@ async function readIndex(
       }
     }
   } catch (error) {
-    index.giveUp(firstLine(error));
+    index.giveUp(whyFailed(error));
   }
   return index.done();
 }

@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { decodeAll } from '../../data/decoded.ts';
 import { openDataset } from '../../data/open.ts';
-import type { ImagesConfig, RunConfig } from '../config/run.ts';
+import type { RunConfig } from '../config/run.ts';
 import { kebab } from '../config/schema.ts';
 import { UserError } from '../core/errors.ts';
 import { readRun } from '../families/config.ts';
@@ -33,9 +33,9 @@ import {
 } from './caption-folder.ts';
 import { splitCaptions } from './captions.ts';
 import { type CompletionFlags, readCompletion } from './completion.ts';
+import { divideAsTrained } from './known-sides.ts';
 import { openPainter } from './open-painter.ts';
 import { type Clip, loadClip, rank } from './rerank.ts';
-import { divideData } from './run-images.ts';
 import { downloads, type EngineFlags, runOrShipped, type Session, startEngine } from './session.ts';
 
 export interface SampleRequest extends EngineFlags, SamplingOptions, CompletionFlags {
@@ -200,7 +200,7 @@ async function openStudio(session: Session, request: Chosen, named: string): Pro
     },
     completion: await readCompletion(painter, request),
     ranker: rerank === undefined ? undefined : await loadClip(rerank, downloads(session)),
-    nearest: nearest && data !== undefined ? await trainingImages(session, data, painter.config.images) : undefined,
+    nearest: nearest && data !== undefined ? await trainingImages(session, data, painter) : undefined,
   };
 }
 
@@ -327,9 +327,10 @@ interface TrainingImages {
 }
 
 /** Every training image, small, to find the one that a sample is nearest to. */
-async function trainingImages(session: Session, data: string, config: ImagesConfig): Promise<TrainingImages> {
-  const { training } = divideData(await openDataset(data, { check: false, signal: session.signal }), config);
-  const size = Math.min(NEAREST_SIDE, config.imageSize);
+async function trainingImages(session: Session, data: string, { run, config }: Painter): Promise<TrainingImages> {
+  const dataset = await openDataset(data, { check: false, signal: session.signal });
+  const { training } = await divideAsTrained(session, dataset, { run, images: config.images });
+  const size = Math.min(NEAREST_SIDE, config.images.imageSize);
   session.reporter.stage('training images', { unit: 'images' });
   const { images, items } = await decodeAll(training, {
     signal: session.signal,
