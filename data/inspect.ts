@@ -5,13 +5,15 @@
 
 import { createHash } from 'node:crypto';
 import sharp from 'sharp';
+import { UserError } from '../src/core/errors.ts';
 import { Random } from '../src/core/random.ts';
 import { decodeImage, type Header, readHeader, withReason } from '../src/image/decode.ts';
 import { blank, type Rgb } from '../src/image/images.ts';
 import { LIMIT_PIXELS } from '../src/image/kind.ts';
 import { encodePng } from '../src/image/png.ts';
 import { type Cell, drawSheet } from '../src/image/sheet.ts';
-import { type Dataset, type Item, type Problem, splitOf } from './dataset.ts';
+import { sheetText } from '../src/io/outputs.ts';
+import { type Dataset, type Item, type Problem, type Split, splitOf } from './dataset.ts';
 import { mapBounded, whyFailed } from './files.ts';
 import { problemLines } from './reasons.ts';
 
@@ -21,6 +23,21 @@ export interface Spread {
   readonly median: number;
   readonly mean: number;
   readonly max: number;
+}
+
+/** A picture that can be decoded, and what would be learned with it. */
+export interface InspectedItem {
+  readonly id: string;
+  /** In pixels, turned as it is shown. */
+  readonly width: number;
+  readonly height: number;
+  /** Of the encoded picture. */
+  readonly bytes: number;
+  readonly encoding: string;
+  readonly captions: readonly string[];
+  /** The side that it falls on: the published one, or by the hash of its group or id. */
+  readonly split: Split;
+  readonly group?: string;
 }
 
 export interface Inspection {
@@ -46,9 +63,14 @@ export interface Inspection {
   /** Counted with `validation` held out. */
   readonly train: number;
   readonly validation: number;
+  readonly test: number;
+  /** In the order of their ids. */
+  readonly items: readonly InspectedItem[];
   readonly problems: readonly Problem[];
   /** Other files that lie there. */
   readonly unused: readonly Problem[];
+  /** How the data was read where somebody might expect it otherwise. */
+  readonly notices: readonly string[];
 }
 
 /**
@@ -74,12 +96,16 @@ export async function inspectDataset(
       onProgress?.(++done, dataset.items.length);
     }
   });
-  problems.sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
+  problems.sort(byId);
   const good = measured.filter(each => each !== undefined);
   const items = good.map(({ item }) => item);
   const captions = items.flatMap(item => item.captions);
   const words = captions.map(caption => caption.split(/\s+/));
-  const train = items.filter(item => splitOf(item, validation) === 'train').length;
+  const listed = good.map(({ item, hash: _, ...header }): InspectedItem => {
+    const { id, captions: own, group } = item;
+    return { id, ...header, captions: own, split: splitOf(item, validation), ...(group !== undefined && { group }) };
+  });
+  const onSide = (side: Split) => listed.filter(({ split }) => split === side).length;
   return {
     root: dataset.root,
     format: dataset.format,
@@ -97,11 +123,32 @@ export async function inspectDataset(
     duplicateCaptions: repeated(
       items.flatMap(({ id, captions: own }) => own.map(caption => [caption.toLowerCase(), id] as const)),
     ).map(([caption, ids]) => ({ caption, images: ids.length })),
-    train,
-    validation: items.length - train,
+    train: onSide('train'),
+    validation: onSide('validation'),
+    test: onSide('test'),
+    items: listed.sort(byId),
     problems,
     unused: dataset.unused,
+    notices: dataset.notices,
   };
+}
+
+/**
+ * What `strict` asks of a data set that was inspected.
+ * @throws UserError naming the first problem, as `openDataset` does
+ */
+export function expectNoProblem(path: string, problems: readonly Problem[]): void {
+  if (problems.length === 0) return;
+  const more = problems.length > 1 ? ` (and ${problems.length - 1} more)` : '';
+  throw new UserError(
+    path,
+    `${problems[0].id}: ${problems[0].what}${more}`,
+    'mend or remove it, or leave out --strict to skip it',
+  );
+}
+
+function byId(a: { readonly id: string }, b: { readonly id: string }): number {
+  return a.id < b.id ? -1 : a.id > b.id ? 1 : 0;
 }
 
 /** Larger images are decoded through a tiny picture, which takes longer and holds less. */
@@ -149,7 +196,7 @@ export function formatInspection(i: Inspection): string[] {
   return [
     `${i.root} (${i.format})`,
     `images        ${i.images} (${encodings.join(', ')})`,
-    `split         ${i.train} train, ${i.validation} validation`,
+    `split         ${i.train} train, ${i.validation} validation${i.test > 0 ? `, ${i.test} test` : ''}`,
     `width         ${numbers(i.width)} pixels`,
     `height        ${numbers(i.height)} pixels`,
     `file size     ${numbers(i.bytes)} bytes`,
@@ -168,26 +215,30 @@ function round(value: number): string {
   return Number.isInteger(value) ? String(value) : value.toFixed(1);
 }
 
+/** Most lines of captions below a picture of the contact sheet. */
+const CAPTION_LINES = 8;
+
 /**
- * Thumbnails of items drawn from the dataset, each with its first caption below.
+ * Thumbnails of items drawn from the dataset, with their captions below.
  * @returns a PNG; a bad image leaves a grey square with the reason
  */
 export async function contactSheet(
   dataset: Dataset | readonly Item[],
   options: { columns?: number; rows?: number; cell?: number; seed?: number } = {},
 ): Promise<Uint8Array> {
-  const { columns = 8, rows = 6, cell: size = 128, seed = 1 } = options;
+  const { columns = 6, rows = 8, cell: size = 160, seed = 1 } = options;
   const items = 'items' in dataset ? dataset.items : dataset;
   const order = new Random(seed).fork('contact sheet').permutation(items.length);
   const shown = Array.from(order.subarray(0, columns * rows), i => items[i]);
   const cells = await mapBounded(shown, 8, async (item): Promise<Cell> => {
     try {
-      return { picture: await decodeImage(await item.read(), { size }), label: item.captions[0] };
+      return { picture: await decodeImage(await item.read(), { size }), label: item.captions };
     } catch (error) {
       return { picture: blank(size, size, GREY), label: whyFailed(error) };
     }
   });
-  return await encodePng(await drawSheet(cells, { columns }));
+  const sheet = await drawSheet(cells, { columns, labelLines: CAPTION_LINES });
+  return await encodePng(sheet, { text: sheetText('items of a data set') });
 }
 
 const GREY: Rgb = [232, 232, 232];

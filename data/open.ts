@@ -71,6 +71,27 @@ async function open(path: string, options: OpenOptions): Promise<Dataset> {
   const problems = [...reading.problems, ...strays, ...left.problems, ...bad].sort(byId);
   const unused = [...(reading.unused ?? []), ...left.unused, ...passed].sort(byId);
   const notices = [...(reading.notices ?? []), ...published.notices];
+  refuse(path, { problems, items, strict, format: isEmpty(reading) ? format.name : undefined });
+  return { root: source.root, format: format.name, items, problems, unused, notices };
+}
+
+/** Whether a format found nothing of its own. */
+function isEmpty({ items, problems, used = [] }: Reading): boolean {
+  return items.length === 0 && problems.length === 0 && used.length === 0;
+}
+
+/** @throws UserError with `strict` if there is a problem, and if no item is left; @param found.format that of which nothing is there */
+function refuse(
+  path: string,
+  found: {
+    readonly problems: readonly Problem[];
+    readonly items: readonly Item[];
+    readonly strict: boolean;
+    readonly format: string | undefined;
+  },
+): void {
+  const { problems, items, strict, format } = found;
+  if (format !== undefined) throw new UserError(path, `no captioned image (read as ${format})`, layouts());
   const telling = problems.find(({ id }) => INDEX.test(id)) ?? problems[0];
   if (strict && problems.length > 0) {
     const more = problems.length > 1 ? ` (and ${problems.length - 1} more)` : '';
@@ -80,16 +101,12 @@ async function open(path: string, options: OpenOptions): Promise<Dataset> {
       'mend or remove it, or leave out --strict to skip it',
     );
   }
-  if (items.length === 0) {
-    const which = telling === problems[0] ? 'the first' : 'among them';
-    const why =
-      problems.length > 0
-        ? `${problems.length} skipped, ${which}: ${telling.id}: ${telling.what}`
-        : `read as ${format.name}`;
-    const all = problems.length > 1 ? ['skipped:', ...problemLines(problems, 10)] : [];
-    throw new UserError(path, `no captioned image (${why})`, [...all, layouts()].join('\n'));
-  }
-  return { root: source.root, format: format.name, items, problems, unused, notices };
+  if (items.length > 0) return;
+  const which = telling === problems[0] ? 'the first' : 'among them';
+  const why =
+    telling === undefined ? 'nothing in it' : `${problems.length} skipped, ${which}: ${telling.id}: ${telling.what}`;
+  const all = problems.length > 1 ? ['skipped:', ...problemLines(problems, 10), `  ${layouts()}`] : [layouts()];
+  throw new UserError(path, `no captioned image (${why})`, all.join('\n'));
 }
 
 /** The files that nothing came from; indexes of captions among them are expected to be used. */

@@ -19,7 +19,7 @@ import { writeAtomic } from '../src/io/atomic.ts';
 import { writeJson } from '../src/io/files.ts';
 import { runPaths } from '../src/io/runfolder.ts';
 import { openPainter } from '../src/runs/open-painter.ts';
-import { splitDataset } from '../src/runs/run-images.ts';
+import { divideData } from '../src/runs/run-images.ts';
 import { drawSampleSheet, type SampleCaptions } from '../src/runs/sample-sheet.ts';
 import { type Session, startEngine } from '../src/runs/session.ts';
 import { trainRun } from '../src/runs/train.ts';
@@ -98,7 +98,7 @@ function smokeConfig(seed: number): RunConfig {
 
 /** Files the captions by the split of the data that has been drawn; where it lacks them, others of each side. */
 async function chooseCaptions(data: string, config: RunConfig): Promise<SampleCaptions> {
-  const { training, heldOut } = splitDataset(await openDataset(data, { check: false }), config.images);
+  const { training, heldOut } = divideData(await openDataset(data, { check: false }), config.images);
   const known = new Set(training.flatMap(({ captions }) => captions));
   const held = new Set(heldOut.flatMap(({ captions }) => captions).filter(caption => !known.has(caption)));
   const choose = (side: ReadonlySet<string>, count: number) => {

@@ -18,7 +18,7 @@ import { familyNames, familyOf } from '../src/families/families.ts';
 import { resolveConfig } from '../src/families/resolve.ts';
 import { runPaths } from '../src/io/runfolder.ts';
 import { trainFeatures } from '../src/runs/features.ts';
-import { splitDataset } from '../src/runs/run-images.ts';
+import { divideData } from '../src/runs/run-images.ts';
 import { type Session, startEngine } from '../src/runs/session.ts';
 import { trainRun } from '../src/runs/train.ts';
 import { rhythm } from './budget.ts';
@@ -135,8 +135,11 @@ async function rivals(session: Session, values: z.output<typeof flags>): Promise
   const features = join(out, 'features');
   const judge = { seed: seed + 1, images: { imageSize } };
   if ((await trainFeatures(session, { data, out: features, fields: judge })) === undefined) return;
-  const { heldOut } = splitDataset(await openDataset(data, { check: false }), runSchema().parse(presets.tiny).images);
-  const numImages = values.numImages ?? heldOut.length;
+  const { training, heldOut } = divideData(
+    await openDataset(data, { check: false }),
+    runSchema().parse(presets.tiny).images,
+  );
+  const numImages = values.numImages ?? (heldOut.length > 0 ? heldOut : training).length;
   await compareCommand(session, {
     runs: values.families.map(family => join(out, family)),
     out: join(out, 'comparison.html'),

@@ -142,6 +142,7 @@ class ParquetReading {
       }
       file.checkRows();
       this.used.push(name);
+      if (file.groups.every(({ rows }) => rows === 0)) this.problems.push({ id: name, what: 'has no rows' });
       for (const column of columns.otherImages) this.otherImages.set(column, (this.otherImages.get(column) ?? 0) + 1);
       const before = this.items.size;
       for (const group of file.groups) await this.addGroup(name, file, columns, group, before);

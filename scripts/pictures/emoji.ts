@@ -9,7 +9,7 @@ import type { Picture } from '../../src/image/images.ts';
 import { NearestImages } from '../../src/image/nearest.ts';
 import { type Cell, drawSheet } from '../../src/image/sheet.ts';
 import { openPainter } from '../../src/runs/open-painter.ts';
-import { splitDataset } from '../../src/runs/run-images.ts';
+import { divideData } from '../../src/runs/run-images.ts';
 import { drawSampleSheet, pickCaptions, type SampleCaptions } from '../../src/runs/sample-sheet.ts';
 
 /** Captions shown beside their nearest training image: half of them trained on, half held out. */
@@ -39,7 +39,7 @@ export async function paintEmoji(run: string, data: string): Promise<EmojiPictur
   const painter = await openPainter(run);
   try {
     const { config, step } = painter;
-    const { training, heldOut } = splitDataset(await openDataset(data, { check: false }), config.images);
+    const { training, heldOut } = divideData(await openDataset(data, { check: false }), config.images);
     const captionsOf = (items: typeof training) => items.map(({ captions }) => captions);
     const captions = pickCaptions(captionsOf(training), captionsOf(heldOut));
     const note = `step ${step}, top-p ${config.sampling.topP}`;

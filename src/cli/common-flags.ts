@@ -1,5 +1,6 @@
 /** @file Flags that several commands have. What they take is looked up when a command is called, not when it is defined. */
 import { z } from 'zod';
+import { splitNames } from '../config/fields.ts';
 import { weightKinds } from '../io/runfolder.ts';
 
 export const folder = (description: string) => z.string().min(1).describe(description).meta({ title: 'folder' });
@@ -44,6 +45,9 @@ export async function formatFlag() {
     .default('auto')
     .describe('layout of the data');
 }
+
+/** Sides of the data that a command looks at. */
+export const splitFlag = (description: string) => z.array(z.enum(splitNames)).min(1).optional().describe(description);
 
 /** How a data set is read. */
 export async function dataFlags() {

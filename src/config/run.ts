@@ -6,12 +6,20 @@
  */
 import { z } from 'zod';
 import { UserError } from '../core/errors.ts';
-import { amount, batch, belowOne, count, fraction, optimizers, positive } from './fields.ts';
+import { amount, batch, belowOne, count, fraction, optimizers, positive, splitNames } from './fields.ts';
 
 /** Where the images come from and how they are cut. */
 export const imagesSchema = z.object({
   imageSize: count.max(4096).multipleOf(8).default(128).describe('height and width of the images in pixels'),
   validation: fraction.default(0.05).describe('share of the items held out, chosen by a hash of their names'),
+  split: z
+    .array(z.enum(splitNames))
+    .min(1)
+    .overwrite(asked => splitNames.filter(name => asked.includes(name)))
+    .default(['train'])
+    .describe(
+      'published splits that are trained on, where the data has some; validation is held out unless it is named',
+    ),
   crops: count.max(64).default(4).describe('crops of every image that are turned into codes, once'),
   cropAmount: fraction.default(1).describe("how far crops shift and zoom; 1 is DALL·E's eighth of the image"),
   padCrops: z

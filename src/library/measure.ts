@@ -2,6 +2,8 @@
  * @file Measuring and comparing runs from a program: what `tessera eval` and `tessera compare` do. What measures and draws
  * is loaded when it is called.
  */
+import type { Split } from '../../data/dataset.ts';
+import { splitNames } from '../config/fields.ts';
 import { checkOptions, choiceCheck, listCheck, pathCheck, seedCheck, textCheck, wholeCheck } from '../core/checks.ts';
 import { type WeightKind, weightKinds } from '../io/runfolder.ts';
 import { defaultMetrics } from '../metrics/define.ts';
@@ -24,6 +26,11 @@ interface MeasureOptions extends EngineOptions, WorkOptions {
   readonly numImages?: number;
   /** Training images that they are compared with; default 1000. */
   readonly reference?: number;
+  /**
+   * Sides of the data whose captions are painted and measured: `validation` is what is held out (the default, or what was
+   * trained on where nothing is held out), `train` what was trained on, `test` the published test split.
+   */
+  readonly split?: readonly Split[];
   /** The same seed measures the same images; default 0. */
   readonly seed?: number;
   /** Default: the averaged ones, or the only ones there. */
@@ -60,14 +67,15 @@ const measureChecks = {
   features: names,
   numImages: wholeCheck({ least: 1, most: 100000 }),
   reference: wholeCheck({ least: 1, most: 100000 }),
+  split: listCheck('splits', choiceCheck(splitNames), { least: 1 }),
   seed: seedCheck,
   weights: choiceCheck(weightKinds),
 };
 
 /** With what is left out filled in; the metrics there are must have been loaded. */
 function measureOf({ metrics = defaultMetrics(), features = ['random'], ...rest }: MeasureOptions) {
-  const { format, numImages = 256, reference = 1000, seed = 0, weights } = rest;
-  return { ...engineOf(rest), format, metrics, features, numImages, reference, seed, weights };
+  const { format, numImages = 256, reference = 1000, split, seed = 0, weights } = rest;
+  return { ...engineOf(rest), format, metrics, features, numImages, reference, split, seed, weights };
 }
 
 /**

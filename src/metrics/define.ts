@@ -45,7 +45,7 @@ export const blurRadii = [1, 2, 4, 8] as const;
 export interface Evidence {
   /** The row's pictures. */
   readonly pictures: Captioned;
-  /** Real images that were never trained on; the reconstructions are theirs, in their order. */
+  /** Real images that were never trained on, where there are some; the reconstructions are theirs, in their order. */
   readonly heldOut: Captioned;
   /** Every training image, small, to find the nearest of. */
   readonly training: NearestImages;
@@ -75,6 +75,8 @@ export interface Estimate {
   readonly n: number;
   readonly reference: number;
   readonly details?: Readonly<Record<string, number>>;
+  /** Evidence that it lacks: there is no value then, and the evaluation says why that is not there. */
+  readonly lacks?: keyof Evidence;
 }
 
 /** A number that a metric gives, and how it is shown. */
@@ -111,9 +113,9 @@ export interface MetricDefinition<Need extends keyof Evidence = keyof Evidence> 
   readonly byDefault?: boolean;
   /** Why it says nothing of a row although all it needs is there; undefined if it does. */
   readonly refuse?: (evidence: Pick<Evidence, Need>) => string | undefined;
-  /** @param random the same for the same seed, metric and row */
+  /** @param evidence what it needs, and whatever else is there; @param random the same for the same seed, metric and row */
   readonly measure: (
-    evidence: Pick<Evidence, Need>,
+    evidence: Pick<Evidence, Need> & Partial<Evidence>,
     random: Random,
   ) => readonly Estimate[] | Promise<readonly Estimate[]>;
 }

@@ -23,23 +23,24 @@ defineBuiltInMetric({
       note: 'share of samples that are no nearer to a training image than its neighbour is',
     },
   ],
-  needs: ['pictures', 'heldOut', 'training'],
+  needs: ['pictures', 'training'],
   rows: ['samples', 'floor'],
   byDefault: true,
   refuse: ({ training: { count } }) => (count > 1 ? undefined : `needs 2 training images, there is ${count}`),
   measure: ({ pictures: { pictures }, heldOut, training }, random) => {
-    const found = measureMemorisation(pictures, training, heldOut.pictures);
+    const found = measureMemorisation(pictures, training, heldOut?.pictures ?? []);
     const n = pictures.length;
+    const ratio = { metric: 'nearest-ratio', n, reference: training.count };
     const sorted = [...found.ratios].sort((a, b) => a - b);
     return [
-      {
-        metric: 'nearest-ratio',
-        value: found.ratio,
-        interval: ratioInterval(found, random),
-        n,
-        reference: training.count,
-        details: { lowest5: quantile(sorted, 0.05), heldOut: heldOut.pictures.length },
-      },
+      heldOut === undefined
+        ? { ...ratio, value: Number.NaN, interval: null, lacks: 'heldOut' }
+        : {
+            ...ratio,
+            value: found.ratio,
+            interval: ratioInterval(found, random),
+            details: { lowest5: quantile(sorted, 0.05), heldOut: heldOut.pictures.length },
+          },
       {
         metric: 'authentic',
         value: found.authentic,
@@ -75,18 +76,14 @@ export interface Memorisation {
 /**
  * Compares how near samples and held-out images lie to the training images. Drawings of one kind are near each other
  * without any copying; only the comparison with held-out images tells that apart from memorising.
- * @param samples at least one; @param heldOut at least one, from the same source as the training images
+ * @param samples at least one; @param heldOut from the same source as the training images; without any the ratios are NaN
  */
 export function measureMemorisation(
   samples: readonly Picture[],
   train: NearestImages,
   heldOut: readonly Picture[],
 ): Memorisation {
-  if (samples.length === 0 || heldOut.length === 0) {
-    throw new RangeError(
-      `measureMemorisation: expected samples and held-out images, got ${samples.length}, ${heldOut.length}`,
-    );
-  }
+  if (samples.length === 0) throw new RangeError('measureMemorisation: expected samples, got none');
   const ofSamples = samples.map(picture => train.find(picture));
   const ofHeldOut = heldOut.map(picture => train.find(picture));
   const sampleMedian = median(ofSamples);
@@ -116,6 +113,7 @@ function authenticShare(samples: readonly Nearest[], train: NearestImages): numb
 }
 
 function median(found: readonly Nearest[]): number {
+  if (found.length === 0) return Number.NaN;
   const sorted = found.map(({ distance }) => distance).sort((a, b) => a - b);
   const middle = sorted.length >> 1;
   return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;

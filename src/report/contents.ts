@@ -114,6 +114,8 @@ export interface Measured {
   readonly low: number | null;
   readonly high: number | null;
   readonly row: 'samples' | 'floor' | 'reconstruction';
+  /** Whose captions were painted: `validation` of held-out images, `train`, `test`. */
+  readonly split: string;
   readonly features: string | null;
   readonly weights: string | null;
   readonly step: number | null;
@@ -143,7 +145,7 @@ export interface Embedded {
 /** The same captions by every run, beside what they were written for. */
 export interface SampleSheet {
   readonly captions: readonly string[];
-  /** Whether the captions are of held-out images. */
+  /** Whether the captions are of images that were never trained on; others are of training images, or given by hand. */
   readonly heldOut: boolean;
   /** The images themselves, one a caption; null where captions were given by hand. */
   readonly real: readonly Embedded[] | null;
@@ -160,7 +162,8 @@ export interface NearestTraining {
   readonly training: number;
   /** Median distances: root mean square of the differences of pixels in [0, 1]. */
   readonly sampleMedian: number;
-  readonly heldOutMedian: number;
+  /** null: nothing is held out; so is the ratio. */
+  readonly heldOutMedian: number | null;
   readonly ratio: number | null;
   readonly authentic: number | null;
   /** Distances over the held-out images' median distance. */

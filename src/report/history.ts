@@ -33,9 +33,14 @@ type Fields = Readonly<Record<string, unknown>>;
 
 /**
  * @param records lines of metrics.jsonl, in their order
- * @param weights whose evaluations are wanted: `ema`, `best` or `last`
+ * @param wanted.weights whose evaluations are wanted: `ema`, `best` or `last`
+ * @param wanted.split those of whose captions; default: of held-out images, or where there are none whatever is there
  */
-export function readHistory(records: readonly unknown[], config: RunConfig, weights: string): History {
+export function readHistory(
+  records: readonly unknown[],
+  config: RunConfig,
+  wanted: { readonly weights: string; readonly split?: string },
+): History {
   const lines = records.filter((record): record is Fields => typeof record === 'object' && record !== null);
   const names = [
     ...new Set(lines.flatMap(({ stage }) => (typeof stage === 'string' && stage !== 'eval' ? stage : []))),
@@ -50,7 +55,7 @@ export function readHistory(records: readonly unknown[], config: RunConfig, weig
   const last = logs.at(-1);
   const before = stages.slice(0, -1);
   const checks = main === undefined || last === undefined ? [] : last.checks(before);
-  return { stages, checks, marks: last?.marks() ?? [], metrics: latest(lines, weights) };
+  return { stages, checks, marks: last?.marks() ?? [], metrics: latest(lines, wanted) };
 }
 
 /** What was trained last, if it was; the stages before it only prepare. */
@@ -167,14 +172,15 @@ class StageLog {
   }
 }
 
-/** Of each metric, row and features the last result. */
-function latest(lines: readonly Fields[], weights: string): Measured[] {
+/** Of each metric, row and features the last result, all of one split. */
+function latest(lines: readonly Fields[], { weights, split }: { weights: string; split?: string }): Measured[] {
   const found = new Map<string, Measured>();
-  for (const line of lines) {
+  const own = lines.filter(line => line.stage === 'eval' && [null, weights].includes(textOf(line.weights)));
+  const wanted = split ?? [...new Set(['validation', ...own.map(splitOf)])].find(s => own.some(l => splitOf(l) === s));
+  for (const line of own) {
     const metric = textOf(line.metric);
-    if (line.stage !== 'eval' || metric === null) continue;
+    if (metric === null || splitOf(line) !== wanted) continue;
     const kind = textOf(line.weights);
-    if (kind !== null && kind !== weights) continue;
     const row = line.row === 'floor' || line.row === 'reconstruction' ? line.row : 'samples';
     const features = textOf(line.features);
     const key = JSON.stringify([metric, row, features]);
@@ -182,6 +188,7 @@ function latest(lines: readonly Fields[], weights: string): Measured[] {
     found.set(key, {
       metric,
       row,
+      split: splitOf(line),
       features,
       weights: kind,
       value: numberOf(line.value),
@@ -195,6 +202,11 @@ function latest(lines: readonly Fields[], weights: string): Measured[] {
     });
   }
   return [...found.values()];
+}
+
+/** Whose captions were painted; earlier versions knew of held-out ones alone. */
+function splitOf(line: Fields): string {
+  return textOf(line.split) ?? 'validation';
 }
 
 /** Evenly fewer points, the first and the last among them, and every one that is not finite. */

@@ -98,7 +98,9 @@ export function sampleTable({ grid, runs, imageSize }: Report): Html {
     ...reconstructions.map(({ run, images }) => cell([images[i]], () => `reconstructed by ${run}: ${caption}`)),
     ...painted.map(({ run, images }) => cell(images[i], n => `${run}, image ${n + 1}: ${caption}`)),
   ]);
-  const what = grid.heldOut ? 'Captions of held-out images, which no run was trained on' : 'Captions given by hand';
+  const trained = 'Captions of training images, since nothing is held out';
+  const unseen = 'Captions of held-out images, which no run was trained on';
+  const what = grid.heldOut ? unseen : real === null ? 'Captions given by hand' : trained;
   const caption = `${what}; none was chosen for its result. Every run paints with the same seed.`;
   return table({ caption, head, rows, kind: 'grid' });
 }
@@ -115,7 +117,7 @@ export function metricsTable(runs: Runs, data: string | null): Html {
   const counts = [...new Set(rows.flatMap(({ samples }) => [...samples.values()].flatMap(({ n }) => n ?? [])))];
   const known = counts.filter(n => n > 0).sort((a, b) => a - b);
   const painted = known.length === 0 ? '' : ` Painted images: ${known.map(formatCount).join(', ')}.`;
-  const caption = `Intervals of 95 % in brackets. The best is marked only where its interval overlaps no other and all were measured alike.${painted}`;
+  const caption = `Intervals of 95 % in brackets. The best is marked only where its interval overlaps no other and all were measured alike.${painted}${captionsPainted(runs)}`;
   const tables = Array.from({ length: Math.ceil(runs.length / BESIDE) }, (_, i) =>
     resultTable(
       rows,
@@ -125,6 +127,18 @@ export function metricsTable(runs: Runs, data: string | null): Html {
   );
   return html`${tables}
 ${how}`;
+}
+
+/** Whose captions were painted, where they are not those of held-out images alone. */
+function captionsPainted(runs: Runs): string {
+  const splits = [...new Set(runs.flatMap(({ metrics }) => metrics.map(({ split }) => split)))];
+  if (splits.every(split => split === 'validation')) return '';
+  const each = splits.map(split => {
+    const whose = split.replace('train', 'training').replace('validation', 'held-out').replaceAll(',', ' and ');
+    const names = runs.filter(({ metrics }) => metrics.some(metric => metric.split === split)).map(({ name }) => name);
+    return `of ${whose} images${splits.length === 1 ? '' : ` by ${names.join(', ')}`}`;
+  });
+  return ` Captions painted: those ${each.join('; ')}.`;
 }
 
 /** Runs beside one another in a table; more are in further tables. */
@@ -166,7 +180,7 @@ function fewer(rows: readonly MeasuredRow[], of: (row: MeasuredRow) => Measured 
   for (const row of rows) {
     const counts = [...row.samples.values()].flatMap(({ n }) => n ?? []);
     const own = of(row)?.n ?? null;
-    if (own !== null && counts.length > 0 && counts.every(n => n !== own)) {
+    if (own !== null && own > 0 && counts.length > 0 && counts.every(n => n !== own)) {
       return html`<small>${formatCount(own)} images, not ${formatCount(counts[0])}</small>`;
     }
   }
@@ -288,17 +302,19 @@ export function nearestPanel(runs: Runs, data: string | null): Html {
       `ratio of medians ${ratio === null ? '–' : formatNumber(ratio, 2)}`,
       ...(authentic === null ? [] : [`authentic ${formatNumber(100 * authentic, 3)} %`]),
     ];
-    return html`<figure><figcaption class="tone-${run.family}">${run.name}: ${facts.join(', ')}</figcaption>${histogram(
-      {
-        title: `distances to the nearest training image, samples of ${run.name} and held-out images`,
-        label: 'distance over the median of held-out images',
-        tone: run.family,
-        name: 'samples',
-        values: sampleRatios,
-        beside: { name: 'held-out', values: heldOutRatios },
-        most: 2,
-      },
-    )}</figure>`;
+    const caption = html`<figcaption class="tone-${run.family}">${run.name}: ${facts.join(', ')}</figcaption>`;
+    if (nearest.heldOut === 0) {
+      return html`<figure>${caption}<p class="missing">Nothing is held out: there is no distance to compare these with.</p></figure>`;
+    }
+    return html`<figure>${caption}${histogram({
+      title: `distances to the nearest training image, samples of ${run.name} and held-out images`,
+      label: 'distance over the median of held-out images',
+      tone: run.family,
+      name: 'samples',
+      values: sampleRatios,
+      beside: { name: 'held-out', values: heldOutRatios },
+      most: 2,
+    })}</figure>`;
   });
   const strips = known.map(({ run, nearest }) => {
     const items = nearest.closest.map(

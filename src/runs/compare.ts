@@ -7,6 +7,7 @@
 
 import { existsSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import type { Split } from '../../data/dataset.ts';
 import { UserError } from '../core/errors.ts';
 import { printableJson } from '../core/printable.ts';
 import { shellWord } from '../core/shell.ts';
@@ -14,8 +15,10 @@ import { familyOf } from '../families/families.ts';
 import { partFiles } from '../families/parts.ts';
 import { featuresMatcher } from '../features/open.ts';
 import { writeAtomic } from '../io/atomic.ts';
+import { destinationOf } from '../io/destination.ts';
 import { readSafetensors } from '../io/files.ts';
 import { readJsonLines } from '../io/jsonlines.ts';
+import { expectOutput } from '../io/outputs.ts';
 import { loadState } from '../io/state.ts';
 import '../metrics/builtin.ts';
 import { readRun } from '../families/config.ts';
@@ -44,6 +47,8 @@ export interface CompareRequest extends PaintingRequest {
   readonly made: Date;
   /** The HTML file; the JSON file has its name with another ending. */
   readonly out: string;
+  /** Whether the user gave the name `out`; default true. */
+  readonly named?: boolean;
   /** The data that all runs were trained on: real images, and what the samples are held against. */
   readonly data?: string;
   readonly format?: string;
@@ -54,6 +59,8 @@ export interface CompareRequest extends PaintingRequest {
   /** What the metrics look through, and how many training images they compare with. */
   readonly features: readonly string[];
   readonly reference: number;
+  /** Sides of the data that are measured; default: what is held out, or what was trained on where nothing is. */
+  readonly split?: readonly Split[];
   /** Default: each run's averaged ones, or the only ones it has. */
   readonly weights?: WeightKind;
 }
@@ -61,7 +68,8 @@ export interface CompareRequest extends PaintingRequest {
 /** A comparison, and the JSON file that holds it; the page is where the request wants it. */
 export interface Comparison {
   readonly report: Report;
-  readonly json: string;
+  /** Absent where the page went into a device or a pipe. */
+  readonly json?: string;
 }
 
 /**
@@ -71,14 +79,16 @@ export interface Comparison {
 export async function compareRuns(session: Session, request: CompareRequest): Promise<Comparison> {
   const { out, data, captions, seed } = request;
   const metrics = findMetrics(request.metrics, 'compare: --metrics');
-  const json = jsonBeside(out);
+  const json = await expectFiles(request);
   const runs = await openRuns(request);
   await checkSplits(runs);
   const painting = data !== undefined || captions !== undefined;
   const backend = painting ? await startEngine(session, request) : null;
-  if (data !== undefined) for (const run of runs) await evaluateMissing(session, { ...request, data, metrics }, run);
   const opened =
     data === undefined ? undefined : await openComparisonData(session, { ...request, data }, runs[0].config);
+  const measured = (opened?.sides ?? request.split)?.join(',');
+  if (data !== undefined)
+    for (const run of runs) await evaluateMissing(session, { ...request, data, metrics, measured }, run);
   for (const { folder, weights, trained } of runs) {
     if (painting && !trained)
       session.reporter.message(`warning: ${folder} has no ${weights} weights; nothing is painted by it`);
@@ -86,7 +96,7 @@ export async function compareRuns(session: Session, request: CompareRequest): Pr
   const { painted, grid } = painting
     ? await paintRuns(session, request, { runs, captions, data: opened })
     : { painted: new Map<string, PaintedRun>(), grid: null };
-  const reports = await reportRuns(session, runs, painted);
+  const reports = await reportRuns(session, runs, { painted, split: measured });
   const report: Report = {
     format: 'tessera-comparison-1',
     made: request.made.toISOString(),
@@ -99,9 +109,22 @@ export async function compareRuns(session: Session, request: CompareRequest): Pr
     grid,
     findings: conclude(reports),
   };
-  await writeAtomic(json, `${printableJson(report)}\n`);
+  if (json !== undefined) await writeAtomic(json, `${printableJson(report)}\n`);
   await writeAtomic(out, renderPage(report));
   return { report, json };
+}
+
+/**
+ * Makes sure that page and JSON may be written.
+ * @returns where the JSON goes; nowhere where the page goes into a device or a pipe
+ */
+async function expectFiles({ out, named = true, data }: CompareRequest): Promise<string | undefined> {
+  const json = jsonBeside(out);
+  const inputs = data === undefined ? [] : [data];
+  await expectOutput('compare: --out', out, { kind: 'page', named, inputs });
+  if ((await destinationOf(out)).kind !== 'file') return undefined;
+  await expectOutput('compare: --out', json, { kind: 'data', named: false, inputs });
+  return json;
 }
 
 /** Where the JSON goes. @throws UserError if the report cannot be written under that name */
@@ -155,6 +178,13 @@ async function checkSplits(runs: readonly ComparedRun[]): Promise<void> {
     }
     const ids = await heldOutIds(other);
     const differ = held !== undefined && ids !== undefined && held !== ids;
+    if (String(a.split) !== String(b.split)) {
+      throw new UserError(
+        'compare',
+        `the data splits differ: ${other.folder} was trained on ${b.split.join(', ')}, ${first.folder} on ${a.split.join(', ')}`,
+        'compare runs that were trained with the same --split',
+      );
+    }
     if (a.validation !== b.validation || differ) {
       const how = differ
         ? `${other.folder} held out other images than ${first.folder}`
@@ -179,15 +209,19 @@ async function evaluateMissing(
   session: Session,
   {
     metrics,
+    measured,
     ...request
   }: Omit<CompareRequest, 'metrics'> & {
     readonly data: string;
+    /** Sides of the data whose results are wanted. */
+    readonly measured: string | undefined;
     readonly metrics: readonly MetricDefinition[];
   },
   { folder, weights, trained, config }: ComparedRun,
 ): Promise<void> {
   if (!trained) return;
-  const { stages, metrics: known } = readHistory(readJsonLines(runPaths(folder).metrics), config, weights);
+  const records = readJsonLines(runPaths(folder).metrics);
+  const { stages, metrics: known } = readHistory(records, config, { weights, split: measured });
   const step = stepOf(stages, config);
   const isKnown = (metric: string, isAsked: (logged: string) => boolean) =>
     known.some(
@@ -218,13 +252,13 @@ function stepOf(stages: readonly Stage[], { family }: ComparedRun['config']): nu
 async function reportRuns(
   session: Session,
   runs: readonly ComparedRun[],
-  painted: ReadonlyMap<string, PaintedRun>,
+  { painted, split }: { readonly painted: ReadonlyMap<string, PaintedRun>; readonly split: string | undefined },
 ): Promise<RunReport[]> {
   const groups = groupNames(runs.map(({ config }) => config));
   return Promise.all(
     runs.map(async ({ folder, name, config, weights }, i) => {
       const log = readJsonLines(runPaths(folder).metrics, what => session.reporter.message(what));
-      const history = readHistory(log, config, weights);
+      const history = readHistory(log, config, { weights, split });
       const { stages, checks } = history;
       const own = painted.get(name);
       const all = await parametersOf(folder);
@@ -278,7 +312,7 @@ async function countIn(state: string | undefined, finished: string | undefined):
 /** The command that makes the report again, on the same kind of backend. */
 export function commandOf(request: CompareRequest): string {
   const { runs, out, data, captions, numImages, metrics, features, reference, seed } = request;
-  const { format, weights, backend, precision, threads } = request;
+  const { format, split, weights, backend, precision, threads } = request;
   const flag = (name: string, value: string | number | undefined, standard?: string) =>
     value === undefined || value === standard ? [] : [name, typeof value === 'string' ? shellWord(value) : value];
   const measured = [
@@ -291,6 +325,7 @@ export function commandOf(request: CompareRequest): string {
     ...runs.map(shellWord),
     ...flag('--data', data),
     ...flag('--format', format, 'auto'),
+    ...flag('--split', split?.join(',')),
     ...(data === undefined || metrics.length === 0 ? [] : measured),
     ...flag('--captions', captions?.join('|')),
     ...flag('--num-images', numImages),

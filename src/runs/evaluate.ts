@@ -4,6 +4,7 @@
  * score) and, for a model of codes, those images through its tokenizer (what its codes can hold at all).
  */
 import { existsSync } from 'node:fs';
+import type { Split } from '../../data/dataset.ts';
 import { BpeTokenizer } from '../../tokenizer/bpe.ts';
 import { UserError } from '../core/errors.ts';
 import type { FeatureExtractor } from '../features/extractor.ts';
@@ -33,6 +34,8 @@ export interface EvalRequest extends EngineFlags {
   /** `pixels`, `random`, folders of `tessera features`, folders or hub ids of ONNX networks. */
   readonly features: readonly string[];
   readonly seed: number;
+  /** Sides of the data whose captions are painted; default: what is held out, or what was trained on where nothing is. */
+  readonly split?: readonly Split[];
   /** Default: the averaged ones, or the only ones there. */
   readonly weights?: WeightKind;
 }
@@ -44,6 +47,8 @@ export interface Evaluation {
   /** Training step of the weights, and which they are. */
   readonly step: number;
   readonly weights: WeightKind;
+  /** Sides of the data whose captions were painted. */
+  readonly split: readonly Split[];
   /** As they were appended to the run's metrics.jsonl. */
   readonly records: readonly EvalRecord[];
 }
@@ -67,7 +72,6 @@ export async function evaluateRun(session: Session, request: EvalRequest): Promi
     for (const name of request.features) extractors.push(await openExtractor(session, name));
     const nearest = metrics.some(metric => needsAny(metric, ['training']));
     const real = await readReal(session, { reference: REFERENCE, ...request, config, nearest });
-    if (!real.unseen) session.reporter.message('no image is held out: the floor is made of training images');
     const rows = new Map<MetricRow, Captioned | undefined>([
       ['samples', undefined],
       ['floor', real.heldOut],
@@ -75,17 +79,19 @@ export async function evaluateRun(session: Session, request: EvalRequest): Promi
     ]);
     const wants = (row: MetricRow) => metrics.some(metric => looksAt(metric, row));
     if (wants('samples')) {
-      rows.set('samples', await paintCaptions(session, painter, real.heldOut.captions, { count: numImages, seed }));
+      rows.set('samples', await paintCaptions(session, painter, real.measured.captions, { count: numImages, seed }));
     }
-    if (wants('reconstruction')) rows.set('reconstruction', await reconstructCaptioned(painter, real.heldOut));
+    if (wants('reconstruction') && real.heldOut !== undefined) {
+      rows.set('reconstruction', await reconstructCaptioned(painter, real.heldOut));
+    }
     const results = await measureAll(session, { metrics, rows, real, painter, extractors, seed });
     const { step } = painter;
     const records = results.map(({ metric, value, low, high, row, features, ...rest }): EvalRecord => {
-      const where = { stage: 'eval', run, step, weights, row, features, seed } as const;
+      const where = { stage: 'eval', run, step, weights, row, split: real.sides.join(','), features, seed } as const;
       return { ...where, metric, value, low, high, ...rest };
     });
     append(runPaths(run).metrics, records);
-    return { step, weights, records };
+    return { step, weights, split: real.sides, records };
   } finally {
     painter?.dispose();
     for (const extractor of extractors) await extractor.dispose();

@@ -12,6 +12,7 @@ export const featuresFields = {
     .object({
       imageSize: z.number().int().positive().multipleOf(8).default(64).describe('pictures are judged at this size'),
       validation: imagesSchema.shape.validation,
+      split: imagesSchema.shape.split,
     })
     .prefault({}),
   caption: captionSchema

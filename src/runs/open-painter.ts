@@ -1,4 +1,5 @@
 /** @file Opening a run of any family as what paints it. */
+import { existsSync } from 'node:fs';
 import { found } from '../core/checks.ts';
 import { UserError } from '../core/errors.ts';
 import type { BackendName } from '../device/backends.ts';
@@ -9,7 +10,14 @@ import type { Making } from '../families/family.ts';
 import type { Painter } from '../families/painter.ts';
 import { companionsOf, disposeParts, loadParts, partFiles } from '../families/parts.ts';
 import { readSafetensors } from '../io/files.ts';
-import { chooseWeights, expectTrained, expectTrainedWith, runPaths, type WeightKind } from '../io/runfolder.ts';
+import {
+  chooseWeights,
+  expectTrained,
+  expectTrainedWith,
+  runPaths,
+  type WeightKind,
+  weightKinds,
+} from '../io/runfolder.ts';
 import { startBackend } from '../kernels/start.ts';
 import { Checkpoint } from '../nn/module.ts';
 import { namedValues } from '../training/loop.ts';
@@ -54,6 +62,7 @@ export async function loadPainter(
   const family = familyOf(config.family);
   const paths = runPaths(run);
   const path = paths.weights[chooseWeights(run, options.weights)];
+  expectWeights(run, options.weights);
   expectTrained(run, [...partFiles(family.stages, paths), [path, family.name]]);
   await options.start();
   const { tensors, metadata } = await readSafetensors(path);
@@ -79,4 +88,13 @@ export async function loadPainter(
     model.painter.dispose(); // and the parts with it
     throw error;
   }
+}
+
+/** @throws UserError if those that are asked for are not there, but others are */
+function expectWeights(run: string, wanted: WeightKind | undefined): void {
+  const { weights } = runPaths(run);
+  const there = weightKinds.filter(kind => existsSync(weights[kind]));
+  if (wanted === undefined || there.length === 0 || there.includes(wanted)) return;
+  const why = wanted === 'best' ? '; the best are chosen by held-out images, of which a run may have none' : '';
+  throw new UserError('load: weights', `expected ${there.join(' or ')}, which ${run} has, got ${wanted}${why}`);
 }

@@ -1,7 +1,8 @@
 /** @file `tessera reconstruct`: images through a run's patch tokenizer and back, with the error in dB. */
 
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { openDataset } from '../../data/open.ts';
 import { reconstructPictures } from '../../tokenizer/codec.ts';
 import { firstLine, UserError } from '../core/errors.ts';
@@ -10,6 +11,7 @@ import { type Picture, spreadPlaces } from '../image/images.ts';
 import { encodePng } from '../image/png.ts';
 import { writeAtomic } from '../io/atomic.ts';
 import { readBytes } from '../io/bytes.ts';
+import { expectOutput, sheetText } from '../io/outputs.ts';
 import { mean } from '../metrics/intervals.ts';
 import { psnr } from '../metrics/similarity.ts';
 import { openPatchTokenizer } from './open-tokenizers.ts';
@@ -22,6 +24,8 @@ export interface ReconstructRequest extends EngineFlags {
   /** Image files, folders of captioned images or other data sets. */
   readonly inputs: readonly string[];
   readonly out: string;
+  /** Whether the user gave the name `out`. */
+  readonly named: boolean;
   readonly numImages: number;
 }
 
@@ -37,6 +41,11 @@ export interface Reconstruction {
  * @throws UserError if the run has no patch tokenizer, or an input no readable image
  */
 export async function reconstructImages(session: Session, request: ReconstructRequest): Promise<Reconstruction> {
+  await expectOutput('reconstruct: --out', request.out, {
+    kind: 'sheet',
+    named: request.named,
+    inputs: request.inputs.flatMap(filesOf),
+  });
   const run = runOrShipped(session, request.run);
   const tokenizer = await openPatchTokenizer(run, { where: 'reconstruct', start: () => startEngine(session, request) });
   const size = tokenizer.imageSize;
@@ -46,8 +55,15 @@ export async function reconstructImages(session: Session, request: ReconstructRe
   const decibels = mean(originals.map((original, i) => psnr(original, pictures[i])));
   const note = `${originals.length} images, mean PSNR ${decibels.toFixed(2)} dB`;
   const sheet = await reconstructionSheet(originals, pictures, { columns: Math.min(8, originals.length), note });
-  await writeAtomic(request.out, await encodePng(sheet));
+  await writeAtomic(request.out, await encodePng(sheet, { text: sheetText('reconstructions') }));
   return { images: originals.length, psnr: decibels };
+}
+
+const IMAGE = /\.(png|jpe?g|webp|gif|bmp|tiff?|avif|svg)$/i;
+
+/** What of an input is not written over: an image, or the folder that a data set lies in. */
+function filesOf(input: string): string[] {
+  return !existsSync(input) || IMAGE.test(input) || statSync(input).isDirectory() ? [input] : [input, dirname(input)];
 }
 
 async function readPictures({ inputs, numImages }: ReconstructRequest, size: number): Promise<Picture[]> {
@@ -61,7 +77,7 @@ async function readPictures({ inputs, numImages }: ReconstructRequest, size: num
   };
   for (const input of inputs) {
     if (!existsSync(input)) throw new UserError('reconstruct', `no such file or folder: ${input}`);
-    const isImage = (await stat(input)).isFile() && /\.(png|jpe?g|webp|gif|bmp|tiff?|avif|svg)$/i.test(input);
+    const isImage = (await stat(input)).isFile() && IMAGE.test(input);
     if (isImage) {
       await add(await readBytes(input), input);
       continue;

@@ -5,6 +5,7 @@
  */
 import { existsSync } from 'node:fs';
 import type { Dataset, Item, Problem } from '../../data/dataset.ts';
+import type { Division } from '../../data/division.ts';
 import { fingerprintItems } from '../../data/fingerprints.ts';
 import type { ImagesConfig } from '../config/run.ts';
 import { UserError } from '../core/errors.ts';
@@ -12,7 +13,7 @@ import { readCodedItems } from '../io/codes.ts';
 import { fingerprintOf, type RecordedItem, readDataRecord, writeDataRecord } from '../io/datarecord.ts';
 import type { RunPaths } from '../io/runfolder.ts';
 import { compareData, type DataChanges, describeChanges, type Found } from './data-changes.ts';
-import { type SplitItems, sidesOf, splitDataset } from './run-images.ts';
+import { divideData, expectTraining } from './run-images.ts';
 import type { Session } from './session.ts';
 import { goOnCommand, type TrainRequest } from './training/request.ts';
 
@@ -20,9 +21,9 @@ import { goOnCommand, type TrainRequest } from './training/request.ts';
 export interface RunData {
   /** As it lies on the disk. */
   readonly dataset: Dataset;
-  /** Items on both sides of the split. */
+  /** Items that are trained on or held out. */
   readonly count: number;
-  readonly split: SplitItems;
+  readonly division: Division;
   /** Fingerprint of the image of an item that the run knows. */
   imageOf(id: string): string;
   /** Remembers the data from now on; nothing is written before. */
@@ -47,9 +48,10 @@ const MANY = 5000;
  * @throws UserError if the data is not what the run was started with
  */
 export async function openRunData(session: Session, request: TrainRequest, options: OpenDataOptions): Promise<RunData> {
-  const { paths, resumed, dataset } = options;
+  const { paths, resumed, dataset, images } = options;
+  const divided = divideData(dataset, images);
   const kept = resumed && existsSync(paths.dataRecord) ? await readDataRecord(paths.dataRecord) : undefined;
-  const looked = await look(session, { ...options, kept });
+  const looked = await look(session, divided, { ...options, kept });
   const [bad] = looked.problems;
   if (bad !== undefined && request.strict === true) throw new UserError(request.data, `${bad.id}: ${bad.what}`);
   const before = resumed ? (kept ?? (await recordOfCodes(paths))) : undefined;
@@ -63,7 +65,7 @@ export async function openRunData(session: Session, request: TrainRequest, optio
   return {
     dataset: { ...dataset, problems: [...dataset.problems, ...looked.problems] },
     count: items.length,
-    split: sidesOf(side(false), side(true)),
+    division: expectTraining({ ...divided, training: side(false), heldOut: side(true) }, images),
     imageOf: id => fingerprints.get(id) as string, // of an item of the split
     keep: async () => {
       if (JSON.stringify(kept) !== JSON.stringify(record)) await writeDataRecord(paths.dataRecord, record);
@@ -77,10 +79,10 @@ const UNCHECKED =
 /** The items of a data set with their fingerprints. */
 async function look(
   session: Session,
-  { dataset, images, begun, kept = [] }: OpenDataOptions & { readonly kept: readonly RecordedItem[] | undefined },
+  { training, heldOut }: Division,
+  { dataset, begun, kept = [] }: OpenDataOptions & { readonly kept: readonly RecordedItem[] | undefined },
 ): Promise<{ readonly found: readonly Found[]; readonly problems: readonly Problem[] }> {
-  const { training, heldOut } = splitDataset(dataset, images);
-  const trained = new Set(training); // with nothing held out both sides may be the same items
+  const trained = new Set(training);
   const used = new Set([...training, ...heldOut]);
   const items = dataset.items.filter(item => used.has(item));
   if (items.length > MANY) session.reporter.stage('data', { total: items.length, unit: 'images' });
@@ -135,7 +137,7 @@ function goOn(
       throw new UserError(
         command,
         `${request.data} is not the data that the run in ${options.paths.folder} was started with: ${what}`,
-        `give it that data, choose another --out, or take it as it is now: ${goOnCommand(request)} --accept-changes`,
+        `give it that data, choose another --out, or take it as it is now: ${goOnCommand(request, request.allFlags)} --accept-changes`,
       );
     }
     session.reporter.message(

@@ -1,34 +1,89 @@
-/** @file The images of a run as its config has them: the split, the crops, and whether they fit the memory. */
+/** @file The images of a run as its config has them: the sides of the data, the crops, and whether they fit the memory. */
 
-import { type Dataset, type Item, splitOf } from '../../data/dataset.ts';
+import type { Dataset, Item, Split } from '../../data/dataset.ts';
 import type { CropsOptions } from '../../data/decoded.ts';
-import type { ImagesConfig } from '../config/run.ts';
+import { type Division, describeDivision, divideItems, itemsOn } from '../../data/division.ts';
+import type { ImagesConfig, RunConfig } from '../config/run.ts';
 import { UserError } from '../core/errors.ts';
 
 /** Most bytes of decoded images that are kept in memory. */
 const MEMORY_BYTES = 2 ** 30;
 
-export interface SplitItems {
-  readonly training: readonly Item[];
-  readonly heldOut: readonly Item[];
+/**
+ * The sides of a data set for a run: what it is trained on, what is held out (which may be nothing), and what is not used.
+ * @throws UserError if there is nothing to train on
+ */
+export function divideData(dataset: Pick<Dataset, 'items'>, config: ImagesConfig): Division {
+  const { validation, split } = config;
+  return expectTraining(divideItems(dataset.items, { validation, split }), config);
+}
+
+/** A division, if it has anything to train on. @throws UserError if it has not */
+export function expectTraining(division: Division, { split }: ImagesConfig): Division {
+  const { training, heldOut, unused } = division;
+  if (training.length > 0) return division;
+  const said = describeDivision(division);
+  const hint =
+    heldOut.length === 0
+      ? `--split says which published splits are trained on; now ${split.join(', ')}`
+      : 'lower --validation (0 trains on all of them) or add images';
+  throw new UserError(
+    'data',
+    `no training image among ${heldOut.length + unused.length}${said === undefined ? '' : ` (${said})`}`,
+    hint,
+  );
+}
+
+/** Said where there is nothing to measure on that was not trained on. */
+const NOTHING = 'nothing is held out';
+
+/** That nothing is held out, and why, as a sentence without its end; undefined where something is. */
+export function whyNothingHeldOut({ training, heldOut }: Division, config: ImagesConfig): string | undefined {
+  if (heldOut.length > 0) return undefined;
+  const why =
+    config.validation === 0
+      ? 'validation is 0'
+      : `the hash chose none of ${training.length} images; a higher --validation may`;
+  return `${NOTHING} (${why})`;
+}
+
+/** What a run is measured on. */
+export interface MeasuredItems {
+  readonly sides: readonly Split[];
+  readonly items: readonly Item[];
+  /** Why nothing of it can be called held out, where some was trained on: in a few words, and as a line for people. */
+  readonly whyNone: string | undefined;
+  readonly said: string | undefined;
 }
 
 /**
- * Divides a data set by the hash of its items' names.
- * @throws UserError if a side would be empty
+ * The items that a run is measured on: of the sides that are asked for, by default what is held out, or what was trained on
+ * where nothing is.
+ * @throws UserError if there are none of the sides
  */
-export function splitDataset(dataset: Dataset, config: ImagesConfig): SplitItems {
-  const itemsOf = (side: string) => dataset.items.filter(item => splitOf(item, config.validation) === side);
-  return sidesOf(itemsOf('train'), itemsOf('validation'));
+export function measuredItems(
+  division: Division,
+  { split, config, where }: { readonly split?: readonly Split[]; readonly config: RunConfig; readonly where: string },
+): MeasuredItems {
+  const none = whyNothingHeldOut(division, config.images);
+  const sides = split ?? (none === undefined ? ['validation'] : ['train']);
+  const items = itemsOn(division, sides);
+  if (items.length === 0) {
+    const { training, heldOut, unused } = division;
+    throw new UserError(
+      `${where}: --split`,
+      `no image of ${sides.join(', ')}: ${training.length} were trained on, ${heldOut.length} are held out, ${unused.length} not used`,
+    );
+  }
+  if (!sides.includes('train')) return { sides, items, whyNone: undefined, said: undefined };
+  const whyNone = split === undefined ? NOTHING : 'the run was trained on these images';
+  return { sides, items, whyNone, said: `${none ?? whyNone}: what needs images that it has never seen is n/a` };
 }
 
-/** Both sides of a split. @throws UserError if there is nothing to train on */
-export function sidesOf(training: readonly Item[], heldOut: readonly Item[]): SplitItems {
-  if (training.length === 0) {
-    throw new UserError('data', `no training image among ${heldOut.length}`, 'lower --validation or add images');
-  }
-  // A handful of images may hash to one side only; they are then measured on what they were trained on.
-  return { training, heldOut: heldOut.length > 0 ? heldOut : training };
+/** What sides are called before a noun: `held-out`, `training and test`. */
+export function sideNames(sides: readonly Split[]): string {
+  const names = { train: 'training', validation: 'held-out', test: 'test' } as const;
+  return sides.map(side => names[side]).join(' and ');
 }
 
 /** What is decoded of every item, as a run's config has it. */

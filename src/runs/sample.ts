@@ -35,7 +35,7 @@ import { splitCaptions } from './captions.ts';
 import { type CompletionFlags, readCompletion } from './completion.ts';
 import { openPainter } from './open-painter.ts';
 import { type Clip, loadClip, rank } from './rerank.ts';
-import { splitDataset } from './run-images.ts';
+import { divideData } from './run-images.ts';
 import { downloads, type EngineFlags, runOrShipped, type Session, startEngine } from './session.ts';
 
 export interface SampleRequest extends EngineFlags, SamplingOptions, CompletionFlags {
@@ -333,7 +333,7 @@ interface TrainingImages {
 
 /** Every training image, small, to find the one that a sample is nearest to. */
 async function trainingImages(session: Session, data: string, config: ImagesConfig): Promise<TrainingImages> {
-  const { training } = splitDataset(await openDataset(data, { check: false, signal: session.signal }), config);
+  const { training } = divideData(await openDataset(data, { check: false, signal: session.signal }), config);
   const size = Math.min(NEAREST_SIDE, config.imageSize);
   session.reporter.stage('training images', { unit: 'images' });
   const { images, items } = await decodeAll(training, {

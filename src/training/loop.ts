@@ -58,11 +58,11 @@ export interface Task {
   afterStep?(step: number, random: Random): Promise<void>;
   /**
    * Measures on held-out data with the weights as they are; the lowest `loss` is the best. In the log names get `val_`
-   * before them, unless they begin with `check_` (metrics/collapse.ts).
+   * before them, unless they begin with `check_` (metrics/collapse.ts). Undefined: it has nothing to measure by.
    * @param signal aborted where the training is to stop: then it may reject with the signal's reason, and is called again at
    *   the same step when the training goes on
    */
-  evaluate(signal?: AbortSignal): Promise<Metrics & { readonly loss: number }>;
+  evaluate(signal?: AbortSignal): Promise<(Metrics & { readonly loss: number }) | undefined>;
   /** State beyond parameters and optimizer: arrays, and small values that fit JSON. */
   save?(): TaskState | Promise<TaskState>;
   /** @param where the file of the arrays, for errors. @throws UserError if they are not what `save` gave */
@@ -159,9 +159,11 @@ export async function train(
     readonly watcher?: Watcher;
     readonly signal?: AbortSignal;
     readonly now: () => number;
+    /** Whether there is held-out data to measure on; default true. Without, the task's `evaluate` is never called. */
+    readonly validates?: boolean;
   },
 ): Promise<TrainResult> {
-  const { folder, watcher = {}, signal, now } = options;
+  const { folder, watcher = {}, signal, now, validates = true } = options;
   const random = new Random(config.seed);
   const state: LoopState = { step: 0, best: Number.POSITIVE_INFINITY, skipped: 0, halvings: 0, stale: 0, seconds: 0 };
   const saved = await loadState(folder);
@@ -201,7 +203,7 @@ export async function train(
       await save(folder, task, sides, { state, watcher, window: keepWindow(window, now()) });
       savedAt = state.step;
     };
-    const looking = { config, state, watcher, signal };
+    const looking = { config, state, watcher, signal, validates };
     if (state.owed !== undefined) {
       await look(task, sides, looking);
       if (state.owed === undefined && isDue(state.step, config.saveEvery, config)) await saveNow();
@@ -270,12 +272,12 @@ function nextLook(step: number, config: LoopConfig, among: readonly Look[]): Loo
 
 /** Has the looks that are owed, until the training is to stop: then what is left stays owed, and the step can be saved. */
 async function look(task: Task, sides: readonly Side[], looking: Looking): Promise<void> {
-  const { config, state, watcher, signal } = looking;
+  const { config, state, watcher, signal, validates } = looking;
   while (state.owed !== undefined && signal?.aborted !== true) {
     const kind = state.owed;
     try {
-      if (kind === 'evaluation') await evaluate(task, sides, looking);
-      else await withAverages(sides, async () => watcher.onSample?.(state.step, signal));
+      if (kind === 'samples') await withAverages(sides, async () => watcher.onSample?.(state.step, signal));
+      else if (validates) await evaluate(task, sides, looking);
     } catch (error) {
       if (isStop(signal, error)) return;
       throw error;
@@ -290,6 +292,7 @@ interface Looking {
   readonly state: LoopState;
   readonly watcher: Watcher;
   readonly signal: AbortSignal | undefined;
+  readonly validates: boolean;
 }
 
 /** The loss that a progress line shows: in a game the last player's, which is no measure of progress. */
@@ -337,6 +340,7 @@ async function evaluate(
   { config, state, watcher, signal }: Looking,
 ): Promise<void> {
   const measured = await withAverages(sides, () => task.evaluate(signal));
+  if (measured === undefined) return;
   const prefixed = Object.fromEntries(
     Object.entries(measured).map(([name, value]) => [name.startsWith('check_') ? name : `val_${name}`, value]),
   );

@@ -273,7 +273,7 @@ const mistakes: readonly Mistake[] = [
   {
     name: 'nothing but corrupt images',
     argv: trainOn('corrupt'),
-    says: /corrupt: no captioned image \(2 skipped, the first: a\.png: not a picture \(bytes of no known kind\)\)$/,
+    says: /corrupt: no captioned image \(2 skipped, the first: a\.png: not a picture \(text\)\)$/,
   },
   {
     name: 'images that all end in the middle',

@@ -1,10 +1,18 @@
 /** @file `tessera eval` on runs that know nothing: what it prints and logs, what does not apply, and bad input. */
-import { cpSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { readJsonLines } from '../../src/io/jsonlines.ts';
 import { writeClip } from '../features/clip-fixture.ts';
-import { hardlyTrained, temporaryFolder, tessera, writeConfig, writeDrawings } from './program.ts';
+import {
+  hardlyTrained,
+  type Outcome,
+  temporaryFolder,
+  tessera,
+  writeConfig,
+  writeDrawings,
+  writeSplitDrawings,
+} from './program.ts';
 
 const folder = temporaryFolder();
 const at = (...names: string[]) => join(folder, ...names);
@@ -99,7 +107,7 @@ describe('an evaluation', () => {
       value: null,
       details: { reason: expect.stringMatching(/^needs more than 99 different captions, there are \d+$/) },
     });
-    expect(table).toContain('n/a  clip-score: these features know no captions');
+    expect(table).toContain('n/a  clip-score, r-precision: these features know no captions');
   });
 
   test('prints a table that leads with KID and coverage', () => {
@@ -123,17 +131,69 @@ describe('an evaluation', () => {
   });
 });
 
-test('a set too small to hold anything out is measured on what it was trained on, and says so', async () => {
+describe('where nothing is held out', () => {
   const [small, other] = [at('drawings'), at('by-heart')];
-  await writeDrawings(small);
-  const config = writeConfig(at('small.json'), hardlyTrained);
-  await tessera('train', '--data', small, '--out', other, '--config', config, '--threads', '1');
-  const { code, stdout, stderr } = await tessera('eval', '--run', other, '--data', small, '-n', '12', '--threads', '1');
-  expect(code).toBe(0);
-  expect(stderr).toContain('no image is held out: the floor is made of training images');
-  expect(stdout).toContain('n/a  coverage: needs 12 real images on both sides, there are 8');
-  expect(stdout).toMatch(/n\/a {2}caption-accuracy: only captions of `tessera data shapes`/);
-}, 60_000);
+  const measure = (...flags: string[]) =>
+    tessera('eval', '--run', other, '--data', small, '-n', '12', '--threads', '1', ...flags);
+  let trained: Outcome;
+
+  beforeAll(async () => {
+    await writeDrawings(small);
+    const config = writeConfig(at('small.json'), hardlyTrained);
+    trained = await tessera('train', '--data', small, '--out', other, '--config', config, '--threads', '1');
+  }, 60_000);
+
+  test('training says so once, and gives no number and no weights that would need it', () => {
+    expect(trained.code).toBe(0);
+    expect(trained.stderr.match(/nothing is held out/g)).toHaveLength(1);
+    expect(trained.stderr).toContain('nothing is held out (validation is 0)\n');
+    expect(trained.stderr).not.toMatch(/nats a code|dB/);
+    expect(existsSync(join(other, 'best.safetensors'))).toBe(false);
+    for (const name of ['ema.safetensors', 'model.safetensors', 'samples.png', 'reconstructions.png'])
+      expect(existsSync(join(other, name)), name).toBe(true);
+    const records = readJsonLines(join(other, 'metrics.jsonl')) as Record<string, unknown>[];
+    expect(records.flatMap(record => Object.keys(record)).filter(key => /^(val|check)_/.test(key))).toEqual([]);
+    expect(records.filter(({ note }) => note === 'nothing is held out').map(({ stage }) => stage)).toEqual([
+      'patch',
+      'transformer',
+    ]);
+  });
+
+  test('an evaluation paints training captions, and says n/a and why of what needs other images', async () => {
+    const { code, stdout, stderr } = await measure();
+    expect(code).toBe(0);
+    expect(stderr).toContain(
+      'nothing is held out (validation is 0): what needs images that it has never seen is n/a\n',
+    );
+    expect(stdout).toContain('12 images of training captions');
+    expect(stdout).toMatch(/^n\/a {2}real images, tokenizer, .*nll, .*nearest-ratio.*: nothing is held out$/m);
+    expect(stdout).toContain(
+      'n/a  coverage, precision, recall, density: needs 12 real images on both sides, there are 8',
+    );
+    expect(stdout).not.toMatch(/NaN|Infinity/);
+    const lines = resultsOf(other);
+    const given = lines.filter(({ value }) => value !== null).map(({ metric, row }) => `${metric} ${row}`);
+    expect(new Set(given.map(name => name.split(' ')[1]))).toEqual(new Set(['samples']));
+    expect(given).toEqual(expect.arrayContaining(['kid samples', 'fd samples', 'authentic samples']));
+    for (const metric of ['nearest-ratio', 'nll', 'bits-per-dim', 'psnr']) {
+      const [line] = lines.filter(other => other.metric === metric);
+      expect(line).toMatchObject({ value: null, low: null, high: null, details: { reason: 'nothing is held out' } });
+    }
+    expect(new Set(lines.map(({ split }) => split))).toEqual(new Set(['train']));
+  }, 60_000);
+
+  test('the best weights are not there, and the message says why', async () => {
+    const { code, stderr } = await measure('--weights', 'best');
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/^load: weights: expected ema or last, which \S+ has, got best; .* held-out images/m);
+  });
+
+  test('the held-out side can be asked for, and is not there', async () => {
+    const { code, stderr } = await measure('--split', 'validation');
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/^eval: --split: no image of validation: 8 were trained on, 0 are held out, 0 not used$/m);
+  });
+});
 
 describe('bad input is refused in one line', () => {
   const log = () => readFileSync(join(run, 'metrics.jsonl'), 'utf8');
@@ -160,7 +220,7 @@ describe('bad input is refused in one line', () => {
 
   test('a run that is not trained yet', async () => {
     cpSync(run, at('untrained'), { recursive: true });
-    rmSync(at('untrained', 'ema.safetensors'));
+    for (const kind of ['ema', 'best', 'model']) rmSync(at('untrained', `${kind}.safetensors`));
     const { code, stderr } = await tessera('eval', '--run', at('untrained'), '--data', data, '-n', '16');
     expect(code).toBe(2);
     expect(stderr).toMatch(/the transformer of .* is not trained yet/);
@@ -171,7 +231,7 @@ describe('a rival', () => {
   const [drawings, rival] = [at('few'), at('dcgan')];
 
   beforeAll(async () => {
-    await writeDrawings(drawings, 16);
+    await writeSplitDrawings(drawings, 16);
     const config = writeConfig(at('dcgan.json'), {
       family: 'dcgan',
       images: { imageSize: 16, validation: 0, crops: 1 },
@@ -197,8 +257,8 @@ describe('a rival', () => {
       ...['nll', 'perplexity', 'bits-per-dim'].map(metric => [metric, 'samples', 'object']),
       ...['psnr', 'ssim'].map(metric => [metric, 'reconstruction', 'object']),
     ]);
-    expect(stdout).toContain('n/a  nll: a GAN (dcgan) has no likelihood');
-    expect(stdout).toContain('n/a  psnr: dcgan has no tokenizer');
+    expect(stdout).toContain('n/a  nll, perplexity, bits-per-dim: a GAN (dcgan) has no likelihood');
+    expect(stdout).toContain('n/a  psnr, ssim: dcgan has no tokenizer');
   });
 
   test('is not judged by the network that tells it what its captions say', async () => {

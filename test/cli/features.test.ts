@@ -6,7 +6,7 @@ import { encodeCaptions } from '../../src/families/contrastive/frozen.ts';
 import { loadTowers } from '../../src/families/contrastive/towers.ts';
 import { readJsonLines } from '../../src/io/jsonlines.ts';
 import { BpeTokenizer } from '../../tokenizer/bpe.ts';
-import { captions, type Outcome, temporaryFolder, tessera, writeDrawings } from './program.ts';
+import { captions, type Outcome, temporaryFolder, tessera, writeSplitDrawings } from './program.ts';
 
 const folder = temporaryFolder();
 const data = join(folder, 'data');
@@ -16,7 +16,7 @@ const features = (...flags: string[]) => tessera('features', '--data', data, '--
 let first: Outcome;
 
 beforeAll(async () => {
-  await writeDrawings(data, 16);
+  await writeSplitDrawings(data, 16);
   first = await features(...small, '--steps', '3', '--batch-size', '4');
 });
 

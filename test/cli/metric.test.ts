@@ -8,7 +8,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import '../../examples/custom-metric.ts';
 import { readJsonLines } from '../../src/io/jsonlines.ts';
 import { allMetrics, removeMetric } from '../../src/metrics/define.ts';
-import { hardlyTrained, startProgram, temporaryFolder, tessera, writeConfig, writeDrawings } from './program.ts';
+import { hardlyTrained, startProgram, temporaryFolder, tessera, writeConfig, writeSplitDrawings } from './program.ts';
 
 const folder = temporaryFolder();
 const at = (...names: string[]) => join(folder, ...names);
@@ -16,7 +16,7 @@ const [data, run, other] = [at('data'), at('runs', 'first'), at('runs', 'second'
 const name = 'colourfulness';
 
 beforeAll(async () => {
-  await writeDrawings(data);
+  await writeSplitDrawings(data);
   const config = writeConfig(at('config.json'), hardlyTrained);
   const { code } = await tessera('train', '--data', data, '--out', run, '--config', config, '--threads', '1');
   expect(code).toBe(0);

@@ -21,17 +21,18 @@ import {
   temporaryFolder,
   tessera,
   writeConfig,
-  writeDrawings,
+  writeSplitDrawings,
 } from './program.ts';
 
 const folder = temporaryFolder();
 const data = join(folder, 'data');
+const drawings = join(data, 'train');
 const run = join(folder, 'run');
 const SIDE = 4;
 let trained: Outcome;
 
 beforeAll(async () => {
-  await writeDrawings(data);
+  await writeSplitDrawings(data);
   const config = writeConfig(join(folder, 'config.json'), byHeart);
   trained = await startTessera(['train', '--data', data, '--out', run, '--config', config, '--threads', '1']);
 });
@@ -156,7 +157,7 @@ describe('painting what was learnt', () => {
 
 describe('completing an image', () => {
   const given = 'blue square';
-  const image = join(data, fileOf(given));
+  const image = join(drawings, fileOf(given));
   const greedy = ['--text', 'red circle', '--temperature', '0', '--num-images', '1', '--image', image];
 
   /** What the library paints with the same request, with the codes that the files do not hold. */
@@ -298,7 +299,7 @@ describe('as a library', () => {
 
 test('reconstruct puts images through the codes and says how good they are', async () => {
   const out = join(folder, 'again.png');
-  const { code, stdout } = await tessera('reconstruct', '--run', run, data, '--out', out, '--threads', '1');
+  const { code, stdout } = await tessera('reconstruct', '--run', run, drawings, '--out', out, '--threads', '1');
   expect(code).toBe(0);
   const said = /8 images, mean PSNR ([\d.]+) dB/.exec(stdout);
   const originals = await Promise.all(captions.map(async c => decodePicture(await draw(c), c)));

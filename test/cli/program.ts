@@ -125,6 +125,15 @@ export async function writeDrawings(folder: string, size = 32): Promise<void> {
   for (const caption of captions) await writeItem(folder, fileOf(caption), await draw(caption, size), caption);
 }
 
+/**
+ * The eight drawings twice, as a training and as a validation split: what is learnt by heart can be measured. @returns the
+ * folder of the training split
+ */
+export async function writeSplitDrawings(folder: string, size = 32): Promise<string> {
+  for (const side of ['train', 'validation']) await writeDrawings(join(folder, side), size);
+  return join(folder, 'train');
+}
+
 /** An image and, unless undefined, its caption. */
 export async function writeItem(folder: string, name: string, image: Uint8Array, caption?: string): Promise<void> {
   mkdirSync(folder, { recursive: true });

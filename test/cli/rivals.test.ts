@@ -9,7 +9,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import type { RunConfigInput } from '../../src/config/run.ts';
 import { registerNative } from '../../src/device/native/native.ts';
 import { readJsonLines } from '../../src/io/jsonlines.ts';
-import { snapshot, startTessera, temporaryFolder, tessera, writeConfig, writeDrawings } from './program.ts';
+import { snapshot, startTessera, temporaryFolder, tessera, writeConfig, writeSplitDrawings } from './program.ts';
 import type { Stop } from './stopping.ts';
 
 const missing = registerNative();
@@ -54,7 +54,7 @@ const weightsOf = (run: string) =>
   Object.fromEntries(Object.entries(snapshot(join(folder, run))).filter(([name]) => /^[^/]*\.safetensors$/.test(name)));
 
 beforeAll(async () => {
-  await writeDrawings(data, 16);
+  await writeSplitDrawings(data, 16);
   for (const family of rivals) {
     const { code, stderr } = await tessera(...argv(family, family));
     expect(stderr).toContain(`${family}: done`);

@@ -455,6 +455,7 @@ test('pictures that an index does not name are named, and so are text files that
     problems: {
       'blue.png': 'in no readable row of metadata.jsonl',
       'lime.png': 'in no readable row of metadata.jsonl',
+      'lime.txt': 'not used: the data are read as metadata',
       'red.txt': 'not used: the data are read as metadata',
     },
   });

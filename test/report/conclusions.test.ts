@@ -110,6 +110,7 @@ function measured(value: number | null, half: number | null, more: Partial<Measu
   return {
     metric: 'kid',
     row: 'samples',
+    split: 'validation',
     features: 'random-conv',
     weights: 'ema',
     value,

@@ -7,7 +7,7 @@ const config = configOf('dcgan');
 const step = (number: number, more: object = {}) => ({ stage: 'dcgan', step: number, lr: 1e-3, ...more });
 
 describe('a whole log', () => {
-  const { stages, checks, metrics } = readHistory(recordsOf(four[3]), configOf('diffusion'), 'ema');
+  const { stages, checks, metrics } = readHistory(recordsOf(four[3]), configOf('diffusion'), { weights: 'ema' });
 
   test('has stages in the order they were trained, with what they cost', () => {
     expect(
@@ -36,6 +36,7 @@ describe('a whole log', () => {
     expect(metrics.find(({ metric, row }) => metric === 'kid' && row === 'floor')).toEqual({
       metric: 'kid',
       row: 'floor',
+      split: 'validation',
       features: 'random-conv',
       weights: 'ema',
       value: 0.0002,
@@ -52,26 +53,26 @@ describe('a whole log', () => {
 
 describe('a partial log', () => {
   test('may be empty, or hold only what prepares', () => {
-    expect(readHistory([], config, 'ema')).toEqual({ stages: [], checks: [], marks: [], metrics: [] });
-    const { stages } = readHistory([{ stage: 'text', step: 1, lr: 1, loss: 2 }], config, 'ema');
+    expect(readHistory([], config, { weights: 'ema' })).toEqual({ stages: [], checks: [], marks: [], metrics: [] });
+    const { stages } = readHistory([{ stage: 'text', step: 1, lr: 1, loss: 2 }], config, { weights: 'ema' });
     expect(stages.map(({ stage }) => stage)).toEqual(['text']);
   });
 
   test('of an older version has no times, and images by its steps', () => {
-    const { stages } = readHistory([step(10, { D_loss: 1 }), step(20, { D_loss: 2 })], config, 'ema');
+    const { stages } = readHistory([step(10, { D_loss: 1 }), step(20, { D_loss: 2 })], config, { weights: 'ema' });
     expect(stages[0]).toMatchObject({ steps: 20, seconds: null, flops: null, images: 20 * config.train.batchSize });
     expect(totalOf(stages, 'seconds')).toBeNull();
   });
 
   test('holds lines that are no records, and values that are no numbers', () => {
     const odd = [null, 3, 'x', [], {}, { stage: 'dcgan' }, step(10, { D_loss: null, G_loss: 'x', seconds: 'y' })];
-    const { stages } = readHistory(odd, config, 'ema');
+    const { stages } = readHistory(odd, config, { weights: 'ema' });
     expect(stages[0].seconds).toBeNull();
     expect(stages[0].curves.D_loss).toEqual([{ step: 10, seconds: null, flops: null, images: 320, value: null }]);
   });
 
   test('has a gap where a training record lacks its loss', () => {
-    const { stages } = readHistory([step(10, { D_loss: 1 }), step(20)], config, 'ema');
+    const { stages } = readHistory([step(10, { D_loss: 1 }), step(20)], config, { weights: 'ema' });
     expect(stages[0].curves.D_loss.map(({ value }) => value)).toEqual([1, null]);
   });
 
@@ -81,7 +82,7 @@ describe('a partial log', () => {
       { stage: 'dcgan', step: 12, collapsed: 'spread' },
       { stage: 'dcgan', step: 15, nonfinite: 10 },
     ];
-    const history = readHistory([...lines, ...marks], config, 'ema');
+    const history = readHistory([...lines, ...marks], config, { weights: 'ema' });
     expect(history.checks).toEqual([
       { step: 12, seconds: 4, images: 12 * 32, flops: null, kid: 0.1, coverage: null, spread: null },
     ]);
@@ -103,7 +104,11 @@ describe('results of evaluations', () => {
     ...more,
   });
   const read = (...records: object[]) =>
-    readHistory(records, config, 'ema').metrics.map(({ value, features, row }) => ({ value, features, row }));
+    readHistory(records, config, { weights: 'ema' }).metrics.map(({ value, features, row }) => ({
+      value,
+      features,
+      row,
+    }));
 
   test('are the last of each metric, row and features', () => {
     expect(read(result(1), result(2), result(3, { features: 'b' }), result(4, { row: 'floor' }))).toEqual([

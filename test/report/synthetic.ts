@@ -147,7 +147,7 @@ export function runsOf(courses: readonly Course[]): RunReport[] {
   return courses.map((course, i) => {
     const config = configs[i];
     const { family } = course;
-    const history = readHistory(recordsOf(course), config, 'ema');
+    const history = readHistory(recordsOf(course), config, { weights: 'ema' });
     const { stages, checks, metrics } = history;
     return {
       run: `runs/${course.name}`,

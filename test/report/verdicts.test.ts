@@ -9,7 +9,7 @@ import { configOf, runsOf } from './synthetic.ts';
 
 function judged(family: string, records: readonly object[], given: Readonly<Record<string, unknown>> = {}) {
   const config = configOf(family, given);
-  const { kind, rule, step } = verdictOf(readHistory(records, config, 'ema'), config);
+  const { kind, rule, step } = verdictOf(readHistory(records, config, { weights: 'ema' }), config);
   return [kind, rule, step];
 }
 
@@ -152,7 +152,7 @@ describe('rank correlation', () => {
       trained('dcgan', 10 * i, { D_loss: i, G_loss: -i }),
       check('dcgan', 10 * i + 1, { check_kid: i * i }),
     ]);
-    const { stages, checks } = readHistory(records, configOf('dcgan'), 'ema');
+    const { stages, checks } = readHistory(records, configOf('dcgan'), { weights: 'ema' });
     expect(progressOf(stages, checks)).toEqual([
       { loss: 'D_loss', rho: 1, n: 4 },
       { loss: 'G_loss', rho: -1, n: 4 },
@@ -188,7 +188,7 @@ describe('a family that is judged by a loss of another name', () => {
   test('over-fits by it', () => {
     const config = configOf('brush');
     const records = [curve(10, 1.5), curve(20, 1), curve(30, 1.8)];
-    const { stages, checks } = readHistory(records, config, 'ema');
+    const { stages, checks } = readHistory(records, config, { weights: 'ema' });
     const [run] = runsOf([{ name: 'a', family: 'diffusion' }]);
     const findings = conclude([{ ...run, family: 'brush', name: 'mine', stages, checks }]);
     expect(findings.find(({ topic }) => topic === 'overfitting')?.text).toContain(

@@ -3,7 +3,17 @@ import { z } from 'zod';
 import type { CompareRequest } from '../../runs/compare.ts';
 import type { Session } from '../../runs/session.ts';
 import { defineCommand } from '../command.ts';
-import { count, engineFlags, file, folder, formatFlag, metricsFlag, seed, weights } from '../common-flags.ts';
+import {
+  count,
+  engineFlags,
+  file,
+  folder,
+  formatFlag,
+  metricsFlag,
+  seed,
+  splitFlag,
+  weights,
+} from '../common-flags.ts';
 
 export const compare = defineCommand({
   name: 'compare',
@@ -19,6 +29,7 @@ export const compare = defineCommand({
       out: file('the page; the same content as JSON goes beside it').default('comparison.html'),
       data: folder('the images that the runs were trained on, to paint held-out captions and to measure').optional(),
       format: await formatFlag(),
+      split: splitFlag('with --data: what is painted and measured; validation is what is held out (default)'),
       captions: z.string().optional().describe('captions to paint, separated by | (default: those of held-out images)'),
       metrics: await metricsFlag('with --data: measured of runs that have no result of it yet'),
       features: z.array(z.string()).min(1).default(['random']).describe('what the metrics look through, as for eval'),
@@ -29,10 +40,10 @@ export const compare = defineCommand({
       ...(await engineFlags()),
     });
   },
-  run: async (session, { values, positionals }) => {
+  run: async (session, { values, given, positionals }) => {
     const { splitCaptions } = await import('../../runs/captions.ts');
     const captions = values.captions === undefined ? undefined : splitCaptions('compare: --captions', values.captions);
-    return compareCommand(session, { ...values, captions, runs: positionals });
+    return compareCommand(session, { ...values, named: given.out !== undefined, captions, runs: positionals });
   },
 });
 
@@ -41,5 +52,6 @@ export async function compareCommand(session: Session, request: Omit<CompareRequ
   const { compareRuns } = await import('../../runs/compare.ts');
   const { report, json } = await compareRuns(session, { ...request, made: new Date() });
   for (const { text } of report.findings) session.print(text);
-  session.print(`${request.out}: ${report.runs.length} runs compared; the same as data in ${json}`);
+  const beside = json === undefined ? '' : `; the same as data in ${json}`;
+  session.print(`${request.out}: ${report.runs.length} runs compared${beside}`);
 }

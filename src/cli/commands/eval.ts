@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { EvalRequest } from '../../runs/evaluate.ts';
 import type { Session } from '../../runs/session.ts';
 import { defineCommand } from '../command.ts';
-import { count, engineFlags, folder, formatFlag, metricsFlag, seed, weights } from '../common-flags.ts';
+import { count, engineFlags, folder, formatFlag, metricsFlag, seed, splitFlag, weights } from '../common-flags.ts';
 
 export const evaluate = defineCommand({
   name: 'eval',
@@ -26,7 +26,8 @@ export const evaluate = defineCommand({
         .min(1)
         .default(['random'])
         .describe('pixels, random, folders of `tessera features`, or folders or hub ids of ONNX networks'),
-      numImages: count('images painted of held-out captions').max(100000).default(256),
+      split: splitFlag('what is measured: validation is what is held out (default), train what was trained on'),
+      numImages: count('images painted of its captions').max(100000).default(256),
       reference: count('training images to compare with').max(100000).default(1000),
       seed: seed('the same seed measures the same images').default(0),
       weights,
@@ -40,8 +41,11 @@ export const evaluate = defineCommand({
 async function evalCommand(session: Session, request: EvalRequest): Promise<void> {
   const { evaluateRun } = await import('../../runs/evaluate.ts');
   const { resultTable } = await import('../terminal/results.ts');
-  const { step, weights, records } = await evaluateRun(session, request);
+  const { sideNames } = await import('../../runs/run-images.ts');
+  const { step, weights, split, records } = await evaluateRun(session, request);
   const { run, numImages, seed } = request;
-  session.print(`${run}: step ${step}, ${weights} weights, ${numImages} images of held-out captions, seed ${seed}`);
+  session.print(
+    `${run}: step ${step}, ${weights} weights, ${numImages} images of ${sideNames(split)} captions, seed ${seed}`,
+  );
   for (const line of resultTable(records)) session.print(line);
 }

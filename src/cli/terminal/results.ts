@@ -1,13 +1,14 @@
 /** @file The results of an evaluation as a table on the terminal. */
-import { allQuantities, findQuantity, type MetricRow } from '../../metrics/define.ts';
+import { allQuantities, findQuantity, type MetricRow, metricRows } from '../../metrics/define.ts';
 import type { EvalRecord } from '../../runs/evaluation/record.ts';
 import { textTable } from './tables.ts';
 
-const columns: readonly { readonly row: MetricRow; readonly title: string }[] = [
-  { row: 'samples', title: 'samples' },
-  { row: 'floor', title: 'real images' },
-  { row: 'reconstruction', title: 'tokenizer' },
-];
+const titles: Readonly<Record<MetricRow, string>> = {
+  samples: 'samples',
+  floor: 'real images',
+  reconstruction: 'tokenizer',
+};
+const columns = metricRows.map(row => ({ row, title: titles[row] }));
 
 /**
  * Lines of a table, by features: samples with their 95 percent intervals, beside other real images in their place and
@@ -20,7 +21,7 @@ export function resultTable(records: readonly EvalRecord[]): string[] {
   const groups = [...new Set(records.map(({ features }) => features))];
   const head = ['', ...present.map(({ title }) => title)];
   const body: string[][] = [];
-  const reasons: string[] = [];
+  const reasons = new Map<string, Set<string>>();
   for (const features of groups) {
     body.push([features === null ? 'without features' : `features ${features}`]);
     const own = records.filter(record => record.features === features);
@@ -29,13 +30,16 @@ export function resultTable(records: readonly EvalRecord[]): string[] {
       const cells = present.map(({ row }) => {
         const record = own.find(other => other.metric === name && other.row === row);
         const reason = record?.details?.reason;
-        if (record?.value === null && reason !== undefined) reasons.push(`${name}: ${reason}`);
+        if (record?.value === null && reason !== undefined) {
+          const named = own.some(other => other.metric === name && other.value !== null) ? titles[row] : name;
+          reasons.set(String(reason), (reasons.get(String(reason)) ?? new Set()).add(named));
+        }
         return record === undefined ? '' : cell(record);
       });
       body.push([`  ${labelOf(name)}`, ...cells]);
     }
   }
-  const notes = [...new Set(reasons)].map(reason => `n/a  ${reason}`);
+  const notes = [...reasons].map(([reason, names]) => `n/a  ${[...names].join(', ')}: ${reason}`);
   return [...textTable([head, ...body], { gap: 3 }), ...notes];
 }
 

@@ -252,8 +252,8 @@ export class GanTask implements Task {
     return imagesToSignedTensor(round.images);
   }
 
-  async evaluate(): Promise<Metrics & { readonly loss: number }> {
-    return (await this.options.evaluate?.()) ?? { loss: Number.NaN };
+  async evaluate(): Promise<(Metrics & { readonly loss: number }) | undefined> {
+    return this.options.evaluate?.();
   }
 
   /** The stream's place, and the displacements that look-aheads repeat. */

@@ -4,6 +4,7 @@
  * is in memory.
  */
 
+import type { Split } from '../../../data/dataset.ts';
 import { decodeAll } from '../../../data/decoded.ts';
 import { openDataset } from '../../../data/open.ts';
 import { reconstructPictures } from '../../../tokenizer/codec.ts';
@@ -17,7 +18,7 @@ import type { WeightKind } from '../../io/runfolder.ts';
 import { measureMemorisation } from '../../metrics/memorisation.ts';
 import type { Embedded, NearestTraining, RunReport, SampleSheet } from '../../report/contents.ts';
 import { openPainter, type Painter } from '../open-painter.ts';
-import { splitDataset } from '../run-images.ts';
+import { divideData, measuredItems, sideNames } from '../run-images.ts';
 import type { EngineFlags, Session } from '../session.ts';
 
 /** Rows of the sheet of samples, where no captions are given. */
@@ -49,8 +50,10 @@ export interface PaintingRequest extends EngineFlags {
 
 /** The images of a data set that a comparison needs. */
 export interface ComparisonData {
-  readonly heldOut: readonly { readonly picture: Picture; readonly caption: string }[];
-  /** False where the data is too small to hold anything out. */
+  /** Sides of the data that are measured, and images of them. */
+  readonly sides: readonly Split[];
+  readonly measured: readonly { readonly picture: Picture; readonly caption: string }[];
+  /** Whether none of them was trained on. */
   readonly isHeldOut: boolean;
   readonly training: { readonly index: NearestImages; readonly captions: readonly string[] };
 }
@@ -60,22 +63,23 @@ export interface PaintedRun extends Pick<RunReport, 'sampling' | 'nearest'> {
   readonly parameters: number;
 }
 
-/** Decodes the held-out images, and all training images small. */
+/** Decodes the images that are measured, and all training images small. */
 export async function openComparisonData(
   session: Session,
-  { data, format }: { readonly data: string; readonly format?: string },
-  { images }: RunConfig,
+  { data, format, split }: { readonly data: string; readonly format?: string; readonly split?: readonly Split[] },
+  config: RunConfig,
 ): Promise<ComparisonData> {
-  const { training, heldOut } = splitDataset(
-    await openDataset(data, { format, check: false, signal: session.signal }),
-    images,
-  );
+  const { images } = config;
+  const dataset = await openDataset(data, { format, check: false, signal: session.signal });
+  const division = divideData(dataset, images);
+  const { sides, items, whyNone } = measuredItems(division, { split, config, where: 'compare' });
+  const { training } = division;
   const small = Math.min(COMPARED, images.imageSize);
   session.reporter.stage('training images', { unit: 'images' });
   const onProgress = (step: number, total: number) => session.reporter.update({ step, total, amount: step });
   const references = await decodeAll(training, { size: small, onProgress, signal: session.signal });
-  const held = await decodeAll(evenly(heldOut, HELD_OUT), { size: images.imageSize, signal: session.signal });
-  session.reporter.done(`${references.items.length} training images, ${held.items.length} held-out ones`);
+  const held = await decodeAll(evenly(items, HELD_OUT), { size: images.imageSize, signal: session.signal });
+  session.reporter.done(`${references.items.length} training images, ${held.items.length} ${sideNames(sides)} ones`);
   if (references.items.length === 0 || held.items.length === 0) {
     throw new UserError(
       'compare',
@@ -84,8 +88,9 @@ export async function openComparisonData(
     );
   }
   return {
-    heldOut: held.items.map(({ captions }, i) => ({ picture: held.images.at(i), caption: captions[0] })),
-    isHeldOut: heldOut !== training,
+    sides,
+    measured: held.items.map(({ captions }, i) => ({ picture: held.images.at(i), caption: captions[0] })),
+    isHeldOut: whyNone === undefined,
     training: {
       index: new NearestImages(references.images),
       captions: references.items.map(({ captions }) => captions[0]),
@@ -105,7 +110,7 @@ export async function paintRuns(
 ): Promise<{ readonly painted: ReadonlyMap<string, PaintedRun>; readonly grid: SampleSheet | null }> {
   const { captions: given, data } = wanted;
   const runs = wanted.runs.filter(({ trained }) => trained);
-  const shown = given === undefined ? evenly(data?.heldOut ?? [], ROWS) : [];
+  const shown = given === undefined ? evenly(data?.measured ?? [], ROWS) : [];
   const captions = given ?? shown.map(({ caption }) => caption);
   const real = given === undefined ? shown.map(({ picture }) => picture) : null;
   const count = imagesPerCaption(runs.length);
@@ -153,7 +158,7 @@ async function paintTimed(
   return { pictures, milliseconds };
 }
 
-/** More samples, of held-out captions one after another: the network is warm by now, and they are many. */
+/** More samples, of the data's captions one after another: the network is warm by now, and they are many. */
 async function measure(
   session: Session,
   painter: Painter,
@@ -164,7 +169,7 @@ async function measure(
   },
 ): Promise<PaintedRun> {
   const { data, numImages, name, seed } = options;
-  const captions = data?.heldOut.map(({ caption }) => caption) ?? options.captions;
+  const captions = data?.measured.map(({ caption }) => caption) ?? options.captions;
   const asked = Array.from({ length: Math.min(numImages, MEASURED) }, (_, i) => captions[i % captions.length]);
   // Numbers far from those of the grid, whose captions may be the same.
   const numbers = asked.map((_, i) => 1000 + Math.floor(i / captions.length));
@@ -179,8 +184,9 @@ async function measure(
 async function nearestOf(
   samples: readonly Picture[],
   captions: readonly string[],
-  { training, heldOut }: ComparisonData,
+  { training, measured, isHeldOut }: ComparisonData,
 ): Promise<NearestTraining> {
+  const heldOut = isHeldOut ? measured : [];
   const found = measureMemorisation(
     samples,
     training.index,
@@ -202,7 +208,7 @@ async function nearestOf(
     heldOut: heldOut.length,
     training: training.index.count,
     sampleMedian: found.sampleMedian,
-    heldOutMedian: found.heldOutMedian,
+    heldOutMedian: finite(found.heldOutMedian),
     ratio: finite(found.ratio),
     authentic: finite(found.authentic),
     sampleRatios: [...found.ratios].filter(Number.isFinite),

@@ -3,7 +3,7 @@
  * makes.
  */
 
-import type { Item } from '../../../data/dataset.ts';
+import type { Item, Split } from '../../../data/dataset.ts';
 import { decodeAll } from '../../../data/decoded.ts';
 import { openDataset } from '../../../data/open.ts';
 import { reconstructPictures } from '../../../tokenizer/codec.ts';
@@ -14,7 +14,7 @@ import { hearSignal } from '../../core/stopping.ts';
 import { NEAREST_SIDE, NearestImages } from '../../image/nearest.ts';
 import type { Captioned, Evidence } from '../../metrics/define.ts';
 import type { Painter } from '../open-painter.ts';
-import { splitDataset } from '../run-images.ts';
+import { divideData, measuredItems, sideNames } from '../run-images.ts';
 import type { Session } from '../session.ts';
 
 /** Real pictures, with the first caption of each. */
@@ -23,21 +23,24 @@ export interface RealPictures {
   readonly reference: Captioned;
   /** Every training image, small, to look for copies in. */
   readonly train: NearestImages | undefined;
-  /**
-   * Images that were never trained on: they lend the captions that are painted, and stand in for samples in the floor.
-   */
-  readonly heldOut: Captioned;
-  /** Whether there are such images at all; otherwise they are training images. */
-  readonly unseen: boolean;
+  /** Sides of the data that are measured: their captions are painted. */
+  readonly sides: readonly Split[];
+  readonly measured: Captioned;
+  /** The same images, if none was trained on: they stand in for samples in the floor. */
+  readonly heldOut: Captioned | undefined;
+  /** Why there are none, in words. */
+  readonly whyNone: string | undefined;
 }
 
-/** Reads the real pictures. @throws UserError if there are none */
+/** Reads the real pictures. @throws UserError if there are none of the sides that are asked for */
 export async function readReal(
   session: Session,
   request: {
     readonly data: string;
     readonly format?: string;
     readonly config: RunConfig;
+    /** Default: what is held out, or what was trained on where nothing is. */
+    readonly split?: readonly Split[];
     readonly numImages: number;
     readonly reference: number;
     readonly seed: number;
@@ -47,7 +50,9 @@ export async function readReal(
   const { data, format, config, seed } = request;
   const size = config.images.imageSize;
   const dataset = await openDataset(data, { format, check: false, signal: session.signal });
-  const { training, heldOut } = splitDataset(dataset, config.images);
+  const division = divideData(dataset, config.images);
+  const { sides, items: chosen, whyNone, said } = measuredItems(division, { ...request, where: 'eval' });
+  if (said !== undefined) session.reporter.message(said);
   const random = new Random(seed).fork('eval/items');
   const drawItems = (items: readonly Item[], count: number, label: string) =>
     count >= items.length
@@ -70,11 +75,15 @@ export async function readReal(
     return { captions, pictures: images.pictures() };
   };
   const small = Math.min(NEAREST_SIDE, size);
+  const { training } = division;
+  const measured = await captioned(`${sideNames(sides)} images`, drawItems(chosen, request.numImages, 'held-out'));
   return {
-    heldOut: await captioned('held-out images', drawItems(heldOut, request.numImages, 'held-out')),
+    sides,
+    measured,
+    heldOut: whyNone === undefined ? measured : undefined,
+    whyNone,
     reference: await captioned('training images', drawItems(training, request.reference, 'reference')),
     train: request.nearest ? new NearestImages((await read('all training images', training, small)).images) : undefined,
-    unseen: heldOut !== training,
   };
 }
 

@@ -67,7 +67,7 @@ export async function measureAll(session: Session, material: Material): Promise<
   const byFeatures = material.metrics.filter(metric => needsAny(metric, ofFeatures));
   const others = material.metrics.filter(metric => !byFeatures.includes(metric));
   const likelihood = material.metrics.some(metric => needsAny(metric, ['likelihood']))
-    ? await readLikelihood(session, material.painter, material.real.heldOut)
+    ? material.real.heldOut && (await readLikelihood(session, material.painter, material.real.heldOut))
     : undefined;
   const results: Result[] = [];
   for (const extractor of byFeatures.length === 0 ? [] : material.extractors) {
@@ -82,7 +82,9 @@ interface Available {
   readonly row: MetricRow;
   readonly features: string | null;
   readonly evidence: Partial<Evidence>;
-  readonly missing: Partial<Record<keyof Evidence, string>>;
+  /** Why the row, which this model could have, has no pictures. */
+  readonly lost: string | undefined;
+  readonly missing: Partial<Record<keyof Evidence, string | undefined>>;
 }
 
 async function measureByFeatures(
@@ -139,15 +141,22 @@ function availableFor(
   features: string | null,
   { rows, real, painter, likelihood }: ReadMaterial,
 ): Available {
-  const { family } = painter;
+  const { family, tokenizer, likelihood: knowsLikelihood } = painter;
+  const { whyNone } = real; // what is missing for want of held-out images
+  const lost = row === 'floor' || (row === 'reconstruction' && tokenizer !== undefined) ? whyNone : undefined;
   return {
     row,
     features,
     evidence: { pictures: rows.get(row), heldOut: real.heldOut, training: real.train, likelihood },
+    lost,
     missing: {
-      pictures: `${family} has no tokenizer`,
+      pictures: lost ?? `${family} has no tokenizer`,
+      heldOut: whyNone,
       texts: 'these features know no captions',
-      likelihood: familyOf(family).words.noLikelihood ?? `${family} has no likelihood`,
+      likelihood:
+        knowsLikelihood === undefined
+          ? (familyOf(family).words.noLikelihood ?? `${family} has no likelihood`)
+          : whyNone,
     },
   };
 }
@@ -155,7 +164,7 @@ function availableFor(
 /** The different captions of all real pictures, with their features; undefined where the features know no captions. */
 async function readTexts({ text }: FeatureExtractor, real: RealPictures): Promise<Evidence['texts'] | undefined> {
   if (text === undefined) return undefined;
-  const captions = [...new Set([real.heldOut, real.reference].flatMap(source => source.captions))];
+  const captions = [...new Set([real.measured, real.reference].flatMap(source => source.captions))];
   const data = await text(captions);
   return { captions, features: matrix(data, data.length / captions.length) };
 }
@@ -164,10 +173,11 @@ async function readTexts({ text }: FeatureExtractor, real: RealPictures): Promis
  * What a metric says of a row, or of each number it would give why it says nothing; nothing of rows that are not its.
  */
 async function measureRow(metric: MetricDefinition, available: Available, { seed }: Material): Promise<Result[]> {
-  const { row, features, evidence } = available;
+  const { row, features, evidence, lost, missing } = available;
   // A row that the model does not have is left out, but a metric of that row alone says why it gives nothing.
   const noPictures = evidence.pictures === undefined && looksAt(metric, row);
-  if (!rowsOf(metric).includes(row) || (noPictures && rowsOf(metric).length > 1)) return [];
+  const leftOut = noPictures && lost === undefined && rowsOf(metric).length > 1;
+  if (!rowsOf(metric).includes(row) || leftOut) return [];
   const reason = refusalOf(metric, available);
   if (reason !== undefined) {
     const nothing = { value: null, low: null, high: null, n: 0, reference: 0, details: { reason } };
@@ -175,7 +185,7 @@ async function measureRow(metric: MetricDefinition, available: Available, { seed
   }
   const random = new Random(seed).fork(`eval/${metric.name}`, metricRows.indexOf(row));
   const estimates = await metric.measure(evidence as Evidence, random); // it has all that is needed: `refusalOf`
-  return estimates.map(estimate => ({ row, features, ...recordOf(metric, estimate) }));
+  return estimates.map(estimate => ({ row, features, ...recordOf(metric, estimate, missing) }));
 }
 
 /** Why a metric says nothing of a row; undefined if it does. */
@@ -194,15 +204,20 @@ function refusalOf(metric: MetricDefinition, { row, evidence, missing }: Availab
     : `needs ${least} images, there are ${count}`;
 }
 
-function recordOf(metric: MetricDefinition, estimate: Estimate): Omit<Result, 'row' | 'features'> {
-  const { metric: name, value, interval, n, reference, details } = estimate;
+function recordOf(
+  metric: MetricDefinition,
+  estimate: Estimate,
+  missing: Available['missing'],
+): Omit<Result, 'row' | 'features'> {
+  const { metric: name, value, interval, n, reference, details, lacks } = estimate;
   if (!metric.gives.some(quantity => quantity.name === name)) {
     throw new Error(`metric ${metric.name}: measured ${name}, which is not among what it gives`);
   }
   if (!Number.isFinite(value)) {
     // JSON has no such numbers, and null without a reason would look as if nothing had been tried.
-    return { metric: name, value: null, low: null, high: null, n, reference, details: { reason: `it is ${value}` } };
+    const reason = (lacks === undefined ? undefined : missing[lacks]) ?? `it is ${value}`;
+    return { metric: name, value: null, low: null, high: null, n, reference, details: { reason } };
   }
-  const [low, high] = interval ?? [null, null];
+  const [low, high] = interval?.every(Number.isFinite) ? interval : [null, null];
   return { metric: name, value, low, high, n, reference, ...(details === undefined ? {} : { details }) };
 }

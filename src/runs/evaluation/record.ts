@@ -14,6 +14,8 @@ export interface EvalRecord {
   readonly low: number | null;
   readonly high: number | null;
   readonly row: MetricRow;
+  /** Whose captions were painted: `validation` of held-out images, `train`, `test`; several with commas. */
+  readonly split: string;
   readonly features: string | null;
   /** Pictures of the row, and real ones that they were compared with. */
   readonly n: number;

@@ -18,7 +18,7 @@ import { isTrained } from '../../training/loop.ts';
 import { expectFits } from '../memory.ts';
 import { withRun } from '../run.ts';
 import { openRunData, type RunData } from '../run-data.ts';
-import { splitDataset } from '../run-images.ts';
+import { divideData } from '../run-images.ts';
 import type { Session } from '../session.ts';
 import { Job } from './job.ts';
 import type { TrainRequest } from './request.ts';
@@ -51,7 +51,7 @@ async function hold<T>(session: Session, request: TrainRequest, held: Held<T>): 
   const paths = runPaths(out);
   // Not even a folder is made for a new run whose data cannot be used.
   const opened = existsSync(paths.config) ? undefined : await openDataset(data, { format, strict, signal });
-  if (opened !== undefined) splitDataset(opened, config.images);
+  if (opened !== undefined) divideData(opened, config.images);
   return withRun(out, { config, command }, async run => {
     const { resumed, begun } = run;
     const left = !resumed || !(await isDone(config, paths, held.stages));

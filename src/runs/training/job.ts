@@ -5,6 +5,7 @@
 import { existsSync } from 'node:fs';
 import type { Dataset, Item, Problem } from '../../../data/dataset.ts';
 import { type Decoded, decodeAll } from '../../../data/decoded.ts';
+import { type Division, describeDivision } from '../../../data/division.ts';
 import { problemLines } from '../../../data/reasons.ts';
 import { fromDisk, fromMemory, ImageBatches } from '../../../data/stream.ts';
 import { BpeTokenizer } from '../../../tokenizer/bpe.ts';
@@ -23,7 +24,7 @@ import { type RunPaths, runPaths } from '../../io/runfolder.ts';
 import type { ImageStream } from '../../training/captioned.ts';
 import { type LoopConfig, savedStep, type Watcher } from '../../training/loop.ts';
 import type { RunData } from '../run-data.ts';
-import { cropsOf, fitsMemory, mostInMemory, type SplitItems } from '../run-images.ts';
+import { cropsOf, fitsMemory, mostInMemory, whyNothingHeldOut } from '../run-images.ts';
 import type { Session } from '../session.ts';
 import { goOnCommand, type TrainRequest } from './request.ts';
 
@@ -33,7 +34,7 @@ const MEASURED = 1024;
 interface DecodedImages {
   /** All crops of the training images; undefined where they do not fit the memory. */
   readonly training: Decoded | undefined;
-  /** The middle crops of held-out images. */
+  /** The middle crops of held-out images; there may be none. */
   readonly heldOut: Decoded;
 }
 
@@ -103,15 +104,19 @@ export class Job {
     return this.data !== undefined;
   }
 
-  /** The items on both sides of the split; what could not be used is named at the first call. */
-  async items(): Promise<SplitItems> {
-    const { split, dataset, count } = this.known;
+  /** The items on all sides; what could not be used, and how they were divided, is said at the first call. */
+  async items(): Promise<Division> {
+    const { division, dataset, count } = this.known;
     if (!this.reported) {
       this.reported = true;
       this.reportProblems(dataset.problems, count);
       this.reportUnused(dataset.unused);
+      const none = whyNothingHeldOut(division, this.config.images);
+      for (const line of [...dataset.notices, describeDivision(division), none]) {
+        if (line !== undefined) this.session.reporter.message(line);
+      }
     }
-    return split;
+    return division;
   }
 
   /** Fingerprint of the image of an item. */
@@ -165,13 +170,12 @@ export class Job {
       decodeAll(items.slice(0, this.measuredAtMost), { ...crops, crops: 1 });
     const held = await decodeFew(heldOut);
     const all = fitsMemory(training.length, images) ? await decodeAll(training, crops) : undefined;
-    // With nothing held out both sides are the same items.
-    const unique = (items: readonly { readonly id: string }[]) => new Set(items.map(({ id }) => id)).size;
-    const problems = new Map([...held.problems, ...(all?.problems ?? [])].map(problem => [problem.id, problem]));
-    this.reportProblems([...problems.values()], unique([...held.items, ...(all?.items ?? [])]));
+    this.reportProblems([...held.problems, ...(all?.problems ?? [])], held.items.length + (all?.items.length ?? 0));
     if (all?.items.length === 0) throw new UserError('data', `none of ${training.length} images can be decoded`);
-    // Where nothing held out is sound, it is measured on what is trained on, as where nothing is held out.
-    this.decoded = { training: all, heldOut: held.items.length > 0 ? held : await decodeFew(training) };
+    if (heldOut.length > 0 && held.items.length === 0) {
+      this.session.reporter.message(`nothing is held out (none of ${heldOut.length} such images can be decoded)`);
+    }
+    this.decoded = { training: all, heldOut: held };
     return this.decoded;
   }
 

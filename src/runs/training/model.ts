@@ -79,6 +79,7 @@ async function prepareModel(job: Job, family: Family, { parts, codes: made }: Pr
   });
   const { painter } = model;
   const task = await model.task(trainingData(job, family, codes));
+  const heldOut = codes?.heldOut.captions.length ?? (await job.images()).heldOut.items.length;
   const captions = request.sampleCaptions ?? (await sampleCaptions(job, codes));
   const metadata = { format: `tessera ${family.name}`, ...(await partFingerprints(family.stages, paths)) };
   const watch = await openWatch(job, family.name, painter);
@@ -89,6 +90,7 @@ async function prepareModel(job: Job, family: Family, { parts, codes: made }: Pr
   };
   return {
     task,
+    heldOut,
     watch,
     describe: record => family.words.progress?.(record),
     showSamples: async (step, _, signal) => {

@@ -4,6 +4,7 @@
  */
 
 import type { Item } from '../../../data/dataset.ts';
+import { decodeAll } from '../../../data/decoded.ts';
 import type { BpeTokenizer } from '../../../tokenizer/bpe.ts';
 import { reconstructPictures } from '../../../tokenizer/codec.ts';
 import { PatchTokenizer } from '../../../tokenizer/patch.ts';
@@ -21,7 +22,7 @@ import {
 } from '../../families/family.ts';
 import { disposeParts } from '../../families/parts.ts';
 import { loadPatchTokenizer, PatchTask, savePatchTokenizer } from '../../families/transformer/patch-task.ts';
-import { spreadPlaces } from '../../image/images.ts';
+import { type Picture, spreadPlaces } from '../../image/images.ts';
 import { encodePng } from '../../image/png.ts';
 import { writeAtomic } from '../../io/atomic.ts';
 import type { CodeSet } from '../../io/codes.ts';
@@ -112,6 +113,7 @@ export async function textStage(
       await sourceOf(stage.state, new Random(config.seed).fork('text')),
     );
     return {
+      heldOut: items.length,
       task: new ContrastiveTask(model, captions, stream, {
         config: config.textTrain,
         bpeDropout: config.caption.bpeDropout,
@@ -122,8 +124,11 @@ export async function textStage(
       dispose: () => model.dispose(),
     };
   });
-  return result && { model: await loadTowers(paths.text), note: result.note };
+  return result && { model: await loadTowers(paths.text), note: result.note || UNMEASURED };
 }
+
+/** Said of what was trained without anything held out. */
+const UNMEASURED = 'trained; not measured, since nothing is held out';
 
 function describeRetrieval(record: Metrics): string | undefined {
   const { val_captionTop1: caption, val_imageTop1: image, val_candidates: candidates } = record;
@@ -158,15 +163,17 @@ async function patchStage(job: Job): Promise<PatchTokenizer | undefined> {
       await sourceOf(stage.state, new Random(config.seed).fork('patch')),
     );
     const { images: heldOut } = (await job.images()).heldOut;
-    const shown = spreadPlaces(heldOut.count, SHOWN).map(i => heldOut.at(i));
+    const shown = await shownPictures(job);
     const stream = await job.stream({ batchSize: config.patchTrain.batchSize });
     return {
+      heldOut: heldOut.count,
       task: new PatchTask(tokenizer, stream, { config: config.patchTrain, heldOut }),
       describe: ({ val_psnr: psnr, val_usage: usage }) =>
         psnr === undefined ? undefined : `${psnr.toFixed(1)} dB, ${(100 * usage).toFixed(0)}% of codes`,
       showSamples: async (step, note) => {
         const pictures = await reconstructPictures(tokenizer, shown);
-        const line = note === '' ? `step ${step}` : `step ${step}, held-out images, ${note}`;
+        const whose = heldOut.count > 0 ? 'held-out images' : 'training images';
+        const line = [`step ${step}`, whose, note].filter(Boolean).join(', ');
         const sheet = await reconstructionSheet(shown, pictures, { columns: SHOWN / 2, note: line });
         await writeAtomic(paths.reconstructions, await encodePng(sheet));
         session.reporter.pictures(
@@ -179,6 +186,15 @@ async function patchStage(job: Job): Promise<PatchTokenizer | undefined> {
     };
   });
   return result && loadPatchTokenizer(config, paths.patch);
+}
+
+/** Some held-out images, or where nothing is held out some that are trained on. */
+async function shownPictures(job: Job): Promise<Picture[]> {
+  const { heldOut } = await job.images();
+  if (heldOut.images.count > 0) return spreadPlaces(heldOut.images.count, SHOWN).map(i => heldOut.images.at(i));
+  const { training } = await job.items();
+  const some = spreadPlaces(training.length, SHOWN).map(i => training[i]);
+  return (await decodeAll(some, { size: job.config.images.imageSize })).images.pictures();
 }
 
 /** The data as codes, on both sides of the split. */

@@ -3,7 +3,16 @@
  * done, and cleaned up however it ends. What is trained and what its files are is the caller's.
  */
 import { existsSync } from 'node:fs';
-import { isTrained, type LoopConfig, type Metrics, type Task, train, type Weights } from '../../training/loop.ts';
+import {
+  isTrained,
+  type LoopConfig,
+  type Metrics,
+  savedStep,
+  type Task,
+  train,
+  type Watcher,
+  type Weights,
+} from '../../training/loop.ts';
 import type { Job } from './job.ts';
 import type { SampleWatch } from './watch.ts';
 
@@ -25,6 +34,8 @@ export interface Stage {
 /** What a stage needs once its data is there. */
 export interface Trainee {
   readonly task: Task;
+  /** Held-out images that it is measured on; where there are none, nothing is measured, and no weights are the best. */
+  readonly heldOut: number;
   /** A few words about a record of the log, which stand beside the progress; undefined: the record says nothing. */
   readonly describe: (record: Metrics) => string | undefined;
   /** Looks at pictures, with the averaged weights in place. @param note what `describe` said last */
@@ -57,15 +68,16 @@ export async function runStage(
   const { session } = job;
   job.begin(stage.title, { total: stage.loop.steps, unit: stage.unit });
   const trainee = await prepare();
-  const { task, watch } = trainee;
+  const { task, watch, heldOut } = trainee;
   let note = '';
   try {
     const { finished } = await train(watch === undefined ? task : watch.watched(task), stage.loop, {
       folder: stage.state,
       now: session.now,
       signal: session.signal,
+      validates: heldOut > 0,
       watcher: {
-        ...(await job.watcher(stage.name, stage.state)),
+        ...(await watcherOf(job, stage, heldOut)),
         onStep: ({ step, loss, units }) => session.reporter.update({ step, loss, amount: units, note }),
         onLog: record => {
           job.log(stage.name, record);
@@ -89,4 +101,14 @@ export async function runStage(
   }
   session.reporter.done(note);
   return { note };
+}
+
+/** Opens the log of a stage, which says so where nothing can be measured. */
+async function watcherOf(job: Job, { name, state, loop }: Stage, heldOut: number): Promise<Watcher> {
+  const watcher = await job.watcher(name, state);
+  if (heldOut > 0) return watcher;
+  if ((await savedStep(state)) === 0) job.log(name, { step: 0, note: 'nothing is held out' });
+  const { plateau = 0 } = loop;
+  if (plateau > 0) job.session.reporter.message('plateau has no effect: nothing is held out');
+  return watcher;
 }

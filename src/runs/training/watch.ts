@@ -55,10 +55,11 @@ export async function openWatch(job: Job, stage: string, painter: Painter): Prom
   const { training, heldOut } = await job.images();
   // Where the images do not fit the memory, there are held-out ones enough for both sides.
   const reference = training ?? heldOut;
+  const trained = training?.items.length ?? (await job.items()).training.length;
   const few = Math.min(heldOut.items.length, reference.items.length);
   if (few < FEWEST_CHECKED) {
     job.session.reporter.message(
-      `samples are not watched for collapse: that needs ${FEWEST_CHECKED} held-out and ${FEWEST_CHECKED} training images, there are ${heldOut.items.length} and ${reference.items.length}`,
+      `samples are not watched for collapse: that needs ${FEWEST_CHECKED} held-out and ${FEWEST_CHECKED} training images, there are ${heldOut.items.length} and ${trained}`,
     );
     return undefined;
   }
@@ -102,7 +103,8 @@ export function withChecks(task: Task, check: SampleWatch['check']): Task {
   const evaluate = async (signal?: AbortSignal) => {
     const measured = await task.evaluate(signal);
     const checked = await check(signal);
-    return { ...measured, ...checked, loss: Number.isFinite(measured.loss) ? measured.loss : checked.check_kid };
+    const loss = measured?.loss ?? Number.NaN;
+    return { ...measured, ...checked, loss: Number.isFinite(loss) ? loss : checked.check_kid };
   };
   // A task may be a class, with private fields too: its methods are called on itself.
   const all: { readonly [Name in keyof Required<Task>]: Task[Name] } = {

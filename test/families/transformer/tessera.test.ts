@@ -10,7 +10,7 @@ import { decodePicture } from '../../../src/image/decode.ts';
 import { blank } from '../../../src/image/images.ts';
 import { Tessera } from '../../../src/library/tessera.ts';
 import { openPainter } from '../../../src/runs/open-painter.ts';
-import { draw, hardlyTrained, temporaryFolder, tessera, writeConfig, writeDrawings } from '../../cli/program.ts';
+import { draw, hardlyTrained, temporaryFolder, tessera, writeConfig, writeSplitDrawings } from '../../cli/program.ts';
 
 const folder = temporaryFolder();
 const run = join(folder, 'run');
@@ -18,7 +18,7 @@ const sampling = { temperature: 0.5, topK: 3, topP: 0.9, cfgScale: 2 };
 
 beforeAll(async () => {
   const data = join(folder, 'data');
-  await writeDrawings(data);
+  await writeSplitDrawings(data);
   const config = writeConfig(join(folder, 'config.json'), { ...hardlyTrained, sampling });
   const { code } = await tessera('train', '--data', data, '--out', run, '--config', config);
   expect(code).toBe(0);
