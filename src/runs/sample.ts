@@ -21,7 +21,7 @@ import { writeAtomic } from '../io/atomic.ts';
 import { writeJson } from '../io/files.ts';
 import { makeFolder } from '../io/make-folder.ts';
 import { isOurs, sheetText } from '../io/outputs.ts';
-import { endWriting } from '../io/ownfolder.ts';
+import { endWriting, namesIn } from '../io/ownfolder.ts';
 import { chooseWeights, fingerprint, runPaths, type WeightKind } from '../io/runfolder.ts';
 import {
   beginCaption,
@@ -149,14 +149,21 @@ export async function* sampleRun(session: Session, asked: SampleRequest): AsyncG
   const captions = splitCaptions('sample: --text', asked.text);
   const request = { ...asked, run: runOrShipped(session, asked.run) };
   checkFamilyFlags(request, await readRun(request.run, 'sample'));
-  const folders = await chooseFolders(request, captions);
+  await namesIn(request.outputsDir); // refuses a file
   const studio = await openStudio(session, request, asked.run ?? 'models/emoji'); // not where the package lies here
   await makeFolder(request.outputsDir); // before the painting, which may take long
+  const { outputsDir, image, mask, numImages, bestOf = numImages } = request;
+  // A folder that holds the image to complete is left alone, so that this stays.
+  const folders = new CaptionFolders(
+    outputsDir,
+    [image, mask].filter(input => input !== undefined),
+  );
   const sheet: Cell[] = [];
   try {
-    for (const folder of folders) {
-      const { path, caption } = folder;
+    for (const caption of captions) {
       const samples = await sampleCaption(session, studio, caption);
+      const folder = await folders.choose(caption, bestOf); // not before: others may write there meanwhile
+      const { path } = folder;
       await writeSamples(session, folder, studio, samples);
       sheet.push(...samples.map(({ picture }) => ({ picture, label: caption || '(no caption)' })));
       yield { path, images: samples.length };
@@ -206,18 +213,6 @@ async function sampleCaption(session: Session, studio: Studio, caption: string):
   }
   const painted = await paintCaption(session, painter, request, { caption, completion });
   return ranker === undefined ? painted : rerank(ranker, caption, painted, request.numImages);
-}
-
-/** A folder for each caption. A folder that holds the image to complete is another's, so that this stays. */
-async function chooseFolders(request: Chosen, captions: readonly string[]): Promise<CaptionFolder[]> {
-  const { outputsDir, image, mask, numImages, bestOf = numImages } = request;
-  const folders = new CaptionFolders(
-    outputsDir,
-    [image, mask].filter(input => input !== undefined),
-  );
-  const chosen: CaptionFolder[] = [];
-  for (const caption of captions) chosen.push(await folders.choose(caption, bestOf));
-  return chosen;
 }
 
 /**
