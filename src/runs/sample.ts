@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { decodeAll } from '../../data/decoded.ts';
 import { openDataset } from '../../data/open.ts';
-import type { ImagesConfig, RunConfig } from '../config/run.ts';
+import type { RunConfig } from '../config/run.ts';
 import { kebab } from '../config/schema.ts';
 import { UserError } from '../core/errors.ts';
 import { readRun } from '../families/config.ts';
@@ -21,7 +21,7 @@ import { writeAtomic } from '../io/atomic.ts';
 import { writeJson } from '../io/files.ts';
 import { makeFolder } from '../io/make-folder.ts';
 import { isOurs, sheetText } from '../io/outputs.ts';
-import { endWriting } from '../io/ownfolder.ts';
+import { endWriting, namesIn } from '../io/ownfolder.ts';
 import { chooseWeights, fingerprint, runPaths, type WeightKind } from '../io/runfolder.ts';
 import {
   beginCaption,
@@ -33,9 +33,9 @@ import {
 } from './caption-folder.ts';
 import { splitCaptions } from './captions.ts';
 import { type CompletionFlags, readCompletion } from './completion.ts';
+import { divideAsTrained } from './known-sides.ts';
 import { openPainter } from './open-painter.ts';
 import { type Clip, loadClip, rank } from './rerank.ts';
-import { divideData } from './run-images.ts';
 import { downloads, type EngineFlags, runOrShipped, type Session, startEngine } from './session.ts';
 
 export interface SampleRequest extends EngineFlags, SamplingOptions, CompletionFlags {
@@ -149,14 +149,21 @@ export async function* sampleRun(session: Session, asked: SampleRequest): AsyncG
   const captions = splitCaptions('sample: --text', asked.text);
   const request = { ...asked, run: runOrShipped(session, asked.run) };
   checkFamilyFlags(request, await readRun(request.run, 'sample'));
-  const folders = await chooseFolders(request, captions);
+  await namesIn(request.outputsDir); // refuses a file
   const studio = await openStudio(session, request, asked.run ?? 'models/emoji'); // not where the package lies here
   await makeFolder(request.outputsDir); // before the painting, which may take long
+  const { outputsDir, image, mask, numImages, bestOf = numImages } = request;
+  // A folder that holds the image to complete is left alone, so that this stays.
+  const folders = new CaptionFolders(
+    outputsDir,
+    [image, mask].filter(input => input !== undefined),
+  );
   const sheet: Cell[] = [];
   try {
-    for (const folder of folders) {
-      const { path, caption } = folder;
+    for (const caption of captions) {
       const samples = await sampleCaption(session, studio, caption);
+      const folder = await folders.choose(caption, bestOf); // not before: others may write there meanwhile
+      const { path } = folder;
       await writeSamples(session, folder, studio, samples);
       sheet.push(...samples.map(({ picture }) => ({ picture, label: caption || '(no caption)' })));
       yield { path, images: samples.length };
@@ -193,7 +200,7 @@ async function openStudio(session: Session, request: Chosen, named: string): Pro
     },
     completion: await readCompletion(painter, request),
     ranker: rerank === undefined ? undefined : await loadClip(rerank, downloads(session)),
-    nearest: nearest && data !== undefined ? await trainingImages(session, data, painter.config.images) : undefined,
+    nearest: nearest && data !== undefined ? await trainingImages(session, data, painter) : undefined,
   };
 }
 
@@ -206,18 +213,6 @@ async function sampleCaption(session: Session, studio: Studio, caption: string):
   }
   const painted = await paintCaption(session, painter, request, { caption, completion });
   return ranker === undefined ? painted : rerank(ranker, caption, painted, request.numImages);
-}
-
-/** A folder for each caption. A folder that holds the image to complete is another's, so that this stays. */
-async function chooseFolders(request: Chosen, captions: readonly string[]): Promise<CaptionFolder[]> {
-  const { outputsDir, image, mask, numImages, bestOf = numImages } = request;
-  const folders = new CaptionFolders(
-    outputsDir,
-    [image, mask].filter(input => input !== undefined),
-  );
-  const chosen: CaptionFolder[] = [];
-  for (const caption of captions) chosen.push(await folders.choose(caption, bestOf));
-  return chosen;
 }
 
 /**
@@ -332,9 +327,10 @@ interface TrainingImages {
 }
 
 /** Every training image, small, to find the one that a sample is nearest to. */
-async function trainingImages(session: Session, data: string, config: ImagesConfig): Promise<TrainingImages> {
-  const { training } = divideData(await openDataset(data, { check: false, signal: session.signal }), config);
-  const size = Math.min(NEAREST_SIDE, config.imageSize);
+async function trainingImages(session: Session, data: string, { run, config }: Painter): Promise<TrainingImages> {
+  const dataset = await openDataset(data, { check: false, signal: session.signal });
+  const { training } = await divideAsTrained(session, dataset, { run, images: config.images });
+  const size = Math.min(NEAREST_SIDE, config.images.imageSize);
   session.reporter.stage('training images', { unit: 'images' });
   const { images, items } = await decodeAll(training, {
     signal: session.signal,
