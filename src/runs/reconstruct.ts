@@ -2,9 +2,12 @@
 
 import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
+import type { Split } from '../../data/dataset.ts';
 import { openDataset } from '../../data/open.ts';
 import { reconstructPictures } from '../../tokenizer/codec.ts';
+import type { RunConfig } from '../config/run.ts';
 import { firstLine, UserError } from '../core/errors.ts';
+import { readRun } from '../families/config.ts';
 import { decodeImage } from '../image/decode.ts';
 import { type Picture, spreadPlaces } from '../image/images.ts';
 import { encodePng } from '../image/png.ts';
@@ -14,6 +17,7 @@ import { mean } from '../metrics/intervals.ts';
 import { psnr } from '../metrics/similarity.ts';
 import { openPatchTokenizer } from './open-tokenizers.ts';
 import { reconstructionSheet } from './reconstruction-sheet.ts';
+import { divideData, itemsOfSides } from './run-images.ts';
 import { type EngineFlags, runOrShipped, type Session, startEngine } from './session.ts';
 
 export interface ReconstructRequest extends EngineFlags {
@@ -23,6 +27,8 @@ export interface ReconstructRequest extends EngineFlags {
   readonly inputs: readonly string[];
   readonly out: string;
   readonly numImages: number;
+  /** Sides of the data sets that images are taken of; default all. */
+  readonly split?: readonly Split[];
 }
 
 /** What came back. */
@@ -39,8 +45,7 @@ export interface Reconstruction {
 export async function reconstructImages(session: Session, request: ReconstructRequest): Promise<Reconstruction> {
   const run = runOrShipped(session, request.run);
   const tokenizer = await openPatchTokenizer(run, { where: 'reconstruct', start: () => startEngine(session, request) });
-  const size = tokenizer.imageSize;
-  const originals = await readPictures(request, size);
+  const originals = await readPictures(request, await readRun(run, 'reconstruct'));
   const pictures = await reconstructPictures(tokenizer, originals);
   tokenizer.dispose();
   const decibels = mean(originals.map((original, i) => psnr(original, pictures[i])));
@@ -50,7 +55,11 @@ export async function reconstructImages(session: Session, request: ReconstructRe
   return { images: originals.length, psnr: decibels };
 }
 
-async function readPictures({ inputs, numImages }: ReconstructRequest, size: number): Promise<Picture[]> {
+async function readPictures(
+  { inputs, numImages, split }: ReconstructRequest,
+  { images }: RunConfig,
+): Promise<Picture[]> {
+  const size = images.imageSize;
   const pictures: Picture[] = [];
   const add = async (bytes: Uint8Array, name: string) => {
     try {
@@ -66,7 +75,8 @@ async function readPictures({ inputs, numImages }: ReconstructRequest, size: num
       await add(await readBytes(input), input);
       continue;
     }
-    const { items } = await openDataset(input);
+    const dataset = await openDataset(input);
+    const items = split === undefined ? dataset.items : itemsOfSides(divideData(dataset, images), split, 'reconstruct');
     for (const i of spreadPlaces(items.length, numImages)) await add(await items[i].read(), items[i].id);
   }
   return pictures;
