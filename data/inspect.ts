@@ -5,13 +5,16 @@
 
 import { createHash } from 'node:crypto';
 import sharp from 'sharp';
+import { UserError } from '../src/core/errors.ts';
 import { Random } from '../src/core/random.ts';
 import { decodeImage, type Header, readHeader, withReason } from '../src/image/decode.ts';
 import { blank, type Rgb } from '../src/image/images.ts';
 import { LIMIT_PIXELS } from '../src/image/kind.ts';
 import { encodePng } from '../src/image/png.ts';
 import { type Cell, drawSheet } from '../src/image/sheet.ts';
-import { type Dataset, type Item, type Problem, splitOf } from './dataset.ts';
+import { sheetText } from '../src/io/outputs.ts';
+import type { Dataset, Item, Problem, Split } from './dataset.ts';
+import { describeDivision, divideItems, itemsOn } from './division.ts';
 import { mapBounded, whyFailed } from './files.ts';
 import { problemLines } from './reasons.ts';
 
@@ -21,6 +24,23 @@ export interface Spread {
   readonly median: number;
   readonly mean: number;
   readonly max: number;
+}
+
+/** A picture that can be decoded, and what would be learned with it. */
+export interface InspectedItem {
+  readonly id: string;
+  /** In pixels, turned as it is shown. */
+  readonly width: number;
+  readonly height: number;
+  /** Of the encoded picture. */
+  readonly bytes: number;
+  readonly encoding: string;
+  readonly captions: readonly string[];
+  /** The side that it falls on: trained on, held out (validation), or left alone (test). */
+  readonly split: Split;
+  /** The split that the data itself gives it, where it gives one. */
+  readonly published?: Split;
+  readonly group?: string;
 }
 
 export interface Inspection {
@@ -43,27 +63,45 @@ export interface Inspection {
   readonly duplicateImages: readonly (readonly string[])[];
   /** Captions that more than one image has, most frequent first. */
   readonly duplicateCaptions: readonly { readonly caption: string; readonly images: number }[];
-  /** Counted with `validation` held out. */
+  /** What is trained on, held out and left alone of all items, whichever are looked at. */
   readonly train: number;
   readonly validation: number;
+  readonly test: number;
+  /** How the items of published splits are divided, in a line; null where there is no such split. */
+  readonly published: string | null;
+  /** In the order of their ids. */
+  readonly items: readonly InspectedItem[];
   readonly problems: readonly Problem[];
   /** Other files that lie there. */
   readonly unused: readonly Problem[];
+  /** How the data was read where somebody might expect it otherwise. */
+  readonly notices: readonly string[];
+}
+
+/** How a data set is looked at. */
+interface InspectOptions {
+  readonly validation?: number;
+  readonly split?: readonly Split[];
+  readonly onProgress?: (done: number, total: number) => void;
+  readonly signal?: AbortSignal;
 }
 
 /**
  * Decodes every image once, so that broken bodies are found and not only broken headers, and measures the dataset. A
  * dataset opened with `check: false` gives the same result sooner.
- * @param options fraction held out for the split sizes
+ * @param options.validation share held out by the hash, for the sizes of the sides
+ * @param options.split sides that are looked at; default all
  */
-export async function inspectDataset(
-  dataset: Dataset,
-  options: { validation?: number; onProgress?: (done: number, total: number) => void; signal?: AbortSignal } = {},
-): Promise<Inspection> {
-  const { validation = 0.05, onProgress, signal } = options;
+export async function inspectDataset(dataset: Dataset, options: InspectOptions = {}): Promise<Inspection> {
+  const { validation, split, onProgress, signal } = options;
+  const division = divideItems(dataset.items, { validation });
+  const chosen = split === undefined ? dataset.items : itemsOn(division, split);
+  const sides = new Map(
+    (['train', 'validation', 'test'] as const).flatMap(side => itemsOn(division, [side]).map(item => [item, side])),
+  );
   const problems = [...dataset.problems];
   let done = 0;
-  const measured = await mapBounded(dataset.items, 8, async item => {
+  const measured = await mapBounded(chosen, 8, async item => {
     signal?.throwIfAborted();
     try {
       return { item, ...(await measure(await item.read())) };
@@ -71,15 +109,21 @@ export async function inspectDataset(
       problems.push({ id: item.id, what: whyFailed(error) });
       return undefined;
     } finally {
-      onProgress?.(++done, dataset.items.length);
+      onProgress?.(++done, chosen.length);
     }
   });
-  problems.sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
+  problems.sort(byId);
   const good = measured.filter(each => each !== undefined);
   const items = good.map(({ item }) => item);
   const captions = items.flatMap(item => item.captions);
   const words = captions.map(caption => caption.split(/\s+/));
-  const train = items.filter(item => splitOf(item, validation) === 'train').length;
+  const listed = good.map(({ item, hash: _, ...header }): InspectedItem => {
+    const { id, captions: own, group, split: published } = item;
+    const more = { ...(published !== undefined && { published }), ...(group !== undefined && { group }) };
+    return { id, ...header, captions: own, split: sides.get(item) as Split, ...more }; // every item is on one
+  });
+  const bad = new Set(measured.flatMap((each, i) => (each === undefined ? chosen[i] : [])));
+  const onSide = (side: Split) => itemsOn(division, [side]).filter(item => !bad.has(item)).length;
   return {
     root: dataset.root,
     format: dataset.format,
@@ -97,11 +141,33 @@ export async function inspectDataset(
     duplicateCaptions: repeated(
       items.flatMap(({ id, captions: own }) => own.map(caption => [caption.toLowerCase(), id] as const)),
     ).map(([caption, ids]) => ({ caption, images: ids.length })),
-    train,
-    validation: items.length - train,
+    train: onSide('train'),
+    validation: onSide('validation'),
+    test: onSide('test'),
+    published: describeDivision(division) ?? null,
+    items: listed.sort(byId),
     problems,
     unused: dataset.unused,
+    notices: dataset.notices,
   };
+}
+
+/**
+ * What `strict` asks of a data set that was inspected.
+ * @throws UserError naming the first problem, as `openDataset` does
+ */
+export function expectNoProblem(path: string, problems: readonly Problem[]): void {
+  if (problems.length === 0) return;
+  const more = problems.length > 1 ? ` (and ${problems.length - 1} more)` : '';
+  throw new UserError(
+    path,
+    `${problems[0].id}: ${problems[0].what}${more}`,
+    'mend or remove it, or leave out --strict to skip it',
+  );
+}
+
+function byId(a: { readonly id: string }, b: { readonly id: string }): number {
+  return a.id < b.id ? -1 : a.id > b.id ? 1 : 0;
 }
 
 /** Larger images are decoded through a tiny picture, which takes longer and holds less. */
@@ -149,7 +215,9 @@ export function formatInspection(i: Inspection): string[] {
   return [
     `${i.root} (${i.format})`,
     `images        ${i.images} (${encodings.join(', ')})`,
-    `split         ${i.train} train, ${i.validation} validation`,
+    `split         ${i.train} train, ${i.validation} validation${i.test > 0 ? `, ${i.test} test` : ''}`,
+    ...(i.published === null ? [] : [`              ${i.published}`]),
+    ...i.notices.map(notice => `              ${notice}`),
     `width         ${numbers(i.width)} pixels`,
     `height        ${numbers(i.height)} pixels`,
     `file size     ${numbers(i.bytes)} bytes`,
@@ -168,26 +236,30 @@ function round(value: number): string {
   return Number.isInteger(value) ? String(value) : value.toFixed(1);
 }
 
+/** Most lines of captions below a picture of the contact sheet. */
+const CAPTION_LINES = 8;
+
 /**
- * Thumbnails of items drawn from the dataset, each with its first caption below.
+ * Thumbnails of items drawn from the dataset, with their captions below.
  * @returns a PNG; a bad image leaves a grey square with the reason
  */
 export async function contactSheet(
   dataset: Dataset | readonly Item[],
   options: { columns?: number; rows?: number; cell?: number; seed?: number } = {},
 ): Promise<Uint8Array> {
-  const { columns = 8, rows = 6, cell: size = 128, seed = 1 } = options;
+  const { columns = 6, rows = 8, cell: size = 160, seed = 1 } = options;
   const items = 'items' in dataset ? dataset.items : dataset;
   const order = new Random(seed).fork('contact sheet').permutation(items.length);
   const shown = Array.from(order.subarray(0, columns * rows), i => items[i]);
   const cells = await mapBounded(shown, 8, async (item): Promise<Cell> => {
     try {
-      return { picture: await decodeImage(await item.read(), { size }), label: item.captions[0] };
+      return { picture: await decodeImage(await item.read(), { size }), label: item.captions };
     } catch (error) {
       return { picture: blank(size, size, GREY), label: whyFailed(error) };
     }
   });
-  return await encodePng(await drawSheet(cells, { columns }));
+  const sheet = await drawSheet(cells, { columns, labelLines: CAPTION_LINES });
+  return await encodePng(sheet, { text: sheetText('items of a data set') });
 }
 
 const GREY: Rgb = [232, 232, 232];

@@ -5,6 +5,7 @@
 
 import { createRequire } from 'node:module';
 import sharp from 'sharp';
+import { printable } from '../core/printable.ts';
 import type { Picture, Rgb } from './images.ts';
 
 /** Size in pixels, weight and colour. */
@@ -41,12 +42,13 @@ export class Lettering {
   async wrap(text: string, face: Face, width: number, most: number): Promise<Lines> {
     const lines: string[] = [];
     // No letter is narrower than a pixel; what cannot fit must not be drawn to be measured, which has its limits.
-    let rest = [...text.replaceAll(/\s+/g, ' ').trim()].slice(0, width * most + 1);
+    const plain = printable(text.replaceAll(/\s+/g, ' ').trim(), { most: 100_000 });
+    let rest = signsOf(plain.slice(0, 20 * (width * most + 1))).slice(0, width * most + 1);
     while (rest.length > 0 && lines.length < most) {
       const count = await this.#fitting(rest, face, width);
       if (count === rest.length || lines.length + 1 < most) {
         lines.push(rest.slice(0, count).join('').trim());
-        rest = [...rest.slice(count).join('').trimStart()];
+        rest = signsOf(rest.slice(count).join('').trimStart());
       } else {
         lines.push(await this.#ellipsised(rest, face, width));
         rest = [];
@@ -81,9 +83,9 @@ export class Lettering {
     for (let n = 1; n <= words.length; n++) {
       const start = words.slice(0, n).join(' ');
       if ((await this.measure(start, face)) > width) break;
-      count = [...start].length;
+      count = signsOf(start).length;
     }
-    return count > 0 ? count : this.#longestStart([...words[0]], face, width, '');
+    return count > 0 ? count : this.#longestStart(signsOf(words[0]), face, width, '');
   }
 
   async #ellipsised(text: readonly string[], face: Face, width: number): Promise<string> {
@@ -105,6 +107,13 @@ export class Lettering {
   }
 }
 
+const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
+
+/** What people see as one character each. */
+function signsOf(text: string): string[] {
+  return Array.from(graphemes.segment(text), ({ segment }) => segment);
+}
+
 const resolve = createRequire(import.meta.url).resolve;
 /** The tallest and the deepest letters of most captions; drawn unseen to give every line the same top and bottom. */
 const STRUT = 'Åbgj';
@@ -120,7 +129,7 @@ async function render(text: string, { size, bold = false }: Face): Promise<Ink> 
   const escaped = text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
   const image = sharp({
     text: {
-      text: escaped,
+      text: `\u200e${escaped}`, // from left to right as a line, so that the strut is at its right; Hebrew in it is not turned
       font: `DejaVu Sans ${bold ? 'Bold ' : ''}${size}`,
       fontfile: resolve(`dejavu-fonts-ttf/ttf/DejaVuSans${bold ? '-Bold' : ''}.ttf`),
       dpi: 72, // a point is a pixel

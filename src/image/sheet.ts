@@ -10,7 +10,8 @@ import { resizeNearest } from './resize.ts';
 /** One picture and what is written under it. */
 export interface Cell {
   readonly picture: Picture;
-  readonly label?: string;
+  /** Several texts stand below one another, as many as there is room for. */
+  readonly label?: string | readonly string[];
 }
 
 /** A band across the sheet, before the cell with this index; a section starts on a new row. */
@@ -34,13 +35,15 @@ export interface SheetOptions {
   readonly columnLabels?: readonly string[];
   /** Every pixel becomes a square of this side. */
   readonly cellScale?: number;
+  /** Most lines below a picture; what is longer ends in `…`. Default 3. */
+  readonly labelLines?: number;
   readonly headings?: readonly Heading[];
   /** Rows that belong together: after each this many rows there is more room. */
   readonly rowsTogether?: number;
 }
 
 /**
- * Draws pictures in labelled rows on white. Labels are wrapped to the cell's width, at most three lines.
+ * Draws pictures in labelled rows on white. Labels are wrapped to the cell's width.
  * @param cells in reading order; pictures may differ in size, the largest sets the cell
  * @throws RangeError if there is no cell
  */
@@ -62,7 +65,8 @@ export async function drawSheet(cells: readonly Cell[], options: SheetOptions): 
   const title = await letters.wrap(options.title ?? '', TITLE, Math.max(inner, LEAST_WIDTH), 2);
   const note = await letters.wrap(options.note ?? '', NOTE, Math.max(inner, LEAST_WIDTH), 3);
   const width = Math.max(inner, await widest(letters, [title, note]));
-  const layout: Layout = { letters, gap, left, width, gutter, cellWidth, cellHeight };
+  const labelLines = options.labelLines ?? 3;
+  const layout: Layout = { letters, gap, left, width, gutter, cellWidth, cellHeight, labelLines };
 
   // Everything is planned before anything is drawn: labels decide the height of the canvas.
   const plan: Placed[] = [];
@@ -111,6 +115,8 @@ export async function stackRows(
   return drawSheet(cells, { ...rest, columns, gap: rest.gap ?? 12, rowLabels, headings, rowsTogether: 2 });
 }
 
+/** Most lines of one of several labels. */
+const MOST_LINES = 3;
 const MARGIN = 28;
 const BAND = 30;
 const LEAST_WIDTH = 260;
@@ -144,6 +150,7 @@ interface Layout {
   readonly gutter: number;
   readonly cellWidth: number;
   readonly cellHeight: number;
+  readonly labelLines: number;
 }
 
 /** Each plan function adds what it places from `top` on and returns where the next part begins. */
@@ -190,11 +197,11 @@ function planRowLabel(plan: Placed[], { gutter, cellHeight }: Layout, text: Line
 }
 
 async function planCells(plan: Placed[], layout: Layout, row: Row, top: number): Promise<number> {
-  const { letters, left, gap, cellWidth, cellHeight } = layout;
+  const { left, gap, cellWidth, cellHeight } = layout;
   let labelHeight = 0;
   for (const [i, { picture, label = '' }] of row.cells.entries()) {
     const cellLeft = left + i * (cellWidth + gap);
-    const text = await letters.wrap(label, LABEL, cellWidth, 3);
+    const text = await wrapLabel(layout, typeof label === 'string' ? [label] : label);
     plan.push({
       picture,
       left: cellLeft + Math.floor((cellWidth - picture.width) / 2),
@@ -204,6 +211,24 @@ async function planCells(plan: Placed[], layout: Layout, row: Row, top: number):
     labelHeight = Math.max(labelHeight, text.height);
   }
   return top + cellHeight + (labelHeight > 0 ? 5 + labelHeight : 0);
+}
+
+/** Texts below one another; of what there is no room for it is said how many. */
+async function wrapLabel({ letters, cellWidth, labelLines }: Layout, texts: readonly string[]): Promise<Lines> {
+  const lines: string[] = [];
+  for (const [i, text] of texts.entries()) {
+    const last = i === texts.length - 1;
+    const room = labelLines - lines.length - (last ? 0 : 1); // a line is kept for how many more there are
+    if (room < 1) {
+      lines.push(`+ ${texts.length - i} more`);
+      break;
+    }
+    const most = last ? room : Math.min(room, MOST_LINES);
+    const point = texts.length > 1 ? '• ' : '';
+    lines.push(...(await letters.wrap(`${point}${text}`, LABEL, cellWidth, most)).lines);
+  }
+  const lineHeight = Math.round(LABEL.size * 1.35);
+  return { lines, face: LABEL, lineHeight, height: lines.length * lineHeight };
 }
 
 function gapAfter(row: number, gap: number, together: number | undefined): number {

@@ -56,7 +56,8 @@ const cellCheck: Check = {
   fits: value => {
     if (objectCheck.fits(value) !== true) return false;
     const { picture, label } = value as Partial<Cell>; // looked at next
-    return (label === undefined || typeof label === 'string') && pictureFits.fits(picture);
+    const texts = label === undefined ? [] : [label].flat();
+    return texts.every(text => typeof text === 'string') && pictureFits.fits(picture);
   },
 };
 const headingCheck: Check = {
@@ -77,6 +78,7 @@ const sheetChecks: Readonly<Record<keyof SheetOptions, Check>> = {
   rowLabelWidth: numberCheck({ above: 0 }),
   columnLabels: texts,
   cellScale: wholeCheck({ least: 1, most: 64 }),
+  labelLines: wholeCheck({ least: 1, most: 100 }),
   headings: listCheck('headings', headingCheck),
   rowsTogether: wholeCheck({ least: 1 }),
 };

@@ -15,8 +15,10 @@ import { familyOf } from '../families/families.ts';
 import { partFiles } from '../families/parts.ts';
 import { featuresMatcher } from '../features/open.ts';
 import { writeAtomic } from '../io/atomic.ts';
+import { destinationOf } from '../io/destination.ts';
 import { readSafetensors } from '../io/files.ts';
 import { readJsonLines } from '../io/jsonlines.ts';
+import { expectOutput } from '../io/outputs.ts';
 import { loadState } from '../io/state.ts';
 import '../metrics/builtin.ts';
 import { readRun } from '../families/config.ts';
@@ -45,6 +47,8 @@ export interface CompareRequest extends PaintingRequest {
   readonly made: Date;
   /** The HTML file; the JSON file has its name with another ending. */
   readonly out: string;
+  /** Whether the user gave the name `out`; default true. */
+  readonly named?: boolean;
   /** The data that all runs were trained on: real images, and what the samples are held against. */
   readonly data?: string;
   readonly format?: string;
@@ -64,7 +68,8 @@ export interface CompareRequest extends PaintingRequest {
 /** A comparison, and the JSON file that holds it; the page is where the request wants it. */
 export interface Comparison {
   readonly report: Report;
-  readonly json: string;
+  /** Absent where the page went into a device or a pipe. */
+  readonly json?: string;
 }
 
 /**
@@ -74,7 +79,7 @@ export interface Comparison {
 export async function compareRuns(session: Session, request: CompareRequest): Promise<Comparison> {
   const { out, data, captions, seed } = request;
   const metrics = findMetrics(request.metrics, 'compare: --metrics');
-  const json = jsonBeside(out);
+  const json = await expectFiles(request);
   const runs = await openRuns(request);
   await checkSplits(runs);
   const painting = data !== undefined || captions !== undefined;
@@ -104,9 +109,22 @@ export async function compareRuns(session: Session, request: CompareRequest): Pr
     grid,
     findings: conclude(reports),
   };
-  await writeAtomic(json, `${printableJson(report)}\n`);
+  if (json !== undefined) await writeAtomic(json, `${printableJson(report)}\n`);
   await writeAtomic(out, renderPage(report));
   return { report, json };
+}
+
+/**
+ * Makes sure that page and JSON may be written.
+ * @returns where the JSON goes; nowhere where the page goes into a device or a pipe
+ */
+async function expectFiles({ out, named = true, data }: CompareRequest): Promise<string | undefined> {
+  const json = jsonBeside(out);
+  const inputs = data === undefined ? [] : [data];
+  await expectOutput('compare: --out', out, { kind: 'page', named, inputs });
+  if ((await destinationOf(out)).kind !== 'file') return undefined;
+  await expectOutput('compare: --out', json, { kind: 'data', named: false, inputs });
+  return json;
 }
 
 /** Where the JSON goes. @throws UserError if the report cannot be written under that name */

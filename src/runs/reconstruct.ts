@@ -1,7 +1,8 @@
 /** @file `tessera reconstruct`: images through a run's patch tokenizer and back, with the error in dB. */
 
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import type { Split } from '../../data/dataset.ts';
 import { openDataset } from '../../data/open.ts';
 import { reconstructPictures } from '../../tokenizer/codec.ts';
@@ -13,6 +14,7 @@ import { type Picture, spreadPlaces } from '../image/images.ts';
 import { encodePng } from '../image/png.ts';
 import { writeAtomic } from '../io/atomic.ts';
 import { readBytes } from '../io/bytes.ts';
+import { expectOutput, sheetText } from '../io/outputs.ts';
 import { mean } from '../metrics/intervals.ts';
 import { psnr } from '../metrics/similarity.ts';
 import { openPatchTokenizer } from './open-tokenizers.ts';
@@ -26,6 +28,8 @@ export interface ReconstructRequest extends EngineFlags {
   /** Image files, folders of captioned images or other data sets. */
   readonly inputs: readonly string[];
   readonly out: string;
+  /** Whether the user gave the name `out`. */
+  readonly named: boolean;
   readonly numImages: number;
   /** Sides of the data sets that images are taken of; default all. */
   readonly split?: readonly Split[];
@@ -43,6 +47,11 @@ export interface Reconstruction {
  * @throws UserError if the run has no patch tokenizer, or an input no readable image
  */
 export async function reconstructImages(session: Session, request: ReconstructRequest): Promise<Reconstruction> {
+  await expectOutput('reconstruct: --out', request.out, {
+    kind: 'sheet',
+    named: request.named,
+    inputs: request.inputs.flatMap(filesOf),
+  });
   const run = runOrShipped(session, request.run);
   const tokenizer = await openPatchTokenizer(run, { where: 'reconstruct', start: () => startEngine(session, request) });
   const originals = await readPictures(request, await readRun(run, 'reconstruct'));
@@ -51,8 +60,15 @@ export async function reconstructImages(session: Session, request: ReconstructRe
   const decibels = mean(originals.map((original, i) => psnr(original, pictures[i])));
   const note = `${originals.length} images, mean PSNR ${decibels.toFixed(2)} dB`;
   const sheet = await reconstructionSheet(originals, pictures, { columns: Math.min(8, originals.length), note });
-  await writeAtomic(request.out, await encodePng(sheet));
+  await writeAtomic(request.out, await encodePng(sheet, { text: sheetText('reconstructions') }));
   return { images: originals.length, psnr: decibels };
+}
+
+const IMAGE = /\.(png|jpe?g|webp|gif|bmp|tiff?|avif|svg)$/i;
+
+/** What of an input is not written over: an image, or the folder that a data set lies in. */
+function filesOf(input: string): string[] {
+  return !existsSync(input) || IMAGE.test(input) || statSync(input).isDirectory() ? [input] : [input, dirname(input)];
 }
 
 async function readPictures(
@@ -70,7 +86,7 @@ async function readPictures(
   };
   for (const input of inputs) {
     if (!existsSync(input)) throw new UserError('reconstruct', `no such file or folder: ${input}`);
-    const isImage = (await stat(input)).isFile() && /\.(png|jpe?g|webp|gif|bmp|tiff?|avif|svg)$/i.test(input);
+    const isImage = (await stat(input)).isFile() && IMAGE.test(input);
     if (isImage) {
       await add(await readBytes(input), input);
       continue;

@@ -137,7 +137,7 @@ function goOn(
       throw new UserError(
         command,
         `${request.data} is not the data that the run in ${options.paths.folder} was started with: ${what}`,
-        `give it that data, choose another --out, or take it as it is now: ${goOnCommand(request)} --accept-changes`,
+        `give it that data, choose another --out, or take it as it is now: ${goOnCommand(request, request.allFlags)} --accept-changes`,
       );
     }
     session.reporter.message(

@@ -1,8 +1,9 @@
 /** @file The sheet of samples that training and the demo leave: captions that were trained on above captions never seen. */
 
 import { type Picture, spreadPlaces } from '../image/images.ts';
-import { type Cell, drawSheet } from '../image/sheet.ts';
+import { drawSheet } from '../image/sheet.ts';
 import type { Painter } from './open-painter.ts';
+import type { Labelled } from './session.ts';
 
 export interface SampleCaptions {
   readonly trained: readonly string[];
@@ -19,7 +20,7 @@ export async function drawSampleSheet(
   painter: Painter,
   captions: SampleCaptions,
   options: { readonly note?: string; readonly columns?: number; readonly signal?: AbortSignal } = {},
-): Promise<{ readonly sheet: Picture; readonly painted: readonly Cell[] }> {
+): Promise<{ readonly sheet: Picture; readonly painted: readonly Labelled[] }> {
   const { trained, unseen } = captions;
   const all = [...trained, ...unseen];
   const pictures = await painter.paint(all, { seed: SEED, signal: options.signal });
@@ -34,7 +35,7 @@ export async function drawSampleSheet(
       ...(unseen.length > 0 ? [{ before: trained.length, text: 'captions it has never seen' }] : []),
     ],
   });
-  const painted: Cell[] = [];
+  const painted: Labelled[] = [];
   for (let i = 0; i < Math.max(trained.length, unseen.length); i++) {
     if (i < trained.length) painted.push(cells[i]);
     if (i < unseen.length) painted.push(cells[trained.length + i]);

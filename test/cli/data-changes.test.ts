@@ -200,7 +200,9 @@ describe('data that has changed', () => {
       const { code, stderr } = await goOn(root, out);
       expect(stderr).toContain(`train: ${root} is not the data that the run in ${out} was started with: ${says}`);
       // The hint can be pasted as it stands.
-      expect(stderr).toContain(`tessera train --data '${root}' --out '${out}' --threads 1 --accept-changes`);
+      expect(stderr).toContain(
+        `tessera train --data '${root}' --out '${out}' --threads 1 --train.steps 2 --accept-changes`,
+      );
       expect(code).toBe(2);
       expect(snapshot(out)).toEqual(before);
     });

@@ -44,7 +44,10 @@ test('a field of a megabyte is refused at once, in a short line', async () => {
   const run = join(temporaryFolder(), 'run');
   mkdirSync(run);
   const config = readFileSync('models/emoji/config.json', 'utf8');
-  writeFileSync(join(run, 'config.json'), JSON.stringify({ ...JSON.parse(config), [`wi${'d'.repeat(2 ** 20)}th`]: 1 }));
+  writeFileSync(
+    join(run, 'config.json'),
+    JSON.stringify({ ...JSON.parse(config), [`wi${'d'.repeat(1_000_000)}th`]: 1 }),
+  );
   const { code, stderr } = await tessera('sample', '--run', run, '--text', 'a');
   expect(code).toBe(2);
   expect(stderr).toMatch(/config\.json: unknown field widd/);

@@ -40,10 +40,10 @@ export const compare = defineCommand({
       ...(await engineFlags()),
     });
   },
-  run: async (session, { values, positionals }) => {
+  run: async (session, { values, given, positionals }) => {
     const { splitCaptions } = await import('../../runs/captions.ts');
     const captions = values.captions === undefined ? undefined : splitCaptions('compare: --captions', values.captions);
-    return compareCommand(session, { ...values, captions, runs: positionals });
+    return compareCommand(session, { ...values, named: given.out !== undefined, captions, runs: positionals });
   },
 });
 
@@ -52,5 +52,6 @@ export async function compareCommand(session: Session, request: Omit<CompareRequ
   const { compareRuns } = await import('../../runs/compare.ts');
   const { report, json } = await compareRuns(session, { ...request, made: new Date() });
   for (const { text } of report.findings) session.print(text);
-  session.print(`${request.out}: ${report.runs.length} runs compared; the same as data in ${json}`);
+  const beside = json === undefined ? '' : `; the same as data in ${json}`;
+  session.print(`${request.out}: ${report.runs.length} runs compared${beside}`);
 }

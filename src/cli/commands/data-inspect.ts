@@ -1,36 +1,79 @@
-/** @file `tessera data inspect`: prints what a data set holds and draws a sheet of it. */
+/** @file `tessera data inspect`: prints what a data set holds, for people or as JSON, and draws a sheet of it. */
+import { basename, join } from 'node:path';
 import { z } from 'zod';
+import type { Dataset, Split } from '../../../data/dataset.ts';
+import type { Session } from '../../runs/session.ts';
 import { defineCommand } from '../command.ts';
-import { dataFlags, file } from '../common-flags.ts';
+import { dataFlags, file, splitFlag } from '../common-flags.ts';
+
+/** Where the sheet goes if nothing is said. */
+const SHEET = 'contact-sheet.png';
 
 export const dataInspect = defineCommand({
   name: 'data inspect',
   summary: 'count, measure and show what a data set holds',
-  examples: ['tessera data inspect datasets/emoji'],
+  examples: ['tessera data inspect datasets/emoji', 'tessera data inspect photos --json > photos.json'],
   positionals: [{ name: 'DATA', description: 'a folder, archive or index file' }],
   flags: async () =>
     z.object({
       ...(await dataFlags()),
-      sheet: file('where the contact sheet goes').default('contact-sheet.png'),
+      json: z
+        .boolean()
+        .default(false)
+        .describe('print one JSON document instead: every item, problem and unused file; a sheet only with --sheet'),
+      split: splitFlag('sides that are looked at; validation is what is held out (default all)'),
+      sheet: file(`where the contact sheet goes; default ${SHEET}`).optional(),
     }),
-  run: async ({ reporter, print, signal }, { values, positionals: [path] }) => {
-    const { openDataset } = await import('../../../data/open.ts');
-    const { contactSheet, formatInspection, inspectDataset } = await import('../../../data/inspect.ts');
-    const { UserError } = await import('../../core/errors.ts');
-    const { hearSignal } = await import('../../core/stopping.ts');
-    const { writeAtomic } = await import('../../io/atomic.ts');
-    // Every image is decoded anyway, so headers need no check of their own.
-    const dataset = await openDataset(path, { format: values.format, check: false, signal });
-    reporter.stage('inspect', { unit: 'images' });
-    const inspection = await inspectDataset(dataset, {
-      onProgress: (step, total) => reporter.update({ step, total, amount: step }),
-    });
-    reporter.done();
-    const [problem] = inspection.problems;
-    if (values.strict && problem !== undefined) throw new UserError(path, `${problem.id}: ${problem.what}`);
-    await hearSignal(signal);
-    for (const line of formatInspection(inspection)) print(line);
-    await writeAtomic(values.sheet, await contactSheet(dataset));
-    print(`contact sheet: ${values.sheet}`);
-  },
+  run: (session, { values, positionals: [path] }) => inspect(session, path, values),
 });
+
+interface Flags {
+  readonly format: string;
+  readonly strict: boolean;
+  readonly json: boolean;
+  readonly split?: readonly Split[];
+  readonly sheet?: string;
+}
+
+async function inspect({ reporter, print, signal }: Session, path: string, values: Flags): Promise<void> {
+  const { openDataset } = await import('../../../data/open.ts');
+  const { contactSheet, expectNoProblem, formatInspection, inspectDataset } = await import('../../../data/inspect.ts');
+  const { divideItems, itemsOn } = await import('../../../data/division.ts');
+  const { hearSignal } = await import('../../core/stopping.ts');
+  const { printableJson } = await import('../../core/printable.ts');
+  const { writeAtomic } = await import('../../io/atomic.ts');
+  const { strict, json, split } = values;
+  const sheet = values.sheet ?? (json ? undefined : SHEET);
+  // Every image is decoded anyway, so headers need no check of their own.
+  const dataset = await openDataset(path, { format: values.format, check: false, signal });
+  if (sheet !== undefined) await expectSheet(sheet, { path, dataset, named: values.sheet !== undefined });
+  reporter.stage('inspect', { unit: 'images' });
+  const inspection = await inspectDataset(dataset, {
+    split,
+    onProgress: (step, total) => reporter.update({ step, total, amount: step }),
+  });
+  reporter.done();
+  if (json) print(printableJson(inspection));
+  if (strict) expectNoProblem(path, inspection.problems);
+  await hearSignal(signal);
+  if (!json) for (const line of formatInspection(inspection)) print(line);
+  if (sheet === undefined) return;
+  const shown = split === undefined ? dataset : itemsOn(divideItems(dataset.items), split);
+  await writeAtomic(sheet, await contactSheet(shown));
+  if (json) reporter.message(`contact sheet: ${sheet}`);
+  else print(`contact sheet: ${sheet}`);
+}
+
+/** A file of the data is never written over. */
+async function expectSheet(
+  sheet: string,
+  { path, dataset, named }: { readonly path: string; readonly dataset: Dataset; readonly named: boolean },
+): Promise<void> {
+  const { realPlace } = await import('../../io/destination.ts');
+  const { expectOutput } = await import('../../io/outputs.ts');
+  const { items, problems, unused, root } = dataset;
+  const name = basename(await realPlace(sheet));
+  const same = [...items, ...problems, ...unused].filter(({ id }) => basename(id) === name);
+  const inputs = [path, ...same.map(({ id }) => join(root, id))];
+  await expectOutput('data inspect: --sheet', sheet, { kind: 'sheet', named, inputs });
+}

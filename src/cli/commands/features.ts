@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { featuresFields } from '../../runs/features-config.ts';
 import { defineCommand } from '../command.ts';
 import { acceptChanges, dataFlags, engineFlags, folder } from '../common-flags.ts';
-import { wordsOf } from '../flag-words.ts';
+import { repeatedFlags } from '../flag-words.ts';
 
 export const features = defineCommand({
   name: 'features',
@@ -21,13 +21,20 @@ export const features = defineCommand({
   saves: true,
   run: async (session, { values, given, settings }) => {
     const { data, out, format, strict, acceptChanges } = values;
-    const flags = wordsOf(given, ['data', 'out', 'acceptChanges']);
     const { planFeatures, trainFeatures } = await import('../../runs/features.ts');
     await planFeatures(out, settings); // what is wrong is said before anything is started
     const { startEngine } = await import('../../runs/session.ts');
     const backend = await startEngine(session, values);
     session.reporter.message(`computing on ${backend}`);
-    const note = await trainFeatures(session, { data, out, format, strict, acceptChanges, flags, fields: settings });
+    const note = await trainFeatures(session, {
+      data,
+      out,
+      format,
+      strict,
+      acceptChanges,
+      fields: settings,
+      ...repeatedFlags(given, settings),
+    });
     if (note !== undefined) session.print(`${out}: ${note}`);
   },
 });

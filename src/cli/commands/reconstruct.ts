@@ -16,9 +16,13 @@ export const reconstruct = defineCommand({
       numImages: count('images taken from a data set').max(1000).default(16),
       ...(await engineFlags()),
     }),
-  run: async (session, { values, positionals }) => {
+  run: async (session, { values, given, positionals }) => {
     const { reconstructImages } = await import('../../runs/reconstruct.ts');
-    const { images, psnr } = await reconstructImages(session, { ...values, inputs: positionals });
+    const { images, psnr } = await reconstructImages(session, {
+      ...values,
+      named: given.out !== undefined,
+      inputs: positionals,
+    });
     session.print(`${values.out}: ${images} images, mean PSNR ${psnr.toFixed(2)} dB`);
   },
 });

@@ -7,10 +7,7 @@ import { MOST_CONFIG, runSchema } from '../../families/config.ts';
 import { readJson } from '../../io/files.ts';
 import { defineCommand } from '../command.ts';
 import { acceptChanges, dataFlags, engineFlags, file, folder } from '../common-flags.ts';
-import { wordsOf } from '../flag-words.ts';
-
-/** Flags that a command which goes on with a run does not repeat: it names the first two itself, the run remembers the others. */
-const NOT_REPEATED = ['data', 'out', 'preset', 'config', 'acceptChanges'];
+import { repeatedFlags } from '../flag-words.ts';
 
 export const train = defineCommand({
   name: 'train',
@@ -55,7 +52,6 @@ export const train = defineCommand({
   saves: true,
   run: async (session, { values, given, settings }) => {
     const { data, out, preset, format, strict, acceptChanges } = values;
-    const flags = wordsOf(given, NOT_REPEATED);
     const fromFile = values.config === undefined ? {} : await readConfigFile(values.config);
     const { planRun } = await import('../../runs/run.ts');
     const config = await planRun(out, { preset, fields: mergeConfig(fromFile, settings) });
@@ -63,7 +59,16 @@ export const train = defineCommand({
     const { trainRun } = await import('../../runs/train.ts');
     const backend = await startEngine(session, values);
     session.reporter.message(`computing on ${backend}`);
-    const finished = await trainRun(session, { data, out, format, strict, acceptChanges, preset, flags, config });
+    const finished = await trainRun(session, {
+      data,
+      out,
+      format,
+      strict,
+      acceptChanges,
+      preset,
+      config,
+      ...repeatedFlags(given, settings),
+    });
     if (finished) session.print(`${out}: trained; paint with \`tessera sample --run ${shellWord(out)} --text '...'\``);
   },
 });

@@ -12,8 +12,10 @@ export interface DataRequest {
   readonly strict?: boolean;
   /** Whether data that is not what the run was started with is taken as it is now; it is refused otherwise. */
   readonly acceptChanges?: boolean;
-  /** Flags of the command line that the run does not remember, for messages that say how to go on. */
+  /** Flags of the command line that the run does not remember, for messages that say how to go on with it. */
   readonly flags?: readonly string[];
+  /** All flags but the data and the run, for messages about what was refused: nothing of it is remembered. */
+  readonly allFlags?: readonly string[];
 }
 
 export interface TrainRequest extends DataRequest {
@@ -33,7 +35,11 @@ export interface TrainRequest extends DataRequest {
   readonly stages?: { readonly before: number; readonly of: number };
 }
 
-/** The command line that goes on with a training, to be pasted as it stands. */
-export function goOnCommand({ command = 'train', data, out, flags = [] }: TrainRequest): string {
+/**
+ * The command line that goes on with a training, to be pasted as it stands.
+ * @param flags those that it repeats; by default what the run does not remember
+ */
+export function goOnCommand(request: TrainRequest, flags: readonly string[] = request.flags ?? []): string {
+  const { command = 'train', data, out } = request;
   return ['tessera', command, '--data', data, '--out', out, ...flags].map(shellWord).join(' ');
 }
