@@ -12,6 +12,7 @@ import { blank, type Rgb } from '../src/image/images.ts';
 import { LIMIT_PIXELS } from '../src/image/kind.ts';
 import { encodePng } from '../src/image/png.ts';
 import { type Cell, drawSheet } from '../src/image/sheet.ts';
+import { decodingTurns } from '../src/image/turns.ts';
 import { sheetText } from '../src/io/outputs.ts';
 import type { Dataset, Item, Problem, Split } from './dataset.ts';
 import { describeDivision, divideItems, itemsOn } from './division.ts';
@@ -178,7 +179,8 @@ async function measure(encoded: Uint8Array): Promise<Header & { readonly bytes: 
   const header = await readHeader(encoded);
   const image = sharp(encoded, { limitInputPixels: LIMIT_PIXELS });
   const small = header.width * header.height <= SMALL_PIXELS;
-  await withReason(encoded, () => (small ? image : image.resize(8, 8, { fit: 'fill' })).raw().toBuffer());
+  const pixels = (small ? image : image.resize(8, 8, { fit: 'fill' })).raw();
+  await withReason(encoded, () => decodingTurns.run(header.pixelsHeld, () => pixels.toBuffer()));
   const hash = createHash('sha256').update(encoded).digest('base64');
   return { ...header, bytes: encoded.length, hash };
 }

@@ -6,7 +6,7 @@ import { dirname } from 'node:path';
 import type { Split } from '../../data/dataset.ts';
 import { openDataset } from '../../data/open.ts';
 import { reconstructPictures } from '../../tokenizer/codec.ts';
-import type { RunConfig } from '../config/run.ts';
+import type { ImagesConfig } from '../config/run.ts';
 import { firstLine, UserError } from '../core/errors.ts';
 import { readRun } from '../families/config.ts';
 import { decodeImage } from '../image/decode.ts';
@@ -17,9 +17,10 @@ import { readBytes } from '../io/bytes.ts';
 import { expectOutput, sheetText } from '../io/outputs.ts';
 import { mean } from '../metrics/intervals.ts';
 import { psnr } from '../metrics/similarity.ts';
+import { divideAsTrained } from './known-sides.ts';
 import { openPatchTokenizer } from './open-tokenizers.ts';
 import { reconstructionSheet } from './reconstruction-sheet.ts';
-import { divideData, itemsOfSides } from './run-images.ts';
+import { itemsOfSides } from './run-images.ts';
 import { type EngineFlags, runOrShipped, type Session, startEngine } from './session.ts';
 
 export interface ReconstructRequest extends EngineFlags {
@@ -54,7 +55,8 @@ export async function reconstructImages(session: Session, request: ReconstructRe
   });
   const run = runOrShipped(session, request.run);
   const tokenizer = await openPatchTokenizer(run, { where: 'reconstruct', start: () => startEngine(session, request) });
-  const originals = await readPictures(request, await readRun(run, 'reconstruct'));
+  const { images } = await readRun(run, 'reconstruct');
+  const originals = await readPictures(session, request, { run, images });
   const pictures = await reconstructPictures(tokenizer, originals);
   tokenizer.dispose();
   const decibels = mean(originals.map((original, i) => psnr(original, pictures[i])));
@@ -72,8 +74,9 @@ function filesOf(input: string): string[] {
 }
 
 async function readPictures(
+  session: Session,
   { inputs, numImages, split }: ReconstructRequest,
-  { images }: RunConfig,
+  { run, images }: { readonly run: string; readonly images: ImagesConfig },
 ): Promise<Picture[]> {
   const size = images.imageSize;
   const pictures: Picture[] = [];
@@ -92,7 +95,10 @@ async function readPictures(
       continue;
     }
     const dataset = await openDataset(input);
-    const items = split === undefined ? dataset.items : itemsOfSides(divideData(dataset, images), split, 'reconstruct');
+    const items =
+      split === undefined
+        ? dataset.items
+        : itemsOfSides(await divideAsTrained(session, dataset, { run, images }), split, 'reconstruct');
     for (const i of spreadPlaces(items.length, numImages)) await add(await items[i].read(), items[i].id);
   }
   return pictures;

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { Split } from '../../data/dataset.ts';
 import { decodeAll } from '../../data/decoded.ts';
 import { openDataset } from '../../data/open.ts';
-import type { ImagesConfig, RunConfig } from '../config/run.ts';
+import type { RunConfig } from '../config/run.ts';
 import { kebab } from '../config/schema.ts';
 import { UserError } from '../core/errors.ts';
 import { readRun } from '../families/config.ts';
@@ -22,7 +22,7 @@ import { writeAtomic } from '../io/atomic.ts';
 import { writeJson } from '../io/files.ts';
 import { makeFolder } from '../io/make-folder.ts';
 import { isOurs, sheetText } from '../io/outputs.ts';
-import { endWriting } from '../io/ownfolder.ts';
+import { endWriting, namesIn } from '../io/ownfolder.ts';
 import { chooseWeights, fingerprint, runPaths, type WeightKind } from '../io/runfolder.ts';
 import {
   beginCaption,
@@ -34,9 +34,10 @@ import {
 } from './caption-folder.ts';
 import { splitCaptions } from './captions.ts';
 import { type CompletionFlags, readCompletion } from './completion.ts';
+import { divideAsTrained } from './known-sides.ts';
 import { openPainter } from './open-painter.ts';
 import { type Clip, loadClip, rank } from './rerank.ts';
-import { divideData, itemsOfSides, sideNames } from './run-images.ts';
+import { itemsOfSides, sideNames } from './run-images.ts';
 import { downloads, type EngineFlags, runOrShipped, type Session, startEngine } from './session.ts';
 
 export interface SampleRequest extends EngineFlags, SamplingOptions, CompletionFlags {
@@ -152,14 +153,21 @@ export async function* sampleRun(session: Session, asked: SampleRequest): AsyncG
   const captions = splitCaptions('sample: --text', asked.text);
   const request = { ...asked, run: runOrShipped(session, asked.run) };
   checkFamilyFlags(request, await readRun(request.run, 'sample'));
-  const folders = await chooseFolders(request, captions);
+  await namesIn(request.outputsDir); // refuses a file
   const studio = await openStudio(session, request, asked.run ?? 'models/emoji'); // not where the package lies here
   await makeFolder(request.outputsDir); // before the painting, which may take long
+  const { outputsDir, image, mask, numImages, bestOf = numImages } = request;
+  // A folder that holds the image to complete is left alone, so that this stays.
+  const folders = new CaptionFolders(
+    outputsDir,
+    [image, mask].filter(input => input !== undefined),
+  );
   const sheet: Cell[] = [];
   try {
-    for (const folder of folders) {
-      const { path, caption } = folder;
+    for (const caption of captions) {
       const samples = await sampleCaption(session, studio, caption);
+      const folder = await folders.choose(caption, bestOf); // not before: others may write there meanwhile
+      const { path } = folder;
       await writeSamples(session, folder, studio, samples);
       sheet.push(...samples.map(({ picture }) => ({ picture, label: caption || '(no caption)' })));
       yield { path, images: samples.length };
@@ -196,8 +204,7 @@ async function openStudio(session: Session, request: Chosen, named: string): Pro
     },
     completion: await readCompletion(painter, request),
     ranker: rerank === undefined ? undefined : await loadClip(rerank, downloads(session)),
-    nearest:
-      nearest && data !== undefined ? await imagesOf(session, { data, split }, painter.config.images) : undefined,
+    nearest: nearest && data !== undefined ? await imagesOf(session, { data, split }, painter) : undefined,
   };
 }
 
@@ -210,18 +217,6 @@ async function sampleCaption(session: Session, studio: Studio, caption: string):
   }
   const painted = await paintCaption(session, painter, request, { caption, completion });
   return ranker === undefined ? painted : rerank(ranker, caption, painted, request.numImages);
-}
-
-/** A folder for each caption. A folder that holds the image to complete is another's, so that this stays. */
-async function chooseFolders(request: Chosen, captions: readonly string[]): Promise<CaptionFolder[]> {
-  const { outputsDir, image, mask, numImages, bestOf = numImages } = request;
-  const folders = new CaptionFolders(
-    outputsDir,
-    [image, mask].filter(input => input !== undefined),
-  );
-  const chosen: CaptionFolder[] = [];
-  for (const caption of captions) chosen.push(await folders.choose(caption, bestOf));
-  return chosen;
 }
 
 /**
@@ -346,11 +341,12 @@ interface SomeImages {
 async function imagesOf(
   session: Session,
   { data, split }: { readonly data: string; readonly split: readonly Split[] },
-  config: ImagesConfig,
+  { run, config }: Painter,
 ): Promise<SomeImages> {
-  const division = divideData(await openDataset(data, { check: false, signal: session.signal }), config);
+  const dataset = await openDataset(data, { check: false, signal: session.signal });
+  const division = await divideAsTrained(session, dataset, { run, images: config.images });
   const chosen = itemsOfSides(division, split, 'sample');
-  const size = Math.min(NEAREST_SIDE, config.imageSize);
+  const size = Math.min(NEAREST_SIDE, config.images.imageSize);
   session.reporter.stage(`${sideNames(split)} images`, { unit: 'images' });
   const { images, items } = await decodeAll(chosen, {
     signal: session.signal,

@@ -2,6 +2,7 @@
 import { basename, join } from 'node:path';
 import { z } from 'zod';
 import type { Dataset, Split } from '../../../data/dataset.ts';
+import { UserError } from '../../core/errors.ts';
 import type { Session } from '../../runs/session.ts';
 import { defineCommand } from '../command.ts';
 import { dataFlags, file, splitFlag } from '../common-flags.ts';
@@ -46,6 +47,7 @@ async function inspect({ reporter, print, signal }: Session, path: string, value
   const sheet = values.sheet ?? (json ? undefined : SHEET);
   // Every image is decoded anyway, so headers need no check of their own.
   const dataset = await openDataset(path, { format: values.format, check: false, signal });
+  if (json && sheet !== undefined) expectOtherOutput(sheet);
   if (sheet !== undefined) await expectSheet(sheet, { path, dataset, named: values.sheet !== undefined });
   reporter.stage('inspect', { unit: 'images' });
   const inspection = await inspectDataset(dataset, {
@@ -62,6 +64,12 @@ async function inspect({ reporter, print, signal }: Session, path: string, value
   await writeAtomic(sheet, await contactSheet(shown));
   if (json) reporter.message(`contact sheet: ${sheet}`);
   else print(`contact sheet: ${sheet}`);
+}
+
+/** Standard output has the document. */
+function expectOtherOutput(sheet: string): void {
+  if (!/^\/(dev\/stdout|(dev|proc\/self)\/fd\/1)$/.test(sheet)) return;
+  throw new UserError('data inspect: --sheet', `${sheet} is where the JSON document goes`, 'name a file');
 }
 
 /** A file of the data is never written over. */
