@@ -6,16 +6,11 @@
 /** Paths of files, to be found by other spellings of them. */
 export class PathIndex {
   private readonly exact: ReadonlySet<string>;
-  private readonly canonical = new Map<string, string[]>();
-  private readonly folded = new Map<string, string[]>();
+  private others: { readonly canonical: Map<string, string[]>; readonly folded: Map<string, string[]> } | undefined;
 
   /** @param paths with `/` between folders */
   constructor(paths: Iterable<string>) {
     this.exact = new Set(paths);
-    for (const path of this.exact) {
-      add(this.canonical, path.normalize('NFC'), path);
-      add(this.folded, fold(path), path);
-    }
   }
 
   /**
@@ -24,7 +19,18 @@ export class PathIndex {
    */
   find(name: string): readonly string[] {
     if (this.exact.has(name)) return [name];
-    return this.canonical.get(name.normalize('NFC')) ?? this.folded.get(fold(name)) ?? [];
+    this.others ??= this.spellings(); // most data sets need none
+    return this.others.canonical.get(name.normalize('NFC')) ?? this.others.folded.get(fold(name)) ?? [];
+  }
+
+  private spellings() {
+    const canonical = new Map<string, string[]>();
+    const folded = new Map<string, string[]>();
+    for (const path of this.exact) {
+      add(canonical, path.normalize('NFC'), path);
+      add(folded, fold(path), path);
+    }
+    return { canonical, folded };
   }
 }
 
