@@ -128,7 +128,7 @@ export function whyTooLarge({
   readonly height: number;
 }): string | undefined {
   if (width * height <= LIMIT_PIXELS) return undefined;
-  return `a picture of ${width} x ${height} pixels, more than the ${LIMIT_PIXELS / 2 ** 20} million that are read; make it smaller`;
+  return `a picture of ${width} x ${height} pixels, more than the ${Math.floor(LIMIT_PIXELS / 1e6)} million that are read; make it smaller`;
 }
 
 function found(encoded: Uint8Array): string {
