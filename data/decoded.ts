@@ -9,7 +9,7 @@ import { Random } from '../src/core/random.ts';
 import { type CropOptions, cropFor, decodeImage } from '../src/image/decode.ts';
 import { Images, type Picture } from '../src/image/images.ts';
 import type { Dataset, Item, Problem } from './dataset.ts';
-import { mapBounded, whyFailed } from './files.ts';
+import { isUnreadable, mapBounded, whyFailed } from './files.ts';
 
 /** What is decoded of every item. */
 export interface CropsOptions {
@@ -28,6 +28,11 @@ export interface DecodeAllOptions extends CropsOptions {
   /** Items decoded at once. */
   readonly concurrency?: number;
   readonly onProgress?: (done: number, total: number) => void;
+  /**
+   * Whether the items were there when the data was opened, as a check of their headers tells: then one that cannot be read any
+   * more is an error, and not left out.
+   */
+  readonly checked?: boolean;
   /** Stops it before the next item; it rejects with the signal's reason then. */
   readonly signal?: AbortSignal;
 }
@@ -41,6 +46,28 @@ export interface Decoded {
   readonly crops: number;
   /** Why the others could not. */
   readonly problems: readonly Problem[];
+}
+
+/**
+ * An item's bytes, which could be read when the data was opened.
+ * @throws UserError if they cannot be had any more
+ */
+export async function readStill(item: Item): Promise<Uint8Array> {
+  try {
+    return await item.read();
+  } catch (error) {
+    if (!isUnreadable(error)) throw error;
+    throw changedError(item.id, whyFailed(error));
+  }
+}
+
+/** Data that changes while it is used. @param what in words that follow the item's name */
+export function changedError(id: string, what: string): UserError {
+  return new UserError(
+    id,
+    `${what}, and could be read when the data was opened`,
+    'put it back as it was and give the same command again: what was saved before is whole',
+  );
 }
 
 /** Most bytes decoded at once; more does not fit a typed array everywhere. */
@@ -61,11 +88,11 @@ export function decodeCrop(id: string, crop: number, bytes: Uint8Array, options:
  * Decodes all items into one array. The crops of an item depend on the seed and its id alone, not on the other items.
  * Images that fail are left out and named in `problems`, even if that is all of them: the items may be one piece of a
  * dataset, and only the caller knows how many images it cannot do without.
- * @throws UserError if the array would pass 4 GiB
+ * @throws UserError if the array would pass 4 GiB, or, with `checked`, at an item that cannot be read any more
  */
 export async function decodeAll(dataset: Dataset | readonly Item[], options: DecodeAllOptions): Promise<Decoded> {
   const items = 'items' in dataset ? dataset.items : dataset;
-  const { size, crops = 1, concurrency = 2 * availableParallelism(), onProgress, signal } = options;
+  const { size, crops = 1, concurrency = 2 * availableParallelism(), onProgress, signal, checked = false } = options;
   const bytes = items.length * crops * size * size * 3;
   if (bytes > LIMIT_BYTES) {
     const gib = (bytes / 2 ** 30).toFixed(1);
@@ -81,12 +108,13 @@ export async function decodeAll(dataset: Dataset | readonly Item[], options: Dec
   const good = await mapBounded(items, concurrency, async (item, i) => {
     signal?.throwIfAborted();
     try {
-      const encoded = await item.read();
+      const encoded = checked ? await readStill(item) : await item.read();
       for (let c = 0; c < crops; c++) {
         images.set(i * crops + c, await decodeCrop(item.id, c, encoded, options));
       }
       return true;
     } catch (error) {
+      if (error instanceof UserError) throw error;
       problems.push({ id: item.id, what: whyFailed(error) });
       return false;
     } finally {

@@ -8,6 +8,7 @@ import { open, readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { firstLine } from '../src/core/errors.ts';
+import { codeOf } from '../src/io/at-path.ts';
 
 /** Endings of the pictures that this build of sharp reads, and further ones of JPEG and PNG, which are told by their bytes. */
 const IMAGE_ENDINGS: ReadonlySet<string> = new Set([
@@ -100,8 +101,34 @@ function specialKind(kind: Pick<Stats | Dirent, 'isFIFO' | 'isSocket'>): string 
   return kind.isFIFO() ? 'a named pipe' : kind.isSocket() ? 'a socket' : 'a device';
 }
 
-/** Why reading or decoding a file failed, in words that follow its name. */
+/** Thrown where a file is not any more what it was when the data was opened. */
+export class ChangedFile extends Error {
+  override readonly name = 'ChangedFile';
+}
+
+/** Whether an error says that bytes could not be had, and nothing about what they hold. */
+export function isUnreadable(error: unknown): boolean {
+  return error instanceof ChangedFile || (error instanceof Error && 'syscall' in error);
+}
+
+/** What the system says where it is not the file that is to blame: another file would fail as well. */
+const OF_MACHINE: ReadonlySet<unknown> = new Set([
+  'EMFILE',
+  'ENFILE',
+  'ENOMEM',
+  'EAGAIN',
+  'EIO',
+  'ESTALE',
+  'ETIMEDOUT',
+  'ENOTCONN',
+]);
+
+/**
+ * Why reading or decoding a file failed, in words that follow its name.
+ * @throws the error itself where it is the machine that failed, so that no file is left out for that
+ */
 export function whyFailed(error: unknown): string {
+  if (OF_MACHINE.has(codeOf(error))) throw error;
   const [, system] = /^E[A-Z0-9]+: ([^,]+), \w/.exec(firstLine(error)) ?? [];
   return system === undefined ? firstLine(error) : `cannot be read (${system})`;
 }

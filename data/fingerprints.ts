@@ -7,10 +7,9 @@
 import type { BigIntStats } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { relative } from 'node:path';
-import { firstLine } from '../src/core/errors.ts';
 import { captionsFingerprint, fingerprintOf } from '../src/io/datarecord.ts';
 import type { Item, Place, Problem } from './dataset.ts';
-import { mapBounded } from './files.ts';
+import { mapBounded, whyFailed } from './files.ts';
 
 /** See `RecordedItem` of src/io/datarecord.ts. */
 export interface Fingerprints {
@@ -58,7 +57,7 @@ export async function fingerprintItems<T extends Item>(
       const image = (stamp === '' ? undefined : known?.get(stamp)) ?? fingerprintOf(await item.read());
       return [item, { image, captions: captionsFingerprint(item.captions), stamp }];
     } catch (error) {
-      problems.push({ id: item.id, what: firstLine(error) });
+      problems.push({ id: item.id, what: whyFailed(error) });
       return undefined;
     } finally {
       onProgress?.(++done, items.length);

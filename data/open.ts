@@ -105,8 +105,8 @@ function refuse(
   const which = telling === problems[0] ? 'the first' : 'among them';
   const why =
     telling === undefined ? 'nothing in it' : `${problems.length} skipped, ${which}: ${telling.id}: ${telling.what}`;
-  const all = problems.length > 1 ? ['skipped:', ...problemLines(problems, 10)] : [];
-  throw new UserError(path, `no captioned image (${why})`, [...all, layouts()].join('\n'));
+  const all = problems.length > 1 ? ['skipped:', ...problemLines(problems, 10), `  ${layouts()}`] : [layouts()];
+  throw new UserError(path, `no captioned image (${why})`, all.join('\n'));
 }
 
 /** The files that nothing came from; indexes of captions among them are expected to be used. */

@@ -8,9 +8,9 @@ import { UserError } from '../src/core/errors.ts';
 import { Random } from '../src/core/random.ts';
 import { Images, type Picture, type Size } from '../src/image/images.ts';
 import type { Item, Problem } from './dataset.ts';
-import { type CropsOptions, type Decoded, decodeCrop } from './decoded.ts';
+import { type CropsOptions, changedError, type Decoded, decodeCrop, readStill } from './decoded.ts';
 import { balancedWeights, Epochs } from './epochs.ts';
-import { whyFailed } from './files.ts';
+import { isUnreadable, whyFailed } from './files.ts';
 
 /** Where a stream finds its images. */
 export interface ImageSource {
@@ -20,8 +20,8 @@ export interface ImageSource {
   readonly size: Size;
   /** Batches that are begun before they are asked for. */
   readonly ahead: number;
-  /** A crop of an item, or in one line why there is none. Never rejects. */
-  picture(item: number, crop: number): Picture | Promise<Picture | string>;
+  /** A crop of an item, or in one line why there is none, or why the training cannot go on. Never rejects. */
+  picture(item: number, crop: number): Picture | Promise<Picture | string | Error>;
 }
 
 export interface StreamOptions {
@@ -37,7 +37,7 @@ export interface StreamOptions {
 interface Sample {
   readonly item: number;
   readonly caption: string;
-  readonly picture: Picture | Promise<Picture | string>;
+  readonly picture: Picture | Promise<Picture | string | Error>;
 }
 
 /** A batch on its way: the places of the stream from `start` on, up to `end`, without those of bad items. */
@@ -56,15 +56,23 @@ export function fromMemory({ images, items, crops }: Decoded): ImageSource {
 /** The same images, decoded when they come up. @param options as for `decodeAll` */
 export function fromDisk(items: readonly Item[], options: CropsOptions & { readonly ahead?: number }): ImageSource {
   const { crops = 1, size, ahead = 3 } = options;
+  /** Items that could be decoded before. */
+  const sound = new Set<number>();
   return {
     items,
     crops,
     size: { width: size, height: size },
     ahead,
     picture: async (item, crop) => {
+      const { id } = items[item];
       try {
-        return await decodeCrop(items[item].id, crop, await items[item].read(), options);
+        const bytes = await readStill(items[item]);
+        const picture = await decodeCrop(id, crop, bytes, options).catch(error => whyFailed(error));
+        if (typeof picture === 'string' && sound.has(item)) return changedError(id, picture);
+        if (typeof picture !== 'string') sound.add(item);
+        return picture;
       } catch (error) {
+        if (error instanceof UserError || isUnreadable(error)) return error as Error;
         return whyFailed(error);
       }
     },
@@ -97,7 +105,7 @@ export class ImageBatches {
 
   /**
    * The next batch, with one caption an image.
-   * @throws UserError if no image can be decoded
+   * @throws UserError if no image can be decoded, or one that could be read before has gone or changed
    */
   async next(): Promise<{ readonly images: Images; readonly captions: readonly string[] }> {
     const { batchSize } = this.options;
@@ -108,6 +116,7 @@ export class ImageBatches {
     for (let i = 0; captions.length < batchSize; i++) {
       const { item, caption, picture: pending } = batch.samples[i];
       const picture = await pending;
+      if (picture instanceof Error) throw picture;
       if (typeof picture === 'string') {
         this.leaveOut(item, picture);
         // Another image takes its place, so all batches after this one begin later than was thought.

@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <mutex>
+#include <new>
 
 #include "calls.h"
 #include "kernels.h"
@@ -71,8 +72,13 @@ napi_value call(napi_env env, napi_callback_info info) {
     return fail(env, "native: too many numbers in one call");
   }
   std::lock_guard<std::mutex> lock(turn);
-  const char* problem =
-      table[index].run(Args{buffers, bytes, static_cast<int>(length), static_cast<const double*>(numbers), numberCount});
+  const char* problem = nullptr;
+  try {
+    problem = table[index].run(
+        Args{buffers, bytes, static_cast<int>(length), static_cast<const double*>(numbers), numberCount});
+  } catch (const std::bad_alloc&) {
+    problem = "native: out of memory";
+  }
   const char* refused = takeRefusal();
   if (problem == nullptr) problem = refused;
   return problem == nullptr ? nullptr : fail(env, problem);
@@ -118,6 +124,7 @@ napi_value allocate(napi_env env, napi_callback_info info) {
   return buffer;
 }
 
+// setThreads(count): how many there are then.
 napi_value setThreads(napi_env env, napi_callback_info info) {
   size_t count = 1;
   napi_value argv[1];
@@ -125,8 +132,15 @@ napi_value setThreads(napi_env env, napi_callback_info info) {
   int32_t threads = 1;
   napi_get_value_int32(env, argv[0], &threads);
   std::lock_guard<std::mutex> lock(turn);
-  setThreadCount(threads);
-  return nullptr;
+  napi_value got;
+  napi_create_int32(env, setThreadCount(threads), &got);
+  return got;
+}
+
+napi_value countSpareThreads(napi_env env, napi_callback_info) {
+  napi_value count;
+  napi_create_int32(env, spareThreads(), &count);
+  return count;
 }
 
 void exportFunction(napi_env env, napi_value exports, const char* name, napi_callback function) {
@@ -143,5 +157,6 @@ NAPI_MODULE_INIT() {
   exportFunction(env, exports, "signature", signature);
   exportFunction(env, exports, "allocate", allocate);
   exportFunction(env, exports, "setThreads", setThreads);
+  exportFunction(env, exports, "spareThreads", countSpareThreads);
   return exports;
 }

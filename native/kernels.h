@@ -42,9 +42,13 @@ const Kernel* kernelTable(int* count);
 
 // threads.cc: runs body(worker, workers) on the threads of the pool, the caller's included, and waits for them. Threads
 // that come too late to find the call going on are left out: what is to be done must be claimed, not dealt out. Nested
-// calls run on the calling thread alone.
+// calls run on the calling thread alone. Throws std::bad_alloc, after all have ended, if one of them found no memory.
 int threadCount();
-void setThreadCount(int count);
+// Returns how many there are then: fewer where the system refuses threads, at least the caller's.
+int setThreadCount(int count);
+// How many more threads the system would give this process, up to those that others of it may need at once.
+int spareThreads();
+constexpr int kSpareThreads = 8;
 void runOnThreads(void (*body)(void* context, int worker, int workers), void* context);
 
 template <class Body>
@@ -76,7 +80,7 @@ void parallelFor(int64_t count, int64_t grain, Body&& body) {
 void* alignedMemory(size_t bytes);
 
 // Scratch memory of at least `bytes`, 64-byte aligned, kept between calls: one block per (worker, slot).
-// Its content does not survive another call with the same worker and slot.
+// Its content does not survive another call with the same worker and slot. Throws std::bad_alloc where there is no memory.
 void* scratch(int worker, int slot, size_t bytes);
 constexpr int kMaxThreads = 64;
 constexpr int kScratchSlots = 8;

@@ -7,6 +7,8 @@
 #include <condition_variable>
 #include <cstdlib>
 #include <mutex>
+#include <new>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -23,6 +25,8 @@ struct Pool {
   // Which call it is in the upper half; whether workers may still join it; how many have and are at it.
   std::atomic<uint64_t> state{0};
   std::atomic<bool> stop{false};
+  // Whether a thread of the call found no memory.
+  std::atomic<bool> exhausted{false};
   void (*body)(void*, int, int) = nullptr;
   void* context = nullptr;
   int workers = 1;
@@ -53,6 +57,16 @@ bool join(Pool& p, uint32_t call) {
   return false;
 }
 
+// One thread's part of a call. What it throws would end the process where it left a worker, and leave the others working
+// on what is gone where it left the caller.
+void work(Pool& p, int worker) {
+  try {
+    p.body(p.context, worker, p.workers);
+  } catch (const std::bad_alloc&) {
+    p.exhausted.store(true, std::memory_order_relaxed);
+  }
+}
+
 void workerLoop(int worker, uint32_t seen) {
   insidePool = true;
   Pool& p = pool();
@@ -66,7 +80,7 @@ void workerLoop(int worker, uint32_t seen) {
     seen = callOf(p.state.load(std::memory_order_acquire));
     if (p.stop.load(std::memory_order_acquire)) return;
     if (!join(p, seen)) continue;
-    p.body(p.context, worker, p.workers);
+    work(p, worker);
     p.state.fetch_sub(1, std::memory_order_acq_rel);
   }
 }
@@ -92,6 +106,30 @@ struct Block {
 };
 Block blocks[kMaxThreads][kScratchSlots];
 
+void endThreads(Pool& p) {
+  p.workers = 1;
+  if (p.threads.empty()) return;
+  p.stop.store(true);
+  launch(p);
+  for (auto& thread : p.threads) thread.join();
+  finish(p);
+  p.threads.clear();
+  p.stop.store(false);
+}
+
+// Starts threads beside the caller's, as far as the system gives them. Returns how many there are with it.
+int startThreads(Pool& p, int count) {
+  const uint32_t seen = callOf(p.state.load());
+  try {
+    p.threads.reserve(static_cast<size_t>(count));
+    for (int worker = 1; worker < count; worker++) p.threads.emplace_back(workerLoop, worker, seen);
+  } catch (const std::system_error&) {
+  } catch (const std::bad_alloc&) {
+  }
+  p.workers = static_cast<int>(p.threads.size()) + 1;
+  return p.workers;
+}
+
 }  // namespace
 
 void refuse(const char* problem) {
@@ -103,22 +141,32 @@ const char* takeRefusal() { return refusal.exchange(nullptr, std::memory_order_r
 
 int threadCount() { return insidePool ? 1 : pool().workers; }
 
-void setThreadCount(int count) {
+int setThreadCount(int count) {
   Pool& p = pool();
   if (count < 1) count = 1;
   if (count > kMaxThreads) count = kMaxThreads;
-  if (count == p.workers) return;
-  if (!p.threads.empty()) {
-    p.stop.store(true);
-    launch(p);
-    for (auto& thread : p.threads) thread.join();
-    finish(p);
-    p.threads.clear();
-    p.stop.store(false);
+  if (count == p.workers) return count;
+  endThreads(p);
+  const int got = startThreads(p, count);
+  if (got == count) return count;
+  // The system gives no more: some are left to the others of this process, who decode pictures and end it where they get none.
+  endThreads(p);
+  return startThreads(p, got > kSpareThreads ? got - kSpareThreads : 1);
+}
+
+int spareThreads() {
+  std::mutex held;
+  std::vector<std::thread> threads;
+  std::unique_lock<std::mutex> lock(held);
+  try {
+    threads.reserve(kSpareThreads);
+    while (threads.size() < kSpareThreads) threads.emplace_back([&held] { std::lock_guard<std::mutex> wait(held); });
+  } catch (const std::system_error&) {
+  } catch (const std::bad_alloc&) {
   }
-  p.workers = count;
-  const uint32_t seen = callOf(p.state.load());
-  for (int worker = 1; worker < count; worker++) p.threads.emplace_back(workerLoop, worker, seen);
+  lock.unlock();
+  for (auto& thread : threads) thread.join();
+  return static_cast<int>(threads.size());
 }
 
 void runOnThreads(void (*body)(void*, int, int), void* context) {
@@ -131,9 +179,10 @@ void runOnThreads(void (*body)(void*, int, int), void* context) {
   p.context = context;
   launch(p);
   insidePool = true;
-  body(context, 0, p.workers);
+  work(p, 0);
   insidePool = false;
   finish(p);
+  if (p.exhausted.exchange(false)) throw std::bad_alloc();
 }
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -142,7 +191,8 @@ void runOnThreads(void (*body)(void*, int, int), void* context) {
 void* scratch(int worker, int slot, size_t bytes) {
   Block& block = blocks[worker][slot];
   std::free(block.data);
-  if (posix_memalign(&block.data, 64, bytes) != 0) std::abort();
+  block.data = nullptr;
+  if (posix_memalign(&block.data, 64, bytes) != 0) throw std::bad_alloc();
   return block.data;
 }
 #else
@@ -150,8 +200,10 @@ void* scratch(int worker, int slot, size_t bytes) {
   Block& block = blocks[worker][slot];
   if (block.bytes < bytes) {
     std::free(block.data);
+    block = {};
     const size_t rounded = (bytes + bytes / 4 + 4095) & ~size_t{4095};
     block.data = alignedMemory(rounded);
+    if (block.data == nullptr) throw std::bad_alloc();
     block.bytes = rounded;
   }
   return block.data;

@@ -5,10 +5,9 @@
  */
 
 import { join, posix, relative } from 'node:path';
-import { firstLine } from '../../src/core/errors.ts';
 import type { Problem } from '../dataset.ts';
 import { captionsOf, instructionsOf, type Row, rowOfEntries } from '../fields.ts';
-import { isImageName, listFiles } from '../files.ts';
+import { isImageName, listFiles, whyFailed } from '../files.ts';
 import { PathIndex } from '../paths.ts';
 import { decodeText } from '../text.ts';
 import { type Candidate, type Format, imageFile, type Reading, type Source, splitField } from './format.ts';
@@ -142,11 +141,12 @@ class ParquetReading {
       }
       file.checkRows();
       this.used.push(name);
+      if (file.groups.every(({ rows }) => rows === 0)) this.problems.push({ id: name, what: 'has no rows' });
       for (const column of columns.otherImages) this.otherImages.set(column, (this.otherImages.get(column) ?? 0) + 1);
       const before = this.items.size;
       for (const group of file.groups) await this.addGroup(name, file, columns, group, before);
     } catch (error) {
-      this.problems.push({ id: name, what: `not readable as Parquet (${firstLine(error)})` });
+      this.problems.push({ id: name, what: `not readable as Parquet (${whyFailed(error)})` });
     }
   }
 
@@ -165,7 +165,7 @@ class ParquetReading {
       read = await file.read(group, texts);
     } catch (error) {
       const rows = `${group.start} to ${group.start + group.rows - 1}`;
-      this.problems.push({ id: `${name}: rows ${rows}`, what: `cannot be decoded (${firstLine(error)})` });
+      this.problems.push({ id: `${name}: rows ${rows}`, what: `cannot be decoded (${whyFailed(error)})` });
       return;
     }
     for (let i = 0; i < group.rows; i++) {

@@ -6,6 +6,7 @@
 import type { Stats } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
+import { ChangedFile } from '../files.ts';
 
 /** A file, and how to know that nobody has changed it. */
 export class StillFile {
@@ -25,25 +26,25 @@ export class StillFile {
 
   /**
    * `length` bytes from `offset`.
-   * @throws Error in one line if the file is gone, has changed since it was opened, or is shorter
+   * @throws ChangedFile in one line if the file is gone, has changed since it was opened, or is shorter
    */
   async piece(offset: number, length: number): Promise<Uint8Array> {
     const file = await open(this.path, 'r').catch(error => {
-      throw error.code === 'ENOENT' ? new Error(`${basename(this.path)} is not there any more`) : error;
+      throw error.code === 'ENOENT' ? new ChangedFile(`${basename(this.path)} is not there any more`) : error;
     });
     try {
       const { size, mtimeMs } = await file.stat();
       if (size !== this.size || mtimeMs !== this.time) {
-        throw new Error(`${basename(this.path)} has changed since it was opened`);
+        throw new ChangedFile(`${basename(this.path)} has changed since it was opened`);
       }
       if (!(offset >= 0 && length >= 0 && offset + length <= size)) {
-        throw new Error(`bytes ${offset} to ${offset + length} of ${basename(this.path)}, which has ${size}`);
+        throw new ChangedFile(`bytes ${offset} to ${offset + length} of ${basename(this.path)}, which has ${size}`);
       }
       const bytes = new Uint8Array(length);
       let filled = 0;
       while (filled < length) {
         const { bytesRead } = await file.read(bytes, filled, length - filled, offset + filled);
-        if (bytesRead === 0) throw new Error(`${basename(this.path)} has changed while it was read`);
+        if (bytesRead === 0) throw new ChangedFile(`${basename(this.path)} has changed while it was read`);
         filled += bytesRead;
       }
       return bytes;

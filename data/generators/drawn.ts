@@ -8,6 +8,7 @@ import { createHash } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { UserError } from '../../src/core/errors.ts';
+import { namingPath } from '../../src/io/at-path.ts';
 import { writeAtomic } from '../../src/io/atomic.ts';
 import { beginWriting, endWriting, isInside, readMark, UNFINISHED, unfinishedFiles } from '../../src/io/ownfolder.ts';
 import type { Split } from '../dataset.ts';
@@ -68,7 +69,8 @@ export async function writeDrawings<T>(out: string, drawings: Drawings<T>): Prom
     let done = 0;
     const drawn = await mapBounded(names, 8, async (name, i) => {
       const { png, ...rest } = await drawings.draw(i);
-      await writeFile(join(out, name), png);
+      const path = join(out, name);
+      await namingPath(path, () => writeFile(path, png));
       onProgress?.(++done, names.length);
       return rest as T; // what is left of a picture and T without the picture
     });

@@ -4,6 +4,7 @@
  */
 
 import { captionFields, isKnown, namesOf, pathFields, pathOf, plainName, rowOfEntries } from '../fields.ts';
+import { isImageName } from '../files.ts';
 import { type Line, linesOf } from '../lines.ts';
 import type { IndexBuilder } from './entries.ts';
 
@@ -172,8 +173,8 @@ class Table {
   private namesPicture(line: string): boolean {
     const fields = fieldsOf(this.parse, line.replaceAll('"', ''), this.header.separator);
     if (fields === undefined || typeof fields === 'string' || fields.length < 2) return false;
-    const name = pathOf(rowOfEntries(this.header.columns.map((column, i) => [column, fields[i]] as const)));
-    return name !== undefined && this.isPicture(name);
+    const { path } = pathOf(rowOfEntries(this.header.columns.map((column, i) => [column, fields[i]] as const)));
+    return path !== undefined && (isImageName(path) || this.isPicture(path));
   }
 
   private addOrName(fields: string[] | string, line: Line): void {

@@ -18,6 +18,7 @@ import { activateWebgpu, activeGpu, type GpuBackend } from './webgpu/webgpu.ts';
 export const backendNames = ['auto', 'webgpu', 'native', 'wasm', 'cpu', 'tensorflow'] as const;
 export type BackendName = (typeof backendNames)[number];
 
+const mendThreads = 'raise the limit (ulimit -u, or that of the container), or ask for fewer: --threads';
 const mendNative = 'install a C++ compiler (Debian, Ubuntu: apt-get install g++) and run `npx tesserae build-native`';
 
 export interface BackendOptions {
@@ -135,5 +136,23 @@ async function activateNative(options: BackendOptions): Promise<string | undefin
   const { precision = 'auto' } = options;
   backend.precision = backend.supportsBf16 && (precision === 'auto' || precision === 'bf16') ? 'bf16' : 'fp32';
   if (options.threads !== undefined) backend.setThreads(options.threads);
+  const { threads, refusedThreads } = backend;
+  if (refusedThreads > 0) {
+    const wanted = threads + refusedThreads;
+    expectSpareThreads(backend.spareThreads);
+    options.warn?.(`the system refuses threads: computing on ${threads} of ${wanted}`, mendThreads);
+  }
   return undefined;
+}
+
+/** Threads that pictures are decoded and lettered by: where these are refused, their libraries end the process. */
+const SPARE_THREADS = 8;
+
+function expectSpareThreads(spare: number): void {
+  if (spare >= SPARE_THREADS) return;
+  throw new UserError(
+    'threads',
+    `expected ${SPARE_THREADS} more threads for this process, to decode pictures by, got ${spare}`,
+    'raise the limit (ulimit -u, or that of the container)',
+  );
 }

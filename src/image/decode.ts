@@ -9,6 +9,7 @@ import { firstLine, UserError } from '../core/errors.ts';
 import type { Random } from '../core/random.ts';
 import type { Picture, Size } from './images.ts';
 import { LIMIT_PIXELS, whyNoPicture, whyTooLarge } from './kind.ts';
+import { decodingTurns, pixelsHeld } from './turns.ts';
 
 /** A square window. In units of the image's short side, so that it means the same for every image. */
 export interface Crop {
@@ -34,6 +35,8 @@ export interface DecodeOptions {
 
 /** What the header of encoded bytes says. */
 export interface Header extends Size {
+  /** Pixels that lie in memory while it is decoded. */
+  readonly pixelsHeld: number;
   /** As sharp names it: `png`, `jpeg`, ... */
   readonly encoding: string;
 }
@@ -44,8 +47,8 @@ export interface Header extends Size {
  */
 export async function readHeader(bytes: Uint8Array): Promise<Header> {
   return await withReason(bytes, async () => {
-    const { format, autoOrient } = await sharp(bytes, { limitInputPixels: LIMIT_PIXELS }).metadata();
-    return { encoding: format, ...autoOrient };
+    const metadata = await sharp(bytes, { limitInputPixels: LIMIT_PIXELS }).metadata();
+    return { encoding: metadata.format, pixelsHeld: pixelsHeld(metadata), ...metadata.autoOrient };
   });
 }
 
@@ -74,18 +77,17 @@ export async function decodeImage(bytes: Uint8Array, options: DecodeOptions = {}
   const { size, crop = 'center', background = 'white' } = options;
   const { data, info } = await withReason(bytes, async () => {
     // Only the first frame of an animation is read unless sharp is asked for more.
-    const image = sharp(bytes, { limitInputPixels: LIMIT_PIXELS }).autoOrient().flatten({ background });
+    const source = sharp(bytes, { limitInputPixels: LIMIT_PIXELS });
+    const header = await source.metadata();
+    const image = source.autoOrient().flatten({ background });
     const pixels =
       size === undefined
         ? image
         : crop === 'center'
           ? image.resize(size, size, { fit: 'cover', kernel: 'mitchell' })
-          : await window(bytes, image, { size, background, crop });
-    return await pixels
-      .toColourspace('srgb')
-      .removeAlpha()
-      .raw({ depth: 'uchar' })
-      .toBuffer({ resolveWithObject: true });
+          : window(header.autoOrient, image, { size, background, crop });
+    const rgb = pixels.toColourspace('srgb').removeAlpha().raw({ depth: 'uchar' });
+    return await decodingTurns.run(pixelsHeld(header), () => rgb.toBuffer({ resolveWithObject: true }));
   });
   const rgb =
     info.channels === 3 ? new Uint8Array(data.buffer, data.byteOffset, data.length) : repeatGrey(data, info.channels);
@@ -110,13 +112,12 @@ export async function decodePicture(bytes: Uint8Array, where: string, options?: 
 }
 
 /** Scales the whole image so that the crop's side becomes `size`, then cuts the window out and pads what lies outside. */
-async function window(
-  bytes: Uint8Array,
+function window(
+  { width, height }: Size,
   image: Sharp,
   { size, background, crop }: { readonly size: number; readonly background: string; readonly crop: Crop },
-): Promise<Sharp> {
+): Sharp {
   const { scale, x, y, along = 0.5 } = crop;
-  const { width, height } = (await sharp(bytes, { limitInputPixels: LIMIT_PIXELS }).metadata()).autoOrient;
   const short = Math.min(width, height);
   const zoom = size / (short * scale);
   const W = Math.max(1, Math.round(width * zoom));

@@ -7,6 +7,7 @@ import { existsSync } from 'node:fs';
 import { readdir, readFile, rm, rmdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { UserError } from '../core/errors.ts';
+import { codeOf } from './at-path.ts';
 import { writeJson } from './files.ts';
 import { makeFolder } from './make-folder.ts';
 
@@ -25,7 +26,7 @@ export async function namesIn(folder: string): Promise<string[] | undefined> {
   try {
     return (await readdir(folder)).filter(name => !UNCOUNTED.test(name)).sort();
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    const code = codeOf(error);
     if (code === 'ENOENT') return undefined;
     if (code === 'ENOTDIR') {
       const what = existsSync(folder) ? 'expected a folder, got a file' : 'a part of the path is a file, not a folder';

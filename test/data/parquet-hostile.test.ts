@@ -158,16 +158,9 @@ describe('metadata', () => {
     expect(read(new Uint8Array(1000).fill(0x1c))).toThrow('nested deeper');
     expect(read(new Uint8Array(1000).fill(0x19))).toThrow('nested deeper');
     expect(read(list(5, []).bytes.subarray(0, 1))).toThrow('breaks off');
-    expect(
-      read(
-        struct({
-          1: list(
-            5,
-            Array.from({ length: 5 * 2 ** 20 }, () => int32(0)),
-          ),
-        }).bytes,
-      ),
-    ).toThrow('more than 4194304 values');
+    const count = 2 ** 22 + 1;
+    const zeros = Buffer.concat([Uint8Array.from([0xf5, ...varint(BigInt(count))]), new Uint8Array(count)]);
+    expect(read(struct({ 1: { type: 9, bytes: zeros } }).bytes)).toThrow('more than 4194304 values');
   });
 });
 
@@ -241,7 +234,7 @@ describe('damage', () => {
     const random = new Random(7);
     const root = await folder({ 'x.parquet': good });
     const whole = await readFile(join(root, 'x.parquet'));
-    for (let i = 0; i < 200; i++) {
+    for (let i = 0; i < 100; i++) {
       const bytes = Buffer.from(whole);
       for (let k = 0; k < 3; k++) bytes[random.integer(bytes.length)] = random.integer(256);
       const mutant = await folder({ 'x.parquet': bytes });

@@ -268,6 +268,7 @@ describe('captions', () => {
       'b.parquet': with3({ name: 'text', data: [0, 1, 2], type: 'INT32' }),
       'c.parquet': with3({ name: 'label', data: [0, 1, 2], type: 'INT32' }),
       'd.parquet': with3(texts('text', ['red', null, ''])),
+      'f.parquet': table([pictures('image', []), texts('text', [])]),
       'e.parquet': with3(bytes(['red', 'caf\u00e9', 'blue'])),
     });
     const { items, problems } = await seen(root);
@@ -282,6 +283,7 @@ describe('captions', () => {
       'b.parquet': 'has no captions: its column text holds numbers, not text',
       'c.parquet': 'has no text or caption column (columns: image, label; label holds numbers of classes)',
       ...{ 'd.parquet/1': 'empty caption (field text)', 'd.parquet/2': 'empty caption (field text)' },
+      'f.parquet': 'has no rows',
       'e.parquet/1': expect.stringMatching(/^its column text is not UTF-8 or UTF-16 text/),
     });
   });
@@ -345,6 +347,10 @@ describe('columns', () => {
         'c.parquet': expect.stringMatching(/^holds addresses of pictures \(column URL\)/),
       },
     });
+    const odd = table([{ name: 'image', data: [1, 2], type: 'INT32' }, texts('text', ['a', 'b'])]);
+    expect((await failure(openDataset(await folder({ 'd.parquet': odd })))).message).toContain(
+      'd.parquet: has no pictures: its column image holds neither their bytes nor paths',
+    );
     expect((await failure(openDataset(await folder({ 'c.parquet': addresses })))).message).toContain(
       'download them first',
     );

@@ -88,8 +88,8 @@ test('a row with more or fewer cells than columns is named, and costs no other',
       'metadata.csv:2':
         '4 cells in a row of a table with 3 columns; text with a separator in it needs quotes around it',
       'metadata.csv:4': '2 cells in a row of a table with 3 columns',
-      'red.png': 'in no readable row of metadata.csv',
-      'blue.png': 'in no readable row of metadata.csv',
+      'red.png': 'no readable row of metadata.csv is about it',
+      'blue.png': 'no readable row of metadata.csv is about it',
     },
   });
   await expect(openDataset(root, { strict: true })).rejects.toThrow('needs quotes around it');
@@ -119,7 +119,7 @@ describe('quotes', () => {
       },
       problems: {
         'metadata.csv:5': 'quotes inside a cell with quotes around it have to be doubled ("")',
-        'yellow.png': 'in no readable row of metadata.csv',
+        'yellow.png': 'no readable row of metadata.csv is about it',
       },
     });
   });
@@ -136,8 +136,20 @@ describe('quotes', () => {
       problems: {
         'metadata.csv:3': 'a quote is opened and closed in line 5, over other rows',
         'metadata.csv:5': 'a quote is closed that line 3 opens',
-        'green.png': 'in no readable row of metadata.csv',
-        'yellow.png': 'in no readable row of metadata.csv',
+        'green.png': 'no readable row of metadata.csv is about it',
+        'yellow.png': 'no readable row of metadata.csv is about it',
+      },
+    });
+  });
+
+  test('also where the pictures of those rows are missing', async () => {
+    const root = await table('file_name,text\nred.png,"red\ngone.png,gone\nlost.png,lost"\ngreen.png,green\n');
+    expect(await said(root)).toMatchObject({
+      captions: { 'green.png': ['green'] },
+      problems: {
+        'metadata.csv:2': 'a quote is opened and closed in line 4, over other rows',
+        'gone.png': 'missing file (named in metadata.csv:3)',
+        'metadata.csv:4': 'a quote is closed that line 2 opens',
       },
     });
   });

@@ -118,6 +118,8 @@ function whyNoPictures(columns: readonly string[], pictures: readonly string[]):
   if (pictures.length > 1) {
     return { why: `has several columns of pictures (${some(pictures)}); call the one to be used image` };
   }
+  const odd = first(columns, imageColumns);
+  if (odd !== undefined) return { why: `has no pictures: its column ${odd} holds neither their bytes nor paths` };
   return { why: `has no column with pictures or their paths (columns: ${some(columns)})` };
 }
 

@@ -37,12 +37,12 @@ export function nameOf(path: string): Name {
 /** Longest name of a member that is read; file systems know no longer ones. */
 const LONGEST_NAME = 4096;
 
-/** A member's path in one spelling, or why it is not read, in words that follow "members with". */
+/** A member's path in one spelling, or why it is not read, as a kind of names. */
 export function plainPath(name: string): { readonly path: string } | { readonly why: string } {
-  if (name.length > LONGEST_NAME) return { why: `a name of more than ${LONGEST_NAME} characters` };
+  if (name.length > LONGEST_NAME) return { why: `names of more than ${LONGEST_NAME} characters` };
   const path = posix.normalize(name);
   if (path.startsWith('/') || path === '..' || path.startsWith('../')) {
-    return { why: 'a name that leads out of the archive' };
+    return { why: 'names that lead out of the archive' };
   }
   return { path };
 }

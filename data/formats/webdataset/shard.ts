@@ -24,6 +24,8 @@ import type { Spool } from './spool.ts';
 const MOST_RATIO = 200;
 /** What a small archive may unpack to whatever its ratio. */
 const ANY_RATIO = 64 * 2 ** 20;
+/** Most records of a member's extended header; the usual ones are a dozen. */
+const MOST_RECORDS = 1000;
 /** Most links from one to the next. */
 const MOST_LINKS = 8;
 
@@ -56,7 +58,7 @@ export async function readShard(path: string, spool: Spool): Promise<Shard> {
   } catch (error) {
     reader.problems.push(whatIsWrong(error));
   }
-  reader.follow();
+  reader.finish();
   return reader;
 }
 
@@ -77,6 +79,7 @@ class ShardReader implements Shard {
   readonly problems: string[] = [];
   readonly others = new Map<string, number>();
   unpacked = false;
+  private count = 0;
   private readonly spool: Spool;
   private readonly links = new Map<string, string>();
   /** Reasons why members are left out, each with how many and the first. */
@@ -129,9 +132,13 @@ class ShardReader implements Shard {
   /** Takes a member whose body was there in full. */
   private async take(header: Header, bytes: Buffer | undefined): Promise<void> {
     const { type, size = 0 } = header;
+    this.count++;
+    if (Object.keys(header.pax ?? {}).length > MOST_RECORDS) {
+      throw new Refused(`has an extended header of more than ${MOST_RECORDS} records; not read on`);
+    }
     if (type === 'directory') return;
     const { path, why } = { why: undefined, path: undefined, ...plainPath(header.name) };
-    if (path === undefined) return this.leave(`with ${why}`, header.name);
+    if (path === undefined) return this.leave(why, header.name);
     if (isHidden(path)) return;
     const { ending } = nameOf(path);
     const isPicture = isImageName(path);
@@ -140,16 +147,16 @@ class ShardReader implements Shard {
       return;
     }
     if (this.members.has(path) || this.links.has(path)) {
-      this.leave('that another one of the same name follows, which counts, as in unpacking', path);
+      this.leave('members whose name comes again, of which the last counts, as in unpacking', path);
       this.members.delete(path);
       this.links.delete(path);
     }
     if (type === 'link' || type === 'symlink') {
       this.links.set(path, targetOf(path, type, header.linkname ?? ''));
     } else if (!(type === 'file' || type === 'contiguous-file') || isSparse(header)) {
-      this.leave('of a kind that is not read (a sparse file, a device or a pipe)', path);
+      this.leave('members of a kind that is not read, as sparse files, devices and pipes', path);
     } else if (isUnreadPicture(path)) this.members.set(path, { unread: whyUnread(path) });
-    else if (isPicture && size > LIMIT_PICTURE) this.leave(`with a picture of more than ${inMib(LIMIT_PICTURE)}`, path);
+    else if (isPicture && size > LIMIT_PICTURE) this.leave(`pictures of more than ${inMib(LIMIT_PICTURE)}`, path);
     else if (isPicture) this.members.set(path, { picture: await this.place(header, bytes) });
     else this.members.set(path, { text: bytes === undefined ? tooLong : readSideText(ending, decodeText(bytes)) });
   }
@@ -165,18 +172,20 @@ class ShardReader implements Shard {
     }
   }
 
-  /** Puts in the place of each link what it leads to. */
-  follow(): void {
+  /** Puts in the place of each link what it leads to, and says what was left out. */
+  finish(): void {
+    if (this.count === 0 && this.problems.length === 0) this.problems.push('holds no files');
     for (const [path, first] of this.links) {
       let target = first;
       for (let i = 0; i < MOST_LINKS && this.links.has(target); i++) target = this.links.get(target) ?? '';
       const member = this.members.get(target);
       const fits = isImageName(path) ? member?.picture !== undefined : member?.text !== undefined;
       if (member !== undefined && fits) this.members.set(path, member);
-      else this.leave('that link to no picture or caption of the shard', path);
+      else this.leave('links to no picture or caption of the shard', path);
     }
     for (const [why, { count, first }] of this.left) {
-      this.problems.push(`${count} ${count === 1 ? 'member' : 'members'} ${why}, e.g. ${first.slice(0, 100)}`);
+      const some = first.slice(0, 100);
+      this.problems.push(`${why} (${count === 1 ? some : `${count}, e.g. ${some}`})`);
     }
   }
 

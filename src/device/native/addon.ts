@@ -12,7 +12,10 @@ export interface Addon {
   /** Of the declarations (calls.ts) that the build was made from; builds from before there were any have none. */
   signature?(): string;
   allocate(bytes: number): ArrayBuffer;
-  setThreads(count: number): void;
+  /** @returns how many there are then: fewer where the system refuses threads */
+  setThreads(count: number): number;
+  /** How many more threads the system would give this process, up to 8. */
+  spareThreads(): number;
 }
 
 export const instructionSets = ['avx512bf16', 'avx512', 'avx2', 'portable'] as const;

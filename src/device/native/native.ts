@@ -38,6 +38,9 @@ export interface KernelCall {
 /** Sees every kernel call; must call `run` once, and no kernel before that. */
 export type KernelObserver = (call: KernelCall, run: () => void) => void;
 
+/** Most threads of the kernels: kMaxThreads of native/kernels.h. */
+const MOST_THREADS = 64;
+
 export class NativeBackend extends cpu.MathBackendCPU implements Device {
   readonly name = 'native';
   readonly lossScaling = false;
@@ -52,6 +55,13 @@ export class NativeBackend extends cpu.MathBackendCPU implements Device {
   private readonly indexOf: ReadonlyMap<string, number>;
   private readonly numbers = new Float64Array(64);
   private observer: KernelObserver | undefined;
+  /** How many more threads the system would give this process, up to the 8 that decoding and lettering may need. */
+  get spareThreads(): number {
+    return this.addon.spareThreads();
+  }
+
+  /** How many of the threads that were asked for last the system has refused. */
+  refusedThreads = 0;
   /** Threads of the kernels. */
   threads = availableParallelism();
 
@@ -63,7 +73,7 @@ export class NativeBackend extends cpu.MathBackendCPU implements Device {
     this.precision = this.supportsBf16 ? 'bf16' : 'fp32';
     this.indexOf = new Map(addon.kernelNames().map((name, index) => [name, index]));
     this.memoryPool = new MemoryPool(bytes => addon.allocate(bytes));
-    addon.setThreads(this.threads);
+    this.setThreads(this.threads);
   }
 
   /** Whether this processor multiplies bf16 pairs in hardware. */
@@ -83,10 +93,10 @@ export class NativeBackend extends cpu.MathBackendCPU implements Device {
     return this.memoryPool.statistics();
   }
 
-  /** Sets the number of threads of the kernels. */
+  /** Sets the number of threads of the kernels; there are fewer then where the system refuses some. */
   setThreads(count: number): void {
-    this.addon.setThreads(count);
-    this.threads = count;
+    this.threads = this.addon.setThreads(count);
+    this.refusedThreads = Math.min(count, MOST_THREADS) - this.threads;
   }
 
   /** A tensor of undefined content for a kernel to fill. */

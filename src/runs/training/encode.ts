@@ -49,7 +49,7 @@ export async function encodeItems(
     const some = source.slice(first, first + decodedAtOnce);
     const part =
       decoded === undefined
-        ? await decodeAll(some, { ...cropsOf(config.images, config.seed), crops, signal })
+        ? await decodeAll(some, { ...cropsOf(config.images, config.seed), crops, signal, checked: true })
         : {
             items: some,
             images: decoded.images.slice(first * crops, (first + some.length) * crops),

@@ -165,7 +165,7 @@ export class Job {
     const { training, heldOut } = await this.items();
     const onProgress = (step: number, total: number) => this.session.reporter.update({ step, total, note: 'decoding' });
     const { signal } = this.session;
-    const crops = { ...cropsOf(images, seed), onProgress, signal };
+    const crops = { ...cropsOf(images, seed), onProgress, signal, checked: true };
     const decodeFew = (items: readonly Item[]) =>
       decodeAll(items.slice(0, this.measuredAtMost), { ...crops, crops: 1 });
     const held = await decodeFew(heldOut);

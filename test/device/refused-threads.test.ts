@@ -1,0 +1,70 @@
+/**
+ * @file Threads and memory that the system refuses: the kernels go on with the threads they got, and memory that is not there
+ * is an error of JavaScript. In processes of their own, under limits that a shell sets.
+ */
+import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { packageRoot } from '../../src/device/native/addon.ts';
+import { registerNative } from '../../src/device/native/native.ts';
+
+const missing = registerNative();
+/** Processes of the superuser have no limit of threads, so they are started as nobody. */
+const isRoot = process.getuid?.() === 0;
+const nobody = isRoot ? { uid: 65534, gid: 65534 } : {};
+const others = isRoot ? 0 : threadsOfUser();
+
+/** How many threads the user runs already, since the limit counts all of them. */
+function threadsOfUser(): number {
+  const { stdout } = spawnSync('ps', ['-L', '-u', String(process.getuid?.()), '--no-headers'], { encoding: 'utf8' });
+  return stdout.split('\n').filter(Boolean).length;
+}
+
+/** Runs a program under a limit of the shell; undefined where this machine cannot. */
+function limited(limit: string, script: string): SpawnSyncReturns<string> | undefined {
+  const build = JSON.stringify(join(packageRoot(), 'native', 'build'));
+  const program = `
+    const { instructionSet } = require(${build} + '/cpu.node');
+    const addon = require(${build} + '/' + instructionSet + '.node');
+    ${script}`;
+  const command = `${limit} && exec "$0" -e "$1"`;
+  const result = spawnSync('bash', ['-c', command, process.execPath, program], { encoding: 'utf8', ...nobody });
+  return result.error === undefined && !/Illegal option|EACCES|Permission denied|Cannot find module/.test(result.stderr)
+    ? result
+    : undefined;
+}
+
+const reason =
+  missing ??
+  (limited('ulimit -u 100000', 'addon.setThreads(1)') === undefined
+    ? 'the addon cannot be loaded under a limit here'
+    : undefined);
+
+test.skipIf(reason !== undefined)(
+  `goes on with the threads that the system gives${reason === undefined ? '' : ` (skipped: ${reason})`}`,
+  () => {
+    const free = limited(`ulimit -u ${others + 200}`, 'console.log(addon.setThreads(24))');
+    expect(free?.stdout.trim()).toBe('24');
+    const script = 'const got = addon.setThreads(64); console.log(got, addon.spareThreads(), addon.setThreads(1))';
+    const result = limited(`ulimit -u ${others + 40}`, script);
+    expect(result?.signal).toBe(null);
+    expect(result?.status, result?.stderr).toBe(0);
+    const [got, spare, one] = (result?.stdout ?? '').trim().split(' ').map(Number);
+    expect(got).toBeGreaterThanOrEqual(1);
+    expect(got).toBeLessThan(40);
+    expect(spare).toBe(8); // left to others
+    expect(one).toBe(1);
+  },
+);
+
+test.skipIf(reason !== undefined)(
+  `says that there is no memory${reason === undefined ? '' : ` (skipped: ${reason})`}`,
+  () => {
+    const script = `
+    const blocks = [];
+    try { for (;;) blocks.push(addon.allocate(2 ** 26)); } catch (error) { console.log(error.message, blocks.length); }`;
+    const result = limited('ulimit -d 1000000', script);
+    expect(result?.signal).toBe(null);
+    expect(result?.stdout, result?.stderr).toMatch(/^native: out of memory \d+\n$/);
+  },
+);
