@@ -16,6 +16,8 @@ export const pathFields = [
   'image_path',
   'img_path',
   'image_file',
+  'image_file_name',
+  'image_filename',
   'image_name',
   'image',
   'img',
@@ -77,40 +79,72 @@ export function plainName(name: string): string {
     .toLowerCase();
 }
 
-/** The path that a row names, a folder and a name in two fields put together; undefined if it names none. */
-export function pathOf(row: Row): string | undefined {
-  const [name, folder] = [nameIn(row.get('filename')), nameIn(row.get('filepath'))]; // Karpathy's lists have both
+/** The path that a row names, a folder and a name in two fields put together, or why it names none. */
+export function pathOf(
+  row: Row,
+): { readonly path: string; readonly why?: undefined } | { readonly why: string; readonly path?: undefined } {
+  const [name, folder] = [textPath(row.get('filename')), textPath(row.get('filepath'))]; // Karpathy's lists have both
   if (name !== undefined && folder !== undefined && !row.has('file_name')) {
-    return `/${folder}`.endsWith(`/${name}`) ? folder : `${folder}/${name}`;
+    return { path: `/${folder}`.endsWith(`/${name}`) ? folder : `${folder}/${name}` };
   }
-  for (const field of pathFields) {
-    const path = nameIn(row.get(field));
-    if (path !== undefined) return path;
+  const there = pathFields.filter(field => row.has(field));
+  for (const read of [textPath, numberPath]) {
+    for (const field of there) {
+      const path = read(row.get(field));
+      if (path !== undefined) return { path };
+    }
   }
-  return undefined;
+  if (there.length === 0) return { why: `no file_name field (fields: ${namesOf(row.keys())})` };
+  const value = row.get(there[0]);
+  return {
+    why: value === null || value === '' ? `empty ${there[0]}` : `the field ${there[0]} is no path: ${kindOf(value)}`,
+  };
 }
 
-function nameIn(value: unknown): string | undefined {
-  if (typeof value === 'number' || typeof value === 'bigint') return String(value);
+/** A path, which Hugging Face writes as `{"path": "a.png", "bytes": null}`, too. */
+function textPath(value: unknown): string | undefined {
+  if (typeof value === 'object' && value !== null && 'path' in value && Object.hasOwn(value, 'path'))
+    return textPath(value.path);
   return typeof value === 'string' && value.trim() !== '' ? value.trim() : undefined;
+}
+
+function numberPath(value: unknown): string | undefined {
+  return typeof value === 'number' || typeof value === 'bigint' ? String(value) : undefined;
 }
 
 /** The captions of a row and the field that they stand in, or why there are none, in words that follow the row's name. */
 export type Captions =
   | { readonly captions: readonly string[]; readonly field: string; readonly why?: undefined }
-  | { readonly why: string; readonly captions?: undefined };
+  | { readonly why: string; readonly captions?: undefined; readonly field?: undefined };
+
+/** Captions in one field. */
+export interface Said {
+  readonly field: string;
+  readonly captions: readonly string[];
+}
 
 /** The captions of a row: of its first field for them that has any. */
 export function captionsOf(row: Row): Captions {
-  const there = captionFields.filter(field => row.has(field));
-  if (there.length === 0) return { why: `no text or caption field (fields: ${namesOf(row.keys())})` };
-  let why: string | undefined;
-  for (const field of there) {
-    const said = textsOf(row.get(field));
-    if (typeof said !== 'string') return { captions: said, field };
-    why ??= said === '' ? `empty caption (field ${field})` : `the field ${field} ${said}`;
+  const [first] = allCaptionsOf(row);
+  return first ?? { why: whyNoCaption(row) };
+}
+
+/** The captions of each field of a row that has any, in the order in which they count. */
+export function allCaptionsOf(row: Row): Said[] {
+  const all: Said[] = [];
+  for (const field of captionFields) {
+    const captions = row.has(field) ? textsOf(row.get(field)) : '';
+    if (typeof captions !== 'string') all.push({ field, captions });
   }
-  return { why: why ?? 'no caption' };
+  return all;
+}
+
+/** Why a row without captions has none. */
+function whyNoCaption(row: Row): string {
+  const field = captionFields.find(name => row.has(name));
+  if (field === undefined) return `no text or caption field (fields: ${namesOf(row.keys())})`;
+  const why = textsOf(row.get(field));
+  return why === '' ? `empty caption (field ${field})` : `the field ${field} ${why}`;
 }
 
 /** At most ten names in a line. */
@@ -168,32 +202,48 @@ export function kindOf(value: unknown): string {
   return typeof value === 'object' ? `an object with ${namesOf(Object.keys(value))}` : String(value);
 }
 
+/** Fields that describe a picture if they are there; where they differ from row to row, one that does not is an instruction. */
+const DESCRIPTIONS: ReadonlySet<string> = new Set([
+  'text',
+  'caption',
+  'captions',
+  'texts',
+  'sentences',
+  'sentence',
+  'description',
+]);
+
 /**
- * Watches rows for a field among those for captions that holds an instruction, as sets for training assistants have it: it says
- * the same in all of several rows.
+ * Watches rows for fields that hold an instruction, as sets for training assistants have it: they say the same in all of several
+ * rows, while another describes the pictures; a `prompt` is one in any case.
  */
 export class InstructionWatch {
-  private first: unknown;
-  private rows = 0;
-  private varies = false;
+  private readonly fields = new Map<string, { readonly first: string; rows: number; varies: boolean }>();
 
-  see(row: Row): void {
-    if (!row.has(INSTRUCTION)) return;
-    const value = row.get(INSTRUCTION);
-    if (this.rows++ === 0) this.first = value;
-    else this.varies ||= value !== this.first;
+  /** @param said all captions of a row */
+  see(said: readonly Said[]): void {
+    for (const { field, captions } of said) {
+      const value = captions.join('\n');
+      const seen = this.fields.get(field);
+      if (seen === undefined) this.fields.set(field, { first: value, rows: 1, varies: false });
+      else {
+        seen.rows++;
+        seen.varies ||= value !== seen.first;
+      }
+    }
   }
 
-  /** Why captions in a field are none; undefined if they are. */
-  whyNone(field: string): string | undefined {
-    const isInstruction = field === INSTRUCTION && this.rows > 1 && !this.varies;
-    return isInstruction ? `no caption: the field ${field} says the same of every image` : undefined;
+  /** Fields whose captions are none. */
+  instructions(): ReadonlySet<string> {
+    const constant = [...this.fields].filter(([, { rows, varies }]) => rows > 1 && !varies).map(([field]) => field);
+    const isDescribed = [...this.fields].some(([field, { varies }]) => varies && DESCRIPTIONS.has(field));
+    return new Set(constant.filter(field => field === INSTRUCTION || isDescribed));
   }
 }
 
 /** Fields among those for captions that hold an instruction in all of several rows. */
 export function instructionsOf(rows: Iterable<Row>): ReadonlySet<string> {
   const watch = new InstructionWatch();
-  for (const row of rows) watch.see(row);
-  return new Set(watch.whyNone(INSTRUCTION) === undefined ? [] : [INSTRUCTION]);
+  for (const row of rows) watch.see(allCaptionsOf(row));
+  return watch.instructions();
 }

@@ -6,7 +6,7 @@ import { booleanCheck, checkOptions, checkValue, pathCheck, signalCheck, textChe
 import { UserError } from '../src/core/errors.ts';
 import { untilAborted } from '../src/core/stopping.ts';
 import { readHeader } from '../src/image/decode.ts';
-import { nameWithArticle, pictureKind } from '../src/image/kind.ts';
+import { mayBeRead, nameWithArticle, pictureKind } from '../src/image/kind.ts';
 import { atPath, codeOf } from '../src/io/at-path.ts';
 import { irregularKind } from '../src/io/bytes.ts';
 import type { Dataset, Item, Problem } from './dataset.ts';
@@ -229,8 +229,8 @@ async function whatIsWrong(item: Candidate): Promise<string | undefined> {
   try {
     const head = await (item.head ?? item.read)(HEAD);
     const isAll = item.head === undefined || head.length < HEAD;
-    if (isAll) await readHeader(head);
-    // A header may be longer than the head, and some formats keep theirs at the end.
+    // A header may be longer than the head, and some formats keep theirs at the end; what begins like none is not read on.
+    if (isAll || !mayBeRead(head)) await readHeader(head);
     else await readHeader(head).catch(async () => readHeader(await item.read()));
     return undefined;
   } catch (error) {

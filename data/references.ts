@@ -98,7 +98,7 @@ export class References {
   private spelled(path: string, scope: string): Found {
     const absolute = resolve(this.root, scope, path);
     const inside = [this.root, this.realRoot].map(root => relative(root, absolute).replaceAll('\\', '/'));
-    const id = inside.find(each => !/^(\.\.(\/|$)|[a-z]:|\/)/i.test(each));
+    const id = inside.find(each => !/^\.\.(\/|$)/.test(each) && !isAbsolute(each));
     if (id === undefined) {
       const isThere = !isAbsolute(path) || existsSync(absolute);
       return { why: isThere ? 'lies outside of the data folder; open the folder that holds both' : MISSING };

@@ -1,5 +1,6 @@
 /** @file The library: what a program may import. What the commands do, these do, with the same checks and no terminal. */
 export { type Dataset, type Item, type Problem, type Split, splitOf } from '../data/dataset.ts';
+export { type Division, type DivisionOptions, divideItems, type Placed } from '../data/division.ts';
 export { type Candidate, type Format, imageFile, type Reading, type Source } from '../data/formats/format.ts';
 export { defineFormat, removeFormat } from '../data/formats/formats.ts';
 export type { EmojiResult } from '../data/generators/emoji.ts';

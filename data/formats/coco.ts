@@ -30,19 +30,21 @@ export const coco: Format = {
     const used = file === undefined ? await annotationsOf(source) : [file];
     const indexes: Index[] = [];
     for (const path of used) indexes.push(await readAnnotations(root, path));
+    const { items, problems } = itemsOf(root, indexes, new References(root, files));
     return {
-      ...itemsOf(root, indexes, new References(root, files)),
+      items,
+      problems,
       used,
       whyUnused: path => (isImageName(path) ? whyUnnamed(used) : undefined),
     };
   },
 };
 
-/** Annotations with captions, which lie in the folder itself or in one named for them. */
+/** Annotations with captions, which lie in the folder itself or in one named for them, or are named for captions. */
 async function annotationsOf({ root, files }: Source): Promise<string[]> {
   const found: string[] = [];
   for (const path of files) {
-    if (/(^[^/]+|(^|\/)annotations?\/[^/]+)\.json$/i.test(path) && (await looksLikeCoco(join(root, path))))
+    if (/(^[^/]+|(^|\/)annotations?\/[^/]+|caption[^/]*)\.json$/i.test(path) && (await looksLikeCoco(join(root, path))))
       found.push(path);
   }
   return found;
@@ -91,7 +93,7 @@ function imagesOf(images: readonly unknown[], index: IndexBuilder): Map<string, 
   const twice = new Set<string>();
   for (const [i, image] of images.entries()) {
     const row = isRecord(image) ? rowOf(image) : undefined;
-    const name = row && pathOf(row);
+    const name = row && pathOf(row).path;
     const id = keyOf(row?.get('id'));
     const other = id === undefined ? undefined : found.get(id);
     if (id === undefined || name === undefined || row === undefined) {

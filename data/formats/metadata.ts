@@ -12,7 +12,7 @@ import { type Index, IndexBuilder } from '../indexes/entries.ts';
 import { isSplitListName, readSplitList, readTokens } from '../indexes/flickr.ts';
 import { readJson } from '../indexes/json.ts';
 import { itemsOf, whyUnnamed } from '../indexes/pictures.ts';
-import { indexKind, looksLikeCoco, rankOf, whyNoIndex } from '../indexes/recognise.ts';
+import { indexKind, isIndexOnPurpose, looksLikeCoco, rankOf, whyNoIndex } from '../indexes/recognise.ts';
 import { homeOf, References } from '../references.ts';
 import type { Format, Source } from './format.ts';
 
@@ -26,7 +26,7 @@ export const metadata: Format = {
 
   async recognise(source) {
     if (source.file !== undefined) return !(await looksLikeCoco(join(source.root, source.file)));
-    if (!source.files.some(path => rankOf(path) >= 0)) return false;
+    if (!source.files.some(path => rankOf(path) >= 0) || !source.files.some(isImageName)) return false;
     const { chosen } = await indexesOf(source, new References(source.root, source.files));
     return chosen.length > 0;
   },
@@ -42,6 +42,7 @@ export const metadata: Format = {
     const { items, problems } = itemsOf(root, indexes, references);
     return {
       items,
+      notices: indexes.flatMap(index => index.notices),
       problems: [...others, ...problems],
       used,
       whyUnused: path => (isImageName(path) ? whyUnnamed(chosen) : undefined),
@@ -61,7 +62,7 @@ async function indexesOf(
     const why = await whyNoIndex(join(root, path), references, path);
     const winner = chosen.get(posix.dirname(path));
     if (why !== undefined) {
-      if (/^metadata\./i.test(posix.basename(path))) others.push({ id: path, what: `not read: ${why}` });
+      if (isIndexOnPurpose(path)) others.push({ id: path, what: `not read: ${why}` });
     } else if (winner === undefined) chosen.set(posix.dirname(path), path);
     else
       others.push({ id: path, what: `not read: of the indexes in one folder ${posix.basename(winner)} comes first` });

@@ -4,6 +4,7 @@
  */
 
 import { captionFields, isKnown, namesOf, pathFields, pathOf, plainName, rowOfEntries } from '../fields.ts';
+import { isImageName } from '../files.ts';
 import { type Line, linesOf } from '../lines.ts';
 import type { IndexBuilder } from './entries.ts';
 
@@ -172,8 +173,8 @@ class Table {
   private namesPicture(line: string): boolean {
     const fields = fieldsOf(this.parse, line.replaceAll('"', ''), this.header.separator);
     if (fields === undefined || typeof fields === 'string' || fields.length < 2) return false;
-    const name = pathOf(rowOfEntries(this.header.columns.map((column, i) => [column, fields[i]] as const)));
-    return name !== undefined && this.isPicture(name);
+    const { path } = pathOf(rowOfEntries(this.header.columns.map((column, i) => [column, fields[i]] as const)));
+    return path !== undefined && (isImageName(path) || this.isPicture(path));
   }
 
   private addOrName(fields: string[] | string, line: Line): void {
@@ -191,9 +192,9 @@ class Table {
     const at = `${this.index.path}:${line.number}`;
     let cells = fields;
     while (cells.length > columns.length && cells.at(-1)?.trim() === '') cells = cells.slice(0, -1);
-    if (cells.length > columns.length && captionFields.some(field => field === columns.at(-1))) {
-      const rest = cells.slice(columns.length - 1).join(separator);
-      cells = [...cells.slice(0, columns.length - 1), rest];
+    const rest = cells.slice(columns.length - 1);
+    if (rest.length > 1 && captionFields.some(field => field === columns.at(-1)) && !rest.some(isImageName)) {
+      cells = [...cells.slice(0, columns.length - 1), rest.join(separator)];
     }
     if (cells.length !== columns.length) {
       const hint = cells.length > columns.length ? '; text with a separator in it needs quotes around it' : '';

@@ -5,16 +5,17 @@
 
 import type { Problem } from '../dataset.ts';
 import {
+  allCaptionsOf,
   type Captions,
   captionsOf,
   InstructionWatch,
   isKnown,
   kindOf,
-  namesOf,
   pathOf,
   plainName,
   type Row,
   rowOf,
+  type Said,
 } from '../fields.ts';
 import { splitField } from '../formats/format.ts';
 
@@ -35,14 +36,21 @@ export interface Index {
   readonly path: string;
   readonly entries: readonly Entry[];
   readonly problems: readonly Problem[];
+  /** How it was read where somebody might expect it otherwise, a line each. */
+  readonly notices: readonly string[];
+}
+
+/** A row whose captions stand in one of several fields: which of them hold instructions is known at the end. */
+interface Pending extends Entry {
+  readonly choices: readonly Said[];
 }
 
 /** Collects what an index says. */
 export class IndexBuilder {
   readonly path: string;
-  private readonly entries: Entry[] = [];
+  private readonly entries: Pending[] = [];
   private readonly problems: Problem[] = [];
-  private readonly prompts = new InstructionWatch();
+  private readonly watch = new InstructionWatch();
 
   constructor(path: string) {
     this.path = path;
@@ -50,13 +58,15 @@ export class IndexBuilder {
 
   /** @param at where the row stands, e.g. `metadata.csv:12` @param split of the list that it stands in, where there is one */
   addRow(row: Row, at: string, split?: string): void {
-    const name = pathOf(row);
-    if (name === undefined) {
-      this.addProblem(at, `no file_name field (fields: ${namesOf(row.keys())})`);
+    const { path, why } = pathOf(row);
+    if (path === undefined) {
+      this.addProblem(at, why);
       return;
     }
-    this.prompts.see(row);
-    this.add({ at, name, said: whyConversation(row) ?? captionsOf(row), ...about(row, split) });
+    const choices = allCaptionsOf(row);
+    this.watch.see(choices);
+    const said = choices[0] ?? whyConversation(row) ?? captionsOf(row);
+    this.entries.push({ at, name: path, said, choices, ...about(row, split) });
   }
 
   /** A value of a list that should be a row. */
@@ -69,7 +79,7 @@ export class IndexBuilder {
   }
 
   add(entry: Entry): void {
-    this.entries.push(entry);
+    this.entries.push({ ...entry, choices: [] });
   }
 
   /** @param at where it stands: the index itself, or a row of it */
@@ -85,11 +95,23 @@ export class IndexBuilder {
   }
 
   done(): Index {
-    const entries = this.entries.map(entry => {
-      const why = entry.said.why === undefined ? this.prompts.whyNone(entry.said.field) : undefined;
-      return why === undefined ? entry : { ...entry, said: { why } };
+    const instructions = this.watch.instructions();
+    const instead = new Map<string, string>();
+    const entries = this.entries.map(({ choices, ...entry }): Entry => {
+      const { field } = entry.said;
+      if (field === undefined || !instructions.has(field)) return entry;
+      const said = choices.find(choice => !instructions.has(choice.field));
+      if (said === undefined)
+        return { ...entry, said: { why: `no caption: the field ${field} says the same of every image` } };
+      instead.set(field, said.field);
+      return { ...entry, said };
     });
-    return { path: this.path, entries, problems: this.problems };
+    const notices = Array.from(
+      instead,
+      ([field, other]) =>
+        `${this.path}: the field ${field} says the same of every image and is taken for an instruction; captions are those of ${other}`,
+    );
+    return { path: this.path, entries, problems: this.problems, notices };
   }
 }
 
@@ -112,7 +134,7 @@ function about(row: Row, split: string | undefined): Pick<Entry, 'split' | 'grou
 /** A picture that is talked about has questions and answers, none of which needs to describe it. */
 function whyConversation(row: Row): Captions | undefined {
   const field = ['conversations', 'conversation', 'messages'].find(name => Array.isArray(row.get(name)));
-  if (field === undefined || captionsOf(row).captions !== undefined) return undefined;
+  if (field === undefined) return undefined;
   return {
     why: `no caption: the field ${field} is a conversation; write the answer that describes it in a field text`,
   };

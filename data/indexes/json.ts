@@ -5,7 +5,7 @@
 
 import { readFile, stat } from 'node:fs/promises';
 import { firstLine } from '../../src/core/errors.ts';
-import { captionFields, isKnown, kindOf, pathFields, rowOf } from '../fields.ts';
+import { captionFields, isKnown, kindOf, pathFields, pathOf, type Row, rowOf } from '../fields.ts';
 import { linesOf } from '../lines.ts';
 import { splitNamed } from '../splits.ts';
 import { decodeText } from '../text.ts';
@@ -15,13 +15,17 @@ import { repeatedKeys } from './json-keys.ts';
 /** Bytes of a file that is parsed whole: its text has to fit into one string. */
 const LARGEST = 500_000_000;
 
-const known = (names: readonly string[]) => new RegExp(`"\\s*(${names.join('|')})\\s*"\\s*:`, 'i');
-const PATH_KEY = known(pathFields);
-const CAPTION_KEY = known([...captionFields, 'conversations', 'conversation', 'messages']);
+/** A field of one of some names with a value that may be one for it. */
+const field = (names: readonly string[], value: string) =>
+  new RegExp(`"\\s*(${names.join('|')})\\s*"\\s*:\\s*${value}`, 'i');
+const PATH = field(pathFields, '(["\\d]|\\{\\s*"(path|bytes)")');
+const CAPTION = field([...captionFields, 'conversations', 'conversation', 'messages'], '(["\\d[]|null|nan|\\{)');
+/** What stands in lists of features, which describe a data set and are none. */
+const FEATURES = /"(_type|dtype)"\s*:/;
 
 /** Whether the beginning of a JSON file looks like rows with a picture and a caption. */
 export function looksLikeRows(beginning: string): boolean {
-  return PATH_KEY.test(beginning) && CAPTION_KEY.test(beginning);
+  return PATH.test(beginning) && CAPTION.test(beginning) && !FEATURES.test(beginning);
 }
 
 /** The first key of the object that a JSON file begins with. */
@@ -176,7 +180,7 @@ function addMap(map: Readonly<Record<string, unknown>>, text: string, index: Ind
   for (const [name, value] of Object.entries(map)) {
     const at = `${index.path}: ${JSON.stringify(name.slice(0, 80))}`;
     if (twice.has(name)) index.addProblem(at, 'this path stands in it twice');
-    else if (isRecord(value)) index.addRow(new Map([...rowOf(value), ['file_name', name]]), at);
+    else if (isRecord(value)) index.addRow(withPath(rowOf(value), name), at);
     else
       index.addRow(
         new Map<string, unknown>([
@@ -186,4 +190,9 @@ function addMap(map: Readonly<Record<string, unknown>>, text: string, index: Ind
         at,
       );
   }
+}
+
+/** A row that stands under a key, which is its path unless it names one itself. */
+function withPath(row: Row, key: string): Row {
+  return pathOf(row).path === undefined ? new Map([...row, ['file_name', key]]) : row;
 }

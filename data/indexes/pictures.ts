@@ -48,7 +48,7 @@ export function itemsOf(
 
 /** Why a picture is not used that no index names. */
 export function whyUnnamed(indexes: readonly string[]): string {
-  return `in no readable row of ${indexes.length > 3 ? `${indexes.length} indexes` : indexes.join(' or ')}`;
+  return `no readable row of ${indexes.length > 3 ? `${indexes.length} indexes` : indexes.join(' or ')} is about it`;
 }
 
 /** The entries of an index by the picture that they mean. */

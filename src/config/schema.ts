@@ -169,7 +169,7 @@ export function show(value: unknown): string {
 }
 
 function brief(text: string): string {
-  return text.length > 60 ? `${text.slice(0, 57)}...` : text;
+  return text.length > 60 ? `${text.slice(0, 57).replace(/[\ud800-\udbff]$/, '')}...` : text;
 }
 
 /**

@@ -151,7 +151,7 @@ export function found(value: unknown): string {
 }
 
 function cut(text: string): string {
-  return text.length > 60 ? `${text.slice(0, 57)}...` : text;
+  return text.length > 60 ? `${text.slice(0, 57).replace(/[\ud800-\udbff]$/, '')}...` : text;
 }
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {

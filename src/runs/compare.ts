@@ -84,8 +84,7 @@ export async function compareRuns(session: Session, request: CompareRequest): Pr
   await checkSplits(runs);
   const painting = data !== undefined || captions !== undefined;
   const backend = painting ? await startEngine(session, request) : null;
-  const opened =
-    data === undefined ? undefined : await openComparisonData(session, { ...request, data }, runs[0].config);
+  const opened = data === undefined ? undefined : await openComparisonData(session, { ...request, data }, runs[0]);
   const measured = (opened?.sides ?? request.split)?.join(',');
   if (data !== undefined)
     for (const run of runs) await evaluateMissing(session, { ...request, data, metrics, measured }, run);

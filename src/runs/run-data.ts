@@ -68,13 +68,20 @@ export async function openRunData(session: Session, request: TrainRequest, optio
     division: expectTraining({ ...divided, training: side(false), heldOut: side(true) }, images),
     imageOf: id => fingerprints.get(id) as string, // of an item of the split
     keep: async () => {
-      if (JSON.stringify(kept) !== JSON.stringify(record)) await writeDataRecord(paths.dataRecord, record);
+      if (kept === undefined || !isSame(kept, record)) await writeDataRecord(paths.dataRecord, record);
     },
   };
 }
 
 const UNCHECKED =
   'this run was started before runs kept a record of their data, so that the data cannot be checked; it is remembered from now on';
+
+function isSame(before: readonly RecordedItem[], now: readonly RecordedItem[]): boolean {
+  const fields = ['id', 'heldOut', 'image', 'captions', 'stamp'] as const;
+  return (
+    before.length === now.length && before.every((item, i) => fields.every(field => item[field] === now[i][field]))
+  );
+}
 
 /** The items of a data set with their fingerprints. */
 async function look(

@@ -261,6 +261,21 @@ describe('data that has changed', () => {
   }
 });
 
+test('changes that were accepted are settled, also where the run is stopped before the new pictures have codes', async () => {
+  const root = copy(photos, 'stopped data');
+  await writeItem(root, 'pink-circle.png', await draw('pink circle'), 'pink circle');
+  const out = copy(half, 'stopped run');
+  const stop = new AbortController();
+  const onProgress = (event: ProgressEvent) => {
+    if (event.type === 'stage' && event.stage === 'codes') stop.abort();
+  };
+  const first = await train({ data: root, out, acceptChanges: true, signal: stop.signal, onProgress });
+  expect(first).toEqual({ finished: false });
+  expect(Object.keys(await codesOf(out))).not.toContain('pink-circle.png');
+  expect(await goOn(root, out)).toMatchObject({ code: 0, stderr: expect.not.stringContaining('changed') });
+  expect(Object.keys(await codesOf(out)).sort()).toEqual([...captions, 'pink circle'].map(fileOf).sort());
+});
+
 test('a picture that cannot be decoded is no change, and has codes once it is mended', async () => {
   const root = copy(photos, 'cut data');
   const whole = await draw('pink circle');

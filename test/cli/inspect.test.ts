@@ -71,6 +71,12 @@ describe('--json', () => {
     expect((await decodePicture(readFileSync(sheet), 'sheet')).width).toBeGreaterThan(300);
   });
 
+  test('with --sheet /dev/stdout is refused, since the document goes there', async () => {
+    const { code, stdout, stderr } = await tessera('data', 'inspect', data, '--json', '--sheet', '/dev/stdout');
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toContain('data inspect: --sheet: /dev/stdout is where the JSON document goes\n');
+  });
+
   test('with --strict prints the document, names the problem as opening does, and exits with 2', async () => {
     const { code, stdout, stderr } = await tessera('data', 'inspect', data, '--json', '--strict');
     expect(code).toBe(2);

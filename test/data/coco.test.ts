@@ -37,7 +37,7 @@ test('finds images in the folder the annotation file is named for, and keeps the
   expect(problems).toEqual({
     'gone.jpg': expect.stringMatching(/^missing file \(named in annotations\/captions_/),
     'train2017/2.png': 'annotations/captions_train2017.json: no caption',
-    'train2017/3.png': `in no readable row of ${files}`,
+    'train2017/3.png': `no readable row of ${files} is about it`,
     'val2017/1.png': 'annotations/captions_val2017.json: annotations[1]: empty caption (field caption)',
     'val2017/2.png': 'annotations/captions_val2017.json: no caption',
   });
@@ -89,7 +89,7 @@ test('ids may be numbers or text; what points nowhere or two ways is named', asy
       'captions.json: images[3]': 'the id 3 of other.png is that of lime.png too',
       'captions.json: images[4]': 'no id or file_name',
       'captions.json: images[5]': 'no id or file_name',
-      'lime.png': 'in no readable row of captions.json',
+      'lime.png': 'no readable row of captions.json is about it',
     },
     unused: {},
     notices: [],
@@ -139,7 +139,7 @@ test('COCO captions that lose against another index are named', async () => {
     format: 'metadata',
     captions: { 'red.png': ['by metadata'] },
     problems: {
-      'annotations/captions.json': 'COCO captions, not read: the data are read as metadata (--format coco reads them)',
+      'annotations/captions.json': 'not read: COCO captions (--format coco reads them)',
     },
   });
   const { items, problems } = await openDataset(root, { format: 'coco' });

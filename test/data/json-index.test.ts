@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { openDataset } from '../../data/open.ts';
-import { failure, folder, plain, said, seen } from './files.ts';
+import { failure, folder, plain, said, seen, tar } from './files.ts';
 
 const NAMES = ['red', 'lime', 'blue'];
 
@@ -45,6 +45,11 @@ describe('the same index in other clothes', () => {
       JSON.stringify(
         Object.fromEntries(NAMES.map(name => [name, { caption: `a ${name} one`, train_resolution: [1, 2] }])),
       ),
+    ],
+    'rows by number': ['metadata.json', JSON.stringify(Object.fromEntries(list.map((row, i) => [i, row])))],
+    'images as Hugging Face writes them': [
+      'metadata.jsonl',
+      lines(list.map(row => ({ image: { path: row.file_name, bytes: null }, text: row.text }))),
     ],
     'a list in an object': ['metadata.json', JSON.stringify({ version: 1, data: list })],
     'objects with raw texts': [
@@ -141,6 +146,8 @@ describe('what is no caption is named for what it is', () => {
       'no caption: the field conversations is a conversation; write the answer that describes it in a field text',
     ],
     [{ text: 'red', Text: 'rot' }, 'two fields are named text'],
+    [{ file_name: ['red.png'], text: 'red' }, 'the field file_name is no path: a list of 1'],
+    ['{"input": "red.png", "output": "blue.png", "text": "red"}', 'no file_name field (fields: input, output, text)'],
     ['{"file_name": "red.png", "text": "red", "text": "rot"}', 'two fields are named text'],
     ['{"file_name": "red.png", "text": NaN}', expect.stringMatching(/^not a JSON object \(.*NaN/)],
     ['["red.png", "red"]', 'not an object with file_name and text, but a list of 2'],
@@ -163,6 +170,23 @@ describe('one field gives the captions of a row', () => {
       captions: { 'red.png': ['by text'], 'lime.png': ['by caption'] },
       problems: { 'blue.png': 'metadata.jsonl:3: no caption: the field prompt says the same of every image' },
     });
+  });
+
+  test('whatever the field is called that says the same in every row, if another describes the pictures', async () => {
+    const text = 'What is in this picture?';
+    const root = await pictures({
+      'metadata.jsonl': lines([...list.map(({ file_name, text: caption }) => ({ file_name, text, caption }))]),
+    });
+    const { items, notices } = await seen(root);
+    expect(items).toEqual(right);
+    expect(notices).toEqual([
+      'metadata.jsonl: the field text says the same of every image and is taken for an instruction; captions are those of caption',
+    ]);
+    // Pictures of one thing do have one caption, and a title is no better.
+    const same = NAMES.map((name, i) => ({ file_name: `${name}.png`, text: 'a photo of my dog', title: `IMG_${i}` }));
+    expect((await said(await pictures({ 'metadata.jsonl': lines(same) }))).captions).toEqual(
+      Object.fromEntries(NAMES.map(name => [`${name}.png`, ['a photo of my dog']])),
+    );
   });
 
   test('a prompt that differs is a caption', async () => {
@@ -252,8 +276,8 @@ describe('a path means a file', () => {
       [written[8]]: 'missing file (named in metadata.jsonl:9)',
       [written[9]]: 'missing file (named in metadata.jsonl:10)',
       [written[10]]: 'missing file (named in metadata.jsonl:11)',
-      'metadata.jsonl:12': 'no file_name field (fields: file_name, text)',
-      'sub/x.png': 'in no readable row of metadata.jsonl',
+      'metadata.jsonl:12': 'empty file_name',
+      'sub/x.png': 'no readable row of metadata.jsonl is about it',
     });
   });
 
@@ -263,6 +287,8 @@ describe('a path means a file', () => {
     const items = (prefix: string) =>
       Object.fromEntries(NAMES.map(name => [`${prefix}${name}.png`, right[`${name}.png`]]));
     expect((await seen(await pictures({ 'metadata.jsonl': short }, 'Images/'))).items).toEqual(items('Images/'));
+    const windows = lines(list.map(row => ({ ...row, file_name: `C:\\set\\Images\\${row.file_name}` })));
+    expect((await seen(await pictures({ 'metadata.jsonl': windows }))).items).toEqual(items(''));
     expect((await seen(await pictures({ 'metadata.jsonl': long }, 'Images/'))).items).toEqual(items('Images/'));
     expect((await seen(await pictures({ 'metadata.jsonl': long }))).items).toEqual(items(''));
     expect((await seen(await pictures({ 'annotations/captions.jsonl': short }, 'images/'))).items).toEqual(
@@ -361,9 +387,9 @@ test('a path that stands in a map twice is named, and no later one replaces the 
   const { captions, problems } = await said(root);
   expect(captions).toEqual({ 'lime.png': ['a lime: one'] });
   expect(problems).toEqual({
-    'blue.png': 'in no readable row of captions.json',
+    'blue.png': 'no readable row of captions.json is about it',
     'captions.json: "red.png"': 'this path stands in it twice',
-    'red.png': 'in no readable row of captions.json',
+    'red.png': 'no readable row of captions.json is about it',
   });
 });
 
@@ -406,6 +432,35 @@ test('JSON as deep as a well and lines as long as a river cost their row', async
       'lime.png': 'metadata.jsonl:2: the field prompt is a list with a list of 1, not of texts',
       'metadata.jsonl:3': 'a line of over 16 MB',
     },
+  });
+});
+
+test('what describes a data set or stands beside archives is no index of pictures', async () => {
+  const info = {
+    builder_name: 'x',
+    description: 'text',
+    features: { image: { _type: 'Image' }, text: { dtype: 'string', _type: 'Value' } },
+    splits: { train: { name: 'train', num_examples: 3 } },
+  };
+  const root = await folder({
+    'dataset_info.json': JSON.stringify(info),
+    'dataset_infos.json': JSON.stringify({ default: info }),
+    '0.tar': await tar({ 'a.png': await plain('red'), 'a.txt': 'from the shard' }),
+    'metadata.csv': 'file_name,text\na.png,from the table\n',
+    'captions.xlsx': 'PK',
+  });
+  expect(await seen(root)).toEqual({
+    format: 'webdataset',
+    items: { '0.tar/a.png': ['red', 'from the shard'] },
+    problems: {
+      'captions.xlsx': 'a workbook, not read; save it as CSV',
+      'metadata.csv': 'not read: the data are read as webdataset (--format metadata reads it)',
+    },
+    unused: {
+      'dataset_info.json': 'not used: the data are read as webdataset',
+      'dataset_infos.json': 'not used: the data are read as webdataset',
+    },
+    notices: [],
   });
 });
 
@@ -453,13 +508,13 @@ test('pictures that an index does not name are named, and so are text files that
     format: 'metadata',
     captions: { 'red.png': ['a red one'] },
     problems: {
-      'blue.png': 'in no readable row of metadata.jsonl',
-      'lime.png': 'in no readable row of metadata.jsonl',
+      'blue.png': 'no readable row of metadata.jsonl is about it',
+      'lime.png': 'no readable row of metadata.jsonl is about it',
       'lime.txt': 'not used: the data are read as metadata',
       'red.txt': 'not used: the data are read as metadata',
     },
   });
-  await expect(openDataset(root, { strict: true })).rejects.toThrow('in no readable row of metadata.jsonl');
+  await expect(openDataset(root, { strict: true })).rejects.toThrow('no readable row of metadata.jsonl is about it');
 });
 
 async function write(root: string, index: string): Promise<string> {

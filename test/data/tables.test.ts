@@ -77,6 +77,14 @@ test('the rest of a line belongs to a caption in the last column', async () => {
   });
 });
 
+test('but not the next row, where the end of a line is missing', async () => {
+  const root = await table('file_name,text\nred.png,"a red one"green.png,a green one\nblue.png,blue,green.png,green\n');
+  const { message } = await failure(openDataset(root));
+  expect(message).toContain('metadata.csv:2: quotes inside a cell with quotes around it have to be doubled');
+  const { problems } = await said(await table('file_name,text\nblue.png,blue,green.png,green\nred.png,red\n'));
+  expect(problems['metadata.csv:2']).toContain('4 cells in a row of a table with 2 columns');
+});
+
 test('a row with more or fewer cells than columns is named, and costs no other', async () => {
   const root = await table(
     ['id,text,file_name', '1,a square, red.png,blue.png', '2,a green square,green.png', '3,blue.png'].join('\n'),
@@ -88,8 +96,8 @@ test('a row with more or fewer cells than columns is named, and costs no other',
       'metadata.csv:2':
         '4 cells in a row of a table with 3 columns; text with a separator in it needs quotes around it',
       'metadata.csv:4': '2 cells in a row of a table with 3 columns',
-      'red.png': 'in no readable row of metadata.csv',
-      'blue.png': 'in no readable row of metadata.csv',
+      'red.png': 'no readable row of metadata.csv is about it',
+      'blue.png': 'no readable row of metadata.csv is about it',
     },
   });
   await expect(openDataset(root, { strict: true })).rejects.toThrow('needs quotes around it');
@@ -119,7 +127,7 @@ describe('quotes', () => {
       },
       problems: {
         'metadata.csv:5': 'quotes inside a cell with quotes around it have to be doubled ("")',
-        'yellow.png': 'in no readable row of metadata.csv',
+        'yellow.png': 'no readable row of metadata.csv is about it',
       },
     });
   });
@@ -136,8 +144,20 @@ describe('quotes', () => {
       problems: {
         'metadata.csv:3': 'a quote is opened and closed in line 5, over other rows',
         'metadata.csv:5': 'a quote is closed that line 3 opens',
-        'green.png': 'in no readable row of metadata.csv',
-        'yellow.png': 'in no readable row of metadata.csv',
+        'green.png': 'no readable row of metadata.csv is about it',
+        'yellow.png': 'no readable row of metadata.csv is about it',
+      },
+    });
+  });
+
+  test('also where the pictures of those rows are missing', async () => {
+    const root = await table('file_name,text\nred.png,"red\ngone.png,gone\nlost.png,lost"\ngreen.png,green\n');
+    expect(await said(root)).toMatchObject({
+      captions: { 'green.png': ['green'] },
+      problems: {
+        'metadata.csv:2': 'a quote is opened and closed in line 4, over other rows',
+        'gone.png': 'missing file (named in metadata.csv:3)',
+        'metadata.csv:4': 'a quote is closed that line 2 opens',
       },
     });
   });
@@ -272,7 +292,7 @@ describe('Flickr', () => {
       'Flicker8k_Dataset/2.jpg': await plain('green'),
       'Flicker8k_Dataset/3.jpg': await plain('blue'),
       'Flickr8k_text/Flickr8k.token.txt':
-        '1.jpg#0\tA "dog" runs .\n1.jpg#1\tThe dog .\n2.jpg#0\tA cat .\n3.jpg#0\tA cow .\n4.jpg.1#0\tGone .\nno list\n',
+        '1.jpg#0\tA "dog" runs .\n1.jpg#1\tThe dog .\n2.jpg#0\tA cat .\n3.jpg#0\tA cow .\n4.jpg.1#0\tGone .\nno list\n1.jpg#2\tOne .2.jpg#1\tTwo .\n',
       'Flickr8k_text/Flickr8k.lemma.token.txt': '1.jpg#0\tdog run .\n',
       'Flickr8k_text/Flickr_8k.trainImages.txt': '1.jpg\n',
       'Flickr8k_text/Flickr_8k.devImages.txt': '2.jpg\n',
@@ -288,6 +308,10 @@ describe('Flickr', () => {
       { id: '4.jpg.1', what: 'missing file (named in Flickr8k_text/Flickr8k.token.txt:5)' },
       {
         id: 'Flickr8k_text/Flickr8k.token.txt:6',
+        what: 'expected a picture, #, a number, a tab and a caption',
+      },
+      {
+        id: 'Flickr8k_text/Flickr8k.token.txt:7',
         what: 'expected a picture, #, a number, a tab and a caption',
       },
     ]);

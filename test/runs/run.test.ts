@@ -153,7 +153,10 @@ test('an exported run is not gone on with, though its lock is held', async () =>
 
 describe('the steps of a run that is there', () => {
   /** A state of a training, as the loop leaves it. */
-  const trainedTo = (state: string, step: number) => saveState(state, { 'state.json': JSON.stringify({ step }) });
+  const trainedTo = (state: string, step: number) =>
+    saveState(state, {
+      'state.json': JSON.stringify({ step, skipped: 0, seconds: 0, best: null, updates: [step], task: null }),
+    });
 
   test('may become more, or fewer that are still to come, but not fewer than are done', async () => {
     const { config } = await open({ train: { steps: 100 } });

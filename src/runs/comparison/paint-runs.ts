@@ -17,8 +17,9 @@ import { encodePng } from '../../image/png.ts';
 import type { WeightKind } from '../../io/runfolder.ts';
 import { measureMemorisation } from '../../metrics/memorisation.ts';
 import type { Embedded, NearestTraining, RunReport, SampleSheet } from '../../report/contents.ts';
+import { divideAsTrained } from '../known-sides.ts';
 import { openPainter, type Painter } from '../open-painter.ts';
-import { divideData, measuredItems, sideNames } from '../run-images.ts';
+import { measuredItems, sideNames } from '../run-images.ts';
 import type { EngineFlags, Session } from '../session.ts';
 
 /** Rows of the sheet of samples, where no captions are given. */
@@ -63,15 +64,15 @@ export interface PaintedRun extends Pick<RunReport, 'sampling' | 'nearest'> {
   readonly parameters: number;
 }
 
-/** Decodes the images that are measured, and all training images small. */
+/** Decodes the images that are measured, and all training images small; the sides are those of the first run. */
 export async function openComparisonData(
   session: Session,
   { data, format, split }: { readonly data: string; readonly format?: string; readonly split?: readonly Split[] },
-  config: RunConfig,
+  { folder, config }: Pick<ComparedRun, 'folder' | 'config'>,
 ): Promise<ComparisonData> {
   const { images } = config;
   const dataset = await openDataset(data, { format, check: false, signal: session.signal });
-  const division = divideData(dataset, images);
+  const division = await divideAsTrained(session, dataset, { run: folder, images });
   const { sides, items, whyNone } = measuredItems(division, { split, config, where: 'compare' });
   const { training } = division;
   const small = Math.min(COMPARED, images.imageSize);

@@ -13,8 +13,9 @@ import { Random } from '../../core/random.ts';
 import { hearSignal } from '../../core/stopping.ts';
 import { NEAREST_SIDE, NearestImages } from '../../image/nearest.ts';
 import type { Captioned, Evidence } from '../../metrics/define.ts';
+import { divideAsTrained } from '../known-sides.ts';
 import type { Painter } from '../open-painter.ts';
-import { divideData, measuredItems, sideNames } from '../run-images.ts';
+import { measuredItems, sideNames } from '../run-images.ts';
 import type { Session } from '../session.ts';
 
 /** Real pictures, with the first caption of each. */
@@ -36,6 +37,7 @@ export interface RealPictures {
 export async function readReal(
   session: Session,
   request: {
+    readonly run: string;
     readonly data: string;
     readonly format?: string;
     readonly config: RunConfig;
@@ -50,7 +52,7 @@ export async function readReal(
   const { data, format, config, seed } = request;
   const size = config.images.imageSize;
   const dataset = await openDataset(data, { format, check: false, signal: session.signal });
-  const division = divideData(dataset, config.images);
+  const division = await divideAsTrained(session, dataset, { run: request.run, images: config.images });
   const { sides, items: chosen, whyNone, said } = measuredItems(division, { ...request, where: 'eval' });
   if (said !== undefined) session.reporter.message(said);
   const random = new Random(seed).fork('eval/items');
