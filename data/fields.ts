@@ -53,6 +53,16 @@ const INSTRUCTION = 'prompt';
 /** What programs write where there is no text, as pandas reads it. */
 const MISSING: ReadonlySet<string> = new Set('#N/A,#NA,-NaN,-nan,<NA>,N/A,NA,NULL,NaN,None,n/a,nan,null'.split(','));
 
+/** Whether a value is what programs write where there is no text. */
+export function isNoText(value: unknown): boolean {
+  return typeof value === 'string' && MISSING.has(value.trim());
+}
+
+/** Why such a value is no caption, in words that follow a field's or a file's name. */
+export function whyNoText(value: string): string {
+  return `says ${value.trim()}, which programs write where there is no text`;
+}
+
 /** A row, its fields by name without regard to case and outer spaces. */
 export type Row = ReadonlyMap<string, unknown>;
 
@@ -159,10 +169,10 @@ function textsOf(value: unknown): readonly string[] | string {
   if (!Array.isArray(value)) {
     if (value === undefined || value === null) return '';
     if (typeof value !== 'string') return `is no text: ${kindOf(value)}`;
-    if (MISSING.has(value.trim())) return `says ${value.trim()}, which programs write where there is no text`;
+    if (isNoText(value)) return whyNoText(value);
     return LIST.test(value) ? listIn(value) : orEmpty(captionsFrom(value));
   }
-  const texts = value.filter(each => each !== null).map(textIn);
+  const texts = value.filter(each => each !== null && !isNoText(each)).map(textIn);
   const odd = texts.findIndex(each => typeof each !== 'string');
   if (odd >= 0) return `is a list with ${kindOf(texts[odd])}, not of texts`;
   return orEmpty(captionsFrom(texts));

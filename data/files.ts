@@ -17,7 +17,7 @@ const IMAGE_ENDINGS: ReadonlySet<string> = new Set([
 ]);
 /** What systems and network drives leave in folders. */
 const LEFT_BY_SYSTEMS =
-  /^(\._.*|\.DS_Store|__MACOSX|Thumbs\.db|ehthumbs\.db|desktop\.ini|@eaDir|@__thumb|#recycle|\$RECYCLE\.BIN|System Volume Information|lost\+found|\.(Spotlight-V100|Trash.*|fseventsd|TemporaryItems|apdisk))$/i;
+  /^(\._.*|\.DS_Store|__MACOSX|Thumbs\.db|ehthumbs\.db|desktop\.ini|@eaDir|@__thumb|[#@]recycle|#snapshot|@Recently-Snapshot|\$RECYCLE\.BIN|System Volume Information|lost\+found|\.(Spotlight-V100|Trash.*|fseventsd|TemporaryItems|apdisk))$/i;
 
 /** Whether a name ends like an image that sharp reads. */
 export function isImageName(name: string): boolean {

@@ -15,7 +15,7 @@ const UNREAD_PICTURE =
   /\.(heic|heif|hif|jxl|bmp|dib|jp2|j2k|jpx|tga|ppm|pgm|pbm|pnm|psd|psb|ico|icns|exr|hdr|dds|pcx|xcf|ai|eps|pdf|cr2|cr3|nef|arw|dng|orf|rw2|raf)$/i;
 const CAPTION = /\.(txt|text|caption|captions)$/i;
 /** Archives that some format reads. */
-const ARCHIVE = /\.(parquet|tar|tgz|tar\.\w+)$/i;
+const ARCHIVE = /\.(parquet|pq|tar(\.(gz|bz2|xz|zst|lz4))?|tgz|tbz2?|txz|tzst)$/i;
 /** Archives and compressed files that none reads. */
 const UNREAD_ARCHIVE =
   /\.(zip|7z|rar|gz|bz2|xz|zst|lz4|arrow|feather|orc|avro|tfrecords?|h5|hdf5|lmdb|mdb|msgpack|mds|beton)$/i;

@@ -23,7 +23,7 @@ import { LIMIT_CAPTION } from './text.ts';
 const HEAD = 65536;
 
 /** What is wrong with an index says more than what became of each of its pictures. */
-const INDEX = /\.(csv|tsv|jsonl|ndjson|json|token)\b|(^|\/)captions\.txt\b/i;
+const INDEX = /\.(csv|tsv|jsonl|ndjson|json|token)(:|$)|(^|\/)captions\.txt(:|$)/i;
 
 export interface OpenOptions {
   /** Stop at the first problem instead of listing it. */
@@ -70,7 +70,7 @@ async function open(path: string, options: OpenOptions): Promise<Dataset> {
   }
   const items = candidates.filter(item => !unusable.has(item)).map(item => itemOf(item, published));
   const bad = Array.from(unusable, ([{ id }, what]) => ({ id, what }));
-  const problems = [...reading.problems, ...strays, ...left.problems, ...bad].sort(byId);
+  const problems = [...reading.problems, ...strays, ...left.problems, ...bad].sort(byTelling);
   const unused = [...(reading.unused ?? []), ...left.unused, ...passed].sort(byId);
   const notices = [...(reading.notices ?? []), ...published.notices];
   refuse(path, { problems, items, strict, format: isEmpty(reading) ? format.name : undefined });
@@ -94,8 +94,8 @@ function refuse(
 ): void {
   const { problems, items, strict, format } = found;
   if (format !== undefined) throw new UserError(path, `no captioned image (read as ${format})`, layouts());
-  const telling = problems.find(({ id }) => INDEX.test(id)) ?? problems[0];
-  if (strict && problems.length > 0) {
+  const telling = problems.at(0);
+  if (strict && telling !== undefined) {
     const more = problems.length > 1 ? ` (and ${problems.length - 1} more)` : '';
     throw new UserError(
       path,
@@ -104,9 +104,8 @@ function refuse(
     );
   }
   if (items.length > 0) return;
-  const which = telling === problems[0] ? 'the first' : 'among them';
   const why =
-    telling === undefined ? 'nothing in it' : `${problems.length} skipped, ${which}: ${telling.id}: ${telling.what}`;
+    telling === undefined ? 'nothing in it' : `${problems.length} skipped, the first: ${telling.id}: ${telling.what}`;
   const all = problems.length > 1 ? ['skipped:', ...problemLines(problems, 10), `  ${layouts()}`] : [layouts()];
   throw new UserError(path, `no captioned image (${why})`, all.join('\n'));
 }
@@ -122,6 +121,11 @@ async function leftBehind(source: Source, format: Format, reading: Reading): Ret
   );
   const named = new Set(unread.map(({ id }) => id));
   return { problems: [...problems, ...unread], unused: unused.filter(({ id }) => !named.has(id)) };
+}
+
+/** What is wrong with an index first, then by id. */
+function byTelling(a: Problem, b: Problem): number {
+  return Number(INDEX.test(b.id)) - Number(INDEX.test(a.id)) || byId(a, b);
 }
 
 function byId(a: Problem, b: Problem): number {

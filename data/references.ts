@@ -35,6 +35,7 @@ export class References {
   private readonly folders = new Set<string>();
   private stems: ReadonlyMap<string, readonly string[]> | undefined;
   private names: ReadonlyMap<string, readonly string[]> | undefined;
+  private stemNames: ReadonlyMap<string, readonly string[]> | undefined;
 
   /** @param files paths relative to `root` with `/` between folders */
   constructor(root: string, files: readonly string[]) {
@@ -72,18 +73,26 @@ export class References {
     return { why: why ?? MISSING };
   }
 
+  /** The file at a written path, or else the one whose path ends as it. */
+  anywhere(written: string, scope: string): Found {
+    const found = this.at(written, scope);
+    return found.why === MISSING ? this.byEnd(written, scope) : found;
+  }
+
+  /** The one file in a folder of some name, anywhere below `scope`, whose path ends as the written one. */
+  inFolder(written: string, scope: string, folder: string): Found {
+    return theOne(this.endingAs(plainOf(written), scope).filter(isIn(folder)), false);
+  }
+
   /**
    * The one file whose path ends as the written one, or that the written one ends with, for indexes none of whose paths is
    * there as written: the folder around the images has another name here, or is missing in the index.
    * @param hint of several files the one in a folder of this name
    */
-  byEnd(written: string, scope: string, hint: string): Found {
-    const path = posix.normalize(written.replaceAll('\\', '/')).replace(/^([a-z]:)?\/+/i, '');
-    this.names ??= groupBy(this.files, file => fold(posix.basename(file)));
-    const ends = (this.names.get(fold(posix.basename(path))) ?? []).filter(
-      file => file.startsWith(scope === '' ? '' : `${scope}/`) && fold(`/${file}`).endsWith(fold(`/${path}`)),
-    );
-    const hinted = ends.filter(file => folderOf(file).split('/').includes(hint));
+  byEnd(written: string, scope: string, hint?: string): Found {
+    const path = plainOf(written);
+    const ends = this.endingAs(path, scope);
+    const hinted = hint === undefined ? [] : ends.filter(isIn(hint));
     const fitting = hinted.length > 0 ? hinted : ends;
     if (fitting.length > 0) return theOne(fitting, false);
     const parts = path.split('/');
@@ -93,6 +102,17 @@ export class References {
       if (found.length > 0) return theOne(found, false);
     }
     return { why: MISSING };
+  }
+
+  /** The files below `scope` whose paths end as a path does, which may lack the ending of a picture. */
+  private endingAs(path: string, scope: string): readonly string[] {
+    const nameOf = isImageName(path) ? (file: string) => file : withoutExtension;
+    this.names ??= groupBy(this.files, file => fold(posix.basename(file)));
+    this.stemNames ??= groupBy(this.files.filter(isImageName), file => fold(withoutExtension(posix.basename(file))));
+    const named = (isImageName(path) ? this.names : this.stemNames).get(fold(posix.basename(path))) ?? [];
+    return named.filter(
+      file => file.startsWith(scope === '' ? '' : `${scope}/`) && fold(`/${nameOf(file)}`).endsWith(fold(`/${path}`)),
+    );
   }
 
   private spelled(path: string, scope: string): Found {
@@ -135,6 +155,16 @@ function* spellingsOf(written: string): Generator<string> {
   } catch {
     // not an escaped path
   }
+}
+
+/** A written path with `/` between folders, without a drive or the root before it. */
+function plainOf(written: string): string {
+  return posix.normalize(written.replaceAll('\\', '/')).replace(/^([a-z]:)?\/+/i, '');
+}
+
+/** Whether a file lies below a folder of some name. */
+function isIn(folder: string): (file: string) => boolean {
+  return file => folderOf(file).split('/').includes(folder);
 }
 
 function theOne(files: readonly string[], isOwn: boolean): Found {

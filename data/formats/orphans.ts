@@ -5,6 +5,7 @@
 
 import type { Problem } from '../dataset.ts';
 import { isImageName, mapBounded, withoutExtension } from '../files.ts';
+import { isIndexOnPurpose } from '../indexes/recognise.ts';
 import { isAboutData, isUnreadPicture, whyMisnamed } from '../leftovers.ts';
 import { fold } from '../paths.ts';
 import type { Source } from './format.ts';
@@ -20,7 +21,7 @@ export async function nameOrphans(
   texts: readonly string[],
   lacking: readonly string[],
 ): Promise<readonly Problem[]> {
-  const captions = texts.filter(text => !/\.json$/i.test(text) && !isAboutData(text));
+  const captions = texts.filter(text => !/\.json$/i.test(text) && !isAboutData(text) && !isIndexOnPurpose(text));
   if (captions.length === 0) return [];
   const problems: Problem[] = [];
   const unread = await unreadPictures(root, files, captions);

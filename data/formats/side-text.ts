@@ -4,8 +4,8 @@
  */
 
 import { firstLine } from '../../src/core/errors.ts';
-import { captionsOf, type Row, rowOf } from '../fields.ts';
-import { captionLines, captionsFrom, type Decoded } from '../text.ts';
+import { captionsOf, isNoText, type Row, rowOf, whyNoText } from '../fields.ts';
+import { captionLines, type Decoded } from '../text.ts';
 import { type Candidate, splitField } from './format.ts';
 
 /** Endings of texts with captions, in the order in which they count. */
@@ -26,6 +26,7 @@ export function readSideText(ending: string, { text, why }: Decoded): SideText {
   if (ending === 'json') return readJson(text);
   const captions = captionLines(text);
   if (captions.length === 0) return { captions, why: 'is an empty caption' };
+  if (captions.every(isNoText)) return { captions: [], why: whyNoText(captions[0]) };
   // Boxes and points, as detectors have them in files of the same names.
   if (captions.every(line => NUMBERS.test(line))) return { captions: [], why: 'has no caption, only numbers' };
   return { captions };
@@ -42,8 +43,8 @@ function readJson(text: string): SideText {
     return { captions: [], why: `is not readable as JSON (${firstLine(error)})` };
   }
   if (typeof value === 'string' || Array.isArray(value)) {
-    const captions = captionsFrom(value);
-    return captions.length > 0 ? { captions } : { captions, why: 'has no caption: JSON without text' };
+    const { captions } = captionsOf(new Map([['text', value]]));
+    return captions === undefined ? { captions: [], why: 'has no caption: JSON without text' } : { captions };
   }
   if (typeof value !== 'object' || value === null) return { captions: [], why: 'has no caption: JSON without text' };
   const row = rowOf(value as Readonly<Record<string, unknown>>); // an object, and each value is checked

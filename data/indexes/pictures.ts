@@ -7,7 +7,7 @@ import { posix } from 'node:path';
 import type { Problem } from '../dataset.ts';
 import { type Candidate, imageFile } from '../formats/format.ts';
 import { fold } from '../paths.ts';
-import { MISSING, type References } from '../references.ts';
+import { type Found, MISSING, type References } from '../references.ts';
 import type { Entry, Index } from './entries.ts';
 
 /** The items of indexes, index by index in the order of their paths. @param indexes those that count first come first */
@@ -57,11 +57,15 @@ function picturesOf(index: Index, references: References, problems: Problem[]): 
   const found = index.entries.map(({ name }) => references.at(name, scope));
   // Where some paths are there as written, one that is not is missing, and nothing else is meant by it.
   const isPrefixed = found.every(({ id }) => id === undefined);
+  const hint = hintOf(index);
+  const elsewhere = (name: string, isMoved: boolean): Found => {
+    if (isMoved) return references.byEnd(name, scope, hint);
+    return hint === undefined ? { why: MISSING } : references.inFolder(name, scope, hint);
+  };
   const pictures = new Map<string, Naming[]>();
   const lost = new Map<string, { entry: Entry; why: string; rows: number }>();
   for (const [i, entry] of index.entries.entries()) {
-    const place =
-      isPrefixed && found[i].why === MISSING ? references.byEnd(entry.name, scope, hintOf(index)) : found[i];
+    const place = found[i].why === MISSING ? elsewhere(entry.name, isPrefixed) : found[i];
     if (place.id === undefined) {
       const { rows = 0, ...first } = lost.get(entry.name) ?? { entry, why: place.why };
       lost.set(entry.name, { ...first, rows: rows + 1 });
@@ -107,11 +111,8 @@ function agreed(id: string, namings: readonly Naming[], problems: Problem[]): En
 }
 
 /** The folder of images that an index is named for: `val2017` of `captions_val2017.json`. */
-function hintOf({ path }: Index): string {
-  return posix
-    .basename(path)
-    .replace(/\.[^.]+$/, '')
-    .replace(/^.*captions?_/i, '');
+function hintOf({ path }: Index): string | undefined {
+  return /captions?_([^/]+)\.json$/i.exec(path)?.[1];
 }
 
 /** A path as it was written, below the folder that it is relative to. */
@@ -129,11 +130,16 @@ function itemOf(
   problems: Problem[],
 ): Candidate | undefined {
   const captions = new Set<string>();
-  for (const { said, at } of entries) {
-    if (said.captions === undefined) problems.push({ id, what: `${at}: ${said.why}` });
-    else for (const caption of said.captions) captions.add(caption);
+  for (const { said } of entries) for (const caption of said.captions ?? []) captions.add(caption);
+  const silent = entries.flatMap(({ said, at }) => (said.why === undefined ? [] : { at, why: said.why }));
+  if (captions.size === 0) {
+    const more = silent.length > 1 ? ` (and ${silent.length - 1} more rows)` : '';
+    if (silent.length > 0) problems.push({ id, what: `${silent[0].at}: ${silent[0].why}${more}` });
+    return undefined;
   }
-  if (captions.size === 0) return undefined;
+  // The picture is used, so the row is what is wrong.
+  for (const { at, why } of silent)
+    problems.push({ id: at, what: `${why} (a row of ${id}, which has other captions)` });
   const words: { split?: string; group?: string } = {};
   for (const field of ['split', 'group'] as const) {
     const values = [...new Set(entries.map(entry => entry[field]).filter(value => value !== undefined))];

@@ -35,7 +35,7 @@ async function whyNotAtBeginning(file: string, references: References, path: str
     if (await looksLikeCoco(file)) return COCO;
     if (beginning.trim() === '') return 'is empty';
     const key = firstKey(beginning);
-    const isMap = key !== undefined && references.at(key, references.scopeOf(path)).id !== undefined;
+    const isMap = key !== undefined && references.anywhere(key, references.scopeOf(path)).id !== undefined;
     return isMap || looksLikeRows(beginning) ? undefined : 'has no fields file_name and text at its beginning';
   }
   const lines = beginning.split(/\r\n|\n|\r/);
@@ -75,13 +75,13 @@ const NAMES = [
   /^captions\.csv$/i,
   /^captions\.tsv$/i,
   /^captions\.txt$/i,
-  /^dataset_[^/]+\.json$/i, // Karpathy's
+  /^dataset(_[^/]+)?\.json$/i, // Karpathy's
   /\.token(\.txt)?$/i,
   /^results\.csv$/i, // Flickr30k's
 ];
 
 /** One quick look at each of what may be millions of names. */
-const MAYBE = /(^|\/)(metadata|captions|dataset_|results)[^/]*$|\.token/i;
+const MAYBE = /(^|\/)(metadata|captions|dataset|results)[^/]*$|\.token/i;
 
 /** The place of a name in the order in which indexes of a folder count; -1 if it is none of theirs. */
 export function rankOf(path: string): number {

@@ -38,7 +38,8 @@ test('finds images in the folder the annotation file is named for, and keeps the
     'gone.jpg': expect.stringMatching(/^missing file \(named in annotations\/captions_/),
     'train2017/2.png': 'annotations/captions_train2017.json: no caption',
     'train2017/3.png': `no readable row of ${files} is about it`,
-    'val2017/1.png': 'annotations/captions_val2017.json: annotations[1]: empty caption (field caption)',
+    'annotations/captions_val2017.json: annotations[1]':
+      'empty caption (field caption) (a row of val2017/1.png, which has other captions)',
     'val2017/2.png': 'annotations/captions_val2017.json: no caption',
   });
   expect(unused).toEqual({ 'annotations/instances_val2017.json': 'not used: the data are read as coco' });
@@ -82,7 +83,8 @@ test('ids may be numbers or text; what points nowhere or two ways is named', asy
     items: { 'red.png': ['red', 'a red one'], 'blue.png': ['blue', 'a blue one'] },
     problems: {
       'captions.json: annotations[2]': 'no image with id 3',
-      'red.png': 'captions.json: annotations[3]: the field caption is no text: a number (5)',
+      'captions.json: annotations[3]':
+        'the field caption is no text: a number (5) (a row of red.png, which has other captions)',
       'captions.json: annotations[4]': 'no image with id 5',
       'captions.json: annotations[5]': 'not an annotation, but null',
       'captions.json: annotations[6]': 'no image with id nothing',
@@ -147,4 +149,25 @@ test('COCO captions that lose against another index are named', async () => {
   expect(problems).toEqual([
     { id: 'metadata.jsonl', what: 'not read: the data are read as coco (--format metadata reads it)' },
   ]);
+});
+
+test('a name without its folder is looked for in the folder that the file is named for, also where others have theirs', async () => {
+  const root = await folder({
+    'val2014/red.png': await plain('red'),
+    'val2014/blue.png': await plain('blue'),
+    'other/red.png': await plain('lime'),
+    'annotations/captions_val2014.json': json(
+      [
+        { id: '1', file_name: 'red.png' },
+        { id: 2, file_name: 'val2014/blue.png' },
+      ],
+      [
+        { image_id: '1', caption: 'red' },
+        { image_id: 2, caption: 'blue' },
+      ],
+    ),
+  });
+  const { items, problems } = await seen(root);
+  expect(items).toEqual({ 'val2014/red.png': ['red', 'red'], 'val2014/blue.png': ['blue', 'blue'] });
+  expect(Object.keys(problems)).toEqual(['other/red.png']);
 });

@@ -282,3 +282,42 @@ test('pictures of kinds and names that are not read are named, and so are their 
     'f.txt': 'a caption without its image',
   });
 });
+
+test('what programs write where there is no text is no caption, also in a text beside a picture and in lists', async () => {
+  const root = await folder({
+    'red.png': await plain('red'),
+    'red.txt': 'nan\n',
+    'lime.png': await plain('lime'),
+    'lime.txt': 'None',
+    'lime.json': '["null", "lime"]',
+    'blue.png': await plain('blue'),
+    'blue.json': '[{"caption": "blue"}, {"raw": "navy"}]',
+  });
+  const { items, problems } = await seen(root);
+  expect(items).toEqual({ 'lime.png': ['lime', 'lime'], 'blue.png': ['blue', 'blue', 'navy'] });
+  expect(problems).toEqual({ 'red.png': 'no caption: red.txt says nan, which programs write where there is no text' });
+});
+
+test('a file called like an index is not called a caption without its image', async () => {
+  const root = await folder({ 'red.png': await plain('red'), 'red.txt': 'red', 'captions.txt': 'red\nblue\n' });
+  const { items, problems } = await seen(root);
+  expect(items).toEqual({ 'red.png': ['red', 'red'] });
+  expect(problems).toEqual({
+    'captions.txt': 'not read: needs a header line with file_name and text; its first line is "red"',
+  });
+});
+
+test('the waste of network drives is passed by, and an index of an archive is no archive', async () => {
+  const waste = ['#recycle', '@Recycle', '@eaDir', '#snapshot', '$RECYCLE.BIN'];
+  const lime = await plain('lime');
+  const root = await folder({
+    'red.png': await plain('red'),
+    'red.txt': 'red',
+    '0.tar.idx': '1 2 3',
+    ...Object.fromEntries(waste.flatMap(name => [[`${name}/a.png`, lime] as const, [`${name}/a.txt`, 'old'] as const])),
+  });
+  const { items, problems, unused } = await seen(root, { strict: true });
+  expect(items).toEqual({ 'red.png': ['red', 'red'] });
+  expect(problems).toEqual({});
+  expect(Object.keys(unused)).toEqual(['0.tar.idx']);
+});

@@ -90,10 +90,10 @@ test('rows of one index are several captions of a picture; lists, groups and spl
     ['sub/a.png', ['below'], 'validation', '7'],
   ]);
   expect(problems).toEqual([
-    { id: 'b.png', what: 'metadata.jsonl:3: empty caption (field text)' },
-    { id: 'gone.png', what: 'missing file (named in metadata.jsonl:4 and 1 more)' },
     { id: 'metadata.jsonl:6', what: expect.stringContaining('not a JSON object') },
     { id: 'metadata.jsonl:7', what: 'no file_name field (fields: text)' },
+    { id: 'b.png', what: 'metadata.jsonl:3: empty caption (field text)' },
+    { id: 'gone.png', what: 'missing file (named in metadata.jsonl:4 and 1 more)' },
   ]);
 });
 
@@ -521,3 +521,68 @@ async function write(root: string, index: string): Promise<string> {
   await writeFile(join(root, 'metadata.jsonl'), index);
   return root;
 }
+
+test("Karpathy's list is known by what it holds under its plain name, with the pictures in a folder that it does not name", async () => {
+  const image = (colour: string, split: string) => ({
+    filename: `${colour}.png`,
+    split,
+    sentences: [{ tokens: [colour], raw: `${colour} one` }, { raw: `${colour} two` }],
+  });
+  const images = [image('red', 'train'), image('blue', 'val'), image('lime', 'test')];
+  const root = await folder({
+    'flickr8k/imgs/red.png': await plain('red'),
+    'flickr8k/imgs/blue.png': await plain('blue'),
+    'flickr8k/imgs/lime.png': await plain('lime'),
+    'flickr8k/dataset.json': JSON.stringify({ images, dataset: 'flickr8k' }),
+  });
+  expect(await seen(root)).toEqual({
+    format: 'metadata',
+    items: {
+      'flickr8k/imgs/red.png': ['red', 'red one', 'red two'],
+      'flickr8k/imgs/blue.png': ['blue', 'blue one', 'blue two'],
+      'flickr8k/imgs/lime.png': ['lime', 'lime one', 'lime two'],
+    },
+    problems: {},
+    unused: {},
+    notices: [],
+  });
+  const { items } = await openDataset(root);
+  expect(items.map(({ split }) => split)).toEqual(['train', 'validation', 'test']);
+});
+
+test('a dataset.json that says something about the data is no index', async () => {
+  const root = await folder({
+    'red.png': await plain('red'),
+    'red.txt': 'red',
+    'dataset.json': '{"name": "mine", "images": 1, "license": "MIT"}',
+  });
+  const { format, items, problems, unused } = await seen(root);
+  expect([format, items, problems]).toEqual(['images', { 'red.png': ['red', 'red'] }, {}]);
+  expect(Object.keys(unused)).toEqual(['dataset.json']);
+});
+
+test.each([
+  ['captions.json', { 'red.png': ['red', 'a red one'], blue: 'blue' }],
+  ['annotations/captions.json', { 'red.png': ['red', 'a red one'], 'blue.png': 'blue' }],
+  ['metadata.json', { '/home/me/set/red.png': ['red', 'a red one'], 'C:\\set\\blue.png': { caption: 'blue' } }],
+])('captions by bare name in %s find their pictures in a folder', async (name, map) => {
+  const root = await folder({
+    'images/red.png': await plain('red'),
+    'images/blue.png': await plain('blue'),
+    [name]: JSON.stringify(map),
+  });
+  const { items, problems } = await seen(root);
+  expect(items).toEqual({ 'images/red.png': ['red', 'red', 'a red one'], 'images/blue.png': ['blue', 'blue'] });
+  expect(problems).toEqual({});
+});
+
+test('what is wrong with an index stands before what comes of it', async () => {
+  const root = await folder({
+    'blue.png': await plain('blue'),
+    'red.png': await plain('red'),
+    'metadata.csv': 'text,file_name\nred,red.png\nblue, navy,blue.png\n',
+  });
+  const { problems } = await openDataset(root);
+  expect(problems.map(({ id }) => id)).toEqual(['metadata.csv:3', 'blue.png']);
+  expect((await failure(openDataset(root, { strict: true }))).message).toContain('metadata.csv:3: 3 cells');
+});
