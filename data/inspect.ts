@@ -14,7 +14,8 @@ import { encodePng } from '../src/image/png.ts';
 import { type Cell, drawSheet } from '../src/image/sheet.ts';
 import { decodingTurns } from '../src/image/turns.ts';
 import { sheetText } from '../src/io/outputs.ts';
-import { type Dataset, type Item, type Problem, type Split, splitOf } from './dataset.ts';
+import type { Dataset, Item, Problem, Split } from './dataset.ts';
+import { describeDivision, divideItems, itemsOn } from './division.ts';
 import { mapBounded, whyFailed } from './files.ts';
 import { problemLines } from './reasons.ts';
 
@@ -36,8 +37,10 @@ export interface InspectedItem {
   readonly bytes: number;
   readonly encoding: string;
   readonly captions: readonly string[];
-  /** The side that it falls on: the published one, or by the hash of its group or id. */
+  /** The side that it falls on: trained on, held out (validation), or left alone (test). */
   readonly split: Split;
+  /** The split that the data itself gives it, where it gives one. */
+  readonly published?: Split;
   readonly group?: string;
 }
 
@@ -61,10 +64,12 @@ export interface Inspection {
   readonly duplicateImages: readonly (readonly string[])[];
   /** Captions that more than one image has, most frequent first. */
   readonly duplicateCaptions: readonly { readonly caption: string; readonly images: number }[];
-  /** Counted with `validation` held out. */
+  /** What is trained on, held out and left alone of all items, whichever are looked at. */
   readonly train: number;
   readonly validation: number;
   readonly test: number;
+  /** How the items of published splits are divided, in a line; null where there is no such split. */
+  readonly published: string | null;
   /** In the order of their ids. */
   readonly items: readonly InspectedItem[];
   readonly problems: readonly Problem[];
@@ -74,19 +79,30 @@ export interface Inspection {
   readonly notices: readonly string[];
 }
 
+/** How a data set is looked at. */
+interface InspectOptions {
+  readonly validation?: number;
+  readonly split?: readonly Split[];
+  readonly onProgress?: (done: number, total: number) => void;
+  readonly signal?: AbortSignal;
+}
+
 /**
  * Decodes every image once, so that broken bodies are found and not only broken headers, and measures the dataset. A
  * dataset opened with `check: false` gives the same result sooner.
- * @param options fraction held out for the split sizes
+ * @param options.validation share held out by the hash, for the sizes of the sides
+ * @param options.split sides that are looked at; default all
  */
-export async function inspectDataset(
-  dataset: Dataset,
-  options: { validation?: number; onProgress?: (done: number, total: number) => void; signal?: AbortSignal } = {},
-): Promise<Inspection> {
-  const { validation = 0.05, onProgress, signal } = options;
+export async function inspectDataset(dataset: Dataset, options: InspectOptions = {}): Promise<Inspection> {
+  const { validation, split, onProgress, signal } = options;
+  const division = divideItems(dataset.items, { validation });
+  const chosen = split === undefined ? dataset.items : itemsOn(division, split);
+  const sides = new Map(
+    (['train', 'validation', 'test'] as const).flatMap(side => itemsOn(division, [side]).map(item => [item, side])),
+  );
   const problems = [...dataset.problems];
   let done = 0;
-  const measured = await mapBounded(dataset.items, 8, async item => {
+  const measured = await mapBounded(chosen, 8, async item => {
     signal?.throwIfAborted();
     try {
       return { item, ...(await measure(await item.read())) };
@@ -94,7 +110,7 @@ export async function inspectDataset(
       problems.push({ id: item.id, what: whyFailed(error) });
       return undefined;
     } finally {
-      onProgress?.(++done, dataset.items.length);
+      onProgress?.(++done, chosen.length);
     }
   });
   problems.sort(byId);
@@ -103,10 +119,12 @@ export async function inspectDataset(
   const captions = items.flatMap(item => item.captions);
   const words = captions.map(caption => caption.split(/\s+/));
   const listed = good.map(({ item, hash: _, ...header }): InspectedItem => {
-    const { id, captions: own, group } = item;
-    return { id, ...header, captions: own, split: splitOf(item, validation), ...(group !== undefined && { group }) };
+    const { id, captions: own, group, split: published } = item;
+    const more = { ...(published !== undefined && { published }), ...(group !== undefined && { group }) };
+    return { id, ...header, captions: own, split: sides.get(item) as Split, ...more }; // every item is on one
   });
-  const onSide = (side: Split) => listed.filter(({ split }) => split === side).length;
+  const bad = new Set(measured.flatMap((each, i) => (each === undefined ? chosen[i] : [])));
+  const onSide = (side: Split) => itemsOn(division, [side]).filter(item => !bad.has(item)).length;
   return {
     root: dataset.root,
     format: dataset.format,
@@ -127,6 +145,7 @@ export async function inspectDataset(
     train: onSide('train'),
     validation: onSide('validation'),
     test: onSide('test'),
+    published: describeDivision(division) ?? null,
     items: listed.sort(byId),
     problems,
     unused: dataset.unused,
@@ -199,6 +218,8 @@ export function formatInspection(i: Inspection): string[] {
     `${i.root} (${i.format})`,
     `images        ${i.images} (${encodings.join(', ')})`,
     `split         ${i.train} train, ${i.validation} validation${i.test > 0 ? `, ${i.test} test` : ''}`,
+    ...(i.published === null ? [] : [`              ${i.published}`]),
+    ...i.notices.map(notice => `              ${notice}`),
     `width         ${numbers(i.width)} pixels`,
     `height        ${numbers(i.height)} pixels`,
     `file size     ${numbers(i.bytes)} bytes`,

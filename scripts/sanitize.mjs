@@ -7,14 +7,27 @@
  *   node scripts/sanitize.mjs                      everything
  *   node scripts/sanitize.mjs --record FOLDER      replay what lies there instead of recording
  *   node scripts/sanitize.mjs --only plain,thread  some of plain, address, thread, arm; or quick: one build, unoptimised
+ *   node scripts/sanitize.mjs --mutate 20          instead: the mutation loop (scripts/mutate), with as many of each file, on
+ *                                                  an addon under the address and undefined-behaviour sanitizers
  */
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { copyFileSync, cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { build, compile, compiler, flagsOf, kernelSources, root, semantics, standard, works } from './native-flags.mjs';
+import {
+  build,
+  compile,
+  compiler,
+  flagsOf,
+  kernelSources,
+  root,
+  semantics,
+  source,
+  standard,
+  works,
+} from './native-flags.mjs';
 
 const require = createRequire(import.meta.url);
 
@@ -129,7 +142,42 @@ function summaryOf(output) {
   return `${calls} calls, largest difference ${fp32}, in bf16 ${bf16}`;
 }
 
-const { values: options } = parseArgs({ options: { record: { type: 'string' }, only: { type: 'string' } } });
+/**
+ * Runs the mutation loop in a copy of the built program whose addon is under the sanitizers. Node itself is not, so that
+ * their runtime is loaded before it.
+ * @returns the loop's exit code
+ */
+async function mutate(count, cxx, isa) {
+  const include = join(dirname(require.resolve('node-api-headers/package.json')), 'include');
+  const runtime = spawnSync(cxx, ['-print-file-name=libasan.so'], { encoding: 'utf8' }).stdout.trim();
+  if (!runtime.includes('/')) {
+    console.log(`sanitize: skipped, ${cxx} has no libasan.so that could be loaded before Node`);
+    return 0;
+  }
+  const name = `mutate-${isa}.node`;
+  const shared = ['-fPIC', '-shared', '-fvisibility=hidden', `-DTESSERA_ISA="${isa}"`, `-I${include}`];
+  const flags = [standard, ...semantics, ...shared, ...address, ...flagsOf[isa].split(' ').filter(Boolean)];
+  console.log(`addon ${isa}: ${await compile(cxx, name, [...kernelSources, join(source, 'addon.cc')], flags)}`);
+  const copy = mkdtempSync(join(tmpdir(), 'tessera-sanitized-'));
+  try {
+    for (const part of ['dist', 'package.json']) cpSync(join(root, part), join(copy, part), { recursive: true });
+    mkdirSync(join(copy, 'native', 'build'), { recursive: true });
+    copyFileSync(join(build, 'cpu.node'), join(copy, 'native', 'build', 'cpu.node'));
+    copyFileSync(join(build, name), join(copy, 'native', 'build', `${isa}.node`));
+    symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'));
+    // Node's own memory is never given back to the sanitizer, which would call it leaked; freed memory is kept for a while.
+    const more = 'detect_leaks=0:quarantine_size_mb=64:allocator_may_return_null=1:detect_container_overflow=0';
+    const env = { ...process.env, LD_PRELOAD: runtime, ASAN_OPTIONS: more };
+    const program = join(copy, 'dist', 'scripts', 'mutate', 'mutate.js');
+    return spawnSync(process.execPath, [program, '--count', count], { stdio: 'inherit', env }).status ?? 1;
+  } finally {
+    rmSync(copy, { recursive: true, force: true });
+  }
+}
+
+const { values: options } = parseArgs({
+  options: { record: { type: 'string' }, only: { type: 'string' }, mutate: { type: 'string' } },
+});
 const cxx = compiler();
 if (cxx === null) {
   console.log('sanitize: skipped, no C++ compiler found (looked for $CXX, c++, g++, clang++)');
@@ -142,6 +190,11 @@ if (built.status !== 0) giveUp('the addon cannot be built');
 
 const isas = Object.keys(flagsOf);
 const best = require(join(build, 'cpu.node')).instructionSet;
+if (options.mutate !== undefined) {
+  const ready = spawnSync(process.execPath, [join(root, 'scripts', 'build.mjs')], { stdio: 'inherit' });
+  if (ready.status !== 0) giveUp('the program cannot be built');
+  process.exit(await mutate(options.mutate, cxx, best));
+}
 const wanted = options.only?.split(',');
 const checks = checksFor(cxx, isas.slice(isas.indexOf(best))).filter(
   ({ kind }) => wanted?.includes(kind) ?? kind !== 'quick',

@@ -103,7 +103,7 @@ async function mutateFile(
     cpSync(join(folder, target.run), run, { recursive: true });
     put(join(run, target.file), drawn);
     if (random.uniform() < 0.9) await makeAgree(run, target.file);
-    const stop = number % WHOLE_EVERY !== 0;
+    const stop = number % WHOLE_EVERY !== WHOLE_EVERY - 1;
     const ending = await program.run(target.commands(run, join(work, 'out')), { stop });
     const why = whyFailed(ending);
     if (only !== undefined) console.log(drawn.what, ending);

@@ -128,6 +128,8 @@ export function targetsOf(folder: string): readonly Target[] {
       ...(name === 'transformer' ? ['train', 'validation'] : []).map(side =>
         target(name, join('codes', `${side}.safetensors`), 'safetensors', train),
       ),
+      target(name, join('state', 'data.safetensors'), 'safetensors', train),
+      target(name, join('state', 'engine.json'), 'json', train),
       target(name, 'metrics.jsonl', 'lines', compare),
       target(name, 'metrics.jsonl', 'lines', train, '#train'),
       ...states(name, 'model'),
@@ -157,7 +159,7 @@ export async function makeAgree(run: string, file: string): Promise<void> {
     for (const weights of Object.values(runPaths(run).weights)) if (existsSync(weights)) sign(weights, key, hash);
   }
   const current = join(dirname(dirname(path)), 'current');
-  if (!file.startsWith('state') || !existsSync(current)) return;
+  if (!/^state.[a-z]+.\d+/.test(file) || !existsSync(current)) return;
   const pointer = JSON.parse(readFileSync(current, 'utf8')) as { generation: number; files: Record<string, number> };
   const files = { ...pointer.files, [basename(path)]: statSync(path).size };
   writeFileSync(current, JSON.stringify({ ...pointer, files }));

@@ -43,7 +43,9 @@ export interface AskedValue {
  */
 export function askedValues({ preset, fields = {} }: RunSettings, family: string): AskedValue[] {
   const asked = flattenConfig(fields);
-  const given = Object.entries(asked).map(([field, value]) => ({ field, value }));
+  const read = runSchema().safeParse(fields); // a list may be given in another order than it is kept in
+  const kept = read.success ? flattenConfig(read.data) : asked;
+  const given = Object.entries(asked).map(([field, value]) => ({ field, value: kept[field] ?? value }));
   if (preset === undefined) return given;
   const own = Object.keys(flattenConfig(presets[preset]));
   const names = new Set(

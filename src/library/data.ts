@@ -2,10 +2,12 @@
  * @file Data sets from a program: a look at one, and those that can be drawn; what the commands `tessera data` do. What draws
  * is loaded when it is called.
  */
+import type { Split } from '../../data/dataset.ts';
 import type { EmojiResult } from '../../data/generators/emoji.ts';
 import type { ModesResult } from '../../data/generators/modes.ts';
 import type { ShapesResult } from '../../data/generators/shapes.ts';
 import type { Inspection } from '../../data/inspect.ts';
+import { splitNames } from '../config/fields.ts';
 import {
   checkOptions,
   checkValue,
@@ -19,12 +21,16 @@ import {
 } from '../core/checks.ts';
 import { openSession, stoppable, type WorkOptions, workChecks } from './progress.ts';
 
+const splitsCheck = listCheck('splits', choiceCheck(splitNames), { least: 1 });
+
 /** How a data set is looked at. */
 export interface InspectOptions extends WorkOptions {
   /** Layout of the data; default `auto`: recognised. */
   readonly format?: string;
-  /** Fraction held out, for the sizes of the split; default 0.05. */
+  /** Share that the hash holds out, for the sizes of the sides; default 0.05. */
   readonly validation?: number;
+  /** Sides that are looked at: `train`, `validation` (what is held out), `test`; default all. */
+  readonly split?: readonly Split[];
 }
 
 /**
@@ -34,14 +40,14 @@ export interface InspectOptions extends WorkOptions {
  */
 export async function inspectDataset(data: string, options: InspectOptions = {}): Promise<Inspection> {
   checkValue('inspectDataset: data', data, pathCheck);
-  const own = { format: textCheck, validation: numberCheck({ least: 0, most: 1 }) };
+  const own = { format: textCheck, validation: numberCheck({ least: 0, most: 1 }), split: splitsCheck };
   checkOptions('inspectDataset', options, { ...workChecks, ...own });
   const { openDataset } = await import('../../data/open.ts');
   const { inspectDataset: inspect } = await import('../../data/inspect.ts');
-  const { format, validation, signal } = options;
+  const { format, validation, split, signal } = options;
   // Every image is decoded anyway, so headers need no check of their own.
   return working(options, 'inspect', async onProgress =>
-    inspect(await openDataset(data, { format, check: false, signal }), { validation, onProgress }),
+    inspect(await openDataset(data, { format, check: false, signal }), { validation, split, onProgress }),
   );
 }
 

@@ -3,9 +3,12 @@
 import { existsSync, statSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import type { Split } from '../../data/dataset.ts';
 import { openDataset } from '../../data/open.ts';
 import { reconstructPictures } from '../../tokenizer/codec.ts';
+import type { ImagesConfig } from '../config/run.ts';
 import { firstLine, UserError } from '../core/errors.ts';
+import { readRun } from '../families/config.ts';
 import { decodeImage } from '../image/decode.ts';
 import { type Picture, spreadPlaces } from '../image/images.ts';
 import { encodePng } from '../image/png.ts';
@@ -14,8 +17,10 @@ import { readBytes } from '../io/bytes.ts';
 import { expectOutput, sheetText } from '../io/outputs.ts';
 import { mean } from '../metrics/intervals.ts';
 import { psnr } from '../metrics/similarity.ts';
+import { divideAsTrained } from './known-sides.ts';
 import { openPatchTokenizer } from './open-tokenizers.ts';
 import { reconstructionSheet } from './reconstruction-sheet.ts';
+import { itemsOfSides } from './run-images.ts';
 import { type EngineFlags, runOrShipped, type Session, startEngine } from './session.ts';
 
 export interface ReconstructRequest extends EngineFlags {
@@ -27,6 +32,8 @@ export interface ReconstructRequest extends EngineFlags {
   /** Whether the user gave the name `out`. */
   readonly named: boolean;
   readonly numImages: number;
+  /** Sides of the data sets that images are taken of; default all. */
+  readonly split?: readonly Split[];
 }
 
 /** What came back. */
@@ -48,8 +55,8 @@ export async function reconstructImages(session: Session, request: ReconstructRe
   });
   const run = runOrShipped(session, request.run);
   const tokenizer = await openPatchTokenizer(run, { where: 'reconstruct', start: () => startEngine(session, request) });
-  const size = tokenizer.imageSize;
-  const originals = await readPictures(request, size);
+  const { images } = await readRun(run, 'reconstruct');
+  const originals = await readPictures(session, request, { run, images });
   const pictures = await reconstructPictures(tokenizer, originals);
   tokenizer.dispose();
   const decibels = mean(originals.map((original, i) => psnr(original, pictures[i])));
@@ -66,7 +73,12 @@ function filesOf(input: string): string[] {
   return !existsSync(input) || IMAGE.test(input) || statSync(input).isDirectory() ? [input] : [input, dirname(input)];
 }
 
-async function readPictures({ inputs, numImages }: ReconstructRequest, size: number): Promise<Picture[]> {
+async function readPictures(
+  session: Session,
+  { inputs, numImages, split }: ReconstructRequest,
+  { run, images }: { readonly run: string; readonly images: ImagesConfig },
+): Promise<Picture[]> {
+  const size = images.imageSize;
   const pictures: Picture[] = [];
   const add = async (bytes: Uint8Array, name: string) => {
     try {
@@ -82,7 +94,11 @@ async function readPictures({ inputs, numImages }: ReconstructRequest, size: num
       await add(await readBytes(input), input);
       continue;
     }
-    const { items } = await openDataset(input);
+    const dataset = await openDataset(input);
+    const items =
+      split === undefined
+        ? dataset.items
+        : itemsOfSides(await divideAsTrained(session, dataset, { run, images }), split, 'reconstruct');
     for (const i of spreadPlaces(items.length, numImages)) await add(await items[i].read(), items[i].id);
   }
   return pictures;

@@ -67,17 +67,21 @@ export function measuredItems(
 ): MeasuredItems {
   const none = whyNothingHeldOut(division, config.images);
   const sides = split ?? (none === undefined ? ['validation'] : ['train']);
-  const items = itemsOn(division, sides);
-  if (items.length === 0) {
-    const { training, heldOut, unused } = division;
-    throw new UserError(
-      `${where}: --split`,
-      `no image of ${sides.join(', ')}: ${training.length} were trained on, ${heldOut.length} are held out, ${unused.length} not used`,
-    );
-  }
+  const items = itemsOfSides(division, sides, where);
   if (!sides.includes('train')) return { sides, items, whyNone: undefined, said: undefined };
   const whyNone = split === undefined ? NOTHING : 'the run was trained on these images';
   return { sides, items, whyNone, said: `${none ?? whyNone}: what needs images that it has never seen is n/a` };
+}
+
+/** The items on some sides of a run's data. @param where the command, for the message. @throws UserError if there are none */
+export function itemsOfSides(division: Division, sides: readonly Split[], where: string): Item[] {
+  const items = itemsOn(division, sides);
+  if (items.length > 0) return items;
+  const { training, heldOut, unused } = division;
+  throw new UserError(
+    `${where}: --split`,
+    `no image of ${sides.join(', ')}: ${training.length} were trained on, ${heldOut.length} are held out, ${unused.length} not used`,
+  );
 }
 
 /** What sides are called before a noun: `held-out`, `training and test`. */

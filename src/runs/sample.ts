@@ -2,6 +2,7 @@
 
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Split } from '../../data/dataset.ts';
 import { decodeAll } from '../../data/decoded.ts';
 import { openDataset } from '../../data/open.ts';
 import type { RunConfig } from '../config/run.ts';
@@ -36,6 +37,7 @@ import { type CompletionFlags, readCompletion } from './completion.ts';
 import { divideAsTrained } from './known-sides.ts';
 import { openPainter } from './open-painter.ts';
 import { type Clip, loadClip, rank } from './rerank.ts';
+import { itemsOfSides, sideNames } from './run-images.ts';
 import { downloads, type EngineFlags, runOrShipped, type Session, startEngine } from './session.ts';
 
 export interface SampleRequest extends EngineFlags, SamplingOptions, CompletionFlags {
@@ -56,6 +58,8 @@ export interface SampleRequest extends EngineFlags, SamplingOptions, CompletionF
   readonly bestOf?: number;
   readonly nearest: boolean;
   readonly data?: string;
+  /** Sides of the data that the nearest images are of; default: what the run was trained on. */
+  readonly split?: readonly Split[];
 }
 
 /** A request whose run is known. */
@@ -136,7 +140,7 @@ interface Studio {
   readonly made: Facts;
   readonly completion?: Completion;
   readonly ranker?: Clip;
-  readonly nearest?: TrainingImages;
+  readonly nearest?: SomeImages;
 }
 
 /**
@@ -183,7 +187,7 @@ export async function* sampleRun(session: Session, asked: SampleRequest): AsyncG
 
 /** @param named the run as the files name it */
 async function openStudio(session: Session, request: Chosen, named: string): Promise<Studio> {
-  const { run, backend, precision, rerank, nearest, data } = request;
+  const { run, backend, precision, rerank, nearest, data, split = ['train'] } = request;
   const active = await startEngine(session, request);
   const weights = chooseWeights(run, request.weights);
   const painter = await openPainter(run, { weights, backend, precision, threads: request.threads });
@@ -200,7 +204,7 @@ async function openStudio(session: Session, request: Chosen, named: string): Pro
     },
     completion: await readCompletion(painter, request),
     ranker: rerank === undefined ? undefined : await loadClip(rerank, downloads(session)),
-    nearest: nearest && data !== undefined ? await trainingImages(session, data, painter) : undefined,
+    nearest: nearest && data !== undefined ? await imagesOf(session, { data, split }, painter) : undefined,
   };
 }
 
@@ -231,7 +235,7 @@ async function writeSamples(
     images.push([imageFile(sample.index), await encodePng(sample.picture, { text: describe(sample, made) })]);
   }
   const cells = nearest === undefined ? samples.map(({ picture }) => ({ picture })) : withNearest(samples, nearest);
-  const sheet = await layOut(cells, caption, painter, nearest !== undefined);
+  const sheet = await layOut(cells, caption, painter, nearest?.whose);
   images.push([GRID_FILE, await encodePng(sheet, { text: sheetText('samples of a caption') })]);
   const about = { caption, ...made, images: samples.map(({ index }) => index) };
   const others = differences(before, about);
@@ -268,13 +272,18 @@ function scaleOf({ imageSize }: Painter): number {
   return Math.max(1, Math.round(128 / imageSize));
 }
 
-async function layOut(cells: readonly Cell[], caption: string, painter: Painter, compared: boolean): Promise<Picture> {
+async function layOut(
+  cells: readonly Cell[],
+  caption: string,
+  painter: Painter,
+  whose: string | undefined,
+): Promise<Picture> {
   const columns = Math.min(cells.length, 8);
   return drawSheet(cells, {
     columns,
     cellScale: scaleOf(painter),
     title: caption === '' ? '(no caption)' : caption,
-    note: compared ? 'each sample is followed by its nearest training image' : undefined,
+    note: whose === undefined ? undefined : `each sample is followed by its nearest ${whose} image`,
   });
 }
 
@@ -321,36 +330,44 @@ async function rerank(clip: Clip, caption: string, samples: readonly Sample[], k
     .map(i => ({ ...samples[i], score: scores[i] }));
 }
 
-interface TrainingImages {
+interface SomeImages {
+  /** What they are called before a noun, e.g. `training`. */
+  readonly whose: string;
   readonly index: NearestImages;
   readonly names: readonly string[];
 }
 
-/** Every training image, small, to find the one that a sample is nearest to. */
-async function trainingImages(session: Session, data: string, { run, config }: Painter): Promise<TrainingImages> {
+/** Every image of some sides of the data, small, to find the one that a sample is nearest to. */
+async function imagesOf(
+  session: Session,
+  { data, split }: { readonly data: string; readonly split: readonly Split[] },
+  { run, config }: Painter,
+): Promise<SomeImages> {
   const dataset = await openDataset(data, { check: false, signal: session.signal });
-  const { training } = await divideAsTrained(session, dataset, { run, images: config.images });
+  const division = await divideAsTrained(session, dataset, { run, images: config.images });
+  const chosen = itemsOfSides(division, split, 'sample');
   const size = Math.min(NEAREST_SIDE, config.images.imageSize);
-  session.reporter.stage('training images', { unit: 'images' });
-  const { images, items } = await decodeAll(training, {
+  session.reporter.stage(`${sideNames(split)} images`, { unit: 'images' });
+  const { images, items } = await decodeAll(chosen, {
     signal: session.signal,
     size,
     onProgress: (step, total) => session.reporter.update({ step, total, amount: step }),
   });
   session.reporter.done();
-  if (items.length === 0) throw new UserError('sample', `${data}: none of ${training.length} images can be decoded`);
+  if (items.length === 0) throw new UserError('sample', `${data}: none of ${chosen.length} images can be decoded`);
   return {
+    whose: sideNames(split),
     index: new NearestImages(images),
     names: items.map(({ captions }) => captions[0]),
   };
 }
 
-function withNearest(samples: readonly Sample[], training: TrainingImages): Cell[] {
+function withNearest(samples: readonly Sample[], among: SomeImages): Cell[] {
   return samples.flatMap(({ picture }) => {
-    const { index, distance } = training.index.find(picture);
+    const { index, distance } = among.index.find(picture);
     return [
       { picture, label: 'sample' },
-      { picture: training.index.reference(index), label: `${training.names[index]} (${distance.toFixed(3)})` },
+      { picture: among.index.reference(index), label: `${among.names[index]} (${distance.toFixed(3)})` },
     ];
   });
 }

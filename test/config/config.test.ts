@@ -1,11 +1,13 @@
 /** @file The hyperparameters: defaults and presets say what the paper and the README say, and parts that do not fit are refused. */
 import { describe, expect, test } from 'vitest';
+import type { Bounds, Kind } from '../../src/config/kinds.ts';
 import { codebookSizeOf, patchSizeOf } from '../../src/config/patch.ts';
 import { presetNames, presets } from '../../src/config/presets.ts';
 import type { RunConfigInput } from '../../src/config/run.ts';
 import { fieldsOf, mergeConfig, parseConfig } from '../../src/config/schema.ts';
 import { UserError } from '../../src/core/errors.ts';
 import { checkConfig, runSchema } from '../../src/families/config.ts';
+import { resolveConfig } from '../../src/families/resolve.ts';
 import { learningRate } from '../../src/training/optimizer.ts';
 
 const preset = (name: keyof typeof presets, more: RunConfigInput = {}) =>
@@ -186,5 +188,57 @@ describe('what does not fit together is refused in one line, with a way out', ()
       /unknown field model\.widht, did you mean model\.width\?/,
     );
     expect(refusal({ patch: { quantizer: 'vqgan' } } as never).message).toMatch(/one of fsq, vq or dvae/);
+  });
+});
+
+describe('a config of a stranger', () => {
+  /** Every number of a schema, those in lists included, with its path. */
+  function* numbersOf(kind: Kind, path: string): Generator<[string, Bounds]> {
+    if (kind.type === 'number') yield [path, kind.bounds];
+    if (kind.type === 'list') yield* numbersOf(kind.items, `${path}[]`);
+    if (kind.type === 'either') for (const option of kind.options) yield* numbersOf(option, path);
+  }
+
+  test('has both ends of every number, and of every list', () => {
+    const { fields } = fieldsOf(runSchema());
+    const open = fields.flatMap(({ path, kind }) =>
+      [...numbersOf(kind, path.join('.'))].filter(([, { most, below }]) => most === undefined && below === undefined),
+    );
+    // No number of codes is too many to draw from: it sizes nothing.
+    expect(open.map(([name]) => name)).toEqual(['sampling.topK']);
+    for (const { path, kind } of fields) {
+      if (kind.type === 'list') expect([path.join('.'), kind.most]).toEqual([path.join('.'), expect.any(Number)]);
+      if (kind.type === 'list') expect(kind.most).toBeLessThanOrEqual(16);
+    }
+  });
+
+  test.each([
+    [{ patch: { blocks: 1e9 } }, /patch\.blocks: expected a whole number above 0 and at most 1024, got 1000000000/],
+    [{ model: { layers: 1e6 } }, /model\.layers: expected a whole number above 0 and at most 1024/],
+    [{ model: { width: 1e9 } }, /model\.width: expected a whole number above 0 and at most 65536/],
+    [{ patch: { grid: 512 } }, /patch\.grid: expected a whole number above 0 and at most 128, got 512/],
+    [{ images: { imageSize: 2 ** 30 } }, /images\.imageSize/],
+    [{ train: { batchSize: 1e9 } }, /train\.batchSize/],
+    [{ gan: { width: 65537 } }, /gan\.width/],
+    [{ diffusion: { multipliers: Array(17).fill(1) } }, /diffusion\.multipliers: expected 1 or more .*, at most 16/],
+  ])('%j is refused', (fields, says) => {
+    expect(refusal(fields as never).message).toMatch(says);
+  });
+
+  test('may be of the largest models that there are', () => {
+    const fields = {
+      images: { imageSize: 4096 },
+      patch: { grid: 32, stem: 4 },
+      model: { width: 16384, layers: 64, heads: 128 },
+    };
+    expect(resolveConfig({ preset: 'dalle', fields }).model.width).toBe(16384);
+  });
+
+  test('cannot set what every object has', () => {
+    const stored = JSON.parse('{"model":{"__proto__":{"layers":3}},"__proto__":{"seed":5}}') as object;
+    expect(() => parseConfig(runSchema(), stored, 'f')).toThrow('f: unknown field model.__proto__');
+    const merged = mergeConfig({ seed: 1 }, stored as Record<string, unknown>);
+    expect(Object.getPrototypeOf(merged)).toBe(Object.prototype);
+    expect(merged.seed).toBe(1);
   });
 });

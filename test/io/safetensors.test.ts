@@ -8,6 +8,7 @@ import { UserError } from '../../src/core/errors.ts';
 import { writeSafetensors } from '../../src/io/files.ts';
 import {
   encodeSafetensors,
+  firstNotFinite,
   parseSafetensors,
   type TensorArray,
   type TensorData,
@@ -45,6 +46,13 @@ function fileOf(header: unknown, dataBytes = 0): Uint8Array {
   const bytes = new Uint8Array(8 + json.length + dataBytes);
   new DataView(bytes.buffer).setBigUint64(0, BigInt(json.length), true);
   bytes.set(json, 8);
+  return bytes;
+}
+
+/** A start of a file that says how long its header is. */
+function withLength(length: bigint): Uint8Array {
+  const bytes = fileOf({});
+  new DataView(bytes.buffer).setBigUint64(0, length, true);
   return bytes;
 }
 
@@ -187,6 +195,39 @@ describe('parseSafetensors', () => {
     ['overlap', fileOf({ w, v: { ...w, data_offsets: [4, 12] } }, 12), 'v: expected data to start at byte 8, got 4'],
     ['gap', fileOf({ w, v: { ...w, data_offsets: [12, 20] } }, 20), 'v: expected data to start at byte 8, got 12'],
     ['the same bytes twice', fileOf({ w, v: w }, 8), 'expected data to start at byte 8, got 0'],
+    ['a header of 8 GiB', withLength(2n ** 33n), 'expected a header of at most 100000000 bytes, got 8589934592'],
+    ['a header of 2^64 - 1 bytes', withLength(2n ** 64n - 1n), 'got 18446744073709551615'],
+    ['a header that is longer than the file', withLength(9n), 'expected a header of 9 bytes, got 2 (truncated)'],
+    [
+      'offsets behind the end',
+      fileOf({ w: { ...w, shape: [2 ** 51], data_offsets: [0, 2 ** 53 - 8] } }, 8),
+      'w: expected data up to byte 9007199254740984, got 8 bytes',
+    ],
+    [
+      'offsets that are no safe numbers',
+      fileOf({ w: { ...w, data_offsets: [0, 1e300] } }, 8),
+      'w: expected data_offsets',
+    ],
+    [
+      'a shape whose product is no number',
+      fileOf({ w: { ...w, shape: [2 ** 52, 2 ** 52, 2 ** 52, 2 ** 52, 2 ** 52, 2 ** 52, 2 ** 52] } }, 8),
+      'w: expected 1.5030672529752533e+110 bytes for F32',
+    ],
+    ['a shape whose product passes 2^64', fileOf({ w: { ...w, shape: [2 ** 32, 2 ** 32, 2] } }, 8), 'w: expected 1475'],
+    ['nine axes', fileOf({ w: { ...w, shape: [2, 1, 1, 1, 1, 1, 1, 1, 1] } }, 8), 'got Array of 9'],
+    ['an axis of text', fileOf({ w: { ...w, shape: ['2'] } }, 8), 'w: expected a shape of at most 8 whole numbers'],
+    [
+      'a tensor twice',
+      fileOf(`{"w":${JSON.stringify(w)},"w":${JSON.stringify(w)}}`, 8),
+      'expected every name of an object once',
+    ],
+    [
+      'a deep header',
+      fileOf(`{"w":${'['.repeat(20000)}${']'.repeat(20000)}}`),
+      'expected JSON of at most 64 levels, got 20001',
+    ],
+    ['a dtype of a megabyte', fileOf({ w: { ...w, dtype: 'F'.repeat(1 << 20) } }, 8), 'got "FFF'],
+    ['a header that is no UTF-8', Uint8Array.of(2, 0, 0, 0, 0, 0, 0, 0, 0x22, 0xff), 'expected a header in UTF-8'],
     ['bad metadata', fileOf({ __metadata__: { a: 1 } }), 'expected __metadata__ to map text to text'],
   ];
   it.each(bad)('refuses %s', (_, bytes, message) => {
@@ -194,6 +235,24 @@ describe('parseSafetensors', () => {
     expect(parse).toThrow(UserError);
     expect(parse).toThrow('model.safetensors: ');
     expect(parse).toThrow(message);
+    expect(parse).toThrow(/^.{0,1000}$/);
+  });
+});
+
+describe('a name of prototypes', () => {
+  it('is the name of a tensor as any other', () => {
+    const header = `{"__proto__":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"__metadata__":{"__proto__":"x"}}`;
+    const { tensors, metadata } = parseSafetensors(fileOf(header, 1), 'a');
+    expect([...tensors.keys()]).toEqual(['__proto__']);
+    expect(Object.keys(metadata)).toEqual(['__proto__']);
+  });
+});
+
+describe('firstNotFinite', () => {
+  it.each([Number.NaN, Infinity, -Infinity])('finds %s, and nothing else', value => {
+    expect(firstNotFinite(Float32Array.of(1, -3.4e38, 1e-45, -0, value, value))).toBe(4);
+    expect(firstNotFinite(Float32Array.of(3.4e38, 1e-45, -0))).toBe(-1);
+    expect(firstNotFinite(Float32Array.of(value, 1, 2).subarray(1))).toBe(-1);
   });
 });
 

@@ -244,6 +244,23 @@ describe('logits that are no numbers, and settings at the ends of their range', 
     }
   });
 
+  onEveryBackend('settings at the ends of their ranges draw as their limits do', async () => {
+    const K = 1030;
+    const values = Float32Array.from({ length: K }, (_, k) => 4 * Math.sin(k * 1.7) + (k === 777 ? 1 : 0));
+    const best = values.indexOf(Math.max(...values));
+    const logits = tf.tensor2d(values, [1, K]);
+    const codeOf = async (options: DrawOptions) => (await drawCodes(logits, Float64Array.of(0.999), options)).codes[0];
+    for (const temperature of [0, 1e-300, 1e-45, 1e-40, 1e-38, 1e-30, 1e-12]) {
+      for (const more of [{}, { topK: 5 }, { topP: 0.9 }, { topP: 1e-300 }, { topK: 2 ** 40 }]) {
+        expect([temperature, more, await codeOf({ temperature, ...more })]).toEqual([temperature, more, best]);
+      }
+    }
+    expect(await codeOf({ topP: 1e-300 })).toBe(best);
+    expect(await codeOf({ temperature: 100, topK: 1 })).toBe(best);
+    expect(await codeOf({ temperature: 1e300, topK: 2 ** 53 - 1 })).toBe(Math.floor(0.999 * K)); // all alike
+    logits.dispose();
+  });
+
   onEveryBackend('settings out of their range are refused before anything is drawn', async () => {
     const wrong: readonly [DrawOptions, RegExp][] = [
       [{ temperature: -1 }, /temperature to be a number of at least 0, got -1/],

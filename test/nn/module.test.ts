@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { UserError } from '../../src/core/errors.ts';
 import { Random } from '../../src/core/random.ts';
 import { Conv2d, GroupNorm, Linear, Norm } from '../../src/nn/layers.ts';
-import { type NamedValues, Parameters } from '../../src/nn/module.ts';
+import { Checkpoint, type NamedValues, Parameters } from '../../src/nn/module.ts';
 import { expectAllclose, normal, onEveryBackend } from '../support.ts';
 
 function twoLayers(seed: number, order: readonly ('a' | 'b')[] = ['a', 'b']): Parameters {
@@ -78,6 +78,19 @@ describe('loading a checkpoint', () => {
     expect(Array.from((await blank.values()).get('a.weight')!.values)).toEqual(new Array(6).fill(0));
     blank.load(await drawn.values(), 'memory');
     expect(await blank.values()).toEqual(await drawn.values());
+  });
+
+  test('a network asks for no parameter that its checkpoint does not hold, and gets no memory for it', async () => {
+    const stored = await twoLayers(1).values();
+    const make = (inputs: number, layers: number, checkpoint = new Checkpoint(stored, 'run/ema.safetensors')) => {
+      const parameters = new Parameters(checkpoint);
+      for (const name of 'abcdef'.slice(0, layers)) parameters.scope(name).normal('weight', [2, inputs], 1);
+      return parameters;
+    };
+    expect(() => make(1e12, 1)).toThrow(`run/ema.safetensors: a.weight: expected shape [2, 1000000000000], got [2, 3]`);
+    expect(() => make(3, 6)).toThrow(/^run\/ema\.safetensors: /);
+    // Others than those that are looked for may be anything.
+    expect(make(5, 2, new Checkpoint(stored, 'f').only('generator.')).count()).toBe(2 * 2 * 5);
   });
 
   test('refuses the same name twice', () => {

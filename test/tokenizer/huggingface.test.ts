@@ -92,3 +92,91 @@ describe('fromJSON', () => {
     expect(read).toThrow(message);
   });
 });
+
+describe('a tokenizer.json of a stranger', () => {
+  const replace = (count: number) => ({
+    type: 'Sequence',
+    normalizers: Array.from({ length: count }, () => ({
+      type: 'Replace',
+      pattern: { String: 'e' },
+      content: 'e'.repeat(10),
+    })),
+  });
+  const nested = (levels: number): unknown => {
+    let normalizer: unknown = { type: 'Lowercase' };
+    for (let i = 0; i < levels; i++) normalizer = { type: 'Sequence', normalizers: [normalizer] };
+    return normalizer;
+  };
+
+  it('may leave ids of its vocabulary out', () => {
+    const { vocab } = ours.model as { vocab: Record<string, number> };
+    const sparse = Object.fromEntries(Object.entries(vocab).map(([token, id]) => [token, 3 * id + 1]));
+    for (const more of [{}, { ignore_merges: true }]) {
+      const tokenizer = BpeTokenizer.fromJSON(gpt2Like({ added_tokens: [] }, { vocab: sparse, ...more }));
+      const plain = BpeTokenizer.fromJSON(gpt2Like({ added_tokens: [] }, more));
+      expect(tokenizer.vocabSize).toBe(3 * (plain.vocabSize - 1) + 2);
+      expect([...tokenizer.encode('red apple')]).toEqual([...plain.encode('red apple')].map(id => 3 * id + 1));
+      expect(tokenizer.decode(tokenizer.encode('red apple'))).toBe('red apple');
+      expect(() => tokenizer.decode([0])).toThrow('expected ids of tokens, got 0');
+    }
+  });
+
+  it('may have tokens that are called as what every object has', () => {
+    const { vocab } = ours.model as { vocab: Record<string, number> };
+    const json = JSON.stringify({ ...vocab, constructor: 5000 }).replace(
+      '"constructor"',
+      '"__proto__":5001,"constructor"',
+    );
+    const tokenizer = BpeTokenizer.fromJSON(
+      gpt2Like({ added_tokens: [] }, { vocab: JSON.parse(json), ignore_merges: true }),
+    );
+    expect([...tokenizer.encode('constructor')]).toEqual([5000]);
+    expect([...tokenizer.encode('__proto__')]).not.toEqual([]);
+    expect(tokenizer.decode([5001, 5000])).toBe('__proto__constructor');
+  });
+
+  it('does not make gigabytes of a caption: what grows beyond measure is refused when it does', () => {
+    const tokenizer = BpeTokenizer.fromJSON(gpt2Like({ normalizer: replace(9) }));
+    expect(() => tokenizer.encode('e'.repeat(100))).toThrow(
+      /^tokenizer\.json: normalizer: makes a text of 100 letters longer than 65536$/,
+    );
+    const twice = BpeTokenizer.fromJSON(gpt2Like({ normalizer: replace(2) }));
+    expect(twice.decode(twice.encode('e'))).toBe('e'.repeat(100));
+  });
+
+  it.each<[string, unknown, RegExp]>([
+    ['65 steps', replace(65), /expected at most 64 steps, got 65/],
+    ['nine lists in one another', nested(9), /expected at most 8 Sequences in one another/],
+    [
+      'a replacement of 65 letters',
+      { type: 'Replace', pattern: { String: 'e' }, content: 'e'.repeat(65) },
+      /by at most 64 letters/,
+    ],
+  ])('refuses a normalizer of %s', (_, normalizer, says) => {
+    expect(() => BpeTokenizer.fromJSON(gpt2Like({ normalizer }))).toThrow(says);
+  });
+
+  it('refuses what no program can walk through in one line', () => {
+    const deep: unknown = JSON.parse(`${'['.repeat(100_000)}${']'.repeat(100_000)}`);
+    expect(() => BpeTokenizer.fromJSON(gpt2Like({ normalizer: deep }))).toThrow(
+      'tokenizer.json: normalizer: expected an object, got something that JSON cannot hold',
+    );
+    expect(() => BpeTokenizer.fromJSON(gpt2Like({ normalizer: nested(20_000) }))).toThrow('at most 8 Sequences');
+  });
+
+  it.each<[string, Record<string, unknown>, Record<string, unknown>, RegExp]>([
+    ['a merge of what is not there', {}, { merges: ['r zz'] }, /merges\[0\]: expected two tokens of the vocabulary/],
+    ['a merge that makes nothing', {}, { merges: ['z q'] }, /merges\[0\]/],
+    ['an id of 2^32', {}, { vocab: { ...ours.model.vocab, zz: 2 ** 32 } }, /a whole number up to 4194304/],
+    ['one id for two tokens', {}, { vocab: { ...ours.model.vocab, zz: 0 } }, /of its own/],
+    [
+      'too many added tokens',
+      { added_tokens: Array(16385).fill({ id: 1, content: 'x' }) },
+      {},
+      /expected at most 16384 tokens/,
+    ],
+    ['an added id that is none', { added_tokens: [{ id: 1e9, content: 'x' }] }, {}, /added_tokens\[0\]/],
+  ])('refuses %s', (_, changes, model, says) => {
+    expect(() => BpeTokenizer.fromJSON(gpt2Like(changes, model))).toThrow(says);
+  });
+});

@@ -7,7 +7,7 @@
 import { type Fields, readThrift } from './thrift.ts';
 
 /** Most bytes that a chunk may unpack to whatever it has packed, and beyond that for each packed byte. */
-const [FREE_BYTES, MOST_RATIO] = [2 ** 28, 8];
+const [FREE_BYTES, MOST_RATIO] = [2 ** 29, 8];
 /** Most values of a page. */
 const MOST_VALUES = 2 ** 25;
 /** By how many values a run may pass the end of its page; writers round up. */

@@ -1,11 +1,11 @@
 /** @file `tessera data inspect`: prints what a data set holds, for people or as JSON, and draws a sheet of it. */
 import { basename, join } from 'node:path';
 import { z } from 'zod';
-import type { Dataset } from '../../../data/dataset.ts';
+import type { Dataset, Split } from '../../../data/dataset.ts';
 import { UserError } from '../../core/errors.ts';
 import type { Session } from '../../runs/session.ts';
 import { defineCommand } from '../command.ts';
-import { dataFlags, file } from '../common-flags.ts';
+import { dataFlags, file, splitFlag } from '../common-flags.ts';
 
 /** Where the sheet goes if nothing is said. */
 const SHEET = 'contact-sheet.png';
@@ -22,6 +22,7 @@ export const dataInspect = defineCommand({
         .boolean()
         .default(false)
         .describe('print one JSON document instead: every item, problem and unused file; a sheet only with --sheet'),
+      split: splitFlag('sides that are looked at; validation is what is held out (default all)'),
       sheet: file(`where the contact sheet goes; default ${SHEET}`).optional(),
     }),
   run: (session, { values, positionals: [path] }) => inspect(session, path, values),
@@ -31,16 +32,18 @@ interface Flags {
   readonly format: string;
   readonly strict: boolean;
   readonly json: boolean;
+  readonly split?: readonly Split[];
   readonly sheet?: string;
 }
 
 async function inspect({ reporter, print, signal }: Session, path: string, values: Flags): Promise<void> {
   const { openDataset } = await import('../../../data/open.ts');
   const { contactSheet, expectNoProblem, formatInspection, inspectDataset } = await import('../../../data/inspect.ts');
+  const { divideItems, itemsOn } = await import('../../../data/division.ts');
   const { hearSignal } = await import('../../core/stopping.ts');
   const { printableJson } = await import('../../core/printable.ts');
   const { writeAtomic } = await import('../../io/atomic.ts');
-  const { strict, json } = values;
+  const { strict, json, split } = values;
   const sheet = values.sheet ?? (json ? undefined : SHEET);
   // Every image is decoded anyway, so headers need no check of their own.
   const dataset = await openDataset(path, { format: values.format, check: false, signal });
@@ -48,6 +51,7 @@ async function inspect({ reporter, print, signal }: Session, path: string, value
   if (sheet !== undefined) await expectSheet(sheet, { path, dataset, named: values.sheet !== undefined });
   reporter.stage('inspect', { unit: 'images' });
   const inspection = await inspectDataset(dataset, {
+    split,
     onProgress: (step, total) => reporter.update({ step, total, amount: step }),
   });
   reporter.done();
@@ -56,7 +60,8 @@ async function inspect({ reporter, print, signal }: Session, path: string, value
   await hearSignal(signal);
   if (!json) for (const line of formatInspection(inspection)) print(line);
   if (sheet === undefined) return;
-  await writeAtomic(sheet, await contactSheet(dataset));
+  const shown = split === undefined ? dataset : itemsOn(divideItems(dataset.items), split);
+  await writeAtomic(sheet, await contactSheet(shown));
   if (json) reporter.message(`contact sheet: ${sheet}`);
   else print(`contact sheet: ${sheet}`);
 }

@@ -1,7 +1,7 @@
 /** @file `tessera reconstruct`: images through a run's patch tokenizer and back, with the error in dB. */
 import { z } from 'zod';
 import { defineCommand } from '../command.ts';
-import { count, engineFlags, file, folder } from '../common-flags.ts';
+import { count, engineFlags, file, folder, splitFlag } from '../common-flags.ts';
 
 export const reconstruct = defineCommand({
   name: 'reconstruct',
@@ -12,6 +12,7 @@ export const reconstruct = defineCommand({
     z.object({
       run: folder('a run with a trained patch tokenizer (default: the model that comes with Tessera)').optional(),
       out: file('picture of originals above reconstructions').default('reconstructions.png'),
+      split: splitFlag('sides of a data set that images are taken of; validation is what is held out (default all)'),
       numImages: count('images taken from a data set').max(1000).default(16),
       ...(await engineFlags()),
     }),

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { samplingSchema } from '../../config/run.ts';
 import { defineCommand } from '../command.ts';
-import { count, engineFlags, file, folder, seed, weights } from '../common-flags.ts';
+import { count, engineFlags, file, folder, seed, splitFlag, weights } from '../common-flags.ts';
 
 /** The run's own settings unless asked otherwise. */
 const samplingFlags = Object.fromEntries(
@@ -48,6 +48,7 @@ export const sample = defineCommand({
       bestOf: count('with --rerank: paint so many and keep the best --num-images').optional(),
       nearest: z.boolean().default(false).describe('show beside each image the nearest training image (needs --data)'),
       data: folder('the training images, for --nearest').optional(),
+      split: splitFlag('with --nearest: what is looked through instead of what the run was trained on'),
       ...(await engineFlags()),
     }),
   run: async (session, { values }) => {
