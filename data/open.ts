@@ -6,7 +6,9 @@ import { booleanCheck, checkOptions, checkValue, pathCheck, signalCheck, textChe
 import { UserError } from '../src/core/errors.ts';
 import { untilAborted } from '../src/core/stopping.ts';
 import { readHeader } from '../src/image/decode.ts';
-import { nameWithArticle, pictureKind } from '../src/image/kind.ts';
+import { mayBeRead, nameWithArticle, pictureKind } from '../src/image/kind.ts';
+import { atPath, codeOf } from '../src/io/at-path.ts';
+import { irregularKind } from '../src/io/bytes.ts';
 import type { Dataset, Item, Problem } from './dataset.ts';
 import { type Listing, listFiles, mapBounded, readPiece, whyFailed } from './files.ts';
 import type { Candidate, Format, Reading, Source } from './formats/format.ts';
@@ -135,10 +137,16 @@ interface Recognised extends Omit<Listing, 'files'> {
 /** The format of a path, and its files. */
 async function recognise(path: string, wanted: string): Promise<Recognised> {
   const absolute = resolve(path);
-  const found = await stat(absolute).catch(() => undefined);
+  const found = await stat(absolute).catch(error => {
+    if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return undefined;
+    throw atPath(path, error); // not to be seen is not to be missing
+  });
   if (found === undefined)
     throw new UserError(path, 'no such folder or file', 'make one with `tessera data emoji --out datasets/emoji`');
   const isFolder = found.isDirectory();
+  if (!isFolder && !found.isFile()) {
+    throw new UserError(path, `expected a folder or a regular file, got ${irregularKind(found)}`);
+  }
   const [folder, name] = [dirname(absolute), basename(absolute)];
   const lists = new Map<string, Promise<Listing>>();
   const list = (root: string) => {
@@ -221,8 +229,8 @@ async function whatIsWrong(item: Candidate): Promise<string | undefined> {
   try {
     const head = await (item.head ?? item.read)(HEAD);
     const isAll = item.head === undefined || head.length < HEAD;
-    if (isAll) await readHeader(head);
-    // A header may be longer than the head, and some formats keep theirs at the end.
+    // A header may be longer than the head, and some formats keep theirs at the end; what begins like none is not read on.
+    if (isAll || !mayBeRead(head)) await readHeader(head);
     else await readHeader(head).catch(async () => readHeader(await item.read()));
     return undefined;
   } catch (error) {

@@ -6,6 +6,8 @@
 import type { Problem } from './dataset.ts';
 import { withoutExtension } from './files.ts';
 
+/** What is compared of a reason, in characters. */
+const LONGEST = 400;
 /** Names that stand for a group. */
 const EXAMPLES = 3;
 
@@ -43,7 +45,7 @@ function lineOf(group: readonly [Problem, ...Problem[]]): string {
 function reasonOf({ id, what }: Problem): string {
   const name = id.slice(id.lastIndexOf('/') + 1);
   const own = [id, withoutExtension(id), name, withoutExtension(name)].filter(({ length }) => length > 3);
-  const general = own.reduce((text, each) => text.replaceAll(each, '…'), what);
+  const general = own.reduce((text, each) => text.replaceAll(each, '…'), what.slice(0, LONGEST));
   return general
     .replace(/\s*\([^()]*\)/g, '')
     .replace(/(?<![^\s"'`])[^\s"'`:,;]*[^\s"'`:,;.][./][^\s"'`:,;]*[^\s"'`:,;.]/g, '…')

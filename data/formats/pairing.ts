@@ -5,7 +5,7 @@
  */
 
 import { withoutExtension } from '../files.ts';
-import { fold } from '../paths.ts';
+import { fold, PathGroups } from '../paths.ts';
 import { textEndings } from './side-text.ts';
 
 /** A text that may be a picture's. */
@@ -96,28 +96,28 @@ export function isTextName(path: string): boolean {
 
 /** Texts by their paths without ending, and by those in which the folder for texts may be any. */
 class TextIndex {
-  private readonly beside = new Map<string, string | string[]>();
-  private readonly parallel = new Map<string, string | string[]>();
+  private readonly beside = new PathGroups();
+  private readonly parallel = new PathGroups();
 
   constructor(texts: readonly string[]) {
     for (const text of texts) {
       const stem = withoutExtension(text);
-      add(this.beside, fold(stem), text);
-      for (const { key } of parallelKeys(stem, folder => TEXT_FOLDER.test(folder))) add(this.parallel, key, text);
+      this.beside.add(fold(stem), text);
+      for (const { key } of parallelKeys(stem, folder => TEXT_FOLDER.test(folder))) this.parallel.add(key, text);
     }
   }
 
   *claimsOf(picture: string): Generator<Claim> {
     const names = [withoutExtension(picture), picture];
     for (const [place, name] of names.entries()) {
-      for (const text of all(this.beside.get(fold(name)))) {
+      for (const text of this.beside.get(fold(name))) {
         yield { text, place: place === 0 ? 0 : 1, likeness: likeness(name, withoutExtension(text)) };
       }
     }
-    if (this.parallel.size === 0) return;
+    if (this.parallel.isEmpty) return;
     for (const name of names) {
       for (const { key, folder } of parallelKeys(name, each => !TEXT_FOLDER.test(each))) {
-        for (const text of all(this.parallel.get(key))) {
+        for (const text of this.parallel.get(key)) {
           const place = PICTURE_FOLDER.test(folder) ? 2 : 3;
           yield { text, place, likeness: likeness(lastOf(name), lastOf(withoutExtension(text))) };
         }
@@ -141,16 +141,4 @@ function lastOf(path: string): string {
 function likeness(a: string, b: string): Claim['likeness'] {
   if (a === b) return 0;
   return a.normalize('NFC') === b.normalize('NFC') ? 1 : 2;
-}
-
-/** A map of lists in which a list of one, as almost all are, is the thing itself. */
-function add(map: Map<string, string | string[]>, key: string, value: string): void {
-  const there = map.get(key);
-  if (there === undefined) map.set(key, value);
-  else if (typeof there === 'string') map.set(key, [there, value]);
-  else there.push(value);
-}
-
-function all(found: string | readonly string[] | undefined): readonly string[] {
-  return found === undefined ? [] : typeof found === 'string' ? [found] : found;
 }

@@ -192,9 +192,9 @@ class Table {
     const at = `${this.index.path}:${line.number}`;
     let cells = fields;
     while (cells.length > columns.length && cells.at(-1)?.trim() === '') cells = cells.slice(0, -1);
-    if (cells.length > columns.length && captionFields.some(field => field === columns.at(-1))) {
-      const rest = cells.slice(columns.length - 1).join(separator);
-      cells = [...cells.slice(0, columns.length - 1), rest];
+    const rest = cells.slice(columns.length - 1);
+    if (rest.length > 1 && captionFields.some(field => field === columns.at(-1)) && !rest.some(isImageName)) {
+      cells = [...cells.slice(0, columns.length - 1), rest.join(separator)];
     }
     if (cells.length !== columns.length) {
       const hint = cells.length > columns.length ? '; text with a separator in it needs quotes around it' : '';

@@ -16,7 +16,7 @@ export function isTokenName(name: string): boolean {
 
 /** Whether a line is one of such a list. */
 export function isTokenLine(line: string): boolean {
-  return /^[^\t]+#\d+\t/.test(line);
+  return /^[^\t]+#\d+\t/.test(line) && !/\t.*#\d+\t/.test(line); // twice: an end of a line is missing
 }
 
 /** Reads a list of captions. @param splits of pictures by name @throws Error if it is no text */

@@ -80,8 +80,12 @@ const NAMES = [
   /^results\.csv$/i, // Flickr30k's
 ];
 
+/** One quick look at each of what may be millions of names. */
+const MAYBE = /(^|\/)(metadata|captions|dataset_|results)[^/]*$|\.token/i;
+
 /** The place of a name in the order in which indexes of a folder count; -1 if it is none of theirs. */
 export function rankOf(path: string): number {
+  if (!MAYBE.test(path)) return -1;
   const name = posix.basename(path);
   return isTokenName(name) || !/\.token/i.test(name) ? NAMES.findIndex(pattern => pattern.test(name)) : -1;
 }

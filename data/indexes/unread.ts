@@ -19,11 +19,12 @@ export async function unreadIndexes(
   format: string,
   unread: readonly string[],
 ): Promise<Problem[]> {
-  const stems = new Set(files.filter(isImageName).map(withoutExtension));
-  const likely = unread.filter(path => mayBeIndex(path) && !stems.has(withoutExtension(path))).slice(0, MOST);
   const workbooks = unread.filter(path => WORKBOOK.test(path));
   const problems = workbooks.map((id): Problem => ({ id, what: 'a workbook, not read; save it as CSV' }));
-  if (likely.length === 0) return problems;
+  const named = unread.filter(mayBeIndex);
+  if (named.length === 0) return problems;
+  const stems = new Set(files.filter(isImageName).map(withoutExtension));
+  const likely = named.filter(path => !stems.has(withoutExtension(path))).slice(0, MOST);
   const references = new References(root, files);
   for (const path of likely) {
     const what = await whyUnread(join(root, path), path, { references, format });

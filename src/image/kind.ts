@@ -101,6 +101,20 @@ export function pictureKind(head: Uint8Array): PictureKind | undefined {
   return name === undefined ? undefined : { name, isRead: false };
 }
 
+/** Whether a file may be a picture that is read, although its first bytes alone are none: also SVG that is compressed or begins late. */
+export function mayBeRead(head: Uint8Array): boolean {
+  return (
+    pictureKind(head)?.isRead ??
+    firstOf(
+      [
+        ['SVG', [[0, '\x1f\x8b']]],
+        ['SVG', /^(\xef\xbb\xbf)?\s*</],
+      ],
+      head,
+    ) !== undefined
+  );
+}
+
 /**
  * Why bytes that could not be decoded give no picture, in words that follow a file's name.
  * @param encoded all of the file
@@ -128,7 +142,7 @@ export function whyTooLarge({
   readonly height: number;
 }): string | undefined {
   if (width * height <= LIMIT_PIXELS) return undefined;
-  return `a picture of ${width} x ${height} pixels, more than the ${LIMIT_PIXELS / 2 ** 20} million that are read; make it smaller`;
+  return `a picture of ${width} x ${height} pixels, more than the ${Math.floor(LIMIT_PIXELS / 1e6)} million that are read; make it smaller`;
 }
 
 function found(encoded: Uint8Array): string {

@@ -262,7 +262,7 @@ describe('bombs', () => {
     expect(Object.keys(items)).toEqual(['film.gif', 'outside.svg', 'red.png']);
     // The picture outside is not fetched, or it would cover the blue.
     expect(items['outside.svg']).toEqual(['blue', 'a caption']);
-    const limit = 'more than the 256 million that are read; make it smaller';
+    const limit = 'more than the 268 million that are read; make it smaller';
     expect(problems).toEqual({
       'wall.png': `a picture of 24000 x 24000 pixels, ${limit}`,
       'wide.svg': `a picture of 1000000 x 1000000 pixels, ${limit}`,

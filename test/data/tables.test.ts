@@ -31,6 +31,7 @@ describe('the same table in other clothes', () => {
     tsv: ['metadata.tsv', ['file_name\ttext', ...rows('\t')].join('\n')],
     'UTF-16': ['metadata.csv', Buffer.from(`\ufefffile_name,text\r\n${rows(',').join('\r\n')}`, 'utf16le')],
     'names of any case, with spaces': ['metadata.csv', ['File_Name, Text', ...rows(', ')].join('\n')],
+    'names of two words': ['metadata.csv', ['File Name,Alt-Text', ...rows(',')].join('\n')],
     'other names': ['captions.csv', ['image,caption', ...rows(',')].join('\n')],
     'quotes after spaces': ['metadata.csv', ['file_name, text', ...rows(', ', c => `"${c}"`)].join('\n')],
     'a column of numbers': [
@@ -75,6 +76,14 @@ test('the rest of a line belongs to a caption in the last column', async () => {
     },
     problems: {},
   });
+});
+
+test('but not the next row, where the end of a line is missing', async () => {
+  const root = await table('file_name,text\nred.png,"a red one"green.png,a green one\nblue.png,blue,green.png,green\n');
+  const { message } = await failure(openDataset(root));
+  expect(message).toContain('metadata.csv:2: quotes inside a cell with quotes around it have to be doubled');
+  const { problems } = await said(await table('file_name,text\nblue.png,blue,green.png,green\nred.png,red\n'));
+  expect(problems['metadata.csv:2']).toContain('4 cells in a row of a table with 2 columns');
 });
 
 test('a row with more or fewer cells than columns is named, and costs no other', async () => {
@@ -284,7 +293,7 @@ describe('Flickr', () => {
       'Flicker8k_Dataset/2.jpg': await plain('green'),
       'Flicker8k_Dataset/3.jpg': await plain('blue'),
       'Flickr8k_text/Flickr8k.token.txt':
-        '1.jpg#0\tA "dog" runs .\n1.jpg#1\tThe dog .\n2.jpg#0\tA cat .\n3.jpg#0\tA cow .\n4.jpg.1#0\tGone .\nno list\n',
+        '1.jpg#0\tA "dog" runs .\n1.jpg#1\tThe dog .\n2.jpg#0\tA cat .\n3.jpg#0\tA cow .\n4.jpg.1#0\tGone .\nno list\n1.jpg#2\tOne .2.jpg#1\tTwo .\n',
       'Flickr8k_text/Flickr8k.lemma.token.txt': '1.jpg#0\tdog run .\n',
       'Flickr8k_text/Flickr_8k.trainImages.txt': '1.jpg\n',
       'Flickr8k_text/Flickr_8k.devImages.txt': '2.jpg\n',
@@ -300,6 +309,10 @@ describe('Flickr', () => {
       { id: '4.jpg.1', what: 'missing file (named in Flickr8k_text/Flickr8k.token.txt:5)' },
       {
         id: 'Flickr8k_text/Flickr8k.token.txt:6',
+        what: 'expected a picture, #, a number, a tab and a caption',
+      },
+      {
+        id: 'Flickr8k_text/Flickr8k.token.txt:7',
         what: 'expected a picture, #, a number, a tab and a caption',
       },
     ]);
