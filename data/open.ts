@@ -7,6 +7,7 @@ import { UserError } from '../src/core/errors.ts';
 import { untilAborted } from '../src/core/stopping.ts';
 import { readHeader } from '../src/image/decode.ts';
 import { mayBeRead, nameWithArticle, pictureKind } from '../src/image/kind.ts';
+import { irregularKind } from '../src/io/bytes.ts';
 import type { Dataset, Item, Problem } from './dataset.ts';
 import { type Listing, listFiles, mapBounded, readPiece, whyFailed } from './files.ts';
 import type { Candidate, Format, Reading, Source } from './formats/format.ts';
@@ -152,7 +153,8 @@ async function recognise(path: string, wanted: string): Promise<Recognised> {
     const root = format.rootOf?.(folder) ?? folder;
     return { root, file: relative(root, absolute).replaceAll('\\', '/'), files: (await list(root)).files };
   };
-  if (!isFolder && !found.isFile()) throw new UserError(path, 'expected a folder or a file, got a pipe or a device');
+  if (!isFolder && !found.isFile())
+    throw new UserError(path, `expected a folder or a file, got ${irregularKind(found)}`);
   const { strays, passed } = isFolder ? await list(absolute) : { strays: [], passed: [] };
   if (wanted !== 'auto') {
     const format = formatOf(wanted);
