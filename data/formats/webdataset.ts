@@ -5,6 +5,7 @@
  */
 
 import { join } from 'node:path';
+import { firstLine } from '../../src/core/errors.ts';
 import type { Problem } from '../dataset.ts';
 import { instructionsOf, type Row } from '../fields.ts';
 import type { Candidate, Format, Reading } from './format.ts';
@@ -15,6 +16,9 @@ import { readShard, type Shard } from './webdataset/shard.ts';
 import { Spool } from './webdataset/spool.ts';
 
 const SHARD = /\.(tar(\.(gz|bz2|xz|zst|lz4))?|tgz|tbz2?|txz|tzst)$/i;
+
+/** Endings of members with the number of a class. */
+const classEndings = ['cls', 'cls2', 'class', 'label'];
 
 export const webdataset: Format = {
   name: 'webdataset',
@@ -55,18 +59,29 @@ class Shards {
 
   async add(shard: string): Promise<void> {
     const path = join(this.root, shard);
+    const still = await StillFile.of(path).catch(firstLine); // before it is read, so that no change goes unseen
+    if (typeof still === 'string') {
+      this.problems.push({ id: shard, what: `cannot be read (${still})` });
+      return;
+    }
     const content = await readShard(path, this.spool);
     if (content.unpacked) this.unpacked++;
     const { samples, problems, lonely, extras } = samplesOf(content.members);
     const inShard = ({ id, what }: Problem): Problem => ({ id: `${shard}/${id}`, what });
     this.problems.push(...content.problems.map(what => ({ id: shard, what })));
     for (const problem of problems) this.problems.push(inShard(problem));
-    for (const { path: id, key, what } of lonely) this.lonely.push({ key, shard, problem: inShard({ id, what }) });
+    const classes = classEndings.find(ending => content.others.has(ending));
+    const hint = classes === undefined ? '' : `; .${classes} members hold numbers of classes and no captions`;
+    for (const { path: id, key, what } of lonely) {
+      this.lonely.push({
+        key,
+        shard,
+        problem: inShard({ id, what: what.startsWith('no caption') ? what + hint : what }),
+      });
+    }
     for (const counts of [content.others, extras]) {
       for (const [field, count] of counts) this.unused.set(field, (this.unused.get(field) ?? 0) + count);
     }
-    if (samples.length === 0) return;
-    const still = await StillFile.of(path);
     for (const sample of samples) this.items.push(this.itemOf(shard, sample, content, still));
   }
 

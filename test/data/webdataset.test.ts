@@ -246,6 +246,16 @@ describe('what belongs together', () => {
     ]);
   });
 
+  test('numbers of classes are no captions, and that is said', async () => {
+    const root = await folder({
+      '0.tar': await tar({ 'a.png': red, 'a.cls': '0' }),
+      '1.tar': await tar({ 'b.png': blue, 'b.txt': 'blue' }),
+    });
+    expect((await seen(root)).problems).toEqual({
+      '0.tar/a.png': 'no caption (looked for a.txt and a.json); .cls members hold numbers of classes and no captions',
+    });
+  });
+
   test("img2dataset's own output is read as it stands", async () => {
     const report = 'PAR1'; // never opened: it tells nothing that the shard does not
     const root = await folder({
