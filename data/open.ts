@@ -7,6 +7,8 @@ import { UserError } from '../src/core/errors.ts';
 import { untilAborted } from '../src/core/stopping.ts';
 import { readHeader } from '../src/image/decode.ts';
 import { mayBeRead, nameWithArticle, pictureKind } from '../src/image/kind.ts';
+import { atPath, codeOf } from '../src/io/at-path.ts';
+import { irregularKind } from '../src/io/bytes.ts';
 import type { Dataset, Item, Problem } from './dataset.ts';
 import { type Listing, listFiles, mapBounded, readPiece, whyFailed } from './files.ts';
 import type { Candidate, Format, Reading, Source } from './formats/format.ts';
@@ -135,10 +137,16 @@ interface Recognised extends Omit<Listing, 'files'> {
 /** The format of a path, and its files. */
 async function recognise(path: string, wanted: string): Promise<Recognised> {
   const absolute = resolve(path);
-  const found = await stat(absolute).catch(() => undefined);
+  const found = await stat(absolute).catch(error => {
+    if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return undefined;
+    throw atPath(path, error); // not to be seen is not to be missing
+  });
   if (found === undefined)
     throw new UserError(path, 'no such folder or file', 'make one with `tessera data emoji --out datasets/emoji`');
   const isFolder = found.isDirectory();
+  if (!isFolder && !found.isFile()) {
+    throw new UserError(path, `expected a folder or a regular file, got ${irregularKind(found)}`);
+  }
   const [folder, name] = [dirname(absolute), basename(absolute)];
   const lists = new Map<string, Promise<Listing>>();
   const list = (root: string) => {
@@ -152,7 +160,8 @@ async function recognise(path: string, wanted: string): Promise<Recognised> {
     const root = format.rootOf?.(folder) ?? folder;
     return { root, file: relative(root, absolute).replaceAll('\\', '/'), files: (await list(root)).files };
   };
-  if (!isFolder && !found.isFile()) throw new UserError(path, 'expected a folder or a file, got a pipe or a device');
+  if (!isFolder && !found.isFile())
+    throw new UserError(path, `expected a folder or a file, got ${irregularKind(found)}`);
   const { strays, passed } = isFolder ? await list(absolute) : { strays: [], passed: [] };
   if (wanted !== 'auto') {
     const format = formatOf(wanted);

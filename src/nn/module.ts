@@ -114,14 +114,25 @@ export class Parameters {
   ): tf.Variable {
     const name = this.prefix + own;
     if (this.map.has(name)) throw new Error(`parameter ${name} is defined twice`);
-    if (this.source instanceof Checkpoint) this.source.expect(name, shape);
-    const initial = tf.tensor(make(tf.util.sizeFromShape(shape), name), shape);
-    // A variable named by tfjs: names of this map may repeat between models, those of tfjs must not.
-    const variable = tf.variable(initial);
-    initial.dispose();
+    const variable = this.variable(name, shape, make);
     const { decay = shape.length > 1, inner = this.inner } = options;
     this.map.set(name, { name, variable, decay, inner });
     return variable;
+  }
+
+  /** A network that cannot be made leaves nothing: nobody else knows what it has made so far. */
+  private variable(name: string, shape: number[], make: (size: number, name: string) => Float32Array): tf.Variable {
+    try {
+      if (this.source instanceof Checkpoint) this.source.expect(name, shape);
+      const initial = tf.tensor(make(tf.util.sizeFromShape(shape), name), shape);
+      // A variable named by tfjs: names of this map may repeat between models, those of tfjs must not.
+      const variable = tf.variable(initial);
+      initial.dispose();
+      return variable;
+    } catch (error) {
+      tf.dispose(this.list().map(parameter => parameter.variable));
+      throw error;
+    }
   }
 
   /** In order of definition. */

@@ -11,7 +11,7 @@ import type { StageOptions, Update } from '../../src/runs/session.ts';
 /** Where to stop; in the environment as JSON. */
 export interface Stop {
   readonly signal: NodeJS.Signals;
-  /** As the reporter names it, e.g. `transformer`. */
+  /** As the reporter names it, e.g. `transformer`; '' is all of the program's work. */
   readonly stage: string;
   /** Sent after the first step from this one on; 0: as the stage begins. */
   readonly step: number;
@@ -24,7 +24,7 @@ export interface Stop {
 const stop = JSON.parse(process.env.TESSERA_TEST_STOP ?? 'null') as Stop | null;
 if (stop !== null) {
   let current = '';
-  let reached = false;
+  let reached = stop.stage === '';
   const arrive = (step: number) => {
     if (reached || current !== stop.stage || step < stop.step) return;
     reached = true;

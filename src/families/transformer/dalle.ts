@@ -97,7 +97,6 @@ export class Dalle {
         column: scope.normal('column.weight', [grid, width], 0.02, embed),
       };
     }
-    if (config.positions !== 'learned') this.rotary = rotaryTables(shape, width / config.heads);
     const indices = Array.from({ length: config.layers }, (_, i) => i);
     this.layers = indices.map(i => new Layer(parameters.scope(`layers.${i}`, { inner: true }), config));
     this.masks = layerMasks(config.attention, { ...shape, convKernel: config.convKernel }, config.layers);
@@ -106,6 +105,8 @@ export class Dalle {
     const zero = { bias: false, deviation: 0 };
     this.captionHead = new Linear(parameters.scope('caption_head'), width, vocabulary.caption + captionLength, zero);
     this.imageHead = new Linear(parameters.scope('image_head'), width, vocabulary.image, zero);
+    // Last: what is no parameter stays behind where a parameter cannot be made.
+    if (config.positions !== 'learned') this.rotary = rotaryTables(shape, width / config.heads);
   }
 
   /** Input positions: captionLength + grid * grid. */

@@ -13,7 +13,7 @@ import { asTensors, sourceOf, type Weights } from '../../training/loop.ts';
 import { drawSampleSheet, pickCaptions, type SampleCaptions } from '../sample-sheet.ts';
 import type { Held } from './hold.ts';
 import type { Job } from './job.ts';
-import { joinCaptions, type Prepared, prepareParts } from './parts.ts';
+import { expectRoomForCodes, joinCaptions, type Prepared, prepareParts } from './parts.ts';
 import { isStageDone, runStage, type Stage, type Trainee } from './stage.ts';
 import { openWatch } from './watch.ts';
 
@@ -36,7 +36,9 @@ function stagesUntil(family: string, stages: readonly StageName[], until?: Stage
 export async function trainStages(job: Job): Promise<boolean> {
   const family = familyOf(job.config.family);
   const { until } = job.request;
-  const prepared = await prepareParts(job, stagesUntil(family.name, family.stages, until));
+  const stages = stagesUntil(family.name, family.stages, until);
+  if (stages.includes('codes')) await expectRoomForCodes(job); // before the tokenizer is trained, which may take hours
+  const prepared = await prepareParts(job, stages);
   if (prepared === undefined) return false;
   try {
     return until !== undefined || (await modelStage(job, family, prepared));

@@ -3,6 +3,7 @@
  * next start knows that it is done.
  */
 
+import { existsSync } from 'node:fs';
 import type { Item } from '../../../data/dataset.ts';
 import { decodeAll } from '../../../data/decoded.ts';
 import type { BpeTokenizer } from '../../../tokenizer/bpe.ts';
@@ -31,6 +32,7 @@ import { asTensors, type Metrics, sourceOf } from '../../training/loop.ts';
 import { reconstructionSheet } from '../reconstruction-sheet.ts';
 import { CodesOfSide } from './codes-of-side.ts';
 import type { Job } from './job.ts';
+import { expectRoom } from './room.ts';
 import { isStageDone, runStage, type Stage } from './stage.ts';
 
 /** What the stages before a model have left. */
@@ -201,6 +203,17 @@ async function shownPictures(job: Job): Promise<Picture[]> {
 export interface Codes {
   readonly training: CodeSet;
   readonly heldOut: CodeSet;
+}
+
+/** @throws UserError if the disk has no room for the data as codes, where they are not there yet */
+export async function expectRoomForCodes(job: Job): Promise<void> {
+  const { paths, config } = job;
+  if (!job.hasData || [paths.trainingCodes, paths.heldOutCodes].every(existsSync)) return;
+  const { training, heldOut } = await job.items();
+  const length = config.patch.grid ** 2;
+  const bytes = (training.length * config.images.crops + heldOut.length) * length * Uint16Array.BYTES_PER_ELEMENT;
+  const what = `${training.length} images x ${config.images.crops} crops of ${length} codes:`;
+  await expectRoom(paths.folder, bytes, `${what} the data as codes`);
 }
 
 async function codeStage(job: Job, patch: PatchTokenizer): Promise<Codes> {

@@ -14,6 +14,7 @@ import {
   type Weights,
 } from '../../training/loop.ts';
 import type { Job } from './job.ts';
+import { expectRoom } from './room.ts';
 import type { SampleWatch } from './watch.ts';
 
 /** What a stage is called and where it stands. */
@@ -55,6 +56,9 @@ export async function isStageDone({ file, state, loop }: Stage): Promise<boolean
   return existsSync(file) && (await isTrained(state, loop));
 }
 
+/** Bytes a parameter of what is saved, at the least: weights, average and moments of the state, and the weights that others read. */
+const STATE_BYTES = 16;
+
 /**
  * Trains a stage to its end, or goes on with it.
  * @param prepare makes the trainee; called after the stage is announced, since decoding images takes its time
@@ -71,6 +75,7 @@ export async function runStage(
   const { task, watch, heldOut } = trainee;
   let note = '';
   try {
+    await expectRoom(job.paths.folder, STATE_BYTES * task.parameters.count(), `saving the ${stage.title}`);
     const { finished } = await train(watch === undefined ? task : watch.watched(task), stage.loop, {
       folder: stage.state,
       now: session.now,
