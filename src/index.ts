@@ -3,10 +3,11 @@ export { type Dataset, type Item, type Problem, type Split, splitOf } from '../d
 export { type Division, type DivisionOptions, divideItems, type Placed } from '../data/division.ts';
 export { type Candidate, type Format, imageFile, type Reading, type Source } from '../data/formats/format.ts';
 export { defineFormat, removeFormat } from '../data/formats/formats.ts';
+export type { Drawn } from '../data/generators/drawn.ts';
 export type { EmojiResult } from '../data/generators/emoji.ts';
 export type { ModesResult } from '../data/generators/modes.ts';
 export type { ShapesResult } from '../data/generators/shapes.ts';
-export type { Inspection, Spread } from '../data/inspect.ts';
+export type { InspectedItem, Inspection, Spread } from '../data/inspect.ts';
 export { type OpenOptions as OpenDatasetOptions, openDataset } from '../data/open.ts';
 export { captionsFrom } from '../data/text.ts';
 export { BpeTokenizer, type EncodedCaption, type EncodeOptions } from '../tokenizer/bpe.ts';

@@ -552,6 +552,31 @@ describe('what the watcher is told', () => {
     expect(last).toEqual(saved);
   });
 
+  test('without held-out data nothing is evaluated, logged as validation or called the best', async () => {
+    await selectBackend('cpu');
+    const [records, offered, seen]: [Metrics[], number[], number[]] = [[], [], []];
+    const one = quadratic(undefined, () => {
+      throw new Error('evaluated');
+    });
+    const result = await train(
+      one,
+      { ...loop, steps: 4, evalEvery: 1, sampleEvery: 2, plateau: 1 },
+      {
+        folder: temporary(),
+        now: clock(),
+        validates: false,
+        watcher: {
+          onLog: record => records.push(record),
+          onSample: async step => void seen.push(step),
+          onBest: async (_, { step }) => void offered.push(step),
+        },
+      },
+    );
+    expect(result).toMatchObject({ step: 4, finished: true, best: Number.POSITIVE_INFINITY });
+    expect(records.flatMap(record => Object.keys(record)).filter(name => name.startsWith('val_'))).toEqual([]);
+    expect([offered, seen]).toEqual([[], [2, 4]]);
+  });
+
   test('evaluation and samples see the averaged weights, the next step the weights themselves', async () => {
     await selectBackend('cpu');
     const one = quadratic();
