@@ -135,7 +135,7 @@ describe('what lies beside the data', () => {
       'broken.png: a link that leads nowhere (and 1 more)',
     );
     expect((await refusal(join(root, 'pipes/pipe.png'))).message).toContain(
-      'expected a folder or a file, got a named pipe',
+      'expected a folder or a regular file, got a named pipe',
     );
   });
 
