@@ -81,11 +81,12 @@ export function rowOfEntries(entries: Iterable<readonly [string, unknown]>): Row
   return row;
 }
 
-/** A field's name as names are compared: `' File_Name '` is `file_name`. */
+/** A field's name as names are compared: `' File Name '` is `file_name`. */
 export function plainName(name: string): string {
   return name
     .replace(/^\ufeff/, '')
     .trim()
+    .replace(/[\s-]+/g, '_')
     .toLowerCase();
 }
 
@@ -157,9 +158,14 @@ function whyNoCaption(row: Row): string {
   return why === '' ? `empty caption (field ${field})` : `the field ${field} ${why}`;
 }
 
+/** A text of somebody's file as it is shown in a message. */
+export function short(text: string, most = 200): string {
+  return text.length > most ? `${text.slice(0, most - 3)}...` : text;
+}
+
 /** At most ten names in a line. */
 export function namesOf(names: Iterable<string>): string {
-  const all = [...names].map(name => (name.length > 40 ? `${name.slice(0, 37)}...` : name));
+  const all = [...names].map(name => short(name, 40));
   if (all.length === 0) return 'none';
   return all.length > 10 ? `${all.slice(0, 10).join(', ')} and ${all.length - 10} more` : all.join(', ');
 }

@@ -3,12 +3,12 @@
  * files by name, and running an asynchronous job over many things a few at a time.
  */
 
-import type { Dirent, Stats } from 'node:fs';
 import { open, readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { firstLine } from '../src/core/errors.ts';
 import { codeOf } from '../src/io/at-path.ts';
+import { irregularKind } from '../src/io/bytes.ts';
 
 /** Endings of the pictures that this build of sharp reads, and further ones of JPEG and PNG, which are told by their bytes. */
 const IMAGE_ENDINGS: ReadonlySet<string> = new Set([
@@ -72,7 +72,7 @@ export async function listFiles(root: string): Promise<Listing> {
       else if (entry.isFile()) files.push(path);
       else if (entry.isDirectory()) await tryToEnter(path, async () => join(real, entry.name));
       else if (entry.isSymbolicLink()) await follow(path);
-      else strays.push({ id: path, what: `${specialKind(entry)}, not a file` });
+      else strays.push({ id: path, what: `${irregularKind(entry)}, not a file` });
     }
   };
   const tryToEnter = async (folder: string, real: () => Promise<string>): Promise<void> => {
@@ -87,7 +87,7 @@ export async function listFiles(root: string): Promise<Listing> {
     if (kind === undefined) strays.push({ id: path, what: 'a link that leads nowhere' });
     else if (kind.isFile()) files.push(path);
     else if (kind.isDirectory()) links.push(path);
-    else strays.push({ id: path, what: `${specialKind(kind)}, not a file` });
+    else strays.push({ id: path, what: `${irregularKind(kind)}, not a file` });
   };
   await enter('', await realpath(root));
   // Links are entered last, so that what lies there itself is never called a link to what a link leads to.
@@ -95,10 +95,6 @@ export async function listFiles(root: string): Promise<Listing> {
     for (const link of links.splice(0).sort()) await tryToEnter(link, () => realpath(join(root, link)));
   }
   return { files: files.sort(), strays, passed };
-}
-
-function specialKind(kind: Pick<Stats | Dirent, 'isFIFO' | 'isSocket'>): string {
-  return kind.isFIFO() ? 'a named pipe' : kind.isSocket() ? 'a socket' : 'a device';
 }
 
 /** Thrown where a file is not any more what it was when the data was opened. */

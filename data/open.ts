@@ -164,7 +164,6 @@ async function recognise(path: string, wanted: string): Promise<Recognised> {
     const root = format.rootOf?.(folder) ?? folder;
     return { root, file: relative(root, absolute).replaceAll('\\', '/'), files: (await list(root)).files };
   };
-  if (!isFolder && !found.isFile()) throw new UserError(path, 'expected a folder or a file, got a pipe or a device');
   const { strays, passed } = isFolder ? await list(absolute) : { strays: [], passed: [] };
   if (wanted !== 'auto') {
     const format = formatOf(wanted);

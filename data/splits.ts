@@ -30,7 +30,7 @@ export interface Published {
  */
 export function publishedSplits(candidates: readonly Candidate[]): Published {
   const read = new Map<string, Way>(); // many items lie in one folder
-  const ways = candidates.map(item => waysTo(item, read));
+  const ways = candidates.map(item => wayTo(item, read));
   const places = splitsByPlace([...read.values()].flat());
   const splits = new Map<Candidate, Split>();
   const problems = new Map<Candidate, string>();
@@ -42,13 +42,9 @@ export function publishedSplits(candidates: readonly Candidate[]): Published {
       else problems.set(item, `its split is ${JSON.stringify(item.split)}, none of train, validation and test`);
       continue;
     }
-    const counted = ways[i].map(way => way.find(name => counts(name, places))).filter(name => name !== undefined);
-    const other = counted.find(({ split }) => split !== counted[0].split);
-    if (other !== undefined) {
-      const [a, b] = [counted[0], other].map(({ split, path }) => `${split} by ${path}`);
-      problems.set(item, `it is in two splits: ${a}, ${b}`);
-    } else if (counted.length > 0) splits.set(item, counted[0].split);
-    else for (const { split, path } of ways[i].flat()) if (split !== 'train') unheeded.add(path);
+    const counted = ways[i].find(name => counts(name, places));
+    if (counted !== undefined) splits.set(item, counted.split);
+    else for (const { split, path } of ways[i]) if (split !== 'train') unheeded.add(path);
   }
   return { splits, problems, notices: noticesOf([...unheeded]) };
 }
@@ -71,16 +67,15 @@ interface Name {
 /** From the innermost name outward. */
 type Way = readonly Name[];
 
-/** The ways to an item: through each index file that lists it, and the folders and the shard that hold it. */
-function waysTo({ id, index = [] }: Candidate, read: Map<string, Way>): readonly Way[] {
+/** The way to an item: the index file that lists it, then the folders and the shard that hold it. */
+function wayTo({ id, index }: Candidate, read: Map<string, Way>): Way {
   const namesOf = (path: string) => {
     const names = read.get(path) ?? readNames(path);
     read.set(path, names);
     return names;
   };
   const held = namesOf(id.slice(0, Math.max(0, id.lastIndexOf('/'))));
-  const lists = typeof index === 'string' ? [index] : index;
-  return lists.length === 0 ? [held] : lists.map(list => [...namesOf(list), ...held]);
+  return index === undefined ? held : [...namesOf(index), ...held];
 }
 
 function readNames(path: string): Way {

@@ -36,7 +36,7 @@ export interface EncodedCaption {
   readonly cut: boolean;
 }
 
-const vocabSizeCheck = wholeCheck({ least: 256 });
+const vocabSizeCheck = wholeCheck({ least: 256, most: 1 << 20 });
 const lengthCheck = wholeCheck({ least: 1, most: 1 << 20 });
 const captionsCheck: Check = {
   expected: 'a list of texts',

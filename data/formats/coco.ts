@@ -6,7 +6,7 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { UserError } from '../../src/core/errors.ts';
-import { captionsOf, kindOf, namesOf, pathOf, rowOf } from '../fields.ts';
+import { captionsOf, kindOf, namesOf, pathOf, rowOf, short } from '../fields.ts';
 import { isImageName } from '../files.ts';
 import { type Index, IndexBuilder, isRecord } from '../indexes/entries.ts';
 import { parseFile, whyTooLarge } from '../indexes/json.ts';
@@ -68,7 +68,8 @@ async function readAnnotations(root: string, path: string): Promise<Index> {
     const id = isRecord(annotation) ? keyOf(annotation.image_id) : undefined;
     const image = id === undefined ? undefined : images.get(id);
     if (!isRecord(annotation)) index.addProblem(at, `not an annotation, but ${kindOf(annotation)}`);
-    else if (image === undefined) index.addProblem(at, `no image with id ${id ?? kindOf(annotation.image_id)}`);
+    else if (image === undefined)
+      index.addProblem(at, `no image with id ${id === undefined ? kindOf(annotation.image_id) : short(id)}`);
     else {
       image.isSaid = true;
       index.add({ at, name: image.name, said: captionsOf(rowOf(annotation)), ...image.split });
@@ -99,7 +100,10 @@ function imagesOf(images: readonly unknown[], index: IndexBuilder): Map<string, 
     if (id === undefined || name === undefined || row === undefined) {
       index.addProblem(`${index.path}: images[${i}]`, 'no id or file_name');
     } else if (other !== undefined && other.name !== name) {
-      index.addProblem(`${index.path}: images[${i}]`, `the id ${id} of ${name} is that of ${other.name} too`);
+      index.addProblem(
+        `${index.path}: images[${i}]`,
+        `the id ${short(id)} of ${short(name)} is that of ${short(other.name)} too`,
+      );
       twice.add(id);
     } else if (other === undefined) found.set(id, { name, split: splitField(row.get('split')), isSaid: false });
   }

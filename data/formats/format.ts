@@ -11,8 +11,8 @@ import { readPictureFile, readPiece } from '../files.ts';
 export interface Candidate extends Omit<Item, 'split'> {
   /** What the data's own field calls its split, as it stands there, e.g. `val`; see data/splits.ts. */
   readonly split?: string;
-  /** The index files that list it, relative to the root; an item without is found by itself. */
-  readonly index?: string | readonly string[];
+  /** The index file that lists it, relative to the root; an item without is found by itself. */
+  readonly index?: string;
   /** The first bytes, enough for an image header; the whole image where a format cannot do better. */
   readonly head?: (bytes: number) => Promise<Uint8Array>;
   /** The file that holds exactly this image, where there is one. */

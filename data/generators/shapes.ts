@@ -78,6 +78,9 @@ export interface ShapesResult extends Drawn {
 
 const COLOURS = Object.keys(sceneColours) as SceneColour[]; // keys of the literal above
 
+/** As many as names of six digits tell apart. */
+const MOST_SCENES = 1_000_000;
+
 /**
  * Writes `count` scenes as PNG files with `metadata.jsonl`: `scenes/` without the held-out pairs (split by hash as usual), and
  * `held-out/` where every scene has one (split `validation`).
@@ -85,8 +88,8 @@ const COLOURS = Object.keys(sceneColours) as SceneColour[]; // keys of the liter
  */
 export async function makeShapes(options: ShapesOptions): Promise<ShapesResult> {
   const { out, count, size = 64, seed = 1, holdOut = 0.1, onProgress } = options;
-  if (!Number.isInteger(count) || count < 1)
-    throw new UserError('count', `expected a whole number from 1, got ${count}`);
+  if (!Number.isInteger(count) || count < 1 || count > MOST_SCENES)
+    throw new UserError('count', `expected a whole number from 1 to ${MOST_SCENES}, got ${count}`);
   if (!Number.isInteger(size) || size < 16 || size > 1024)
     throw new UserError('size', `expected 16 to 1024 pixels, got ${size}`);
   if (!(holdOut >= 0 && holdOut <= 0.5)) throw new UserError('hold-out', `expected 0 to 0.5, got ${holdOut}`);

@@ -17,7 +17,7 @@ const LARGEST = 500_000_000;
 
 /** A field of one of some names with a value that may be one for it. */
 const field = (names: readonly string[], value: string) =>
-  new RegExp(`"\\s*(${names.join('|')})\\s*"\\s*:\\s*${value}`, 'i');
+  new RegExp(`"\\s*(${names.join('|').replaceAll('_', '[_\\s-]+')})\\s*"\\s*:\\s*${value}`, 'i');
 const PATH = field(pathFields, '(["\\d]|\\{\\s*"(path|bytes)")');
 const CAPTION = field([...captionFields, 'conversations', 'conversation', 'messages'], '(["\\d[]|null|nan|\\{)');
 /** What stands in lists of features, which describe a data set and are none. */

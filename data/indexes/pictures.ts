@@ -5,6 +5,7 @@
 
 import { posix } from 'node:path';
 import type { Problem } from '../dataset.ts';
+import { short } from '../fields.ts';
 import { type Candidate, imageFile } from '../formats/format.ts';
 import { fold } from '../paths.ts';
 import { type Found, MISSING, type References } from '../references.ts';
@@ -106,7 +107,13 @@ function agreed(id: string, namings: readonly Naming[], problems: Problem[]): En
     ...new Set(loose.map(({ name }) => fold(posix.normalize(name.replaceAll('\\', '/').replace(/#\d+$/, ''))))),
   ];
   if (names.length === 1) return loose;
-  problems.push({ id, what: `several paths may mean it: ${names.slice(0, 3).join(', ')}` });
+  problems.push({
+    id,
+    what: `several paths may mean it: ${names
+      .slice(0, 3)
+      .map(name => short(name))
+      .join(', ')}`,
+  });
   return [];
 }
 
@@ -117,9 +124,8 @@ function hintOf({ path }: Index): string | undefined {
 
 /** A path as it was written, below the folder that it is relative to. */
 function shown(name: string, scope: string): string {
-  const short = name.length > 200 ? `${name.slice(0, 197)}...` : name;
   const isWhole = scope === '' || /^([/\\]|[a-z][a-z0-9+.-]*:)/i.test(name);
-  return isWhole ? short : `${scope}/${short}`;
+  return isWhole ? short(name) : `${scope}/${short(name)}`;
 }
 
 /** A picture with what the rows of an index say of it. */
@@ -144,7 +150,13 @@ function itemOf(
   for (const field of ['split', 'group'] as const) {
     const values = [...new Set(entries.map(entry => entry[field]).filter(value => value !== undefined))];
     if (values.length > 1) {
-      problems.push({ id, what: `its rows name several ${field}s: ${values.slice(0, 3).join(', ')} (${path})` });
+      problems.push({
+        id,
+        what: `its rows name several ${field}s: ${values
+          .slice(0, 3)
+          .map(value => short(value))
+          .join(', ')} (${path})`,
+      });
       return undefined;
     }
     if (values.length === 1) words[field] = values[0];

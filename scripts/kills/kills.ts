@@ -12,9 +12,16 @@ import { runProgram } from '../../src/cli.ts';
 import { UserError } from '../../src/core/errors.ts';
 import { Random } from '../../src/core/random.ts';
 import { packageRoot } from '../../src/device/native/addon.ts';
-import type { Stop } from '../../test/cli/stopping.ts';
 import { differing, resultsOf } from './results.ts';
 import { configs, type Target, targetsOf } from './targets.ts';
+
+/** A moment to be killed at, as test/cli/stopping.ts takes it. */
+interface Stop {
+  readonly signal: NodeJS.Signals;
+  readonly stage: string;
+  readonly step: number;
+  readonly operation?: number;
+}
 
 interface Ended {
   readonly code: number | null;

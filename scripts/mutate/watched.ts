@@ -11,7 +11,9 @@ import type { Done, Job } from './child.ts';
 const GiB = 2 ** 30;
 
 /** What no command may pass. */
-export const limits = { seconds: 30, bytes: 2 * GiB } as const;
+const limits = { seconds: 30, bytes: 2 * GiB } as const;
+/** A process that waits for something uses no processor; one on a busy machine gets little of it. */
+const WAITING = 120; // seconds
 
 /** A process larger than this is not given another job: what it holds would count against the next one. */
 const TIRED = GiB;
@@ -62,12 +64,16 @@ export class WatchedProgram {
       let said = '';
       let failure: string | undefined;
       const started = performance.now();
+      const before = busySeconds(child.pid);
       const end = (why: string) => {
         failure ??= why;
         child.kill('SIGKILL');
       };
       const look = setInterval(() => {
-        if (performance.now() - started > limits.seconds * 1000) end(`took more than ${limits.seconds} s`);
+        const waited = (performance.now() - started) / 1000;
+        const busy = busySeconds(child.pid) - before;
+        if (busy > limits.seconds) end(`took more than ${limits.seconds} s of a processor`);
+        if (waited > WAITING) end(`did not end within ${WAITING} s`);
         const bytes = residentBytes(child.pid);
         if (bytes > limits.bytes) end(`took ${(bytes / GiB).toFixed(2)} GiB of memory and more`);
       }, LOOK_EVERY);
@@ -87,6 +93,18 @@ export class WatchedProgram {
       child.stderr?.on('data', hear);
       child.send(job);
     });
+  }
+}
+
+/** Processor time of a process so far, in seconds, of all its threads; 0 where the system does not tell. */
+function busySeconds(pid: number | undefined): number {
+  try {
+    // The name of the program, in brackets, may have spaces; ticks are a hundredth of a second everywhere.
+    const [, rest = ''] = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ');
+    const [user, system] = rest.split(' ').slice(11, 13);
+    return (Number(user) + Number(system)) / 100;
+  } catch {
+    return 0;
   }
 }
 

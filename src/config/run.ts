@@ -15,6 +15,7 @@ export const imagesSchema = z.object({
   split: z
     .array(z.enum(splitNames))
     .min(1)
+    .max(splitNames.length)
     .overwrite(asked => splitNames.filter(name => asked.includes(name)))
     .default(['train'])
     .describe(

@@ -50,7 +50,7 @@ const optionChecks = {
   ...samplingChecks,
   firstImage: wholeCheck({ least: 0 }),
   numbers: listCheck('numbers', wholeCheck({ least: 0 })),
-  batchSize: wholeCheck({ least: 1 }),
+  batchSize: wholeCheck({ least: 1, most: 1024 }),
   steps: wholeCheck({ least: 1, most: 1000 }),
   completion: completionCheck,
   onUnfinished: functionCheck,

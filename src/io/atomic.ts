@@ -2,7 +2,7 @@
  * @file Replacing a file so that a kill -9 or a power cut at any moment leaves the old file or the new one, never half of one.
  * The one way in which the program writes files that it will read again.
  */
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { constants, type Stats, writeSync } from 'node:fs';
 import { access, chmod, open, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
@@ -69,7 +69,16 @@ function partsOf(content: Content): readonly (string | Uint8Array)[] {
 
 /** A name beside a file that no other write uses, and by which a later one knows whether its process still runs. */
 export function temporaryName(path: string): string {
-  return join(dirname(path), `.${basename(path)}.${process.pid}.${randomUUID()}.tmp`);
+  return join(dirname(path), `.${shortName(path)}.${process.pid}.${randomUUID()}.tmp`);
+}
+
+/** Most bytes of a file's name that its temporary files repeat; file systems take 255 in all. */
+const NAME_BYTES = 150;
+
+/** The name of a file, or of a long one a fingerprint, so that there is room for what makes a temporary name unique. */
+function shortName(path: string): string {
+  const name = basename(path);
+  return Buffer.byteLength(name) <= NAME_BYTES ? name : createHash('sha256').update(name).digest('hex');
 }
 
 /** Writes a file and waits until it is on the disk. @returns its bytes */
@@ -99,7 +108,7 @@ export async function syncFolder(path: string): Promise<void> {
 
 /** Removes what killed processes left of writing a file. */
 export async function removeAbandoned(path: string): Promise<void> {
-  const [folder, name] = [dirname(path), basename(path)];
+  const [folder, name] = [dirname(path), shortName(path)];
   for (const entry of await readdir(folder)) {
     if (!entry.startsWith(`.${name}.`) || !entry.endsWith('.tmp')) continue;
     const [pid, unique, ...rest] = entry.slice(name.length + 2, -4).split('.');

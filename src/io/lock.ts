@@ -3,7 +3,7 @@
  * lock whose holder was killed is recognised and taken over, also where another process has the number by now. Of
  * processes that start at the same instant exactly one gets it.
  */
-import { existsSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { link, open, rename, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { setTimeout } from 'node:timers/promises';
@@ -145,7 +145,9 @@ async function readHolder(path: string): Promise<Holder | 'free' | 'unknown'> {
   try {
     text = new TextDecoder().decode(await readBytes(path));
   } catch (error) {
-    if (!existsSync(path)) return 'free';
+    const found = statSync(path, { throwIfNoEntry: false });
+    if (found === undefined) return 'free';
+    if (found.isFile()) return 'unknown'; // given back and taken again since it was looked for
     throw error;
   }
   return parseHolder(text) ?? 'unknown';

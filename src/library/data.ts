@@ -96,7 +96,7 @@ export interface DrawShapesOptions extends WorkOptions {
 /** Draws scenes of coloured shapes whose captions are exact. @throws the signal's reason once it is aborted */
 export async function drawShapes(options: DrawShapesOptions): Promise<ShapesResult> {
   const own = {
-    count: wholeCheck({ least: 1 }),
+    count: wholeCheck({ least: 1, most: 1_000_000 }),
     size: wholeCheck({ least: 16, most: 1024 }),
     seed: seedCheck,
     holdOut: numberCheck({ least: 0, most: 0.5 }),

@@ -40,7 +40,7 @@ export async function decodePicture(bytes: Uint8Array, options: { readonly size?
  */
 export function keepOf(mask: Picture, grid: number): boolean[] {
   checkValue('keepOf: mask', mask, pictureCheck());
-  checkValue('keepOf: grid', grid, wholeCheck({ least: 1 }));
+  checkValue('keepOf: grid', grid, wholeCheck({ least: 1, most: 4096 }));
   const { width, height } = mask;
   const expected = `a square picture whose side is a multiple of ${grid}`;
   checkValue('keepOf: mask', mask, {
@@ -70,12 +70,12 @@ const headingCheck: Check = {
 };
 const texts = listCheck('texts', textCheck);
 const sheetChecks: Readonly<Record<keyof SheetOptions, Check>> = {
-  columns: wholeCheck({ least: 1 }),
-  gap: wholeCheck({ least: 0 }),
+  columns: wholeCheck({ least: 1, most: 10000 }),
+  gap: wholeCheck({ least: 0, most: 4096 }),
   title: textCheck,
   note: textCheck,
   rowLabels: texts,
-  rowLabelWidth: numberCheck({ above: 0 }),
+  rowLabelWidth: numberCheck({ above: 0, most: 16384 }),
   columnLabels: texts,
   cellScale: wholeCheck({ least: 1, most: 64 }),
   labelLines: wholeCheck({ least: 1, most: 100 }),

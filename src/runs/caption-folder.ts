@@ -3,13 +3,16 @@
  * painted again the caption has the same one, whose images are replaced; any other folder of that name is left alone, and
  * the next number is taken. Nothing is remembered but what is on the disk.
  */
-import { realpath, stat } from 'node:fs/promises';
+import { realpath, rename, rm, stat } from 'node:fs/promises';
 import { join, sep } from 'node:path';
+import { namingPath } from '../io/at-path.ts';
+import { writeAtomic } from '../io/atomic.ts';
 import { realPlace } from '../io/destination.ts';
-import { beginWriting, namesIn, readMark, unfinishedFiles } from '../io/ownfolder.ts';
+import { writeJson } from '../io/files.ts';
+import { beginWriting, endWriting, namesIn, readMark, unfinishedFiles } from '../io/ownfolder.ts';
 import { folderName, nameKey } from './caption-name.ts';
 
-export const CAPTION_FILE = 'caption.json';
+const CAPTION_FILE = 'caption.json';
 export const GRID_FILE = 'grid.png';
 
 /** The file of an image, by its number among the caption's. */
@@ -81,10 +84,30 @@ function filesOf(mark: Readonly<Record<string, unknown>> | undefined, caption: s
   return [CAPTION_FILE, GRID_FILE, ...images.map(imageFile)];
 }
 
-/** Removes what the folder holds of before, and marks it as the caption's until its caption.json is written. */
-export async function beginCaption({ path, caption, own }: CaptionFolder, images: readonly string[]): Promise<void> {
-  const files = [CAPTION_FILE, ...images];
-  await beginWriting(path, { by: madeBy(caption), what: 'one of this caption', files, own });
+/** Where new files lie until all of them are on the disk; hidden, so that it is nobody else's. */
+const NEW_FILES = '.tessera-new';
+
+/**
+ * Writes images and a caption.json in the place of those of before, which stay until the new ones are on the disk: where
+ * there is no space, nothing is lost.
+ */
+export async function writeCaption(
+  { path, caption, own }: CaptionFolder,
+  images: readonly (readonly [file: string, png: Uint8Array])[],
+  about: object,
+): Promise<void> {
+  const fresh = join(path, NEW_FILES);
+  await rm(fresh, { recursive: true, force: true });
+  try {
+    for (const [file, png] of images) await namingPath(join(path, file), () => writeAtomic(join(fresh, file), png));
+    const files = [CAPTION_FILE, ...images.map(([file]) => file)];
+    await beginWriting(path, { by: madeBy(caption), what: 'one of this caption', files, own });
+    for (const [file] of images) await rename(join(fresh, file), join(path, file));
+    await writeJson(join(path, CAPTION_FILE), about); // last: the folder is whole
+    await endWriting(path);
+  } finally {
+    await rm(fresh, { recursive: true, force: true });
+  }
 }
 
 function madeBy(caption: string): string {

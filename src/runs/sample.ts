@@ -19,19 +19,11 @@ import { NEAREST_SIDE, NearestImages } from '../image/nearest.ts';
 import { encodePng } from '../image/png.ts';
 import { type Cell, drawSheet } from '../image/sheet.ts';
 import { writeAtomic } from '../io/atomic.ts';
-import { writeJson } from '../io/files.ts';
 import { makeFolder } from '../io/make-folder.ts';
 import { isOurs, sheetText } from '../io/outputs.ts';
-import { endWriting, namesIn } from '../io/ownfolder.ts';
+import { namesIn } from '../io/ownfolder.ts';
 import { chooseWeights, fingerprint, runPaths, type WeightKind } from '../io/runfolder.ts';
-import {
-  beginCaption,
-  CAPTION_FILE,
-  type CaptionFolder,
-  CaptionFolders,
-  GRID_FILE,
-  imageFile,
-} from './caption-folder.ts';
+import { type CaptionFolder, CaptionFolders, GRID_FILE, imageFile, writeCaption } from './caption-folder.ts';
 import { splitCaptions } from './captions.ts';
 import { type CompletionFlags, readCompletion } from './completion.ts';
 import { divideAsTrained } from './known-sides.ts';
@@ -240,13 +232,7 @@ async function writeSamples(
   const about = { caption, ...made, images: samples.map(({ index }) => index) };
   const others = differences(before, about);
   if (others.length > 0) session.reporter.message(`${path}: replacing images of another ${others.join(', ')}`);
-  await beginCaption(
-    folder,
-    images.map(([file]) => file),
-  );
-  for (const [file, png] of images) await writeAtomic(join(path, file), png);
-  await writeJson(join(path, CAPTION_FILE), about); // last: the folder is whole
-  await endWriting(path);
+  await writeCaption(folder, images, about);
 }
 
 /** What of a caption's images was another before; where there were none, nothing. */

@@ -204,10 +204,9 @@ export async function train(
       savedAt = state.step;
     };
     const looking = { config, state, watcher, signal, validates };
-    if (state.owed !== undefined) {
-      await look(task, sides, looking);
-      if (state.owed === undefined && isDue(state.step, config.saveEvery, config)) await saveNow();
-    }
+    const { owed } = state;
+    if (owed !== undefined) await look(task, sides, looking);
+    if (state.owed !== owed) await saveNow(); // what was had now is not owed any more
     while (state.step < config.steps && signal?.aborted !== true) {
       await turnOfEventLoop(); // a step awaits nothing else that lets signals and decoded images in
       const lr = learningRate(config, state.step) * 0.5 ** state.halvings;
@@ -427,6 +426,12 @@ async function resume(
 export async function savedStep(folder: string): Promise<number> {
   const saved = await loadState(folder);
   return saved === undefined ? 0 : (await readLoopState(saved)).step;
+}
+
+/** Whether a resumed training will write a record of its step again, because it owes the evaluation of that step. */
+export async function owesEvaluation(folder: string): Promise<boolean> {
+  const saved = await loadState(folder);
+  return saved !== undefined && (await readLoopState(saved)).owed === 'evaluation';
 }
 
 /** Whether a folder's state is that of a training of so many steps that has nothing left to do. */

@@ -448,3 +448,21 @@ test('what says how to go on can be pasted as it stands', async () => {
   expect(await tessera(...words.slice(1))).toMatchObject({ code: 0, stdout: expect.stringContaining('trained') });
   expect(weights(out)).toEqual(weights(half));
 });
+
+test('another engine than before is said; a file that does not tell which is refused before anything is written', async () => {
+  const out = copy(half, 'other engine');
+  const { engine } = runPaths(out);
+  const here = JSON.parse(readFileSync(engine, 'utf8')) as { backend: string; precision: string };
+  writeFileSync(engine, '{"backend": "abacus"}');
+  const before = snapshot(out);
+  expect(await goOn(photos, out)).toMatchObject({ code: 2, stderr: expect.stringContaining(`${engine}: precision`) });
+  expect(snapshot(out)).toEqual(before);
+  writeFileSync(engine, JSON.stringify({ backend: 'abacus', precision: 'wood' }));
+  const { code, stderr } = await goOn(photos, out);
+  expect(stderr).toContain(
+    `${out} was trained on abacus (wood), and goes on on ${here.backend} (${here.precision}): it does not end with the bits of either alone`,
+  );
+  expect(code).toBe(0);
+  expect(JSON.parse(readFileSync(engine, 'utf8'))).toEqual(here);
+  expect((await trained(photos, out, '--steps', '3')).stderr).not.toContain('was trained on');
+});

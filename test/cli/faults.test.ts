@@ -85,20 +85,24 @@ describe('named pipes', () => {
   });
 });
 
+/** Disks that were mounted; taken away before their folder is, also where none of their tests is run. */
+const mounted: string[] = [];
+afterAll(() => {
+  for (const path of mounted) spawnSync('umount', [path]);
+});
+
 /** A disk of its own; undefined where none can be mounted here. */
 function mountSmall(name: string, options: string): string | undefined {
   const path = at(name);
   mkdirSync(path);
   if (spawnSync('mount', ['-t', 'tmpfs', '-o', options, 'none', path]).status !== 0) return undefined;
+  mounted.push(path);
   return path;
 }
 
 describe('a disk of its own', () => {
   const full = mountSmall('small', 'size=96k');
   const readOnly = mountSmall('readonly', 'ro,size=64k');
-  afterAll(() => {
-    for (const path of [full, readOnly]) if (path !== undefined) spawnSync('umount', [path]);
-  });
   const why = full === undefined ? ' (skipped: no file system can be mounted here)' : '';
 
   test.skipIf(full === undefined)(`ENOSPC while drawing, and with room again${why}`, async () => {

@@ -1,9 +1,15 @@
 /** @file What `tessera sample` does to the folders it writes into. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { readPngText } from '../../src/image/png.ts';
+import { writeAtomic as written } from '../../src/io/atomic.ts';
 import { snapshot, temporaryFolder, tessera } from './program.ts';
+
+vi.mock('../../src/io/atomic.ts', async importOriginal => {
+  const real = await importOriginal<typeof import('../../src/io/atomic.ts')>();
+  return { ...real, writeAtomic: vi.fn(real.writeAtomic) };
+});
 
 const root = temporaryFolder();
 
@@ -59,6 +65,29 @@ describe('two captions of one name', () => {
     const first = snapshot(outputs);
     expect((await sample(outputs, 'sunflower', '-n', '2')).stderr).not.toContain('replacing');
     expect(snapshot(outputs)).toEqual(first);
+  });
+
+  test('images of before stay where the new ones cannot be written, and nothing half is left', async () => {
+    const outputs = join(root, 'full');
+    await sample(outputs, 'ghost', '-n', '1', '--seed', '1');
+    const first = snapshot(outputs);
+    const { writeAtomic } = await vi.importActual<typeof import('../../src/io/atomic.ts')>('../../src/io/atomic.ts');
+    let left = 1;
+    vi.mocked(written).mockImplementation((path, content) => {
+      if (path.endsWith('.png') && left-- <= 0) {
+        return Promise.reject(Object.assign(new Error('full'), { code: 'ENOSPC', syscall: 'write' }));
+      }
+      return writeAtomic(path, content);
+    });
+    const argv = ['--text', 'ghost', '--outputs-dir', outputs, '--backend', 'native', '-n', '3', '--seed', '2'];
+    const { code, stderr } = await tessera('sample', ...argv);
+    expect(code).toBe(2);
+    expect(stderr).toContain(`${join(outputs, 'ghost', '1.png')}: the disk is full`);
+    expect(snapshot(outputs)).toEqual(first);
+    expect(readdirSync(join(outputs, 'ghost')).filter(name => name.startsWith('.'))).toEqual([]);
+    vi.mocked(written).mockImplementation(writeAtomic);
+    await sample(outputs, 'ghost', '-n', '3', '--seed', '2');
+    expect(Object.keys(pictures(join(outputs, 'ghost')))).toEqual(['0.png', '1.png', '2.png']);
   });
 
   test("a folder whose writing was interrupted is its caption's own", async () => {

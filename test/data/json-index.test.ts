@@ -2,7 +2,7 @@
 
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { openDataset } from '../../data/open.ts';
 import { failure, folder, plain, said, seen, tar } from './files.ts';
@@ -56,7 +56,10 @@ describe('the same index in other clothes', () => {
       'captions.jsonl',
       lines(NAMES.map(name => ({ filename: `${name}.png`, sentences: [{ tokens: ['a'], raw: `a ${name} one` }] }))),
     ],
-    'names of any case': ['metadata.jsonl', lines(list.map(row => ({ File_Name: row.file_name, ' Text': row.text })))],
+    'names of any case': [
+      'metadata.jsonl',
+      lines(list.map(row => ({ 'File Name': row.file_name, ' Text': row.text }))),
+    ],
   };
   test.each(Object.entries(layouts))('%s', async (_, [name, content]) => {
     const root = await pictures({ [name]: content });
@@ -248,7 +251,7 @@ describe('a path means a file', () => {
       '../elsewhere/red.png',
       join(around, 'elsewhere/red.png'),
       '../../../../../../../../../etc/passwd',
-      '/etc/passwd',
+      fileURLToPath(import.meta.url),
       '/nowhere/at/all.png',
       'https://example.invalid/blue.png',
       's3://bucket/blue.png',

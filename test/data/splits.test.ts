@@ -60,7 +60,7 @@ describe('names that count', () => {
 
   test('index files, more than the folders of their images', () => {
     const [train, val] = ['annotations/captions_train2017.json', 'annotations/captions_val2017.json'];
-    const all = [...items(['images/a.jpg'], { index: train }), ...items(['images/b.jpg'], { index: [val] })];
+    const all = [...items(['images/a.jpg'], { index: train }), ...items(['images/b.jpg'], { index: val })];
     expect(splitsOf(all)).toEqual(['train', 'validation']);
     const folders = [
       ...items(['train2014/a.jpg'], { index: train }),
@@ -68,17 +68,6 @@ describe('names that count', () => {
       ...items(['val2014/c.jpg'], { index: train }),
     ];
     expect(splitsOf(folders)).toEqual(['train', 'validation', 'train']);
-  });
-
-  test('an image that two lists of different splits name is left out', () => {
-    const [train, val] = ['captions_train.json', 'captions_val.json'];
-    const both = items(['a.jpg'], { index: [train, val] });
-    const all = [...both, ...items(['b.jpg'], { index: [val, val] })];
-    const { splits, problems } = publishedSplits(all);
-    expect(problems.get(all[0])).toBe(
-      'it is in two splits: train by captions_train.json, validation by captions_val.json',
-    );
-    expect([splits.get(all[0]), splits.get(all[1])]).toEqual([undefined, 'validation']);
   });
 });
 
@@ -159,6 +148,28 @@ describe('data sets with published splits', () => {
     }
     const { items: read } = await openDataset(await folder(files));
     expect(read.map(({ id, split }) => [id, split]).sort()).toEqual(published.toSorted());
+  });
+
+  test('a picture that the files of two splits list is that of the first, and on no other side', async () => {
+    const index = (...names: string[]) =>
+      JSON.stringify({
+        images: names.map((name, id) => ({ id, file_name: `${name}.png` })),
+        annotations: names.map((caption, id) => ({ image_id: id, caption })),
+      });
+    const root = await folder({
+      'images/red.png': await plain('red'),
+      'images/green.png': await plain('green'),
+      'images/blue.png': await plain('blue'),
+      'annotations/captions_train2017.json': index('red', 'green'),
+      'annotations/captions_val2017.json': index('red', 'blue'),
+    });
+    const { items: read, problems } = await openDataset(root);
+    expect(read.map(({ id, split }) => [id, split])).toEqual([
+      ['images/red.png', 'train'],
+      ['images/green.png', 'train'],
+      ['images/blue.png', 'validation'],
+    ]);
+    expect(problems.map(({ id }) => id)).toEqual(['annotations/captions_val2017.json']);
   });
 
   test('COCO annotations of train2017 and val2017', async () => {

@@ -31,6 +31,7 @@ describe('the same table in other clothes', () => {
     tsv: ['metadata.tsv', ['file_name\ttext', ...rows('\t')].join('\n')],
     'UTF-16': ['metadata.csv', Buffer.from(`\ufefffile_name,text\r\n${rows(',').join('\r\n')}`, 'utf16le')],
     'names of any case, with spaces': ['metadata.csv', ['File_Name, Text', ...rows(', ')].join('\n')],
+    'names of two words': ['metadata.csv', ['File Name,Alt-Text', ...rows(',')].join('\n')],
     'other names': ['captions.csv', ['image,caption', ...rows(',')].join('\n')],
     'quotes after spaces': ['metadata.csv', ['file_name, text', ...rows(', ', c => `"${c}"`)].join('\n')],
     'a column of numbers': [

@@ -117,3 +117,12 @@ test.skipIf(isWindows)('a file that is replaced keeps its permissions', async ()
   await writeAtomic(join(root, 'a'), 'after');
   expect(lstatSync(join(root, 'a')).mode & 0o777).toBe(0o600);
 });
+
+test('a file of the longest name that there is', async () => {
+  const root = await folder();
+  const path = join(root, 'é'.repeat(125) + '.json');
+  await writeAtomic(path, 'before');
+  await writeAtomic(path, 'after');
+  expect(readFileSync(path, 'utf8')).toBe('after');
+  expect(readdirSync(root)).toHaveLength(1);
+});

@@ -340,6 +340,80 @@ describe('accumulation', () => {
   });
 });
 
+describe('a training that is stopped', () => {
+  const config = { ...loop, steps: 14, logEvery: 4, evalEvery: 6, sampleEvery: 6, saveEvery: 5, ema: 0.5 };
+
+  /** Runs the task, stopped where `stops` says so; each start goes on where the one before it stopped. */
+  async function trainWithStops(stops: readonly ((at: string, step: number) => boolean)[]) {
+    await selectBackend('cpu');
+    const folder = temporary();
+    const records: object[] = [];
+    const looks: string[] = [];
+    let finished = false;
+    for (const stopsAt of [...stops, () => false]) {
+      expect(finished).toBe(false);
+      const controller = new AbortController();
+      const hear = (at: string, step: number) => {
+        if (stopsAt(at, step)) controller.abort(new Error('asked to stop'));
+      };
+      const task = quadratic();
+      let step = 0;
+      const evaluating: Task = {
+        ...task,
+        evaluate: async signal => {
+          hear('evaluation', step);
+          signal?.throwIfAborted();
+          return { loss: 10 - step };
+        },
+      };
+      const result = await train(evaluating, config, {
+        folder,
+        now: () => 0,
+        signal: controller.signal,
+        watcher: {
+          onStep: progress => {
+            step = progress.step;
+            hear('step', step);
+          },
+          onMessage: text => {
+            step = Number(/^resumed at step (\d+)$/.exec(text)?.[1] ?? step);
+          },
+          onLog: record => records.push(record),
+          onSample: async (at, signal) => {
+            hear('samples', at);
+            signal?.throwIfAborted();
+            looks.push(`samples ${at}`);
+          },
+          onBest: async (_, { step: at }) => {
+            looks.push(`best ${at}`);
+          },
+        },
+      });
+      finished = result.finished;
+      tf.dispose(task.parameters.list().map(({ variable }) => variable));
+    }
+    expect(finished).toBe(true);
+    return { records, looks };
+  }
+
+  test('has the looks that it owes when it goes on, and logs as one that never stopped', async () => {
+    const straight = await trainWithStops([]);
+    expect(straight.looks).toEqual(['best 6', 'samples 6', 'best 12', 'samples 12', 'best 14', 'samples 14']);
+    const at = (place: string, when: number) => (which: string, step: number) => which === place && step === when;
+    for (const stops of [
+      [at('step', 3)],
+      [at('step', 6)],
+      [at('evaluation', 6)],
+      [at('samples', 6)],
+      [at('step', 2), at('step', 5), at('evaluation', 12), at('samples', 12)],
+      [at('step', 14)],
+      [at('evaluation', 14), at('samples', 14)],
+    ]) {
+      expect(await trainWithStops(stops), String(stops.length)).toEqual(straight);
+    }
+  });
+});
+
 describe('a plateau', () => {
   test('halves the learning rate, five times at most, and a resumed run goes on where it was', async () => {
     await selectBackend('cpu');
@@ -476,6 +550,31 @@ describe('what the watcher is told', () => {
     expect(offered).toEqual([1, 3, 6]);
     expect(best).toBe(3);
     expect(last).toEqual(saved);
+  });
+
+  test('without held-out data nothing is evaluated, logged as validation or called the best', async () => {
+    await selectBackend('cpu');
+    const [records, offered, seen]: [Metrics[], number[], number[]] = [[], [], []];
+    const one = quadratic(undefined, () => {
+      throw new Error('evaluated');
+    });
+    const result = await train(
+      one,
+      { ...loop, steps: 4, evalEvery: 1, sampleEvery: 2, plateau: 1 },
+      {
+        folder: temporary(),
+        now: clock(),
+        validates: false,
+        watcher: {
+          onLog: record => records.push(record),
+          onSample: async step => void seen.push(step),
+          onBest: async (_, { step }) => void offered.push(step),
+        },
+      },
+    );
+    expect(result).toMatchObject({ step: 4, finished: true, best: Number.POSITIVE_INFINITY });
+    expect(records.flatMap(record => Object.keys(record)).filter(name => name.startsWith('val_'))).toEqual([]);
+    expect([offered, seen]).toEqual([[], [2, 4]]);
   });
 
   test('evaluation and samples see the averaged weights, the next step the weights themselves', async () => {

@@ -11,7 +11,7 @@ export const dataShapes = defineCommand({
   flags: () =>
     z.object({
       out: folder('where to'),
-      count: count('scenes').default(10000),
+      count: count('scenes').max(1_000_000).default(10000),
       size: z.number().int().min(16).max(1024).default(64).describe('side of the images in pixels'),
       seed: seed('the same seed draws the same scenes').default(1),
       holdOut: z

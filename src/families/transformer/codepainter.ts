@@ -287,7 +287,7 @@ export class CodePainter {
 const captionsCheck = listCheck('captions', textCheck);
 
 const paintChecks = {
-  images: wholeCheck({ least: 1 }),
+  images: wholeCheck({ least: 1, most: 10000 }),
   firstImage: wholeCheck({ least: 0 }),
   every: wholeCheck({ least: 1 }),
   previews: booleanCheck,

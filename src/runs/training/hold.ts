@@ -60,8 +60,9 @@ async function hold<T>(session: Session, request: TrainRequest, held: Held<T>): 
     let known: RunData | undefined;
     if (dataset !== undefined) {
       known = await openRunData(session, request, { paths, images: config.images, resumed, dataset, begun });
-      if (left || request.acceptChanges === true) await known.keep();
     }
+    if (left) await noteEngine(session, paths, resumed);
+    if (left || request.acceptChanges === true) await known?.keep();
     await run.keepConfig();
     if (resumed) reporter.message(`${out}: going on with ${held.what} that is there`);
     if (resumed && request.preset !== undefined) {
@@ -69,7 +70,6 @@ async function hold<T>(session: Session, request: TrainRequest, held: Held<T>): 
         `preset ${request.preset} is what a new run starts from; of one that is there it changes nothing`,
       );
     }
-    if (left) await noteEngine(session, paths);
     const job = new Job(session, request, { stages: held.titles, data: known });
     return job.run(() => held.work(job));
   });
@@ -106,9 +106,9 @@ async function openFor(session: Session, request: TrainRequest, left: boolean): 
 const engineSchema = z.object({ backend: z.string(), precision: z.string() });
 
 /** Remembers what computes the training, and says so where that is another engine than before: its sums have other bits. */
-async function noteEngine({ reporter }: Session, { engine: path, folder }: RunPaths): Promise<void> {
+async function noteEngine({ reporter }: Session, { engine: path, folder }: RunPaths, resumed: boolean): Promise<void> {
   const { name: backend, precision } = activeDevice();
-  const before = existsSync(path) ? parseConfig(engineSchema, await readJson(path), path) : undefined;
+  const before = resumed && existsSync(path) ? parseConfig(engineSchema, await readJson(path), path) : undefined;
   if (before?.backend === backend && before.precision === precision) return;
   if (before !== undefined) {
     const [was, is] = [`${before.backend} (${before.precision})`, `${backend} (${precision})`];

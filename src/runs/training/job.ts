@@ -22,7 +22,7 @@ import { readJson } from '../../io/files.ts';
 import { JsonLines, truncateAfter } from '../../io/jsonlines.ts';
 import { type RunPaths, runPaths } from '../../io/runfolder.ts';
 import type { ImageStream } from '../../training/captioned.ts';
-import { type LoopConfig, savedStep, type Watcher } from '../../training/loop.ts';
+import { type LoopConfig, owesEvaluation, savedStep, type Watcher } from '../../training/loop.ts';
 import type { RunData } from '../run-data.ts';
 import { cropsOf, fitsMemory, mostInMemory, whyNothingHeldOut } from '../run-images.ts';
 import type { Session } from '../session.ts';
@@ -222,9 +222,9 @@ export class Job {
 
   /** Opens metrics.jsonl for a stage, without the records that the resumed stage will write again. */
   async watcher(stage: string, state: string): Promise<Watcher> {
-    const step = await savedStep(state);
+    const isAfter = await recordsAfter(stage, state);
     this.records?.close();
-    await truncateAfter(this.paths.metrics, record => isAfter(record, stage, step));
+    await truncateAfter(this.paths.metrics, isAfter);
     this.records = new JsonLines(this.paths.metrics);
     return { onMessage: message => this.session.reporter.message(message) };
   }
@@ -239,9 +239,14 @@ export class Job {
   }
 }
 
-function isAfter(record: unknown, stage: string, step: number): boolean {
-  const { stage: its, step: at } = record as { stage?: string; step?: number };
-  return its === stage && (at ?? 0) > step;
+/** Tells the records of a stage that it will write again when it goes on from the state in a folder. */
+export async function recordsAfter(stage: string, state: string): Promise<(record: unknown) => boolean> {
+  const [saved, owes] = [await savedStep(state), await owesEvaluation(state)];
+  return record => {
+    const { stage: its, step = 0 } = record as { stage?: string; step?: number };
+    const isMeasured = Object.keys(record as object).some(key => /^(val_|check_|collapsed$)/.test(key));
+    return its === stage && (step > saved || (step === saved && owes && isMeasured));
+  };
 }
 
 function tenths(steps: number): Pick<LoopConfig, 'evalEvery' | 'sampleEvery' | 'saveEvery' | 'logEvery'> {

@@ -21,9 +21,9 @@ import {
   verdictOf,
 } from '../../metrics/collapse.ts';
 import { type Matrix, matrix } from '../../metrics/matrix.ts';
-import { type Metrics, savedStep, type Task } from '../../training/loop.ts';
+import type { Metrics, Task } from '../../training/loop.ts';
 import type { Painter } from '../open-painter.ts';
-import type { Job } from './job.ts';
+import { type Job, recordsAfter } from './job.ts';
 
 /** Measures samples at every validation of a training. */
 export interface SampleWatch {
@@ -163,10 +163,10 @@ class Verdict {
 
 /** Takes in what a resumed training has logged up to the step it goes on from. */
 async function replay(job: Job, stage: string, verdict: Verdict): Promise<void> {
-  const step = await savedStep(job.paths.modelState);
+  const isAfter = await recordsAfter(stage, job.paths.modelState);
   for (const record of readJsonLines(job.paths.metrics, what => job.session.reporter.message(what))) {
     const known = record as Metrics & { readonly stage?: string };
-    if (known.stage === stage && known.step <= step) verdict.add(known);
+    if (known.stage === stage && !isAfter(known)) verdict.add(known);
   }
 }
 

@@ -299,8 +299,9 @@ describe('wrong arguments are refused in one line', () => {
     ['an option unknown', t => t.paint('x', { image_: 1 } as never), 'paint: unknown option image_'],
     ...(
       [
-        ['images', 0, 'a whole number of at least 1'],
-        ['images', 1.5, 'a whole number of at least 1'],
+        ['images', 0, 'a whole number from 1 to 10000'],
+        ['images', 1.5, 'a whole number from 1 to 10000'],
+        ['images', 1e9, 'a whole number from 1 to 10000'],
         ['firstImage', -1, 'a whole number of at least 0'],
         ['seed', -1, 'a whole number from 0 to 4294967295'],
         ['seed', Number.NaN, 'a whole number from 0 to 4294967295'],
@@ -361,7 +362,7 @@ describe('wrong arguments are refused in one line', () => {
       [['x', 5], {}, 'paint: captions: expected an array of captions, got 5 at 1, where text should be'],
       [['x'], { numbers: [1, 2] }, 'paint: numbers: expected one a caption, 1, got 2'],
       [['x'], { numbers: [-1] }, 'paint: numbers: expected an array of numbers, got -1 at 0'],
-      [['x'], { batchSize: 0 }, 'paint: batchSize: expected a whole number of at least 1, got 0'],
+      [['x'], { batchSize: 0 }, 'paint: batchSize: expected a whole number from 1 to 1024, got 0'],
       [
         ['x'],
         { completion: { image: blank(32, 32) } },
