@@ -567,7 +567,10 @@ test('a dataset.json that says something about the data is no index', async () =
 test.each([
   ['captions.json', { 'red.png': ['red', 'a red one'], blue: 'blue' }],
   ['annotations/captions.json', { 'red.png': ['red', 'a red one'], 'blue.png': 'blue' }],
-  ['metadata.json', { '/home/me/set/red.png': ['red', 'a red one'], 'C:\\set\\blue.png': { caption: 'blue' } }],
+  [
+    'metadata.json',
+    { '/home/me/images/red.png': ['red', 'a red one'], 'C:\\set\\images\\blue.png': { caption: 'blue' } },
+  ],
 ])('captions by bare name in %s find their pictures in a folder', async (name, map) => {
   const root = await folder({
     'images/red.png': await plain('red'),
