@@ -7,10 +7,12 @@
 import { join } from 'node:path';
 import { firstLine } from '../../src/core/errors.ts';
 import type { Problem } from '../dataset.ts';
+import { isImageName } from '../files.ts';
 import { Choices } from '../instructions.ts';
 import type { Candidate, Format, Reading } from './format.ts';
 import { downloadReports } from './img2dataset.ts';
 import { StillFile } from './still-file.ts';
+import { holdsPicture } from './webdataset/peek.ts';
 import { type Sample, samplesOf } from './webdataset/samples.ts';
 import { readShard, type Shard } from './webdataset/shard.ts';
 import { Spool } from './webdataset/spool.ts';
@@ -26,7 +28,13 @@ export const webdataset: Format = {
 
   fileKind: name => (isShard(name) ? 'archive' : undefined),
 
-  recognise: ({ file, files }) => file !== undefined || files.some(isShard),
+  async recognise({ root, file, files }) {
+    if (file !== undefined) return true;
+    const shards = files.filter(isShard);
+    if (!files.some(isImageName)) return shards.length > 0;
+    for (const shard of shards) if (await holdsPicture(join(root, shard))) return true;
+    return false;
+  },
 
   async read({ root, file, files }) {
     const shards = file === undefined ? files.filter(isShard) : [file];
