@@ -513,8 +513,8 @@ test('pictures that an index does not name are named, and so are text files that
     problems: {
       'blue.png': 'no readable row of metadata.jsonl is about it',
       'lime.png': 'no readable row of metadata.jsonl is about it',
-      'lime.txt': 'not used: the data are read as metadata',
-      'red.txt': 'not used: the data are read as metadata',
+      'lime.txt': 'a text of lime.png, not used: the data are read as metadata',
+      'red.txt': 'a text of red.png, not used: the data are read as metadata',
     },
   });
   await expect(openDataset(root, { strict: true })).rejects.toThrow('no readable row of metadata.jsonl is about it');
