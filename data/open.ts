@@ -70,8 +70,9 @@ async function open(path: string, options: OpenOptions): Promise<Dataset> {
   }
   const items = candidates.filter(item => !unusable.has(item)).map(item => itemOf(item, published));
   const bad = Array.from(unusable, ([{ id }, what]) => ({ id, what }));
-  const isEffect = ({ id }: Problem) => reading.whyUnused?.(id) !== undefined;
-  const rank = (problem: Problem) => (INDEX.test(problem.id) ? 0 : isEffect(problem) ? 2 : 1);
+  // What an index does not name is left over because of what is wrong with it.
+  const effects = new Set(reading.whyUnused === undefined ? [] : left.problems);
+  const rank = (problem: Problem) => (INDEX.test(problem.id) ? 0 : effects.has(problem) ? 2 : 1);
   const all = [...reading.problems, ...strays, ...left.problems, ...bad].sort(byId);
   const problems = all.sort((a, b) => rank(a) - rank(b));
   const unused = [...(reading.unused ?? []), ...left.unused, ...passed].sort(byId);
