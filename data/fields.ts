@@ -47,9 +47,6 @@ export function isKnown(name: string): boolean {
   return KNOWN.has(name);
 }
 
-/** Of these the last resort: where it says the same of every row it is an instruction for a model, and no caption. */
-const INSTRUCTION = 'prompt';
-
 /** What programs write where there is no text, as pandas reads it. */
 const MISSING: ReadonlySet<string> = new Set('#N/A,#NA,-NaN,-nan,<NA>,N/A,NA,NULL,NaN,None,n/a,nan,null'.split(','));
 
@@ -216,50 +213,4 @@ export function kindOf(value: unknown): string {
   if (value === null) return 'null';
   if (value === undefined) return 'nothing';
   return typeof value === 'object' ? `an object with ${namesOf(Object.keys(value))}` : String(value);
-}
-
-/** Fields that describe a picture if they are there; where they differ from row to row, one that does not is an instruction. */
-const DESCRIPTIONS: ReadonlySet<string> = new Set([
-  'text',
-  'caption',
-  'captions',
-  'texts',
-  'sentences',
-  'sentence',
-  'description',
-]);
-
-/**
- * Watches rows for fields that hold an instruction, as sets for training assistants have it: they say the same in all of several
- * rows, while another describes the pictures; a `prompt` is one in any case.
- */
-export class InstructionWatch {
-  private readonly fields = new Map<string, { readonly first: string; rows: number; varies: boolean }>();
-
-  /** @param said all captions of a row */
-  see(said: readonly Said[]): void {
-    for (const { field, captions } of said) {
-      const value = captions.join('\n');
-      const seen = this.fields.get(field);
-      if (seen === undefined) this.fields.set(field, { first: value, rows: 1, varies: false });
-      else {
-        seen.rows++;
-        seen.varies ||= value !== seen.first;
-      }
-    }
-  }
-
-  /** Fields whose captions are none. */
-  instructions(): ReadonlySet<string> {
-    const constant = [...this.fields].filter(([, { rows, varies }]) => rows > 1 && !varies).map(([field]) => field);
-    const isDescribed = [...this.fields].some(([field, { varies }]) => varies && DESCRIPTIONS.has(field));
-    return new Set(constant.filter(field => field === INSTRUCTION || isDescribed));
-  }
-}
-
-/** Fields among those for captions that hold an instruction in all of several rows. */
-export function instructionsOf(rows: Iterable<Row>): ReadonlySet<string> {
-  const watch = new InstructionWatch();
-  for (const row of rows) watch.see(allCaptionsOf(row));
-  return watch.instructions();
 }

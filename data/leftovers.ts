@@ -5,10 +5,10 @@
 import { join } from 'node:path';
 import { nameWithArticle, pictureKind } from '../src/image/kind.ts';
 import type { Problem } from './dataset.ts';
-import { isImageName, mapBounded, readPiece, withoutExtension } from './files.ts';
+import { isImageName, mapBounded, readPiece } from './files.ts';
 import type { Format, Reading, Source } from './formats/format.ts';
 import { downloadReports } from './formats/img2dataset.ts';
-import { fold } from './paths.ts';
+import { pair } from './formats/pairing.ts';
 
 /** Pictures that nothing here can read. */
 const UNREAD_PICTURE =
@@ -16,6 +16,8 @@ const UNREAD_PICTURE =
 const CAPTION = /\.(txt|text|caption|captions)$/i;
 /** Archives that some format reads. */
 const ARCHIVE = /\.(parquet|pq|tar(\.(gz|bz2|xz|zst|lz4))?|tgz|tbz2?|txz|tzst)$/i;
+/** Archives that none reads, though the data may lie in them. */
+const PACKED_TAR = /\.(tar\.(bz2|xz|zst|lz4)|tbz2?|txz|tzst)$/i;
 /** Archives and compressed files that none reads. */
 const UNREAD_ARCHIVE =
   /\.(zip|7z|rar|gz|bz2|xz|zst|lz4|arrow|feather|orc|avro|tfrecords?|h5|hdf5|lmdb|mdb|msgpack|mds|beton)$/i;
@@ -62,7 +64,8 @@ export async function leftovers(
   }
   const left = files.filter(id => !known.has(id));
   const reports = new Set(downloadReports(files));
-  const hasPicture = left.some(id => CAPTION.test(id)) ? picturesByName(files) : new Set<string>();
+  const texts = left.filter(id => CAPTION.test(id));
+  const owners = reading.used === undefined ? new Map<string, string>() : ownersOf(texts, files);
   const problems: Problem[] = [];
   const unused: Problem[] = [];
   const other = `not used: the data are read as ${format.name}`;
@@ -72,11 +75,14 @@ export async function leftovers(
       return;
     }
     const unread = await whyNotRead(root, id, reading.used !== undefined);
+    const owner = owners.get(id);
     const isExpected =
       unread !== undefined ||
+      owner !== undefined ||
       isImageName(id) ||
-      (reading.used !== undefined && (ARCHIVE.test(id) || (CAPTION.test(id) && hasPicture.has(stemOf(id)))));
-    (isExpected ? problems : unused).push({ id, what: reading.whyUnused?.(id) ?? unread ?? other });
+      (reading.used !== undefined && ARCHIVE.test(id));
+    const what = owner === undefined ? other : `a text of ${owner}, ${other}`;
+    (isExpected ? problems : unused).push({ id, what: reading.whyUnused?.(id) ?? unread ?? what });
   });
   return { problems, unused };
 }
@@ -92,6 +98,7 @@ async function whyNotRead(root: string, id: string, all: boolean): Promise<strin
 
 /** Why an archive is not used that no format reads; undefined for all else. */
 export function whyUnreadArchive(id: string): string | undefined {
+  if (PACKED_TAR.test(id)) return 'an archive in a compression that is not read; unpack it to .tar';
   if (ARCHIVE.test(id) || !UNREAD_ARCHIVE.test(id)) return undefined;
   return `.${extensionOf(id)} files are not read; unpack it`;
 }
@@ -104,15 +111,14 @@ export async function whyMisnamed(root: string, id: string): Promise<string | un
   return `${nameWithArticle(kind)} whose name does not end like one; rename it`;
 }
 
-/** The names of all pictures, with and without their endings. */
-function picturesByName(files: readonly string[]): ReadonlySet<string> {
-  const names = new Set<string>();
-  for (const path of files) {
-    if (isImageName(path) || isUnreadPicture(path)) names.add(stemOf(path)).add(fold(path));
-  }
-  return names;
-}
-
-function stemOf(path: string): string {
-  return fold(withoutExtension(path));
+/** The picture that each of some texts belongs to, where they are read as images with texts. */
+function ownersOf(texts: readonly string[], files: readonly string[]): ReadonlyMap<string, string> {
+  const owners = new Map<string, string>();
+  if (texts.length === 0) return owners;
+  const { claims } = pair(
+    files.filter(path => isImageName(path) || isUnreadPicture(path)),
+    texts,
+  );
+  for (const [picture, own] of claims) for (const { text } of own) owners.set(text, owners.get(text) ?? picture);
+  return owners;
 }

@@ -6,8 +6,8 @@
 import { join } from 'node:path';
 import { decodeImage } from '../../src/image/decode.ts';
 import type { Problem } from '../dataset.ts';
-import { instructionsOf } from '../fields.ts';
 import { isImageName, mapBounded, readPictureFile, whyFailed, withoutExtension } from '../files.ts';
+import { Choices } from '../instructions.ts';
 import { isUnreadPicture } from '../leftovers.ts';
 import { readText } from '../text.ts';
 import { type Candidate, type Format, imageFile, type Reading, type Source } from './format.ts';
@@ -46,6 +46,7 @@ class Folder {
   private readonly used = new Set<string>();
   /** Texts that are given to no picture, because several different ones share them. */
   private readonly doubtful = new Map<string, readonly string[]>();
+  private readonly choices = new Choices<string>();
   /** The same picture in several files: the name that they share, by each of them. */
   private readonly twins = new Map<string, string>();
 
@@ -57,8 +58,8 @@ class Folder {
   async read(pictures: readonly string[]): Promise<Reading> {
     await mapBounded([...this.pairing.shared], 4, ([text, owners]) => this.compare(text, owners));
     const read = await mapBounded(pictures, CONCURRENCY, picture => this.texts(picture));
-    const instructions = instructionsOf(read.flat().flatMap(({ prompt }) => prompt ?? []));
-    const items = pictures.flatMap((picture, i) => this.item(picture, read[i], instructions) ?? []);
+    for (const { text, fields } of read.flat()) if (fields !== undefined) this.choices.see(text, fields);
+    const items = pictures.flatMap((picture, i) => this.item(picture, read[i]) ?? []);
     this.nameDoubtful();
     const lacking = pictures.filter(picture => !this.pairing.claims.has(picture));
     for (const { id, what } of await nameOrphans(this.source, this.pairing.orphans, lacking))
@@ -82,14 +83,20 @@ class Folder {
     return texts;
   }
 
+  private withoutInstruction(read: Read): Read {
+    if (read.fields === undefined) return read;
+    const { captions, why } = this.choices.captionsOf(read.text, read.captions);
+    return { ...read, captions, ...(why === undefined ? {} : { why: `has no caption: ${why}` }) };
+  }
+
   private claimsOf(picture: string): readonly Claim[] {
     const claims = this.pairing.claims.get(picture) ?? [];
     return this.doubtful.size === 0 ? claims : claims.filter(({ text }) => !this.doubtful.has(text));
   }
 
   /** The item of a picture; where there is none, the problems say why. */
-  private item(picture: string, read: readonly Read[], instructions: ReadonlySet<string>): Candidate | undefined {
-    const texts = read.map(each => withoutInstruction(each, instructions));
+  private item(picture: string, read: readonly Read[]): Candidate | undefined {
+    const texts = read.map(each => this.withoutInstruction(each));
     for (const { text } of texts) this.used.add(text);
     const chosen = texts.find(({ captions }) => captions.length > 0);
     const tie = this.tieOf(picture);
@@ -144,9 +151,11 @@ class Folder {
 
   private notices(): string[] {
     const [first] = this.twins;
-    if (first === undefined) return [];
+    const notices = this.choices.notices();
+    if (first === undefined) return notices;
     const example = [...this.twins].filter(([, stem]) => stem === first[1]).map(([picture]) => picture);
     return [
+      ...notices,
       `${this.twins.size} files show a picture that others of the same name show too (${example.join(', ')}); all are used, on one side of the split`,
     ];
   }
@@ -154,11 +163,6 @@ class Folder {
 
 function problemsOf(names: ReadonlyMap<string, string>): Problem[] {
   return Array.from(names, ([id, what]) => ({ id, what }));
-}
-
-function withoutInstruction(read: Read, instructions: ReadonlySet<string>): Read {
-  if (read.prompt === undefined || !instructions.has('prompt')) return read;
-  return { ...read, captions: [], why: 'has no caption: the field prompt says the same of every image' };
 }
 
 function sameCaptions(a: SideText, b: SideText): boolean {

@@ -6,8 +6,9 @@
 
 import { join, posix, relative } from 'node:path';
 import type { Problem } from '../dataset.ts';
-import { captionsOf, instructionsOf, type Row, rowOfEntries } from '../fields.ts';
+import { allCaptionsOf, captionsOf, rowOfEntries, type Said } from '../fields.ts';
 import { isImageName, listFiles, whyFailed } from '../files.ts';
+import { Choices } from '../instructions.ts';
 import { PathIndex } from '../paths.ts';
 import { decodeText } from '../text.ts';
 import { type Candidate, type Format, imageFile, type Reading, type Source, splitField } from './format.ts';
@@ -104,12 +105,11 @@ class Places {
 }
 
 /** What a row says of its picture's caption and split. */
-interface Said {
+interface Saying {
   readonly id: string;
-  readonly captions: readonly string[];
+  /** What all columns of captions say, that which counts first. */
+  readonly said: readonly [Said, ...Said[]];
   readonly more: Pick<Candidate, 'split'>;
-  /** Where the captions stand in a field that might hold an instruction. */
-  readonly prompt?: Row;
 }
 
 /** The reading of several files. */
@@ -120,7 +120,7 @@ class ParquetReading {
   private readonly items = new Map<string, Candidate>();
   private readonly problems: Problem[] = [];
   private readonly strays: Problem[] = [];
-  private readonly prompts = new Map<string, Row>();
+  private readonly choices = new Choices<string>();
   private readonly used: string[] = [];
   private readonly otherImages = new Map<string, number>();
   /** Rows of each file that were never downloaded. */
@@ -185,21 +185,22 @@ class ParquetReading {
   }
 
   /** What a row says beside its picture; undefined if it has no caption, which is named. */
-  private saidBy(id: string, { captions, split }: Columns, value: (column: string) => unknown): Said | undefined {
+  private saidBy(id: string, { captions, split }: Columns, value: (column: string) => unknown): Saying | undefined {
     const row = rowOfEntries(captions.map(column => [column, textIn(value(column))]));
-    const said = captionsOf(row);
-    if (said.captions === undefined) {
+    const [first, ...others] = allCaptionsOf(row);
+    if (first === undefined) {
       const column = captions.find(each => whyNoText(value(each)) !== undefined);
-      const what = column === undefined ? said.why : `its column ${column} ${whyNoText(value(column))}`;
+      const what =
+        column === undefined ? (captionsOf(row).why ?? '') : `its column ${column} ${whyNoText(value(column))}`;
       this.problems.push({ id, what });
       return undefined;
     }
     const more = split === undefined ? {} : splitField(textIn(value(split)));
-    return { id, captions: said.captions, more, ...(said.field === 'prompt' ? { prompt: row } : {}) };
+    return { id, said: [first, ...others], more };
   }
 
   /** A picture that lies beside the table, which several rows may caption. */
-  private async addFile(name: string, { id: row, captions, more, prompt }: Said, path: string): Promise<void> {
+  private async addFile(name: string, { id: row, said, more }: Saying, path: string): Promise<void> {
     const found = await this.places.find(path, posix.dirname(name));
     const shown = path.slice(0, 200);
     if (found.length === 0) {
@@ -211,16 +212,16 @@ class ParquetReading {
       });
     } else {
       const [id] = found;
-      const all = [...new Set([...(this.items.get(id)?.captions ?? []), ...captions])];
+      const all = [...new Set([...(this.items.get(id)?.captions ?? []), ...said[0].captions])];
       this.items.set(id, imageFile(this.source.root, id, all, { ...more, index: name }));
-      if (prompt !== undefined) this.prompts.set(id, prompt);
+      this.choices.see(id, said);
     }
   }
 
   /** A picture inside the file. */
   private addInside(
     at: { file: ParquetFile; group: Group; place: number; image: Columns['image']; isFirst: boolean },
-    { id, captions, more, prompt }: Said,
+    { id, said, more }: Saying,
   ): void {
     const { file, group, place, image, isFirst } = at;
     const load = async (): Promise<Rows> => {
@@ -236,15 +237,18 @@ class ParquetReading {
       return picture.slice(); // a view would keep all of the row group for as long as this image waits
     };
     const where = { file: file.path, part: `${image.name}/${group.start + place}` };
-    this.items.set(id, { id, captions, ...more, read, place: where, heavy: !isFirst });
-    if (prompt !== undefined) this.prompts.set(id, prompt);
+    this.items.set(id, { id, captions: said[0].captions, ...more, read, place: where, heavy: !isFirst });
+    this.choices.see(id, said);
   }
 
   finish(): Reading {
-    if (instructionsOf(this.prompts.values()).has('prompt')) {
-      for (const id of this.prompts.keys()) {
+    for (const [id, item] of this.items) {
+      const { captions, why } = this.choices.captionsOf(id, item.captions);
+      if (captions === item.captions) continue;
+      if (why === undefined) this.items.set(id, { ...item, captions });
+      else {
         this.items.delete(id);
-        this.problems.push({ id, what: 'no caption: the field prompt says the same of every image' });
+        this.problems.push({ id, what: `no caption: ${why}` });
       }
     }
     const others = Array.from(this.otherImages, ([column, count]) => ({
@@ -263,6 +267,7 @@ class ParquetReading {
       problems: isAlone ? [...this.problems, ...this.strays] : this.problems,
       used: this.used,
       unused: isAlone ? others : [...others, ...this.strays],
+      notices: this.choices.notices(),
     };
   }
 }

@@ -4,7 +4,7 @@
  */
 
 import { firstLine } from '../../src/core/errors.ts';
-import { captionsOf, isNoText, type Row, rowOf, whyNoText } from '../fields.ts';
+import { allCaptionsOf, captionsOf, isNoText, rowOf, type Said, whyNoText } from '../fields.ts';
 import { captionLines, type Decoded } from '../text.ts';
 import { type Candidate, splitField } from './format.ts';
 
@@ -16,8 +16,8 @@ export interface SideText extends Pick<Candidate, 'split'> {
   readonly captions: readonly string[];
   /** Why there are none, in words that follow the text's name. */
   readonly why?: string;
-  /** The row that they stand in, where they stand in a field that might hold an instruction. */
-  readonly prompt?: Row;
+  /** What all fields say, where they stand in fields, of which some may hold an instruction. */
+  readonly fields?: readonly Said[];
 }
 
 /** @param ending of the text's name, one of `textEndings` */
@@ -48,8 +48,8 @@ function readJson(text: string): SideText {
   }
   if (typeof value !== 'object' || value === null) return { captions: [], why: 'has no caption: JSON without text' };
   const row = rowOf(value as Readonly<Record<string, unknown>>); // an object, and each value is checked
-  const said = captionsOf(row);
-  if (said.captions === undefined) return { captions: [], why: `has no caption: ${said.why}` };
-  const { captions, field } = said;
-  return { captions, ...splitField(row.get('split')), ...(field === 'prompt' ? { prompt: row } : {}) };
+  const fields = allCaptionsOf(row);
+  const [first] = fields;
+  if (first === undefined) return { captions: [], why: `has no caption: ${captionsOf(row).why}` };
+  return { captions: first.captions, fields, ...splitField(row.get('split')) };
 }

@@ -7,10 +7,11 @@
 import { join } from 'node:path';
 import { firstLine } from '../../src/core/errors.ts';
 import type { Problem } from '../dataset.ts';
-import { instructionsOf, type Row } from '../fields.ts';
+import { isImageName } from '../files.ts';
+import { Choices } from '../instructions.ts';
 import type { Candidate, Format, Reading } from './format.ts';
-import { downloadReports } from './img2dataset.ts';
 import { StillFile } from './still-file.ts';
+import { holdsPicture } from './webdataset/peek.ts';
 import { type Sample, samplesOf } from './webdataset/samples.ts';
 import { readShard, type Shard } from './webdataset/shard.ts';
 import { Spool } from './webdataset/spool.ts';
@@ -26,14 +27,19 @@ export const webdataset: Format = {
 
   fileKind: name => (isShard(name) ? 'archive' : undefined),
 
-  recognise: ({ file, files }) => file !== undefined || files.some(isShard),
+  async recognise({ root, file, files }) {
+    if (file !== undefined) return true;
+    const shards = files.filter(isShard);
+    if (!files.some(isImageName)) return shards.length > 0;
+    for (const shard of shards) if (await holdsPicture(join(root, shard))) return true;
+    return false;
+  },
 
   async read({ root, file, files }) {
     const shards = file === undefined ? files.filter(isShard) : [file];
-    const reports = downloadReports(files);
     const reading = new Shards(root);
     for (const shard of shards) await reading.add(shard);
-    return reading.finish([...shards, ...reports]);
+    return reading.finish(shards);
   },
 };
 
@@ -47,8 +53,7 @@ class Shards {
   private readonly spool = new Spool();
   private readonly items: Candidate[] = [];
   private readonly problems: Problem[] = [];
-  /** Rows of items whose captions stand in a field that might hold an instruction. */
-  private readonly prompts = new Map<Candidate, Row>();
+  private readonly choices = new Choices<string>();
   private readonly lonely: { readonly key: string; readonly shard: string; readonly problem: Problem }[] = [];
   private readonly unused = new Map<string, number>();
   private unpacked = 0;
@@ -96,17 +101,18 @@ class Shards {
       place: { file: still.path, part: unpacked ? path : `${offset}+${length}` },
       ...(text.split === undefined ? {} : { split: text.split }),
     };
-    if (text.prompt !== undefined) this.prompts.set(item, text.prompt);
+    if (text.fields !== undefined) this.choices.see(item.id, text.fields);
     return item;
   }
 
   finish(used: readonly string[]): Reading {
     const problems = [...this.problems, ...this.loneliness()];
-    const isInstruction = instructionsOf(this.prompts.values()).has('prompt');
-    for (const { id } of isInstruction ? this.prompts.keys() : []) {
-      problems.push({ id, what: 'no caption: the field prompt says the same of every image' });
-    }
-    const items = isInstruction ? this.items.filter(item => !this.prompts.has(item)) : this.items;
+    const items = this.items.flatMap(item => {
+      const { captions, why } = this.choices.captionsOf(item.id, item.captions);
+      if (why === undefined) return captions === item.captions ? item : { ...item, captions };
+      problems.push({ id: item.id, what: `no caption: ${why}` });
+      return [];
+    });
     const mib = Math.ceil(this.spool.bytes / 2 ** 20);
     const spooled =
       `${this.unpacked} compressed ${this.unpacked === 1 ? 'shard is' : 'shards are'} unpacked into ${this.spool.folder} ` +
@@ -115,7 +121,8 @@ class Shards {
       id: `*.${field}`,
       what: `${count} in the shards, neither pictures of samples nor captions`,
     }));
-    return { items, problems, used, unused, notices: this.unpacked === 0 ? [] : [spooled] };
+    const notices = [...this.choices.notices(), ...(this.unpacked === 0 ? [] : [spooled])];
+    return { items, problems, used, unused, notices };
   }
 
   /** Pictures without text and texts without picture; where two of them would make a sample, both say so. */

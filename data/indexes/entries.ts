@@ -8,7 +8,6 @@ import {
   allCaptionsOf,
   type Captions,
   captionsOf,
-  InstructionWatch,
   isKnown,
   kindOf,
   pathOf,
@@ -18,6 +17,7 @@ import {
   type Said,
 } from '../fields.ts';
 import { splitField } from '../formats/format.ts';
+import { InstructionWatch, instructionNotice } from '../instructions.ts';
 
 /** A row of an index that names a picture. */
 export interface Entry {
@@ -106,11 +106,7 @@ export class IndexBuilder {
       instead.set(field, said.field);
       return { ...entry, said };
     });
-    const notices = Array.from(
-      instead,
-      ([field, other]) =>
-        `${this.path}: the field ${field} says the same of every image and is taken for an instruction; captions are those of ${other}`,
-    );
+    const notices = Array.from(instead, ([field, other]) => `${this.path}: ${instructionNotice(field, other)}`);
     return { path: this.path, entries, problems: this.problems, notices };
   }
 }

@@ -3,7 +3,7 @@
  * in one line, in little memory and time, and never die. What is drawn depends on the seed, the file and the number alone,
  * so that a failure can be had again.
  *
- *   npm run mutate                                            a hundred of each file
+ *   npm run mutate                                            a hundred of each kind of file
  *   npm run mutate -- --count 500 --seed 7                    more, and others
  *   npm run mutate -- --file transformer/config.json          one file
  *   npm run mutate -- --file transformer/config.json --only 12   one of its mutations, kept and shown
@@ -36,7 +36,7 @@ export interface Tally {
 }
 
 export interface MutateOptions {
-  /** Mutations of every file. */
+  /** Mutations of every kind of file, spread over the runs that have one. */
   readonly count: number;
   readonly seed: number;
   /** Only files whose name begins so. */
@@ -58,13 +58,15 @@ export async function mutateRuns(options: MutateOptions): Promise<readonly Tally
   const programs = Array.from({ length: jobs }, () => new WatchedProgram(execArgv));
   try {
     await makeRuns(folder, async argv => outcomeOf(await programs[0].run([argv])));
-    const targets = targetsOf(folder).filter(({ name }) => name.startsWith(file));
+    const all = targetsOf(folder);
+    const targets = all.filter(({ name }) => name.startsWith(file));
     if (targets.length === 0) throw new Error(`no file is called ${file}`);
     const left = [...targets];
     const tallies: Tally[] = [];
     const work = async (program: WatchedProgram, i: number) => {
       for (let target = left.shift(); target !== undefined; target = left.shift()) {
-        const tally = await mutateFile(program, target, { ...options, folder, work: join(folder, `work${i}`) });
+        const count = Math.ceil(options.count / all.filter(({ name }) => kindOf(name) === kindOf(target.name)).length);
+        const tally = await mutateFile(program, target, { ...options, count, folder, work: join(folder, `work${i}`) });
         tallies.push(tally);
         onTally?.(tally);
       }
@@ -75,6 +77,11 @@ export async function mutateRuns(options: MutateOptions): Promise<readonly Tally
     await Promise.all(programs.map(program => program.close()));
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** What a target is of any run: its file, without the number of a state, and what is done with it. */
+function kindOf(name: string): string {
+  return name.slice(name.indexOf('/')).replace(/\/\d+\//, '/');
 }
 
 /** Memory, where there is a file system in it: trainings wait for the disk at every save. */
@@ -94,8 +101,7 @@ async function mutateFile(
   const failures: Failure[] = [];
   let [used, refused] = [0, 0];
   const sound = new Uint8Array(readFileSync(join(folder, target.run, target.file))); // a buffer's slice is no copy
-  for (let number = 0; number < count; number++) {
-    if (only !== undefined && number !== only) continue;
+  for (const number of only === undefined ? Array.from({ length: count }).keys() : [only]) {
     const random = new Random(seed).fork(target.name, number);
     const drawn = damage(sound, target.kind, random);
     const run = join(work, 'run');

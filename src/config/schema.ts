@@ -6,6 +6,7 @@
 
 import { z } from 'zod';
 import { UserError } from '../core/errors.ts';
+import { definitionsVersion } from '../core/registry.ts';
 import { describeKind, either, type Json, type Kind, kindOf } from './kinds.ts';
 
 /** One setting: a leaf of a schema, reached by its path, e.g. `['model', 'width']`. */
@@ -45,6 +46,17 @@ interface Place {
 
 /** Lists the fields of an object schema; a union of objects contributes the fields of every option. */
 export function fieldsOf(schema: z.ZodType): Fields {
+  const version = definitionsVersion(); // choices may be of what is defined
+  const known = listed.get(schema);
+  if (known?.version === version) return known.fields;
+  const fields = listFields(schema);
+  listed.set(schema, { version, fields });
+  return fields;
+}
+
+const listed = new WeakMap<z.ZodType, { readonly version: number; readonly fields: Fields }>();
+
+function listFields(schema: z.ZodType): Fields {
   const fields: Field[] = [];
   const groups: Group[] = [];
   visit(jsonSchema(schema), { path: [], required: true, inherited: undefined });

@@ -10,6 +10,13 @@ export function isPlainName(name: string): boolean {
   return /^[a-z0-9]+(-[a-z0-9]+)*$/.test(name);
 }
 
+let changes = 0;
+
+/** A number that changes whenever anything is defined or removed: what was made of definitions holds while it stays. */
+export function definitionsVersion(): number {
+  return changes;
+}
+
 /** Definitions by their names, in the order in which they were added. */
 export class Registry<Definition extends { readonly name: string }> {
   private readonly kind: string;
@@ -42,6 +49,7 @@ export class Registry<Definition extends { readonly name: string }> {
       const hint = this.builtIn.has(name) ? undefined : `remove${this.kind} takes one out`;
       throw new UserError(`define${this.kind}`, `expected a new name, got ${name}, which is taken`, hint);
     }
+    changes++;
     this.definitions.set(name, definition);
     if (options.builtIn === true) this.builtIn.add(name);
   }
@@ -59,6 +67,7 @@ export class Registry<Definition extends { readonly name: string }> {
       const found = definition === undefined ? `${name}, which is not defined` : `${name}, which is built in`;
       throw new UserError(where, `expected a name that define${this.kind} was given, got ${found}`);
     }
+    changes++;
     this.definitions.delete(name);
     return definition;
   }

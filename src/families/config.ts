@@ -16,6 +16,7 @@ import {
 } from '../config/run.ts';
 import { parseConfig } from '../config/schema.ts';
 import { UserError } from '../core/errors.ts';
+import { definitionsVersion } from '../core/registry.ts';
 import { shellWord } from '../core/shell.ts';
 import { readJson } from '../io/files.ts';
 import { runPaths } from '../io/runfolder.ts';
@@ -30,8 +31,16 @@ type RunShape = {
   readonly family: z.ZodDefault<z.ZodEnum<Record<string, string>>>;
 } & { readonly [Name in keyof Sections]: Optional<Sections[Name]> };
 
-/** The schema of a run of any registered family; made anew, since families may be registered later. */
+/** The schema of a run of any registered family; made anew when families have been registered or removed. */
 export function runSchema(): z.ZodObject<RunShape> {
+  const version = definitionsVersion();
+  if (latest?.version !== version) latest = { version, schema: makeRunSchema() };
+  return latest.schema;
+}
+
+let latest: { readonly version: number; readonly schema: z.ZodObject<RunShape> } | undefined;
+
+function makeRunSchema(): z.ZodObject<RunShape> {
   const sections = Object.assign({}, ...allFamilies().map(family => family.sections)) as Record<string, z.ZodObject>;
   const names = familyNames();
   const shape = {

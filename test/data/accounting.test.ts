@@ -3,7 +3,7 @@
 import { execFileSync } from 'node:child_process';
 import { mkdir, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { crc32, deflateSync } from 'node:zlib';
+import { crc32, deflateSync, gzipSync } from 'node:zlib';
 import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
 import { isImageName } from '../../data/files.ts';
@@ -57,9 +57,9 @@ describe('what lies beside the data', () => {
     const other = 'not used: the data are read as webdataset';
     expect(found.problems).toMatchObject({
       'blue.png': other,
-      'blue.txt': other,
+      'blue.txt': `a text of blue.png, ${other}`,
       'b.heic': '.heic pictures are not read; make it a PNG or JPEG',
-      'b.txt': other,
+      'b.txt': `a text of b.heic, ${other}`,
       'old.zip': '.zip files are not read; unpack it',
       'x.tfrecord': '.tfrecord files are not read; unpack it',
     });
@@ -320,5 +320,47 @@ describe('where nothing can be used', () => {
       '.zip files are not read; unpack it and name the folder',
     );
     expect((await refusal(join(root, 'a.png'))).message).toContain('a PNG picture; name the folder in which it lies');
+  });
+});
+
+test('texts of pictures are problems alike where an index is read, and say whose they are', async () => {
+  const root = await folder({
+    'images/red.png': await plain('red'),
+    'images/red.txt': 'red',
+    'images/blue.png': await plain('blue'),
+    'captions/blue.txt': 'blue',
+    'notes.txt': 'nothing',
+    'metadata.jsonl': '{"file_name": "images/red.png", "text": "a red one"}',
+  });
+  const { items, problems, unused } = await seen(root);
+  expect(items).toEqual({ 'images/red.png': ['red', 'a red one'] });
+  expect(problems).toEqual({
+    'images/red.txt': 'a text of images/red.png, not used: the data are read as metadata',
+    'images/blue.png': 'no readable row of metadata.jsonl is about it',
+    'captions/blue.txt': 'a text of images/blue.png, not used: the data are read as metadata',
+  });
+  expect(Object.keys(unused)).toEqual(['notes.txt']);
+});
+
+test('an archive among images with texts is taken for shards only if it holds pictures', async () => {
+  const files = {
+    'red.png': await plain('red'),
+    'red.txt': 'red',
+    'code.tar.gz': gzipSync(await tar({ 'src/a.js': 'x', 'README.txt': 'hello' })),
+    'broken.tar': 'no archive',
+    'old.tar.xz': 'no archive',
+  };
+  const without = await seen(await folder(files));
+  expect([without.format, without.items]).toEqual(['images', { 'red.png': ['red', 'red'] }]);
+  expect(without.problems).toEqual({
+    'code.tar.gz': 'not used: the data are read as images',
+    'broken.tar': 'not used: the data are read as images',
+    'old.tar.xz': 'an archive in a compression that is not read; unpack it to .tar',
+  });
+  const shard = await tar({ 'x.json': '{"caption": "blue"}', 'x.png': await plain('blue') });
+  const withShard = await seen(await folder({ ...files, '0.tar': shard }));
+  expect([withShard.format, withShard.items]).toEqual(['webdataset', { '0.tar/x.png': ['blue', 'blue'] }]);
+  expect(withShard.problems).toMatchObject({
+    'red.txt': 'a text of red.png, not used: the data are read as webdataset',
   });
 });

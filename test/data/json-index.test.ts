@@ -513,8 +513,8 @@ test('pictures that an index does not name are named, and so are text files that
     problems: {
       'blue.png': 'no readable row of metadata.jsonl is about it',
       'lime.png': 'no readable row of metadata.jsonl is about it',
-      'lime.txt': 'not used: the data are read as metadata',
-      'red.txt': 'not used: the data are read as metadata',
+      'lime.txt': 'a text of lime.png, not used: the data are read as metadata',
+      'red.txt': 'a text of red.png, not used: the data are read as metadata',
     },
   });
   await expect(openDataset(root, { strict: true })).rejects.toThrow('no readable row of metadata.jsonl is about it');
@@ -591,4 +591,14 @@ test('what is wrong with an index stands before what comes of it', async () => {
   const { problems } = await openDataset(root);
   expect(problems.map(({ id }) => id)).toEqual(['metadata.csv:3', 'blue.png']);
   expect((await failure(openDataset(root, { strict: true }))).message).toContain('metadata.csv:3: 3 cells');
+});
+
+test('columns as pandas writes them are named as columns; a row without its file stands before what it left over', async () => {
+  const picture = { 'red.png': await plain('red') };
+  const columns = { file_name: { 0: 'red.png' }, text: { 0: 'red' } };
+  const root = await folder({ ...picture, 'metadata.json': JSON.stringify(columns) });
+  expect((await failure(openDataset(root))).message).toContain('metadata.json: not read: holds columns, not rows');
+  const row = lines([{ file_name: 'zebra.png', text: 'a zebra' }]);
+  const gone = await folder({ ...picture, 'red.txt': 'red', 'metadata.jsonl': row });
+  expect((await failure(openDataset(gone))).message).toContain('the first: zebra.png: missing file');
 });

@@ -441,3 +441,16 @@ describe('damaged and hostile shards', () => {
     await expect(again.items[0].read()).rejects.toThrow('0.tar is not there any more');
   });
 });
+
+test('the caption of a picture that is not read is named as that', async () => {
+  const root = await folder({
+    '0.tar': await tar({ 'a.heic': 'x', 'a.txt': 'a', 'b.png': await plain('blue'), 'b.txt': 'blue' }),
+  });
+  const { items, problems, unused } = await seen(root);
+  expect(items).toEqual({ '0.tar/b.png': ['blue', 'blue'] });
+  expect(problems).toEqual({
+    '0.tar/a.heic': '.heic pictures are not read; make it a PNG or JPEG',
+    '0.tar/a.txt': 'the caption of a.heic, which is not read',
+  });
+  expect(unused).toEqual({});
+});

@@ -115,7 +115,12 @@ class Assembly implements Samples {
     else if (others.length > 0) this.withoutPicture(others, take(main));
     for (const part of others) if (plain.length > 0 && !plain.includes(part)) this.count(part);
     for (const { path, value } of unread) this.problems.push({ id: path, what: value });
-    for (const text of left) this.leave(text, pictures.length + unread.length > 0);
+    const [other] = pictures.length > 0 ? [] : unread;
+    for (const text of left) {
+      if (other === undefined || text.value.captions.length === 0)
+        this.leave(text, pictures.length + unread.length > 0);
+      else this.problems.push({ id: text.path, what: `the caption of ${other.path}, which is not read` });
+    }
   }
 
   /** Of pictures with one name but for their endings the first. */

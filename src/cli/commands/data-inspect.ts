@@ -13,7 +13,7 @@ const SHEET = 'contact-sheet.png';
 export const dataInspect = defineCommand({
   name: 'data inspect',
   summary: 'count, measure and show what a data set holds',
-  examples: ['tessera data inspect datasets/emoji', 'tessera data inspect photos --json > photos.json'],
+  examples: ['tessera data inspect datasets/emoji', 'tessera data inspect photos --json'],
   positionals: [{ name: 'DATA', description: 'a folder, archive or index file' }],
   flags: async () =>
     z.object({
