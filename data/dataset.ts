@@ -50,7 +50,7 @@ export interface Dataset {
   /** Name of the format it was recognised as. */
   readonly format: string;
   readonly items: readonly Item[];
-  /** What is expected to be used and cannot be: what is wrong with indexes first, then by id. */
+  /** What is expected to be used and cannot be: what is wrong with indexes first, what none of them names last. */
   readonly problems: readonly Problem[];
   /** How the data was read where somebody might expect it otherwise, a line each. */
   readonly notices: readonly string[];

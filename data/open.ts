@@ -70,7 +70,11 @@ async function open(path: string, options: OpenOptions): Promise<Dataset> {
   }
   const items = candidates.filter(item => !unusable.has(item)).map(item => itemOf(item, published));
   const bad = Array.from(unusable, ([{ id }, what]) => ({ id, what }));
-  const problems = [...reading.problems, ...strays, ...left.problems, ...bad].sort(byTelling);
+  // What an index does not name is left over because of what is wrong with it.
+  const effects = new Set(reading.whyUnused === undefined ? [] : left.problems);
+  const rank = (problem: Problem) => (INDEX.test(problem.id) ? 0 : effects.has(problem) ? 2 : 1);
+  const all = [...reading.problems, ...strays, ...left.problems, ...bad].sort(byId);
+  const problems = all.sort((a, b) => rank(a) - rank(b));
   const unused = [...(reading.unused ?? []), ...left.unused, ...passed].sort(byId);
   const notices = [...(reading.notices ?? []), ...published.notices];
   refuse(path, { problems, items, strict, format: isEmpty(reading) ? format.name : undefined });
@@ -114,11 +118,6 @@ async function leftBehind(source: Source, format: Format, reading: Reading): Ret
   );
   const named = new Set(unread.map(({ id }) => id));
   return { problems: [...problems, ...unread], unused: unused.filter(({ id }) => !named.has(id)) };
-}
-
-/** What is wrong with an index first, then by id. */
-function byTelling(a: Problem, b: Problem): number {
-  return Number(INDEX.test(b.id)) - Number(INDEX.test(a.id)) || byId(a, b);
 }
 
 /** What a path is. */

@@ -10,7 +10,6 @@ import type { Problem } from '../dataset.ts';
 import { isImageName } from '../files.ts';
 import { Choices } from '../instructions.ts';
 import type { Candidate, Format, Reading } from './format.ts';
-import { downloadReports } from './img2dataset.ts';
 import { StillFile } from './still-file.ts';
 import { holdsPicture } from './webdataset/peek.ts';
 import { type Sample, samplesOf } from './webdataset/samples.ts';
@@ -38,10 +37,9 @@ export const webdataset: Format = {
 
   async read({ root, file, files }) {
     const shards = file === undefined ? files.filter(isShard) : [file];
-    const reports = downloadReports(files);
     const reading = new Shards(root);
     for (const shard of shards) await reading.add(shard);
-    return reading.finish([...shards, ...reports]);
+    return reading.finish(shards);
   },
 };
 

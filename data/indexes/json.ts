@@ -21,13 +21,21 @@ const LARGEST = 500_000_000;
 const field = (names: readonly string[], value: string) =>
   new RegExp(`"\\s*(${names.join('|').replaceAll('_', '[_\\s-]+')})\\s*"\\s*:\\s*${value}`, 'i');
 const PATH = field(pathFields, '(["\\d]|\\{\\s*"(path|bytes)")');
+/** Paths in one field, as pandas writes columns. */
+const COLUMN = field(pathFields, '(\\{\\s*"\\d|\\[)');
 const CAPTION = field([...captionFields, 'conversations', 'conversation', 'messages'], '(["\\d[]|null|nan|\\{)');
+const COLUMNS = "holds columns, not rows; pandas writes rows with to_json(orient='records', lines=True)";
 /** What stands in lists of features, which describe a data set and are none. */
 const FEATURES = /"(_type|dtype)"\s*:/;
 
 /** Whether the beginning of a JSON file looks like rows with a picture and a caption. */
 export function looksLikeRows(beginning: string): boolean {
   return PATH.test(beginning) && CAPTION.test(beginning) && !FEATURES.test(beginning);
+}
+
+/** Why the beginning of a JSON file shows no rows; undefined if there is nothing special about it. */
+export function whyNoRowsIn(beginning: string): string | undefined {
+  return COLUMN.test(beginning) && CAPTION.test(beginning) ? COLUMNS : undefined;
 }
 
 /** The first key of the object that a JSON file begins with. */
@@ -143,8 +151,7 @@ function whyNoRows(value: unknown): string | undefined {
   if (isOneRow(value)) {
     const row = rowOf(value);
     const isColumns = pathFields.some(field => isRecord(row.get(field)) || Array.isArray(row.get(field)));
-    const how = "pandas writes rows with to_json(orient='records', lines=True)";
-    return isColumns ? `it holds columns, not rows; ${how}` : undefined;
+    return isColumns ? COLUMNS : undefined;
   }
   const hasCaptions = Object.values(value).some(
     each => typeof each === 'string' || Array.isArray(each) || isRecord(each),

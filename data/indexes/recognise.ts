@@ -7,7 +7,7 @@ import { beginningOf } from '../lines.ts';
 import type { References } from '../references.ts';
 import { headerOf, isBeforeHeader } from './csv.ts';
 import { isTokenLine, isTokenName } from './flickr.ts';
-import { firstKey, looksLikeRows } from './json.ts';
+import { firstKey, looksLikeRows, whyNoRowsIn } from './json.ts';
 
 /** What an index is by its name; undefined if it is none. */
 export type IndexKind = 'table' | 'json' | 'tokens';
@@ -36,7 +36,8 @@ async function whyNotAtBeginning(file: string, references: References, path: str
     if (beginning.trim() === '') return 'is empty';
     const key = firstKey(beginning);
     const isMap = key !== undefined && references.anywhere(key, references.scopeOf(path)).id !== undefined;
-    return isMap || looksLikeRows(beginning) ? undefined : 'has no fields file_name and text at its beginning';
+    if (isMap || looksLikeRows(beginning)) return undefined;
+    return whyNoRowsIn(beginning) ?? 'has no fields file_name and text at its beginning';
   }
   const lines = beginning.split(/\r\n|\n|\r/);
   if (kind === 'tokens')

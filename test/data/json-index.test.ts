@@ -592,3 +592,13 @@ test('what is wrong with an index stands before what comes of it', async () => {
   expect(problems.map(({ id }) => id)).toEqual(['metadata.csv:3', 'blue.png']);
   expect((await failure(openDataset(root, { strict: true }))).message).toContain('metadata.csv:3: 3 cells');
 });
+
+test('columns as pandas writes them are named as columns; a row without its file stands before what it left over', async () => {
+  const picture = { 'red.png': await plain('red') };
+  const columns = { file_name: { 0: 'red.png' }, text: { 0: 'red' } };
+  const root = await folder({ ...picture, 'metadata.json': JSON.stringify(columns) });
+  expect((await failure(openDataset(root))).message).toContain('metadata.json: not read: holds columns, not rows');
+  const row = lines([{ file_name: 'zebra.png', text: 'a zebra' }]);
+  const gone = await folder({ ...picture, 'red.txt': 'red', 'metadata.jsonl': row });
+  expect((await failure(openDataset(gone))).message).toContain('the first: zebra.png: missing file');
+});

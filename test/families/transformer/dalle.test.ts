@@ -122,12 +122,12 @@ for (const { name, config } of variants) {
       const [lr, beta1, beta2, step] = [0.03, 0.9, 0.95, 7];
       const optimizer = new Optimizer(parameters, { beta1, beta2, weightDecay: decayed, clip, ema: 0.8 });
       const state = await optimizer.state();
-      for (const [key, { values }] of state) {
+      for (const [key, { shape, values }] of state) {
         if (key.startsWith('ema.')) continue;
         const wanted = plain.gradients.get(key.slice(2)) as Float32Array;
         const draws = new Random(3).fork(key).normals(values.length, peak(wanted));
         state.set(key, {
-          shape: [values.length],
+          shape,
           values: key.startsWith('v.') ? draws.map(x => x * x + peak(wanted) ** 2) : draws,
         });
       }
