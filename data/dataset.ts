@@ -40,6 +40,11 @@ export interface Problem {
   readonly what: string;
 }
 
+/** Orders things by id. */
+export function byId(a: { readonly id: string }, b: { readonly id: string }): number {
+  return a.id < b.id ? -1 : a.id > b.id ? 1 : 0;
+}
+
 export interface Dataset {
   readonly root: string;
   /** Name of the format it was recognised as. */

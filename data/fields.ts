@@ -3,6 +3,7 @@
  * order. One field gives the captions of a row: fields are never merged.
  */
 
+import { kindOf, namesOf } from './shown.ts';
 import { captionsFrom } from './text.ts';
 
 /** Names of the field that has the path of an image, the first that is there wins. */
@@ -155,18 +156,6 @@ function whyNoCaption(row: Row): string {
   return why === '' ? `empty caption (field ${field})` : `the field ${field} ${why}`;
 }
 
-/** A text of somebody's file as it is shown in a message. */
-export function short(text: string, most = 200): string {
-  return text.length > most ? `${text.slice(0, most - 3)}...` : text;
-}
-
-/** At most ten names in a line. */
-export function namesOf(names: Iterable<string>): string {
-  const all = [...names].map(name => short(name, 40));
-  if (all.length === 0) return 'none';
-  return all.length > 10 ? `${all.slice(0, 10).join(', ')} and ${all.length - 10} more` : all.join(', ');
-}
-
 /** The captions in a value, or why there are none, in words that follow the field's name; '' if it is empty. */
 function textsOf(value: unknown): readonly string[] | string {
   if (!Array.isArray(value)) {
@@ -203,14 +192,4 @@ function textIn(value: unknown): unknown {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
   const row = rowOf(value as Readonly<Record<string, unknown>>); // an object, and each value is checked
   return ['raw', 'caption', 'text'].map(field => row.get(field)).find(text => typeof text === 'string') ?? value;
-}
-
-/** What a value is that should be text. */
-export function kindOf(value: unknown): string {
-  if (typeof value === 'number' || typeof value === 'bigint') return `a number (${value})`;
-  if (Array.isArray(value)) return `a list of ${value.length}`;
-  if (typeof value === 'string') return `text (${JSON.stringify(value.slice(0, 40))})`;
-  if (value === null) return 'null';
-  if (value === undefined) return 'nothing';
-  return typeof value === 'object' ? `an object with ${namesOf(Object.keys(value))}` : String(value);
 }

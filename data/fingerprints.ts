@@ -8,7 +8,7 @@ import type { BigIntStats } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { relative } from 'node:path';
 import { captionsFingerprint, fingerprintOf } from '../src/io/datarecord.ts';
-import type { Item, Place, Problem } from './dataset.ts';
+import { byId, type Item, type Place, type Problem } from './dataset.ts';
 import { mapBounded, whyFailed } from './files.ts';
 
 /** See `RecordedItem` of src/io/datarecord.ts. */
@@ -63,7 +63,7 @@ export async function fingerprintItems<T extends Item>(
       onProgress?.(++done, items.length);
     }
   });
-  problems.sort((a, b) => (a.id < b.id ? -1 : 1));
+  problems.sort(byId);
   return { items: found.filter(each => each !== undefined), problems };
 }
 

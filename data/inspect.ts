@@ -5,7 +5,6 @@
 
 import { createHash } from 'node:crypto';
 import sharp from 'sharp';
-import { UserError } from '../src/core/errors.ts';
 import { Random } from '../src/core/random.ts';
 import { decodeImage, type Header, readHeader, withReason } from '../src/image/decode.ts';
 import { blank, type Rgb } from '../src/image/images.ts';
@@ -14,7 +13,7 @@ import { encodePng } from '../src/image/png.ts';
 import { type Cell, drawSheet } from '../src/image/sheet.ts';
 import { decodingTurns } from '../src/image/turns.ts';
 import { sheetText } from '../src/io/outputs.ts';
-import type { Dataset, Item, Problem, Split } from './dataset.ts';
+import { byId, type Dataset, type Item, type Problem, type Split } from './dataset.ts';
 import { describeDivision, divideItems, itemsOn } from './division.ts';
 import { mapBounded, whyFailed } from './files.ts';
 import { problemLines } from './reasons.ts';
@@ -151,24 +150,6 @@ export async function inspectDataset(dataset: Dataset, options: InspectOptions =
     unused: dataset.unused,
     notices: dataset.notices,
   };
-}
-
-/**
- * What `strict` asks of a data set that was inspected.
- * @throws UserError naming the first problem, as `openDataset` does
- */
-export function expectNoProblem(path: string, problems: readonly Problem[]): void {
-  if (problems.length === 0) return;
-  const more = problems.length > 1 ? ` (and ${problems.length - 1} more)` : '';
-  throw new UserError(
-    path,
-    `${problems[0].id}: ${problems[0].what}${more}`,
-    'mend or remove it, or leave out --strict to skip it',
-  );
-}
-
-function byId(a: { readonly id: string }, b: { readonly id: string }): number {
-  return a.id < b.id ? -1 : a.id > b.id ? 1 : 0;
 }
 
 /** Larger images are decoded through a tiny picture, which takes longer and holds less. */

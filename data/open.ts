@@ -9,13 +9,13 @@ import { readHeader } from '../src/image/decode.ts';
 import { mayBeRead, nameWithArticle, pictureKind } from '../src/image/kind.ts';
 import { atPath, codeOf } from '../src/io/at-path.ts';
 import { irregularKind } from '../src/io/bytes.ts';
-import type { Dataset, Item, Problem } from './dataset.ts';
+import { byId, type Dataset, type Item, type Problem } from './dataset.ts';
 import { type Listing, listFiles, mapBounded, readPiece, whyFailed } from './files.ts';
 import type { Candidate, Format, Reading, Source } from './formats/format.ts';
 import { allFormats } from './formats/formats.ts';
 import { unreadIndexes } from './indexes/unread.ts';
 import { leftovers, whyUnreadArchive } from './leftovers.ts';
-import { problemLines } from './reasons.ts';
+import { expectNoProblem, problemLines } from './reasons.ts';
 import { type Published, publishedSplits } from './splits.ts';
 import { LIMIT_CAPTION } from './text.ts';
 
@@ -98,16 +98,9 @@ function refuse(
 ): void {
   const { problems, items, strict, format } = found;
   if (format !== undefined) throw new UserError(path, `no captioned image (read as ${format})`, layouts());
-  const telling = problems.at(0);
-  if (strict && telling !== undefined) {
-    const more = problems.length > 1 ? ` (and ${problems.length - 1} more)` : '';
-    throw new UserError(
-      path,
-      `${telling.id}: ${telling.what}${more}`,
-      'mend or remove it, or leave out --strict to skip it',
-    );
-  }
+  if (strict) expectNoProblem(path, problems);
   if (items.length > 0) return;
+  const telling = problems.at(0);
   const why =
     telling === undefined ? 'nothing in it' : `${problems.length} skipped, the first: ${telling.id}: ${telling.what}`;
   const all = problems.length > 1 ? ['skipped:', ...problemLines(problems, 10), `  ${layouts()}`] : [layouts()];
@@ -125,10 +118,6 @@ async function leftBehind(source: Source, format: Format, reading: Reading): Ret
   );
   const named = new Set(unread.map(({ id }) => id));
   return { problems: [...problems, ...unread], unused: unused.filter(({ id }) => !named.has(id)) };
-}
-
-function byId(a: Problem, b: Problem): number {
-  return a.id < b.id ? -1 : a.id > b.id ? 1 : 0;
 }
 
 /** What a path is. */

@@ -3,6 +3,7 @@
  * reasons are the same if they differ in names and numbers alone.
  */
 
+import { UserError } from '../src/core/errors.ts';
 import type { Problem } from './dataset.ts';
 import { withoutExtension } from './files.ts';
 
@@ -21,6 +22,18 @@ export function problemLines(problems: readonly Problem[], most: number): string
   const lines = groups.slice(0, most).map(group => `  ${lineOf(group)}`);
   const rest = groups.slice(most).flat().length;
   return rest === 0 ? lines : [...lines, `  ... and ${rest} for other reasons`];
+}
+
+/**
+ * What `strict` asks of data.
+ * @param path of the data, for the message
+ * @throws UserError naming the first problem
+ */
+export function expectNoProblem(path: string, problems: readonly Problem[]): void {
+  const [first] = problems;
+  if (first === undefined) return;
+  const more = problems.length > 1 ? ` (and ${problems.length - 1} more)` : '';
+  throw new UserError(path, `${first.id}: ${first.what}${more}`, 'mend or remove it, or leave out --strict to skip it');
 }
 
 function groupsOf(problems: readonly Problem[]): (readonly [Problem, ...Problem[]])[] {

@@ -7,7 +7,8 @@ import { existsSync, realpathSync } from 'node:fs';
 import { isAbsolute, posix, relative, resolve } from 'node:path';
 import { isImageName, withoutExtension } from './files.ts';
 import { isUnreadPicture, whyUnread } from './leftovers.ts';
-import { fold, PathIndex } from './paths.ts';
+import { fold, PathGroups, PathIndex } from './paths.ts';
+import { namesOf } from './shown.ts';
 
 /** The file that is meant, and whether by its own path; or why there is none, in words that follow the path. */
 export type Found =
@@ -33,9 +34,9 @@ export class References {
   private readonly paths: PathIndex;
   /** Folders with a picture below them. */
   private readonly folders = new Set<string>();
-  private stems: ReadonlyMap<string, readonly string[]> | undefined;
-  private names: ReadonlyMap<string, readonly string[]> | undefined;
-  private stemNames: ReadonlyMap<string, readonly string[]> | undefined;
+  private stems: PathGroups | undefined;
+  private names: PathGroups | undefined;
+  private stemNames: PathGroups | undefined;
 
   /** @param files paths relative to `root` with `/` between folders */
   constructor(root: string, files: readonly string[]) {
@@ -109,7 +110,7 @@ export class References {
     const nameOf = isImageName(path) ? (file: string) => file : withoutExtension;
     this.names ??= groupBy(this.files, file => fold(posix.basename(file)));
     this.stemNames ??= groupBy(this.files.filter(isImageName), file => fold(withoutExtension(posix.basename(file))));
-    const named = (isImageName(path) ? this.names : this.stemNames).get(fold(posix.basename(path))) ?? [];
+    const named = (isImageName(path) ? this.names : this.stemNames).get(fold(posix.basename(path)));
     return named.filter(
       file => file.startsWith(scope === '' ? '' : `${scope}/`) && fold(`/${nameOf(file)}`).endsWith(fold(`/${path}`)),
     );
@@ -126,18 +127,13 @@ export class References {
     const found = this.paths.find(id);
     if (found.length > 0 || isImageName(id)) return theOne(found, true);
     this.stems ??= groupBy(this.files.filter(isImageName), file => fold(withoutExtension(file)));
-    return theOne(this.stems.get(fold(id)) ?? [], false);
+    return theOne(this.stems.get(fold(id)), false);
   }
 }
 
-function groupBy(files: readonly string[], keyOf: (file: string) => string): ReadonlyMap<string, readonly string[]> {
-  const groups = new Map<string, string[]>();
-  for (const file of files) {
-    const key = keyOf(file);
-    const group = groups.get(key);
-    if (group === undefined) groups.set(key, [file]);
-    else group.push(file);
-  }
+function groupBy(files: readonly string[], keyOf: (file: string) => string): PathGroups {
+  const groups = new PathGroups();
+  for (const file of files) groups.add(keyOf(file), file);
   return groups;
 }
 
@@ -170,8 +166,7 @@ function isIn(folder: string): (file: string) => boolean {
 function theOne(files: readonly string[], isOwn: boolean): Found {
   if (files.length === 1) return { id: files[0], isOwn };
   if (files.length === 0) return { why: MISSING };
-  const more = files.length > 3 ? ` and ${files.length - 3} more` : '';
-  return { why: `several files are meant by it: ${files.slice(0, 3).join(', ')}${more}` };
+  return { why: `several files are meant by it: ${namesOf(files, { most: 3, length: 200 })}` };
 }
 
 /** Whether a path is an absolute one, of this system or another. */

@@ -5,6 +5,7 @@
 
 import type { Split } from './dataset.ts';
 import type { Candidate } from './formats/format.ts';
+import { namesOf } from './shown.ts';
 
 const words: ReadonlyMap<string, Split> = new Map([
   ...(['train', 'training', 'restval'] as const).map(word => [word, 'train'] as const), // restval: Karpathy's lists
@@ -121,7 +122,6 @@ function counts({ place }: Name, places: ReadonlyMap<string, ReadonlySet<Split>>
 
 function noticesOf(unheeded: readonly string[]): string[] {
   if (unheeded.length === 0) return [];
-  const more = unheeded.length > 3 ? ` and ${unheeded.length - 3} more` : '';
-  const names = `${unheeded.slice(0, 3).join(', ')}${more}`;
+  const names = namesOf(unheeded, { most: 3, length: 200 });
   return [`not taken for a published split, since no train of the same kind stands beside: ${names}`];
 }

@@ -20,6 +20,7 @@ import { UserError } from './core/errors.ts';
 import { printable } from './core/printable.ts';
 import { untilAborted } from './core/stopping.ts';
 import { packageRoot } from './device/native/addon.ts';
+import { expectSpareThreads } from './device/native/spare-threads.ts';
 import { cacheFolder } from './library/cache.ts';
 
 export { type Command, type CommandDefinition, defineCommand } from './cli/command.ts';
@@ -60,6 +61,7 @@ async function runCommand(command: Command, argv: readonly string[]): Promise<vo
     showHelp(formatHelp(await command.spec(), { columns: columns() }));
     return;
   }
+  expectSpareThreads();
   const sayStopping = (signal: StopSignal) => {
     if (command.saves) process.stderr.write(stoppingLine(signal));
   };

@@ -3,6 +3,7 @@
  * others made it. What such a file can ask for and we do not do is refused by name, never ignored.
  * @see https://huggingface.co/docs/tokenizers/components
  */
+import { isRecord } from '../src/core/checks.ts';
 import { UserError } from '../src/core/errors.ts';
 import { CHAR_BYTES } from './bytes.ts';
 import type { Vocabulary } from './merges.ts';
@@ -146,7 +147,7 @@ function shortJson(value: unknown): string {
 }
 
 function object(value: unknown, where: string): Json {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Json; // checked here
+  if (isRecord(value)) return value;
   throw unsupported(where, 'an object', value);
 }
 

@@ -5,14 +5,16 @@
 
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isRecord } from '../../src/core/checks.ts';
 import { UserError } from '../../src/core/errors.ts';
-import { captionsOf, kindOf, namesOf, pathOf, rowOf, short } from '../fields.ts';
+import { captionsOf, pathOf, rowOf } from '../fields.ts';
 import { isImageName } from '../files.ts';
-import { type Index, IndexBuilder, isRecord } from '../indexes/entries.ts';
+import { type Index, IndexBuilder } from '../indexes/entries.ts';
 import { parseFile, whyTooLarge } from '../indexes/json.ts';
 import { itemsOf, whyUnnamed } from '../indexes/pictures.ts';
 import { looksLikeCoco } from '../indexes/recognise.ts';
 import { homeOf, References } from '../references.ts';
+import { kindOf, namesOf, short } from '../shown.ts';
 import { type Format, type Source, splitField } from './format.ts';
 
 export const coco: Format = {

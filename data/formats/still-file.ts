@@ -6,6 +6,7 @@
 import type { Stats } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
+import { codeOf } from '../../src/io/at-path.ts';
 import { ChangedFile } from '../files.ts';
 
 /** A file, and how to know that nobody has changed it. */
@@ -30,7 +31,7 @@ export class StillFile {
    */
   async piece(offset: number, length: number): Promise<Uint8Array> {
     const file = await open(this.path, 'r').catch(error => {
-      throw error.code === 'ENOENT' ? new ChangedFile(`${basename(this.path)} is not there any more`) : error;
+      throw codeOf(error) === 'ENOENT' ? new ChangedFile(`${basename(this.path)} is not there any more`) : error;
     });
     try {
       const { size, mtimeMs } = await file.stat();

@@ -3,9 +3,11 @@
  * also where a quote is opened and not closed.
  */
 
-import { captionFields, isKnown, namesOf, pathFields, pathOf, plainName, rowOfEntries } from '../fields.ts';
+import { codeOf } from '../../src/io/at-path.ts';
+import { captionFields, isKnown, pathFields, pathOf, plainName, rowOfEntries } from '../fields.ts';
 import { isImageName } from '../files.ts';
 import { type Line, linesOf } from '../lines.ts';
+import { namesOf } from '../shown.ts';
 import type { IndexBuilder } from './entries.ts';
 
 /** The first line of a table that names its columns. */
@@ -223,8 +225,7 @@ function strictly(parse: Parse, text: string, separator: string, more: object = 
       ...more,
     });
   } catch (error) {
-    const isOpen = error instanceof Error && 'code' in error && error.code === 'CSV_QUOTE_NOT_CLOSED';
-    return isOpen ? OPEN : 'quotes that are neither around a cell nor inside one';
+    return codeOf(error) === 'CSV_QUOTE_NOT_CLOSED' ? OPEN : 'quotes that are neither around a cell nor inside one';
   }
 }
 

@@ -3,13 +3,13 @@
  * meant is found out later, see pictures.ts.
  */
 
+import { isRecord } from '../../src/core/checks.ts';
 import type { Problem } from '../dataset.ts';
 import {
   allCaptionsOf,
   type Captions,
   captionsOf,
   isKnown,
-  kindOf,
   pathOf,
   plainName,
   type Row,
@@ -18,6 +18,7 @@ import {
 } from '../fields.ts';
 import { splitField } from '../formats/format.ts';
 import { InstructionWatch, instructionNotice } from '../instructions.ts';
+import { kindOf } from '../shown.ts';
 
 /** A row of an index that names a picture. */
 export interface Entry {
@@ -134,8 +135,4 @@ function whyConversation(row: Row): Captions | undefined {
   return {
     why: `no caption: the field ${field} is a conversation; write the answer that describes it in a field text`,
   };
-}
-
-export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -4,12 +4,14 @@
  */
 
 import { readFile, stat } from 'node:fs/promises';
+import { isRecord } from '../../src/core/checks.ts';
 import { firstLine } from '../../src/core/errors.ts';
-import { captionFields, isKnown, kindOf, pathFields, pathOf, type Row, rowOf } from '../fields.ts';
+import { captionFields, isKnown, pathFields, pathOf, type Row, rowOf } from '../fields.ts';
 import { linesOf } from '../lines.ts';
+import { kindOf } from '../shown.ts';
 import { splitNamed } from '../splits.ts';
 import { decodeText } from '../text.ts';
-import { type IndexBuilder, isRecord } from './entries.ts';
+import type { IndexBuilder } from './entries.ts';
 import { repeatedKeys } from './json-keys.ts';
 
 /** Bytes of a file that is parsed whole: its text has to fit into one string. */

@@ -5,10 +5,10 @@
 
 import { posix } from 'node:path';
 import type { Problem } from '../dataset.ts';
-import { short } from '../fields.ts';
 import { type Candidate, imageFile } from '../formats/format.ts';
 import { fold } from '../paths.ts';
 import { type Found, MISSING, type References } from '../references.ts';
+import { short } from '../shown.ts';
 import type { Entry, Index } from './entries.ts';
 
 /** The items of indexes, index by index in the order of their paths. @param indexes those that count first come first */

@@ -4,7 +4,8 @@
  */
 import type { z } from 'zod';
 import { describeKind, type Kind } from '../config/kinds.ts';
-import { explainIssue, isPlainObject, kebab, mergeConfig, show } from '../config/schema.ts';
+import { explainIssue, kebab, mergeConfig, show } from '../config/schema.ts';
+import { isRecord } from '../core/checks.ts';
 import { UserError } from '../core/errors.ts';
 import { type CommandSpec, type Flag, fieldsOfCommand, flagTable, takesBoolean } from './flag-table.ts';
 
@@ -167,9 +168,9 @@ function isSetting({ flags, settings }: CommandSpec, path: readonly string[]): b
   return path.length > 1 || !(path[0] in flags.shape);
 }
 
-function nest(path: readonly string[], value: unknown): Record<string, unknown> {
+function nest(path: readonly string[], value: unknown): Readonly<Record<string, unknown>> {
   const nested = path.reduceRight<unknown>((inner, key) => ({ [key]: inner }), value);
-  return isPlainObject(nested) ? nested : {};
+  return isRecord(nested) ? nested : {};
 }
 
 function startsWith(path: readonly PropertyKey[], prefix: readonly string[]): boolean {

@@ -5,6 +5,7 @@
  */
 
 import { z } from 'zod';
+import { isRecord } from '../core/checks.ts';
 import { UserError } from '../core/errors.ts';
 import { definitionsVersion } from '../core/registry.ts';
 import { describeKind, either, type Json, type Kind, kindOf } from './kinds.ts';
@@ -88,7 +89,7 @@ function listFields(schema: z.ZodType): Fields {
         visit(child, {
           path: [...path, key],
           required: needed,
-          inherited: isPlainObject(fallback) ? fallback[key] : undefined,
+          inherited: isRecord(fallback) ? fallback[key] : undefined,
           above: added,
         });
       }
@@ -131,7 +132,7 @@ export function mergeConfig(
     for (const [key, value] of Object.entries(layer ?? {})) {
       if (value === undefined) continue;
       const below = merged.get(key);
-      merged.set(key, isPlainObject(value) ? mergeConfig(isPlainObject(below) ? below : {}, value) : value);
+      merged.set(key, isRecord(value) ? mergeConfig(isRecord(below) ? below : {}, value) : value);
     }
   }
   return Object.fromEntries(merged);
@@ -140,7 +141,7 @@ export function mergeConfig(
 /** `{ model: { width: 8 } }` to `{ 'model.width': 8 }`. Lists stay whole. */
 export function flattenConfig(config: Readonly<Record<string, unknown>>, prefix = ''): Record<string, unknown> {
   const flat = Object.entries(config).flatMap(([key, value]) =>
-    isPlainObject(value)
+    isRecord(value)
       ? Object.entries(flattenConfig(value, `${prefix}${key}.`))
       : [[prefix + key, value] as [string, unknown]],
   );
@@ -152,7 +153,7 @@ export function unflattenConfig(flat: Readonly<Record<string, unknown>>): Record
   const layers = Object.entries(flat).map(([name, value]) =>
     name.split('.').reduceRight<unknown>((inner, key) => ({ [key]: inner }), value),
   );
-  return mergeConfig(...layers.filter(isPlainObject));
+  return mergeConfig(...layers.filter(isRecord));
 }
 
 /**
@@ -169,7 +170,7 @@ export function explainIssue(
   if (issue.code === 'custom') return { path: field?.path ?? keys, problem: issue.message };
   if (issue.code === 'unrecognized_keys') return { path: keys, problem: `unknown field ${brief(issue.keys[0])}` };
   const path = field?.path ?? keys;
-  const found = path.reduce<unknown>((inner, key) => (isPlainObject(inner) ? inner[key] : undefined), value);
+  const found = path.reduce<unknown>((inner, key) => (isRecord(inner) ? inner[key] : undefined), value);
   return { path, problem: `expected ${describeKind(field?.kind ?? { type: 'object' })}, got ${show(found)}` };
 }
 
@@ -215,11 +216,6 @@ export function kebab(name: string): string {
   return name.replaceAll(/([a-z0-9])([A-Z])/g, '$1-$2').toLowerCase();
 }
 
-/** True of objects that are neither null nor arrays. */
-export function isPlainObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
 function jsonSchema(schema: z.ZodType): Json {
   return z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any', reused: 'inline' });
 }
@@ -236,7 +232,7 @@ function unknownKey(
   groups: readonly Group[],
   path: readonly string[] = [],
 ): string | undefined {
-  if (!isPlainObject(value)) return undefined;
+  if (!isRecord(value)) return undefined;
   if (path.length > 0 && !groups.some(group => same(group.path, path))) return undefined; // a leaf such as a record
   for (const [key, inner] of Object.entries(value)) {
     const here = [...path, key];

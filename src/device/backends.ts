@@ -7,7 +7,8 @@ import * as tf from '@tensorflow/tfjs-core';
 import { UserError } from '../core/errors.ts';
 import { activateCpu } from './cpu.ts';
 import { activeDevice } from './device.ts';
-import { activeNative, registerNative } from './native/native.ts';
+import { activeNative, type NativeBackend, registerNative } from './native/native.ts';
+import { expectThreads, threadsAreLimited, threadsToGiveBack } from './native/spare-threads.ts';
 import { type PrecisionName, refusePrecision } from './precision.ts';
 import { loadTensorflow } from './tensorflow.ts';
 import { checkVersion } from './tfjs.ts';
@@ -136,23 +137,17 @@ async function activateNative(options: BackendOptions): Promise<string | undefin
   const { precision = 'auto' } = options;
   backend.precision = backend.supportsBf16 && (precision === 'auto' || precision === 'bf16') ? 'bf16' : 'fp32';
   if (options.threads !== undefined) backend.setThreads(options.threads);
-  const { threads, refusedThreads } = backend;
-  if (refusedThreads > 0) {
-    const wanted = threads + refusedThreads;
-    expectSpareThreads(backend.spareThreads);
-    options.warn?.(`the system refuses threads: computing on ${threads} of ${wanted}`, mendThreads);
-  }
+  leaveThreads(backend, options);
   return undefined;
 }
 
-/** Threads that pictures are decoded and lettered by: where these are refused, their libraries end the process. */
-const SPARE_THREADS = 8;
-
-function expectSpareThreads(spare: number): void {
-  if (spare >= SPARE_THREADS) return;
-  throw new UserError(
-    'threads',
-    `expected ${SPARE_THREADS} more threads for this process, to decode pictures by, got ${spare}`,
-    'raise the limit (ulimit -u, or that of the container)',
-  );
+/** Gives threads of the kernels back where the system has too few for others, and says so. @throws UserError if none are left */
+function leaveThreads(backend: NativeBackend, { warn }: BackendOptions): void {
+  const wanted = backend.threads + backend.refusedThreads;
+  if (backend.refusedThreads === 0 && !threadsAreLimited()) return;
+  const back = threadsToGiveBack(backend.spareThreads);
+  if (back > 0) backend.setThreads(Math.max(1, backend.threads - back));
+  expectThreads(backend.spareThreads);
+  const { threads } = backend;
+  if (threads < wanted) warn?.(`the system refuses threads: computing on ${threads} of ${wanted}`, mendThreads);
 }

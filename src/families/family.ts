@@ -11,7 +11,8 @@ import type { Random } from '../core/random.ts';
 import type { CodeSet } from '../io/codes.ts';
 import type { Checkpoint, NamedValues } from '../nn/module.ts';
 import type { CaptionedImages, EncodeCaptions, ImageStream } from '../training/captioned.ts';
-import type { Metrics, Task, Weights } from '../training/loop.ts';
+import type { Metrics } from '../training/measured.ts';
+import type { Task, Weights } from '../training/task.ts';
 import type { Painter } from './painter.ts';
 
 export const stageNames = ['captions', 'text', 'patch', 'codes'] as const;

@@ -5,7 +5,7 @@
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats, statSync } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { UserError } from '../core/errors.ts';
-import { atPath } from './at-path.ts';
+import { atPath, codeOf } from './at-path.ts';
 
 export interface ReadOptions {
   /** Longest file that is read, in bytes; default: any. */
@@ -78,7 +78,7 @@ export function irregularKind(found: Pick<Stats, 'isFIFO' | 'isSocket'>): string
 }
 
 function unreadable(path: string, error: unknown): unknown {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  const code = codeOf(error);
   const got = typeof code === 'string' && Object.hasOwn(reasons, code) ? reasons[code] : undefined;
   return got === undefined ? atPath(path, error) : new UserError(path, got);
 }

@@ -1,5 +1,6 @@
 /** @file Other processes of this machine, as far as files that they leave have to tell whether they are still there. */
 import { readFile, readlink } from 'node:fs/promises';
+import { codeOf } from './at-path.ts';
 
 /** Whether a process of that number runs on this machine, whichever it is. */
 export function isRunning(pid: number): boolean {
@@ -8,7 +9,7 @@ export function isRunning(pid: number): boolean {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    return !(error instanceof Error && 'code' in error && error.code === 'ESRCH');
+    return codeOf(error) !== 'ESRCH';
   }
 }
 

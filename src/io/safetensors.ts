@@ -4,7 +4,7 @@
  * before a tensor is handed out. Knows nothing of disks (files.ts does) or of tfjs.
  * @see https://github.com/huggingface/safetensors#format
  */
-import { found } from '../core/checks.ts';
+import { found, isRecord } from '../core/checks.ts';
 import { UserError } from '../core/errors.ts';
 import { parseJson } from './json.ts';
 
@@ -216,10 +216,6 @@ function parseHeader(bytes: Uint8Array, where: string): { header: Record<string,
   const header = parseJson(text, `${where}: header`);
   if (!isRecord(header)) throw damaged(where, 'expected a JSON object as header, got something else');
   return { header, start };
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function isCounts(value: unknown): value is number[] {

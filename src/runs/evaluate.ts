@@ -61,6 +61,7 @@ export interface Evaluation {
 export async function evaluateRun(session: Session, request: EvalRequest): Promise<Evaluation> {
   const metrics = chooseMetrics(request);
   const config = await readRun(request.run, 'eval');
+  append(runPaths(request.run).metrics, []); // what cannot be written is said before anything is measured
   await expectOtherJudge(request);
   await startEngine(session, request);
   const { run, backend, precision, threads, seed, numImages } = request;

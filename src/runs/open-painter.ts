@@ -20,7 +20,7 @@ import {
 } from '../io/runfolder.ts';
 import { startBackend } from '../kernels/start.ts';
 import { Checkpoint } from '../nn/module.ts';
-import { namedValues } from '../training/loop.ts';
+import { namedValues } from '../training/named-values.ts';
 
 export type { Painter } from '../families/painter.ts';
 

@@ -66,7 +66,7 @@ export interface PlanOptions {
 }
 
 /** What of a run is there before its config.json, if it is stopped in its first moments. */
-const FIRST_STATE = /^(lock.*|data\.safetensors)$/;
+const FIRST_STATE = /^(lock.*|engine\.json|data\.safetensors)$/;
 
 /**
  * Makes sure that a folder is new, empty or a run.
@@ -157,7 +157,7 @@ async function expectPossible(
   for (const { section, state, users } of trainings) {
     const [old, steps] = [before[section].steps, now[section].steps];
     if (steps === old) continue;
-    const { savedStep } = await import('../training/loop.ts'); // programs that paint import this file
+    const { savedStep } = await import('../training/saved-training.ts'); // programs that paint import this file
     const done = await savedStep(state);
     const refuse = (what: string, hint: string) => new UserError(command, `${section}.steps ${steps}: ${what}`, hint);
     const hint = 'leave the flag out to go on with it, or choose another --out';

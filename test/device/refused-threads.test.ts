@@ -3,10 +3,12 @@
  * is an error of JavaScript. In processes of their own, under limits that a shell sets.
  */
 import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
+import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { packageRoot } from '../../src/device/native/addon.ts';
 import { registerNative } from '../../src/device/native/native.ts';
+import { expectThreads, threadsToGiveBack } from '../../src/device/native/spare-threads.ts';
 
 const missing = registerNative();
 /** Processes of the superuser have no limit of threads, so they are started as nobody. */
@@ -68,3 +70,35 @@ test.skipIf(reason !== undefined)(
     expect(result?.stdout, result?.stderr).toMatch(/^native: out of memory \d+\n$/);
   },
 );
+
+/** The program as it is built: started from its sources it needs the threads of their compiler. */
+const program = join(packageRoot(), 'dist', 'src', 'cli.js');
+const source = join(packageRoot(), 'src', 'device', 'native', 'spare-threads.ts');
+const notBuilt =
+  reason ??
+  (!existsSync(program) || statSync(program).mtimeMs < statSync(source).mtimeMs
+    ? 'dist is missing or older than its sources: npm run build'
+    : undefined);
+
+test.skipIf(notBuilt !== undefined)(
+  `a command says in one line that libraries would find no thread${notBuilt === undefined ? '' : ` (skipped: ${notBuilt})`}`,
+  () => {
+    const inspect = (count: number) => {
+      const command = `ulimit -u ${others + count} && exec "$0" "$@"`;
+      const argv = [program, 'data', 'inspect', join(packageRoot(), 'nowhere')];
+      return spawnSync('bash', ['-c', command, process.execPath, ...argv], { encoding: 'utf8', ...nobody });
+    };
+    expect(inspect(200).stderr).toContain('no such folder');
+    const { status, signal, stderr } = inspect(14); // Node and its own threads are 11
+    expect({ status, signal }, stderr).toEqual({ status: 2, signal: null });
+    expect(stderr).toMatch(
+      /^threads: expected 8 more threads for this process, to decode pictures by, got \d\n {2}hint: /,
+    );
+  },
+);
+
+test('leaves 8 threads to libraries, at the cost of the kernels', () => {
+  expect([0, 7, 8, 20].map(threadsToGiveBack)).toEqual([8, 1, 0, 0]);
+  expect(() => expectThreads(8)).not.toThrow();
+  expect(() => expectThreads(7)).toThrow('expected 8 more threads for this process, to decode pictures by, got 7');
+});

@@ -120,7 +120,7 @@ test.skipIf(isWindows)('a file that is replaced keeps its permissions', async ()
 
 test('a file of the longest name that there is', async () => {
   const root = await folder();
-  const path = join(root, 'é'.repeat(125) + '.json');
+  const path = join(root, `${'é'.repeat(125)}.json`);
   await writeAtomic(path, 'before');
   await writeAtomic(path, 'after');
   expect(readFileSync(path, 'utf8')).toBe('after');

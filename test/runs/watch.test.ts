@@ -3,7 +3,8 @@ import { expect, test } from 'vitest';
 import { resolveConfig } from '../../src/families/resolve.ts';
 import { Parameters } from '../../src/nn/module.ts';
 import { watchSettings, withChecks } from '../../src/runs/training/watch.ts';
-import type { BatchOf, Task, TaskState } from '../../src/training/loop.ts';
+import type { BatchOf } from '../../src/training/moves.ts';
+import type { Task, TaskState } from '../../src/training/task.ts';
 
 /** A task with fields that only its own methods may touch. */
 class Private implements Task {

@@ -16,7 +16,10 @@ import { loadState } from '../../src/io/state.ts';
 import { detached } from '../../src/kernels/detached.ts';
 import { linear } from '../../src/kernels/linear/linear.ts';
 import { Parameters } from '../../src/nn/module.ts';
-import { type LoopConfig, type Metrics, type Player, type Task, train, type Weights } from '../../src/training/loop.ts';
+import { train } from '../../src/training/loop.ts';
+import type { Metrics } from '../../src/training/measured.ts';
+import type { Player } from '../../src/training/moves.ts';
+import type { LoopConfig, Task, Weights } from '../../src/training/task.ts';
 import { expectAllclose, noWebgpu } from '../support.ts';
 
 const folders: string[] = [];

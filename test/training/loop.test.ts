@@ -15,15 +15,11 @@ import type { ModelConfig } from '../../src/families/transformer/config.ts';
 import { Dalle } from '../../src/families/transformer/dalle.ts';
 import { type CaptionEncoder, DalleTask } from '../../src/families/transformer/task.ts';
 import { Parameters } from '../../src/nn/module.ts';
-import {
-  type LoopConfig,
-  type Losses,
-  type Metrics,
-  savedStep,
-  type Task,
-  train,
-  type Weights,
-} from '../../src/training/loop.ts';
+import { train } from '../../src/training/loop.ts';
+import type { Metrics } from '../../src/training/measured.ts';
+import type { Losses } from '../../src/training/moves.ts';
+import { savedStep } from '../../src/training/saved-training.ts';
+import type { LoopConfig, Task, Weights } from '../../src/training/task.ts';
 import { configs, randomWeights, vocabulary } from '../families/transformer/tiny-model.ts';
 import { expectAllclose, onEveryBackend } from '../support.ts';
 

@@ -11,17 +11,12 @@ import { Random } from '../../src/core/random.ts';
 import { selectBackend } from '../../src/device/backends.ts';
 import type { TensorData } from '../../src/io/safetensors.ts';
 import { Parameters } from '../../src/nn/module.ts';
-import {
-  asTensors,
-  type LoopConfig,
-  type Metrics,
-  namedValues,
-  type Player,
-  type Task,
-  train,
-  type Weights,
-} from '../../src/training/loop.ts';
+import { train } from '../../src/training/loop.ts';
+import type { Metrics } from '../../src/training/measured.ts';
+import type { Player } from '../../src/training/moves.ts';
+import { asTensors, namedValues } from '../../src/training/named-values.ts';
 import { Lookahead, Optimizer } from '../../src/training/optimizer.ts';
+import type { LoopConfig, Task, Weights } from '../../src/training/task.ts';
 import { expectAllclose, onEveryBackend } from '../support.ts';
 
 const folders: string[] = [];

@@ -5,6 +5,7 @@
 
 import type { SchemaTree } from 'hyparquet';
 import { captionFields, pathFields, plainName } from '../../fields.ts';
+import { namesOf } from '../../shown.ts';
 
 /** Names of the column with the pictures, the first that is there counts. */
 const imageColumns = ['image', 'img', 'images', 'picture', 'jpg', 'jpeg', 'png', 'webp', 'image_bytes', 'bytes'];
@@ -116,11 +117,11 @@ function whyNoPictures(columns: readonly string[], pictures: readonly string[]):
     return { why };
   }
   if (pictures.length > 1) {
-    return { why: `has several columns of pictures (${some(pictures)}); call the one to be used image` };
+    return { why: `has several columns of pictures (${namesOf(pictures)}); call the one to be used image` };
   }
   const odd = first(columns, imageColumns);
   if (odd !== undefined) return { why: `has no pictures: its column ${odd} holds neither their bytes nor paths` };
-  return { why: `has no column with pictures or their paths (columns: ${some(columns)})` };
+  return { why: `has no column with pictures or their paths (columns: ${namesOf(columns)})` };
 }
 
 function whyNoCaptions(kinds: readonly (readonly [string, Kind])[]): string {
@@ -130,12 +131,7 @@ function whyNoCaptions(kinds: readonly (readonly [string, Kind])[]): string {
   if (odd !== undefined) return `has no captions: its column ${odd[0]} is no text`;
   const label = kinds.find(([column, kind]) => /^(labels?|class(es)?|targets?|y)$/i.test(column) && kind === 'number');
   const labels = label === undefined ? '' : `; ${label[0]} holds numbers of classes`;
-  return `has no text or caption column (columns: ${some(kinds.map(([column]) => column))}${labels})`;
-}
-
-function some(names: readonly string[]): string {
-  const shown = names.slice(0, 12).map(name => name.slice(0, 40));
-  return names.length > shown.length ? `${shown.join(', ')} and ${names.length - shown.length} more` : shown.join(', ');
+  return `has no text or caption column (columns: ${namesOf(kinds.map(([column]) => column))}${labels})`;
 }
 
 /** What Hugging Face notes of columns, e.g. `Image` of `image`; empty if the note is missing or none. */

@@ -6,6 +6,7 @@
 
 import type { Problem } from '../../dataset.ts';
 import { fold } from '../../paths.ts';
+import { namesOf } from '../../shown.ts';
 import { type SideText, splitIn, textEndings } from '../side-text.ts';
 import { type Name, nameOf, type Picture } from './members.ts';
 
@@ -162,8 +163,7 @@ class Assembly implements Samples {
       return;
     }
     const fields = pictures.map(({ field }) => field);
-    const some =
-      fields.length > 5 ? `${fields.slice(0, 5).join(', ')} and ${fields.length - 5} more` : fields.join(', ');
+    const some = namesOf(fields, { most: 5, length: 200 });
     const what = `a caption of which picture? The sample has ${some}, and none without a word before the ending`;
     this.problems.push({ id: texts[0].path, what });
   }

@@ -38,7 +38,8 @@ interface Flags {
 
 async function inspect({ reporter, print, signal }: Session, path: string, values: Flags): Promise<void> {
   const { openDataset } = await import('../../../data/open.ts');
-  const { contactSheet, expectNoProblem, formatInspection, inspectDataset } = await import('../../../data/inspect.ts');
+  const { contactSheet, formatInspection, inspectDataset } = await import('../../../data/inspect.ts');
+  const { expectNoProblem } = await import('../../../data/reasons.ts');
   const { divideItems, itemsOn } = await import('../../../data/division.ts');
   const { hearSignal } = await import('../../core/stopping.ts');
   const { printableJson } = await import('../../core/printable.ts');

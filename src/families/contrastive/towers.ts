@@ -10,7 +10,8 @@ import { UserError } from '../../core/errors.ts';
 import { readSafetensors, writeSafetensors } from '../../io/files.ts';
 import { parseJson } from '../../io/json.ts';
 import { Checkpoint } from '../../nn/module.ts';
-import { asTensors, namedValues, type Weights } from '../../training/loop.ts';
+import { asTensors, namedValues } from '../../training/named-values.ts';
+import type { Weights } from '../../training/task.ts';
 import { checkText, textSchema } from './config.ts';
 import { Contrastive } from './contrastive.ts';
 

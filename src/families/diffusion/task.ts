@@ -10,7 +10,9 @@ import { imagesToSignedTensor } from '../../image/pixels.ts';
 import type { TensorData } from '../../io/safetensors.ts';
 import type { Parameters } from '../../nn/module.ts';
 import { BatchParts, type CaptionedBatch, type CaptionedStream } from '../../training/captioned.ts';
-import type { Losses, Metrics, Task } from '../../training/loop.ts';
+import type { Metrics } from '../../training/measured.ts';
+import type { Losses } from '../../training/moves.ts';
+import type { Task } from '../../training/task.ts';
 import type { Diffusion } from './diffusion.ts';
 
 export interface DiffusionTaskOptions {

@@ -16,7 +16,10 @@ import { readSafetensors, writeSafetensors } from '../../io/files.ts';
 import type { TensorData } from '../../io/safetensors.ts';
 import { Checkpoint, type Parameters } from '../../nn/module.ts';
 import type { ImageStream } from '../../training/captioned.ts';
-import { type Losses, type Metrics, namedValues, type Task } from '../../training/loop.ts';
+import type { Metrics } from '../../training/measured.ts';
+import type { Losses } from '../../training/moves.ts';
+import { namedValues } from '../../training/named-values.ts';
+import type { Task } from '../../training/task.ts';
 
 export interface PatchTaskOptions {
   readonly config: PatchTrainConfig;

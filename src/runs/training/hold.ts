@@ -14,7 +14,7 @@ import { activeDevice } from '../../device/device.ts';
 import type { StageName } from '../../families/family.ts';
 import { readJson, writeJson } from '../../io/files.ts';
 import { type RunPaths, runPaths } from '../../io/runfolder.ts';
-import { isTrained } from '../../training/loop.ts';
+import { isTrained } from '../../training/saved-training.ts';
 import { expectFits } from '../memory.ts';
 import { withRun } from '../run.ts';
 import { openRunData, type RunData } from '../run-data.ts';

@@ -3,16 +3,10 @@
  * done, and cleaned up however it ends. What is trained and what its files are is the caller's.
  */
 import { existsSync } from 'node:fs';
-import {
-  isTrained,
-  type LoopConfig,
-  type Metrics,
-  savedStep,
-  type Task,
-  train,
-  type Watcher,
-  type Weights,
-} from '../../training/loop.ts';
+import { train } from '../../training/loop.ts';
+import type { Metrics } from '../../training/measured.ts';
+import { isTrained, savedStep } from '../../training/saved-training.ts';
+import type { LoopConfig, Task, Watcher, Weights } from '../../training/task.ts';
 import type { Job } from './job.ts';
 import { expectRoom } from './room.ts';
 import type { SampleWatch } from './watch.ts';

@@ -21,7 +21,8 @@ import {
   verdictOf,
 } from '../../metrics/collapse.ts';
 import { type Matrix, matrix } from '../../metrics/matrix.ts';
-import type { Metrics, Task } from '../../training/loop.ts';
+import type { Metrics } from '../../training/measured.ts';
+import type { Task } from '../../training/task.ts';
 import type { Painter } from '../open-painter.ts';
 import { type Job, recordsAfter } from './job.ts';
 

@@ -23,7 +23,9 @@ import { loadTowers, saveTowers } from '../../../src/families/contrastive/towers
 import { Images } from '../../../src/image/images.ts';
 import { writeSafetensors } from '../../../src/io/files.ts';
 import type { CaptionedImages, ImageStream } from '../../../src/training/captioned.ts';
-import { type LoopConfig, type Metrics, train } from '../../../src/training/loop.ts';
+import { train } from '../../../src/training/loop.ts';
+import type { Metrics } from '../../../src/training/measured.ts';
+import type { LoopConfig } from '../../../src/training/task.ts';
 import { expectAllclose } from '../../support.ts';
 
 const folders: string[] = [];

@@ -9,7 +9,9 @@ import type { DiffusionConfig } from '../../../src/families/diffusion/config.ts'
 import { DiffusionTask } from '../../../src/families/diffusion/task.ts';
 import { Images } from '../../../src/image/images.ts';
 import type { CaptionedBatch, CaptionedStream } from '../../../src/training/captioned.ts';
-import { type LoopConfig, type Metrics, train, type Weights } from '../../../src/training/loop.ts';
+import { train } from '../../../src/training/loop.ts';
+import type { Metrics } from '../../../src/training/measured.ts';
+import type { LoopConfig, Weights } from '../../../src/training/task.ts';
 import { expectAllclose, useNative } from '../../support.ts';
 import { tinyDiffusion } from './tiny-diffusion.ts';
 

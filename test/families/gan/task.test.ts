@@ -16,7 +16,9 @@ import { Gan, type GanKind } from '../../../src/families/gan/gan.ts';
 import { GanTask } from '../../../src/families/gan/task.ts';
 import { Images } from '../../../src/image/images.ts';
 import { valueAndGradients } from '../../../src/kernels/autodiff.ts';
-import { type LoopConfig, type Metrics, train, type Weights } from '../../../src/training/loop.ts';
+import { train } from '../../../src/training/loop.ts';
+import type { Metrics } from '../../../src/training/measured.ts';
+import type { LoopConfig, Weights } from '../../../src/training/task.ts';
 import { expectAllclose, normal, onEveryBackend, useNative } from '../../support.ts';
 import { kinds, textDim, tinyConfig, tinyGan } from './tiny-gan.ts';
 
