@@ -16,7 +16,7 @@ import {
   type TokenizerSpec,
   writeTokenizerJson,
 } from './huggingface.ts';
-import { learnMerges, Merger } from './merges.ts';
+import { finished, Merger, mergesInPieces } from './merges.ts';
 
 /** BPE dropout: every possible merge is skipped with this probability at each step. DALL·E trains with 0.1. */
 export interface EncodeOptions {
@@ -94,18 +94,24 @@ export class BpeTokenizer {
    * @throws UserError if the captions are no list of texts, or the size does not fit
    */
   static train(captions: Iterable<string>, options: { readonly vocabSize?: number } = {}): BpeTokenizer {
-    const { vocabSize = 16384 } = options;
-    checkValue('BpeTokenizer.train: vocabSize', vocabSize, vocabSizeCheck);
-    checkValue('BpeTokenizer.train: captions', captions, captionsCheck);
-    const counts = new Map<string, number>();
-    for (const caption of captions) {
-      checkValue('BpeTokenizer.train: captions', caption, textCheck);
-      for (const word of splitWords(withPrefixSpace(normalizeCaption(caption)))) {
-        counts.set(word, (counts.get(word) ?? 0) + 1);
-      }
+    return BpeTokenizer.fromJSON(finished(trainInPieces(captions, options)));
+  }
+
+  /**
+   * `train`, which lets other work of this process have its turn: that of a long list of captions takes minutes.
+   * @param options.pause awaited after every piece of work; what it throws ends the training
+   * @throws UserError as `train` does
+   */
+  static async trainPausing(
+    captions: Iterable<string>,
+    options: { readonly vocabSize?: number; readonly pause: () => Promise<void> },
+  ): Promise<BpeTokenizer> {
+    const work = trainInPieces(captions, options);
+    for (;;) {
+      const { done, value } = work.next();
+      if (done === true) return BpeTokenizer.fromJSON(value);
+      await options.pause();
     }
-    const words = new Map(Array.from(counts, ([word, count]) => [toByteChars(word), count]));
-    return BpeTokenizer.fromJSON(writeTokenizerJson(learnMerges(words, vocabSize)));
   }
 
   /**
@@ -220,6 +226,29 @@ export class BpeTokenizer {
     const symbols = Int32Array.from(Buffer.from(word), byte => this.byteIds[byte]);
     return symbols.subarray(0, this.merger.apply(symbols, dropout, random));
   }
+}
+
+/** Captions that are counted between two pauses. */
+const CAPTIONS_AT_ONCE = 4096;
+
+/** The tokenizer.json of captions, in pieces of work. @throws UserError as `BpeTokenizer.train` does */
+function* trainInPieces(
+  captions: Iterable<string>,
+  { vocabSize = 16384 }: { readonly vocabSize?: number },
+): Generator<undefined, Readonly<Record<string, unknown>>, undefined> {
+  checkValue('BpeTokenizer.train: vocabSize', vocabSize, vocabSizeCheck);
+  checkValue('BpeTokenizer.train: captions', captions, captionsCheck);
+  const counts = new Map<string, number>();
+  let counted = 0;
+  for (const caption of captions) {
+    checkValue('BpeTokenizer.train: captions', caption, textCheck);
+    for (const word of splitWords(withPrefixSpace(normalizeCaption(caption)))) {
+      counts.set(word, (counts.get(word) ?? 0) + 1);
+    }
+    if (++counted % CAPTIONS_AT_ONCE === 0) yield;
+  }
+  const words = new Map(Array.from(counts, ([word, count]) => [toByteChars(word), count]));
+  return writeTokenizerJson(yield* mergesInPieces(words, vocabSize));
 }
 
 function withPrefixSpace(text: string): string {

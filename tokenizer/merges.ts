@@ -13,15 +13,22 @@ export interface Vocabulary {
   readonly merges: readonly (readonly [left: number, right: number])[];
 }
 
+/** Merges between two pauses: the first ones of much text take longest. */
+const MERGES_AT_ONCE = 16;
+
 /**
  * Learns merges: the most frequent pair of neighbours becomes a token, until `vocabSize` tokens exist or no pair occurs
  * twice. Of pairs equally frequent, the one with the smaller left id is merged first, then the smaller right id; so the
  * result depends on the counts alone, not on the order of the words. (The Hugging Face trainer has the same rule.)
  * The first 256 ids are the bytes, in the order of their printable characters.
+ * Pauses after every piece of work, so that who runs it may do something else meanwhile.
  * @param counts how often each word, in printable characters, occurs
  * @param vocabSize at least 256
  */
-export function learnMerges(counts: ReadonlyMap<string, number>, vocabSize: number): Vocabulary {
+export function* mergesInPieces(
+  counts: ReadonlyMap<string, number>,
+  vocabSize: number,
+): Generator<undefined, Vocabulary, undefined> {
   const tokens = [...BYTE_CHARS].sort();
   const ids = new Map(tokens.map((token, id) => [token, id]));
   const merges: [number, number][] = [];
@@ -40,8 +47,22 @@ export function learnMerges(counts: ReadonlyMap<string, number>, vocabSize: numb
     }
     merges.push([left, right]);
     corpus.merge(left, right, id);
+    if (merges.length % MERGES_AT_ONCE === 0) yield;
   }
   return { tokens, merges };
+}
+
+/** `mergesInPieces` without its pauses. */
+export function learnMerges(counts: ReadonlyMap<string, number>, vocabSize: number): Vocabulary {
+  return finished(mergesInPieces(counts, vocabSize));
+}
+
+/** What work gives that is done without its pauses. */
+export function finished<T>(work: Generator<undefined, T, undefined>): T {
+  for (;;) {
+    const { done, value } = work.next();
+    if (done === true) return value;
+  }
 }
 
 /** Words as ids, with the count of every pair of neighbours and the words it occurs in, kept while pairs are merged. */

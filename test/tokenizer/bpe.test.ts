@@ -213,3 +213,16 @@ it('train asks for room for the bytes', () => {
   expect(() => BpeTokenizer.train(['a'], { vocabSize: 100 })).toThrow('a whole number from 256 to');
   expect(BpeTokenizer.train([]).vocabSize).toBe(256);
 });
+
+it('learns the same where training pauses, and ends where a pause throws', async () => {
+  let pauses = 0;
+  const pause = async () => {
+    pauses++;
+  };
+  const trained = await BpeTokenizer.trainPausing(all.slice(0, 1000), { vocabSize: 700, pause });
+  expect(JSON.stringify(trained)).toBe(JSON.stringify(tokenizer));
+  expect(pauses).toBeGreaterThan(10);
+  const stop = new Error('stop');
+  const stopping = BpeTokenizer.trainPausing(all.slice(0, 1000), { vocabSize: 700, pause: () => Promise.reject(stop) });
+  await expect(stopping).rejects.toBe(stop);
+});

@@ -73,7 +73,7 @@ export async function measureAll(session: Session, material: Material): Promise<
   for (const extractor of byFeatures.length === 0 ? [] : material.extractors) {
     results.push(...(await measureByFeatures(session, extractor, { ...material, metrics: byFeatures, likelihood })));
   }
-  results.push(...(await measureOthers({ ...material, metrics: others, likelihood })));
+  results.push(...(await measureOthers(session, { ...material, metrics: others, likelihood })));
   return results;
 }
 
@@ -125,11 +125,12 @@ async function measureByFeatures(
   return results;
 }
 
-async function measureOthers(material: ReadMaterial): Promise<Result[]> {
+async function measureOthers(session: Session, material: ReadMaterial): Promise<Result[]> {
   const results: Result[] = [];
   for (const metric of material.metrics) {
     for (const row of metricRows) {
       results.push(...(await measureRow(metric, availableFor(row, null, material), material)));
+      await hearSignal(session.signal);
     }
   }
   return results;

@@ -207,10 +207,11 @@ export class Job {
     }
     this.begin(stageTitles.captions);
     const { training } = await this.items();
-    await hearSignal(this.session.signal);
-    const tokenizer = BpeTokenizer.train(
+    const pause = () => hearSignal(this.session.signal);
+    await pause();
+    const tokenizer = await BpeTokenizer.trainPausing(
       training.flatMap(({ captions }) => captions),
-      { vocabSize: this.config.caption.vocabSize },
+      { vocabSize: this.config.caption.vocabSize, pause },
     );
     await writeAtomic(paths.captions, JSON.stringify(tokenizer.toJSON()));
     this.session.reporter.done(`${tokenizer.vocabSize} entries from ${training.length} items`);
