@@ -13,7 +13,7 @@ import { readText } from '../text.ts';
 import { type Candidate, type Format, imageFile, type Reading, type Source } from './format.ts';
 import { nameOrphans } from './orphans.ts';
 import { areEqual, type Claim, endingOf, isTextName, type Pairing, pair } from './pairing.ts';
-import { readSideText, type SideText } from './side-text.ts';
+import { readSideText, type SideText, splitIn } from './side-text.ts';
 
 export const images: Format = {
   name: 'images',
@@ -106,12 +106,18 @@ class Folder {
     }
     for (const other of texts) {
       const instead = `${chosen.text} is taken for ${picture}`;
-      if (other.captions.length === 0) this.unused.set(other.text, `${other.why} (${instead})`);
-      else if (!sameCaptions(other, chosen)) this.problems.set(other.text, `another caption (${instead})`);
+      if (other.captions.length === 0 && other.split === undefined)
+        this.unused.set(other.text, `${other.why} (${instead})`);
+      else if (other.captions.length > 0 && !sameCaptions(other, chosen))
+        this.problems.set(other.text, `another caption (${instead})`);
     }
     const group = this.twins.get(picture);
-    const { captions, split } = chosen;
-    return imageFile(this.source.root, picture, captions, {
+    const { split, why } = splitIn(texts);
+    if (why !== undefined) {
+      this.problems.set(picture, why);
+      return undefined;
+    }
+    return imageFile(this.source.root, picture, chosen.captions, {
       ...(group === undefined ? {} : { group }),
       ...(split === undefined ? {} : { split }),
     });

@@ -35,6 +35,13 @@ export function readSideText(ending: string, { text, why }: Decoded): SideText {
 /** Two numbers or more and nothing else; a single one may be a caption, as of a house number. */
 const NUMBERS = /^[-+]?[\d.]+(e[-+]?\d+)?([\s,;]+[-+]?[\d.]+(e[-+]?\d+)?)+[\s,;]*$/i;
 
+/** The split that the texts of one picture name, also one without captions; `why` if they name several. */
+export function splitIn(texts: readonly SideText[]): Pick<Candidate, 'split'> & { readonly why?: string } {
+  const named = [...new Set(texts.flatMap(({ split }) => split ?? []))];
+  if (named.length > 1) return { why: `its texts name several splits: ${named.join(', ')}` };
+  return named.length === 0 ? {} : { split: named[0] };
+}
+
 function readJson(text: string): SideText {
   let value: unknown;
   try {
@@ -50,6 +57,7 @@ function readJson(text: string): SideText {
   const row = rowOf(value as Readonly<Record<string, unknown>>); // an object, and each value is checked
   const fields = allCaptionsOf(row);
   const [first] = fields;
-  if (first === undefined) return { captions: [], why: `has no caption: ${captionsOf(row).why}` };
-  return { captions: first.captions, fields, ...splitField(row.get('split')) };
+  const split = splitField(row.get('split'));
+  if (first === undefined) return { captions: [], why: `has no caption: ${captionsOf(row).why}`, ...split };
+  return { captions: first.captions, fields, ...split };
 }

@@ -43,6 +43,11 @@ export function describeKind(kind: Kind): string {
     case 'choice':
       return `${kind.values.length > 1 ? 'one of ' : ''}${join(kind.values.map(String))}`;
     case 'list': {
+      if (kind.items.type === 'choice') {
+        const range =
+          kind.most === Number.POSITIVE_INFINITY ? `${kind.least} or more` : `${kind.least} to ${kind.most}`;
+        return `a comma-separated list of ${range} of ${join(kind.items.values.map(String))}`;
+      }
       const many = describeKind(kind.items).replace(/^an? (whole )?number/, '$1numbers');
       const count = kind.least === kind.most ? `${kind.least} ` : kind.least > 0 ? `${kind.least} or more ` : '';
       const upTo = kind.least !== kind.most && kind.most < Number.POSITIVE_INFINITY ? `, at most ${kind.most}` : '';

@@ -54,6 +54,14 @@ test('EFBIG: a file that may not grow so large', async () => {
   expect(code, stderr).toBe(0);
 });
 
+test('a run that was refused its config is taken up when there is room', async () => {
+  const out = at('first');
+  expectRefusal(limited('ulimit -f 1', train(out)), join(out, 'config.json'), 'EFBIG');
+  expect(readdirSync(join(out, 'state')).sort()).toEqual(['data.safetensors', 'engine.json']);
+  const { code, stderr } = await tessera(...train(out));
+  expect(code, stderr).toBe(0);
+});
+
 describe('named pipes', () => {
   const pipe = at('pipe.jsonl');
   beforeAll(() => {

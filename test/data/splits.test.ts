@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { Candidate } from '../../data/formats/format.ts';
 import { openDataset } from '../../data/open.ts';
 import { publishedSplits, splitNamed } from '../../data/splits.ts';
-import { folder, plain } from './files.ts';
+import { folder, plain, tar } from './files.ts';
 
 /** Items by id, with what a format says of them. */
 function items(ids: readonly string[], more: Partial<Pick<Candidate, 'split' | 'index'>> = {}): Candidate[] {
@@ -191,3 +191,35 @@ describe('data sets with published splits', () => {
     ]);
   });
 });
+
+test.each(['beside the images', 'in a shard'])(
+  'JSON %s tells the split where the captions stand in a text',
+  async where => {
+    const files: Record<string, string | Uint8Array> = {};
+    for (const [name, split] of [
+      ['a', 'train'],
+      ['b 1.5', 'val'],
+      ['c', 'test'],
+      ['d', ''],
+    ]) {
+      files[`${name}.png`] = await plain('red');
+      files[`${name}.txt`] = name;
+      files[`${name}.json`] = JSON.stringify({ split, width: 12 });
+    }
+    files['e.png'] = await plain('red');
+    files['e.txt'] = 'e';
+    files['e.json'] = JSON.stringify({ caption: 'e', split: 'train' });
+    files['e.caption'] = 'e';
+    const root = await folder(where === 'in a shard' ? { '0.tar': await tar(files) } : files);
+    const { items, problems } = await openDataset(root);
+    const splits = items.map(({ captions, split }) => [captions[0], split]);
+    expect(Object.fromEntries(splits)).toEqual({
+      a: 'train',
+      'b 1.5': 'validation',
+      c: 'test',
+      d: undefined,
+      e: 'train',
+    });
+    expect(problems).toEqual([]);
+  },
+);

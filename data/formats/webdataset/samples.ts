@@ -7,7 +7,7 @@
 import type { Problem } from '../../dataset.ts';
 import { fold } from '../../paths.ts';
 import { namesOf } from '../../shown.ts';
-import { type SideText, textEndings } from '../side-text.ts';
+import { type SideText, splitIn, textEndings } from '../side-text.ts';
 import { type Name, nameOf, type Picture } from './members.ts';
 
 /** A member that may be part of a sample. */
@@ -103,7 +103,7 @@ class Assembly implements Samples {
       for (const text of chosen) left.delete(text);
       return chosen;
     };
-    const own = pictures.filter(picture => picture.stem !== '' && ownTexts(picture, texts).length > 0);
+    const own = pictures.filter(picture => picture.stem !== '' && ownTexts(picture, texts).some(maySay));
     for (const stem of new Set(own.map(picture => picture.stem))) {
       const group = own.filter(picture => picture.stem === stem);
       this.choose(group, picture => take(ownTexts(picture, texts)));
@@ -144,8 +144,12 @@ class Assembly implements Samples {
     const { path, key, stem } = picture;
     const ordered = texts.toSorted((a, b) => place(a, textEndings) - place(b, textEndings));
     const said = ordered.find(({ value }) => value.captions.length > 0);
-    if (said !== undefined) this.samples.push({ path, picture: picture.value, text: said.value });
-    else if (ordered.length > 0) this.problems.push({ id: path, what: `${ordered[0].path} ${ordered[0].value.why}` });
+    const { split, why } = splitIn(texts.map(({ value }) => value));
+    if (said !== undefined && why !== undefined) this.problems.push({ id: path, what: why });
+    else if (said !== undefined) {
+      const text = { ...said.value, ...(split === undefined ? {} : { split }) };
+      this.samples.push({ path, picture: picture.value, text });
+    } else if (ordered.length > 0) this.problems.push({ id: path, what: `${ordered[0].path} ${ordered[0].value.why}` });
     else {
       const full = stem === '' ? key : `${key}.${stem}`;
       this.lonely.push({ path, key, what: `no caption (looked for ${full}.txt and ${full}.json)` });
@@ -177,11 +181,16 @@ class Assembly implements Samples {
   }
 }
 
-/** Texts with the full name of a picture: `a.1.txt` or `a.1.png.txt` of `a.1.png`. JSON has to have a caption. */
+/** Whether a text is one for captions: JSON may be about anything. */
+function maySay({ ending, value }: Part<SideText>): boolean {
+  return ending !== 'json' || value.captions.length > 0;
+}
+
+/** Texts with the full name of a picture: `a.1.txt` or `a.1.png.txt` of `a.1.png`. JSON has to have a caption or a split. */
 function ownTexts(picture: Name, texts: readonly Part<SideText>[]): readonly Part<SideText>[] {
   return texts.filter(
-    ({ stem, ending, value }) =>
-      (stem === picture.stem || stem === picture.field) && (ending !== 'json' || value.captions.length > 0),
+    text =>
+      (text.stem === picture.stem || text.stem === picture.field) && (maySay(text) || text.value.split !== undefined),
   );
 }
 

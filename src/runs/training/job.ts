@@ -144,14 +144,16 @@ export class Job {
     }
     const few = problemLines(problems, 5);
     const more = problems.length > 5 ? [`  ... see \`tessera data inspect ${shellWord(data)}\``] : [];
-    this.session.reporter.message([`${problems.length} items skipped, ${good} used:`, ...few, ...more]);
+    const skipped = problems.length === 1 ? '1 item' : `${problems.length} items`;
+    this.session.reporter.message([`${skipped} skipped, ${good} used:`, ...few, ...more]);
   }
 
   /** Counts and names files that lie beside the data. */
   private reportUnused(unused: Dataset['unused']): void {
     if (unused.length === 0) return;
     const few = problemLines(unused, 3);
-    this.session.reporter.message([`${unused.length} other files not used:`, ...few]);
+    const files = unused.length === 1 ? '1 other file' : `${unused.length} other files`;
+    this.session.reporter.message([`${files} not used:`, ...few]);
   }
 
   /** How many held-out images are measured on, at most. */
