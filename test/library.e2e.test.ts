@@ -359,7 +359,10 @@ const refused: Readonly<Record<string, readonly (readonly [() => unknown, string
       'BpeTokenizer.train: captions: expected a list of texts, got "red circle"',
     ],
     [() => BpeTokenizer.train([5 as never]), 'BpeTokenizer.train: captions: expected text, got 5'],
-    [() => BpeTokenizer.train(['a'], { vocabSize: 10 }), 'vocabSize: expected a whole number from 256 to 1048576, got 10'],
+    [
+      () => BpeTokenizer.train(['a'], { vocabSize: 10 }),
+      'vocabSize: expected a whole number from 256 to 1048576, got 10',
+    ],
     [() => BpeTokenizer.train(['a']).encode(null as never), 'BpeTokenizer.encode: caption: expected text, got null'],
     [() => BpeTokenizer.train(['a']).encode('a', { dropout: 2 }), 'BpeTokenizer.encode: expected dropout in [0, 1]'],
     [() => BpeTokenizer.train(['a']).encodeCaption('a', { length: 0 }), 'length: expected a whole number from 1'],
