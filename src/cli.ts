@@ -21,6 +21,7 @@ import { printable } from './core/printable.ts';
 import { untilAborted } from './core/stopping.ts';
 import { packageRoot } from './device/native/addon.ts';
 import { expectSpareThreads } from './device/native/spare-threads.ts';
+import { atPath } from './io/at-path.ts';
 import { cacheFolder } from './library/cache.ts';
 
 export { type Command, type CommandDefinition, defineCommand } from './cli/command.ts';
@@ -103,19 +104,24 @@ async function exitCodeOf(job: () => Promise<void>): Promise<void> {
   try {
     await job();
   } catch (thrown) {
-    const error = refusalOfSystem(thrown) ?? thrown;
-    if (error instanceof Stopped) {
-      process.stderr.write(`${error.message}\n`);
-      process.exitCode = error.exitCode;
-    } else if (error instanceof UserError) {
-      process.stderr.write(`${printable(error.message)}\n`);
-      if (error.hint !== undefined) process.stderr.write(`  hint: ${printableHint(error.hint)}\n`);
-      process.exitCode = 2;
-    } else {
-      const trace = error instanceof Error ? (error.stack ?? error.message) : String(error);
-      process.stderr.write(`${printable(trace, { lines: true, most: 10_000 })}\n`);
-      process.exitCode = 1;
-    }
+    sayFailure(thrown);
+  }
+}
+
+/** What a failure says on stderr, and the exit code that it leaves. */
+function sayFailure(thrown: unknown): void {
+  const error = refusalOfSystem(thrown) ?? thrown;
+  if (error instanceof Stopped) {
+    process.stderr.write(`${error.message}\n`);
+    process.exitCode = error.exitCode;
+  } else if (error instanceof UserError) {
+    process.stderr.write(`${printable(error.message)}\n`);
+    if (error.hint !== undefined) process.stderr.write(`  hint: ${printableHint(error.hint)}\n`);
+    process.exitCode = 2;
+  } else {
+    const trace = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    process.stderr.write(`${printable(trace, { lines: true, most: 10_000 })}\n`);
+    process.exitCode = 1;
   }
 }
 
@@ -148,7 +154,9 @@ if (process.argv[1] !== undefined && realpathSync(process.argv[1]) === fileURLTo
   // `tessera ... --help | head` closes the pipe early, which is no error; a closed terminal takes no lines, but work goes on.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit();
-    if (error.code !== 'EIO') throw error;
+    if (error.code === 'EIO') return;
+    sayFailure(atPath('standard output', error));
+    process.exit();
   });
   process.stderr.on('error', () => {});
   await runTessera(process.argv.slice(2));

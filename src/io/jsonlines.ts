@@ -4,6 +4,7 @@
  * an editor may leave, are passed over and said.
  */
 import { closeSync, existsSync, fsyncSync, ftruncateSync, openSync, writeSync } from 'node:fs';
+import { UserError } from '../core/errors.ts';
 import { printableJson } from '../core/printable.ts';
 import { atPath } from './at-path.ts';
 import { writeAtomic } from './atomic.ts';
@@ -29,8 +30,12 @@ export class JsonLines {
     else this.naming(() => writeSync(this.file, '\n'));
   }
 
-  /** Adds one record. Numbers that are not finite are written as null, as JSON has no name for them. */
+  /**
+   * Adds one record. Numbers that are not finite are written as null, as JSON has no name for them.
+   * @throws UserError if the file is no longer at its path
+   */
   append(record: object): void {
+    this.expectThere();
     const line = Buffer.from(`${printableJson(record)}\n`);
     let written = 0;
     this.naming(() => {
@@ -40,15 +45,26 @@ export class JsonLines {
 
   /** Makes everything appended so far survive a power cut; call it when the step it belongs to is saved. */
   sync(): void {
+    this.expectThere();
     this.naming(() => fsyncSync(this.file));
   }
 
   close(): void {
     try {
-      this.sync();
+      this.naming(() => fsyncSync(this.file));
     } finally {
       closeSync(this.file);
     }
+  }
+
+  /** An open file takes lines also where its folder was taken away, and nobody would ever read them. */
+  private expectThere(): void {
+    if (existsSync(this.path)) return;
+    throw new UserError(
+      this.path,
+      'the file is gone: it, or its folder, was removed or renamed meanwhile',
+      'put the folder back where it was, and give the same command again',
+    );
   }
 
   /** Errors about an open file name none. */

@@ -3,8 +3,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Split } from '../../data/dataset.ts';
-import { decodeAll } from '../../data/decoded.ts';
-import { openDataset } from '../../data/open.ts';
 import type { RunConfig } from '../config/run.ts';
 import { kebab } from '../config/schema.ts';
 import { UserError } from '../core/errors.ts';
@@ -15,7 +13,6 @@ import type { Painter } from '../families/painter.ts';
 import type { Completion } from '../families/queue.ts';
 import type { SamplingOptions } from '../families/transformer/generate.ts';
 import type { Picture } from '../image/images.ts';
-import { NEAREST_SIDE, NearestImages } from '../image/nearest.ts';
 import { encodePng } from '../image/png.ts';
 import { type Cell, drawSheet } from '../image/sheet.ts';
 import { writeAtomic } from '../io/atomic.ts';
@@ -26,10 +23,9 @@ import { chooseWeights, fingerprint, runPaths, type WeightKind } from '../io/run
 import { type CaptionFolder, CaptionFolders, GRID_FILE, imageFile, writeCaption } from './caption-folder.ts';
 import { splitCaptions } from './captions.ts';
 import { type CompletionFlags, readCompletion } from './completion.ts';
-import { divideAsTrained } from './known-sides.ts';
 import { openPainter } from './open-painter.ts';
-import { type Clip, loadClip, rank } from './rerank.ts';
-import { itemsOfSides, sideNames } from './run-images.ts';
+import type { Clip } from './rerank.ts';
+import type { Neighbours } from './sample-nearest.ts';
 import { downloads, type EngineFlags, runOrShipped, type Session, startEngine } from './session.ts';
 
 export interface SampleRequest extends EngineFlags, SamplingOptions, CompletionFlags {
@@ -132,7 +128,7 @@ interface Studio {
   readonly made: Facts;
   readonly completion?: Completion;
   readonly ranker?: Clip;
-  readonly nearest?: SomeImages;
+  readonly neighbours?: Neighbours;
 }
 
 /**
@@ -183,6 +179,10 @@ async function openStudio(session: Session, request: Chosen, named: string): Pro
   const active = await startEngine(session, request);
   const weights = chooseWeights(run, request.weights);
   const painter = await openPainter(run, { weights, backend, precision, threads: request.threads });
+  // What few ask for is loaded for them only.
+  const loadRanker = async (name: string) => (await import('./rerank.ts')).loadClip(name, downloads(session));
+  const readData = async (folder: string) =>
+    (await import('./sample-nearest.ts')).readNeighbours(session, { data: folder, split }, painter);
   return {
     painter,
     request,
@@ -195,20 +195,20 @@ async function openStudio(session: Session, request: Chosen, named: string): Pro
       ...settings(request, painter.config),
     },
     completion: await readCompletion(painter, request),
-    ranker: rerank === undefined ? undefined : await loadClip(rerank, downloads(session)),
-    nearest: nearest && data !== undefined ? await imagesOf(session, { data, split }, painter) : undefined,
+    ranker: rerank === undefined ? undefined : await loadRanker(rerank),
+    neighbours: nearest && data !== undefined ? await readData(data) : undefined,
   };
 }
 
 /** Paints a caption, and keeps the best where they are ranked. */
 async function sampleCaption(session: Session, studio: Studio, caption: string): Promise<Sample[]> {
-  const { painter, request, completion, ranker } = studio;
+  const { painter, request, ranker } = studio;
   const cut = painter.cutAt(caption);
   if (cut !== undefined) {
     session.reporter.message(`"${shortened(caption)}" is longer than ${cut} ids and was cut`);
   }
-  const painted = await paintCaption(session, painter, request, { caption, completion });
-  return ranker === undefined ? painted : rerank(ranker, caption, painted, request.numImages);
+  const painted = await paintCaption(session, studio, caption);
+  return ranker === undefined ? painted : rerank(ranker, painted, request.numImages);
 }
 
 /**
@@ -218,7 +218,7 @@ async function sampleCaption(session: Session, studio: Studio, caption: string):
 async function writeSamples(
   session: Session,
   folder: CaptionFolder,
-  { painter, made, nearest }: Studio,
+  { painter, made, neighbours }: Studio,
   samples: readonly Sample[],
 ): Promise<void> {
   const { path, caption, before } = folder;
@@ -226,8 +226,8 @@ async function writeSamples(
   for (const sample of samples) {
     images.push([imageFile(sample.index), await encodePng(sample.picture, { text: describe(sample, made) })]);
   }
-  const cells = nearest === undefined ? samples.map(({ picture }) => ({ picture })) : withNearest(samples, nearest);
-  const sheet = await layOut(cells, caption, painter, nearest?.whose);
+  const cells = neighbours?.cellsOf(samples) ?? samples.map(({ picture }) => ({ picture }));
+  const sheet = await layOut(cells, caption, painter, neighbours?.whose);
   images.push([GRID_FILE, await encodePng(sheet, { text: sheetText('samples of a caption') })]);
   const about = { caption, ...made, images: samples.map(({ index }) => index) };
   const others = differences(before, about);
@@ -276,9 +276,8 @@ async function layOut(
 /** Paints as many images as are wanted. */
 async function paintCaption(
   session: Session,
-  painter: Painter,
-  request: SampleRequest,
-  { caption, completion }: { readonly caption: string; readonly completion: Completion | undefined },
+  { painter, request, completion }: Studio,
+  caption: string,
 ): Promise<Sample[]> {
   const { reporter } = session;
   const wanted = request.bestOf ?? request.numImages;
@@ -306,56 +305,16 @@ function options({ seed, temperature, topK, topP, cfgScale, steps }: SampleReque
   return { seed, temperature, topK, topP, cfgScale, steps };
 }
 
-async function rerank(clip: Clip, caption: string, samples: readonly Sample[], keep: number): Promise<Sample[]> {
+/** The samples of one caption that the CLIP likes best. */
+async function rerank(clip: Clip, samples: readonly Sample[], keep: number): Promise<Sample[]> {
+  const { rank } = await import('./rerank.ts');
   const scores = await clip.score(
-    caption,
+    samples[0].caption,
     samples.map(({ picture }) => picture),
   );
   return rank(scores)
     .slice(0, keep)
     .map(i => ({ ...samples[i], score: scores[i] }));
-}
-
-interface SomeImages {
-  /** What they are called before a noun, e.g. `training`. */
-  readonly whose: string;
-  readonly index: NearestImages;
-  readonly names: readonly string[];
-}
-
-/** Every image of some sides of the data, small, to find the one that a sample is nearest to. */
-async function imagesOf(
-  session: Session,
-  { data, split }: { readonly data: string; readonly split: readonly Split[] },
-  { run, config }: Painter,
-): Promise<SomeImages> {
-  const dataset = await openDataset(data, { check: false, signal: session.signal });
-  const division = await divideAsTrained(session, dataset, { run, images: config.images });
-  const chosen = itemsOfSides(division, split, 'sample');
-  const size = Math.min(NEAREST_SIDE, config.images.imageSize);
-  session.reporter.stage(`${sideNames(split)} images`, { unit: 'images' });
-  const { images, items } = await decodeAll(chosen, {
-    signal: session.signal,
-    size,
-    onProgress: (step, total) => session.reporter.update({ step, total, amount: step }),
-  });
-  session.reporter.done();
-  if (items.length === 0) throw new UserError('sample', `${data}: none of ${chosen.length} images can be decoded`);
-  return {
-    whose: sideNames(split),
-    index: new NearestImages(images),
-    names: items.map(({ captions }) => captions[0]),
-  };
-}
-
-function withNearest(samples: readonly Sample[], among: SomeImages): Cell[] {
-  return samples.flatMap(({ picture }) => {
-    const { index, distance } = among.index.find(picture);
-    return [
-      { picture, label: 'sample' },
-      { picture: among.index.reference(index), label: `${among.names[index]} (${distance.toFixed(3)})` },
-    ];
-  });
 }
 
 const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });

@@ -7,6 +7,7 @@ import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, truncateSync, writ
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { runPaths, weightKinds } from '../../src/io/runfolder.ts';
 import {
   draw,
   hardlyTrained,
@@ -75,7 +76,7 @@ beforeAll(async () => {
   await writeItem(at('one cut off'), 'half.png', await cutOff(), 'half');
 
   copyOfRun('no weights', to => {
-    for (const name of ['model', 'ema']) rmSync(join(to, `${name}.safetensors`));
+    for (const kind of weightKinds) rmSync(runPaths(to).weights[kind], { force: true });
   });
   copyOfRun('cut weights', to => truncateSync(join(to, 'ema.safetensors'), 5000));
   copyOfRun('no header', to => writeFileSync(join(to, 'ema.safetensors'), ''));

@@ -62,6 +62,14 @@ test('a run that was refused its config is taken up when there is room', async (
   expect(code, stderr).toBe(0);
 });
 
+const noFull = existsSync('/dev/full') ? '' : ' (skipped: no /dev/full here)';
+test.skipIf(noFull !== '')(`standard output on a full disk is said in one line${noFull}`, () => {
+  const { status, signal, stderr } = limited('exec > /dev/full', ['data', 'inspect', data]);
+  expect({ status, signal }, stderr).toEqual({ status: 2, signal: null });
+  expect(stderr).toContain('standard output: the disk is full (ENOSPC: write)\n');
+  expect(stderr).not.toMatch(/\n\s+at /);
+});
+
 describe('named pipes', () => {
   const pipe = at('pipe.jsonl');
   beforeAll(() => {

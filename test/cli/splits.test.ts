@@ -78,7 +78,7 @@ describe('a published split', () => {
   test('of another name is refused with the names there are', async () => {
     const { code, stderr } = await train(at('none'), '--split', 'val');
     expect({ code, made: existsSync(at('none')) }).toEqual({ code: 2, made: false });
-    expect(stderr).toMatch(/--split: expected .*train, validation or test, got "?val/);
+    expect(stderr).toMatch(/--split: expected .*train, validation or test\b.*, got "?val/);
   });
 
   test('that leaves nothing to train on is refused with the flag that helps', async () => {

@@ -34,8 +34,9 @@ test('the program starts with its commands, and without tfjs, sharp or any kerne
   expect(heavy).toEqual([]);
 });
 
-test('painting a caption loads a backend, and neither metrics nor reports', () => {
+test('painting a caption loads a backend, and neither metrics nor reports, formats of data nor readers of them', () => {
   const painting = [...loadedBy('src/cli/commands/sample.ts', 'src/runs/sample.ts')];
   expect(painting.some(path => path.startsWith('@tensorflow/'))).toBe(true);
-  expect(painting.filter(path => /^src\/(metrics|report)\//.test(path))).toEqual([]);
+  const stray = /^(src\/(metrics|report|features)|data\/(formats|indexes))\/|^(csv-parse|hyparquet|tar-stream)/;
+  expect(painting.filter(path => stray.test(path))).toEqual([]);
 });

@@ -1,5 +1,5 @@
 /** @file JSON lines with what kills and resumes do to them. */
-import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -74,4 +74,18 @@ it('drops the records after the resumed step, of the stage that resumes', async 
   expect(await truncateAfter(path, isAfter)).toBe(2);
   expect(readFileSync(path, 'utf8')).toBe('{"stage":"patch","step":9}\n{"stage":"model","step":1}\n');
   expect(await truncateAfter(join(folder, 'none.jsonl'), isAfter)).toBe(0);
+});
+
+it('says that the file was taken away, and closes', () => {
+  const path = join(folder, 'moved', 'log.jsonl');
+  mkdirSync(join(folder, 'moved'));
+  const lines = new JsonLines(path);
+  lines.append({ step: 1 });
+  renameSync(join(folder, 'moved'), join(folder, 'elsewhere'));
+  expect(() => lines.append({ step: 2 })).toThrow(
+    /log\.jsonl: the file is gone: it, or its folder, was removed or renamed/,
+  );
+  expect(() => lines.sync()).toThrow('the file is gone');
+  lines.close();
+  expect(readJsonLines(join(folder, 'elsewhere', 'log.jsonl'))).toEqual([{ step: 1 }]);
 });

@@ -1,0 +1,55 @@
+/** @file What samples may have been copied from: the images of the data that are nearest to them, loaded for who asks. */
+import type { Split } from '../../data/dataset.ts';
+import { decodeAll } from '../../data/decoded.ts';
+import { openDataset } from '../../data/open.ts';
+import { UserError } from '../core/errors.ts';
+import type { Painter } from '../families/painter.ts';
+import type { Picture } from '../image/images.ts';
+import { NEAREST_SIDE, NearestImages } from '../image/nearest.ts';
+import type { Cell } from '../image/sheet.ts';
+import { divideAsTrained } from './known-sides.ts';
+import { itemsOfSides, sideNames } from './run-images.ts';
+import type { Session } from './session.ts';
+
+/** Images of the data, to show beside each sample the one that it is nearest to. */
+export interface Neighbours {
+  /** What they are called before a noun, e.g. `training`. */
+  readonly whose: string;
+  /** Each sample, followed by the image that it is nearest to. */
+  cellsOf(samples: readonly { readonly picture: Picture }[]): Cell[];
+}
+
+/**
+ * Reads every image of some sides of the data, small.
+ * @throws UserError if there is none on these sides, or none can be decoded
+ */
+export async function readNeighbours(
+  session: Session,
+  { data, split }: { readonly data: string; readonly split: readonly Split[] },
+  { run, config }: Pick<Painter, 'run' | 'config'>,
+): Promise<Neighbours> {
+  const dataset = await openDataset(data, { check: false, signal: session.signal });
+  const division = await divideAsTrained(session, dataset, { run, images: config.images });
+  const chosen = itemsOfSides(division, split, 'sample');
+  const size = Math.min(NEAREST_SIDE, config.images.imageSize);
+  const whose = sideNames(split);
+  session.reporter.stage(`${whose} images`, { unit: 'images' });
+  const { images, items } = await decodeAll(chosen, {
+    signal: session.signal,
+    size,
+    onProgress: (step, total) => session.reporter.update({ step, total, amount: step }),
+  });
+  session.reporter.done();
+  if (items.length === 0) throw new UserError('sample', `${data}: none of ${chosen.length} images can be decoded`);
+  const index = new NearestImages(images);
+  const cellsOf: Neighbours['cellsOf'] = samples =>
+    samples.flatMap(({ picture }) => {
+      const { index: at, distance } = index.find(picture);
+      const label = `${items[at].captions[0]} (${distance.toFixed(3)})`;
+      return [
+        { picture, label: 'sample' },
+        { picture: index.reference(at), label },
+      ];
+    });
+  return { whose, cellsOf };
+}
