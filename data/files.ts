@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { firstLine } from '../src/core/errors.ts';
 import { codeOf } from '../src/io/at-path.ts';
-import { irregularKind } from '../src/io/bytes.ts';
+import { fill, irregularKind } from '../src/io/bytes.ts';
 
 /** Endings of the pictures that this build of sharp reads, and further ones of JPEG and PNG, which are told by their bytes. */
 const IMAGE_ENDINGS: ReadonlySet<string> = new Set([
@@ -156,13 +156,7 @@ export async function readPiece(path: string, offset: number, length: number): P
   const file = await open(path, 'r');
   try {
     const bytes = new Uint8Array(length);
-    let filled = 0;
-    while (filled < length) {
-      const { bytesRead } = await file.read(bytes, filled, length - filled, offset + filled);
-      if (bytesRead === 0) break;
-      filled += bytesRead;
-    }
-    return bytes.subarray(0, filled);
+    return bytes.subarray(0, await fill(file, bytes, offset));
   } finally {
     await file.close();
   }

@@ -260,7 +260,7 @@ const refused: Readonly<Record<string, readonly (readonly [() => unknown, string
     [() => trainFeatureNetwork({ data, out: join(folder, 'y'), config: { steps: 3 } }), 'config: unknown field steps'],
     [
       () => trainFeatureNetwork({ data, out: join(folder, 'y'), config: { textTrain: { steps: -1 } } }),
-      'config: textTrain.steps: expected a whole number above 0, got -1',
+      'config: textTrain.steps: expected a whole number above 0 and at most 1000000000, got -1',
     ],
   ],
   evaluate: [
@@ -309,7 +309,7 @@ const refused: Readonly<Record<string, readonly (readonly [() => unknown, string
     [() => drawEmoji({ out: 'x', styles: ['apple'] }), 'drawEmoji: styles: expected an array of at least 1 sets'],
   ],
   drawShapes: [
-    [() => drawShapes({ out: 'x', count: 0 }), 'drawShapes: count: expected a whole number of at least 1, got 0'],
+    [() => drawShapes({ out: 'x', count: 0 }), 'drawShapes: count: expected a whole number from 1 to 1000000, got 0'],
     [() => drawShapes({ out: 'x', holdOut: 1 }), 'drawShapes: holdOut: expected a number from 0 to 0.5, got 1'],
   ],
   drawModes: [
@@ -320,7 +320,7 @@ const refused: Readonly<Record<string, readonly (readonly [() => unknown, string
       () => keepOf(square, 3),
       'keepOf: mask: expected a square picture whose side is a multiple of 3, got 4 x 4 pixels',
     ],
-    [() => keepOf(square, 0), 'keepOf: grid: expected a whole number of at least 1, got 0'],
+    [() => keepOf(square, 0), 'keepOf: grid: expected a whole number from 1 to 4096, got 0'],
   ],
   drawSheet: [
     [() => drawSheet([], { columns: 1 }), 'drawSheet: cells: expected an array of at least 1 cells, got none'],
@@ -359,7 +359,10 @@ const refused: Readonly<Record<string, readonly (readonly [() => unknown, string
       'BpeTokenizer.train: captions: expected a list of texts, got "red circle"',
     ],
     [() => BpeTokenizer.train([5 as never]), 'BpeTokenizer.train: captions: expected text, got 5'],
-    [() => BpeTokenizer.train(['a'], { vocabSize: 10 }), 'vocabSize: expected a whole number of at least 256, got 10'],
+    [
+      () => BpeTokenizer.train(['a'], { vocabSize: 10 }),
+      'vocabSize: expected a whole number from 256 to 1048576, got 10',
+    ],
     [() => BpeTokenizer.train(['a']).encode(null as never), 'BpeTokenizer.encode: caption: expected text, got null'],
     [() => BpeTokenizer.train(['a']).encode('a', { dropout: 2 }), 'BpeTokenizer.encode: expected dropout in [0, 1]'],
     [() => BpeTokenizer.train(['a']).encodeCaption('a', { length: 0 }), 'length: expected a whole number from 1'],

@@ -104,6 +104,16 @@ class Places {
   }
 }
 
+/** A file that is read. */
+interface Table {
+  /** Its path below the root. */
+  readonly name: string;
+  readonly file: ParquetFile;
+  readonly columns: Columns;
+  /** Items of all files before it. */
+  readonly before: number;
+}
+
 /** What a row says of its picture's caption and split. */
 interface Saying {
   readonly id: string;
@@ -144,19 +154,13 @@ class ParquetReading {
       if (file.groups.every(({ rows }) => rows === 0)) this.problems.push({ id: name, what: 'has no rows' });
       for (const column of columns.otherImages) this.otherImages.set(column, (this.otherImages.get(column) ?? 0) + 1);
       const before = this.items.size;
-      for (const group of file.groups) await this.addGroup(name, file, columns, group, before);
+      for (const group of file.groups) await this.addGroup({ name, file, columns, before }, group);
     } catch (error) {
       this.problems.push({ id: name, what: `not readable as Parquet (${whyFailed(error)})` });
     }
   }
 
-  private async addGroup(
-    name: string,
-    file: ParquetFile,
-    columns: Columns,
-    group: Group,
-    before: number,
-  ): Promise<void> {
+  private async addGroup({ name, file, columns, before }: Table, group: Group): Promise<void> {
     const { image, captions, split, status } = columns;
     const isLooked = isLookedAt(file, columns, group);
     const texts = [...captions, split, status, isLooked ? image.name : undefined].filter(each => each !== undefined);

@@ -7,6 +7,7 @@ import type { Stats } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { codeOf } from '../../src/io/at-path.ts';
+import { fill } from '../../src/io/bytes.ts';
 import { ChangedFile } from '../files.ts';
 
 /** A file, and how to know that nobody has changed it. */
@@ -42,12 +43,8 @@ export class StillFile {
         throw new ChangedFile(`bytes ${offset} to ${offset + length} of ${basename(this.path)}, which has ${size}`);
       }
       const bytes = new Uint8Array(length);
-      let filled = 0;
-      while (filled < length) {
-        const { bytesRead } = await file.read(bytes, filled, length - filled, offset + filled);
-        if (bytesRead === 0) throw new ChangedFile(`${basename(this.path)} has changed while it was read`);
-        filled += bytesRead;
-      }
+      const isWhole = (await fill(file, bytes, offset)) === length;
+      if (!isWhole) throw new ChangedFile(`${basename(this.path)} has changed while it was read`);
       return bytes;
     } finally {
       await file.close();

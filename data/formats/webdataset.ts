@@ -87,10 +87,13 @@ class Shards {
     for (const counts of [content.others, extras]) {
       for (const [field, count] of counts) this.unused.set(field, (this.unused.get(field) ?? 0) + count);
     }
-    for (const sample of samples) this.items.push(this.itemOf(shard, sample, content, still));
+    for (const sample of samples) this.items.push(this.itemOf(sample, { shard, still, unpacked: content.unpacked }));
   }
 
-  private itemOf(shard: string, { path, picture, text }: Sample, { unpacked }: Shard, still: StillFile): Candidate {
+  private itemOf(
+    { path, picture, text }: Sample,
+    { shard, still, unpacked }: Pick<Shard, 'unpacked'> & { readonly shard: string; readonly still: StillFile },
+  ): Candidate {
     const { offset, length } = picture;
     const source = unpacked ? this.spool : still;
     const item: Candidate = {

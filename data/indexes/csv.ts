@@ -80,7 +80,7 @@ export async function readTable(
         index.addProblem(index.path, header);
         return;
       }
-      table = new Table(parse, header, index, isPicture);
+      table = new Table(parse, header, { index, isPicture });
     } else if (line.text === undefined) index.addProblem(`${index.path}:${line.number}`, 'a line of over 16 MB');
     else if (line.text.trim() !== '') {
       block.push(line);
@@ -102,7 +102,11 @@ class Table {
   /** Lines that close a quote of an unreadable row before them. */
   private readonly closing = new Map<number, number>();
 
-  constructor(parse: Parse, header: Header, index: IndexBuilder, isPicture: (path: string) => boolean) {
+  constructor(
+    parse: Parse,
+    header: Header,
+    { index, isPicture }: { readonly index: IndexBuilder; readonly isPicture: (path: string) => boolean },
+  ) {
     this.parse = parse;
     this.header = header;
     this.index = index;
@@ -133,7 +137,7 @@ class Table {
 
   /** The rows of lines each of which is a whole row without any doubt. */
   private allAt(lines: readonly Line[]): string[][] | undefined {
-    const rows = strictly(this.parse, lines.map(({ text }) => text).join('\n'), this.header.separator);
+    const rows = strictly(this.parse, lines.map(({ text }) => text).join('\n'), { delimiter: this.header.separator });
     const isPlain = typeof rows !== 'string' && rows.length === lines.length && this.closing.size === 0;
     return isPlain ? rows : undefined;
   }
@@ -145,7 +149,7 @@ class Table {
       text += `\n${lines[i].text}`;
       if (i - start >= ROW.lines || text.length > ROW.characters) return -1;
       if (!lines[i].text?.includes('"')) continue;
-      const rows = strictly(this.parse, text, this.header.separator, spaces(this.header));
+      const rows = strictly(this.parse, text, withSpaces(this.header));
       if (typeof rows !== 'string') return i;
       if (rows !== OPEN) return -1;
     }
@@ -166,7 +170,7 @@ class Table {
       return start + 1;
     }
     const text = lines.slice(start, end + 1).map(line => line.text);
-    const rows = strictly(this.parse, text.join('\n'), this.header.separator, spaces(this.header));
+    const rows = strictly(this.parse, text.join('\n'), withSpaces(this.header));
     if (typeof rows === 'string') this.index.addProblem(at, rows);
     else this.add(rows[0], lines[start]);
     return end + 1;
@@ -209,20 +213,27 @@ class Table {
 
 const OPEN = 'a quote that is not closed';
 
-/** Whether spaces around separators are no part of the cells. A tab is a space too. */
-function spaces({ separator }: Pick<Header, 'separator'>): object {
-  return { trim: separator !== '\t' };
+/** How cells are told apart; more of it in the documentation of csv-parse. */
+interface Way {
+  readonly delimiter: string;
+  readonly trim?: boolean;
+  readonly escape?: string;
+  readonly relax_quotes?: boolean;
+}
+
+/** Spaces around separators are no part of the cells. A tab is a space too. */
+function withSpaces({ separator }: Pick<Header, 'separator'>): Way {
+  return { delimiter: separator, trim: separator !== '\t' };
 }
 
 /** Rows by the letter of CSV; `OPEN`, or another reason why not. */
-function strictly(parse: Parse, text: string, separator: string, more: object = {}): string[][] | string {
+function strictly(parse: Parse, text: string, way: Way): string[][] | string {
   try {
     return parse(text, {
-      delimiter: separator,
       record_delimiter: '\n',
       relax_column_count: true,
       max_record_size: 0,
-      ...more,
+      ...way,
     });
   } catch (error) {
     return codeOf(error) === 'CSV_QUOTE_NOT_CLOSED' ? OPEN : 'quotes that are neither around a cell nor inside one';
@@ -235,16 +246,17 @@ function strictly(parse: Parse, text: string, separator: string, more: object = 
  * @returns undefined if a quote is not closed in the line, or why it cannot be read
  */
 function fieldsOf(parse: Parse, line: string, separator: string): string[] | string | undefined {
-  const ways: object[] = [{}, spaces({ separator })];
-  if (line.includes('\\"')) ways.push({ ...spaces({ separator }), escape: '\\' });
+  const spaced = withSpaces({ separator });
+  const ways: Way[] = [{ delimiter: separator }, spaced];
+  if (line.includes('\\"')) ways.push({ ...spaced, escape: '\\' });
   let isOpen = false;
   for (const way of ways) {
-    const rows = strictly(parse, line, separator, way);
+    const rows = strictly(parse, line, way);
     if (typeof rows !== 'string') return rows[0] ?? [];
     isOpen ||= rows === OPEN;
   }
   if (isOpen) return undefined;
-  const relaxed = strictly(parse, line, separator, { relax_quotes: true });
+  const relaxed = strictly(parse, line, { delimiter: separator, relax_quotes: true });
   if (relaxed === OPEN) return undefined;
   const cells = typeof relaxed === 'string' ? undefined : relaxed[0];
   if (cells === undefined || cells.some(cell => /^\s*"/.test(cell))) {

@@ -138,7 +138,7 @@ function addLine(text: string, at: string, index: IndexBuilder): 0 | 1 {
 function addDocument(value: unknown, text: string, index: IndexBuilder): void {
   const lists = isRecord(value) ? Object.entries(value).filter(([, list]) => isListOfRows(list)) : [];
   const why = whyNoRows(value);
-  if (Array.isArray(value)) addList(value, index.path, index);
+  if (Array.isArray(value)) addList(value, index, { at: index.path });
   else if (lists.length > 0) for (const [name, list] of lists) addNamedList(name, list as readonly unknown[], index);
   else if (!isRecord(value) || why !== undefined) index.addProblem(index.path, why ?? 'no captions found');
   else if (isOneRow(value)) index.addRow(rowOf(value), index.path);
@@ -169,7 +169,7 @@ function isOneRow(value: Readonly<Record<string, unknown>>): boolean {
 
 function addNamedList(name: string, list: readonly unknown[], index: IndexBuilder): void {
   const split = splitNamed(name) === undefined ? undefined : name;
-  addList(list, `${index.path}: ${name}`, index, split);
+  addList(list, index, { at: `${index.path}: ${name}`, split });
 }
 
 function isListOfRows(value: unknown): boolean {
@@ -178,7 +178,11 @@ function isListOfRows(value: unknown): boolean {
   return pathFields.some(field => row.has(field));
 }
 
-function addList(list: readonly unknown[], at: string, index: IndexBuilder, split?: string): void {
+function addList(
+  list: readonly unknown[],
+  index: IndexBuilder,
+  { at, split }: { readonly at: string; readonly split?: string },
+): void {
   if (list.length === 0) index.addProblem(at, 'an empty list');
   for (const [i, value] of list.entries()) index.addValue(value, `${at}[${i}]`, split);
 }

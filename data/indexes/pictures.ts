@@ -32,7 +32,7 @@ export function itemsOf(
         continue;
       }
       owners.set(id, index.path);
-      const item = itemOf(root, id, { path: index.path, entries }, problems);
+      const item = itemOf(id, { root, path: index.path, entries }, problems);
       if (item !== undefined) own.push(item);
     }
     for (const [owner, count] of twice) {
@@ -130,9 +130,8 @@ function shown(name: string, scope: string): string {
 
 /** A picture with what the rows of an index say of it. */
 function itemOf(
-  root: string,
   id: string,
-  { path, entries }: { readonly path: string; readonly entries: readonly Entry[] },
+  { root, path, entries }: { readonly root: string; readonly path: string; readonly entries: readonly Entry[] },
   problems: Problem[],
 ): Candidate | undefined {
   const captions = new Set<string>();

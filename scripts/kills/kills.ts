@@ -74,7 +74,10 @@ interface Tally {
 }
 
 /** Kills one kind of work so often, in as many folders as that takes, and compares all of them. */
-async function killTarget(target: Target, folder: string, count: number, random: Random): Promise<Tally> {
+async function killTarget(
+  target: Target,
+  { folder, count, random }: { readonly folder: string; readonly count: number; readonly random: Random },
+): Promise<Tally> {
   const place = (i: number | string) => join(folder, `${target.name.replace(' ', '-')}-${i}`);
   const argv = (out: string) => [...target.argv, target.out, out];
   await finish(argv(place('straight')));
@@ -124,7 +127,7 @@ await runProgram(
         const tallies: Tally[] = [];
         for (const [i, target] of targets.entries()) {
           const count = Math.max(1, Math.round((values.kills * target.share) / shares));
-          const tally = await killTarget(target, folder, count, random.fork(target.name, i));
+          const tally = await killTarget(target, { folder, count, random: random.fork(target.name, i) });
           tallies.push(tally);
           print(`${tally.name}: ${tally.kills} kills, ${tally.runs} folders, ${tally.wrong.length} differences`);
           for (const line of tally.wrong) print(`  ${line}`);

@@ -22,19 +22,24 @@ export async function readBytes(path: string, options: ReadOptions = {}): Promis
     expectFile(path, await stat(path), options); // to open a device may do something
     handle = await open(path, READ);
     const bytes = new Uint8Array(expectFile(path, await handle.stat(), options));
-    let filled = 0;
-    while (filled < bytes.length) {
-      const length = Math.min(bytes.length - filled, READ_BYTES);
-      const { bytesRead } = await handle.read(bytes, filled, length, filled);
-      if (bytesRead === 0) break; // shrank since stat: the reader of the bytes will say what is missing
-      filled += bytesRead;
-    }
-    return bytes.subarray(0, filled);
+    return bytes.subarray(0, await fill(handle, bytes)); // shrank since stat: the reader will say what is missing
   } catch (error) {
     throw unreadable(path, error);
   } finally {
     await handle?.close();
   }
+}
+
+/** Fills `bytes` from a place in an open file. @returns how many there were, fewer where the file ends */
+export async function fill(handle: FileHandle, bytes: Uint8Array, offset = 0): Promise<number> {
+  let filled = 0;
+  while (filled < bytes.length) {
+    const length = Math.min(bytes.length - filled, READ_BYTES);
+    const { bytesRead } = await handle.read(bytes, filled, length, offset + filled);
+    if (bytesRead === 0) break;
+    filled += bytesRead;
+  }
+  return filled;
 }
 
 /** As `readBytes`, at once. */

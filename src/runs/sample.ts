@@ -202,13 +202,13 @@ async function openStudio(session: Session, request: Chosen, named: string): Pro
 
 /** Paints a caption, and keeps the best where they are ranked. */
 async function sampleCaption(session: Session, studio: Studio, caption: string): Promise<Sample[]> {
-  const { painter, request, completion, ranker } = studio;
+  const { painter, request, ranker } = studio;
   const cut = painter.cutAt(caption);
   if (cut !== undefined) {
     session.reporter.message(`"${shortened(caption)}" is longer than ${cut} ids and was cut`);
   }
-  const painted = await paintCaption(session, painter, request, { caption, completion });
-  return ranker === undefined ? painted : rerank(ranker, caption, painted, request.numImages);
+  const painted = await paintCaption(session, studio, caption);
+  return ranker === undefined ? painted : rerank(ranker, painted, request.numImages);
 }
 
 /**
@@ -276,9 +276,8 @@ async function layOut(
 /** Paints as many images as are wanted. */
 async function paintCaption(
   session: Session,
-  painter: Painter,
-  request: SampleRequest,
-  { caption, completion }: { readonly caption: string; readonly completion: Completion | undefined },
+  { painter, request, completion }: Studio,
+  caption: string,
 ): Promise<Sample[]> {
   const { reporter } = session;
   const wanted = request.bestOf ?? request.numImages;
@@ -306,10 +305,11 @@ function options({ seed, temperature, topK, topP, cfgScale, steps }: SampleReque
   return { seed, temperature, topK, topP, cfgScale, steps };
 }
 
-async function rerank(clip: Clip, caption: string, samples: readonly Sample[], keep: number): Promise<Sample[]> {
+/** The samples of one caption that the CLIP likes best. */
+async function rerank(clip: Clip, samples: readonly Sample[], keep: number): Promise<Sample[]> {
   const { rank } = await import('./rerank.ts');
   const scores = await clip.score(
-    caption,
+    samples[0].caption,
     samples.map(({ picture }) => picture),
   );
   return rank(scores)

@@ -55,7 +55,7 @@ describe('refuses', () => {
     {
       name: 'another seed for features that are there',
       flags: ['--seed', '2'],
-      says: `train: expected seed 1, as the run in ${out} has it, got 2`,
+      says: `features: expected seed 1, as the run in ${out} has it, got 2`,
     },
     {
       name: 'heads that do not divide the width',

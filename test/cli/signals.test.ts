@@ -13,7 +13,7 @@ import {
   temporaryFolder,
   tessera,
   writeConfig,
-  writeDrawings,
+  writeSplitDrawings,
 } from './program.ts';
 import type { Stop } from './stopping.ts';
 
@@ -23,7 +23,7 @@ const run = join(folder, 'run');
 const codes = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
 
 beforeAll(async () => {
-  await writeDrawings(data);
+  await writeSplitDrawings(data);
   const config = writeConfig(join(folder, 'config.json'), hardlyTrained);
   expect((await tessera('train', '--data', data, '--out', run, '--config', config, '--backend', 'cpu')).code).toBe(0);
 });

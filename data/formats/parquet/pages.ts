@@ -87,7 +87,7 @@ function unpackV1({ fields, bytes, size, shape, unpack }: Page): readonly [numbe
     if (at + 4 > body.length) throw new Error('a page that breaks off');
     const length = new DataView(body.buffer, body.byteOffset + at, 4).getUint32(0, true);
     if (length > body.length - at - 4) throw new Error('levels longer than their page');
-    checkRuns(body.subarray(at + 4, at + 4 + length), widthOf(level), count);
+    checkRuns(body.subarray(at + 4, at + 4 + length), count, { width: widthOf(level) });
     at += 4 + length;
   }
   checkIndexes(natural(data, 2), body.subarray(at), count);
@@ -101,8 +101,8 @@ function unpackV2({ fields, bytes, size, shape, unpack }: Page): readonly [numbe
   checkCount(count);
   const start = definitions + repetitions;
   if (start > Math.min(bytes.length, size) || nulls > count || rows > count) throw new Error('a page that breaks off');
-  if (shape.repetition > 0) checkRuns(bytes.subarray(0, repetitions), widthOf(shape.repetition), count);
-  if (shape.definition > 0) checkRuns(bytes.subarray(repetitions, start), widthOf(shape.definition), count);
+  if (shape.repetition > 0) checkRuns(bytes.subarray(0, repetitions), count, { width: widthOf(shape.repetition) });
+  if (shape.definition > 0) checkRuns(bytes.subarray(repetitions, start), count, { width: widthOf(shape.definition) });
   const packed = bytes.subarray(start);
   const isPacked = data.get(7) !== 0;
   const body = isPacked ? exactly(unpack, packed, size - start) : packed;
@@ -143,14 +143,18 @@ function checkIndexes(encoding: number, bytes: Uint8Array, count: number): void 
   if (!isIndexed || count === 0) return;
   if (bytes.length === 0) return; // nothing but nulls
   if (bytes[0] > 32) throw new Error('a page that breaks off');
-  if (bytes[0] > 0) checkRuns(bytes.subarray(1), bytes[0], count, true);
+  if (bytes[0] > 0) checkRuns(bytes.subarray(1), count, { width: bytes[0], mayEnd: true });
 }
 
 /**
  * Checks that runs of repeated or packed values make the values of a page and hardly more.
- * @param mayEnd whether they may be fewer: values that are null have no index
+ * @param options.width bits of a packed value; @param options.mayEnd whether they may be fewer: values that are null have no index
  */
-function checkRuns(bytes: Uint8Array, width: number, count: number, mayEnd = false): void {
+function checkRuns(
+  bytes: Uint8Array,
+  count: number,
+  { width, mayEnd = false }: { readonly width: number; readonly mayEnd?: boolean },
+): void {
   let at = 0;
   for (let seen = 0; seen < count; ) {
     if (mayEnd && at === bytes.length) return;

@@ -5,14 +5,13 @@
  */
 
 import { createReadStream } from 'node:fs';
-import { open } from 'node:fs/promises';
 import { posix } from 'node:path';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import type { Header } from 'tar-stream';
 import { firstLine } from '../../../src/core/errors.ts';
-import { isImageName, LIMIT_PICTURE } from '../../files.ts';
+import { isImageName, LIMIT_PICTURE, readPiece } from '../../files.ts';
 import { isUnreadPicture, whyUnread } from '../../leftovers.ts';
 import { decodeText, LIMIT_TEXT } from '../../text.ts';
 import { readSideText, type SideText } from '../side-text.ts';
@@ -90,7 +89,7 @@ class ShardReader implements Shard {
   }
 
   async read(path: string): Promise<void> {
-    const magic = await firstBytes(path);
+    const magic = await readPiece(path, 0, 8);
     const starts = (bytes: readonly number[]) => bytes.every((byte, i) => magic[i] === byte);
     const unread = compressions.find(({ magic: bytes }) => starts(bytes));
     if (unread !== undefined) {
@@ -210,16 +209,6 @@ function targetOf(path: string, type: 'link' | 'symlink', name: string): string 
 /** Whether the body begins with a map of the holes instead of the file's own bytes. */
 function isSparse({ pax }: Header): boolean {
   return Object.keys(pax ?? {}).some(key => key.startsWith('GNU.sparse'));
-}
-
-async function firstBytes(path: string): Promise<Buffer> {
-  const file = await open(path, 'r');
-  try {
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(8), 0, 8, 0);
-    return buffer.subarray(0, bytesRead);
-  } finally {
-    await file.close();
-  }
 }
 
 /** Passes bytes on until they are too many for what they were unpacked from. */
