@@ -3,7 +3,7 @@
  * names the user's file, exit code 2, and a state that is whole.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { loadState } from '../../src/io/state.ts';
@@ -60,6 +60,26 @@ test('a run that was refused its config is taken up when there is room', async (
   expect(readdirSync(join(out, 'state')).sort()).toEqual(['data.safetensors', 'engine.json']);
   const { code, stderr } = await tessera(...train(out));
   expect(code, stderr).toBe(0);
+});
+
+test('a run whose log takes no lines is not measured first', async () => {
+  const run = at('no-log');
+  expect((await tessera(...train(run))).code).toBe(0);
+  rmSync(join(run, 'metrics.jsonl'));
+  mkdirSync(join(run, 'metrics.jsonl'));
+  const { code, stderr } = await tessera(
+    'eval',
+    '--run',
+    run,
+    '--data',
+    data,
+    '--metrics',
+    'recon',
+    '--backend',
+    'cpu',
+  );
+  expect(code, stderr).toBe(2);
+  expect(stderr).toMatch(new RegExp(`^${join(run, 'metrics.jsonl')}: `)); // and nothing before it
 });
 
 const noFull = existsSync('/dev/full') ? '' : ' (skipped: no /dev/full here)';
