@@ -4,13 +4,15 @@
  */
 import { z } from 'zod';
 
-/** Above what any field means: steps, learning rates, weights of losses. */
+/** Above what any count means, e.g. of steps. */
 const MOST = 1e9;
+/** What 32 bits hold, near enough: learning rates, weights of losses. */
+const MOST_REAL = 1e38;
 
 export const fraction = z.number().min(0).max(1);
 export const belowOne = z.number().min(0).lt(1);
-export const positive = z.number().positive().max(MOST);
-export const amount = z.number().min(0).max(MOST);
+export const positive = z.number().positive().max(MOST_REAL);
+export const amount = z.number().min(0).max(MOST_REAL);
 export const count = z.number().int().positive().max(MOST);
 /** Channels, features, dimensions. */
 export const channels = count.max(65536);

@@ -125,7 +125,7 @@ describe('tessera export', () => {
     expect(JSON.parse(readFileSync(at('painted', 'red', 'caption.json'), 'utf8'))).toMatchObject({ weights: 'last' });
     // Those that were asked for are not there.
     const { code, stderr } = await tessera('sample', '--run', out, '--text', 'red', '--weights', 'best');
-    expect(stderr).toMatch(/^load: the transformer of .* is not trained yet \(no .*best\.safetensors\)$/m);
+    expect(stderr).toMatch(/^load: weights: expected last, which .*last has, got best; /m);
     expect(code).toBe(2);
   });
 

@@ -249,7 +249,8 @@ export async function recordsAfter(stage: string, state: string): Promise<(recor
   return record => {
     const { stage: its, step = 0 } = record as { stage?: string; step?: number };
     const isMeasured = Object.keys(record as object).some(key => /^(val_|check_|collapsed$)/.test(key));
-    return its === stage && (step > saved || (step === saved && owes && isMeasured));
+    const isBeginning = saved === 0 && 'note' in (record as object);
+    return its === stage && (step > saved || isBeginning || (step === saved && owes && isMeasured));
   };
 }
 
