@@ -3,21 +3,13 @@
  * is known when all records have been seen; then the next field of each record counts.
  */
 
-import type { Said } from './fields.ts';
+import { captionFields, type Said } from './fields.ts';
 
 /** Of the fields for captions the last resort: where it says the same of every record it is an instruction in any case. */
 const INSTRUCTION = 'prompt';
 
 /** Fields that describe a picture if they are there; where they differ from row to row, one that does not is an instruction. */
-const DESCRIPTIONS: ReadonlySet<string> = new Set([
-  'text',
-  'caption',
-  'captions',
-  'texts',
-  'sentences',
-  'sentence',
-  'description',
-]);
+const DESCRIPTIONS: ReadonlySet<string> = new Set(captionFields.slice(0, captionFields.indexOf('description') + 1));
 
 /**
  * Watches rows for fields that hold an instruction, as sets for training assistants have it: they say the same in all of several

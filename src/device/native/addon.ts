@@ -9,13 +9,29 @@ import { callsSignature } from './signature.ts';
 export interface Addon {
   call(kernel: number, buffers: readonly (ArrayBufferView | null)[], numbers: Float64Array, count: number): void;
   kernelNames(): string[];
-  /** Of the declarations (calls.ts) that the build was made from; builds from before there were any have none. */
-  signature?(): string;
+  /** Of the declarations (calls.ts) that the build was made from. */
+  signature(): string;
   allocate(bytes: number): ArrayBuffer;
   /** @returns how many there are then: fewer where the system refuses threads */
   setThreads(count: number): number;
   /** How many more threads the system would give this process, up to 8. */
   spareThreads(): number;
+}
+
+/** All that it exports. */
+const exported: Readonly<Record<keyof Addon, true>> = {
+  call: true,
+  kernelNames: true,
+  signature: true,
+  allocate: true,
+  setThreads: true,
+  spareThreads: true,
+};
+
+/** Whether a build is of these sources: it has all functions, and its kernels were declared as they are now. */
+export function isCurrent(addon: Partial<Addon>): addon is Addon {
+  const names = Object.keys(exported) as (keyof Addon)[];
+  return names.every(name => typeof addon[name] === 'function') && addon.signature?.() === callsSignature;
 }
 
 export const instructionSets = ['avx512bf16', 'avx512', 'avx2', 'portable'] as const;
@@ -46,8 +62,8 @@ export function loadAddon(
     for (const instructionSet of candidates) {
       const file = join(build, `${instructionSet}.node`);
       if (!existsSync(file)) continue;
-      const addon = require(file) as Addon;
-      return addon.signature?.() === callsSignature
+      const addon = require(file) as Partial<Addon>;
+      return isCurrent(addon)
         ? { addon, instructionSet }
         : { reason: 'it was built from the sources of another version' };
     }
