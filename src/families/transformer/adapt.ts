@@ -8,6 +8,7 @@ import type { RunConfig } from '../../config/run.ts';
 import { UserError } from '../../core/errors.ts';
 import type { Random } from '../../core/random.ts';
 import type { NamedValues } from '../../nn/module.ts';
+import type { Adapted } from '../family.ts';
 import type { ModelConfig } from './config.ts';
 
 /** What a transformer's shape depends on. */
@@ -31,12 +32,6 @@ export interface AdaptTarget {
   readonly newCodes?: boolean;
   /** Where values come from that are new. */
   readonly random: Random;
-}
-
-/** The weights to start from, and what is not as it was, a line each. */
-export interface Adapted {
-  readonly values: NamedValues;
-  readonly report: readonly string[];
 }
 
 interface Table {
