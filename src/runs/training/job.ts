@@ -24,6 +24,7 @@ import { type RunPaths, runPaths } from '../../io/runfolder.ts';
 import type { ImageStream } from '../../training/captioned.ts';
 import { owesEvaluation, savedStep } from '../../training/saved-training.ts';
 import type { LoopConfig, Watcher } from '../../training/task.ts';
+import type { KeptPlan } from '../plan/kept.ts';
 import type { RunData } from '../run-data.ts';
 import { cropsOf, fitsMemory, mostInMemory, whyNothingHeldOut } from '../run-images.ts';
 import type { Session } from '../session.ts';
@@ -44,6 +45,8 @@ export class Job {
   readonly request: TrainRequest;
   readonly config: RunConfig;
   readonly paths: RunPaths;
+  /** What was planned of the stages, e.g. `plan?.stages.codes?.seconds`; undefined of a run that was made without a plan. */
+  readonly plan: KeptPlan | undefined;
   private readonly stages: readonly string[];
   private readonly data: RunData | undefined;
   private reported = false;
@@ -56,7 +59,11 @@ export class Job {
   constructor(
     session: Session,
     request: TrainRequest,
-    options: { readonly stages: readonly string[]; readonly data: RunData | undefined },
+    options: {
+      readonly stages: readonly string[];
+      readonly data: RunData | undefined;
+      readonly plan?: KeptPlan;
+    },
   ) {
     this.session = session;
     this.request = request;
@@ -64,6 +71,7 @@ export class Job {
     this.stages = options.stages;
     this.current = options.stages[0];
     this.data = options.data;
+    this.plan = options.plan;
     this.paths = runPaths(request.out);
   }
 
