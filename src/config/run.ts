@@ -95,7 +95,9 @@ export function isWatching(field: string): boolean {
 /** Whether a run that is gone on with may have another value of a field: how long and how closely watched it is trained. */
 export function isChangeable(field: string): boolean {
   // Samples that are checked choose the best weights of a family without a loss of its own.
-  return /^((train|\w+Train)\.steps|train\.patience)$/.test(field) || (isWatching(field) && !field.endsWith('.checkSamples'));
+  return (
+    /^((train|\w+Train)\.steps|train\.patience)$/.test(field) || (isWatching(field) && !field.endsWith('.checkSamples'))
+  );
 }
 
 /** How a run paints unless it is asked otherwise. */

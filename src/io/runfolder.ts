@@ -35,12 +35,16 @@ export interface RunPaths {
   readonly patchState: string;
   readonly textState: string;
   readonly modelState: string;
+  /** What it was started from, if it was: the first weights of its model. */
+  readonly source: string;
   readonly dataRecord: string;
   readonly engine: string;
   readonly plan: string;
   readonly metrics: string;
   readonly reconstructions: string;
   readonly samples: string;
+  /** Those before the first step of a run that was started from a trained one. */
+  readonly startSamples: string;
 }
 
 /** The files of a run. */
@@ -58,12 +62,14 @@ export function runPaths(folder: string): RunPaths {
     patchState: file('state', 'patch'),
     textState: file('state', 'text'),
     modelState: file('state', 'model'),
+    source: file('state', 'source.safetensors'),
     dataRecord: file('state', 'data.safetensors'),
     engine: file('state', 'engine.json'),
     plan: file('state', 'plan.json'),
     metrics: file('metrics.jsonl'),
     reconstructions: file('reconstructions.png'),
     samples: file('samples.png'),
+    startSamples: file('samples-start.png'),
   };
 }
 

@@ -20,8 +20,8 @@ import { inheritedFields, nameOfSource, readSource, type Source } from './source
 
 /** What to start from. */
 export interface FromRequest {
-  /** The folder of a run or export, or the name of a shipped model. */
-  readonly from: string;
+  /** The folder of a run or export, or the name of a shipped model; undefined: a training from nothing. */
+  readonly from?: string;
   /** Default best, else averaged, else last. */
   readonly weights?: WeightKind;
 }
@@ -54,15 +54,19 @@ export interface FromPlace {
 }
 
 /**
- * As `planRun`, for a run that starts from a trained one.
+ * As `planRun`, for a run that may start from a trained one.
  * @returns the config; for a run that is not there yet also what it starts from
  * @throws UserError naming the field that cannot be mapped; if the run that is there was started from something else
  */
-export async function planFrom(
-  request: FromRequest,
+export async function planTraining(
   settings: RunSettings,
   place: FromPlace,
+  { from, weights }: FromRequest,
 ): Promise<{ readonly config: RunConfig; readonly start?: PlannedStart }> {
+  if (from === undefined) {
+    if (weights === undefined) return { config: await planRun(place.out, settings) };
+    throw new UserError('train: --from-weights', 'says which weights of --from, which is not given', 'add --from RUN');
+  }
   if (settings.preset !== undefined) {
     throw new UserError(
       'train: --preset',
@@ -72,12 +76,12 @@ export async function planFrom(
   }
   let start: PlannedStart | undefined;
   const make = async () => {
-    const planned = await planNew(request, askedFields(settings.fields ?? {}), place);
+    const planned = await planNew({ from, weights }, askedFields(settings.fields ?? {}), place);
     start = planned.start;
     return planned.config;
   };
   const config = await planRun(place.out, settings, { make });
-  expectStartedFrom(config, request.from, place.out);
+  expectStartedFrom(config, from, place.out);
   return { config, start };
 }
 
@@ -93,7 +97,7 @@ function expectStartedFrom({ from }: RunConfig, wanted: string, out: string): vo
 }
 
 async function planNew(
-  { from, weights }: FromRequest,
+  { from, weights }: FromRequest & { readonly from: string },
   asked: Readonly<Record<string, unknown>>,
   { data, format, strict, signal }: FromPlace,
 ): Promise<{ readonly config: RunConfig; readonly start: PlannedStart }> {
@@ -157,7 +161,11 @@ const POSITIONS = 4;
 const MOST_POSITIONS = 256;
 
 /** How a transformer's positions fit the captions; other families cut them in their text encoder. */
-function measureCaptions(source: Source, texts: readonly string[], asked: Readonly<Record<string, unknown>>): CaptionsMeasured {
+function measureCaptions(
+  source: Source,
+  texts: readonly string[],
+  asked: Readonly<Record<string, unknown>>,
+): CaptionsMeasured {
   const lengths = idsOf(source.captions, texts);
   const mean = lengths.reduce((sum, n) => sum + n, 0) / lengths.length;
   const positions = (asked.model as { captionLength?: number } | undefined)?.captionLength;

@@ -35,7 +35,10 @@ import { reconstructionSheet } from '../reconstruction-sheet.ts';
 import { CodesOfSide } from './codes-of-side.ts';
 import type { Job } from './job.ts';
 import { expectRoom } from './room.ts';
-import { isStageDone, runStage, type Stage } from './stage.ts';
+import { isStageDone, isTakenOver, runStage, type Stage } from './stage.ts';
+
+/** Said of a part that is the one of what the run was started from. */
+const TAKEN = 'kept as it was';
 
 /** What the stages before a model have left. */
 export interface Prepared {
@@ -98,8 +101,8 @@ export async function textStage(
     loop: job.loop(config.textTrain),
     unit: 'images',
   };
-  if (await isStageDone(stage)) {
-    job.skip(stage.title, 'done before');
+  if (isTakenOver(config, stage) || (await isStageDone(stage))) {
+    job.skip(stage.title, isTakenOver(config, stage) ? TAKEN : 'done before');
     return { model: await loadTowers(paths.text, captions.vocabSize), note: 'trained before' };
   }
   const result = await runStage(job, stage, async () => {
@@ -156,8 +159,8 @@ async function patchStage(job: Job): Promise<PatchTokenizer | undefined> {
     loop: job.loop(config.patchTrain),
     unit: 'images',
   };
-  if (await isStageDone(stage)) {
-    job.skip(stage.title, 'done before');
+  if (isTakenOver(config, stage) || (await isStageDone(stage))) {
+    job.skip(stage.title, isTakenOver(config, stage) ? TAKEN : 'done before');
     return loadPatchTokenizer(config, paths.patch);
   }
   const result = await runStage(job, stage, async () => {
