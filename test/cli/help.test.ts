@@ -7,7 +7,7 @@ import { findCommand } from '../../src/cli/find-command.ts';
 import { fieldsOfCommand } from '../../src/cli/flag-table.ts';
 import { parseFlags } from '../../src/cli/flags.ts';
 import { fieldsOf, kebab } from '../../src/config/schema.ts';
-import { runSchema } from '../../src/families/config.ts';
+import { settingsSchema } from '../../src/families/config.ts';
 import { root, startTessera, tessera } from './program.ts';
 
 /** A shell's words: quotes hold them together, `#` begins a comment. */
@@ -66,8 +66,8 @@ describe.each(commands)('tessera $name --help', ({ name, examples, spec }) => {
 test('train --help has every field of the config, with its range and default', async () => {
   const { stdout } = await tessera('train', '--help');
   const flat = stdout.replaceAll(/\s+/g, ' ');
-  expect(fieldsOf(runSchema()).fields.length).toBeGreaterThan(60);
-  for (const { description } of fieldsOf(runSchema()).fields)
+  expect(fieldsOf(settingsSchema()).fields.length).toBeGreaterThan(60);
+  for (const { description } of fieldsOf(settingsSchema()).fields)
     expect(flat).toContain(description.replaceAll(/\s+/g, ' '));
   expect(flat).toMatch(
     /--image-size <integer> height and width of the images in pixels \(.*divisible by 8; default 128\)/,

@@ -34,6 +34,9 @@ import { goOnCommand, type TrainRequest } from './request.ts';
 /** Most held-out images that anything is measured on while training; fewer where they would not fit the memory. */
 const MEASURED = 1024;
 
+/** Said of a part that is the one of what the run was started from. */
+export const TAKEN = 'kept as it was';
+
 interface DecodedImages {
   /** All crops of the training images; undefined where they do not fit the memory. */
   readonly training: Decoded | undefined;
@@ -211,7 +214,7 @@ export class Job {
   async captionStage(): Promise<BpeTokenizer> {
     const { paths } = this;
     if (existsSync(paths.captions)) {
-      this.skip(stageTitles.captions, 'done before');
+      this.skip(stageTitles.captions, this.config.from === undefined ? 'done before' : TAKEN);
       return BpeTokenizer.fromJSON(await readJson(paths.captions), paths.captions);
     }
     this.begin(stageTitles.captions);

@@ -33,12 +33,9 @@ import { asTensors } from '../../training/named-values.ts';
 import { sourceOf } from '../../training/saved-training.ts';
 import { reconstructionSheet } from '../reconstruction-sheet.ts';
 import { CodesOfSide } from './codes-of-side.ts';
-import type { Job } from './job.ts';
+import { type Job, TAKEN } from './job.ts';
 import { expectRoom } from './room.ts';
 import { isStageDone, isTakenOver, runStage, type Stage } from './stage.ts';
-
-/** Said of a part that is the one of what the run was started from. */
-const TAKEN = 'kept as it was';
 
 /** What the stages before a model have left. */
 export interface Prepared {
