@@ -153,7 +153,7 @@ export class Job {
     const few = problemLines(problems, 5);
     const more = problems.length > 5 ? [`  ... see \`tessera data inspect ${shellWord(data)}\``] : [];
     const skipped = problems.length === 1 ? '1 item' : `${problems.length} items`;
-    this.session.reporter.message([`${skipped} skipped, ${good} used:`, ...few, ...more]);
+    this.session.reporter.message([`${skipped} skipped, ${good} used:`, ...few, ...more], { isWarning: true });
   }
 
   /** Counts and names files that lie beside the data. */
@@ -184,7 +184,9 @@ export class Job {
     this.reportProblems([...held.problems, ...(all?.problems ?? [])], held.items.length + (all?.items.length ?? 0));
     if (all?.items.length === 0) throw new UserError('data', `none of ${training.length} images can be decoded`);
     if (heldOut.length > 0 && held.items.length === 0) {
-      this.session.reporter.message(`nothing is held out (none of ${heldOut.length} such images can be decoded)`);
+      this.session.reporter.message(`nothing is held out (none of ${heldOut.length} such images can be decoded)`, {
+        isWarning: true,
+      });
     }
     this.decoded = { training: all, heldOut: held };
     return this.decoded;
