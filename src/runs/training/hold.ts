@@ -70,7 +70,10 @@ async function hold<T>(session: Session, request: TrainRequest, held: Held<T>): 
         `preset ${request.preset} is what a new run starts from; of one that is there it changes nothing`,
       );
     }
-    const job = new Job(session, request, { stages: held.titles, data: known });
+    const job = new Job(session, request, {
+      stages: held.stages.map((name, i) => ({ name, title: held.titles[i] })),
+      data: known,
+    });
     return job.run(() => held.work(job));
   });
 }
