@@ -9,7 +9,7 @@
  *   ema.safetensors      their average
  *   best.safetensors     the average at the lowest validation loss
  *   codes/               the data set as codes
- *   state/               what an exact resume needs: weights, moments, counters, and a record of the data
+ *   state/               what an exact resume needs: weights, moments, counters, a record of the data, the plan
  *   metrics.jsonl        one record a line
  *   *.png                pictures of how it went
  */
@@ -37,6 +37,7 @@ export interface RunPaths {
   readonly modelState: string;
   readonly dataRecord: string;
   readonly engine: string;
+  readonly plan: string;
   readonly metrics: string;
   readonly reconstructions: string;
   readonly samples: string;
@@ -59,6 +60,7 @@ export function runPaths(folder: string): RunPaths {
     modelState: file('state', 'model'),
     dataRecord: file('state', 'data.safetensors'),
     engine: file('state', 'engine.json'),
+    plan: file('state', 'plan.json'),
     metrics: file('metrics.jsonl'),
     reconstructions: file('reconstructions.png'),
     samples: file('samples.png'),

@@ -24,6 +24,7 @@ import { type RunPaths, runPaths } from '../../io/runfolder.ts';
 import type { ImageStream } from '../../training/captioned.ts';
 import { owesEvaluation, savedStep } from '../../training/saved-training.ts';
 import type { LoopConfig, Watcher } from '../../training/task.ts';
+import type { KeptPlan } from '../plan/kept.ts';
 import type { RunData } from '../run-data.ts';
 import { cropsOf, fitsMemory, mostInMemory, whyNothingHeldOut } from '../run-images.ts';
 import type { Session, StageOptions } from '../session.ts';
@@ -50,6 +51,8 @@ export class Job {
   readonly request: TrainRequest;
   readonly config: RunConfig;
   readonly paths: RunPaths;
+  /** What was planned of the stages, e.g. `plan?.stages.codes?.seconds`; undefined of a run that was made without a plan. */
+  readonly plan: KeptPlan | undefined;
   private readonly stages: readonly JobStage[];
   private readonly data: RunData | undefined;
   private reported = false;
@@ -62,7 +65,11 @@ export class Job {
   constructor(
     session: Session,
     request: TrainRequest,
-    options: { readonly stages: readonly JobStage[]; readonly data: RunData | undefined },
+    options: {
+      readonly stages: readonly JobStage[];
+      readonly data: RunData | undefined;
+      readonly plan?: KeptPlan;
+    },
   ) {
     this.session = session;
     this.request = request;
@@ -70,20 +77,21 @@ export class Job {
     this.stages = options.stages;
     this.current = options.stages[0].title;
     this.data = options.data;
+    this.plan = options.plan;
     this.paths = runPaths(request.out);
   }
 
-  /** @param options.seconds that it will take from here, where that is known better than by the request */
+  /** @param options.seconds that it will take from here, where that is known better than by the plan */
   begin(stage: string, options: Pick<StageOptions, 'total' | 'unit' | 'seconds'> = {}): void {
     this.current = stage;
     const expected = { seconds: this.secondsOf(stage), secondsAfter: this.secondsAfter(stage) };
     this.session.reporter.stage(stage, { ...this.place(stage), ...expected, ...options });
   }
 
-  /** Seconds that a stage is expected to take in all, where the request says so. */
+  /** Seconds that a stage was planned to take in all. */
   secondsOf(stage: string): number | undefined {
     const name = this.stages.find(({ title }) => title === stage)?.name;
-    return name && this.request.stageSeconds?.[name];
+    return name && this.plan?.stages[name]?.seconds;
   }
 
   /** Those of all that comes after a stage; null where that is not known of all. */
