@@ -100,7 +100,7 @@ async function prepareModel(job: Job, family: Family, { parts, codes: made }: Pr
     showSamples: async (step, _, signal) => {
       const { sheet, painted } = await drawSampleSheet(painter, captions, { note: `step ${step}`, signal });
       await writeAtomic(paths.samples, await encodePng(sheet));
-      session.reporter.pictures(painted.slice(0, 6), { pictureColumns: 24 });
+      session.reporter.pictures(painted, { pictureColumns: 24 });
     },
     saveBest: (average, step) => write(paths.weights.best, average, step),
     saveWeights: async (weights, average, step) => {
