@@ -11,7 +11,10 @@
  *   codes/               the data set as codes
  *   state/               what an exact resume needs: weights, moments, counters, and a record of the data
  *   metrics.jsonl        one record a line
+ *   metrics.csv          the same as a table, for other programs; made of the log
+ *   tensorboard/         the same, and sheets of samples, as TensorBoard reads them; made of the log
  *   *.png                pictures of how it went
+ *   samples/             earlier sheets of samples, by step
  */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
@@ -38,8 +41,11 @@ export interface RunPaths {
   readonly dataRecord: string;
   readonly engine: string;
   readonly metrics: string;
+  readonly csv: string;
+  readonly tensorboard: string;
   readonly reconstructions: string;
   readonly samples: string;
+  readonly sampleHistory: string;
 }
 
 /** The files of a run. */
@@ -60,8 +66,11 @@ export function runPaths(folder: string): RunPaths {
     dataRecord: file('state', 'data.safetensors'),
     engine: file('state', 'engine.json'),
     metrics: file('metrics.jsonl'),
+    csv: file('metrics.csv'),
+    tensorboard: file('tensorboard'),
     reconstructions: file('reconstructions.png'),
     samples: file('samples.png'),
+    sampleHistory: file('samples'),
   };
 }
 
