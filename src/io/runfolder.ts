@@ -9,7 +9,7 @@
  *   ema.safetensors      their average
  *   best.safetensors     the average at the lowest validation loss
  *   codes/               the data set as codes
- *   state/               what an exact resume needs: weights, moments, counters, and a record of the data
+ *   state/               what an exact resume needs: weights, moments, counters, a record of the data, the plan
  *   metrics.jsonl        one record a line
  *   metrics.csv          the same as a table, for other programs; made of the log
  *   tensorboard/         the same, and sheets of samples, as TensorBoard reads them; made of the log
@@ -40,6 +40,7 @@ export interface RunPaths {
   readonly modelState: string;
   readonly dataRecord: string;
   readonly engine: string;
+  readonly plan: string;
   readonly metrics: string;
   readonly csv: string;
   readonly tensorboard: string;
@@ -65,6 +66,7 @@ export function runPaths(folder: string): RunPaths {
     modelState: file('state', 'model'),
     dataRecord: file('state', 'data.safetensors'),
     engine: file('state', 'engine.json'),
+    plan: file('state', 'plan.json'),
     metrics: file('metrics.jsonl'),
     csv: file('metrics.csv'),
     tensorboard: file('tensorboard'),

@@ -66,7 +66,7 @@ export interface PlanOptions {
 }
 
 /** What of a run is there before its config.json, if it is stopped in its first moments. */
-const FIRST_STATE = /^(lock.*|engine\.json|data\.safetensors)$/;
+const FIRST_STATE = /^(lock.*|engine\.json|plan\.json|data\.safetensors)$/;
 
 /**
  * Makes sure that a folder is new, empty or a run.

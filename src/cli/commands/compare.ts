@@ -31,6 +31,7 @@ export const compare = defineCommand({
       format: await formatFlag(),
       split: splitFlag('with --data: what is painted and measured; validation is what is held out (default)'),
       captions: z.string().optional().describe('captions to paint, separated by | (default: those of held-out images)'),
+      captionsFile: file('captions to paint, one a line; -: standard input').optional(),
       metrics: await metricsFlag('with --data: measured of runs that have no result of it yet'),
       features: z.array(z.string()).min(1).default(['random']).describe('what the metrics look through, as for eval'),
       numImages: count('images painted by each run to measure').max(100000).default(256),
@@ -41,9 +42,14 @@ export const compare = defineCommand({
     });
   },
   run: async (session, { values, given, positionals }) => {
-    const { splitCaptions } = await import('../../runs/captions.ts');
-    const captions = values.captions === undefined ? undefined : splitCaptions('compare: --captions', values.captions);
-    return compareCommand(session, { ...values, named: given.out !== undefined, captions, runs: positionals });
+    const { askedCaptions } = await import('../asked-captions.ts');
+    const { captionsFile, ...rest } = values;
+    const captions = await askedCaptions(session, {
+      command: 'compare',
+      text: ['--captions', rest.captions],
+      file: ['--captions-file', captionsFile],
+    });
+    return compareCommand(session, { ...rest, named: given.out !== undefined, captions, runs: positionals });
   },
 });
 

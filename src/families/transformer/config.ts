@@ -28,6 +28,12 @@ export const modelSchema = z.object({
     .describe("full causal, or DALL·E's row, column, row, row ... convolution"),
   convKernel: count.max(255).default(11).describe("side of the convolutional mask of DALL·E's last layer"),
   dropout: belowOne.default(0.1),
+  dropoutAfter: amount.default(0).describe('passes over the data after which dropout sets in'),
+  codeNoise: belowOne
+    .default(0)
+    .describe(
+      'share of the codes that training reads, not of those it predicts, replaced at random: against learning by heart',
+    ),
   captionDrop: fraction.default(0.1).describe('share of captions left out in training, for guidance'),
   captionWeight: fraction.default(0.125).describe('weight of the caption loss; the image loss has the rest'),
   zLoss: amount.default(1e-5).describe('weight of the squared log-partition'),

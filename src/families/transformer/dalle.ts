@@ -38,8 +38,10 @@ export interface Vocabulary {
 export interface SequenceBatch {
   /** [B, L], padded. */
   readonly captions: Int32Array;
-  /** [B, N]. */
+  /** [B, N], what is predicted. */
   readonly codes: Int32Array;
+  /** [B, N], what is read, where that is something else than `codes`. */
+  readonly read?: Int32Array;
   /** [B], 1 where the caption has been left out (all pads), whose caption loss does not count. */
   readonly dropped?: Uint8Array;
   /**
@@ -135,13 +137,17 @@ export class Dalle {
   /**
    * Mean losses of a batch, in nats: of the caption ids (those before and including the first pad) and of the codes, each
    * normalised by its own count, and their weighted sum with the z-loss, which is what training minimises.
-   * @param noise where dropout draws from; absent for evaluation
+   * @param noise where dropout draws from, and its rate if that is not the config's; absent for evaluation
    */
-  loss(batch: SequenceBatch, noise?: { readonly random: Random }): { loss: Tensor; caption: Tensor; image: Tensor } {
-    const { captionLength: L, dropout: rate, captionWeight, zLoss } = this.config;
+  loss(
+    batch: SequenceBatch,
+    noise?: { readonly random: Random; readonly dropout?: number },
+  ): { loss: Tensor; caption: Tensor; image: Tensor } {
+    const { captionLength: L, captionWeight, zLoss } = this.config;
+    const rate = noise?.dropout ?? this.config.dropout;
     const N = this.codes;
     const B = batch.codes.length / N;
-    const inputs = tf.tensor2d(dropLast(batch.codes, N), [B, N - 1], 'int32');
+    const inputs = tf.tensor2d(dropLast(batch.read ?? batch.codes, N), [B, N - 1], 'int32');
     const captions = tf.tensor2d(batch.captions, [B, L], 'int32');
     const site = noise === undefined || rate === 0 ? undefined : { rate, seed: noise.random.uint32(), stream: 0 };
     const hidden = this.hidden(this.embed(captions, inputs), 0, undefined, site); // [B, L + N, C]

@@ -51,6 +51,8 @@ interface DrawnBatch {
   readonly dropped: Uint8Array;
   /** Caption ids that are predicted. */
   readonly captionIds: number;
+  /** [batch, N], the codes that are read, where some are replaced. */
+  readonly read?: Int32Array;
 }
 
 export class DalleTask implements Task {
@@ -91,15 +93,19 @@ export class DalleTask implements Task {
 
   async batch(step: number, part: number): Promise<(random: Random) => Losses> {
     if (this.drawn?.step !== step) this.drawn = { step, ...this.drawBatch(step) };
-    const { rows, dropped, captionIds } = this.drawn;
+    const { rows, dropped, captionIds, read } = this.drawn;
     const { batchSize, accumulate } = this.options;
     const [from, to] = [part, part + 1].map(at => (at * batchSize) / accumulate);
+    const N = this.training.set.length;
     const batch = {
       ...this.collate(this.training.set, rows.slice(from, to), dropped.subarray(from, to)),
       captionIds: captionIds / accumulate,
+      ...(read === undefined ? {} : { read: read.subarray(from * N, to * N) }),
     };
+    const { dropout: rate, dropoutAfter } = this.model.config;
+    const dropout = step * batchSize >= dropoutAfter * this.training.captions.length ? rate : 0;
     return random => {
-      const { loss, caption, image } = this.model.loss(batch, { random });
+      const { loss, caption, image } = this.model.loss(batch, { random, dropout });
       return { loss, metrics: { caption, image } };
     };
   }
@@ -122,7 +128,20 @@ export class DalleTask implements Task {
       if (dropped[i] === 0) captionIds += this.model.predictedIds(ids);
       rows.push({ item, crop, ids });
     }
-    return { rows, dropped, captionIds };
+    return { rows, dropped, captionIds, ...this.corrupt(step, rows) };
+  }
+
+  /**
+   * The codes that a step reads, a share of them replaced by codes drawn alike from all: what is left of the past is never
+   * quite one that the model has seen, so that it cannot go by knowing whole pictures. What is predicted stays.
+   */
+  private corrupt(step: number, rows: readonly Row[]): Pick<DrawnBatch, 'read'> {
+    const { codeNoise } = this.model.config;
+    if (codeNoise === 0) return {};
+    const random = this.random.fork('noise', step);
+    const { codes } = this.collate(this.training.set, rows);
+    const { image: K } = this.model.vocabulary;
+    return { read: codes.map(code => (random.uniform() < codeNoise ? random.integer(K) : code)) };
   }
 
   private encode(caption: string, dropout: number, random?: Random): Int32Array {

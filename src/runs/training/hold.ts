@@ -16,6 +16,7 @@ import { readJson, writeJson } from '../../io/files.ts';
 import { type RunPaths, runPaths } from '../../io/runfolder.ts';
 import { isTrained } from '../../training/saved-training.ts';
 import { expectFits } from '../memory.ts';
+import { readPlan, writePlan } from '../plan/kept.ts';
 import { withRun } from '../run.ts';
 import { openRunData, type RunData } from '../run-data.ts';
 import { divideData } from '../run-images.ts';
@@ -63,6 +64,8 @@ async function hold<T>(session: Session, request: TrainRequest, held: Held<T>): 
     }
     if (left) await noteEngine(session, paths, resumed);
     if (left || request.acceptChanges === true) await known?.keep();
+    const plan = resumed ? await readPlan(paths.plan) : request.plan;
+    if (!resumed && plan !== undefined) await writePlan(paths.plan, plan);
     await run.keepConfig();
     if (resumed) reporter.message(`${out}: going on with ${held.what} that is there`);
     if (resumed && request.preset !== undefined) {
@@ -70,7 +73,11 @@ async function hold<T>(session: Session, request: TrainRequest, held: Held<T>): 
         `preset ${request.preset} is what a new run starts from; of one that is there it changes nothing`,
       );
     }
-    const job = new Job(session, request, { stages: held.titles, data: known });
+    const job = new Job(session, request, {
+      stages: held.stages.map((name, i) => ({ name, title: held.titles[i] })),
+      data: known,
+      plan,
+    });
     return job.run(() => held.work(job));
   });
 }

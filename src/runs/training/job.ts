@@ -16,7 +16,7 @@ import { shellWord } from '../../core/shell.ts';
 import { hearSignal, isStop } from '../../core/stopping.ts';
 import { activeDevice } from '../../device/device.ts';
 import type { TextTrainConfig } from '../../families/contrastive/config.ts';
-import { stageTitles } from '../../families/family.ts';
+import { type StageName, stageTitles } from '../../families/family.ts';
 import { writeAtomic } from '../../io/atomic.ts';
 import { readJson } from '../../io/files.ts';
 import { JsonLines, truncateAfter } from '../../io/jsonlines.ts';
@@ -25,9 +25,10 @@ import type { ImageStream } from '../../training/captioned.ts';
 import { owesEvaluation, savedStep } from '../../training/saved-training.ts';
 import type { LoopConfig, Watcher } from '../../training/task.ts';
 import { LogFiles } from '../logs/log-files.ts';
+import type { KeptPlan } from '../plan/kept.ts';
 import type { RunData } from '../run-data.ts';
 import { cropsOf, fitsMemory, mostInMemory, whyNothingHeldOut } from '../run-images.ts';
-import type { Session } from '../session.ts';
+import type { Session, StageOptions } from '../session.ts';
 import type { Sheet } from '../sheet-history.ts';
 import { goOnCommand, type TrainRequest } from './request.ts';
 
@@ -41,12 +42,20 @@ interface DecodedImages {
   readonly heldOut: Decoded;
 }
 
+/** A stage of a job. */
+interface JobStage {
+  readonly name: StageName | 'model';
+  readonly title: string;
+}
+
 export class Job {
   readonly session: Session;
   readonly request: TrainRequest;
   readonly config: RunConfig;
   readonly paths: RunPaths;
-  private readonly stages: readonly string[];
+  /** What was planned of the stages, e.g. `plan?.stages.codes?.seconds`; undefined of a run that was made without a plan. */
+  readonly plan: KeptPlan | undefined;
+  private readonly stages: readonly JobStage[];
   private readonly data: RunData | undefined;
   private reported = false;
   private records: JsonLines | undefined;
@@ -56,24 +65,46 @@ export class Job {
   /** The stage that was begun last. */
   private current: string;
 
-  /** @param options.stages names of all stages, in order; @param options.data absent where no stage has anything to do */
+  /** @param options.stages all stages, in order; @param options.data absent where no stage has anything to do */
   constructor(
     session: Session,
     request: TrainRequest,
-    options: { readonly stages: readonly string[]; readonly data: RunData | undefined },
+    options: {
+      readonly stages: readonly JobStage[];
+      readonly data: RunData | undefined;
+      readonly plan?: KeptPlan;
+    },
   ) {
     this.session = session;
     this.request = request;
     this.config = request.config;
     this.stages = options.stages;
-    this.current = options.stages[0];
+    this.current = options.stages[0].title;
     this.data = options.data;
+    this.plan = options.plan;
     this.paths = runPaths(request.out);
   }
 
-  begin(stage: string, options: { readonly total?: number; readonly unit?: string } = {}): void {
+  /** @param options.seconds that it will take from here, where that is known better than by the plan */
+  begin(stage: string, options: Pick<StageOptions, 'total' | 'unit' | 'seconds'> = {}): void {
     this.current = stage;
-    this.session.reporter.stage(stage, { ...this.place(stage), ...options });
+    const expected = { seconds: this.secondsOf(stage), secondsAfter: this.secondsAfter(stage) };
+    this.session.reporter.stage(stage, { ...this.place(stage), ...expected, ...options });
+  }
+
+  /** Seconds that a stage was planned to take in all. */
+  secondsOf(stage: string): number | undefined {
+    const name = this.stages.find(({ title }) => title === stage)?.name;
+    return name && this.plan?.stages[name]?.seconds;
+  }
+
+  /** Those of all that comes after a stage; null where that is not known of all. */
+  private secondsAfter(stage: string): number | null {
+    const place = this.stages.findIndex(({ title }) => title === stage);
+    const { before = 0, of = this.stages.length, secondsAfter } = this.request.stages ?? {};
+    const others = of > before + this.stages.length ? secondsAfter : 0;
+    const later = [...this.stages.slice(place + 1).map(({ title }) => this.secondsOf(title)), others];
+    return later.reduce<number | null>((sum, each) => (sum === null || each === undefined ? null : sum + each), 0);
   }
 
   skip(stage: string, reason: string): void {
@@ -102,7 +133,7 @@ export class Job {
 
   private place(stage: string): { index: number; of: number } {
     const { before, of } = this.request.stages ?? { before: 0, of: this.stages.length };
-    return { index: before + this.stages.indexOf(stage) + 1, of };
+    return { index: before + this.stages.findIndex(({ title }) => title === stage) + 1, of };
   }
 
   /** Whether the data is there; a run that has nothing left to do can be without. */
@@ -171,7 +202,8 @@ export class Job {
     if (this.decoded !== undefined) return this.decoded;
     const { images, seed } = this.config;
     const { training, heldOut } = await this.items();
-    const onProgress = (step: number, total: number) => this.session.reporter.update({ step, total, note: 'decoding' });
+    const onProgress = (step: number, total: number) =>
+      this.session.reporter.update({ step, total, note: 'decoding', beforehand: true });
     const { signal } = this.session;
     const crops = { ...cropsOf(images, seed), onProgress, signal, checked: true };
     const decodeFew = (items: readonly Item[]) =>

@@ -105,7 +105,7 @@ async function prepareModel(job: Job, family: Family, { parts, codes: made }: Pr
       await keepSheet(paths.sampleHistory, { step, png }, config.train.sampleEvery);
       job.logSheet({ step, png });
       job.reportPicture(step, paths.samples);
-      session.reporter.pictures(painted.slice(0, 6), { pictureColumns: 24 });
+      session.reporter.pictures(painted, { pictureColumns: 24 });
     },
     saveBest: (average, step) => write(paths.weights.best, average, step),
     saveWeights: async (weights, average, step) => {

@@ -2,6 +2,7 @@
 import type { RunConfig } from '../../config/run.ts';
 import { shellWord } from '../../core/shell.ts';
 import type { StageName } from '../../families/family.ts';
+import type { KeptPlan } from '../plan/kept.ts';
 import type { SampleCaptions } from '../sample-sheet.ts';
 
 /** On what data, and where. */
@@ -21,6 +22,8 @@ export interface DataRequest {
 export interface TrainRequest extends DataRequest {
   /** As `planRun` makes it: must agree with a run that is there. */
   readonly config: RunConfig;
+  /** What was planned of a new run, which keeps it. */
+  readonly plan?: KeptPlan;
   /** The preset that was asked for, if one was. */
   readonly preset?: string;
   /** The last stage to do, where not all are: one before the family's model. */
@@ -32,7 +35,12 @@ export interface TrainRequest extends DataRequest {
   /** The command that goes on with it; default train. */
   readonly command?: string;
   /** Place of this command's stages among those of a longer job. */
-  readonly stages?: { readonly before: number; readonly of: number };
+  readonly stages?: {
+    readonly before: number;
+    readonly of: number;
+    /** Seconds that those after this command's are expected to take, where some come and that is known. */
+    readonly secondsAfter?: number;
+  };
 }
 
 /**

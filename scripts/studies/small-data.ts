@@ -1,0 +1,288 @@
+/**
+ * @file `npm run small-data`: what keeps a transformer from learning a small data set by heart. Trains it from scratch on some
+ * of the pictures of a data set, as codes of one fixed patch tokenizer, under one condition at a time and several seeds, and
+ * writes a line of JSON for each training: the held-out loss at every look. Losses of different conditions compare, since codes
+ * and held-out pictures are the same in all. Goes on where it was stopped: what has its line is not trained again.
+ */
+import { appendFileSync, existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { z } from 'zod';
+import type { Item } from '../../data/dataset.ts';
+import { decodeAll } from '../../data/decoded.ts';
+import { openDataset } from '../../data/open.ts';
+import { runProgram } from '../../src/cli.ts';
+import { presets } from '../../src/config/presets.ts';
+import type { RunConfig, RunConfigInput } from '../../src/config/run.ts';
+import { mergeConfig } from '../../src/config/schema.ts';
+import { Random } from '../../src/core/random.ts';
+import { checkConfig, runSchema } from '../../src/families/config.ts';
+import type { CaptionedCodes } from '../../src/families/family.ts';
+import { Dalle } from '../../src/families/transformer/dalle.ts';
+import { DalleTask } from '../../src/families/transformer/task.ts';
+import { blank, fill, Images, type Picture, paste } from '../../src/image/images.ts';
+import { imagesToTensor } from '../../src/image/pixels.ts';
+import { resizeArea } from '../../src/image/resize.ts';
+import { readJsonLines } from '../../src/io/jsonlines.ts';
+import { openPatchTokenizer } from '../../src/runs/open-tokenizers.ts';
+import { shippedModel } from '../../src/runs/run.ts';
+import { type Session, startEngine } from '../../src/runs/session.ts';
+import { train } from '../../src/training/loop.ts';
+import type { Metrics } from '../../src/training/measured.ts';
+import { BpeTokenizer } from '../../tokenizer/bpe.ts';
+import type { PatchTokenizer } from '../../tokenizer/patch.ts';
+
+/** What a training differs in. */
+interface Condition {
+  readonly fields?: RunConfigInput;
+  /** Ways in which pictures are changed; their captions say so before they say what is there. */
+  readonly variants?: readonly VariantName[];
+}
+
+/** Changes of a picture, and the words that go before its caption. */
+const variants = {
+  mirrored: (picture: Picture) => mapped(picture, (x, y, side) => [side - 1 - x, y]),
+  turned: (picture: Picture) => mapped(picture, (x, y, side) => [y, side - 1 - x]),
+  recoloured: (picture: Picture) => recoloured(picture),
+  small: (picture: Picture) => smaller(picture),
+} as const;
+type VariantName = keyof typeof variants;
+const variantNames = Object.keys(variants) as readonly VariantName[];
+
+const noise = (codeNoise: number): Condition => ({ fields: { model: { codeNoise } } });
+
+const conditions: Readonly<Record<string, Condition>> = {
+  plain: {},
+  'noise 0.1': noise(0.1),
+  'noise 0.2': noise(0.2),
+  'noise 0.3': noise(0.3),
+  'decay 0.3': { fields: { train: { weightDecay: 0.3 } } },
+  'decay 1': { fields: { train: { weightDecay: 1 } } },
+  'dropout 0.1': { fields: { model: { dropout: 0.1 } } },
+  'dropout 0.2 after 3': { fields: { model: { dropout: 0.2, dropoutAfter: 3 } } },
+  'bpe dropout 0.1': { fields: { caption: { bpeDropout: 0.1 } } },
+  mirrored: { variants: ['mirrored'] },
+  recoloured: { variants: ['recoloured'] },
+  'all variants': { variants: variantNames },
+  'noise 0.2, decay 1': { fields: { model: { codeNoise: 0.2 }, train: { weightDecay: 1 } } },
+  'noise 0.2, decay 1, variants': {
+    fields: { model: { codeNoise: 0.2 }, train: { weightDecay: 1 } },
+    variants: variantNames,
+  },
+  'noise 0.2, decay 1, dropout 0.2 after 3': {
+    fields: { model: { codeNoise: 0.2, dropout: 0.2, dropoutAfter: 3 }, train: { weightDecay: 1 } },
+  },
+};
+
+const flags = z.object({
+  data: z.string().describe('captioned images').meta({ title: 'folder' }),
+  tokenizer: z
+    .string()
+    .optional()
+    .describe('a run whose patch tokenizer is used; default: the one that comes with the package')
+    .meta({ title: 'folder' }),
+  out: z.string().describe('lines of JSON, one a training').meta({ title: 'file' }),
+  pictures: z.array(z.number().int().positive()).min(1).describe('how many are trained on'),
+  steps: z.number().int().positive().describe('of each training'),
+  evalEvery: z.number().int().positive().default(8),
+  conditions: z.array(z.string()).min(1).default(Object.keys(conditions)).describe('which'),
+  seeds: z.array(z.number().int().min(0)).min(1).default([0, 1, 2]),
+  heldOut: z.number().int().positive().default(192).describe('pictures that are measured on, at most'),
+  threads: z.number().int().positive().default(1),
+});
+
+/** Reads from where a function says, for every place of a square picture. */
+function mapped(picture: Picture, from: (x: number, y: number, side: number) => readonly [number, number]): Picture {
+  const { width: side } = picture;
+  const data = new Uint8Array(picture.data.length);
+  for (let y = 0; y < side; y++) {
+    for (let x = 0; x < side; x++) {
+      const [fromX, fromY] = from(x, y, side);
+      const at = (fromY * side + fromX) * 3;
+      data.set(picture.data.subarray(at, at + 3), (y * side + x) * 3);
+    }
+  }
+  return { ...picture, data };
+}
+
+/** Hues turned by a third: red is read as green, green as blue, blue as red; greys stay. */
+function recoloured(picture: Picture): Picture {
+  const data = picture.data.map((_, i) => picture.data[i - (i % 3) + ((i + 1) % 3)]);
+  return { ...picture, data };
+}
+
+/** Three quarters of the size, in the middle of white. */
+function smaller(picture: Picture): Picture {
+  const { width: side } = picture;
+  const inner = Math.round(side * 0.75);
+  const result = blank(side, side);
+  fill(result, { left: 0, top: 0, width: side, height: side }, [255, 255, 255]);
+  const at = Math.floor((side - inner) / 2);
+  paste(result, resizeArea(picture, inner, inner), at, at);
+  return result;
+}
+
+/** All pictures as codes, plain and changed. */
+interface Encoded {
+  readonly items: readonly Item[];
+  /** By variant, `plain` among them: [items, N]. */
+  readonly codes: ReadonlyMap<string, Uint16Array>;
+  readonly length: number;
+}
+
+async function encodeAll(patch: PatchTokenizer, config: RunConfig, items: readonly Item[]): Promise<Encoded> {
+  const { images, items: decoded } = await decodeAll(items, { size: config.images.imageSize });
+  const length = patch.grid ** 2;
+  const changes = new Map<string, (picture: Picture) => Picture>([
+    ['plain', picture => picture],
+    ...Object.entries(variants),
+  ]);
+  const codes = new Map<string, Uint16Array>();
+  for (const [name, change] of changes) {
+    const all = new Uint16Array(decoded.length * length);
+    for (let from = 0; from < images.count; from += 32) {
+      const pictures = images
+        .slice(from, from + 32)
+        .pictures()
+        .map(change);
+      const tensor = imagesToTensor(Images.of(pictures));
+      const encoded = patch.encode(tensor);
+      all.set((await encoded.data()) as Int32Array, from * length);
+      tensor.dispose();
+      encoded.dispose();
+    }
+    codes.set(name, all);
+  }
+  return { items: decoded, codes, length };
+}
+
+/** Some items, as often plain as changed in some way. */
+function captionedCodes(encoded: Encoded, places: readonly number[], changed: readonly VariantName[]): CaptionedCodes {
+  const { items, codes, length } = encoded;
+  const kinds: string[] = changed.flatMap(name => ['plain', name]);
+  const rows = (kinds.length === 0 ? ['plain'] : kinds).flatMap(kind => places.map(place => ({ kind, place })));
+  const all = new Uint16Array(rows.length * length);
+  rows.forEach(({ kind, place }, i) => {
+    all.set((codes.get(kind) as Uint16Array).subarray(place * length, (place + 1) * length), i * length);
+  });
+  return {
+    set: { ids: rows.map(({ place }) => items[place].id), crops: 1, length, codes: all },
+    captions: rows.map(({ kind, place }) =>
+      items[place].captions.map(caption => (kind === 'plain' ? caption : `${kind}: ${caption}`)),
+    ),
+  };
+}
+
+interface Training {
+  readonly pictures: number;
+  readonly condition: string;
+  readonly seed: number;
+}
+
+/** Trains once. @returns what was logged at every look */
+async function trainOnce(
+  training: Training,
+  sides: { readonly training: Encoded; readonly heldOut: Encoded },
+  options: { readonly base: RunConfig; readonly steps: number; readonly evalEvery: number; readonly session: Session },
+): Promise<Metrics[]> {
+  const { pictures, condition, seed } = training;
+  const { fields = {}, variants: changed = [] } = conditions[condition];
+  const { base, steps, evalEvery, session } = options;
+  const config = checkConfig(runSchema().parse(mergeConfig(base, fields)));
+  const places = [...new Random(seed).fork('pictures').permutation(sides.training.items.length)].slice(0, pictures);
+  const data = {
+    training: captionedCodes(sides.training, places, changed),
+    heldOut: captionedCodes(sides.heldOut, [...sides.heldOut.items.keys()], []),
+  };
+  const captions = BpeTokenizer.train(data.training.captions.flat(), { vocabSize: config.caption.vocabSize });
+  const vocabulary = {
+    caption: captions.vocabSize,
+    image: config.patch.levels.reduce((a, b) => a * b, 1),
+    grid: config.patch.grid,
+  };
+  const model = new Dalle(config.model, vocabulary, new Random(seed).fork('model'));
+  const { batchSize, accumulate } = config.train;
+  const { bpeDropout } = config.caption;
+  const task = new DalleTask(model, captions, data, {
+    ...{ batchSize, accumulate, bpeDropout, seed },
+    imageSize: config.images.imageSize,
+  });
+  const folder = await mkdtemp(join(tmpdir(), 'small-data-'));
+  const log: Metrics[] = [];
+  try {
+    const rhythm = { steps, evalEvery, sampleEvery: steps, saveEvery: steps, logEvery: evalEvery };
+    await train(
+      task,
+      { ...config.train, ...rhythm, seed },
+      {
+        folder,
+        now: session.now,
+        signal: session.signal,
+        watcher: { onLog: record => log.push(record) },
+      },
+    );
+  } finally {
+    model.dispose();
+    await rm(folder, { recursive: true });
+  }
+  return log;
+}
+
+/** A training's line: the loss of held-out codes at every look, its lowest, and what is known of the trained ones at the end. */
+function lineOf(training: Training, log: readonly Metrics[]): string {
+  const curve = log.flatMap(({ step, val_loss: loss }) => (loss === undefined ? [] : [[step, loss] as const]));
+  const [at, best] = curve.reduce((low, look) => (look[1] < low[1] ? look : low));
+  const end = curve[curve.length - 1][1];
+  const trained = log.findLast(({ image }) => image !== undefined)?.image;
+  return JSON.stringify({ ...training, best, at, end, trained, curve });
+}
+
+async function smallData(session: Session, values: z.output<typeof flags>): Promise<void> {
+  const { data, out, steps, evalEvery, threads } = values;
+  const { reporter } = session;
+  const unknown = values.conditions.filter(name => !(name in conditions));
+  if (unknown.length > 0)
+    throw new Error(`no condition ${unknown.join(', ')}; there are ${Object.keys(conditions).join('; ')}`);
+  await startEngine(session, { backend: 'auto', precision: 'auto', threads });
+  const tokenizer = values.tokenizer ?? shippedModel();
+  const patch = await openPatchTokenizer(tokenizer, { start: async () => undefined });
+  const { tiny } = presets;
+  const imageSize = patch.imageSize;
+  const base = checkConfig(
+    runSchema().parse(mergeConfig(tiny, { images: { imageSize }, patch: { ...patch.config }, train: { balance: 0 } })),
+  );
+  const { items } = await openDataset(data, { check: false });
+  const { training, heldOut } = (await import('../../src/runs/run-images.ts')).divideData({ items }, base.images);
+  reporter.stage('codes');
+  const sides = {
+    training: await encodeAll(patch, base, training),
+    heldOut: await encodeAll(patch, base, heldOut.slice(0, values.heldOut)),
+  };
+  patch.dispose();
+  const keyOf = ({ pictures, condition, seed }: Training) => `${pictures}/${condition}/${seed}`;
+  const known = existsSync(out) ? readJsonLines(out) : [];
+  const done = new Set(known.map(line => keyOf(line as Training)));
+  const all = values.seeds.flatMap(seed =>
+    values.pictures.flatMap(pictures => values.conditions.map(condition => ({ pictures, condition, seed }))),
+  );
+  const todo = all.filter(training => !done.has(keyOf(training)));
+  for (const [i, one] of todo.entries()) {
+    reporter.stage(keyOf(one), { index: i + 1, of: todo.length });
+    const line = lineOf(one, await trainOnce(one, sides, { base, steps, evalEvery, session }));
+    appendFileSync(out, `${line}\n`);
+    const { best, at, end } = JSON.parse(line) as { best: number; at: number; end: number };
+    reporter.done(`best ${best.toFixed(3)} at ${at}, ${end.toFixed(3)} at the end`);
+  }
+}
+
+await runProgram(
+  {
+    name: 'small-data',
+    summary: 'measure what keeps a transformer from learning a small data set by heart',
+    examples: ['npm run small-data -- --data datasets/openmoji --out small-data.jsonl --pictures 100,300 --steps 160'],
+    flags: () => flags,
+    run: (session, { values }) => smallData(session, values),
+  },
+  process.argv.slice(2),
+);
