@@ -10,7 +10,7 @@ import { problemLines } from '../../../data/reasons.ts';
 import { fromDisk, fromMemory, ImageBatches } from '../../../data/stream.ts';
 import { BpeTokenizer } from '../../../tokenizer/bpe.ts';
 import type { PatchTrainConfig } from '../../config/patch.ts';
-import type { RunConfig, TrainConfig } from '../../config/run.ts';
+import { keptFormats, type RunConfig, type TrainConfig } from '../../config/run.ts';
 import { UserError } from '../../core/errors.ts';
 import { shellWord } from '../../core/shell.ts';
 import { hearSignal, isStop } from '../../core/stopping.ts';
@@ -24,10 +24,12 @@ import { type RunPaths, runPaths } from '../../io/runfolder.ts';
 import type { ImageStream } from '../../training/captioned.ts';
 import { owesEvaluation, savedStep } from '../../training/saved-training.ts';
 import type { LoopConfig, Watcher } from '../../training/task.ts';
+import { LogFiles } from '../logs/log-files.ts';
 import type { KeptPlan } from '../plan/kept.ts';
 import type { RunData } from '../run-data.ts';
 import { cropsOf, fitsMemory, mostInMemory, whyNothingHeldOut } from '../run-images.ts';
 import type { Session, StageOptions } from '../session.ts';
+import type { Sheet } from '../sheet-history.ts';
 import { goOnCommand, type TrainRequest } from './request.ts';
 
 /** Most held-out images that anything is measured on while training; fewer where they would not fit the memory. */
@@ -57,6 +59,8 @@ export class Job {
   private readonly data: RunData | undefined;
   private reported = false;
   private records: JsonLines | undefined;
+  /** The log for other programs. */
+  private logFiles: LogFiles | undefined;
   private decoded: DecodedImages | undefined;
   /** The stage that was begun last. */
   private current: string;
@@ -122,6 +126,7 @@ export class Job {
       if (!isStop(this.session.signal, error)) throw error;
       return this.stopped(this.current, false); // a training loop saves, and says so itself
     } finally {
+      await this.logFiles?.close();
       this.records?.close();
     }
   }
@@ -264,16 +269,33 @@ export class Job {
     this.records?.close();
     await truncateAfter(this.paths.metrics, isAfter);
     this.records = new JsonLines(this.paths.metrics);
+    await this.logFiles?.close();
+    this.logFiles = new LogFiles(this.paths, keptFormats(this.config.train), line =>
+      this.session.reporter.message(line),
+    );
+    await this.logFiles.rewrite();
     return { onMessage: message => this.session.reporter.message(message) };
   }
 
   log(stage: string, record: Readonly<Record<string, number | string>>): void {
     this.records?.append({ stage, ...record });
+    this.logFiles?.append({ stage, ...record });
   }
 
   /** Has what was logged on disk before the state that calls it done. */
-  syncLog(): void {
+  async syncLog(): Promise<void> {
     this.records?.sync();
+    await this.logFiles?.sync();
+  }
+
+  /** Says which picture was written. */
+  reportPicture(step: number, path: string): void {
+    this.session.reporter.message(`step ${step}: wrote ${path}`);
+  }
+
+  /** Shows a sheet of samples to those who read the log elsewhere. */
+  logSheet(sheet: Sheet): void {
+    this.logFiles?.sheet(sheet);
   }
 }
 

@@ -180,6 +180,7 @@ async function patchStage(job: Job): Promise<PatchTokenizer | undefined> {
         const line = [`step ${step}`, whose, note].filter(Boolean).join(', ');
         const sheet = await reconstructionSheet(shown, pictures, { columns: SHOWN / 2, note: line });
         await writeAtomic(paths.reconstructions, await encodePng(sheet));
+        job.reportPicture(step, paths.reconstructions);
         const rows = [
           { row: `originals (${whose})`, pictures: shown },
           { row: ['reconstructions', note].filter(Boolean).join(': '), pictures },

@@ -86,7 +86,7 @@ export async function runStage(
         onSample: async (step, signal) => trainee.showSamples?.(step, note, signal),
         onBest: async (average, { step }) => trainee.saveBest?.(average, step),
         onSave: async (weights, average, step) => {
-          job.syncLog(); // the log must not be behind the weights
+          await job.syncLog(); // the log must not be behind the weights
           await trainee.saveWeights(weights, average, step);
         },
       },
