@@ -87,7 +87,7 @@ describe.skipIf(missing !== undefined)(`from a trained run${missing === undefine
       /transformer: all 25 tensors kept; learning rate 0.005, at most 4 steps, validated every 2, ends after 4/,
     );
     // Before the first step there is something to look at.
-    expect(existsSync(paths.startSamples)).toBe(true);
+    expect(existsSync(join(paths.sampleHistory, '000000.png'))).toBe(true);
     expect(existsSync(join(paths.folder, 'unfinished.json'))).toBe(false);
   });
 

@@ -15,6 +15,7 @@ import { sourceOf } from '../../training/saved-training.ts';
 import type { Weights } from '../../training/task.ts';
 import { readStart } from '../from/take-over.ts';
 import { drawSampleSheet, pickCaptions, type SampleCaptions } from '../sample-sheet.ts';
+import { keepSheet } from '../sheet-history.ts';
 import type { Held } from './hold.ts';
 import type { Job } from './job.ts';
 import { expectRoomForCodes, joinCaptions, type Prepared, prepareParts } from './parts.ts';
@@ -108,8 +109,10 @@ async function prepareModel(job: Job, family: Family, { parts, codes: made }: Pr
       const { sheet, painted } = await drawSampleSheet(painter, captions, { note: `step ${step}`, signal });
       const png = await encodePng(sheet);
       await writeAtomic(paths.samples, png);
-      if (step === 0) await writeAtomic(paths.startSamples, png); // to be compared with
-      session.reporter.pictures(painted.slice(0, 6), { pictureColumns: 24 });
+      await keepSheet(paths.sampleHistory, { step, png }, config.train.sampleEvery);
+      job.logSheet({ step, png });
+      job.reportPicture(step, paths.samples);
+      session.reporter.pictures(painted, { pictureColumns: 24 });
     },
     saveBest: (average, step) => write(paths.weights.best, average, step),
     saveWeights: async (weights, average, step) => {
