@@ -79,6 +79,9 @@ export const trainSchema = z.object({
   beta1: belowOne.default(0.9),
   beta2: belowOne.default(0.95),
   weightDecay: amount.default(0.05),
+  pull: amount
+    .default(0)
+    .describe('decay towards the weights that it started from (--from), in the place of weightDecay'),
   clip: positive.default(1).describe('largest global norm of the gradient'),
   ema: belowOne.default(0.999).describe('decay of the averaged weights; 0 switches them off'),
   evalEvery: count.default(500).describe('steps between validations'),

@@ -99,9 +99,15 @@ export function checkConfig(config: RunConfig): RunConfig {
  * @throws UserError naming the field
  */
 export function checkNewConfig(config: RunConfig): RunConfig {
-  const { checkSamples } = config.train;
+  const { checkSamples, pull } = config.train;
   if (checkSamples > 0 && checkSamples < FEWEST_CHECKED) {
     rejectConfig(`train.checkSamples: expected 0, or at least ${FEWEST_CHECKED}, got ${checkSamples}`);
+  }
+  if (pull > 0 && config.from === undefined) {
+    rejectConfig(
+      `train.pull ${pull}: there is nothing to be pulled to`,
+      'leave it out, or start from a run with --from',
+    );
   }
   if (config.caption.bpeDropout === 1) {
     rejectConfig(

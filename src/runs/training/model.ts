@@ -102,6 +102,7 @@ async function prepareModel(job: Job, family: Family, { parts, codes: made }: Pr
   return {
     task,
     startsTrained: start !== undefined,
+    anchors: start,
     heldOut,
     watch,
     describe: record => family.words.progress?.(record),

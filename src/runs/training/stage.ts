@@ -4,6 +4,7 @@
  */
 import { existsSync } from 'node:fs';
 import type { RunConfig } from '../../config/run.ts';
+import type { NamedValues } from '../../nn/module.ts';
 import { train } from '../../training/loop.ts';
 import type { Metrics } from '../../training/measured.ts';
 import { isTrained, savedProgress, savedStep } from '../../training/saved-training.ts';
@@ -46,6 +47,8 @@ export interface Trainee {
   readonly dispose: () => void;
   /** Whether it begins with trained weights, which are looked at before the first step. */
   readonly startsTrained?: boolean;
+  /** The weights that it is pulled to, by name. */
+  readonly anchors?: NamedValues;
 }
 
 /** Whether a file of a run is what it took over from the one that it was started from: nothing has been trained here. */
@@ -84,6 +87,7 @@ export async function runStage(
       signal: session.signal,
       validates: heldOut > 0,
       startsTrained: trainee.startsTrained,
+      anchors: trainee.anchors,
       watcher: {
         ...(await watcherOf(job, stage, heldOut)),
         onStep: ({ step, loss, units }) => session.reporter.update({ step, loss, amount: units, note }),
