@@ -12,10 +12,11 @@ import { Random } from '../core/random.ts';
 import { activeDevice } from '../device/device.ts';
 import { loadState, type SavedState } from '../io/state.ts';
 import { isDue, isLooked, type Looking, look, nextLook } from './looking.ts';
+import { looks } from './loop-state.ts';
 import { addTo, emptyWindow, keepWindow, type Metrics, meanOf, restoreWindow, type Window } from './measured.ts';
 import { discardMoves, type Move, type Player, playRound, readOutcomes, type Side } from './moves.ts';
 import { learningRate, Optimizer } from './optimizer.ts';
-import { isFinished, type LoopState, type Progress, resumeTraining, saveTraining } from './saved-training.ts';
+import { isFinished, isOver, type LoopState, type Progress, resumeTraining, saveTraining } from './saved-training.ts';
 import type { LoopConfig, Task, TrainResult, Watcher } from './task.ts';
 
 const MOST_SKIPPED = 10;
@@ -30,6 +31,8 @@ export interface TrainOptions {
   readonly signal?: AbortSignal;
   /** Milliseconds, for the logged rate. */
   readonly now: () => number;
+  /** Whether it begins with weights that were trained before: these are looked at, too. Default false. */
+  readonly startsTrained?: boolean;
   /** Whether there is held-out data to measure on; default true. Without, the task's `evaluate` is never called. */
   readonly validates?: boolean;
 }
@@ -45,6 +48,7 @@ export async function train(task: Task, config: LoopConfig, options: TrainOption
   const training = new Training(task, { ...options, config, random });
   try {
     if (saved !== undefined) await training.resume(saved);
+    else if (options.startsTrained === true) training.state.owed = looks[0];
     await training.lookAgain();
     while (!training.isOver) await training.step();
     return await training.end();
@@ -78,7 +82,7 @@ class Training implements Progress {
     const { folder, config, random, now, watcher = {}, signal, validates = true } = options;
     this.task = task;
     this.sides = sidesOf(task, config);
-    this.state = { step: 0, best: Number.POSITIVE_INFINITY, skipped: 0, halvings: 0, stale: 0, seconds: 0 };
+    this.state = { step: 0, best: Number.POSITIVE_INFINITY, skipped: 0, halvings: 0, stale: 0, waited: 0, seconds: 0 };
     this.folder = folder;
     this.random = random;
     this.now = now;
@@ -102,7 +106,7 @@ class Training implements Progress {
   }
 
   get isOver(): boolean {
-    return this.state.step >= this.looking.config.steps || this.looking.signal?.aborted === true;
+    return isOver(this.state, this.looking.config) || this.looking.signal?.aborted === true;
   }
 
   async step(): Promise<void> {

@@ -9,7 +9,7 @@ import { parseFlags } from '../../src/cli/flags.ts';
 import { flagsWithSynonyms, synonymOf } from '../../src/cli/synonyms.ts';
 import { presets } from '../../src/config/presets.ts';
 import { fieldsOf, kebab } from '../../src/config/schema.ts';
-import { runSchema } from '../../src/families/config.ts';
+import { settingsSchema } from '../../src/families/config.ts';
 import { root, startTessera, tessera } from './program.ts';
 
 /** A shell's words: quotes hold them together, `#` begins a comment. */
@@ -130,8 +130,8 @@ test('help --all is COMMAND --help --all; wrong words beside --help do not matte
 test('train --help --all has every field of the config, with its range and default', async () => {
   const { stdout } = await tessera('train', '--help', '--all');
   const flat = stdout.replaceAll(/\s+/g, ' ');
-  expect(fieldsOf(runSchema()).fields.length).toBeGreaterThan(60);
-  for (const { description } of fieldsOf(runSchema()).fields)
+  expect(fieldsOf(settingsSchema()).fields.length).toBeGreaterThan(60);
+  for (const { description } of fieldsOf(settingsSchema()).fields)
     expect(flat).toContain(description.replaceAll(/\s+/g, ' '));
   expect(flat).toMatch(
     /--image-size <integer> height and width of the images in pixels \(.*divisible by 8; default 128\)/,
