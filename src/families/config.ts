@@ -56,7 +56,7 @@ function makeRunSchema(): z.ZodObject<RunShape> {
   const sections = Object.assign({}, ...allFamilies().map(family => family.sections)) as Record<string, z.ZodObject>;
   const names = familyNames();
   const shape = {
-    seed: z.number().int().min(0).max(0xffffffff).default(0),
+    seed: z.number().int().min(0).max(0xffffffff).default(0).describe('the same seed trains the same run'),
     family: z.enum(names).default(names[0]).describe('what learns to paint'),
     from: fromSchema.optional().describe('what it was started from'),
     images: imagesSchema.prefault({}),

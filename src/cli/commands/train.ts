@@ -1,7 +1,7 @@
 /** @file `tessera train`: trains a run, or goes on with one. */
 import { z } from 'zod';
 import { defaultPreset, presetNames } from '../../config/presets.ts';
-import { mergeConfig, parseConfig } from '../../config/schema.ts';
+import { flattenConfig, mergeConfig, parseConfig } from '../../config/schema.ts';
 import { shellWord } from '../../core/shell.ts';
 import { MOST_CONFIG, runSchema, settingsSchema } from '../../families/config.ts';
 import { readJson } from '../../io/files.ts';
@@ -47,6 +47,24 @@ export const train = defineCommand({
     last: 'the same of the last validation',
     metrics: 'the log',
     samples: 'the last sheet of samples; null where there is none',
+  },
+  basic: {
+    'data and run': ['data', 'out', 'preset', 'family'],
+    pictures: ['images.imageSize', 'images.flip', 'images.validation'],
+    transformer: ['patch.grid', 'model.width', 'model.layers'],
+    training: ['train.steps', 'train.batchSize', 'train.lr', 'train.sampleEvery', 'seed'],
+    machine: ['backend', 'threads'],
+  },
+  defaults: async ({ preset }, { family }) => {
+    const { resolveConfig } = await import('../../families/resolve.ts');
+    const named = presetNames.find(name => name === preset) ?? defaultPreset;
+    const { familyNames } = await import('../../families/families.ts');
+    const fields = familyNames().some(name => name === family) ? { family } : {};
+    const { family: _, ...values } = flattenConfig(resolveConfig({ preset: named, fields }));
+    return {
+      note: `Defaults of the preset ${named}; of another: tessera train --preset ${named === 'tiny' ? 'small' : 'tiny'} --help`,
+      values,
+    };
   },
   flags: async () =>
     z.object({
