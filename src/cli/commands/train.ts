@@ -1,6 +1,7 @@
 /** @file `tessera train`: trains a run, or goes on with one. */
 import { z } from 'zod';
 import { defaultPreset, presetNames } from '../../config/presets.ts';
+import { patchChoices } from '../../config/run.ts';
 import { flattenConfig, mergeConfig, parseConfig } from '../../config/schema.ts';
 import { shellWord } from '../../core/shell.ts';
 import { MOST_CONFIG, runSchema, settingsSchema } from '../../families/config.ts';
@@ -81,6 +82,12 @@ export const train = defineCommand({
         .enum(weightKinds)
         .optional()
         .describe('which of its weights (default: best on validation, else averaged, else last)'),
+      patch: z
+        .enum(patchChoices)
+        .optional()
+        .describe(
+          'its patch tokenizer: kept, its decoder tuned, or all of it (default: by how your pictures come back)',
+        ),
       config: file('JSON file with fields that differ from the preset').optional(),
       ...(await dataFlags()),
       acceptChanges,
@@ -89,12 +96,12 @@ export const train = defineCommand({
   settings: settingsSchema,
   saves: true,
   run: async (session, { values, given, settings, answer }) => {
-    const { data, out, preset, format, strict, acceptChanges, from, fromWeights: weights } = values;
+    const { data, out, preset, format, strict, acceptChanges, from, fromWeights: weights, patch } = values;
     const fromFile = values.config === undefined ? {} : await readConfigFile(values.config);
     const { planTraining } = await import('../../runs/from/plan.ts');
     const place = { data, out, format, strict, signal: session.signal };
     const fields = mergeConfig(fromFile, settings);
-    const planned = await planTraining({ preset, fields }, place, { from, weights });
+    const planned = await planTraining({ preset, fields }, place, { from, weights, patch });
     const { startEngine } = await import('../../runs/session.ts');
     const { trainRun } = await import('../../runs/train.ts');
     const backend = await startEngine(session, values);
