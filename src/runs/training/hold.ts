@@ -9,12 +9,13 @@ import { openDataset } from '../../../data/open.ts';
 import type { RunConfig } from '../../config/run.ts';
 import { parseConfig } from '../../config/schema.ts';
 import { UserError } from '../../core/errors.ts';
-import { unlessStopped } from '../../core/stopping.ts';
+import { hearSignal, unlessStopped } from '../../core/stopping.ts';
 import { activeDevice } from '../../device/device.ts';
 import type { StageName } from '../../families/family.ts';
 import { readJson, writeJson } from '../../io/files.ts';
 import { type RunPaths, runPaths } from '../../io/runfolder.ts';
 import { isTrained } from '../../training/saved-training.ts';
+import { keepLearnt } from '../learnt/record.ts';
 import { expectFits } from '../memory.ts';
 import { readPlan, writePlan } from '../plan/kept.ts';
 import { withRun } from '../run.ts';
@@ -67,6 +68,10 @@ async function hold<T>(session: Session, request: TrainRequest, held: Held<T>): 
     const plan = resumed ? await readPlan(paths.plan) : request.plan;
     if (!resumed && plan !== undefined) await writePlan(paths.plan, plan);
     await run.keepConfig();
+    if (known !== undefined) {
+      const pause = () => hearSignal(signal);
+      await keepLearnt(paths.learnt, known.division.training, { data: known.captionsPrint, pause });
+    }
     if (resumed) reporter.message(`${out}: going on with ${held.what} that is there`);
     if (resumed && request.preset !== undefined) {
       reporter.message(
