@@ -15,9 +15,10 @@ import { formatCommands, formatHelp } from './cli/help.ts';
 import { listenForSignals, Stopped, type StopSignal } from './cli/signals.ts';
 import { refusalOfSystem } from './cli/system-errors.ts';
 import { TerminalReporter } from './cli/terminal/progress.ts';
+import { QuietReporter } from './cli/terminal/quiet.ts';
 import { canRedraw, colourSupport } from './cli/terminal/support.ts';
 import { UserError } from './core/errors.ts';
-import { printable } from './core/printable.ts';
+import { printable, printableJson } from './core/printable.ts';
 import { untilAborted } from './core/stopping.ts';
 import { packageRoot } from './device/native/addon.ts';
 import { expectSpareThreads } from './device/native/spare-threads.ts';
@@ -32,7 +33,7 @@ const about = 'train on captioned images, paint captions';
 async function main(argv: readonly string[], known: readonly Command[]): Promise<void> {
   const [first] = argv;
   if (first === '-v' || first === '--version') {
-    process.stdout.write(`${version()}\n`);
+    process.stdout.write(`${argv.includes('--json') ? printableJson({ version: version() }) : version()}\n`);
     return;
   }
   const isHelp = first === undefined || first === '-h' || first === '--help' || first === 'help';
@@ -57,8 +58,8 @@ function showHelp(text: string): void {
 
 /** Reads the flags, puts the session together and runs the command. */
 async function runCommand(command: Command, argv: readonly string[]): Promise<void> {
-  const run = await command.prepare(argv);
-  if (run === undefined) {
+  const prepared = await command.prepare(argv);
+  if (prepared.help) {
     showHelp(formatHelp(await command.spec(), { columns: columns() }));
     return;
   }
@@ -67,13 +68,7 @@ async function runCommand(command: Command, argv: readonly string[]): Promise<vo
     if (command.saves) process.stderr.write(stoppingLine(signal));
   };
   const stopping = listenForSignals(sayStopping, code => process.exit(code));
-  const isTTY = process.stderr.isTTY === true;
-  const reporter = new TerminalReporter({
-    stream: process.stderr,
-    isTTY: canRedraw(process.env, isTTY),
-    colours: colourSupport(process.env, isTTY),
-    now: () => performance.now(),
-  });
+  const reporter = openReporter(prepared.quiet);
   const print = (line: string) => {
     process.stdout.write(`${printable(line, { most: Number.POSITIVE_INFINITY })}\n`);
   };
@@ -81,12 +76,21 @@ async function runCommand(command: Command, argv: readonly string[]): Promise<vo
   const session = { reporter, print, now: () => performance.now(), signal, cacheDir: cacheFolder() };
   try {
     // What saves stops by itself; all else leaves nothing half done, wherever it is.
-    await (command.saves ? run(session) : untilAborted(signal, () => run(session)));
+    await (command.saves ? prepared.run(session) : untilAborted(signal, () => prepared.run(session)));
     signal.throwIfAborted();
   } finally {
     reporter.close();
     stopping.close();
   }
+}
+
+/** Progress goes to standard error, so that standard output has results alone. */
+function openReporter(quiet: boolean): TerminalReporter | QuietReporter {
+  const [stream, now] = [process.stderr, () => performance.now()];
+  if (quiet) return new QuietReporter({ stream, now });
+  const isTTY = stream.isTTY === true;
+  const colours = colourSupport(process.env, isTTY);
+  return new TerminalReporter({ stream, isTTY: canRedraw(process.env, isTTY), colours, now });
 }
 
 function stoppingLine(signal: StopSignal): string {

@@ -8,6 +8,7 @@ import { explainIssue, kebab, mergeConfig, show } from '../config/schema.ts';
 import { isRecord } from '../core/checks.ts';
 import { UserError } from '../core/errors.ts';
 import { type CommandSpec, type Flag, fieldsOfCommand, flagTable, takesBoolean } from './flag-table.ts';
+import type { OutputFlags } from './output-flags.ts';
 
 /** Only what the user gave, nested as in the schema. */
 export type Given = Readonly<Record<string, unknown>>;
@@ -23,6 +24,8 @@ export type Parsed<S extends z.ZodObject> =
       readonly given: Given;
       /** The settings that the user gave. */
       readonly settings: Given;
+      /** How the command is to speak. */
+      readonly output: Partial<OutputFlags>;
       readonly positionals: readonly string[];
     };
 
@@ -62,18 +65,19 @@ export function parseFlags<S extends z.ZodObject>(command: CommandSpec<S>, argv:
   }
   checkPositionals(command, positionals);
 
-  const [settings, own] = [true, false].map(wanted => {
-    const entries = [...given].filter(([{ field }]) => isSetting(command, field.path) === wanted);
+  const givenOf = (section: Section) => {
+    const entries = [...given].filter(([{ field }]) => sectionOf(command, field.path) === section);
     return mergeConfig(...entries.map(([{ field }, { value }]) => nest(field.path, value)));
-  });
-  const checked = command.settings?.safeParse(settings);
+  };
+  const [own, settings, output] = [givenOf('flags'), givenOf('settings'), givenOf('output')];
+  const checks = [command.settings?.safeParse(settings), command.output?.safeParse(output)];
   const result = command.flags.safeParse(own);
-  if (result.success && checked?.success !== false) {
-    return { help: false, values: result.data, given: own, settings, positionals };
+  if (result.success && checks.every(check => check?.success !== false)) {
+    return { help: false, values: result.data, given: own, settings, output, positionals };
   }
 
   // Wrong values before missing ones: the user typed the former.
-  const issues = [...(result.error?.issues ?? []), ...(checked?.error?.issues ?? [])];
+  const issues = [result, ...checks].flatMap(check => check?.error?.issues ?? []);
   const typed = issues.find(issue => [...given.keys()].some(flag => startsWith(issue.path, flag.field.path)));
   const asTyped = mergeConfig(...[...given].map(([flag, entry]) => nest(flag.field.path, entry.typed)));
   const { path, problem } = explainIssue(typed ?? issues[0], fieldsOfCommand(command).fields, asTyped);
@@ -162,10 +166,13 @@ function flagName(flag: Flag | undefined, path: readonly string[]): string {
   return path.length > 0 ? `--${path.map(kebab).join('.')}` : '';
 }
 
-/** Whether a path is among a command's settings; a flag of its own may be called as a section of them is. */
-function isSetting({ flags, settings }: CommandSpec, path: readonly string[]): boolean {
-  if (settings === undefined || !(path[0] in settings.shape)) return false;
-  return path.length > 1 || !(path[0] in flags.shape);
+type Section = 'flags' | 'settings' | 'output';
+
+/** Which schema of a command a path is of; a flag of its own may be called as a section of the settings is. */
+function sectionOf({ flags, settings, output }: CommandSpec, path: readonly string[]): Section {
+  if (path.length === 1 && path[0] in flags.shape) return 'flags';
+  if (settings !== undefined && path[0] in settings.shape) return 'settings';
+  return output !== undefined && path[0] in output.shape ? 'output' : 'flags';
 }
 
 function nest(path: readonly string[], value: unknown): Readonly<Record<string, unknown>> {

@@ -41,6 +41,10 @@ export function formatHelp(spec: CommandSpec, { columns = 80, program = 'tessera
     const heading = group.description === '' ? `${title}:` : wrap(`${title}: ${group.description}`, columns, 0);
     sections.push(`${heading}\n${table(rows, indent, columns)}`);
   }
+  if (spec.result !== undefined) {
+    const rows = Object.entries(spec.result).map(([left, right]) => ({ left, right }));
+    sections.push(`--json prints an object of:\n${table(rows, indent, columns)}`);
+  }
   if (spec.examples.length > 0) {
     sections.push(`examples:\n${spec.examples.map(example => `  ${example}`).join('\n')}`);
   }

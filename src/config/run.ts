@@ -39,6 +39,16 @@ export const captionSchema = z.object({
 /** Fewest pictures, painted and real, that say anything of a collapse. */
 export const FEWEST_CHECKED = 8;
 
+/** Forms of the log for other programs. */
+export const logFormats = ['csv', 'tensorboard'] as const;
+export type LogFormat = (typeof logFormats)[number];
+const logFileChoices = ['both', ...logFormats, 'none'] as const;
+
+/** The forms of the log that a run keeps. */
+export function keptFormats({ logFiles }: Pick<TrainConfig, 'logFiles'>): readonly LogFormat[] {
+  return logFormats.filter(format => logFiles === format || logFiles === 'both');
+}
+
 /** How what paints is trained. */
 export const trainSchema = z.object({
   steps: count.default(20000).describe('optimizer steps'),
@@ -74,10 +84,14 @@ export const trainSchema = z.object({
   sampleEvery: count.default(1000).describe('steps between sample sheets'),
   saveEvery: count.default(500).describe('steps between saved states'),
   logEvery: count.default(10).describe('steps between lines of metrics.jsonl'),
+  logFiles: z
+    .enum(logFileChoices)
+    .default('both')
+    .describe('what is kept of the log for other programs: metrics.csv for spreadsheets, event files for TensorBoard'),
 });
 
 /** Fields of the sections `train`, `patchTrain` and so on by which a training is only looked at. */
-const lookedAt = /^(train|\w+Train)\.(evalEvery|sampleEvery|saveEvery|logEvery|checkSamples)$/;
+const lookedAt = /^(train|\w+Train)\.(evalEvery|sampleEvery|saveEvery|logEvery|logFiles|checkSamples)$/;
 
 /** Whether a field, e.g. `train.logEvery`, says how closely a training is watched, and nothing of what is learnt. */
 export function isWatching(field: string): boolean {

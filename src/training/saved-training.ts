@@ -110,8 +110,15 @@ export async function resumeTraining(
 
 /** The step that a run's folder would resume at; 0 where there is none. */
 export async function savedStep(folder: string): Promise<number> {
+  return (await savedProgress(folder)).step;
+}
+
+/** How far the training in a run's folder is: its step, and the seconds spent in steps so far. */
+export async function savedProgress(folder: string): Promise<Pick<LoopState, 'step' | 'seconds'>> {
   const saved = await loadState(folder);
-  return saved === undefined ? 0 : (await readLoopState(saved)).step;
+  if (saved === undefined) return { step: 0, seconds: 0 };
+  const { step, seconds } = await readLoopState(saved);
+  return { step, seconds };
 }
 
 /** Whether a resumed training will write a record of its step again, because it owes the evaluation of that step. */

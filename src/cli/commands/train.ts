@@ -35,6 +35,17 @@ export const train = defineCommand({
     'weight-decay': 'train.weightDecay',
     'vocab-size': 'caption.vocabSize',
   },
+  result: {
+    run: 'the folder',
+    family: 'what learnt to paint',
+    steps: 'of its training',
+    weights: 'files by kind (ema, best, last); null for one that is not there',
+    paints: 'the kind that paints unless another is asked for',
+    best: 'lowest held-out loss: step and loss; null where nothing was measured',
+    last: 'the same of the last validation',
+    metrics: 'the log',
+    samples: 'the last sheet of samples; null where there is none',
+  },
   flags: async () =>
     z.object({
       data: folder('captioned images: a folder, archive or index file'),
@@ -50,7 +61,7 @@ export const train = defineCommand({
     }),
   settings: runSchema,
   saves: true,
-  run: async (session, { values, given, settings }) => {
+  run: async (session, { values, given, settings, answer }) => {
     const { data, out, preset, format, strict, acceptChanges } = values;
     const fromFile = values.config === undefined ? {} : await readConfigFile(values.config);
     const { planRun } = await import('../../runs/run.ts');
@@ -69,7 +80,10 @@ export const train = defineCommand({
       config,
       ...repeatedFlags(given, settings),
     });
-    if (finished) session.print(`${out}: trained; paint with \`tessera sample --run ${shellWord(out)} --text '...'\``);
+    if (!finished) return;
+    const { describeTrained } = await import('../../runs/trained-run.ts');
+    session.print(`${out}: trained; paint with \`tessera sample --run ${shellWord(out)} --text '...'\``);
+    answer({ run: out, ...describeTrained(out, config) });
   },
 });
 

@@ -78,7 +78,11 @@ async function hold<T>(session: Session, request: TrainRequest, held: Held<T>): 
         `preset ${request.preset} is what a new run starts from; of one that is there it changes nothing`,
       );
     }
-    const job = new Job(session, request, { stages: held.titles, data: known, plan });
+    const job = new Job(session, request, {
+      stages: held.stages.map((name, i) => ({ name, title: held.titles[i] })),
+      data: known,
+      plan,
+    });
     return job.run(() => held.work(job));
   });
 }

@@ -13,6 +13,7 @@ import { asTensors } from '../../training/named-values.ts';
 import { sourceOf } from '../../training/saved-training.ts';
 import type { Weights } from '../../training/task.ts';
 import { drawSampleSheet, pickCaptions, type SampleCaptions } from '../sample-sheet.ts';
+import { keepSheet } from '../sheet-history.ts';
 import type { Held } from './hold.ts';
 import type { Job } from './job.ts';
 import { expectRoomForCodes, joinCaptions, type Prepared, prepareParts } from './parts.ts';
@@ -99,8 +100,12 @@ async function prepareModel(job: Job, family: Family, { parts, codes: made }: Pr
     describe: record => family.words.progress?.(record),
     showSamples: async (step, _, signal) => {
       const { sheet, painted } = await drawSampleSheet(painter, captions, { note: `step ${step}`, signal });
-      await writeAtomic(paths.samples, await encodePng(sheet));
-      session.reporter.pictures(painted.slice(0, 6), { pictureColumns: 24 });
+      const png = await encodePng(sheet);
+      await writeAtomic(paths.samples, png);
+      await keepSheet(paths.sampleHistory, { step, png }, config.train.sampleEvery);
+      job.logSheet({ step, png });
+      job.reportPicture(step, paths.samples);
+      session.reporter.pictures(painted, { pictureColumns: 24 });
     },
     saveBest: (average, step) => write(paths.weights.best, average, step),
     saveWeights: async (weights, average, step) => {

@@ -180,8 +180,13 @@ async function patchStage(job: Job): Promise<PatchTokenizer | undefined> {
         const line = [`step ${step}`, whose, note].filter(Boolean).join(', ');
         const sheet = await reconstructionSheet(shown, pictures, { columns: SHOWN / 2, note: line });
         await writeAtomic(paths.reconstructions, await encodePng(sheet));
+        job.reportPicture(step, paths.reconstructions);
+        const rows = [
+          { row: `originals (${whose})`, pictures: shown },
+          { row: ['reconstructions', note].filter(Boolean).join(': '), pictures },
+        ];
         session.reporter.pictures(
-          pictures.slice(0, 6).map(picture => ({ picture })),
+          rows.flatMap(({ row, pictures: own }) => own.map(picture => ({ picture, row }))),
           { pictureColumns: 24 },
         );
       },

@@ -35,7 +35,12 @@ export interface TrainRequest extends DataRequest {
   /** The command that goes on with it; default train. */
   readonly command?: string;
   /** Place of this command's stages among those of a longer job. */
-  readonly stages?: { readonly before: number; readonly of: number };
+  readonly stages?: {
+    readonly before: number;
+    readonly of: number;
+    /** Seconds that those after this command's are expected to take, where some come and that is known. */
+    readonly secondsAfter?: number;
+  };
 }
 
 /**

@@ -5,7 +5,7 @@
 import { existsSync } from 'node:fs';
 import { train } from '../../training/loop.ts';
 import type { Metrics } from '../../training/measured.ts';
-import { isTrained, savedStep } from '../../training/saved-training.ts';
+import { isTrained, savedProgress, savedStep } from '../../training/saved-training.ts';
 import type { LoopConfig, Task, Watcher, Weights } from '../../training/task.ts';
 import type { Job } from './job.ts';
 import { expectRoom } from './room.ts';
@@ -64,7 +64,7 @@ export async function runStage(
   prepare: () => Promise<Trainee>,
 ): Promise<{ readonly note: string } | undefined> {
   const { session } = job;
-  job.begin(stage.title, { total: stage.loop.steps, unit: stage.unit });
+  await announce(job, stage);
   const trainee = await prepare();
   const { task, watch, heldOut } = trainee;
   let note = '';
@@ -86,7 +86,7 @@ export async function runStage(
         onSample: async (step, signal) => trainee.showSamples?.(step, note, signal),
         onBest: async (average, { step }) => trainee.saveBest?.(average, step),
         onSave: async (weights, average, step) => {
-          job.syncLog(); // the log must not be behind the weights
+          await job.syncLog(); // the log must not be behind the weights
           await trainee.saveWeights(weights, average, step);
         },
       },
@@ -100,6 +100,15 @@ export async function runStage(
   }
   session.reporter.done(note);
   return { note };
+}
+
+/** Begins a stage where it stands: what was done before tells how long the rest takes. */
+async function announce(job: Job, { title, unit, state, loop }: Stage): Promise<void> {
+  const { steps: total } = loop;
+  const { step, seconds } = await savedProgress(state);
+  const left = step === 0 ? job.secondsOf(title) : (seconds / step) * Math.max(0, total - step);
+  job.begin(title, { total, unit, seconds: left });
+  if (step > 0) job.session.reporter.update({ step, beforehand: true }); // its rate begins with its first step
 }
 
 /** Opens the log of a stage, which says so where nothing can be measured. */
