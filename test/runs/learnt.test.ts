@@ -227,7 +227,7 @@ describe('a search', async () => {
   test('is printed with its counts', () => {
     const { lists: _, words, ...counts } = learnt;
     const printed = (query: string, limit?: number) =>
-      formatCaptions({ ...counts, words: words.size, search: search(query, limit) }, query);
+      formatCaptions({ ...counts, words: words.size, ...search(query, limit) }, query);
     expect(printed('heart', 2)).toEqual([
       '10 captions of 6 training images, 13 words',
       '',
@@ -245,7 +245,13 @@ describe('a search', async () => {
       '  green apple  2 images',
     ]);
     expect(printed('green poop').slice(1, 3)).toEqual(['', 'with some of the words: 2 captions']);
-    const part = formatCaptions({ images: 5000, captions: 9000, kept: 300, words: 1 });
-    expect(part).toEqual(['9,000 captions (300 of them kept, evenly chosen) of 5,000 training images, 1 word']);
+    const part = formatCaptions({
+      images: 5000,
+      captions: 9000,
+      kept: 300,
+      words: 1,
+      found: { captions: [], total: 0 },
+    });
+    expect(part[0]).toBe('9,000 captions (300 of them kept, evenly chosen) of 5,000 training images, 1 word');
   });
 });

@@ -7,14 +7,13 @@ import { cutToWidth, formatWhole } from './text.ts';
 /** Columns of a caption at most. */
 const WIDEST = 80;
 
-/** @param query what was searched for */
-export function formatCaptions({ list, search, ...counts }: KnownCaptions, query = ''): string[] {
-  const lines = [describeCounts(counts)];
-  if (list !== undefined) lines.push(...section('those of the most images', list));
-  if (search === undefined) return lines;
-  const { found, same, unseen, instead, some } = search;
+/** @param query what was searched for, if anything was */
+export function formatCaptions(known: KnownCaptions, query?: string): string[] {
+  const { found, same, unseen = [], instead, some } = known;
+  const lines = [describeCounts(known)];
+  if (query === undefined) return [...lines, ...section('those of the most images', found)];
   if (found.total > 0) lines.push(...section(`with "${query}"`, found));
-  if (same.total > 0) lines.push(...section('others of the same images', same));
+  if (same !== undefined && same.total > 0) lines.push(...section('others of the same images', same));
   for (const { word, near } of unseen) {
     const offered = near.map(({ word: known, images }) => `${known} (${counted(images, 'image')})`);
     lines.push('', `no caption has "${word}"${offered.length > 0 ? `; spelt alike: ${offered.join(', ')}` : ''}`);
@@ -26,7 +25,7 @@ export function formatCaptions({ list, search, ...counts }: KnownCaptions, query
   return lines;
 }
 
-function describeCounts({ images, captions, kept, words }: Omit<KnownCaptions, 'list' | 'search'>): string {
+function describeCounts({ images, captions, kept, words }: KnownCaptions): string {
   const part = kept < captions ? ` (${formatWhole(kept)} of them kept, evenly chosen)` : '';
   return `${counted(captions, 'caption')}${part} of ${counted(images, 'training image')}, ${counted(words, 'word')}`;
 }

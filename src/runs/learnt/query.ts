@@ -7,7 +7,7 @@ import { type LearntCaptions, readLearnt } from './record.ts';
 import { type CaptionSearch, type FoundCaptions, listCaptions, searchCaptions } from './search.ts';
 
 /** What a run was trained on, in numbers, and the captions that were asked for. */
-export interface KnownCaptions {
+export interface KnownCaptions extends Partial<CaptionSearch> {
   /** Images that it was trained on. */
   readonly images: number;
   /** Their different captions, and how many of them are kept: all, but of a large data set. */
@@ -15,10 +15,8 @@ export interface KnownCaptions {
   readonly kept: number;
   /** The different words of all of them. */
   readonly words: number;
-  /** Without a search: the captions of the most images. */
-  readonly list?: FoundCaptions;
-  /** With one. */
-  readonly search?: CaptionSearch;
+  /** Those with every word of a search; without one all, those of the most images first. */
+  readonly found: FoundCaptions;
 }
 
 /**
@@ -32,9 +30,9 @@ export async function queryCaptions(
   const learnt = await expectLearnt(run);
   const { images, captions, kept, words, wordsLeftOut } = learnt;
   const counts = { images, captions, kept, words: words.size + wordsLeftOut };
-  if (search === undefined) return { ...counts, list: listCaptions(learnt, limit) };
+  if (search === undefined) return { ...counts, found: listCaptions(learnt, limit) };
   const found = searchCaptions(learnt, search, limit);
-  if (found !== undefined) return { ...counts, search: found };
+  if (found !== undefined) return { ...counts, ...found };
   throw new UserError('captions: --search', `expected words, got '${search}'`, 'e.g. heart');
 }
 
