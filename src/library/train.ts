@@ -5,6 +5,7 @@
 
 import { presetNames } from '../config/presets.ts';
 import type { RunConfigInput } from '../config/run.ts';
+import { flattenConfig } from '../config/schema.ts';
 import { booleanCheck, checkOptions, choiceCheck, objectCheck, pathCheck, textCheck } from '../core/checks.ts';
 import { type StageName, stageNames } from '../families/family.ts';
 import { type EngineOptions, engineChecks, engineOf } from './engine.ts';
@@ -69,7 +70,9 @@ export async function train(options: TrainOptions): Promise<Trained> {
   const config = await planRun(out, { preset, fields });
   const session = openSession(options);
   await startEngine(session, engineOf(options));
-  return { finished: await trainRun(session, { data, out, format, strict, acceptChanges, preset, config, until }) };
+  const asked = Object.keys(flattenConfig(fields ?? {}));
+  const request = { data, out, format, strict, acceptChanges, preset, config, asked, until };
+  return { finished: await trainRun(session, request) };
 }
 
 /** What features to train, on what. */

@@ -1,7 +1,7 @@
 /** @file `tessera train`: trains a run, or goes on with one. */
 import { z } from 'zod';
 import { defaultPreset, presetNames } from '../../config/presets.ts';
-import { mergeConfig, parseConfig } from '../../config/schema.ts';
+import { flattenConfig, mergeConfig, parseConfig } from '../../config/schema.ts';
 import { shellWord } from '../../core/shell.ts';
 import { MOST_CONFIG, runSchema } from '../../families/config.ts';
 import { readJson } from '../../io/files.ts';
@@ -54,7 +54,8 @@ export const train = defineCommand({
     const { data, out, preset, format, strict, acceptChanges } = values;
     const fromFile = values.config === undefined ? {} : await readConfigFile(values.config);
     const { planRun } = await import('../../runs/run.ts');
-    const config = await planRun(out, { preset, fields: mergeConfig(fromFile, settings) });
+    const fields = mergeConfig(fromFile, settings);
+    const config = await planRun(out, { preset, fields });
     const { startEngine } = await import('../../runs/session.ts');
     const { trainRun } = await import('../../runs/train.ts');
     const backend = await startEngine(session, values);
@@ -67,6 +68,7 @@ export const train = defineCommand({
       acceptChanges,
       preset,
       config,
+      asked: Object.keys(flattenConfig(fields)),
       ...repeatedFlags(given, settings),
     });
     if (finished) session.print(`${out}: trained; paint with \`tessera sample --run ${shellWord(out)} --text '...'\``);

@@ -23,6 +23,7 @@ import { divideData } from '../run-images.ts';
 import type { Session } from '../session.ts';
 import { Job } from './job.ts';
 import type { TrainRequest } from './request.ts';
+import { expectWatchable } from './watch.ts';
 
 export interface Held<T> {
   /** The stages to do, in order; `model` is the family's own. */
@@ -45,14 +46,17 @@ export async function holdRun<T>(session: Session, request: TrainRequest, held: 
 }
 
 async function hold<T>(session: Session, request: TrainRequest, held: Held<T>): Promise<T | undefined> {
-  const { data, out, format, strict, config, command } = request;
+  const { data, out, format, strict, config, command, asked = [] } = request;
   expectFits(config);
   const { signal } = session;
   const { reporter } = session;
   const paths = runPaths(out);
   // Not even a folder is made for a new run whose data cannot be used.
   const opened = existsSync(paths.config) ? undefined : await openDataset(data, { format, strict, signal });
-  if (opened !== undefined) divideData(opened, config.images);
+  if (opened !== undefined) {
+    const sides = divideData(opened, config.images);
+    if (asked.includes('train.checkSamples')) expectWatchable(config.train.checkSamples, sides);
+  }
   return withRun(out, { config, command }, async run => {
     const { resumed, begun } = run;
     const left = !resumed || !(await isDone(config, paths, held.stages));

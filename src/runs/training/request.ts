@@ -24,6 +24,8 @@ export interface TrainRequest extends DataRequest {
   readonly config: RunConfig;
   /** What was planned of a new run, which keeps it. */
   readonly plan?: KeptPlan;
+  /** Fields of the config that were asked for by themselves: what cannot be had of them is refused before a new run begins. */
+  readonly asked?: readonly string[];
   /** The preset that was asked for, if one was. */
   readonly preset?: string;
   /** The last stage to do, where not all are: one before the family's model. */
