@@ -132,6 +132,7 @@ export async function openWatch(
         changed === 'none'
           ? `step ${record.step}: samples are no longer collapsed`
           : `step ${record.step}: collapsed (${changed}): ${sayings[changed]}`,
+        { isWarning: true },
       );
     },
     dispose: () => {
