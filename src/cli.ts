@@ -38,13 +38,19 @@ async function main(argv: readonly string[], known: readonly Command[]): Promise
   }
   const isHelp = first === undefined || first === '-h' || first === '--help' || first === 'help';
   // `tessera help sample` is `tessera sample --help`.
-  const asked = first === 'help' ? argv.slice(1).filter(word => !word.startsWith('-')) : [];
-  if (isHelp && asked.length === 0) {
+  const words = isHelp ? commandFirst(argv.slice(1)) : argv;
+  if (isHelp && !/^[^-]/.test(words[0] ?? '')) {
     showHelp(formatCommands(known, { columns: columns(), about }));
     return;
   }
-  const { command, rest } = findCommand('tessera', known, isHelp ? asked : argv);
-  await runCommand(command, isHelp ? ['--help'] : rest);
+  const { command, rest } = findCommand('tessera', known, words);
+  await runCommand(command, isHelp ? [...rest, '--help'] : rest);
+}
+
+/** `--all train` as `train --all`. */
+function commandFirst(words: readonly string[]): string[] {
+  const at = words.findIndex(word => !word.startsWith('-'));
+  return at < 0 ? [...words] : [...words.slice(at), ...words.slice(0, at)];
 }
 
 /** Width that help is wrapped to. */
@@ -60,7 +66,8 @@ function showHelp(text: string): void {
 async function runCommand(command: Command, argv: readonly string[]): Promise<void> {
   const prepared = await command.prepare(argv);
   if (prepared.help) {
-    showHelp(formatHelp(await command.spec(), { columns: columns() }));
+    const { all, defaults } = prepared;
+    showHelp(formatHelp(await command.spec(), { columns: columns(), all, defaults }));
     return;
   }
   expectSpareThreads();

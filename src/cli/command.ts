@@ -7,6 +7,7 @@ import { printableJson } from '../core/printable.ts';
 import type { Session } from '../runs/session.ts';
 import type { CommandSpec } from './flag-table.ts';
 import { type Given, parseFlags } from './flags.ts';
+import type { HelpDefaults } from './help.ts';
 import { type OutputFlags, outputAliases, outputFlags, type ResultFields } from './output-flags.ts';
 
 /** What `run` gets of the command line. */
@@ -38,13 +39,20 @@ export interface CommandDefinition<S extends z.ZodObject, R extends ResultFields
    * is, so that nothing it does may be half done when the process ends.
    */
   readonly saves?: boolean;
+  /** Defaults that depend on what else was given, for help. */
+  readonly defaults?: (given: Given, settings: Given) => Promise<HelpDefaults>;
   /** Results for people go to `session.print`, all else to `session.reporter`. */
   readonly run: (session: Session, input: Input<S, R>) => Promise<void>;
 }
 
 /** What the words after a command's name ask for: its help, or that it runs. */
 export type Prepared =
-  | { readonly help: true }
+  | {
+      readonly help: true;
+      /** The flags that help is wanted on: all, or those that are most needed; and their defaults. */
+      readonly all: boolean;
+      readonly defaults?: HelpDefaults;
+    }
   | {
       readonly help: false;
       /** The session shall report nothing but warnings. */
@@ -91,7 +99,9 @@ export function defineCommand<S extends z.ZodObject, R extends ResultFields = Re
     spec,
     prepare: async argv => {
       const parsed = parseFlags(await spec(), argv);
-      if (parsed.help) return { help: true };
+      if (parsed.help) {
+        return { help: true, all: parsed.all, defaults: await definition.defaults?.(parsed.given, parsed.settings) };
+      }
       const { quiet = false, json = false } = parsed.output;
       return {
         help: false,

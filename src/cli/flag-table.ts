@@ -7,6 +7,7 @@ import type { Kind } from '../config/kinds.ts';
 import { didYouMean, type Field, type Fields, fieldsOf, kebab, nearest } from '../config/schema.ts';
 import { UserError } from '../core/errors.ts';
 import type { ResultFields } from './output-flags.ts';
+import { synonymOf } from './synonyms.ts';
 
 /** The words of one command: fields are camelCase and carry `.describe()`; `aliases` maps `n` or `lr` to a field's path. */
 export interface CommandSpec<S extends z.ZodObject = z.ZodObject> {
@@ -24,6 +25,8 @@ export interface CommandSpec<S extends z.ZodObject = z.ZodObject> {
   /** The fields of what it prints with `--json`. */
   readonly result?: ResultFields;
   readonly aliases?: Readonly<Record<string, string>>;
+  /** The fields that its help shows, by title, unless all are asked for: of a command with more than a screen of them. */
+  readonly basic?: Readonly<Record<string, readonly string[]>>;
   readonly positionals?: readonly Positional[];
 }
 
@@ -83,7 +86,9 @@ export function flagTable(command: CommandSpec): {
     const dashes = typed.length === 1 ? '-' : '--';
     const negatives = [...byName].filter(([, { field }]) => takesBoolean(field.kind)).map(([known]) => `no-${known}`);
     const names = [...byName.keys(), ...negatives, 'help'].filter(known => known.length > 1);
-    const suggestion = nearest(name, names);
+    const dashed = name.replaceAll('_', '-');
+    const known = new Set(names);
+    const suggestion = known.has(dashed) ? dashed : (synonymOf(dashed, known) ?? nearest(dashed, names));
     throw new UserError(
       command.name,
       `unknown flag ${dashes}${typed}${didYouMean(suggestion && `--${suggestion}`)}`,

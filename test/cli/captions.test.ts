@@ -173,7 +173,7 @@ describe('tessera captions', () => {
     expect((await tessera('captions', '--run', at('nothing'))).code).toBe(2);
     const empty = await tessera('captions', '--run', run, '--search', '!?');
     expect(empty).toMatchObject({ code: 2, stdout: '' });
-    expect(empty.stderr).toContain("captions: --search: expected words, got '!?'\n");
+    expect(empty.stderr).toContain("captions: search: expected words, got '!?'\n");
   });
 
   test('knows what an export knows', async () => {

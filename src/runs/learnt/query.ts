@@ -33,7 +33,7 @@ export async function queryCaptions(
   if (search === undefined) return { ...counts, found: listCaptions(learnt, limit) };
   const found = searchCaptions(learnt, search, limit);
   if (found !== undefined) return { ...counts, ...found };
-  throw new UserError('captions: --search', `expected words, got '${search}'`, 'e.g. heart');
+  throw new UserError('captions: search', `expected words, got '${search}'`, 'e.g. heart');
 }
 
 /** @throws UserError if there is no run, or it does not know its captions */

@@ -19,9 +19,11 @@ import type { TextTrainConfig } from '../../families/contrastive/config.ts';
 import { type StageName, stageTitles } from '../../families/family.ts';
 import { writeAtomic } from '../../io/atomic.ts';
 import { readJson } from '../../io/files.ts';
-import { JsonLines, truncateAfter } from '../../io/jsonlines.ts';
+import { JsonLines, readJsonLines, truncateAfter } from '../../io/jsonlines.ts';
 import { type RunPaths, runPaths } from '../../io/runfolder.ts';
+import { loadState } from '../../io/state.ts';
 import type { ImageStream } from '../../training/captioned.ts';
+import type { Metrics } from '../../training/measured.ts';
 import { owesEvaluation, savedStep } from '../../training/saved-training.ts';
 import type { LoopConfig, Watcher } from '../../training/task.ts';
 import { LogFiles } from '../logs/log-files.ts';
@@ -34,6 +36,9 @@ import { goOnCommand, type TrainRequest } from './request.ts';
 
 /** Most held-out images that anything is measured on while training; fewer where they would not fit the memory. */
 const MEASURED = 1024;
+
+/** Said of a part that is the one of what the run was started from. */
+export const TAKEN = 'kept as it was';
 
 interface DecodedImages {
   /** All crops of the training images; undefined where they do not fit the memory. */
@@ -241,7 +246,7 @@ export class Job {
   async captionStage(): Promise<BpeTokenizer> {
     const { paths } = this;
     if (existsSync(paths.captions)) {
-      this.skip(stageTitles.captions, 'done before');
+      this.skip(stageTitles.captions, this.config.from === undefined ? 'done before' : TAKEN);
       return BpeTokenizer.fromJSON(await readJson(paths.captions), paths.captions);
     }
     this.begin(stageTitles.captions);
@@ -301,13 +306,31 @@ export class Job {
 
 /** Tells the records of a stage that it will write again when it goes on from the state in a folder. */
 export async function recordsAfter(stage: string, state: string): Promise<(record: unknown) => boolean> {
-  const [saved, owes] = [await savedStep(state), await owesEvaluation(state)];
+  // Before the first state all is written again, also what was measured before the first step.
+  const begun = (await loadState(state)) !== undefined;
+  const [saved, owes] = [begun ? await savedStep(state) : -1, await owesEvaluation(state)];
   return record => {
     const { stage: its, step = 0 } = record as { stage?: string; step?: number };
-    const isMeasured = Object.keys(record as object).some(key => /^(val_|check_|collapsed$)/.test(key));
-    const isBeginning = saved === 0 && 'note' in (record as object);
+    const isMeasured = Object.keys(record as object).some(key =>
+      /^(val_|check_|(collapsed|turned|guessing)$)/.test(key),
+    );
+    const isBeginning = saved <= 0 && 'note' in (record as object);
     return its === stage && (step > saved || isBeginning || (step === saved && owes && isMeasured));
   };
+}
+
+/** What a stage has logged up to the step that it goes on from. */
+export async function loggedBefore(
+  job: Job,
+  { name, state }: { readonly name: string; readonly state: string },
+): Promise<Metrics[]> {
+  if ((await loadState(state)) === undefined) return [];
+  const isAfter = await recordsAfter(name, state);
+  const records = readJsonLines(job.paths.metrics, what => job.session.reporter.message(what));
+  return records.filter((record): record is Metrics => {
+    const { stage } = record as { readonly stage?: string };
+    return stage === name && !isAfter(record);
+  });
 }
 
 function tenths(steps: number): Pick<LoopConfig, 'evalEvery' | 'sampleEvery' | 'saveEvery' | 'logEvery'> {

@@ -2,6 +2,7 @@
 import type { RunConfig } from '../../config/run.ts';
 import { shellWord } from '../../core/shell.ts';
 import type { StageName } from '../../families/family.ts';
+import type { PlannedStart } from '../from/plan.ts';
 import type { KeptPlan } from '../plan/kept.ts';
 import type { SampleCaptions } from '../sample-sheet.ts';
 
@@ -24,8 +25,12 @@ export interface TrainRequest extends DataRequest {
   readonly config: RunConfig;
   /** What was planned of a new run, which keeps it. */
   readonly plan?: KeptPlan;
+  /** Fields of the config that were asked for by themselves: what cannot be had of them is refused before a new run begins. */
+  readonly asked?: readonly string[];
   /** The preset that was asked for, if one was. */
   readonly preset?: string;
+  /** What a new run starts from, where it is a trained one: as `planTraining` gives it. */
+  readonly start?: PlannedStart;
   /** The last stage to do, where not all are: one before the family's model. */
   readonly until?: StageName;
   /** Captions of the sample sheet; by default some of the data's, trained on and held out. */
