@@ -337,7 +337,7 @@ const refused: Readonly<Record<string, readonly (readonly [() => unknown, string
   ],
   knownCaptions: [
     [() => knownCaptions('\0'), 'knownCaptions: run: expected a path'],
-    [() => knownCaptions('x', { limit: 0 }), 'knownCaptions: limit: expected a whole number from 1, got 0'],
+    [() => knownCaptions('x', { limit: 0 }), 'knownCaptions: limit: expected a whole number of at least 1, got 0'],
     [() => knownCaptions(run, { search: '!' }), "captions: search: expected words, got '!'"],
   ],
   openClip: [[() => openClip(''), 'openClip: name: expected a path, got ""']],
