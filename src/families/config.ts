@@ -8,6 +8,7 @@ import {
   captionSchema,
   FEWEST_CHECKED,
   imagesSchema,
+  planSchema,
   type RunConfig,
   rejectConfig,
   type Sections,
@@ -46,6 +47,7 @@ function makeRunSchema(): z.ZodObject<RunShape> {
   const shape = {
     seed: z.number().int().min(0).max(0xffffffff).default(0),
     family: z.enum(names).default(names[0]).describe('what learns to paint'),
+    plan: planSchema.prefault({}),
     images: imagesSchema.prefault({}),
     caption: captionSchema.prefault({}),
     ...Object.fromEntries(Object.entries(sections).map(([name, section]) => [name, placed(name, section)])),
@@ -110,14 +112,14 @@ export function ownSections(config: RunConfig): Record<string, unknown> {
 }
 
 /**
- * A config as it is kept in a run's folder: without the sections of other families that are at their defaults, to which
- * they are read again. So a run can be read where a family that it is not of is unknown.
+ * A config as it is kept in a run's folder: without the sections of other families, and a plan, that are at their defaults, to
+ * which they are read again. So a run can be read where a family that it is not of is unknown.
  */
 export function storedConfig(config: RunConfig): Record<string, unknown> {
   const foreign = foreignSections(config.family);
   const defaults: Readonly<Record<string, unknown>> = runSchema().parse({});
   const kept = ([name, section]: [string, unknown]) =>
-    !foreign.has(name) || JSON.stringify(section) !== JSON.stringify(defaults[name]);
+    !(foreign.has(name) || name === 'plan') || JSON.stringify(section) !== JSON.stringify(defaults[name]);
   return Object.fromEntries(Object.entries(config).filter(kept));
 }
 

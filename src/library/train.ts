@@ -63,13 +63,14 @@ export async function train(options: TrainOptions): Promise<Trained> {
   const own = { out: pathCheck, preset: choiceCheck(presetNames), config: objectCheck, until: untilCheck };
   checkOptions('train', options, { ...checks, ...own }, ['data', 'out']);
   const { data, out, preset, config: fields, format, strict, acceptChanges, until } = options;
-  const { planRun } = await import('../runs/run.ts');
   const { startEngine } = await import('../runs/session.ts');
+  const { prepareTraining } = await import('../runs/training/prepare.ts');
   const { trainRun } = await import('../runs/train.ts');
-  const config = await planRun(out, { preset, fields });
   const session = openSession(options);
-  await startEngine(session, engineOf(options));
-  return { finished: await trainRun(session, { data, out, format, strict, acceptChanges, preset, config, until }) };
+  const request = { data, out, format, strict, acceptChanges, preset, until };
+  const start = () => startEngine(session, engineOf(options));
+  const prepared = await prepareTraining(session, { ...request, fields, start });
+  return { finished: prepared !== undefined && (await trainRun(session, { ...request, ...prepared })) };
 }
 
 /** What features to train, on what. */

@@ -1,7 +1,8 @@
 /** @file `tessera train`: trains a run, or goes on with one. */
 import { z } from 'zod';
-import { defaultPreset, presetNames } from '../../config/presets.ts';
+import { presetNames } from '../../config/presets.ts';
 import { mergeConfig, parseConfig } from '../../config/schema.ts';
+import { UserError } from '../../core/errors.ts';
 import { shellWord } from '../../core/shell.ts';
 import { MOST_CONFIG, runSchema } from '../../families/config.ts';
 import { readJson } from '../../io/files.ts';
@@ -13,8 +14,9 @@ export const train = defineCommand({
   name: 'train',
   summary: 'train a run on captioned images, or go on with one',
   examples: [
+    'tessera train --data photos --out runs/photos',
+    'tessera train --data photos --out runs/photos --minutes 30',
     'tessera train --data datasets/emoji --out runs/emoji --preset small',
-    'tessera train --data photos --out runs/photos --image-size 64 --grid 16 --steps 5000',
   ],
   aliases: {
     model: 'family',
@@ -42,7 +44,10 @@ export const train = defineCommand({
       preset: z
         .enum(presetNames)
         .optional()
-        .describe(`starting point of a new run for every field below (default ${defaultPreset})`),
+        .describe(
+          'starting point of a new run for every field below (default: planned from the data and this machine)',
+        ),
+      hours: z.number().positive().max(1e5).optional().describe('as --minutes'),
       config: file('JSON file with fields that differ from the preset').optional(),
       ...(await dataFlags()),
       acceptChanges,
@@ -53,25 +58,25 @@ export const train = defineCommand({
   run: async (session, { values, given, settings }) => {
     const { data, out, preset, format, strict, acceptChanges } = values;
     const fromFile = values.config === undefined ? {} : await readConfigFile(values.config);
-    const { planRun } = await import('../../runs/run.ts');
-    const config = await planRun(out, { preset, fields: mergeConfig(fromFile, settings) });
+    const fields = mergeConfig(fromFile, settings, planOf(values.hours, settings));
     const { startEngine } = await import('../../runs/session.ts');
+    const { prepareTraining } = await import('../../runs/training/prepare.ts');
     const { trainRun } = await import('../../runs/train.ts');
-    const backend = await startEngine(session, values);
-    session.reporter.message(`computing on ${backend}`);
-    const finished = await trainRun(session, {
-      data,
-      out,
-      format,
-      strict,
-      acceptChanges,
-      preset,
-      config,
-      ...repeatedFlags(given, settings),
-    });
+    const request = { data, out, format, strict, acceptChanges, preset, ...repeatedFlags(given, settings) };
+    const start = async () => session.reporter.message(`computing on ${await startEngine(session, values)}`);
+    const prepared = await prepareTraining(session, { ...request, fields, start });
+    const finished = prepared !== undefined && (await trainRun(session, { ...request, ...prepared }));
     if (finished) session.print(`${out}: trained; paint with \`tessera sample --run ${shellWord(out)} --text '...'\``);
   },
 });
+
+/** The hours of a training as the minutes that its config has. @throws UserError if both are given */
+function planOf(hours: number | undefined, settings: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  if (hours === undefined) return {};
+  const { minutes } = (settings.plan ?? {}) as { minutes?: number };
+  if (minutes === undefined) return { plan: { minutes: 60 * hours } };
+  throw new UserError('train', 'expected --minutes or --hours, got both');
+}
 
 /** The fields that a config file sets. @throws UserError naming the file, and the field that does not fit */
 async function readConfigFile(path: string): Promise<Record<string, unknown>> {

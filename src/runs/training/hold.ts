@@ -51,7 +51,9 @@ async function hold<T>(session: Session, request: TrainRequest, held: Held<T>): 
   const { reporter } = session;
   const paths = runPaths(out);
   // Not even a folder is made for a new run whose data cannot be used.
-  const opened = existsSync(paths.config) ? undefined : await openDataset(data, { format, strict, signal });
+  const opened = existsSync(paths.config)
+    ? undefined
+    : (request.opened ?? (await openDataset(data, { format, strict, signal })));
   if (opened !== undefined) divideData(opened, config.images);
   return withRun(out, { config, command }, async run => {
     const { resumed, begun } = run;

@@ -28,6 +28,7 @@ import type { KeptPlan } from '../plan/kept.ts';
 import type { RunData } from '../run-data.ts';
 import { cropsOf, fitsMemory, mostInMemory, whyNothingHeldOut } from '../run-images.ts';
 import type { Session, StageOptions } from '../session.ts';
+import { loopOf } from './loop-config.ts';
 import { goOnCommand, type TrainRequest } from './request.ts';
 
 /** Most held-out images that anything is measured on while training; fewer where they would not fit the memory. */
@@ -250,10 +251,9 @@ export class Job {
     return tokenizer;
   }
 
-  /** The training loop's settings. Trainings without a rhythm of their own in the config are looked at ten times. */
+  /** The training loop's settings. */
   loop(config: PatchTrainConfig | TextTrainConfig | TrainConfig): LoopConfig {
-    const rhythm = 'evalEvery' in config ? config : { ...tenths(config.steps), accumulate: 1 };
-    return { ...config, ...rhythm, seed: this.config.seed };
+    return loopOf(config, this.config.seed);
   }
 
   /** Opens metrics.jsonl for a stage, without the records that the resumed stage will write again. */
@@ -284,9 +284,4 @@ export async function recordsAfter(stage: string, state: string): Promise<(recor
     const isBeginning = saved === 0 && 'note' in (record as object);
     return its === stage && (step > saved || isBeginning || (step === saved && owes && isMeasured));
   };
-}
-
-function tenths(steps: number): Pick<LoopConfig, 'evalEvery' | 'sampleEvery' | 'saveEvery' | 'logEvery'> {
-  const tenth = Math.max(1, Math.ceil(steps / 10));
-  return { evalEvery: tenth, sampleEvery: tenth, saveEvery: tenth, logEvery: 10 };
 }
