@@ -10,6 +10,7 @@ import { doctor } from './commands/doctor.ts';
 import { evaluate } from './commands/eval.ts';
 import { exportCommand } from './commands/export.ts';
 import { features } from './commands/features.ts';
+import { logs } from './commands/logs.ts';
 import { reconstruct } from './commands/reconstruct.ts';
 import { sample } from './commands/sample.ts';
 import { train } from './commands/train.ts';
@@ -26,6 +27,7 @@ export const commands: readonly Command[] = [
   evaluate,
   compare,
   exportCommand,
+  logs,
   buildNative,
   doctor,
 ];

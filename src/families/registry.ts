@@ -66,6 +66,7 @@ const checks = {
   game: booleanCheck,
   validation: objectCheck,
   words: objectCheck,
+  adapt: functionCheck,
   create: functionCheck,
 };
 

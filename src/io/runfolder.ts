@@ -11,7 +11,10 @@
  *   codes/               the data set as codes
  *   state/               what an exact resume needs: weights, moments, counters, a record of the data, the plan
  *   metrics.jsonl        one record a line
+ *   metrics.csv          the same as a table, for other programs; made of the log
+ *   tensorboard/         the same, and sheets of samples, as TensorBoard reads them; made of the log
  *   *.png                pictures of how it went
+ *   samples/             earlier sheets of samples, by step
  */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
@@ -35,12 +38,17 @@ export interface RunPaths {
   readonly patchState: string;
   readonly textState: string;
   readonly modelState: string;
+  /** What it was started from, if it was: the first weights of its model. */
+  readonly source: string;
   readonly dataRecord: string;
   readonly engine: string;
   readonly plan: string;
   readonly metrics: string;
+  readonly csv: string;
+  readonly tensorboard: string;
   readonly reconstructions: string;
   readonly samples: string;
+  readonly sampleHistory: string;
 }
 
 /** The files of a run. */
@@ -58,12 +66,16 @@ export function runPaths(folder: string): RunPaths {
     patchState: file('state', 'patch'),
     textState: file('state', 'text'),
     modelState: file('state', 'model'),
+    source: file('state', 'source.safetensors'),
     dataRecord: file('state', 'data.safetensors'),
     engine: file('state', 'engine.json'),
     plan: file('state', 'plan.json'),
     metrics: file('metrics.jsonl'),
+    csv: file('metrics.csv'),
+    tensorboard: file('tensorboard'),
     reconstructions: file('reconstructions.png'),
     samples: file('samples.png'),
+    sampleHistory: file('samples'),
   };
 }
 

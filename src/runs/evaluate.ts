@@ -19,6 +19,7 @@ import { type Captioned, findMetrics, type MetricDefinition, type MetricRow } fr
 import { paintCaptions, readReal, reconstructCaptioned } from './evaluation/gather.ts';
 import { looksAt, measureAll, needsAny } from './evaluation/measure.ts';
 import type { EvalRecord } from './evaluation/record.ts';
+import { renewLogs } from './logs/write-logs.ts';
 import { openPainter, type Painter } from './open-painter.ts';
 import { downloads, type EngineFlags, type Session, startEngine } from './session.ts';
 
@@ -92,6 +93,7 @@ export async function evaluateRun(session: Session, request: EvalRequest): Promi
       return { ...where, metric, value, low, high, ...rest };
     });
     append(runPaths(run).metrics, records);
+    await renewLogs(session, run);
     return { step, weights, split: real.sides, records };
   } finally {
     painter?.dispose();

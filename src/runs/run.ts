@@ -46,7 +46,7 @@ export async function configOfRun(
 ): Promise<RunConfig> {
   const { make = resolveConfig, command = 'train' } = options;
   await expectRunFolder(folder);
-  if (!existsSync(runPaths(folder).config)) return make(settings);
+  if (!existsSync(runPaths(folder).config)) return await make(settings);
   const stored = await readTrainable(folder, command);
   const before = flattenConfig(stored);
   const changed: Record<string, unknown> = {};
@@ -65,7 +65,7 @@ export async function configOfRun(
 }
 
 export interface ConfigOptions {
-  readonly make?: (settings: RunSettings) => RunConfig;
+  readonly make?: (settings: RunSettings) => RunConfig | Promise<RunConfig>;
   readonly command?: string;
 }
 

@@ -10,7 +10,7 @@ import { problemLines } from '../../../data/reasons.ts';
 import { fromDisk, fromMemory, ImageBatches } from '../../../data/stream.ts';
 import { BpeTokenizer } from '../../../tokenizer/bpe.ts';
 import type { PatchTrainConfig } from '../../config/patch.ts';
-import type { RunConfig, TrainConfig } from '../../config/run.ts';
+import { keptFormats, type RunConfig, type TrainConfig } from '../../config/run.ts';
 import { UserError } from '../../core/errors.ts';
 import { shellWord } from '../../core/shell.ts';
 import { hearSignal, isStop } from '../../core/stopping.ts';
@@ -21,18 +21,24 @@ import { writeAtomic } from '../../io/atomic.ts';
 import { readJson } from '../../io/files.ts';
 import { JsonLines, truncateAfter } from '../../io/jsonlines.ts';
 import { type RunPaths, runPaths } from '../../io/runfolder.ts';
+import { loadState } from '../../io/state.ts';
 import type { ImageStream } from '../../training/captioned.ts';
 import { owesEvaluation, savedStep } from '../../training/saved-training.ts';
 import type { LoopConfig, Watcher } from '../../training/task.ts';
+import { LogFiles } from '../logs/log-files.ts';
 import type { KeptPlan } from '../plan/kept.ts';
 import type { RunData } from '../run-data.ts';
 import { cropsOf, fitsMemory, mostInMemory, whyNothingHeldOut } from '../run-images.ts';
 import type { Session, StageOptions } from '../session.ts';
+import type { Sheet } from '../sheet-history.ts';
 import { loopOf } from './loop-config.ts';
 import { goOnCommand, type TrainRequest } from './request.ts';
 
 /** Most held-out images that anything is measured on while training; fewer where they would not fit the memory. */
 const MEASURED = 1024;
+
+/** Said of a part that is the one of what the run was started from. */
+export const TAKEN = 'kept as it was';
 
 interface DecodedImages {
   /** All crops of the training images; undefined where they do not fit the memory. */
@@ -58,6 +64,8 @@ export class Job {
   private readonly data: RunData | undefined;
   private reported = false;
   private records: JsonLines | undefined;
+  /** The log for other programs. */
+  private logFiles: LogFiles | undefined;
   private decoded: DecodedImages | undefined;
   /** The stage that was begun last. */
   private current: string;
@@ -123,6 +131,7 @@ export class Job {
       if (!isStop(this.session.signal, error)) throw error;
       return this.stopped(this.current, false); // a training loop saves, and says so itself
     } finally {
+      await this.logFiles?.close();
       this.records?.close();
     }
   }
@@ -177,7 +186,7 @@ export class Job {
     const few = problemLines(problems, 5);
     const more = problems.length > 5 ? [`  ... see \`tessera data inspect ${shellWord(data)}\``] : [];
     const skipped = problems.length === 1 ? '1 item' : `${problems.length} items`;
-    this.session.reporter.message([`${skipped} skipped, ${good} used:`, ...few, ...more]);
+    this.session.reporter.message([`${skipped} skipped, ${good} used:`, ...few, ...more], { isWarning: true });
   }
 
   /** Counts and names files that lie beside the data. */
@@ -209,7 +218,9 @@ export class Job {
     this.reportProblems([...held.problems, ...(all?.problems ?? [])], held.items.length + (all?.items.length ?? 0));
     if (all?.items.length === 0) throw new UserError('data', `none of ${training.length} images can be decoded`);
     if (heldOut.length > 0 && held.items.length === 0) {
-      this.session.reporter.message(`nothing is held out (none of ${heldOut.length} such images can be decoded)`);
+      this.session.reporter.message(`nothing is held out (none of ${heldOut.length} such images can be decoded)`, {
+        isWarning: true,
+      });
     }
     this.decoded = { training: all, heldOut: held };
     return this.decoded;
@@ -235,7 +246,7 @@ export class Job {
   async captionStage(): Promise<BpeTokenizer> {
     const { paths } = this;
     if (existsSync(paths.captions)) {
-      this.skip(stageTitles.captions, 'done before');
+      this.skip(stageTitles.captions, this.config.from === undefined ? 'done before' : TAKEN);
       return BpeTokenizer.fromJSON(await readJson(paths.captions), paths.captions);
     }
     this.begin(stageTitles.captions);
@@ -262,26 +273,45 @@ export class Job {
     this.records?.close();
     await truncateAfter(this.paths.metrics, isAfter);
     this.records = new JsonLines(this.paths.metrics);
+    await this.logFiles?.close();
+    this.logFiles = new LogFiles(this.paths, keptFormats(this.config.train), line =>
+      this.session.reporter.message(line),
+    );
+    await this.logFiles.rewrite();
     return { onMessage: message => this.session.reporter.message(message) };
   }
 
   log(stage: string, record: Readonly<Record<string, number | string>>): void {
     this.records?.append({ stage, ...record });
+    this.logFiles?.append({ stage, ...record });
   }
 
   /** Has what was logged on disk before the state that calls it done. */
-  syncLog(): void {
+  async syncLog(): Promise<void> {
     this.records?.sync();
+    await this.logFiles?.sync();
+  }
+
+  /** Says which picture was written. */
+  reportPicture(step: number, path: string): void {
+    this.session.reporter.message(`step ${step}: wrote ${path}`);
+  }
+
+  /** Shows a sheet of samples to those who read the log elsewhere. */
+  logSheet(sheet: Sheet): void {
+    this.logFiles?.sheet(sheet);
   }
 }
 
 /** Tells the records of a stage that it will write again when it goes on from the state in a folder. */
 export async function recordsAfter(stage: string, state: string): Promise<(record: unknown) => boolean> {
-  const [saved, owes] = [await savedStep(state), await owesEvaluation(state)];
+  // Before the first state all is written again, also what was measured before the first step.
+  const begun = (await loadState(state)) !== undefined;
+  const [saved, owes] = [begun ? await savedStep(state) : -1, await owesEvaluation(state)];
   return record => {
     const { stage: its, step = 0 } = record as { stage?: string; step?: number };
     const isMeasured = Object.keys(record as object).some(key => /^(val_|check_|collapsed$)/.test(key));
-    const isBeginning = saved === 0 && 'note' in (record as object);
+    const isBeginning = saved <= 0 && 'note' in (record as object);
     return its === stage && (step > saved || isBeginning || (step === saved && owes && isMeasured));
   };
 }

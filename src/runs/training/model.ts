@@ -9,10 +9,13 @@ import { encodePng } from '../../image/png.ts';
 import { writeAtomic } from '../../io/atomic.ts';
 import { readSafetensors, writeSafetensors } from '../../io/files.ts';
 import { expectTrainedWith } from '../../io/runfolder.ts';
+import { loadState } from '../../io/state.ts';
 import { asTensors } from '../../training/named-values.ts';
 import { sourceOf } from '../../training/saved-training.ts';
 import type { Weights } from '../../training/task.ts';
+import { readStart } from '../from/take-over.ts';
 import { drawSampleSheet, pickCaptions, type SampleCaptions } from '../sample-sheet.ts';
+import { keepSheet } from '../sheet-history.ts';
 import type { Held } from './hold.ts';
 import type { Job } from './job.ts';
 import { expectRoomForCodes, joinCaptions, type Prepared, prepareParts } from './parts.ts';
@@ -83,6 +86,10 @@ async function prepareModel(job: Job, family: Family, { parts, codes: made }: Pr
   });
   const { painter } = model;
   const task = await model.task(trainingData(job, family, codes));
+  const start = config.from === undefined ? undefined : await readStart(paths);
+  if (start !== undefined && (await loadState(paths.modelState)) === undefined) {
+    task.parameters.take(start, paths.source);
+  }
   const heldOut = codes?.heldOut.captions.length ?? (await job.images()).heldOut.items.length;
   const captions = request.sampleCaptions ?? (await sampleCaptions(job, codes));
   const metadata = { format: `tessera ${family.name}`, ...(await partFingerprints(family.stages, paths)) };
@@ -94,12 +101,18 @@ async function prepareModel(job: Job, family: Family, { parts, codes: made }: Pr
   };
   return {
     task,
+    startsTrained: start !== undefined,
+    anchors: start,
     heldOut,
     watch,
     describe: record => family.words.progress?.(record),
     showSamples: async (step, _, signal) => {
       const { sheet, painted } = await drawSampleSheet(painter, captions, { note: `step ${step}`, signal });
-      await writeAtomic(paths.samples, await encodePng(sheet));
+      const png = await encodePng(sheet);
+      await writeAtomic(paths.samples, png);
+      await keepSheet(paths.sampleHistory, { step, png }, config.train.sampleEvery);
+      job.logSheet({ step, png });
+      job.reportPicture(step, paths.samples);
       session.reporter.pictures(painted, { pictureColumns: 24 });
     },
     saveBest: (average, step) => write(paths.weights.best, average, step),

@@ -3,6 +3,7 @@ import type { Dataset } from '../../../data/dataset.ts';
 import type { RunConfig } from '../../config/run.ts';
 import { shellWord } from '../../core/shell.ts';
 import type { StageName } from '../../families/family.ts';
+import type { PlannedStart } from '../from/plan.ts';
 import type { KeptPlan } from '../plan/kept.ts';
 import type { SampleCaptions } from '../sample-sheet.ts';
 
@@ -29,6 +30,8 @@ export interface TrainRequest extends DataRequest {
   readonly opened?: Dataset;
   /** The preset that was asked for, if one was. */
   readonly preset?: string;
+  /** What a new run starts from, where it is a trained one: as `configFrom` gives it. */
+  readonly start?: PlannedStart;
   /** The last stage to do, where not all are: one before the family's model. */
   readonly until?: StageName;
   /** Captions of the sample sheet; by default some of the data's, trained on and held out. */
