@@ -4,7 +4,7 @@
  */
 import { existsSync } from 'node:fs';
 import { openDataset } from '../../../data/open.ts';
-import { parseConfig } from '../../config/schema.ts';
+import { flattenConfig, parseConfig } from '../../config/schema.ts';
 import { UserError } from '../../core/errors.ts';
 import { unlessStopped } from '../../core/stopping.ts';
 import { runSchema } from '../../families/config.ts';
@@ -22,7 +22,7 @@ export interface AskedTraining extends DataRequest, RunSettings, FromRequest {
 }
 
 /** What of a request is settled. */
-type Prepared = Pick<TrainRequest, 'config' | 'plan' | 'opened' | 'start'>;
+type Prepared = Pick<TrainRequest, 'config' | 'plan' | 'opened' | 'start' | 'asked'>;
 
 /**
  * Settles the config of a training, starts its backend, and says what was planned.
@@ -36,13 +36,14 @@ export async function prepareTraining(session: Session, asked: AskedTraining): P
 async function prepare(session: Session, asked: AskedTraining): Promise<Prepared> {
   const { data, out, format, strict, preset, fields = {}, from, weights, begin } = asked;
   const { reporter, now, signal } = session;
+  const given = Object.keys(flattenConfig(fields));
   const { leavesOpen, planTraining } = await import('../plan/plan.ts');
   if (existsSync(runPaths(out).config) || from !== undefined || weights !== undefined || !leavesOpen(asked)) {
     expectNoPlan(asked);
     const { configFrom } = await import('../from/plan.ts');
     const settled = await configFrom({ preset, fields }, { data, out, format, strict, signal }, { from, weights });
     await begin();
-    return settled;
+    return { ...settled, asked: given };
   }
   const began = now();
   parseConfig(runSchema(), fields, 'config');
@@ -54,7 +55,7 @@ async function prepare(session: Session, asked: AskedTraining): Promise<Prepared
   reporter.done('looked at the data and measured this machine');
   const { describePlan } = await import('../plan/describe.ts');
   reporter.message(describePlan(plan));
-  return { config: plan.config, plan: plan.kept, opened };
+  return { config: plan.config, plan: plan.kept, opened, asked: given };
 }
 
 /** @throws UserError where a training from a trained model is to take a given time: its rule says how long it takes */

@@ -28,6 +28,8 @@ export interface TrainRequest extends DataRequest {
   readonly plan?: KeptPlan;
   /** The data of a new run, where it was opened before. */
   readonly opened?: Dataset;
+  /** Fields of the config that were asked for by themselves: what cannot be had of them is refused before a new run begins. */
+  readonly asked?: readonly string[];
   /** The preset that was asked for, if one was. */
   readonly preset?: string;
   /** What a new run starts from, where it is a trained one: as `configFrom` gives it. */
