@@ -6,6 +6,7 @@
  */
 import { z } from 'zod';
 import { UserError } from '../core/errors.ts';
+import { weightKinds } from '../io/runfolder.ts';
 import { amount, batch, belowOne, count, fraction, optimizers, positive, splitNames } from './fields.ts';
 
 /** Where the images come from and how they are cut. */
@@ -68,9 +69,19 @@ export const trainSchema = z.object({
     .max(1e9)
     .default(0)
     .describe('validations without a better loss after which the learning rate halves, five times at most; 0: never'),
+  patience: z
+    .number()
+    .int()
+    .min(0)
+    .max(1e9)
+    .default(0)
+    .describe('validations without a better loss after which the training ends; 0: never'),
   beta1: belowOne.default(0.9),
   beta2: belowOne.default(0.95),
   weightDecay: amount.default(0.05),
+  pull: amount
+    .default(0)
+    .describe('decay towards the weights that it started from (--from), in the place of weightDecay'),
   clip: positive.default(1).describe('largest global norm of the gradient'),
   ema: belowOne.default(0.999).describe('decay of the averaged weights; 0 switches them off'),
   evalEvery: count.default(500).describe('steps between validations'),
@@ -101,7 +112,9 @@ export function isWatching(field: string): boolean {
 /** Whether a run that is gone on with may have another value of a field: how long and how closely watched it is trained. */
 export function isChangeable(field: string): boolean {
   // Samples that are checked choose the best weights of a family without a loss of its own.
-  return /^(train|\w+Train)\.steps$/.test(field) || (isWatching(field) && !field.endsWith('.checkSamples'));
+  return (
+    /^((train|\w+Train)\.steps|train\.patience)$/.test(field) || (isWatching(field) && !field.endsWith('.checkSamples'))
+  );
 }
 
 /** How a run paints unless it is asked otherwise. */
@@ -122,6 +135,19 @@ export const samplingSchema = z.object({
   cfgScale: z.number().min(0).max(100).default(3).describe('how closely to follow the caption; 1: no guidance'),
 });
 
+/** What a run was started from: written when it is made, and no field to be set. */
+export const fromSchema = z.object({
+  name: z.string().min(1).max(4096).describe('the shipped model, or the folder of the run'),
+  fingerprint: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/)
+    .describe('SHA-256 of its weights'),
+  weights: z.enum(weightKinds).describe('which of its weights'),
+  step: z.number().int().min(0).max(1e10).describe('of its training'),
+});
+
+export type FromConfig = Readonly<z.infer<typeof fromSchema>>;
+
 export type ImagesConfig = Readonly<z.infer<typeof imagesSchema>>;
 export type TrainConfig = Readonly<z.infer<typeof trainSchema>>;
 
@@ -141,10 +167,12 @@ export type RunConfig = {
   readonly seed: number;
   /** What learns to paint, by its registered name. */
   readonly family: string;
+  /** Absent where it was trained from nothing. */
+  readonly from?: FromConfig;
 } & { readonly [Name in keyof Sections]: Readonly<z.infer<Sections[Name]>> };
 
 /** What the config of every run has; no family's section has such a name. */
-export const commonFields = ['seed', 'family', 'images', 'caption', 'train', 'sampling'] as const;
+export const commonFields = ['seed', 'family', 'from', 'images', 'caption', 'train', 'sampling'] as const;
 
 /** What a run's config is made of: everything that is left out has a default. */
 export type RunConfigInput = {

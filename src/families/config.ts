@@ -7,6 +7,7 @@ import { z } from 'zod';
 import {
   captionSchema,
   FEWEST_CHECKED,
+  fromSchema,
   imagesSchema,
   type RunConfig,
   rejectConfig,
@@ -29,6 +30,7 @@ type Optional<Section extends z.ZodObject> = z.ZodPrefault<Section>;
 type RunShape = {
   readonly seed: z.ZodDefault<z.ZodNumber>;
   readonly family: z.ZodDefault<z.ZodEnum<Record<string, string>>>;
+  readonly from: z.ZodOptional<typeof fromSchema>;
 } & { readonly [Name in keyof Sections]: Optional<Sections[Name]> };
 
 /** The schema of a run of any registered family; made anew when families have been registered or removed. */
@@ -40,12 +42,23 @@ export function runSchema(): z.ZodObject<RunShape> {
 
 let latest: { readonly version: number; readonly schema: z.ZodObject<RunShape> } | undefined;
 
+/** What of a run's config can be asked for: all but what the program itself writes into it. */
+export function settingsSchema(): z.ZodObject {
+  const whole = runSchema();
+  const settings = askedOf.get(whole) ?? whole.omit({ from: true });
+  askedOf.set(whole, settings);
+  return settings;
+}
+
+const askedOf = new WeakMap<z.ZodObject, z.ZodObject>();
+
 function makeRunSchema(): z.ZodObject<RunShape> {
   const sections = Object.assign({}, ...allFamilies().map(family => family.sections)) as Record<string, z.ZodObject>;
   const names = familyNames();
   const shape = {
-    seed: z.number().int().min(0).max(0xffffffff).default(0),
+    seed: z.number().int().min(0).max(0xffffffff).default(0).describe('the same seed trains the same run'),
     family: z.enum(names).default(names[0]).describe('what learns to paint'),
+    from: fromSchema.optional().describe('what it was started from'),
     images: imagesSchema.prefault({}),
     caption: captionSchema.prefault({}),
     ...Object.fromEntries(Object.entries(sections).map(([name, section]) => [name, placed(name, section)])),
@@ -86,9 +99,15 @@ export function checkConfig(config: RunConfig): RunConfig {
  * @throws UserError naming the field
  */
 export function checkNewConfig(config: RunConfig): RunConfig {
-  const { checkSamples } = config.train;
+  const { checkSamples, pull } = config.train;
   if (checkSamples > 0 && checkSamples < FEWEST_CHECKED) {
     rejectConfig(`train.checkSamples: expected 0, or at least ${FEWEST_CHECKED}, got ${checkSamples}`);
+  }
+  if (pull > 0 && config.from === undefined) {
+    rejectConfig(
+      `train.pull ${pull}: there is nothing to be pulled to`,
+      'leave it out, or start from a run with --from',
+    );
   }
   if (config.caption.bpeDropout === 1) {
     rejectConfig(

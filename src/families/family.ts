@@ -97,6 +97,21 @@ export interface Model {
   dispose(): void;
 }
 
+/** What another run has trained, to start a model of the same family from. */
+export interface Start {
+  readonly config: RunConfig;
+  /** Its weights, as `Model.weightsForPainting` gave them, and those besides that its training would go on with. */
+  readonly values: NamedValues;
+  /** Caption ids, pads not counted. */
+  readonly vocabulary: number;
+}
+
+/** The weights that a model starts from, and what is not as it was, a line each. Those that are missing are new. */
+export interface Adapted {
+  readonly values: NamedValues;
+  readonly report: readonly string[];
+}
+
 /** Settings of painting that a family may follow. */
 export const samplingSettings = ['temperature', 'topK', 'topP', 'cfgScale', 'steps'] as const;
 export type SamplingSetting = (typeof samplingSettings)[number];
@@ -164,6 +179,16 @@ export interface FamilyDefinition<Stage extends StageName = StageName> {
     readonly suffices: boolean;
   };
   readonly words: FamilyWords;
+  /**
+   * What another run of the family has trained, for a model of another config. Left out: the fields that the family brings must be the
+   * same, but for those of trainings (sections `train` and `...Train`).
+   * @param target.newCodes whether another patch tokenizer makes the codes
+   * @throws UserError naming the field that cannot be mapped
+   */
+  readonly adapt?: (
+    start: Start,
+    target: { readonly config: RunConfig; readonly newCodes: boolean; readonly random: Random },
+  ) => Adapted | Promise<Adapted>;
   /** Makes a model; imports what computes. */
   create(making: Making<Stage>): Promise<Model>;
 }

@@ -67,6 +67,7 @@ const checks = {
   game: booleanCheck,
   validation: objectCheck,
   words: objectCheck,
+  adapt: functionCheck,
   create: functionCheck,
 };
 

@@ -38,6 +38,8 @@ export interface RunPaths {
   readonly patchState: string;
   readonly textState: string;
   readonly modelState: string;
+  /** What it was started from, if it was: the first weights of its model. */
+  readonly source: string;
   readonly dataRecord: string;
   readonly engine: string;
   readonly plan: string;
@@ -64,6 +66,7 @@ export function runPaths(folder: string): RunPaths {
     patchState: file('state', 'patch'),
     textState: file('state', 'text'),
     modelState: file('state', 'model'),
+    source: file('state', 'source.safetensors'),
     dataRecord: file('state', 'data.safetensors'),
     engine: file('state', 'engine.json'),
     plan: file('state', 'plan.json'),

@@ -90,7 +90,9 @@ export async function compareRuns(session: Session, request: CompareRequest): Pr
     for (const run of runs) await evaluateMissing(session, { ...request, data, metrics, measured }, run);
   for (const { folder, weights, trained } of runs) {
     if (painting && !trained)
-      session.reporter.message(`warning: ${folder} has no ${weights} weights; nothing is painted by it`);
+      session.reporter.message(`warning: ${folder} has no ${weights} weights; nothing is painted by it`, {
+        isWarning: true,
+      });
   }
   const { painted, grid } = painting
     ? await paintRuns(session, request, { runs, captions, data: opened })

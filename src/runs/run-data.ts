@@ -149,6 +149,7 @@ function goOn(
     }
     session.reporter.message(
       `the data has changed: ${what}; it is taken as it is now, so that this is no longer the training that it was`,
+      { isWarning: true },
     );
   }
   sayMoved(session, changes);

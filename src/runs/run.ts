@@ -42,7 +42,7 @@ export function shippedModel(): string {
 export async function planRun(folder: string, settings: RunSettings, options: PlanOptions = {}): Promise<RunConfig> {
   const { make = resolveConfig, command = 'train' } = options;
   await expectRunFolder(folder);
-  if (!existsSync(runPaths(folder).config)) return make(settings);
+  if (!existsSync(runPaths(folder).config)) return await make(settings);
   const stored = await readTrainable(folder, command);
   const before = flattenConfig(stored);
   const changed: Record<string, unknown> = {};
@@ -61,7 +61,7 @@ export async function planRun(folder: string, settings: RunSettings, options: Pl
 }
 
 export interface PlanOptions {
-  readonly make?: (settings: RunSettings) => RunConfig;
+  readonly make?: (settings: RunSettings) => RunConfig | Promise<RunConfig>;
   readonly command?: string;
 }
 

@@ -236,7 +236,7 @@ async function sampleCaption(session: Session, studio: Studio, caption: string):
   const { painter, request, ranker } = studio;
   const cut = painter.cutAt(caption);
   if (cut !== undefined) {
-    session.reporter.message(`"${shortened(caption)}" is longer than ${cut} ids and was cut`);
+    session.reporter.message(`"${shortened(caption)}" is longer than ${cut} ids and was cut`, { isWarning: true });
   }
   const painted = await paintCaption(session, studio, caption);
   if (ranker === undefined) return painted.flat();

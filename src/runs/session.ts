@@ -48,6 +48,12 @@ export interface Labelled {
   readonly row?: string;
 }
 
+/** What a message is. */
+export interface MessageOptions {
+  /** It tells of something that changes the result, such as data that cannot be used: shown even where all else is not. */
+  readonly isWarning?: boolean;
+}
+
 /** Takes the progress of long work; one stage at a time is under way, and starting the next ends the one before. */
 export interface Reporter {
   /** Begins a stage. Call `update` with the first step when work resumes in its middle, so that rates are right. */
@@ -59,7 +65,7 @@ export interface Reporter {
   /** Says that a stage has nothing to do, and why, e.g. `done before`. */
   skip(name: string, reason: string, options?: StageOptions): void;
   /** A line that stays, or several. */
-  message(text: string | readonly string[]): void;
+  message(text: string | readonly string[], options?: MessageOptions): void;
   /**
    * Shows pictures in the place of the ones shown before, as many as there is room for.
    * @param options.pictureColumns about how wide a picture is to be, in characters
@@ -92,7 +98,7 @@ export async function startEngine({ reporter }: Session, flags: EngineFlags): Pr
   return startBackend(flags.backend, {
     precision: flags.precision,
     threads: flags.threads,
-    warn: (message, hint) => reporter.message([`warning: ${message}`, `  hint: ${hint}`]),
+    warn: (message, hint) => reporter.message([`warning: ${message}`, `  hint: ${hint}`], { isWarning: true }),
     tell: message => reporter.message(message),
   });
 }

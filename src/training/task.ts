@@ -60,6 +60,8 @@ export interface LoopConfig extends OptimizerConfig {
   readonly decay?: number;
   /** Validations without a better loss after which the learning rate halves, five times at most; 0 (default): never. */
   readonly plateau?: number;
+  /** Validations without a better loss after which the training ends; 0 (default): never. */
+  readonly patience?: number;
   readonly evalEvery: number;
   readonly sampleEvery: number;
   readonly saveEvery: number;

@@ -1,6 +1,6 @@
 /** @file `tessera compare`: runs of any family beside one another as a page, whose findings are printed. */
 import { z } from 'zod';
-import type { CompareRequest } from '../../runs/compare.ts';
+import type { CompareRequest, Comparison } from '../../runs/compare.ts';
 import type { Session } from '../../runs/session.ts';
 import { defineCommand } from '../command.ts';
 import {
@@ -24,6 +24,12 @@ export const compare = defineCommand({
   ],
   aliases: { n: 'numImages' },
   positionals: [{ name: 'RUN', description: 'runs of any family, trained on the same images', many: true }],
+  result: {
+    page: 'the HTML file',
+    data: 'the JSON file beside it, with every number; null where the page went into a device',
+    runs: 'folders, in their order',
+    findings: 'what is concluded, each as topic and text',
+  },
   flags: async () => {
     return z.object({
       out: file('the page; the same content as JSON goes beside it').default('comparison.html'),
@@ -41,7 +47,7 @@ export const compare = defineCommand({
       ...(await engineFlags()),
     });
   },
-  run: async (session, { values, given, positionals }) => {
+  run: async (session, { values, given, positionals, answer }) => {
     const { askedCaptions } = await import('../asked-captions.ts');
     const { captionsFile, ...rest } = values;
     const captions = await askedCaptions(session, {
@@ -49,15 +55,19 @@ export const compare = defineCommand({
       text: ['--captions', rest.captions],
       file: ['--captions-file', captionsFile],
     });
-    return compareCommand(session, { ...rest, named: given.out !== undefined, captions, runs: positionals });
+    const asked = { ...rest, named: given.out !== undefined, captions, runs: positionals };
+    const { report, json } = await compareCommand(session, asked);
+    answer({ page: rest.out, data: json ?? null, runs: positionals, findings: report.findings });
   },
 });
 
 /** Compares and prints the findings. */
-export async function compareCommand(session: Session, request: Omit<CompareRequest, 'made'>): Promise<void> {
+export async function compareCommand(session: Session, request: Omit<CompareRequest, 'made'>): Promise<Comparison> {
   const { compareRuns } = await import('../../runs/compare.ts');
-  const { report, json } = await compareRuns(session, { ...request, made: new Date() });
+  const comparison = await compareRuns(session, { ...request, made: new Date() });
+  const { report, json } = comparison;
   for (const { text } of report.findings) session.print(text);
   const beside = json === undefined ? '' : `; the same as data in ${json}`;
   session.print(`${request.out}: ${report.runs.length} runs compared${beside}`);
+  return comparison;
 }

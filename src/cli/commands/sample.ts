@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { samplingSchema } from '../../config/run.ts';
 import { UserError } from '../../core/errors.ts';
+import type { WrittenCaption } from '../../runs/sample.ts';
 import type { Session } from '../../runs/session.ts';
 import { defineCommand } from '../command.ts';
 import { count, engineFlags, file, folder, seed, splitFlag, weights } from '../common-flags.ts';
@@ -31,6 +32,11 @@ export const sample = defineCommand({
     "tessera sample --run runs/demo --text 'a cat' --image half.png --keep-rows 4",
   ],
   aliases: { n: 'numImages' },
+  result: {
+    outputs: 'the folder',
+    captions: 'each with its caption, path (a folder), grid, and images (path, seed, index, with --rerank also score)',
+    grid: 'of all captions; null where there is one',
+  },
   flags: async () =>
     z.object({
       run: folder('a trained run (default: the model that comes with Tessera)').optional(),
@@ -64,14 +70,20 @@ export const sample = defineCommand({
       split: splitFlag('with --nearest: what is looked through instead of what the run was trained on'),
       ...(await engineFlags()),
     }),
-  run: async (session, { values, given }) => {
+  run: async (session, { values, given, answer }) => {
     const { text, textFile, seeds: listed, ...rest } = values;
     const { seeds, numImages } = await askedImages(session, { ...values, isSeedGiven: given.seed !== undefined });
     const captions = await readCaptions(session, text, textFile);
     const { sampleRun } = await import('../../runs/sample.ts');
-    for await (const { path, images } of sampleRun(session, { ...rest, numImages, seeds, captions })) {
+    const painted: WrittenCaption[] = [];
+    let grid: string | null = null;
+    for await (const written of sampleRun(session, { ...rest, numImages, seeds, captions })) {
+      const { path, images } = written;
       session.print(images === undefined ? path : `${path}: ${images.length} images, grid.png`);
+      if (images === undefined) grid = path;
+      else painted.push(written);
     }
+    answer({ outputs: rest.outputsDir, captions: painted, grid });
   },
 });
 

@@ -1,10 +1,11 @@
 /** @file `tessera train`: trains a run, or goes on with one. */
 import { z } from 'zod';
 import { defaultPreset, presetNames } from '../../config/presets.ts';
-import { mergeConfig, parseConfig } from '../../config/schema.ts';
+import { flattenConfig, mergeConfig, parseConfig } from '../../config/schema.ts';
 import { shellWord } from '../../core/shell.ts';
-import { MOST_CONFIG, runSchema } from '../../families/config.ts';
+import { MOST_CONFIG, runSchema, settingsSchema } from '../../families/config.ts';
 import { readJson } from '../../io/files.ts';
+import { weightKinds } from '../../io/runfolder.ts';
 import { defineCommand } from '../command.ts';
 import { acceptChanges, dataFlags, engineFlags, file, folder } from '../common-flags.ts';
 import { repeatedFlags } from '../flag-words.ts';
@@ -15,6 +16,7 @@ export const train = defineCommand({
   examples: [
     'tessera train --data datasets/emoji --out runs/emoji --preset small',
     'tessera train --data photos --out runs/photos --image-size 64 --grid 16 --steps 5000',
+    'tessera train --data photos --out runs/mine --from emoji',
   ],
   aliases: {
     model: 'family',
@@ -35,6 +37,35 @@ export const train = defineCommand({
     'weight-decay': 'train.weightDecay',
     'vocab-size': 'caption.vocabSize',
   },
+  result: {
+    run: 'the folder',
+    family: 'what learnt to paint',
+    steps: 'of its training',
+    weights: 'files by kind (ema, best, last); null for one that is not there',
+    paints: 'the kind that paints unless another is asked for',
+    best: 'lowest held-out loss: step and loss; null where nothing was measured',
+    last: 'the same of the last validation',
+    metrics: 'the log',
+    samples: 'the last sheet of samples; null where there is none',
+  },
+  basic: {
+    'data and run': ['data', 'out', 'preset', 'family'],
+    pictures: ['images.imageSize', 'images.flip', 'images.validation'],
+    transformer: ['patch.grid', 'model.width', 'model.layers'],
+    training: ['train.steps', 'train.batchSize', 'train.lr', 'train.sampleEvery', 'seed'],
+    machine: ['backend', 'threads'],
+  },
+  defaults: async ({ preset }, { family }) => {
+    const { resolveConfig } = await import('../../families/resolve.ts');
+    const named = presetNames.find(name => name === preset) ?? defaultPreset;
+    const { familyNames } = await import('../../families/families.ts');
+    const fields = familyNames().some(name => name === family) ? { family } : {};
+    const { family: _, ...values } = flattenConfig(resolveConfig({ preset: named, fields }));
+    return {
+      note: `Defaults of the preset ${named}; of another: tessera train --preset ${named === 'tiny' ? 'small' : 'tiny'} --help`,
+      values,
+    };
+  },
   flags: async () =>
     z.object({
       data: folder('captioned images: a folder, archive or index file'),
@@ -43,18 +74,27 @@ export const train = defineCommand({
         .enum(presetNames)
         .optional()
         .describe(`starting point of a new run for every field below (default ${defaultPreset})`),
+      from: folder('trained model that a new run starts from: a run, an export, or emoji, which comes with the package')
+        .optional()
+        .meta({ title: 'run' }),
+      fromWeights: z
+        .enum(weightKinds)
+        .optional()
+        .describe('which of its weights (default: best on validation, else averaged, else last)'),
       config: file('JSON file with fields that differ from the preset').optional(),
       ...(await dataFlags()),
       acceptChanges,
       ...(await engineFlags()),
     }),
-  settings: runSchema,
+  settings: settingsSchema,
   saves: true,
-  run: async (session, { values, given, settings }) => {
-    const { data, out, preset, format, strict, acceptChanges } = values;
+  run: async (session, { values, given, settings, answer }) => {
+    const { data, out, preset, format, strict, acceptChanges, from, fromWeights: weights } = values;
     const fromFile = values.config === undefined ? {} : await readConfigFile(values.config);
-    const { planRun } = await import('../../runs/run.ts');
-    const config = await planRun(out, { preset, fields: mergeConfig(fromFile, settings) });
+    const { planTraining } = await import('../../runs/from/plan.ts');
+    const place = { data, out, format, strict, signal: session.signal };
+    const fields = mergeConfig(fromFile, settings);
+    const planned = await planTraining({ preset, fields }, place, { from, weights });
     const { startEngine } = await import('../../runs/session.ts');
     const { trainRun } = await import('../../runs/train.ts');
     const backend = await startEngine(session, values);
@@ -66,10 +106,13 @@ export const train = defineCommand({
       strict,
       acceptChanges,
       preset,
-      config,
+      ...planned,
       ...repeatedFlags(given, settings),
     });
-    if (finished) session.print(`${out}: trained; paint with \`tessera sample --run ${shellWord(out)} --text '...'\``);
+    if (!finished) return;
+    const { describeTrained } = await import('../../runs/trained-run.ts');
+    session.print(`${out}: trained; paint with \`tessera sample --run ${shellWord(out)} --text '...'\``);
+    answer({ run: out, ...describeTrained(out, planned.config) });
   },
 });
 

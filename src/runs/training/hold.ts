@@ -15,6 +15,8 @@ import type { StageName } from '../../families/family.ts';
 import { readJson, writeJson } from '../../io/files.ts';
 import { type RunPaths, runPaths } from '../../io/runfolder.ts';
 import { isTrained } from '../../training/saved-training.ts';
+import { describeStart } from '../from/describe.ts';
+import { takeOver } from '../from/take-over.ts';
 import { expectFits } from '../memory.ts';
 import { readPlan, writePlan } from '../plan/kept.ts';
 import { withRun } from '../run.ts';
@@ -23,6 +25,7 @@ import { divideData } from '../run-images.ts';
 import type { Session } from '../session.ts';
 import { Job } from './job.ts';
 import type { TrainRequest } from './request.ts';
+import { isTakenOver } from './stage.ts';
 
 export interface Held<T> {
   /** The stages to do, in order; `model` is the family's own. */
@@ -51,7 +54,9 @@ async function hold<T>(session: Session, request: TrainRequest, held: Held<T>): 
   const { reporter } = session;
   const paths = runPaths(out);
   // Not even a folder is made for a new run whose data cannot be used.
-  const opened = existsSync(paths.config) ? undefined : await openDataset(data, { format, strict, signal });
+  const opened = existsSync(paths.config)
+    ? undefined
+    : (request.start?.dataset ?? (await openDataset(data, { format, strict, signal })));
   if (opened !== undefined) divideData(opened, config.images);
   return withRun(out, { config, command }, async run => {
     const { resumed, begun } = run;
@@ -66,6 +71,10 @@ async function hold<T>(session: Session, request: TrainRequest, held: Held<T>): 
     if (left || request.acceptChanges === true) await known?.keep();
     const plan = resumed ? await readPlan(paths.plan) : request.plan;
     if (!resumed && plan !== undefined) await writePlan(paths.plan, plan);
+    if (!resumed && request.start !== undefined) {
+      await takeOver(paths, request.start);
+      reporter.message(describeStart(request.start, config));
+    }
     await run.keepConfig();
     if (resumed) reporter.message(`${out}: going on with ${held.what} that is there`);
     if (resumed && request.preset !== undefined) {
@@ -87,10 +96,12 @@ async function isDone(config: RunConfig, paths: RunPaths, stages: Held<unknown>[
   const { captions, text, textState, patch, patchState, trainingCodes, heldOutCodes, weights, modelState } = paths;
   const trained = async (file: string, state: string, loop: { readonly steps: number }) =>
     existsSync(file) && (await isTrained(state, loop));
+  const part = async (file: string, state: string, loop: { readonly steps: number }) =>
+    isTakenOver(config, { file, state }) || (await trained(file, state, loop));
   const done: Readonly<Record<StageName | 'model', () => boolean | Promise<boolean>>> = {
     captions: () => existsSync(captions),
-    text: () => trained(text, textState, config.textTrain),
-    patch: () => trained(patch, patchState, config.patchTrain),
+    text: () => part(text, textState, config.textTrain),
+    patch: () => part(patch, patchState, config.patchTrain),
     codes: () => existsSync(trainingCodes) && existsSync(heldOutCodes),
     model: () => trained(weights.last, modelState, config.train),
   };

@@ -21,6 +21,7 @@ import { writeAtomic } from '../../io/atomic.ts';
 import { readJson } from '../../io/files.ts';
 import { JsonLines, truncateAfter } from '../../io/jsonlines.ts';
 import { type RunPaths, runPaths } from '../../io/runfolder.ts';
+import { loadState } from '../../io/state.ts';
 import type { ImageStream } from '../../training/captioned.ts';
 import { owesEvaluation, savedStep } from '../../training/saved-training.ts';
 import type { LoopConfig, Watcher } from '../../training/task.ts';
@@ -34,6 +35,9 @@ import { goOnCommand, type TrainRequest } from './request.ts';
 
 /** Most held-out images that anything is measured on while training; fewer where they would not fit the memory. */
 const MEASURED = 1024;
+
+/** Said of a part that is the one of what the run was started from. */
+export const TAKEN = 'kept as it was';
 
 interface DecodedImages {
   /** All crops of the training images; undefined where they do not fit the memory. */
@@ -181,7 +185,7 @@ export class Job {
     const few = problemLines(problems, 5);
     const more = problems.length > 5 ? [`  ... see \`tessera data inspect ${shellWord(data)}\``] : [];
     const skipped = problems.length === 1 ? '1 item' : `${problems.length} items`;
-    this.session.reporter.message([`${skipped} skipped, ${good} used:`, ...few, ...more]);
+    this.session.reporter.message([`${skipped} skipped, ${good} used:`, ...few, ...more], { isWarning: true });
   }
 
   /** Counts and names files that lie beside the data. */
@@ -213,7 +217,9 @@ export class Job {
     this.reportProblems([...held.problems, ...(all?.problems ?? [])], held.items.length + (all?.items.length ?? 0));
     if (all?.items.length === 0) throw new UserError('data', `none of ${training.length} images can be decoded`);
     if (heldOut.length > 0 && held.items.length === 0) {
-      this.session.reporter.message(`nothing is held out (none of ${heldOut.length} such images can be decoded)`);
+      this.session.reporter.message(`nothing is held out (none of ${heldOut.length} such images can be decoded)`, {
+        isWarning: true,
+      });
     }
     this.decoded = { training: all, heldOut: held };
     return this.decoded;
@@ -239,7 +245,7 @@ export class Job {
   async captionStage(): Promise<BpeTokenizer> {
     const { paths } = this;
     if (existsSync(paths.captions)) {
-      this.skip(stageTitles.captions, 'done before');
+      this.skip(stageTitles.captions, this.config.from === undefined ? 'done before' : TAKEN);
       return BpeTokenizer.fromJSON(await readJson(paths.captions), paths.captions);
     }
     this.begin(stageTitles.captions);
@@ -299,11 +305,13 @@ export class Job {
 
 /** Tells the records of a stage that it will write again when it goes on from the state in a folder. */
 export async function recordsAfter(stage: string, state: string): Promise<(record: unknown) => boolean> {
-  const [saved, owes] = [await savedStep(state), await owesEvaluation(state)];
+  // Before the first state all is written again, also what was measured before the first step.
+  const begun = (await loadState(state)) !== undefined;
+  const [saved, owes] = [begun ? await savedStep(state) : -1, await owesEvaluation(state)];
   return record => {
     const { stage: its, step = 0 } = record as { stage?: string; step?: number };
     const isMeasured = Object.keys(record as object).some(key => /^(val_|check_|collapsed$)/.test(key));
-    const isBeginning = saved === 0 && 'note' in (record as object);
+    const isBeginning = saved <= 0 && 'note' in (record as object);
     return its === stage && (step > saved || isBeginning || (step === saved && owes && isMeasured));
   };
 }

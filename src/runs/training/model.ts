@@ -9,9 +9,11 @@ import { encodePng } from '../../image/png.ts';
 import { writeAtomic } from '../../io/atomic.ts';
 import { readSafetensors, writeSafetensors } from '../../io/files.ts';
 import { expectTrainedWith } from '../../io/runfolder.ts';
+import { loadState } from '../../io/state.ts';
 import { asTensors } from '../../training/named-values.ts';
 import { sourceOf } from '../../training/saved-training.ts';
 import type { Weights } from '../../training/task.ts';
+import { readStart } from '../from/take-over.ts';
 import { drawSampleSheet, pickCaptions, type SampleCaptions } from '../sample-sheet.ts';
 import { keepSheet } from '../sheet-history.ts';
 import type { Held } from './hold.ts';
@@ -84,6 +86,10 @@ async function prepareModel(job: Job, family: Family, { parts, codes: made }: Pr
   });
   const { painter } = model;
   const task = await model.task(trainingData(job, family, codes));
+  const start = config.from === undefined ? undefined : await readStart(paths);
+  if (start !== undefined && (await loadState(paths.modelState)) === undefined) {
+    task.parameters.take(start, paths.source);
+  }
   const heldOut = codes?.heldOut.captions.length ?? (await job.images()).heldOut.items.length;
   const captions = request.sampleCaptions ?? (await sampleCaptions(job, codes));
   const metadata = { format: `tessera ${family.name}`, ...(await partFingerprints(family.stages, paths)) };
@@ -95,6 +101,8 @@ async function prepareModel(job: Job, family: Family, { parts, codes: made }: Pr
   };
   return {
     task,
+    startsTrained: start !== undefined,
+    anchors: start,
     heldOut,
     watch,
     describe: record => family.words.progress?.(record),

@@ -33,9 +33,9 @@ import { asTensors } from '../../training/named-values.ts';
 import { sourceOf } from '../../training/saved-training.ts';
 import { reconstructionSheet } from '../reconstruction-sheet.ts';
 import { CodesOfSide } from './codes-of-side.ts';
-import type { Job } from './job.ts';
+import { type Job, TAKEN } from './job.ts';
 import { expectRoom } from './room.ts';
-import { isStageDone, runStage, type Stage } from './stage.ts';
+import { isStageDone, isTakenOver, runStage, type Stage } from './stage.ts';
 
 /** What the stages before a model have left. */
 export interface Prepared {
@@ -98,8 +98,8 @@ export async function textStage(
     loop: job.loop(config.textTrain),
     unit: 'images',
   };
-  if (await isStageDone(stage)) {
-    job.skip(stage.title, 'done before');
+  if (isTakenOver(config, stage) || (await isStageDone(stage))) {
+    job.skip(stage.title, isTakenOver(config, stage) ? TAKEN : 'done before');
     return { model: await loadTowers(paths.text, captions.vocabSize), note: 'trained before' };
   }
   const result = await runStage(job, stage, async () => {
@@ -156,8 +156,8 @@ async function patchStage(job: Job): Promise<PatchTokenizer | undefined> {
     loop: job.loop(config.patchTrain),
     unit: 'images',
   };
-  if (await isStageDone(stage)) {
-    job.skip(stage.title, 'done before');
+  if (isTakenOver(config, stage) || (await isStageDone(stage))) {
+    job.skip(stage.title, isTakenOver(config, stage) ? TAKEN : 'done before');
     return loadPatchTokenizer(config, paths.patch);
   }
   const result = await runStage(job, stage, async () => {

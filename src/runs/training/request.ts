@@ -2,6 +2,7 @@
 import type { RunConfig } from '../../config/run.ts';
 import { shellWord } from '../../core/shell.ts';
 import type { StageName } from '../../families/family.ts';
+import type { PlannedStart } from '../from/plan.ts';
 import type { KeptPlan } from '../plan/kept.ts';
 import type { SampleCaptions } from '../sample-sheet.ts';
 
@@ -26,6 +27,8 @@ export interface TrainRequest extends DataRequest {
   readonly plan?: KeptPlan;
   /** The preset that was asked for, if one was. */
   readonly preset?: string;
+  /** What a new run starts from, where it is a trained one: as `planTraining` gives it. */
+  readonly start?: PlannedStart;
   /** The last stage to do, where not all are: one before the family's model. */
   readonly until?: StageName;
   /** Captions of the sample sheet; by default some of the data's, trained on and held out. */

@@ -3,6 +3,8 @@
  * done, and cleaned up however it ends. What is trained and what its files are is the caller's.
  */
 import { existsSync } from 'node:fs';
+import type { RunConfig } from '../../config/run.ts';
+import type { NamedValues } from '../../nn/module.ts';
 import { train } from '../../training/loop.ts';
 import type { Metrics } from '../../training/measured.ts';
 import { isTrained, savedProgress, savedStep } from '../../training/saved-training.ts';
@@ -43,6 +45,15 @@ export interface Trainee {
   readonly watch?: SampleWatch;
   /** Frees what the stage has made, also where it fails. */
   readonly dispose: () => void;
+  /** Whether it begins with trained weights, which are looked at before the first step. */
+  readonly startsTrained?: boolean;
+  /** The weights that it is pulled to, by name. */
+  readonly anchors?: NamedValues;
+}
+
+/** Whether a file of a run is what it took over from the one that it was started from: nothing has been trained here. */
+export function isTakenOver({ from }: RunConfig, { file, state }: Pick<Stage, 'file' | 'state'>): boolean {
+  return from !== undefined && existsSync(file) && !existsSync(state);
 }
 
 /** Whether a stage has nothing left to do. */
@@ -75,6 +86,8 @@ export async function runStage(
       now: session.now,
       signal: session.signal,
       validates: heldOut > 0,
+      startsTrained: trainee.startsTrained,
+      anchors: trainee.anchors,
       watcher: {
         ...(await watcherOf(job, stage, heldOut)),
         onStep: ({ step, loss, units }) => session.reporter.update({ step, loss, amount: units, note }),

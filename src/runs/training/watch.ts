@@ -91,6 +91,7 @@ export async function openWatch(job: Job, stage: string, painter: Painter): Prom
         changed === 'none'
           ? `step ${record.step}: samples are no longer collapsed`
           : `step ${record.step}: collapsed (${changed}): ${sayings[changed]}`,
+        { isWarning: true },
       );
     },
     dispose: () => {

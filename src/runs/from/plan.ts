@@ -1,0 +1,185 @@
+/**
+ * @file The config of a new run that starts from a trained one: its source's, with the training by the rule (rule.ts), and over
+ * that what the user asks for. What cannot be mapped is refused here, before anything is written.
+ */
+import type { Dataset } from '../../../data/dataset.ts';
+import { openDataset } from '../../../data/open.ts';
+import type { BpeTokenizer } from '../../../tokenizer/bpe.ts';
+import type { RunConfig } from '../../config/run.ts';
+import { flattenConfig, mergeConfig } from '../../config/schema.ts';
+import { UserError } from '../../core/errors.ts';
+import { Random } from '../../core/random.ts';
+import { familyOf } from '../../families/families.ts';
+import type { Adapted } from '../../families/family.ts';
+import { askedFields, newConfig, type RunSettings } from '../../families/resolve.ts';
+import type { WeightKind } from '../../io/runfolder.ts';
+import { planRun } from '../run.ts';
+import { divideData } from '../run-images.ts';
+import { heldOutShare, ruleOf } from './rule.ts';
+import { inheritedFields, nameOfSource, readSource, type Source } from './source.ts';
+
+/** What to start from. */
+export interface FromRequest {
+  /** The folder of a run or export, or the name of a shipped model; undefined: a training from nothing. */
+  readonly from?: string;
+  /** Default best, else averaged, else last. */
+  readonly weights?: WeightKind;
+}
+
+/** A new run's start, with the data that it was planned for. */
+export interface PlannedStart {
+  readonly source: Source;
+  readonly adapted: Adapted;
+  readonly captions: CaptionsMeasured;
+  readonly dataset: Dataset;
+}
+
+/** How the source's caption tokenizer reads the user's captions. */
+export interface CaptionsMeasured {
+  /** Mean ids of a caption. */
+  readonly mean: number;
+  /** Share that is longer than the model's caption positions. */
+  readonly cut: number;
+  /** What the positions were and are, where they became more. */
+  readonly lengthened?: { readonly from: number; readonly to: number; readonly cut: number };
+}
+
+/** Where a run is to be made or gone on with, and on what data. */
+export interface FromPlace {
+  readonly out: string;
+  readonly data: string;
+  readonly format?: string;
+  readonly strict?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * As `planRun`, for a run that may start from a trained one.
+ * @returns the config; for a run that is not there yet also what it starts from
+ * @throws UserError naming the field that cannot be mapped; if the run that is there was started from something else
+ */
+export async function planTraining(
+  settings: RunSettings,
+  place: FromPlace,
+  { from, weights }: FromRequest,
+): Promise<{ readonly config: RunConfig; readonly start?: PlannedStart }> {
+  if (from === undefined) {
+    if (weights === undefined) return { config: await planRun(place.out, settings) };
+    throw new UserError('train: --from-weights', 'says which weights of --from, which is not given', 'add --from RUN');
+  }
+  if (settings.preset !== undefined) {
+    throw new UserError(
+      'train: --preset',
+      'with --from the settings are those of what it starts from',
+      'leave out one of the two; fields such as --steps can be set',
+    );
+  }
+  let start: PlannedStart | undefined;
+  const make = async () => {
+    const planned = await planNew({ from, weights }, askedFields(settings.fields ?? {}), place);
+    start = planned.start;
+    return planned.config;
+  };
+  const config = await planRun(place.out, settings, { make });
+  expectStartedFrom(config, from, place.out);
+  return { config, start };
+}
+
+/** @throws UserError if the run was started from something else */
+function expectStartedFrom({ from }: RunConfig, wanted: string, out: string): void {
+  if (from?.name === nameOfSource(wanted)) return;
+  const what = from === undefined ? 'was not started from a trained model' : `was started from ${from.name}`;
+  throw new UserError(
+    'train: --from',
+    `the run in ${out} ${what}, got ${wanted}`,
+    'leave the flag out to go on with it, or choose another --out',
+  );
+}
+
+async function planNew(
+  { from, weights }: FromRequest & { readonly from: string },
+  asked: Readonly<Record<string, unknown>>,
+  { data, format, strict, signal }: FromPlace,
+): Promise<{ readonly config: RunConfig; readonly start: PlannedStart }> {
+  const source = await readSource(from, weights);
+  expectFamily(source, asked.family);
+  const dataset = await openDataset(data, { format, strict, signal });
+  const inherited = inheritedFields(source.config);
+  const share = heldOutShare(dataset.items.length, source.config.images.validation);
+  const begin = mergeConfig(inherited, { images: { validation: share } });
+  const { images } = newConfig(mergeConfig(begin, asked));
+  const { training, heldOut } = divideData(dataset, images);
+  const counts = { training: training.length, heldOut: heldOut.length };
+  const texts = training.flatMap(({ captions }) => captions);
+  const batched = { ...source.config, train: newConfig(mergeConfig(begin, asked)).train };
+  const rule = ruleOf({ ...batched, train: { ...batched.train, lr: source.config.train.lr } }, counts);
+  const captions = measureCaptions(source, texts, asked);
+  const length = captions.lengthened && { model: { captionLength: captions.lengthened.to } };
+  const fields = mergeConfig(begin, { ...rule }, length, asked, { from: source.from });
+  const config = newConfig(fields);
+  const adapted = await adaptTo(source, config);
+  return { config, start: { source, adapted, captions, dataset } };
+}
+
+/** @throws UserError if another family is asked for than the source's */
+function expectFamily({ config, said }: Source, asked: unknown): void {
+  if (asked === undefined || asked === config.family) return;
+  throw new UserError(
+    'train: --from',
+    `family: expected ${config.family}, as ${said} is one, got ${String(asked)}`,
+    `leave out --model, or name a run that is a ${String(asked)}`,
+  );
+}
+
+/** The source's weights for the new run's shape. @throws UserError naming the field that cannot be mapped */
+async function adaptTo(source: Source, config: RunConfig): Promise<Adapted> {
+  const family = familyOf(config.family);
+  const random = new Random(config.seed).fork('model');
+  if (family.adapt !== undefined) return family.adapt(source, { config, newCodes: false, random });
+  const own = Object.keys(family.sections).filter(name => !name.endsWith('Train'));
+  const shapeOf = (run: RunConfig) => {
+    const sections = Object.fromEntries(Object.entries(run).filter(([name]) => own.includes(name)));
+    return flattenConfig({ ...sections, images: { imageSize: run.images.imageSize } });
+  };
+  const [before, now] = [shapeOf(source.config), shapeOf(config)];
+  for (const [field, value] of Object.entries(now)) {
+    const [was, is] = [before[field], value].map(item => JSON.stringify(item));
+    if (was === is) continue;
+    throw new UserError(
+      'train: --from',
+      `${field}: expected ${was}, as what it starts from has it, got ${is}`,
+      'leave the flag out, or train without --from',
+    );
+  }
+  return { values: source.values, report: [] };
+}
+
+/** Share of captions that may be cut before there are more positions. */
+const MOST_CUT = 0.02;
+/** Positions come in fours. */
+const POSITIONS = 4;
+const MOST_POSITIONS = 256;
+
+/** How a transformer's positions fit the captions; other families cut them in their text encoder. */
+function measureCaptions(
+  source: Source,
+  texts: readonly string[],
+  asked: Readonly<Record<string, unknown>>,
+): CaptionsMeasured {
+  const lengths = idsOf(source.captions, texts);
+  const mean = lengths.reduce((sum, n) => sum + n, 0) / lengths.length;
+  const positions = (asked.model as { captionLength?: number } | undefined)?.captionLength;
+  const own = 'model' in familyOf(source.config.family).sections;
+  const length = positions ?? (own ? source.config.model.captionLength : source.config.text.length);
+  const cutAt = (most: number) => lengths.filter(n => n > most).length / lengths.length;
+  const cut = cutAt(length);
+  if (!own || positions !== undefined || cut <= MOST_CUT) return { mean, cut };
+  let to = Math.ceil((length + 1) / POSITIONS) * POSITIONS;
+  while (cutAt(to) > MOST_CUT && to < MOST_POSITIONS) to += POSITIONS;
+  return { mean, cut, lengthened: { from: length, to, cut: cutAt(to) } };
+}
+
+/** Ids of each caption. */
+function idsOf(tokenizer: BpeTokenizer, texts: readonly string[]): number[] {
+  return texts.map(text => tokenizer.encode(text).length);
+}

@@ -1,0 +1,37 @@
+/**
+ * @file What a new run takes over from the one that it starts from, so that it stands alone: the tokenizers or the text encoder
+ * and the adapted weights, which its training starts from and is pulled back to.
+ */
+import { existsSync } from 'node:fs';
+import { relative } from 'node:path';
+import { familyOf } from '../../families/families.ts';
+import { partsAmong } from '../../families/parts.ts';
+import { writeAtomic } from '../../io/atomic.ts';
+import { readSafetensors, writeSafetensors } from '../../io/files.ts';
+import { beginWriting } from '../../io/ownfolder.ts';
+import type { RunPaths } from '../../io/runfolder.ts';
+import type { NamedValues } from '../../nn/module.ts';
+import { asTensors, namedValues } from '../../training/named-values.ts';
+import { TAKEN_OVER } from '../run.ts';
+import type { PlannedStart } from './plan.ts';
+
+/**
+ * Writes the files. The folder is marked until the run has its config, by which it is known.
+ * @param paths of the run, which is held and not there yet
+ */
+export async function takeOver(paths: RunPaths, { source, adapted }: PlannedStart): Promise<void> {
+  const parts = partsAmong(familyOf(source.config.family).stages);
+  const files = [...parts.map(part => paths[part]), paths.source].map(file => relative(paths.folder, file));
+  await beginWriting(paths.folder, { by: TAKEN_OVER, what: 'a run', files, own: files });
+  for (const part of parts) {
+    const bytes = source.parts[part];
+    if (bytes !== undefined) await writeAtomic(paths[part], bytes);
+  }
+  await writeSafetensors(paths.source, asTensors(adapted.values), { format: 'tessera start' });
+}
+
+/** The weights that a run starts from; undefined for one that starts from nothing. */
+export async function readStart({ source }: RunPaths): Promise<NamedValues | undefined> {
+  if (!existsSync(source)) return undefined;
+  return namedValues((await readSafetensors(source)).tensors, source);
+}
