@@ -1,5 +1,5 @@
 /** @file The way from picture to picture: its ends are what `sample` paints, what lies between moves, and others are refused. */
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -111,7 +111,9 @@ describe('files', () => {
   test('a GIF that loops comes back to where it began, enlarged', async () => {
     const out = join(folder, 'loop.gif');
     const args = ['--text', 'red circle', '--seeds', '1-3', '--frames', '9', '--loop', '--fps', '10', '--out', out];
-    expect((await tessera('interpolate', '--run', run, ...args)).code).toBe(0);
+    const { stdout } = await tessera('interpolate', '--run', run, ...args, '--json');
+    const { size: bytes } = statSync(out);
+    expect(JSON.parse(stdout)).toEqual({ path: out, frames: 9, seconds: 0.9, bytes });
     const { width, pageHeight, pages, delay, loop, format } = await sharp(out, { animated: true }).metadata();
     expect({ width, pageHeight, pages, loop, format }).toEqual({
       width: 256,
