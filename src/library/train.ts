@@ -5,6 +5,7 @@
 
 import { presetNames } from '../config/presets.ts';
 import type { RunConfigInput } from '../config/run.ts';
+import { flattenConfig } from '../config/schema.ts';
 import { booleanCheck, checkOptions, choiceCheck, objectCheck, pathCheck, textCheck } from '../core/checks.ts';
 import { type StageName, stageNames } from '../families/family.ts';
 import { type WeightKind, weightKinds } from '../io/runfolder.ts';
@@ -79,7 +80,8 @@ export async function train(options: TrainOptions): Promise<Trained> {
   const planned = await planTraining({ preset, fields }, place, { from, weights: fromWeights });
   const session = openSession(options);
   await startEngine(session, engineOf(options));
-  const request = { data, out, format, strict, acceptChanges, preset, until, ...planned };
+  const asked = Object.keys(flattenConfig(fields ?? {}));
+  const request = { data, out, format, strict, acceptChanges, preset, until, asked, ...planned };
   return { finished: await trainRun(session, request) };
 }
 

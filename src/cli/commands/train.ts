@@ -107,6 +107,7 @@ export const train = defineCommand({
       acceptChanges,
       preset,
       ...planned,
+      asked: Object.keys(flattenConfig(fields)),
       ...repeatedFlags(given, settings),
     });
     if (!finished) return;

@@ -19,10 +19,11 @@ import type { TextTrainConfig } from '../../families/contrastive/config.ts';
 import { type StageName, stageTitles } from '../../families/family.ts';
 import { writeAtomic } from '../../io/atomic.ts';
 import { readJson } from '../../io/files.ts';
-import { JsonLines, truncateAfter } from '../../io/jsonlines.ts';
+import { JsonLines, readJsonLines, truncateAfter } from '../../io/jsonlines.ts';
 import { type RunPaths, runPaths } from '../../io/runfolder.ts';
 import { loadState } from '../../io/state.ts';
 import type { ImageStream } from '../../training/captioned.ts';
+import type { Metrics } from '../../training/measured.ts';
 import { owesEvaluation, savedStep } from '../../training/saved-training.ts';
 import type { LoopConfig, Watcher } from '../../training/task.ts';
 import { LogFiles } from '../logs/log-files.ts';
@@ -310,10 +311,26 @@ export async function recordsAfter(stage: string, state: string): Promise<(recor
   const [saved, owes] = [begun ? await savedStep(state) : -1, await owesEvaluation(state)];
   return record => {
     const { stage: its, step = 0 } = record as { stage?: string; step?: number };
-    const isMeasured = Object.keys(record as object).some(key => /^(val_|check_|collapsed$)/.test(key));
+    const isMeasured = Object.keys(record as object).some(key =>
+      /^(val_|check_|(collapsed|turned|guessing)$)/.test(key),
+    );
     const isBeginning = saved <= 0 && 'note' in (record as object);
     return its === stage && (step > saved || isBeginning || (step === saved && owes && isMeasured));
   };
+}
+
+/** What a stage has logged up to the step that it goes on from. */
+export async function loggedBefore(
+  job: Job,
+  { name, state }: { readonly name: string; readonly state: string },
+): Promise<Metrics[]> {
+  if ((await loadState(state)) === undefined) return [];
+  const isAfter = await recordsAfter(name, state);
+  const records = readJsonLines(job.paths.metrics, what => job.session.reporter.message(what));
+  return records.filter((record): record is Metrics => {
+    const { stage } = record as { readonly stage?: string };
+    return stage === name && !isAfter(record);
+  });
 }
 
 function tenths(steps: number): Pick<LoopConfig, 'evalEvery' | 'sampleEvery' | 'saveEvery' | 'logEvery'> {

@@ -25,6 +25,8 @@ export interface TrainRequest extends DataRequest {
   readonly config: RunConfig;
   /** What was planned of a new run, which keeps it. */
   readonly plan?: KeptPlan;
+  /** Fields of the config that were asked for by themselves: what cannot be had of them is refused before a new run begins. */
+  readonly asked?: readonly string[];
   /** The preset that was asked for, if one was. */
   readonly preset?: string;
   /** What a new run starts from, where it is a trained one: as `planTraining` gives it. */
