@@ -5,7 +5,6 @@
 
 import { presetNames } from '../config/presets.ts';
 import type { RunConfigInput } from '../config/run.ts';
-import { flattenConfig } from '../config/schema.ts';
 import { booleanCheck, checkOptions, choiceCheck, objectCheck, pathCheck, textCheck } from '../core/checks.ts';
 import { type StageName, stageNames } from '../families/family.ts';
 import { type WeightKind, weightKinds } from '../io/runfolder.ts';
