@@ -58,7 +58,7 @@ async function hold<T>(session: Session, request: TrainRequest, held: Held<T>): 
   // Not even a folder is made for a new run whose data cannot be used.
   const opened = existsSync(paths.config)
     ? undefined
-    : (request.start?.dataset ?? (await openDataset(data, { format, strict, signal })));
+    : (request.opened ?? request.start?.dataset ?? (await openDataset(data, { format, strict, signal })));
   if (opened !== undefined) {
     const sides = divideData(opened, config.images);
     if (asked.includes('train.checkSamples')) expectWatchable(config.train.checkSamples, sides);
