@@ -73,28 +73,16 @@ export async function train(options: TrainOptions): Promise<Trained> {
   const start = { from: pathCheck, fromWeights: choiceCheck(weightKinds), patch: choiceCheck(patchChoices) };
   const own = { out: pathCheck, preset: choiceCheck(presetNames), config: objectCheck, until: untilCheck, ...start };
   checkOptions('train', options, { ...checks, ...own }, ['data', 'out']);
-  const {
-    data,
-    out,
-    preset,
-    config: fields,
-    format,
-    strict,
-    acceptChanges,
-    until,
-    from,
-    fromWeights: weights,
-    patch,
-  } = options;
-  const { planTraining } = await import('../runs/from/plan.ts');
+  const { data, out, preset, config: fields, format, strict, acceptChanges, until } = options;
+  const { from, fromWeights: weights, patch } = options;
   const { startEngine } = await import('../runs/session.ts');
+  const { prepareTraining } = await import('../runs/training/prepare.ts');
   const { trainRun } = await import('../runs/train.ts');
-  const place = { data, out, format, strict, signal: options.signal };
-  const planned = await planTraining({ preset, fields }, place, { from, weights, patch });
   const session = openSession(options);
-  await startEngine(session, engineOf(options));
-  const request = { data, out, format, strict, acceptChanges, preset, until, ...planned };
-  return { finished: await trainRun(session, request) };
+  const request = { data, out, format, strict, acceptChanges, preset, until };
+  const begin = () => startEngine(session, engineOf(options));
+  const prepared = await prepareTraining(session, { ...request, fields, from, weights, patch, begin });
+  return { finished: prepared !== undefined && (await trainRun(session, { ...request, ...prepared })) };
 }
 
 /** What features to train, on what. */

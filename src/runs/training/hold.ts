@@ -9,7 +9,7 @@ import { openDataset } from '../../../data/open.ts';
 import type { RunConfig } from '../../config/run.ts';
 import { parseConfig } from '../../config/schema.ts';
 import { UserError } from '../../core/errors.ts';
-import { unlessStopped } from '../../core/stopping.ts';
+import { hearSignal, unlessStopped } from '../../core/stopping.ts';
 import { activeDevice } from '../../device/device.ts';
 import type { StageName } from '../../families/family.ts';
 import { readJson, writeJson } from '../../io/files.ts';
@@ -18,6 +18,7 @@ import { isTrained } from '../../training/saved-training.ts';
 import { describeStart } from '../from/describe.ts';
 import { isPatchReady, takesPatchOver } from '../from/patch-decision.ts';
 import { takeOver } from '../from/take-over.ts';
+import { keepLearnt } from '../learnt/record.ts';
 import { expectFits } from '../memory.ts';
 import { readPlan, writePlan } from '../plan/kept.ts';
 import { withRun } from '../run.ts';
@@ -27,6 +28,7 @@ import type { Session } from '../session.ts';
 import { Job } from './job.ts';
 import type { TrainRequest } from './request.ts';
 import { isTakenOver } from './stage.ts';
+import { expectWatchable } from './watch.ts';
 
 export interface Held<T> {
   /** The stages to do, in order; `model` is the family's own. */
@@ -49,7 +51,7 @@ export async function holdRun<T>(session: Session, request: TrainRequest, held: 
 }
 
 async function hold<T>(session: Session, request: TrainRequest, held: Held<T>): Promise<T | undefined> {
-  const { data, out, format, strict, config, command } = request;
+  const { data, out, format, strict, config, command, asked = [] } = request;
   expectFits(config);
   const { signal } = session;
   const { reporter } = session;
@@ -57,8 +59,11 @@ async function hold<T>(session: Session, request: TrainRequest, held: Held<T>): 
   // Not even a folder is made for a new run whose data cannot be used.
   const opened = existsSync(paths.config)
     ? undefined
-    : (request.start?.dataset ?? (await openDataset(data, { format, strict, signal })));
-  if (opened !== undefined) divideData(opened, config.images);
+    : (request.opened ?? request.start?.dataset ?? (await openDataset(data, { format, strict, signal })));
+  if (opened !== undefined) {
+    const sides = divideData(opened, config.images);
+    if (asked.includes('train.checkSamples')) expectWatchable(config.train.checkSamples, sides);
+  }
   return withRun(out, { config, command }, async run => {
     const { resumed, begun } = run;
     const left = !resumed || !(await isDone(config, paths, held.stages));
@@ -77,6 +82,10 @@ async function hold<T>(session: Session, request: TrainRequest, held: Held<T>): 
       reporter.message(describeStart(request.start, config));
     }
     await run.keepConfig();
+    if (known !== undefined) {
+      const pause = () => hearSignal(signal);
+      await keepLearnt(paths.learnt, known.division.training, { data: known.captionsPrint, pause });
+    }
     if (resumed) reporter.message(`${out}: going on with ${held.what} that is there`);
     if (resumed && request.preset !== undefined) {
       reporter.message(

@@ -119,6 +119,7 @@ export async function textStage(
         heldOut: { images, captions: items.map(item => item.captions[0]) },
       }),
       describe: describeRetrieval,
+      judging: { rose: 'held-out loss rose', weights: 'the last averaged weights are used all the same' },
       saveWeights: async (_, average) => saveTowers(paths.text, model, average),
       dispose: () => model.dispose(),
     };

@@ -72,6 +72,7 @@ async function prepare(job: Job, tokenizer: PatchTokenizer, tuned?: Tuned): Prom
   return {
     heldOut: heldOut.count,
     task: new PatchTask(tokenizer, stream, { config: config.patchTrain, heldOut, tuned }),
+    judging: { rose: 'held-out PSNR fell', weights: 'the last averaged weights are used all the same' },
     describe: ({ val_psnr: psnr, val_usage: usage }) =>
       psnr === undefined ? undefined : `${psnr.toFixed(1)} dB, ${(100 * usage).toFixed(0)}% of codes`,
     showSamples: async (step, note) => {
