@@ -40,6 +40,7 @@ export class PatchTask implements Task {
   private readonly tokenizer: PatchTokenizer;
   private readonly stream: ImageStream;
   private readonly options: PatchTaskOptions;
+  private steps: number;
   private observed: readonly Tensor[] = [];
 
   constructor(tokenizer: PatchTokenizer, stream: ImageStream, options: PatchTaskOptions) {
@@ -47,10 +48,15 @@ export class PatchTask implements Task {
     this.parameters = tokenizer.parameters;
     this.stream = stream;
     this.options = options;
-    const { batchSize } = options.config;
+    const { batchSize, steps } = options.config;
+    this.steps = steps;
     this.unitsPerStep = batchSize;
     this.imagesPerStep = batchSize;
     this.flopsPerStep = batchSize * tokenizer.flopsPerImage();
+  }
+
+  setSteps(steps: number): void {
+    this.steps = steps;
   }
 
   async batch(step: number): Promise<(random: Random) => Losses> {
@@ -58,7 +64,7 @@ export class PatchTask implements Task {
     const { images } = await this.stream.next();
     return random => {
       const { loss, metrics, observed } = this.tokenizer.loss(imagesToTensor(images), {
-        progress: step / config.steps,
+        progress: step / this.steps,
         random,
         config,
       });
@@ -79,7 +85,7 @@ export class PatchTask implements Task {
 
   async afterStep(step: number, random: Random): Promise<void> {
     const { config } = this.options;
-    await this.tokenizer.afterStep(this.observed, { progress: step / config.steps, random, config });
+    await this.tokenizer.afterStep(this.observed, { progress: step / this.steps, random, config });
     for (const tensor of this.observed) tensor.dispose();
     this.observed = [];
   }
