@@ -81,6 +81,12 @@ describe('--json prints one object', () => {
     expect(answer).toEqual({ run, step: 2, weights: 'ema', split: ['validation'], seed: 0, records });
   });
 
+  test('of logs: the files', async () => {
+    const { files } = await answerOf('logs', '--run', run, '--out', join(root, 'logs'));
+    expect((files as string[]).length).toBeGreaterThan(1);
+    for (const path of files as string[]) expect([path, existsSync(path)]).toEqual([path, true]);
+  });
+
   test('of compare: where the page and its data are', async () => {
     const out = join(root, 'page.html');
     const { findings, ...rest } = await answerOf('compare', run, '--out', out);

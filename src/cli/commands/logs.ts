@@ -8,6 +8,7 @@ export const logs = defineCommand({
   name: 'logs',
   summary: 'make metrics.csv and event files for TensorBoard of a run that has none',
   examples: ['tessera logs --run runs/emoji', 'tessera logs --run runs/emoji --formats csv --out tables'],
+  result: { files: 'that were written' },
   flags: () =>
     z.object({
       run: folder('a run'),
@@ -18,8 +19,10 @@ export const logs = defineCommand({
         .describe('what to make'),
       out: folder("where to; default: the run's folder, where a training keeps them").optional(),
     }),
-  run: async (session, { values }) => {
+  run: async (session, { values, answer }) => {
     const { writeLogs } = await import('../../runs/logs/write-logs.ts');
-    for (const path of await writeLogs(values)) session.print(path);
+    const files = await writeLogs(values);
+    for (const path of files) session.print(path);
+    answer({ files });
   },
 });

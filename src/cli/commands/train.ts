@@ -7,7 +7,7 @@ import { MOST_CONFIG, runSchema, settingsSchema } from '../../families/config.ts
 import { readJson } from '../../io/files.ts';
 import { weightKinds } from '../../io/runfolder.ts';
 import { defineCommand } from '../command.ts';
-import { acceptChanges, dataFlags, engineFlags, file, folder } from '../common-flags.ts';
+import { acceptChanges, dataFlags, engineFlags, file, folder, path } from '../common-flags.ts';
 import { repeatedFlags } from '../flag-words.ts';
 
 export const train = defineCommand({
@@ -68,7 +68,7 @@ export const train = defineCommand({
   },
   flags: async () =>
     z.object({
-      data: folder('captioned images: a folder, archive or index file'),
+      data: path('captioned images: a folder, archive or index file'),
       out: folder('the run: made, or gone on with if it is there'),
       preset: z
         .enum(presetNames)
