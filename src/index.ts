@@ -48,7 +48,7 @@ export {
   type TrainingData,
 } from './families/family.ts';
 export { ordersOf, type Painted } from './families/orders.ts';
-export type { Likelihood, Painter, PainterOptions } from './families/painter.ts';
+export type { InterpolateOptions, Keyframe, Likelihood, Painter, PainterOptions } from './families/painter.ts';
 export {
   type Batch,
   type BatchPainter,
@@ -61,6 +61,7 @@ export {
 export { defineFamily, removeFamily } from './families/registry.ts';
 export type { CodePainter, Painting, PaintOptions } from './families/transformer/codepainter.ts';
 export type { SamplingOptions } from './families/transformer/generate.ts';
+export { type AnimationFormat, type AnimationOptions, encodeAnimation } from './image/animation.ts';
 export type { Images, Picture, Size } from './image/images.ts';
 export type { Nearest, NearestImages } from './image/nearest.ts';
 export { encodePng, readPngText } from './image/png.ts';

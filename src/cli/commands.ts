@@ -10,6 +10,7 @@ import { doctor } from './commands/doctor.ts';
 import { evaluate } from './commands/eval.ts';
 import { exportCommand } from './commands/export.ts';
 import { features } from './commands/features.ts';
+import { interpolate } from './commands/interpolate.ts';
 import { logs } from './commands/logs.ts';
 import { reconstruct } from './commands/reconstruct.ts';
 import { sample } from './commands/sample.ts';
@@ -22,6 +23,7 @@ export const commands: readonly Command[] = [
   dataInspect,
   train,
   sample,
+  interpolate,
   reconstruct,
   features,
   evaluate,

@@ -79,6 +79,9 @@ export const trainSchema = z.object({
   beta1: belowOne.default(0.9),
   beta2: belowOne.default(0.95),
   weightDecay: amount.default(0.05),
+  pull: amount
+    .default(0)
+    .describe('decay towards the weights that it started from (--from), in the place of weightDecay'),
   clip: positive.default(1).describe('largest global norm of the gradient'),
   ema: belowOne.default(0.999).describe('decay of the averaged weights; 0 switches them off'),
   evalEvery: count.default(500).describe('steps between validations'),
@@ -113,6 +116,18 @@ export function isChangeable(field: string): boolean {
     /^((train|\w+Train)\.steps|train\.patience)$/.test(field) || (isWatching(field) && !field.endsWith('.checkSamples'))
   );
 }
+
+/** How long a training is to take, where that was asked for or chosen. */
+export const planSchema = z.object({
+  minutes: positive
+    .max(1e7)
+    .optional()
+    .describe('time for the whole training, which its sizes and steps are fitted to'),
+  epochs: positive
+    .max(1e7)
+    .optional()
+    .describe('passes that the model makes over the training images, in place of steps'),
+});
 
 /** How a run paints unless it is asked otherwise. */
 export const samplingSchema = z.object({
@@ -153,6 +168,7 @@ export type TrainConfig = Readonly<z.infer<typeof trainSchema>>;
  * `declare module '.../config/run.ts' { interface Sections { gan: typeof ganSchema } }`.
  */
 export interface Sections {
+  plan: typeof planSchema;
   images: typeof imagesSchema;
   caption: typeof captionSchema;
   train: typeof trainSchema;
@@ -169,7 +185,7 @@ export type RunConfig = {
 } & { readonly [Name in keyof Sections]: Readonly<z.infer<Sections[Name]>> };
 
 /** What the config of every run has; no family's section has such a name. */
-export const commonFields = ['seed', 'family', 'from', 'images', 'caption', 'train', 'sampling'] as const;
+export const commonFields = ['seed', 'family', 'from', 'plan', 'images', 'caption', 'train', 'sampling'] as const;
 
 /** What a run's config is made of: everything that is left out has a default. */
 export type RunConfigInput = {

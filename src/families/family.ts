@@ -165,6 +165,8 @@ export interface FamilyDefinition<Stage extends StageName = StageName> {
   readonly sampling: (config: RunConfig) => Readonly<Partial<Record<SamplingSetting, number>>>;
   /** Whether images appear piece by piece, so that previews can be shown and given images completed. */
   readonly piecewise?: boolean;
+  /** Whether images come of noise, so that there are images between two: its painter has `interpolate`. */
+  readonly interpolates?: boolean;
   /** Whether two players train it, so that its losses measure no progress. */
   readonly game?: boolean;
   /** The held-out loss that it is judged by, from the curves of its stage; left out where none says anything. */

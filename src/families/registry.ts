@@ -63,6 +63,7 @@ const checks = {
   stages: listCheck('stages', choiceCheck(stageNames)),
   sampling: functionCheck,
   piecewise: booleanCheck,
+  interpolates: booleanCheck,
   game: booleanCheck,
   validation: objectCheck,
   words: objectCheck,

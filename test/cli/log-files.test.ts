@@ -60,6 +60,8 @@ test('`logs` makes both of a run of any age, and into another folder', async () 
   const { code, stdout } = await tessera('logs', '--run', run);
   expect({ code, stdout }).toEqual({ code: 0, stdout: `${path('metrics.csv')}\n${path('tensorboard')}\n` });
   expect(rows()).toHaveLength(log().length + 1);
+  const { stdout: json } = await tessera('logs', '--run', run, '--json');
+  expect(JSON.parse(json)).toEqual({ paths: [path('metrics.csv'), path('tensorboard')] });
   const steps = readEvents(path('tensorboard')).curves['transformer/loss'].map(([step]) => step);
   expect(steps).toEqual([1, 2, 3, 4]);
   const out = join(folder, 'tables');

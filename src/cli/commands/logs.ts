@@ -8,7 +8,7 @@ export const logs = defineCommand({
   name: 'logs',
   summary: 'make metrics.csv and event files for TensorBoard of a run that has none',
   examples: ['tessera logs --run runs/emoji', 'tessera logs --run runs/emoji --formats csv --out tables'],
-  result: { files: 'that were written' },
+  result: { paths: 'the table, and the folder of event files, as far as they were made' },
   flags: () =>
     z.object({
       run: folder('a run'),
@@ -21,8 +21,8 @@ export const logs = defineCommand({
     }),
   run: async (session, { values, answer }) => {
     const { writeLogs } = await import('../../runs/logs/write-logs.ts');
-    const files = await writeLogs(values);
-    for (const path of files) session.print(path);
-    answer({ files });
+    const paths = await writeLogs(values);
+    for (const path of paths) session.print(path);
+    answer({ paths });
   },
 });

@@ -21,6 +21,8 @@ const EVALUATION = 1 / 4;
 const FEWEST_BETWEEN = 2;
 /** Evaluations without a better one, after which it ends. */
 const PATIENCE = 4;
+/** Strength of the pull towards the source's weights, in the place of decay. */
+const PULL = 0.1;
 const WARMUP = 0.03;
 /** Share of the peak learning rate of the source. */
 const RATE = 1;
@@ -53,6 +55,7 @@ export function ruleOf(
       saveEvery: often,
       logEvery: Math.min(10, evalEvery),
       patience: PATIENCE,
+      pull: PULL,
       plateau: 0,
     },
     ...(source.patchTrain && {

@@ -26,6 +26,7 @@ import type { Session } from '../session.ts';
 import { Job } from './job.ts';
 import type { TrainRequest } from './request.ts';
 import { isTakenOver } from './stage.ts';
+import { expectWatchable } from './watch.ts';
 
 export interface Held<T> {
   /** The stages to do, in order; `model` is the family's own. */
@@ -48,7 +49,7 @@ export async function holdRun<T>(session: Session, request: TrainRequest, held: 
 }
 
 async function hold<T>(session: Session, request: TrainRequest, held: Held<T>): Promise<T | undefined> {
-  const { data, out, format, strict, config, command } = request;
+  const { data, out, format, strict, config, command, asked = [] } = request;
   expectFits(config);
   const { signal } = session;
   const { reporter } = session;
@@ -56,8 +57,11 @@ async function hold<T>(session: Session, request: TrainRequest, held: Held<T>): 
   // Not even a folder is made for a new run whose data cannot be used.
   const opened = existsSync(paths.config)
     ? undefined
-    : (request.start?.dataset ?? (await openDataset(data, { format, strict, signal })));
-  if (opened !== undefined) divideData(opened, config.images);
+    : (request.opened ?? request.start?.dataset ?? (await openDataset(data, { format, strict, signal })));
+  if (opened !== undefined) {
+    const sides = divideData(opened, config.images);
+    if (asked.includes('train.checkSamples')) expectWatchable(config.train.checkSamples, sides);
+  }
   return withRun(out, { config, command }, async run => {
     const { resumed, begun } = run;
     const left = !resumed || !(await isDone(config, paths, held.stages));

@@ -19,10 +19,11 @@ import type { TextTrainConfig } from '../../families/contrastive/config.ts';
 import { type StageName, stageTitles } from '../../families/family.ts';
 import { writeAtomic } from '../../io/atomic.ts';
 import { readJson } from '../../io/files.ts';
-import { JsonLines, truncateAfter } from '../../io/jsonlines.ts';
+import { JsonLines, readJsonLines, truncateAfter } from '../../io/jsonlines.ts';
 import { type RunPaths, runPaths } from '../../io/runfolder.ts';
 import { loadState } from '../../io/state.ts';
 import type { ImageStream } from '../../training/captioned.ts';
+import type { Metrics } from '../../training/measured.ts';
 import { owesEvaluation, savedStep } from '../../training/saved-training.ts';
 import type { LoopConfig, Watcher } from '../../training/task.ts';
 import { LogFiles } from '../logs/log-files.ts';
@@ -31,6 +32,7 @@ import type { RunData } from '../run-data.ts';
 import { cropsOf, fitsMemory, mostInMemory, whyNothingHeldOut } from '../run-images.ts';
 import type { Session, StageOptions } from '../session.ts';
 import type { Sheet } from '../sheet-history.ts';
+import { loopOf } from './loop-config.ts';
 import { goOnCommand, type TrainRequest } from './request.ts';
 
 /** Most held-out images that anything is measured on while training; fewer where they would not fit the memory. */
@@ -261,10 +263,9 @@ export class Job {
     return tokenizer;
   }
 
-  /** The training loop's settings. Trainings without a rhythm of their own in the config are looked at ten times. */
+  /** The training loop's settings. */
   loop(config: PatchTrainConfig | TextTrainConfig | TrainConfig): LoopConfig {
-    const rhythm = 'evalEvery' in config ? config : { ...tenths(config.steps), accumulate: 1 };
-    return { ...config, ...rhythm, seed: this.config.seed };
+    return loopOf(config, this.config.seed);
   }
 
   /** Opens metrics.jsonl for a stage, without the records that the resumed stage will write again. */
@@ -310,13 +311,24 @@ export async function recordsAfter(stage: string, state: string): Promise<(recor
   const [saved, owes] = [begun ? await savedStep(state) : -1, await owesEvaluation(state)];
   return record => {
     const { stage: its, step = 0 } = record as { stage?: string; step?: number };
-    const isMeasured = Object.keys(record as object).some(key => /^(val_|check_|collapsed$)/.test(key));
+    const isMeasured = Object.keys(record as object).some(key =>
+      /^(val_|check_|(collapsed|turned|guessing)$)/.test(key),
+    );
     const isBeginning = saved <= 0 && 'note' in (record as object);
     return its === stage && (step > saved || isBeginning || (step === saved && owes && isMeasured));
   };
 }
 
-function tenths(steps: number): Pick<LoopConfig, 'evalEvery' | 'sampleEvery' | 'saveEvery' | 'logEvery'> {
-  const tenth = Math.max(1, Math.ceil(steps / 10));
-  return { evalEvery: tenth, sampleEvery: tenth, saveEvery: tenth, logEvery: 10 };
+/** What a stage has logged up to the step that it goes on from. */
+export async function loggedBefore(
+  job: Job,
+  { name, state }: { readonly name: string; readonly state: string },
+): Promise<Metrics[]> {
+  if ((await loadState(state)) === undefined) return [];
+  const isAfter = await recordsAfter(name, state);
+  const records = readJsonLines(job.paths.metrics, what => job.session.reporter.message(what));
+  return records.filter((record): record is Metrics => {
+    const { stage } = record as { readonly stage?: string };
+    return stage === name && !isAfter(record);
+  });
 }

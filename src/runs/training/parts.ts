@@ -124,6 +124,7 @@ export async function textStage(
         heldOut: { images, captions: items.map(item => item.captions[0]) },
       }),
       describe: describeRetrieval,
+      judging: { rose: 'held-out loss rose', weights: 'the last averaged weights are used all the same' },
       saveWeights: async (_, average) => saveTowers(paths.text, model, average),
       dispose: () => model.dispose(),
     };
@@ -172,6 +173,7 @@ async function patchStage(job: Job): Promise<PatchTokenizer | undefined> {
     return {
       heldOut: heldOut.count,
       task: new PatchTask(tokenizer, stream, { config: config.patchTrain, heldOut }),
+      judging: { rose: 'held-out PSNR fell', weights: 'the last averaged weights are used all the same' },
       describe: ({ val_psnr: psnr, val_usage: usage }) =>
         psnr === undefined ? undefined : `${psnr.toFixed(1)} dB, ${(100 * usage).toFixed(0)}% of codes`,
       showSamples: async (step, note) => {
