@@ -1,6 +1,6 @@
 /** @file `tessera train`: trains a run, or goes on with one. */
 import { z } from 'zod';
-import { defaultPreset, presetNames } from '../../config/presets.ts';
+import { presetNames } from '../../config/presets.ts';
 import { flattenConfig, mergeConfig, parseConfig } from '../../config/schema.ts';
 import { UserError } from '../../core/errors.ts';
 import { shellWord } from '../../core/shell.ts';
@@ -51,7 +51,7 @@ export const train = defineCommand({
     samples: 'the last sheet of samples; null where there is none',
   },
   basic: {
-    'data and run': ['data', 'out', 'preset', 'family'],
+    'data and run': ['data', 'out', 'from', 'preset', 'family'],
     time: ['plan.minutes', 'plan.epochs'],
     pictures: ['images.imageSize', 'images.flip', 'images.validation'],
     transformer: ['patch.grid', 'model.width', 'model.layers'],
@@ -59,17 +59,18 @@ export const train = defineCommand({
     machine: ['backend', 'threads'],
   },
   defaults: async ({ preset }, { family }) => {
-    const { resolveConfig } = await import('../../families/resolve.ts');
-    const named = presetNames.find(name => name === preset) ?? defaultPreset;
     const { familyNames } = await import('../../families/families.ts');
-    const fields = familyNames().some(name => name === family) ? { family } : {};
-    const { family: _, ...values } = flattenConfig(resolveConfig({ preset: named, fields }));
+    const { resolveConfig } = await import('../../families/resolve.ts');
+    const { PLANNED_FROM, plannedFields } = await import('../../runs/plan/planned-fields.ts');
+    const named = presetNames.find(name => name === preset);
+    const whose = familyNames().find(name => name === family) ?? familyNames()[0];
+    const config = resolveConfig({ preset: named ?? PLANNED_FROM, fields: { family: whose } });
+    const { family: _, ...values } = flattenConfig(config);
+    if (named !== undefined) return { note: `Defaults of the preset ${named}.`, values };
     return {
-      note:
-        preset === undefined
-          ? 'Without --preset a new run is planned: sizes and steps follow the data, the machine and the minutes'
-          : `Defaults of the preset ${named}; of another: tessera train --preset ${named === 'tiny' ? 'small' : 'tiny'} --help`,
+      note: 'What is planned follows the data, this machine and the minutes. Defaults of a preset: tessera train --preset tiny --help',
       values,
+      open: Object.fromEntries(plannedFields(whose).map(field => [field, 'planned'])),
     };
   },
   flags: async () =>

@@ -73,7 +73,7 @@ function completedFlags({ field, name, aliases }: Flag): CompletedFlag[] {
 }
 
 function flagValue(title: string | undefined, kind: Kind): CompletedValue {
-  if (title === 'folder') return { kind: 'folder' };
+  if (title === 'folder' || title === 'run') return { kind: 'folder' };
   if (title === 'file' || title === 'path') return { kind: 'file' };
   const many = kind.type === 'list';
   const choices = choicesOf(many ? kind.items : kind);
