@@ -55,7 +55,7 @@ export function budgetTable(runs: Runs): Html {
   });
   const unmeasured = runs.some(({ stages }) => stages.some(({ seconds, flops }) => seconds === null || flops === null));
   return html`${table({
-    caption: html`Training times and operations are those of all stages${preparing.length > 0 ? `, ${preparing.map(stage => titles[stage]).join(' and ')} included` : ''}; operations are counted from the shapes, forward and backward.`,
+    caption: html`Training times, spent in training steps, and operations are those of all stages${preparing.length > 0 ? `, ${preparing.map(stage => titles[stage]).join(' and ')} included` : ''}; operations are counted from the shapes, forward and backward.`,
     head: [
       'run',
       'seed',
@@ -114,9 +114,7 @@ export function metricsTable(runs: Runs, data: string | null): Html {
     run => html`<p class="missing">${run.name}: not measured; <code>${command(run)}</code> fills it.</p>`,
   );
   if (rows.length === 0) return html`${how}`;
-  const counts = [...new Set(rows.flatMap(({ samples }) => [...samples.values()].flatMap(({ n }) => n ?? [])))];
-  const known = counts.filter(n => n > 0).sort((a, b) => a - b);
-  const painted = known.length === 0 ? '' : ` Painted images: ${known.map(formatCount).join(', ')}.`;
+  const painted = paintedImages(runs);
   const caption = `Intervals of 95 % in brackets. The best is marked only where its interval overlaps no other and all were measured alike.${painted}${captionsPainted(runs)}`;
   const tables = Array.from({ length: Math.ceil(runs.length / BESIDE) }, (_, i) =>
     resultTable(
@@ -127,6 +125,19 @@ export function metricsTable(runs: Runs, data: string | null): Html {
   );
   return html`${tables}
 ${how}`;
+}
+
+/** How many images the runs painted to be measured, and of how many captions. A likelihood is of fewer, real ones. */
+function paintedImages(runs: Runs): string {
+  const own = runs.map(({ metrics }) => metrics.filter(({ row }) => row === 'samples'));
+  const counts = [...new Set(own.map(all => Math.max(0, ...all.map(({ n }) => n ?? 0))))].filter(n => n > 0);
+  if (counts.length === 0) return '';
+  const captions = [...new Set(own.flatMap(all => all.flatMap(each => each.captions ?? [])))].sort((a, b) => a - b);
+  const of = captions.length === 0 ? '' : ` of ${captions.map(formatCount).join(', ')} captions`;
+  return ` Painted images: ${counts
+    .sort((a, b) => a - b)
+    .map(formatCount)
+    .join(', ')}${of}.`;
 }
 
 /** Whose captions were painted, where they are not those of held-out images alone. */
@@ -229,11 +240,13 @@ const verdicts = { stable: 'stable', collapsed: 'collapsed', diverged: 'diverged
 /** What became of every run, and of how many. */
 export function stabilityPanel(runs: Runs): Html {
   const rows = runs.map((run): Cell[] => {
-    const { kind, rule, step, checks, validations } = run.verdict;
+    const { kind, rule, step, checks, validations, heldOut, why } = run.verdict;
+    const images = heldOut === undefined ? '' : ` of ${heldOut} held-out ${heldOut === 1 ? 'image' : 'images'}`;
     const style = kind === 'stable' ? 'good' : kind === 'unchecked' ? 'missing' : 'bad';
     const basis = [
       checks > 0 ? `${checks} looks at samples` : '',
-      validations > 0 ? `${validations} validation losses` : '',
+      validations > 0 ? `${validations} validation ${validations === 1 ? 'loss' : 'losses'}${images}` : '',
+      kind === 'unchecked' ? (why ?? '') : '',
     ];
     return [
       nameOf(run),
@@ -260,7 +273,7 @@ export function stabilityPanel(runs: Runs): Html {
   return html`${dots.length === 0 ? undefined : html`<div class="charts"><figure>${dotChart({ title: label, label, dots, range: [0, 1], width: 680 })}</figure></div>`}
 ${table({
   caption:
-    'Rules fixed before the training, judged where it ends: a loss that is not finite; coverage of the samples below a tenth of that of real images, or KID above twice its best, at three checks in a row; samples nearer to each other than a fifth of what real images are; a validation loss worse than knowing nothing. Rank correlation: Spearman’s, of a loss with KID over the checks (how many); near 1 the loss tells quality.',
+    'Rules fixed before the training, judged where it ends: a loss that is not finite; coverage of the samples below a tenth of that of real images, or KID above twice its best, at three checks in a row; samples nearer to each other than a fifth of what real images are; a validation loss worse than knowing nothing, with a training loss that is so too. A rule that was broken since the first check may be a collapse, or too short a training. Rank correlation: Spearman’s, of a loss with KID over the checks (how many); near 1 the loss tells quality.',
   head: ['run', 'group', 'learning rate', 'verdict', 'rule that was broken', 'judged by', 'loss with KID'],
   rows,
 })}`;

@@ -14,7 +14,7 @@ const plan: KeptPlan = {
 };
 
 describe('after the first stage', () => {
-  const after = (spent: number, model?: { step: number; steps?: number }) =>
+  const once = (spent: number, model?: { step: number; steps?: number }) =>
     refit(plan, { patch: { step: 1000, steps: 1000, spent }, ...(model && { model: { spent: 9, ...model } }) });
 
   test('before it, the steps are those that were planned', () => {
@@ -23,11 +23,11 @@ describe('after the first stage', () => {
   });
 
   test('time that is left goes to the model, and time that is not is taken from it', () => {
-    expect(after(10)).toMatchObject({ steps: { model: 960 }, seconds: { model: 240 } });
-    expect(after(53).steps.model).toBe(800); // small changes are not worth it
+    expect(once(10)).toMatchObject({ steps: { model: 960 }, seconds: { model: 240 } });
+    expect(once(53).steps.model).toBe(800); // small changes are not worth it
     // 1.4 times slower: the model is taken to be as much slower, in 180 of its 200 seconds.
-    expect(after(70).steps.model).toBe(Math.floor(180 / (0.25 * 1.4)));
-    expect(after(400).steps.model).toBe(20);
+    expect(once(70).steps.model).toBe(Math.floor(180 / (0.25 * 1.4)));
+    expect(once(400).steps.model).toBe(20);
   });
 
   test('a first stage that was shortened on its way is done with the steps that its state has', () => {
@@ -36,7 +36,7 @@ describe('after the first stage', () => {
   });
 
   test('what the state of the model says comes first', () => {
-    expect(after(10, { step: 40, steps: 777 }).steps.model).toBe(777);
+    expect(once(10, { step: 40, steps: 777 }).steps.model).toBe(777);
   });
 });
 

@@ -1,6 +1,7 @@
 /** @file `tessera train`: trains a run, or goes on with one. */
 import { z } from 'zod';
-import { defaultPreset, presetNames } from '../../config/presets.ts';
+import { presetNames } from '../../config/presets.ts';
+import { patchChoices } from '../../config/run.ts';
 import { flattenConfig, mergeConfig, parseConfig } from '../../config/schema.ts';
 import { UserError } from '../../core/errors.ts';
 import { shellWord } from '../../core/shell.ts';
@@ -8,7 +9,7 @@ import { MOST_CONFIG, runSchema, settingsSchema } from '../../families/config.ts
 import { readJson } from '../../io/files.ts';
 import { weightKinds } from '../../io/runfolder.ts';
 import { defineCommand } from '../command.ts';
-import { acceptChanges, dataFlags, engineFlags, file, folder } from '../common-flags.ts';
+import { acceptChanges, dataFlags, engineFlags, file, folder, path } from '../common-flags.ts';
 import { repeatedFlags } from '../flag-words.ts';
 
 export const train = defineCommand({
@@ -51,7 +52,7 @@ export const train = defineCommand({
     samples: 'the last sheet of samples; null where there is none',
   },
   basic: {
-    'data and run': ['data', 'out', 'preset', 'family'],
+    'data and run': ['data', 'out', 'from', 'preset', 'family'],
     time: ['plan.minutes', 'plan.epochs'],
     pictures: ['images.imageSize', 'images.flip', 'images.validation'],
     transformer: ['patch.grid', 'model.width', 'model.layers'],
@@ -59,22 +60,23 @@ export const train = defineCommand({
     machine: ['backend', 'threads'],
   },
   defaults: async ({ preset }, { family }) => {
-    const { resolveConfig } = await import('../../families/resolve.ts');
-    const named = presetNames.find(name => name === preset) ?? defaultPreset;
     const { familyNames } = await import('../../families/families.ts');
-    const fields = familyNames().some(name => name === family) ? { family } : {};
-    const { family: _, ...values } = flattenConfig(resolveConfig({ preset: named, fields }));
+    const { resolveConfig } = await import('../../families/resolve.ts');
+    const { PLANNED_FROM, plannedFields } = await import('../../runs/plan/planned-fields.ts');
+    const named = presetNames.find(name => name === preset);
+    const whose = familyNames().find(name => name === family) ?? familyNames()[0];
+    const config = resolveConfig({ preset: named ?? PLANNED_FROM, fields: { family: whose } });
+    const { family: _, ...values } = flattenConfig(config);
+    if (named !== undefined) return { note: `Defaults of the preset ${named}.`, values };
     return {
-      note:
-        preset === undefined
-          ? 'Without --preset a new run is planned: sizes and steps follow the data, the machine and the minutes'
-          : `Defaults of the preset ${named}; of another: tessera train --preset ${named === 'tiny' ? 'small' : 'tiny'} --help`,
+      note: 'What is planned follows the data, this machine and the minutes. Defaults of a preset: tessera train --preset tiny --help',
       values,
+      open: Object.fromEntries(plannedFields(whose).map(field => [field, 'planned'])),
     };
   },
   flags: async () =>
     z.object({
-      data: folder('captioned images: a folder, archive or index file'),
+      data: path('captioned images: a folder, archive or index file'),
       out: folder('the run: made, or gone on with if it is there'),
       preset: z
         .enum(presetNames)
@@ -90,6 +92,12 @@ export const train = defineCommand({
         .enum(weightKinds)
         .optional()
         .describe('which of its weights (default: best on validation, else averaged, else last)'),
+      patch: z
+        .enum(patchChoices)
+        .optional()
+        .describe(
+          'its patch tokenizer: kept, its decoder tuned, or all of it (default: by how your pictures come back)',
+        ),
       config: file('JSON file with fields that differ from the preset').optional(),
       ...(await dataFlags()),
       acceptChanges,
@@ -98,7 +106,7 @@ export const train = defineCommand({
   settings: settingsSchema,
   saves: true,
   run: async (session, { values, given, settings, answer }) => {
-    const { data, out, preset, format, strict, acceptChanges, from, fromWeights: weights } = values;
+    const { data, out, preset, format, strict, acceptChanges, from, fromWeights: weights, patch } = values;
     const fromFile = values.config === undefined ? {} : await readConfigFile(values.config);
     const fields = mergeConfig(fromFile, settings, planOf(values.hours, settings));
     const { startEngine } = await import('../../runs/session.ts');
@@ -106,7 +114,7 @@ export const train = defineCommand({
     const { trainRun } = await import('../../runs/train.ts');
     const request = { data, out, format, strict, acceptChanges, preset, ...repeatedFlags(given, settings) };
     const begin = async () => session.reporter.message(`computing on ${await startEngine(session, values)}`);
-    const prepared = await prepareTraining(session, { ...request, fields, from, weights, begin });
+    const prepared = await prepareTraining(session, { ...request, fields, from, weights, patch, begin });
     if (prepared === undefined || !(await trainRun(session, { ...request, ...prepared }))) return;
     const { describeTrained } = await import('../../runs/trained-run.ts');
     session.print(`${out}: trained; paint with \`tessera sample --run ${shellWord(out)} --text '...'\``);

@@ -9,14 +9,16 @@ import { openDataset } from '../../../data/open.ts';
 import type { RunConfig } from '../../config/run.ts';
 import { parseConfig } from '../../config/schema.ts';
 import { UserError } from '../../core/errors.ts';
-import { unlessStopped } from '../../core/stopping.ts';
+import { hearSignal, unlessStopped } from '../../core/stopping.ts';
 import { activeDevice } from '../../device/device.ts';
 import type { StageName } from '../../families/family.ts';
 import { readJson, writeJson } from '../../io/files.ts';
 import { type RunPaths, runPaths } from '../../io/runfolder.ts';
 import { isTrained } from '../../training/saved-training.ts';
 import { describeStart } from '../from/describe.ts';
+import { isPatchReady, takesPatchOver } from '../from/patch-decision.ts';
 import { takeOver } from '../from/take-over.ts';
+import { keepLearnt } from '../learnt/record.ts';
 import { expectFits } from '../memory.ts';
 import { type KeptPlan, readPlan, writePlan } from '../plan/kept.ts';
 import { refitSaved, withoutAsked } from '../plan/refit.ts';
@@ -77,10 +79,14 @@ async function hold<T>(session: Session, request: TrainRequest, held: Held<T>): 
     const plan = resumed ? await planOfRun(paths, config) : request.plan;
     if (plan !== undefined) await writePlan(paths.plan, plan);
     if (!resumed && request.start !== undefined) {
-      await takeOver(paths, request.start);
+      await takeOver(paths, { ...request.start, config });
       reporter.message(describeStart(request.start, config));
     }
     await run.keepConfig();
+    if (known !== undefined) {
+      const pause = () => hearSignal(signal);
+      await keepLearnt(paths.learnt, known.division.training, { data: known.captionsPrint, pause });
+    }
     if (resumed) reporter.message(`${out}: going on with ${held.what} that is there`);
     if (resumed && request.preset !== undefined) {
       reporter.message(
@@ -107,12 +113,11 @@ async function isDone(config: RunConfig, paths: RunPaths, stages: Held<unknown>[
   const { captions, text, textState, patch, patchState, trainingCodes, heldOutCodes, weights, modelState } = paths;
   const trained = async (file: string, state: string, loop: { readonly steps: number }) =>
     existsSync(file) && (await isTrained(state, loop));
-  const part = async (file: string, state: string, loop: { readonly steps: number }) =>
-    isTakenOver(config, { file, state }) || (await trained(file, state, loop));
   const done: Readonly<Record<StageName | 'model', () => boolean | Promise<boolean>>> = {
     captions: () => existsSync(captions),
-    text: () => part(text, textState, config.textTrain),
-    patch: () => part(patch, patchState, config.patchTrain),
+    text: async () =>
+      isTakenOver(config, { file: text, state: textState }) || (await trained(text, textState, config.textTrain)),
+    patch: () => (takesPatchOver(config) ? isPatchReady(paths, config) : trained(patch, patchState, config.patchTrain)),
     codes: () => existsSync(trainingCodes) && existsSync(heldOutCodes),
     model: () => trained(weights.last, modelState, config.train),
   };
