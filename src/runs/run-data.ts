@@ -4,6 +4,7 @@
  * where the user says so.
  */
 import { existsSync } from 'node:fs';
+import { basename, resolve } from 'node:path';
 import type { Dataset, Item, Problem } from '../../data/dataset.ts';
 import type { Division } from '../../data/division.ts';
 import { fingerprintItems } from '../../data/fingerprints.ts';
@@ -68,7 +69,9 @@ export async function openRunData(session: Session, request: TrainRequest, optio
     division: expectTraining({ ...divided, training: side(false), heldOut: side(true) }, images),
     imageOf: id => fingerprints.get(id) as string, // of an item of the split
     keep: async () => {
-      if (kept === undefined || !isSame(kept, record)) await writeDataRecord(paths.dataRecord, record);
+      if (kept === undefined || !isSame(kept, record)) {
+        await writeDataRecord(paths.dataRecord, record, basename(resolve(request.data)));
+      }
     },
   };
 }
