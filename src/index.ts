@@ -78,6 +78,7 @@ export {
   removeKernel,
   run as runKernel,
 } from './kernels/registry.ts';
+export { type KnownCaptionsOptions, knownCaptions } from './library/captions.ts';
 export { openClip, type Ranked, rankPictures } from './library/clip.ts';
 export {
   type DrawEmojiOptions,
@@ -157,6 +158,9 @@ export type { Comparison } from './runs/compare.ts';
 export type { Evaluation } from './runs/evaluate.ts';
 export type { EvalRecord } from './runs/evaluation/record.ts';
 export type { Exported } from './runs/export.ts';
+export type { KnownCaptions } from './runs/learnt/query.ts';
+export type { CaptionSearch, FoundCaptions, KnownCaption } from './runs/learnt/search.ts';
+export type { NearWord, UnseenWord } from './runs/learnt/unseen.ts';
 export type { Clip } from './runs/rerank.ts';
 export { shippedModel } from './runs/run.ts';
 export type { Labelled, Reporter, Session, StageOptions, Update } from './runs/session.ts';

@@ -1,6 +1,7 @@
 /** @file The commands of the program, in the order in which help lists them. */
 import type { Command } from './command.ts';
 import { buildNative } from './commands/build-native.ts';
+import { captions } from './commands/captions.ts';
 import { compare } from './commands/compare.ts';
 import { dataEmoji } from './commands/data-emoji.ts';
 import { dataInspect } from './commands/data-inspect.ts';
@@ -23,6 +24,7 @@ export const commands: readonly Command[] = [
   dataInspect,
   train,
   sample,
+  captions,
   interpolate,
   reconstruct,
   features,

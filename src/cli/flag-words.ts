@@ -20,7 +20,7 @@ export function repeatedFlags(
   const without = (...names: string[]) =>
     Object.fromEntries(Object.entries(given).filter(([name]) => !names.includes(name)));
   return {
-    flags: wordsOf(without('data', 'out', 'acceptChanges', 'preset', 'config', 'from', 'fromWeights')),
+    flags: wordsOf(without('data', 'out', 'acceptChanges', 'preset', 'hours', 'config', 'from', 'fromWeights')),
     allFlags: wordsOf({ ...without('data', 'out', 'acceptChanges'), ...settings }),
   };
 }

@@ -117,6 +117,18 @@ export function isChangeable(field: string): boolean {
   );
 }
 
+/** How long a training is to take, where that was asked for or chosen. */
+export const planSchema = z.object({
+  minutes: positive
+    .max(1e7)
+    .optional()
+    .describe('time for the whole training, which its sizes and steps are fitted to'),
+  epochs: positive
+    .max(1e7)
+    .optional()
+    .describe('passes that the model makes over the training images, in place of steps'),
+});
+
 /** How a run paints unless it is asked otherwise. */
 export const samplingSchema = z.object({
   temperature: z
@@ -156,6 +168,7 @@ export type TrainConfig = Readonly<z.infer<typeof trainSchema>>;
  * `declare module '.../config/run.ts' { interface Sections { gan: typeof ganSchema } }`.
  */
 export interface Sections {
+  plan: typeof planSchema;
   images: typeof imagesSchema;
   caption: typeof captionSchema;
   train: typeof trainSchema;
@@ -172,7 +185,7 @@ export type RunConfig = {
 } & { readonly [Name in keyof Sections]: Readonly<z.infer<Sections[Name]>> };
 
 /** What the config of every run has; no family's section has such a name. */
-export const commonFields = ['seed', 'family', 'from', 'images', 'caption', 'train', 'sampling'] as const;
+export const commonFields = ['seed', 'family', 'from', 'plan', 'images', 'caption', 'train', 'sampling'] as const;
 
 /** What a run's config is made of: everything that is left out has a default. */
 export type RunConfigInput = {

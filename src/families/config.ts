@@ -9,6 +9,7 @@ import {
   FEWEST_CHECKED,
   fromSchema,
   imagesSchema,
+  planSchema,
   type RunConfig,
   rejectConfig,
   type Sections,
@@ -59,6 +60,7 @@ function makeRunSchema(): z.ZodObject<RunShape> {
     seed: z.number().int().min(0).max(0xffffffff).default(0).describe('the same seed trains the same run'),
     family: z.enum(names).default(names[0]).describe('what learns to paint'),
     from: fromSchema.optional().describe('what it was started from'),
+    plan: planSchema.prefault({}),
     images: imagesSchema.prefault({}),
     caption: captionSchema.prefault({}),
     ...Object.fromEntries(Object.entries(sections).map(([name, section]) => [name, placed(name, section)])),
@@ -129,14 +131,14 @@ export function ownSections(config: RunConfig): Record<string, unknown> {
 }
 
 /**
- * A config as it is kept in a run's folder: without the sections of other families that are at their defaults, to which
- * they are read again. So a run can be read where a family that it is not of is unknown.
+ * A config as it is kept in a run's folder: without the sections of other families, and a plan, that are at their defaults, to
+ * which they are read again. So a run can be read where a family that it is not of is unknown.
  */
 export function storedConfig(config: RunConfig): Record<string, unknown> {
   const foreign = foreignSections(config.family);
   const defaults: Readonly<Record<string, unknown>> = runSchema().parse({});
   const kept = ([name, section]: [string, unknown]) =>
-    !foreign.has(name) || JSON.stringify(section) !== JSON.stringify(defaults[name]);
+    !(foreign.has(name) || name === 'plan') || JSON.stringify(section) !== JSON.stringify(defaults[name]);
   return Object.fromEntries(Object.entries(config).filter(kept));
 }
 

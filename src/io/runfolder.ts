@@ -3,6 +3,7 @@
  *
  *   config.json          the resolved config
  *   tokenizer.json       the caption tokenizer, as Hugging Face writes it
+ *   captions.jsonl.gz    the words and captions it was trained on
  *   patch.safetensors    the patch tokenizer (averaged weights); of a transformer
  *   text.safetensors     the frozen text encoder (averaged weights); of a GAN or a diffusion model
  *   model.safetensors    the last weights of what paints: transformer, generator or denoiser
@@ -30,6 +31,7 @@ export interface RunPaths {
   readonly folder: string;
   readonly config: string;
   readonly captions: string;
+  readonly learnt: string;
   readonly patch: string;
   readonly text: string;
   readonly weights: Readonly<Record<WeightKind, string>>;
@@ -58,6 +60,7 @@ export function runPaths(folder: string): RunPaths {
     folder,
     config: file('config.json'),
     captions: file('tokenizer.json'),
+    learnt: file('captions.jsonl.gz'),
     patch: file('patch.safetensors'),
     text: file('text.safetensors'),
     weights: { last: file('model.safetensors'), ema: file('ema.safetensors'), best: file('best.safetensors') },

@@ -5,7 +5,6 @@
 
 import { presetNames } from '../config/presets.ts';
 import type { RunConfigInput } from '../config/run.ts';
-import { flattenConfig } from '../config/schema.ts';
 import { booleanCheck, checkOptions, choiceCheck, objectCheck, pathCheck, textCheck } from '../core/checks.ts';
 import { type StageName, stageNames } from '../families/family.ts';
 import { type WeightKind, weightKinds } from '../io/runfolder.ts';
@@ -73,16 +72,14 @@ export async function train(options: TrainOptions): Promise<Trained> {
   const own = { out: pathCheck, preset: choiceCheck(presetNames), config: objectCheck, until: untilCheck, ...start };
   checkOptions('train', options, { ...checks, ...own }, ['data', 'out']);
   const { data, out, preset, config: fields, format, strict, acceptChanges, until, from, fromWeights } = options;
-  const { planTraining } = await import('../runs/from/plan.ts');
   const { startEngine } = await import('../runs/session.ts');
+  const { prepareTraining } = await import('../runs/training/prepare.ts');
   const { trainRun } = await import('../runs/train.ts');
-  const place = { data, out, format, strict, signal: options.signal };
-  const planned = await planTraining({ preset, fields }, place, { from, weights: fromWeights });
   const session = openSession(options);
-  await startEngine(session, engineOf(options));
-  const asked = Object.keys(flattenConfig(fields ?? {}));
-  const request = { data, out, format, strict, acceptChanges, preset, until, asked, ...planned };
-  return { finished: await trainRun(session, request) };
+  const request = { data, out, format, strict, acceptChanges, preset, until };
+  const begin = () => startEngine(session, engineOf(options));
+  const prepared = await prepareTraining(session, { ...request, fields, from, weights: fromWeights, begin });
+  return { finished: prepared !== undefined && (await trainRun(session, { ...request, ...prepared })) };
 }
 
 /** What features to train, on what. */

@@ -68,6 +68,7 @@ export async function exportRun(request: ExportRequest): Promise<Exported> {
   const there = [
     to.weights[weights],
     ...parts.map(part => to[part]),
+    ...(existsSync(from.learnt) ? [to.learnt] : []),
     ...(existsSync(from.metrics) ? [to.metrics] : []),
     ...(existsSync(from.samples) ? [to.samples] : []),
   ];
@@ -89,6 +90,7 @@ export async function exportRun(request: ExportRequest): Promise<Exported> {
   }
   const source = basename(resolve(run));
   await writeSafetensors(to.weights[weights], written, { ...metadata, dtype, weights, source });
+  if (existsSync(from.learnt)) await writeAtomic(to.learnt, await readBytes(from.learnt));
   if (existsSync(from.metrics)) await writeAtomic(to.metrics, logOf(from.metrics, source));
   if (credits !== undefined) await writeAtomic(join(out, ATTRIBUTION), credits);
   if (existsSync(from.samples)) await writeAtomic(to.samples, await readBytes(from.samples));

@@ -27,6 +27,8 @@ export interface RunData {
   readonly division: Division;
   /** Fingerprint of the image of an item that the run knows. */
   imageOf(id: string): string;
+  /** Of the captions of what is trained on, in their order. */
+  readonly captionsPrint: string;
   /** Remembers the data from now on; nothing is written before. */
   keep(): Promise<void>;
 }
@@ -68,6 +70,7 @@ export async function openRunData(session: Session, request: TrainRequest, optio
     count: items.length,
     division: expectTraining({ ...divided, training: side(false), heldOut: side(true) }, images),
     imageOf: id => fingerprints.get(id) as string, // of an item of the split
+    captionsPrint: fingerprintOf(record.flatMap(item => (item.heldOut ? [] : item.captions)).join()),
     keep: async () => {
       if (kept === undefined || !isSame(kept, record)) {
         await writeDataRecord(paths.dataRecord, record, basename(resolve(request.data)));

@@ -163,6 +163,7 @@ export async function* sampleRun(session: Session, asked: SampleRequest): AsyncG
   checkFamilyFlags(request, await readRun(request.run, 'sample'));
   await namesIn(request.outputsDir); // refuses a file
   const studio = await openStudio(session, request, asked.run ?? 'models/emoji'); // not where the package lies here
+  await sayUnseen(session, request.run, request.captions);
   await makeFolder(request.outputsDir); // before the painting, which may take long
   const { captions, outputsDir, image, mask } = request;
   // A folder that holds the image to complete is left alone, so that this stays.
@@ -202,6 +203,20 @@ function written(path: string, samples: readonly Sample[], request: SampleReques
     return { path: join(path, imageFile(sample)), seed, index, ...(score === undefined ? {} : { score }) };
   });
   return { caption: samples[0].caption, path, grid: join(path, GRID_FILE), images };
+}
+
+/** Says which words of the captions the run has never seen, if it knows. */
+async function sayUnseen({ reporter }: Session, run: string, captions: readonly string[]): Promise<void> {
+  const { readLearntWords } = await import('./learnt/record.ts');
+  const { describeUnseen } = await import('./learnt/unseen.ts');
+  try {
+    const learnt = await readLearntWords(runPaths(run).learnt);
+    const line = learnt && describeUnseen(captions, learnt);
+    if (line !== undefined) reporter.message(line);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    reporter.message(`warning: ${error.message}`); // it paints without
+  }
 }
 
 /** @param named the run as the files name it */

@@ -185,7 +185,7 @@ class Training implements Progress {
 }
 
 /** The players of a task; a model that minimises one loss is a game of one. */
-function sidesOf(task: Task, config: LoopConfig, anchors?: NamedValues): Side[] {
+export function sidesOf(task: Task, config: LoopConfig, anchors?: NamedValues): Side[] {
   const { players, batch, parameters } = task;
   const { lossScaling } = activeDevice();
   const alone = batch === undefined ? [] : [{ name: '', parameters: parameters.list(), batch: batch.bind(task) }];

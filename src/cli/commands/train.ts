@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { defaultPreset, presetNames } from '../../config/presets.ts';
 import { flattenConfig, mergeConfig, parseConfig } from '../../config/schema.ts';
+import { UserError } from '../../core/errors.ts';
 import { shellWord } from '../../core/shell.ts';
 import { MOST_CONFIG, runSchema, settingsSchema } from '../../families/config.ts';
 import { readJson } from '../../io/files.ts';
@@ -14,8 +15,9 @@ export const train = defineCommand({
   name: 'train',
   summary: 'train a run on captioned images, or go on with one',
   examples: [
+    'tessera train --data photos --out runs/photos',
+    'tessera train --data photos --out runs/photos --minutes 30',
     'tessera train --data datasets/emoji --out runs/emoji --preset small',
-    'tessera train --data photos --out runs/photos --image-size 64 --grid 16 --steps 5000',
     'tessera train --data photos --out runs/mine --from emoji',
   ],
   aliases: {
@@ -50,6 +52,7 @@ export const train = defineCommand({
   },
   basic: {
     'data and run': ['data', 'out', 'preset', 'family'],
+    time: ['plan.minutes', 'plan.epochs'],
     pictures: ['images.imageSize', 'images.flip', 'images.validation'],
     transformer: ['patch.grid', 'model.width', 'model.layers'],
     training: ['train.steps', 'train.batchSize', 'train.lr', 'train.sampleEvery', 'seed'],
@@ -62,7 +65,10 @@ export const train = defineCommand({
     const fields = familyNames().some(name => name === family) ? { family } : {};
     const { family: _, ...values } = flattenConfig(resolveConfig({ preset: named, fields }));
     return {
-      note: `Defaults of the preset ${named}; of another: tessera train --preset ${named === 'tiny' ? 'small' : 'tiny'} --help`,
+      note:
+        preset === undefined
+          ? 'Without --preset a new run is planned: sizes and steps follow the data, the machine and the minutes'
+          : `Defaults of the preset ${named}; of another: tessera train --preset ${named === 'tiny' ? 'small' : 'tiny'} --help`,
       values,
     };
   },
@@ -73,7 +79,10 @@ export const train = defineCommand({
       preset: z
         .enum(presetNames)
         .optional()
-        .describe(`starting point of a new run for every field below (default ${defaultPreset})`),
+        .describe(
+          'starting point of a new run for every field below (default: planned from the data and this machine)',
+        ),
+      hours: z.number().positive().max(1e5).optional().describe('as --minutes'),
       from: folder('trained model that a new run starts from: a run, an export, or emoji, which comes with the package')
         .optional()
         .meta({ title: 'run' }),
@@ -91,31 +100,27 @@ export const train = defineCommand({
   run: async (session, { values, given, settings, answer }) => {
     const { data, out, preset, format, strict, acceptChanges, from, fromWeights: weights } = values;
     const fromFile = values.config === undefined ? {} : await readConfigFile(values.config);
-    const { planTraining } = await import('../../runs/from/plan.ts');
-    const place = { data, out, format, strict, signal: session.signal };
-    const fields = mergeConfig(fromFile, settings);
-    const planned = await planTraining({ preset, fields }, place, { from, weights });
+    const fields = mergeConfig(fromFile, settings, planOf(values.hours, settings));
     const { startEngine } = await import('../../runs/session.ts');
+    const { prepareTraining } = await import('../../runs/training/prepare.ts');
     const { trainRun } = await import('../../runs/train.ts');
-    const backend = await startEngine(session, values);
-    session.reporter.message(`computing on ${backend}`);
-    const finished = await trainRun(session, {
-      data,
-      out,
-      format,
-      strict,
-      acceptChanges,
-      preset,
-      ...planned,
-      asked: Object.keys(flattenConfig(fields)),
-      ...repeatedFlags(given, settings),
-    });
-    if (!finished) return;
+    const request = { data, out, format, strict, acceptChanges, preset, ...repeatedFlags(given, settings) };
+    const begin = async () => session.reporter.message(`computing on ${await startEngine(session, values)}`);
+    const prepared = await prepareTraining(session, { ...request, fields, from, weights, begin });
+    if (prepared === undefined || !(await trainRun(session, { ...request, ...prepared }))) return;
     const { describeTrained } = await import('../../runs/trained-run.ts');
     session.print(`${out}: trained; paint with \`tessera sample --run ${shellWord(out)} --text '...'\``);
-    answer({ run: out, ...describeTrained(out, planned.config) });
+    answer({ run: out, ...describeTrained(out, prepared.config) });
   },
 });
+
+/** The hours of a training as the minutes that its config has. @throws UserError if both are given */
+function planOf(hours: number | undefined, settings: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  if (hours === undefined) return {};
+  const { minutes } = (settings.plan ?? {}) as { minutes?: number };
+  if (minutes === undefined) return { plan: { minutes: 60 * hours } };
+  throw new UserError('train', 'expected --minutes or --hours, got both');
+}
 
 /** The fields that a config file sets. @throws UserError naming the file, and the field that does not fit */
 async function readConfigFile(path: string): Promise<Record<string, unknown>> {

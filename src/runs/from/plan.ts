@@ -13,7 +13,7 @@ import { familyOf } from '../../families/families.ts';
 import type { Adapted } from '../../families/family.ts';
 import { askedFields, newConfig, type RunSettings } from '../../families/resolve.ts';
 import type { WeightKind } from '../../io/runfolder.ts';
-import { planRun } from '../run.ts';
+import { configOfRun } from '../run.ts';
 import { divideData } from '../run-images.ts';
 import { heldOutShare, ruleOf } from './rule.ts';
 import { inheritedFields, nameOfSource, readSource, type Source } from './source.ts';
@@ -54,17 +54,17 @@ export interface FromPlace {
 }
 
 /**
- * As `planRun`, for a run that may start from a trained one.
+ * As `configOfRun`, for a run that may start from a trained one.
  * @returns the config; for a run that is not there yet also what it starts from
  * @throws UserError naming the field that cannot be mapped; if the run that is there was started from something else
  */
-export async function planTraining(
+export async function configFrom(
   settings: RunSettings,
   place: FromPlace,
   { from, weights }: FromRequest,
 ): Promise<{ readonly config: RunConfig; readonly start?: PlannedStart }> {
   if (from === undefined) {
-    if (weights === undefined) return { config: await planRun(place.out, settings) };
+    if (weights === undefined) return { config: await configOfRun(place.out, settings) };
     throw new UserError('train: --from-weights', 'says which weights of --from, which is not given', 'add --from RUN');
   }
   if (settings.preset !== undefined) {
@@ -80,7 +80,7 @@ export async function planTraining(
     start = planned.start;
     return planned.config;
   };
-  const config = await planRun(place.out, settings, { make });
+  const config = await configOfRun(place.out, settings, { make });
   expectStartedFrom(config, from, place.out);
   return { config, start };
 }

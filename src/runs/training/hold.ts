@@ -9,7 +9,7 @@ import { openDataset } from '../../../data/open.ts';
 import type { RunConfig } from '../../config/run.ts';
 import { parseConfig } from '../../config/schema.ts';
 import { UserError } from '../../core/errors.ts';
-import { unlessStopped } from '../../core/stopping.ts';
+import { hearSignal, unlessStopped } from '../../core/stopping.ts';
 import { activeDevice } from '../../device/device.ts';
 import type { StageName } from '../../families/family.ts';
 import { readJson, writeJson } from '../../io/files.ts';
@@ -17,6 +17,7 @@ import { type RunPaths, runPaths } from '../../io/runfolder.ts';
 import { isTrained } from '../../training/saved-training.ts';
 import { describeStart } from '../from/describe.ts';
 import { takeOver } from '../from/take-over.ts';
+import { keepLearnt } from '../learnt/record.ts';
 import { expectFits } from '../memory.ts';
 import { readPlan, writePlan } from '../plan/kept.ts';
 import { withRun } from '../run.ts';
@@ -57,7 +58,7 @@ async function hold<T>(session: Session, request: TrainRequest, held: Held<T>): 
   // Not even a folder is made for a new run whose data cannot be used.
   const opened = existsSync(paths.config)
     ? undefined
-    : (request.start?.dataset ?? (await openDataset(data, { format, strict, signal })));
+    : (request.opened ?? request.start?.dataset ?? (await openDataset(data, { format, strict, signal })));
   if (opened !== undefined) {
     const sides = divideData(opened, config.images);
     if (asked.includes('train.checkSamples')) expectWatchable(config.train.checkSamples, sides);
@@ -80,6 +81,10 @@ async function hold<T>(session: Session, request: TrainRequest, held: Held<T>): 
       reporter.message(describeStart(request.start, config));
     }
     await run.keepConfig();
+    if (known !== undefined) {
+      const pause = () => hearSignal(signal);
+      await keepLearnt(paths.learnt, known.division.training, { data: known.captionsPrint, pause });
+    }
     if (resumed) reporter.message(`${out}: going on with ${held.what} that is there`);
     if (resumed && request.preset !== undefined) {
       reporter.message(

@@ -32,6 +32,7 @@ import type { RunData } from '../run-data.ts';
 import { cropsOf, fitsMemory, mostInMemory, whyNothingHeldOut } from '../run-images.ts';
 import type { Session, StageOptions } from '../session.ts';
 import type { Sheet } from '../sheet-history.ts';
+import { loopOf } from './loop-config.ts';
 import { goOnCommand, type TrainRequest } from './request.ts';
 
 /** Most held-out images that anything is measured on while training; fewer where they would not fit the memory. */
@@ -262,10 +263,9 @@ export class Job {
     return tokenizer;
   }
 
-  /** The training loop's settings. Trainings without a rhythm of their own in the config are looked at ten times. */
+  /** The training loop's settings. */
   loop(config: PatchTrainConfig | TextTrainConfig | TrainConfig): LoopConfig {
-    const rhythm = 'evalEvery' in config ? config : { ...tenths(config.steps), accumulate: 1 };
-    return { ...config, ...rhythm, seed: this.config.seed };
+    return loopOf(config, this.config.seed);
   }
 
   /** Opens metrics.jsonl for a stage, without the records that the resumed stage will write again. */
@@ -331,9 +331,4 @@ export async function loggedBefore(
     const { stage } = record as { readonly stage?: string };
     return stage === name && !isAfter(record);
   });
-}
-
-function tenths(steps: number): Pick<LoopConfig, 'evalEvery' | 'sampleEvery' | 'saveEvery' | 'logEvery'> {
-  const tenth = Math.max(1, Math.ceil(steps / 10));
-  return { evalEvery: tenth, sampleEvery: tenth, saveEvery: tenth, logEvery: 10 };
 }

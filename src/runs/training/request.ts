@@ -1,4 +1,5 @@
 /** @file What a training is asked to do, and the command that goes on with it. */
+import type { Dataset } from '../../../data/dataset.ts';
 import type { RunConfig } from '../../config/run.ts';
 import { shellWord } from '../../core/shell.ts';
 import type { StageName } from '../../families/family.ts';
@@ -21,15 +22,17 @@ export interface DataRequest {
 }
 
 export interface TrainRequest extends DataRequest {
-  /** As `planRun` makes it: must agree with a run that is there. */
+  /** As `configOfRun` makes it: must agree with a run that is there. */
   readonly config: RunConfig;
   /** What was planned of a new run, which keeps it. */
   readonly plan?: KeptPlan;
+  /** The data of a new run, where it was opened before. */
+  readonly opened?: Dataset;
   /** Fields of the config that were asked for by themselves: what cannot be had of them is refused before a new run begins. */
   readonly asked?: readonly string[];
   /** The preset that was asked for, if one was. */
   readonly preset?: string;
-  /** What a new run starts from, where it is a trained one: as `planTraining` gives it. */
+  /** What a new run starts from, where it is a trained one: as `configFrom` gives it. */
   readonly start?: PlannedStart;
   /** The last stage to do, where not all are: one before the family's model. */
   readonly until?: StageName;
