@@ -1,12 +1,14 @@
 /** @file What a model card says of a run: read from its config, its log and what it remembers of its data. */
 import { existsSync } from 'node:fs';
 import type { RunConfig } from '../../config/run.ts';
+import { spreadPlaces } from '../../image/images.ts';
 import { readDataName, readDataRecord } from '../../io/datarecord.ts';
 import { readJsonLines } from '../../io/jsonlines.ts';
 import type { RunPaths, WeightKind } from '../../io/runfolder.ts';
 import type { Measured, Point, Verdict } from '../../report/contents.ts';
 import { mainStage, readHistory, totalOf, validationOf } from '../../report/history.ts';
 import { verdictOf } from '../../report/verdicts.ts';
+import { readLearnt } from '../learnt/record.ts';
 
 /** Of the weights that are exported. */
 export interface CardSubject {
@@ -29,9 +31,9 @@ export interface CardFacts extends CardSubject {
   /** The name of the data's folder or file, without where it lay; undefined where the run does not remember it. */
   readonly dataName?: string;
   /** Images that were trained on and held out; undefined where the run does not remember them. */
-  readonly images?: { readonly training: number; readonly heldOut: number };
-  /** Some of the captions that it was trained on, where the run keeps them. */
-  readonly examples?: readonly string[];
+  readonly images?: { readonly training: number; readonly heldOut?: number };
+  /** What the run keeps of its captions: how many different ones there are, and some of them. */
+  readonly captions?: { readonly count: number; readonly examples: readonly string[] };
   /** Seconds of training, of all stages; null where the log does not tell. */
   readonly seconds: number | null;
   /** The held-out loss at its lowest and at the last, where there is one that is not `null`. */
@@ -50,12 +52,25 @@ export async function readCardFacts(paths: RunPaths, subject: CardSubject): Prom
   const last = losses.at(-1);
   return {
     ...subject,
+    ...(await learntOf(paths)),
     ...(await dataOf(paths)),
     seconds: totalOf(history.stages, 'seconds'),
     ...(best !== undefined && last !== undefined && { validation: { best, last } }),
     verdict: verdictOf(history, config),
     measured: history.metrics,
   };
+}
+
+/** Captions that a card shows. */
+const EXAMPLES = 8;
+
+/** What the run keeps of its captions; earlier versions kept nothing. */
+async function learntOf({ learnt: path }: RunPaths): Promise<Pick<CardFacts, 'captions' | 'images'>> {
+  const learnt = await readLearnt(path);
+  if (learnt === undefined) return {};
+  const { images, captions: count, lists } = learnt;
+  const examples = spreadPlaces(lists.length, EXAMPLES).flatMap(i => lists[i].captions.slice(0, 1));
+  return { images: { training: images }, captions: { count, examples } };
 }
 
 /** What the run remembers of its data; one that was exported before remembers none. */

@@ -3,6 +3,7 @@
  * how good it is known to be, in the form that hubs read (a header of YAML, Hugging Face's "model cards"). It says only what
  * the run knows: what was not measured or not recorded is said to be so.
  */
+import { basename } from 'node:path';
 import { printable } from '../../core/printable.ts';
 import { shellWord } from '../../core/shell.ts';
 import { familyOf } from '../../families/families.ts';
@@ -79,25 +80,44 @@ function painting({ name }: CardFacts): string {
   ].join('\n');
 }
 
-function data({ dataName, images, config, isAttributed, examples = [] }: CardFacts): string {
-  const { split, validation } = config.images;
-  const counts =
-    images === undefined
-      ? 'How many images it was trained on was not recorded.'
-      : `It was trained on ${formatCount(images.training)} captioned images${dataName === undefined ? '' : ` of \`${code(dataName)}\``}; ${
-          images.heldOut === 0 ? 'none were held out' : `${formatCount(images.heldOut)} were held out`
-        }.`;
-  const rule =
-    images?.heldOut === 0
-      ? ''
-      : ` Held out is the validation split of the data, or where it has none a share of ${formatNumber(100 * validation)}% that is chosen by a hash of names.`;
-  const others = split.length === 1 && split[0] === 'train' ? '' : ` Published splits trained on: ${split.join(', ')}.`;
+function data(facts: CardFacts): string {
+  const { config, isAttributed, captions } = facts;
+  const { split } = config.images;
+  const others =
+    split.length === 1 && split[0] === 'train' ? [] : [`Published splits trained on: ${split.join(', ')}.`];
   const owner = isAttributed
     ? 'Whose images they are stands in [ATTRIBUTION.md](ATTRIBUTION.md).'
     : 'Whose images they are was not recorded.';
-  const captions =
-    examples.length === 0 ? [] : ['', 'Some of its captions:', '', ...examples.map(text => `- \`${code(text)}\``)];
-  return ['## What it was trained on', '', `${counts}${rule}${others}`, owner, ...captions].join('\n');
+  const some =
+    captions === undefined
+      ? []
+      : [
+          '',
+          `Some of its ${formatCount(captions.count)} captions:`,
+          '',
+          ...captions.examples.map(text => `- \`${code(text)}\``),
+        ];
+  return ['## What it was trained on', '', countsOf(facts), ...startOf(facts), ...others, owner, ...some].join('\n');
+}
+
+function countsOf({ dataName, images, config }: CardFacts): string {
+  if (images === undefined) return 'How many images it was trained on was not recorded.';
+  const { training, heldOut } = images;
+  const named = dataName === undefined ? '' : ` of \`${code(dataName)}\``;
+  const trained = `${formatCount(training)} captioned image${training === 1 ? '' : 's'}${named}`;
+  if (heldOut === undefined) return `${trained}.`;
+  if (heldOut === 0) return `${trained}; none were held out.`;
+  const share = `${Number((100 * config.images.validation).toPrecision(3))}%`;
+  return `${trained}; ${formatCount(heldOut)} more were held out: the validation split of the data, or where it has none ${share}, chosen by a hash of names.`;
+}
+
+function startOf({ config }: CardFacts): string[] {
+  const { from } = config;
+  return from === undefined
+    ? []
+    : [
+        `It was started from the ${from.weights} weights of \`${code(basename(from.name))}\`, step ${formatCount(from.step)}, and has what these had learnt.`,
+      ];
 }
 
 function training({ config, seconds }: CardFacts): string {
@@ -110,7 +130,7 @@ function training({ config, seconds }: CardFacts): string {
     ],
     ['steps', `${formatCount(train.steps)} of ${formatCount(train.batchSize)}`],
     ['optimizer', `${train.optimizer}, learning rate ${train.lr}`],
-    ['against learning by heart', (words.aids?.(config) ?? []).join(', ') || 'nothing beyond averaging and clipping'],
+    ['regularisers and other help', (words.aids?.(config) ?? []).join(', ') || 'none beyond averaging and clipping'],
     ['seed', String(seed)],
     ...(seconds === null ? [] : [['time in training steps, all stages', formatSeconds(seconds)] as [string, string]]),
   ];
@@ -134,7 +154,7 @@ function heldOutLines({ config, images, validation }: CardFacts): string[] {
   if (images?.heldOut === 0) {
     return ['Nothing was held out: how it does on captions that it has never seen is not known.'];
   }
-  if (rule === undefined) return [`Its ${words.loss} say nothing about its pictures, and stand in the log alone.`];
+  if (rule === undefined) return ['The losses of its training say nothing about its pictures; they stand in the log.'];
   if (validation === undefined) return ['No held-out loss was logged.'];
   const { best, last } = validation;
   const untaught = rule.untaught(config);
@@ -177,12 +197,13 @@ function verdictLines({ verdict: { kind, rule, step } }: CardFacts): string[] {
   return ['', `By the rules that Tessera judges trainings by it ${kind} at step ${formatCount(step)} (${rule}).`];
 }
 
-function limits({ images, isAttributed, license }: CardFacts): string {
+function limits({ name, images, captions, isAttributed, license }: CardFacts): string {
   const few = images === undefined ? '' : ` of ${formatCount(images.training)} images`;
+  const search = captions === undefined ? '' : `: \`tessera captions --run ${shellWord(name)} --search WORD\` tells`;
   return [
     '## Limits',
     '',
-    `- It knows what the captions${few} name, in their words; other words mean little or nothing to it.`,
+    `- It knows what the captions${few} name, in their words; other words mean little or nothing to it${search}.`,
     '- What it paints well it may have by heart. `tessera sample --nearest --data DATA` shows beside each sample the training image that it is nearest to.',
     '- Nothing was filtered: it has whatever its images and captions have of mistakes, slants and things not meant for everybody.',
     `- Whether it may be used for a purpose depends on the licences of those images${isAttributed ? ', see ATTRIBUTION.md' : ''}${
