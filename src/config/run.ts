@@ -156,7 +156,19 @@ export const fromSchema = z.object({
     .describe('SHA-256 of its weights'),
   weights: z.enum(weightKinds).describe('which of its weights'),
   step: z.number().int().min(0).max(1e10).describe('of its training'),
+  psnr: z
+    .number()
+    .optional()
+    .describe('that its patch tokenizer reached on its own held-out pictures, if that is known'),
+  patch: z
+    .enum(['auto', 'keep', 'decoder', 'all', 'anew'])
+    .optional()
+    .describe('what becomes of its patch tokenizer; auto: decided by the pictures; anew: of another shape'),
 });
+
+/** What can be asked to become of the patch tokenizer of a trained model. */
+export const patchChoices = ['keep', 'decoder', 'all'] as const;
+export type PatchChoice = (typeof patchChoices)[number];
 
 export type FromConfig = Readonly<z.infer<typeof fromSchema>>;
 

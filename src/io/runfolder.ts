@@ -42,6 +42,10 @@ export interface RunPaths {
   readonly modelState: string;
   /** What it was started from, if it was: the first weights of its model. */
   readonly source: string;
+  /** The patch tokenizer of what it was started from, the state of a training of all of it, and what became of it. */
+  readonly sourcePatch: string;
+  readonly wholePatchState: string;
+  readonly patchDecision: string;
   readonly dataRecord: string;
   readonly engine: string;
   readonly plan: string;
@@ -70,6 +74,9 @@ export function runPaths(folder: string): RunPaths {
     textState: file('state', 'text'),
     modelState: file('state', 'model'),
     source: file('state', 'source.safetensors'),
+    sourcePatch: file('state', 'source-patch.safetensors'),
+    wholePatchState: file('state', 'whole-patch'),
+    patchDecision: file('state', 'patch.json'),
     dataRecord: file('state', 'data.safetensors'),
     engine: file('state', 'engine.json'),
     plan: file('state', 'plan.json'),

@@ -4,7 +4,7 @@
  */
 
 import { presetNames } from '../config/presets.ts';
-import type { RunConfigInput } from '../config/run.ts';
+import { type PatchChoice, patchChoices, type RunConfigInput } from '../config/run.ts';
 import { booleanCheck, checkOptions, choiceCheck, objectCheck, pathCheck, textCheck } from '../core/checks.ts';
 import { type StageName, stageNames } from '../families/family.ts';
 import { type WeightKind, weightKinds } from '../io/runfolder.ts';
@@ -39,6 +39,8 @@ export interface TrainOptions extends DataOptions, EngineOptions, WorkOptions {
   readonly from?: string;
   /** Which of its weights; default the best on validation, else the averaged, else the last. */
   readonly fromWeights?: WeightKind;
+  /** What becomes of its patch tokenizer: `keep`, `decoder` tuned, or `all` of it; default: decided by how the pictures come back. */
+  readonly patch?: PatchChoice;
   /**
    * Fields that differ from the preset, nested as in a run's config.json. Of a run that is there, only how long and how
    * closely watched it is trained can differ.
@@ -68,17 +70,18 @@ const dataChecks = { data: pathCheck, format: textCheck, strict: booleanCheck, a
  */
 export async function train(options: TrainOptions): Promise<Trained> {
   const checks = { ...dataChecks, ...engineChecks, ...workChecks };
-  const start = { from: pathCheck, fromWeights: choiceCheck(weightKinds) };
+  const start = { from: pathCheck, fromWeights: choiceCheck(weightKinds), patch: choiceCheck(patchChoices) };
   const own = { out: pathCheck, preset: choiceCheck(presetNames), config: objectCheck, until: untilCheck, ...start };
   checkOptions('train', options, { ...checks, ...own }, ['data', 'out']);
-  const { data, out, preset, config: fields, format, strict, acceptChanges, until, from, fromWeights } = options;
+  const { data, out, preset, config: fields, format, strict, acceptChanges, until } = options;
+  const { from, fromWeights: weights, patch } = options;
   const { startEngine } = await import('../runs/session.ts');
   const { prepareTraining } = await import('../runs/training/prepare.ts');
   const { trainRun } = await import('../runs/train.ts');
   const session = openSession(options);
   const request = { data, out, format, strict, acceptChanges, preset, until };
   const begin = () => startEngine(session, engineOf(options));
-  const prepared = await prepareTraining(session, { ...request, fields, from, weights: fromWeights, begin });
+  const prepared = await prepareTraining(session, { ...request, fields, from, weights, patch, begin });
   return { finished: prepared !== undefined && (await trainRun(session, { ...request, ...prepared })) };
 }
 

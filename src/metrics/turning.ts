@@ -4,8 +4,8 @@
  * tells how much it jumps by itself.
  */
 
-/** A loss on held-out data. */
-export interface HeldOutLoss {
+/** A loss, of held-out data or of training steps. */
+export interface LossAt {
   readonly step: number;
   readonly value: number;
 }
@@ -23,7 +23,7 @@ const LEAST_SHARE = 0.01;
  * @param losses in the order of steps; those that are not finite count for nothing
  * @returns undefined while the loss has not turned
  */
-export function turningOf(losses: readonly HeldOutLoss[]): HeldOutLoss | undefined {
+export function turningOf(losses: readonly LossAt[]): LossAt | undefined {
   const known = losses.filter(({ value }) => Number.isFinite(value));
   const lowest = lowestOf(known);
   if (lowest === undefined) return undefined;
@@ -36,9 +36,23 @@ export function turningOf(losses: readonly HeldOutLoss[]): HeldOutLoss | undefin
   return later.slice(-IN_A_ROW).every(({ value }) => value > lowest.value + noise) ? lowest : undefined;
 }
 
+/**
+ * The lowest held-out loss where it has turned and the training loss has gone on falling since: what is learnt from there on is
+ * learnt by heart. Where both rise, something else is wrong.
+ * @param training losses of training steps, in their order; without any no more is known than that it has turned
+ */
+export function learntByHeartSince(heldOut: readonly LossAt[], training: readonly LossAt[]): LossAt | undefined {
+  const turned = turningOf(heldOut);
+  if (turned === undefined || training.length === 0) return turned;
+  const known = training.filter(({ value }) => Number.isFinite(value));
+  const then = known.findLast(({ step }) => step <= turned.step) ?? known[0];
+  const now = known.at(-1);
+  return now !== undefined && now.step > then.step && now.value < then.value ? turned : undefined;
+}
+
 /** The first of the lowest losses; undefined of none. */
-export function lowestOf(losses: readonly HeldOutLoss[]): HeldOutLoss | undefined {
-  return losses.reduce<HeldOutLoss | undefined>(
+export function lowestOf(losses: readonly LossAt[]): LossAt | undefined {
+  return losses.reduce<LossAt | undefined>(
     (least, loss) => (least === undefined || loss.value < least.value ? loss : least),
     undefined,
   );

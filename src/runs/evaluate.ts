@@ -88,9 +88,10 @@ export async function evaluateRun(session: Session, request: EvalRequest): Promi
     }
     const results = await measureAll(session, { metrics, rows, real, painter, extractors, seed });
     const { step } = painter;
+    const captions = new Set(rows.get('samples')?.captions).size;
     const records = results.map(({ metric, value, low, high, row, features, ...rest }): EvalRecord => {
       const where = { stage: 'eval', run, step, weights, row, split: real.sides.join(','), features, seed } as const;
-      return { ...where, metric, value, low, high, ...rest };
+      return { ...where, metric, value, low, high, ...rest, ...(row === 'samples' && { captions }) };
     });
     append(runPaths(run).metrics, records);
     await renewLogs(session, run);

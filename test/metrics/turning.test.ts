@@ -1,7 +1,7 @@
 /** @file When a held-out loss has turned: curves as trainings have them, and noise that must not be taken for it. */
 import { describe, expect, test } from 'vitest';
 import { Random } from '../../src/core/random.ts';
-import { turningOf } from '../../src/metrics/turning.ts';
+import { learntByHeartSince, turningOf } from '../../src/metrics/turning.ts';
 
 const every = (steps: number, values: readonly number[]) =>
   values.map((value, i) => ({ step: (i + 1) * steps, value }));
@@ -58,4 +58,13 @@ describe('a held-out loss that has not turned', () => {
     });
     expect(told.filter(Boolean).length).toBeLessThanOrEqual(6);
   });
+});
+
+test('by heart it is learnt only where the training loss goes on falling', () => {
+  const heldOut = every(100, [5, 4.5, 4.9, 5.2, 5.5]);
+  const training = (...values: number[]) => every(50, values);
+  expect(learntByHeartSince(heldOut, training(5, 4.6, 4.4, 4.2, 3.9, 3.5, 3.2, 3, 2.8, 2.5))?.step).toBe(200);
+  expect(learntByHeartSince(heldOut, training(5, 4.6, 4.4, 4.2, 4.5, 4.9, 5.2, 5.3, 5.4, 5.5))).toBeUndefined();
+  expect(learntByHeartSince(heldOut, [])?.step).toBe(200);
+  expect(learntByHeartSince(heldOut.slice(0, 4), training(5, 4, 3, 2))).toBeUndefined();
 });

@@ -1,6 +1,7 @@
 /** @file `tessera train`: trains a run, or goes on with one. */
 import { z } from 'zod';
 import { defaultPreset, presetNames } from '../../config/presets.ts';
+import { patchChoices } from '../../config/run.ts';
 import { flattenConfig, mergeConfig, parseConfig } from '../../config/schema.ts';
 import { UserError } from '../../core/errors.ts';
 import { shellWord } from '../../core/shell.ts';
@@ -90,6 +91,12 @@ export const train = defineCommand({
         .enum(weightKinds)
         .optional()
         .describe('which of its weights (default: best on validation, else averaged, else last)'),
+      patch: z
+        .enum(patchChoices)
+        .optional()
+        .describe(
+          'its patch tokenizer: kept, its decoder tuned, or all of it (default: by how your pictures come back)',
+        ),
       config: file('JSON file with fields that differ from the preset').optional(),
       ...(await dataFlags()),
       acceptChanges,
@@ -98,7 +105,7 @@ export const train = defineCommand({
   settings: settingsSchema,
   saves: true,
   run: async (session, { values, given, settings, answer }) => {
-    const { data, out, preset, format, strict, acceptChanges, from, fromWeights: weights } = values;
+    const { data, out, preset, format, strict, acceptChanges, from, fromWeights: weights, patch } = values;
     const fromFile = values.config === undefined ? {} : await readConfigFile(values.config);
     const fields = mergeConfig(fromFile, settings, planOf(values.hours, settings));
     const { startEngine } = await import('../../runs/session.ts');
@@ -106,7 +113,7 @@ export const train = defineCommand({
     const { trainRun } = await import('../../runs/train.ts');
     const request = { data, out, format, strict, acceptChanges, preset, ...repeatedFlags(given, settings) };
     const begin = async () => session.reporter.message(`computing on ${await startEngine(session, values)}`);
-    const prepared = await prepareTraining(session, { ...request, fields, from, weights, begin });
+    const prepared = await prepareTraining(session, { ...request, fields, from, weights, patch, begin });
     if (prepared === undefined || !(await trainRun(session, { ...request, ...prepared }))) return;
     const { describeTrained } = await import('../../runs/trained-run.ts');
     session.print(`${out}: trained; paint with \`tessera sample --run ${shellWord(out)} --text '...'\``);

@@ -5,7 +5,8 @@
 import type { Dataset } from '../../../data/dataset.ts';
 import { openDataset } from '../../../data/open.ts';
 import type { BpeTokenizer } from '../../../tokenizer/bpe.ts';
-import type { RunConfig } from '../../config/run.ts';
+import { patchSizeOf } from '../../config/patch.ts';
+import type { FromConfig, PatchChoice, RunConfig } from '../../config/run.ts';
 import { flattenConfig, mergeConfig } from '../../config/schema.ts';
 import { UserError } from '../../core/errors.ts';
 import { Random } from '../../core/random.ts';
@@ -24,6 +25,8 @@ export interface FromRequest {
   readonly from?: string;
   /** Default best, else averaged, else last. */
   readonly weights?: WeightKind;
+  /** What becomes of its patch tokenizer; default: the pictures decide. */
+  readonly patch?: PatchChoice;
 }
 
 /** A new run's start, with the data that it was planned for. */
@@ -61,11 +64,13 @@ export interface FromPlace {
 export async function configFrom(
   settings: RunSettings,
   place: FromPlace,
-  { from, weights }: FromRequest,
+  request: FromRequest,
 ): Promise<{ readonly config: RunConfig; readonly start?: PlannedStart }> {
+  const { from, weights, patch } = request;
   if (from === undefined) {
-    if (weights === undefined) return { config: await configOfRun(place.out, settings) };
-    throw new UserError('train: --from-weights', 'says which weights of --from, which is not given', 'add --from RUN');
+    const [flag] = [weights && '--from-weights', patch && '--patch'].filter(given => given !== undefined);
+    if (flag === undefined) return { config: await configOfRun(place.out, settings) };
+    throw new UserError(`train: ${flag}`, 'says something of --from, which is not given', 'add --from RUN');
   }
   if (settings.preset !== undefined) {
     throw new UserError(
@@ -76,17 +81,28 @@ export async function configFrom(
   }
   let start: PlannedStart | undefined;
   const make = async () => {
-    const planned = await planNew({ from, weights }, askedFields(settings.fields ?? {}), place);
+    const planned = await planNew({ ...request, from }, askedFields(settings.fields ?? {}), place);
     start = planned.start;
     return planned.config;
   };
   const config = await configOfRun(place.out, settings, { make });
-  expectStartedFrom(config, from, place.out);
+  expectStartedFrom(config, { from, patch }, place.out);
   return { config, start };
 }
 
 /** @throws UserError if the run was started from something else */
-function expectStartedFrom({ from }: RunConfig, wanted: string, out: string): void {
+function expectStartedFrom(
+  { from }: RunConfig,
+  { from: wanted, patch }: { readonly from: string; readonly patch?: PatchChoice },
+  out: string,
+): void {
+  if (patch !== undefined && from?.patch !== patch) {
+    throw new UserError(
+      'train: --patch',
+      `expected ${from?.patch === 'auto' ? 'none' : from?.patch}, as the run in ${out} was begun, got ${patch}`,
+      'leave the flag out to go on with it, or choose another --out',
+    );
+  }
   if (from?.name === nameOfSource(wanted)) return;
   const what = from === undefined ? 'was not started from a trained model' : `was started from ${from.name}`;
   throw new UserError(
@@ -97,7 +113,7 @@ function expectStartedFrom({ from }: RunConfig, wanted: string, out: string): vo
 }
 
 async function planNew(
-  { from, weights }: FromRequest & { readonly from: string },
+  { from, weights, patch }: FromRequest & { readonly from: string },
   asked: Readonly<Record<string, unknown>>,
   { data, format, strict, signal }: FromPlace,
 ): Promise<{ readonly config: RunConfig; readonly start: PlannedStart }> {
@@ -115,8 +131,11 @@ async function planNew(
   const rule = ruleOf({ ...batched, train: { ...batched.train, lr: source.config.train.lr } }, counts);
   const captions = measureCaptions(source, texts, asked);
   const length = captions.lengthened && { model: { captionLength: captions.lengthened.to } };
-  const fields = mergeConfig(begin, { ...rule }, length, asked, { from: source.from });
-  const config = newConfig(fields);
+  const mode = patchMode(source, newConfig(mergeConfig(begin, asked)), patch);
+  const { patchTrain, ...trained } = rule;
+  const tuning = mode === 'anew' || patchTrain === undefined ? {} : { patchTrain };
+  const started = { ...source.from, ...(mode && { patch: mode, psnr: source.psnr }) };
+  const config = newConfig(mergeConfig(begin, { ...trained, ...tuning }, length, asked, { from: started }));
   const adapted = await adaptTo(source, config);
   return { config, start: { source, adapted, captions, dataset } };
 }
@@ -131,11 +150,38 @@ function expectFamily({ config, said }: Source, asked: unknown): void {
   );
 }
 
+/**
+ * What becomes of the source's patch tokenizer: none of a family without one; made anew where its network is to be another.
+ * @throws UserError if it is asked to be kept, and cannot be
+ */
+function patchMode(source: Source, config: RunConfig, asked?: PatchChoice): FromConfig['patch'] {
+  if (source.parts.patch === undefined) {
+    if (asked === undefined) return undefined;
+    throw new UserError('train: --patch', `${source.said} is a ${config.family}, which has no patch tokenizer`);
+  }
+  // The network of a patch does not depend on how many there are.
+  const networkOf = (run: RunConfig) => {
+    const { grid: _, ...patch } = run.patch;
+    return flattenConfig({ patch, 'pixels a code': patchSizeOf(run) });
+  };
+  const [before, now] = [networkOf(source.config), networkOf(config)];
+  const changed = Object.keys(now).find(field => JSON.stringify(now[field]) !== JSON.stringify(before[field]));
+  if (changed === undefined) return asked ?? 'auto';
+  if (asked === undefined) return 'anew';
+  const [was, is] = [before[changed], now[changed]].map(value => JSON.stringify(value));
+  throw new UserError(
+    'train: --patch',
+    `${asked}: expected ${changed} ${was}, as the patch tokenizer of ${source.said} has it, got ${is}`,
+    'leave out --patch to train one from nothing',
+  );
+}
+
 /** The source's weights for the new run's shape. @throws UserError naming the field that cannot be mapped */
 async function adaptTo(source: Source, config: RunConfig): Promise<Adapted> {
   const family = familyOf(config.family);
   const random = new Random(config.seed).fork('model');
-  if (family.adapt !== undefined) return family.adapt(source, { config, newCodes: false, random });
+  if (family.adapt !== undefined)
+    return family.adapt(source, { config, newCodes: config.from?.patch === 'anew', random });
   const own = Object.keys(family.sections).filter(name => !name.endsWith('Train'));
   const shapeOf = (run: RunConfig) => {
     const sections = Object.fromEntries(Object.entries(run).filter(([name]) => own.includes(name)));

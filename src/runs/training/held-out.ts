@@ -3,7 +3,7 @@
  * guessing, what so few pictures are worth; each once, also across resumes, because it is read from the log. And which
  * weights are the best by it.
  */
-import { type HeldOutLoss, lowestOf, turningOf } from '../../metrics/turning.ts';
+import { type LossAt, learntByHeartSince, lowestOf, turningOf } from '../../metrics/turning.ts';
 import { FEW_ITEMS } from '../../training/few.ts';
 import type { Metrics } from '../../training/measured.ts';
 import { type Job, loggedBefore } from './job.ts';
@@ -26,7 +26,8 @@ export interface Remark {
 
 /** Takes in the records of a stage's log, and says what is new in them. */
 export class HeldOutJudge {
-  readonly losses: HeldOutLoss[] = [];
+  readonly losses: LossAt[] = [];
+  private readonly training: LossAt[] = [];
   private readonly judging: Judging | undefined;
   private readonly said = new Set<string>();
 
@@ -36,7 +37,7 @@ export class HeldOutJudge {
   }
 
   /** The lowest loss; undefined where nothing was measured. */
-  get best(): HeldOutLoss | undefined {
+  get best(): LossAt | undefined {
     return lowestOf(this.losses.filter(({ value }) => Number.isFinite(value)));
   }
 
@@ -48,12 +49,13 @@ export class HeldOutJudge {
   }
 
   /** @returns what is said for the first time */
-  add({ step, val_loss: value, val_items: items, val_margin: margin }: Metrics): Remark[] {
+  add({ step, loss, val_loss: value, val_items: items, val_margin: margin }: Metrics): Remark[] {
+    if (loss !== undefined) this.training.push({ step, value: loss });
     if (value === undefined) return [];
     this.losses.push({ step, value });
     if (this.judging === undefined) return [];
     const { rose, weights, untaught = Number.NaN } = this.judging;
-    const turned = turningOf(this.losses);
+    const turned = learntByHeartSince(this.losses, this.training);
     return [
       ...(items < FEW_ITEMS ? this.once('few', { text: describeFew(items, margin), record: {} }) : []),
       ...(turned === undefined

@@ -16,6 +16,7 @@ import { readJson, writeJson } from '../../io/files.ts';
 import { type RunPaths, runPaths } from '../../io/runfolder.ts';
 import { isTrained } from '../../training/saved-training.ts';
 import { describeStart } from '../from/describe.ts';
+import { isPatchReady, takesPatchOver } from '../from/patch-decision.ts';
 import { takeOver } from '../from/take-over.ts';
 import { keepLearnt } from '../learnt/record.ts';
 import { expectFits } from '../memory.ts';
@@ -77,7 +78,7 @@ async function hold<T>(session: Session, request: TrainRequest, held: Held<T>): 
     const plan = resumed ? await readPlan(paths.plan) : request.plan;
     if (!resumed && plan !== undefined) await writePlan(paths.plan, plan);
     if (!resumed && request.start !== undefined) {
-      await takeOver(paths, request.start);
+      await takeOver(paths, { ...request.start, config });
       reporter.message(describeStart(request.start, config));
     }
     await run.keepConfig();
@@ -105,12 +106,11 @@ async function isDone(config: RunConfig, paths: RunPaths, stages: Held<unknown>[
   const { captions, text, textState, patch, patchState, trainingCodes, heldOutCodes, weights, modelState } = paths;
   const trained = async (file: string, state: string, loop: { readonly steps: number }) =>
     existsSync(file) && (await isTrained(state, loop));
-  const part = async (file: string, state: string, loop: { readonly steps: number }) =>
-    isTakenOver(config, { file, state }) || (await trained(file, state, loop));
   const done: Readonly<Record<StageName | 'model', () => boolean | Promise<boolean>>> = {
     captions: () => existsSync(captions),
-    text: () => part(text, textState, config.textTrain),
-    patch: () => part(patch, patchState, config.patchTrain),
+    text: async () =>
+      isTakenOver(config, { file: text, state: textState }) || (await trained(text, textState, config.textTrain)),
+    patch: () => (takesPatchOver(config) ? isPatchReady(paths, config) : trained(patch, patchState, config.patchTrain)),
     codes: () => existsSync(trainingCodes) && existsSync(heldOutCodes),
     model: () => trained(weights.last, modelState, config.train),
   };

@@ -34,14 +34,16 @@ export async function prepareTraining(session: Session, asked: AskedTraining): P
 }
 
 async function prepare(session: Session, asked: AskedTraining): Promise<Prepared> {
-  const { data, out, format, strict, preset, fields = {}, from, weights, begin } = asked;
+  const { data, out, format, strict, preset, fields = {}, from, weights, patch, begin } = asked;
   const { reporter, now, signal } = session;
   const given = Object.keys(flattenConfig(fields));
   const { leavesOpen, planTraining } = await import('../plan/plan.ts');
-  if (existsSync(runPaths(out).config) || from !== undefined || weights !== undefined || !leavesOpen(asked)) {
+  const starts = [from, weights, patch].some(value => value !== undefined);
+  if (existsSync(runPaths(out).config) || starts || !leavesOpen(asked)) {
     expectNoPlan(asked);
     const { configFrom } = await import('../from/plan.ts');
-    const settled = await configFrom({ preset, fields }, { data, out, format, strict, signal }, { from, weights });
+    const place = { data, out, format, strict, signal };
+    const settled = await configFrom({ preset, fields }, place, { from, weights, patch });
     await begin();
     return { ...settled, asked: given };
   }

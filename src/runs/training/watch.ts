@@ -131,7 +131,7 @@ export async function openWatch(
       job.session.reporter.message(
         changed === 'none'
           ? `step ${record.step}: samples are no longer collapsed`
-          : `step ${record.step}: collapsed (${changed}): ${sayings[changed]}`,
+          : `step ${record.step}: ${judged.checks > 1 ? '' : 'not varied yet, or '}collapsed (${changed}): ${sayings[changed]}`,
         { isWarning: true },
       );
     },
@@ -190,6 +190,11 @@ class Verdict {
 
   constructor(floor: Parameters<typeof afterCheck>[2]) {
     this.floor = floor;
+  }
+
+  /** Looks at samples so far. */
+  get checks(): number {
+    return this.state.checks;
   }
 
   /** @returns the verdict, if the record changes it */
