@@ -181,7 +181,8 @@ describe('tessera export', () => {
     expect(trained.code).toBe(0);
     expect((await tessera('export', '--run', gan, '--out', at('generator'))).code).toBe(0);
     expect(readdirSync(at('generator')).sort()).toEqual([
-      ...['captions.jsonl.gz', 'config.json', 'ema.safetensors', 'metrics.jsonl', 'text.safetensors', 'tokenizer.json'],
+      ...['README.md', 'captions.jsonl.gz', 'config.json', 'ema.safetensors', 'metrics.jsonl'],
+      ...['samples.png', 'text.safetensors', 'tokenizer.json'],
     ]);
     const argv = ['sample', '--run', at('generator'), '--text', 'red', '--outputs-dir', at('generated')];
     expect((await tessera(...argv)).code).toBe(0);
@@ -203,8 +204,11 @@ test('an export that was stopped half-way is no run, and the same command comple
     writeFileSync(join(out, 'note.txt'), 'mine');
     const { code, stderr } = await tessera('export', '--run', run, '--out', out);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    const { 'note.txt': note, ...rest } = snapshot(out);
-    expect(rest).toEqual(snapshot(straight));
+    const { 'note.txt': note, 'README.md': _, ...rest } = snapshot(out);
+    const { 'README.md': __, ...expected } = snapshot(straight);
+    expect(rest).toEqual(expected);
+    const card = (model: string) => readFileSync(join(model, 'README.md'), 'utf8');
+    expect(card(out)).toBe(card(straight).replaceAll('straight', 'stopped'));
     expect(note).toBeDefined();
   }
 });

@@ -6,7 +6,7 @@ import { file, folder, weights } from '../common-flags.ts';
 
 export const exportCommand = defineCommand({
   name: 'export',
-  summary: 'copy what of a run is needed to paint: one set of weights, in half the bytes, with a model card',
+  summary: 'copy what of a run is needed to paint: one set of weights, in half the bytes',
   examples: ['tessera export --run runs/emoji --out models/apples --attribution datasets/emoji/ATTRIBUTION.md'],
   result: {
     out: 'the folder',
