@@ -114,8 +114,9 @@ export async function runStage(
           note = trainee.describe(record) ?? note;
           watch?.log(record);
           for (const remark of judge.add(record)) {
-            if (Object.keys(remark.record).length > 0) job.log(stage.name, { step: record.step, ...remark.record });
-            session.reporter.message(remark.text);
+            const isWarning = Object.keys(remark.record).length > 0;
+            if (isWarning) job.log(stage.name, { step: record.step, ...remark.record });
+            session.reporter.message(remark.text, { isWarning });
           }
         },
         onSample: async (step, signal) => trainee.showSamples?.(step, note, signal),
