@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { z } from 'zod';
 import { type Command, type CommandDefinition, defineCommand } from './cli/command.ts';
+import { completionOf } from './cli/commands/completion.ts';
 import { commands } from './cli/commands.ts';
 import { findCommand } from './cli/find-command.ts';
 import { formatCommands, formatHelp } from './cli/help.ts';
@@ -150,7 +151,14 @@ function printableHint(hint: string): string {
  * @param known its commands; a program of your own may have more
  */
 export async function runTessera(argv: readonly string[], known: readonly Command[] = commands): Promise<void> {
-  await exitCodeOf(() => main(argv, known));
+  await exitCodeOf(() => main(argv, withCompletion(known)));
+}
+
+/** The commands with the one that completes them all, unless they have another of its name. */
+function withCompletion(known: readonly Command[]): readonly Command[] {
+  const completion = completionOf(() => all);
+  const all = known.some(({ name }) => name === completion.name) ? known : [...known, completion];
+  return all;
 }
 
 /** A script that is one command: the same flags, help, errors and exit codes as the program's own. */

@@ -34,6 +34,10 @@ export interface CommandSpec<S extends z.ZodObject = z.ZodObject> {
 export interface Positional {
   readonly name: string;
   readonly description: string;
+  /** What it is for a shell that completes it; default: any word. */
+  readonly title?: 'folder' | 'file' | 'path';
+  /** All that it may be. */
+  readonly choices?: readonly string[];
   readonly optional?: boolean;
   /** Only for the last: may be given more than once. */
   readonly many?: boolean;

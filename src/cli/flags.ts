@@ -4,7 +4,7 @@
  */
 import type { z } from 'zod';
 import { describeKind, type Kind } from '../config/kinds.ts';
-import { explainIssue, kebab, mergeConfig, show } from '../config/schema.ts';
+import { didYouMean, explainIssue, kebab, mergeConfig, nearest, show } from '../config/schema.ts';
 import { isRecord } from '../core/checks.ts';
 import { UserError } from '../core/errors.ts';
 import { type CommandSpec, type Flag, fieldsOfCommand, flagTable, takesBoolean } from './flag-table.ts';
@@ -200,6 +200,15 @@ function checkPositionals(command: CommandSpec, words: readonly string[]): void 
   if (words.length > expected.length && expected.at(-1)?.many !== true) {
     const stray = words[expected.length];
     throw new UserError(command.name, `unexpected word ${show(stray)}`, 'put quotes around a value with spaces');
+  }
+  for (const [i, word] of words.entries()) {
+    const { name, choices } = expected[Math.min(i, expected.length - 1)];
+    if (choices === undefined || choices.includes(word)) continue;
+    const wanted = describeKind({ type: 'choice', values: choices });
+    throw new UserError(
+      `${command.name}: ${name}`,
+      `expected ${wanted}, got ${show(word)}${didYouMean(nearest(word, choices))}`,
+    );
   }
   const absent = expected[words.length];
   if (absent !== undefined && !absent.optional) {

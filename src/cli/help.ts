@@ -16,6 +16,8 @@ export interface HelpDefaults {
   readonly note: string;
   /** By the path of a field, e.g. `train.lr`; fields that are not there keep their own. */
   readonly values: Readonly<Record<string, unknown>>;
+  /** What is said in the place of a default that nobody knows yet, by the path of its field. */
+  readonly open?: Readonly<Record<string, string>>;
 }
 
 /** Which flags of a command are shown: all, or only those that its spec calls basic, if it does. */
@@ -36,7 +38,7 @@ export function formatHelp(spec: CommandSpec, options: CommandHelpOptions = {}):
   const { flags } = flagTable(spec);
   const called = `${program} ${spec.name}`;
   const isShort = spec.basic !== undefined && !all;
-  const rowOf = (flag: Flag) => flagRow(flag, { defaults: defaults?.values, isShort });
+  const rowOf = (flag: Flag) => flagRow(flag, { defaults, isShort });
   const shown = isShort ? basicSections(spec, rowOf) : allSections(spec, rowOf);
   const words = (spec.positionals ?? []).map(({ name, description, optional }) => ({
     left: name,
@@ -119,15 +121,16 @@ interface Row {
 }
 
 /**
- * @param options.defaults by path, in the place of the field's own; @param options.isShort without bounds, and with one name
+ * @param options.defaults in the place of the field's own; @param options.isShort without bounds, and with one name
  * where there are several
  */
 function flagRow(
   flag: Flag,
-  { defaults = {}, isShort = false }: { readonly defaults?: HelpDefaults['values']; readonly isShort?: boolean },
+  { defaults, isShort = false }: { readonly defaults?: HelpDefaults; readonly isShort?: boolean },
 ): Row {
   const path = flag.field.path.join('.');
-  const field = path in defaults ? { ...flag.field, default: defaults[path] } : flag.field;
+  const { values = {}, open = {} } = defaults ?? {};
+  const field = path in values ? { ...flag.field, default: values[path] } : flag.field;
   const names = [flag.name, ...flag.aliases.filter(alias => alias.length > 1 && alias !== flag.name)];
   const [name, ...others] = isShort ? [names[names.length - 1]] : names;
   const short = flag.aliases.filter(alias => alias.length === 1).map(alias => `-${alias}, `);
@@ -136,7 +139,7 @@ function flagRow(
   const notes = [
     field.kind.type === 'number' && !isShort ? describeBounds(field.kind.bounds).trim().replace(/^of /, '') : '',
     field.required ? 'required' : '',
-    canTurnOff ? 'on by default' : describeDefault(field.default),
+    open[path] ?? (canTurnOff ? 'on by default' : describeDefault(field.default)),
   ].filter(note => note !== '');
   return {
     left: `${short.join('')}--${canTurnOff ? '[no-]' : ''}${name}${long.join('')}${flagValue(flag)}`,

@@ -103,20 +103,33 @@ describe('train --help', () => {
       ['help', '--preset=tiny', 'train'],
     ]) {
       const { stdout } = await tessera(...argv);
-      expect(stdout).toContain('\nDefaults of the preset tiny; of another: tessera train --preset small --help\n');
+      expect(stdout).toContain('\nDefaults of the preset tiny.\n');
       expect(lineOf(stdout, 'image-size')).toContain(`(default ${tiny.images.imageSize})`);
       expect(lineOf(stdout, 'steps')).toContain(`(default ${tiny.train.steps})`);
       expect(lineOf(stdout, 'lr')).toContain(`(default ${tiny.train.lr})`);
     }
-    const { stdout: small } = await tessera('train', '--help');
+    const { stdout: small } = await tessera('train', '--preset', 'small', '--help');
     expect(lineOf(small, 'image-size')).toContain('(default 128)');
-    const { stdout: gan } = await tessera('train', '--model', 'dcgan', '--help', '--preset', 'none');
+    const { stdout: gan } = await tessera('train', '--model', 'dcgan', '--help', '--preset', 'small');
     expect(lineOf(gan, 'lr')).toContain('(default 0.0002)');
     const { stdout: all } = await tessera('train', '--preset', 'tiny', '--help', '--all');
     expect(all.replaceAll(/\s+/g, ' ')).toContain(
       `--patch-train.steps <integer> optimizer steps (above 0 and at most 1000000000; default ${tiny.patchTrain.steps})`,
     );
   });
+});
+
+test('train --help without a preset says what is planned, and else has the defaults under which it is', async () => {
+  const { stdout } = await tessera('train', '--help', '--all');
+  const flat = stdout.replaceAll(/\s+/g, ' ');
+  expect(flat).toContain('Defaults of a preset: tessera train --preset tiny --help');
+  expect(flat).toMatch(/--image-size <integer> height and width of the images in pixels \(.*divisible by 8; planned\)/);
+  expect(flat).toMatch(/--train.steps, --steps <integer> optimizer steps \([^)]*; planned\)/);
+  expect(flat).toMatch(/--patch-train.steps <integer> optimizer steps \([^)]*; planned\)/);
+  expect(flat).toMatch(/--patch-train.lr <number> peak learning rate \([^)]*; default 0.004\)/);
+  const { stdout: gan } = await tessera('train', '--model', 'dcgan', '--help', '--preset', 'none');
+  expect(gan).toMatch(/--lr <number> +peak learning rate \(default 0.0002\)/);
+  expect(gan).toMatch(/--steps <integer> +optimizer steps \(planned\)/);
 });
 
 test('help --all is COMMAND --help --all; wrong words beside --help do not matter', async () => {
@@ -133,9 +146,7 @@ test('train --help --all has every field of the config, with its range and defau
   expect(fieldsOf(settingsSchema()).fields.length).toBeGreaterThan(60);
   for (const { description } of fieldsOf(settingsSchema()).fields)
     expect(flat).toContain(description.replaceAll(/\s+/g, ' '));
-  expect(flat).toMatch(
-    /--image-size <integer> height and width of the images in pixels \(.*divisible by 8; default 128\)/,
-  );
+  expect(flat).toMatch(/--image-size <integer> height and width of the images in pixels \(.*divisible by 8; planned\)/);
   expect(flat).toMatch(/--quantizer <fsq\|vq\|dvae> .*\(default fsq\)/);
   expect(flat).toMatch(/--\[no-\]qk-norm /);
 });

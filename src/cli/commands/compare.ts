@@ -3,17 +3,7 @@ import { z } from 'zod';
 import type { CompareRequest, Comparison } from '../../runs/compare.ts';
 import type { Session } from '../../runs/session.ts';
 import { defineCommand } from '../command.ts';
-import {
-  count,
-  engineFlags,
-  file,
-  folder,
-  formatFlag,
-  metricsFlag,
-  seed,
-  splitFlag,
-  weights,
-} from '../common-flags.ts';
+import { count, engineFlags, file, formatFlag, metricsFlag, path, seed, splitFlag, weights } from '../common-flags.ts';
 
 export const compare = defineCommand({
   name: 'compare',
@@ -23,7 +13,9 @@ export const compare = defineCommand({
     "tessera compare runs/a runs/b --captions 'red apple|blue heart'",
   ],
   aliases: { n: 'numImages' },
-  positionals: [{ name: 'RUN', description: 'runs of any family, trained on the same images', many: true }],
+  positionals: [
+    { name: 'RUN', description: 'runs of any family, trained on the same images', title: 'folder', many: true },
+  ],
   result: {
     page: 'the HTML file',
     data: 'the JSON file beside it, with every number; null where the page went into a device',
@@ -33,7 +25,7 @@ export const compare = defineCommand({
   flags: async () => {
     return z.object({
       out: file('the page; the same content as JSON goes beside it').default('comparison.html'),
-      data: folder('the images that the runs were trained on, to paint held-out captions and to measure').optional(),
+      data: path('the images that the runs were trained on, to paint held-out captions and to measure').optional(),
       format: await formatFlag(),
       split: splitFlag('with --data: what is painted and measured; validation is what is held out (default)'),
       captions: z.string().optional().describe('captions to paint, separated by | (default: those of held-out images)'),

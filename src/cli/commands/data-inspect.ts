@@ -15,7 +15,7 @@ export const dataInspect = defineCommand({
   name: 'data inspect',
   summary: 'count, measure and show what a data set holds',
   examples: ['tessera data inspect datasets/emoji', 'tessera data inspect photos --json'],
-  positionals: [{ name: 'DATA', description: 'a folder, archive or index file' }],
+  positionals: [{ name: 'DATA', description: 'a folder, archive or index file', title: 'path' }],
   flags: async () =>
     z.object({
       ...(await dataFlags()),

@@ -3,7 +3,17 @@ import { z } from 'zod';
 import type { EvalRequest, Evaluation } from '../../runs/evaluate.ts';
 import type { Session } from '../../runs/session.ts';
 import { defineCommand } from '../command.ts';
-import { count, engineFlags, folder, formatFlag, metricsFlag, seed, splitFlag, weights } from '../common-flags.ts';
+import {
+  count,
+  engineFlags,
+  folder,
+  formatFlag,
+  metricsFlag,
+  path,
+  seed,
+  splitFlag,
+  weights,
+} from '../common-flags.ts';
 
 export const evaluate = defineCommand({
   name: 'eval',
@@ -24,7 +34,7 @@ export const evaluate = defineCommand({
   flags: async () => {
     return z.object({
       run: folder('a trained run').default('runs/demo'),
-      data: folder('the images that it was trained on'),
+      data: path('the images that it was trained on'),
       format: await formatFlag(),
       metrics: await metricsFlag(
         'what to measure; cmmd, clip-score and r-precision need features that know captions or CLIP',

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { featuresFields } from '../../runs/features-config.ts';
 import { defineCommand } from '../command.ts';
-import { acceptChanges, dataFlags, engineFlags, folder } from '../common-flags.ts';
+import { acceptChanges, dataFlags, engineFlags, folder, path } from '../common-flags.ts';
 import { repeatedFlags } from '../flag-words.ts';
 
 export const features = defineCommand({
@@ -12,7 +12,7 @@ export const features = defineCommand({
   result: { out: 'the folder', quality: 'in words, how well held-out captions find their images' },
   flags: async () =>
     z.object({
-      data: folder('captioned images: a folder, archive or index file'),
+      data: path('captioned images: a folder, archive or index file'),
       out: folder('the features: made, or gone on with if they are there'),
       ...(await dataFlags()),
       acceptChanges,

@@ -7,7 +7,7 @@ export const reconstruct = defineCommand({
   name: 'reconstruct',
   summary: "put images through a run's patch tokenizer and back",
   examples: ['tessera reconstruct --run runs/demo photo.png datasets/emoji'],
-  positionals: [{ name: 'INPUT', description: 'an image or a data set', many: true }],
+  positionals: [{ name: 'INPUT', description: 'an image or a data set', title: 'path', many: true }],
   result: { out: 'the picture', images: 'how many', psnr: 'mean over the images, in dB' },
   flags: async () =>
     z.object({

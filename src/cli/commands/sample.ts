@@ -5,7 +5,7 @@ import { UserError } from '../../core/errors.ts';
 import type { WrittenCaption } from '../../runs/sample.ts';
 import type { Session } from '../../runs/session.ts';
 import { defineCommand } from '../command.ts';
-import { count, engineFlags, file, folder, seed, splitFlag, weights } from '../common-flags.ts';
+import { count, engineFlags, file, folder, path, seed, splitFlag, weights } from '../common-flags.ts';
 
 /** Most images of a caption. */
 const MOST = 10_000;
@@ -66,7 +66,7 @@ export const sample = defineCommand({
       rerank: folder('rank with this CLIP: a folder or a hub id such as Xenova/clip-vit-base-patch32').optional(),
       bestOf: count('with --rerank: paint so many and keep the best --num-images').optional(),
       nearest: z.boolean().default(false).describe('show beside each image the nearest training image (needs --data)'),
-      data: folder('the training images, for --nearest').optional(),
+      data: path('the training images, for --nearest').optional(),
       split: splitFlag('with --nearest: what is looked through instead of what the run was trained on'),
       ...(await engineFlags()),
     }),

@@ -1,6 +1,6 @@
 /** @file `tessera train`: trains a run, or goes on with one. */
 import { z } from 'zod';
-import { defaultPreset, presetNames } from '../../config/presets.ts';
+import { presetNames } from '../../config/presets.ts';
 import { patchChoices } from '../../config/run.ts';
 import { flattenConfig, mergeConfig, parseConfig } from '../../config/schema.ts';
 import { UserError } from '../../core/errors.ts';
@@ -9,7 +9,7 @@ import { MOST_CONFIG, runSchema, settingsSchema } from '../../families/config.ts
 import { readJson } from '../../io/files.ts';
 import { weightKinds } from '../../io/runfolder.ts';
 import { defineCommand } from '../command.ts';
-import { acceptChanges, dataFlags, engineFlags, file, folder } from '../common-flags.ts';
+import { acceptChanges, dataFlags, engineFlags, file, folder, path } from '../common-flags.ts';
 import { repeatedFlags } from '../flag-words.ts';
 
 export const train = defineCommand({
@@ -52,7 +52,7 @@ export const train = defineCommand({
     samples: 'the last sheet of samples; null where there is none',
   },
   basic: {
-    'data and run': ['data', 'out', 'preset', 'family'],
+    'data and run': ['data', 'out', 'from', 'preset', 'family'],
     time: ['plan.minutes', 'plan.epochs'],
     pictures: ['images.imageSize', 'images.flip', 'images.validation'],
     transformer: ['patch.grid', 'model.width', 'model.layers'],
@@ -60,22 +60,23 @@ export const train = defineCommand({
     machine: ['backend', 'threads'],
   },
   defaults: async ({ preset }, { family }) => {
-    const { resolveConfig } = await import('../../families/resolve.ts');
-    const named = presetNames.find(name => name === preset) ?? defaultPreset;
     const { familyNames } = await import('../../families/families.ts');
-    const fields = familyNames().some(name => name === family) ? { family } : {};
-    const { family: _, ...values } = flattenConfig(resolveConfig({ preset: named, fields }));
+    const { resolveConfig } = await import('../../families/resolve.ts');
+    const { PLANNED_FROM, plannedFields } = await import('../../runs/plan/planned-fields.ts');
+    const named = presetNames.find(name => name === preset);
+    const whose = familyNames().find(name => name === family) ?? familyNames()[0];
+    const config = resolveConfig({ preset: named ?? PLANNED_FROM, fields: { family: whose } });
+    const { family: _, ...values } = flattenConfig(config);
+    if (named !== undefined) return { note: `Defaults of the preset ${named}.`, values };
     return {
-      note:
-        preset === undefined
-          ? 'Without --preset a new run is planned: sizes and steps follow the data, the machine and the minutes'
-          : `Defaults of the preset ${named}; of another: tessera train --preset ${named === 'tiny' ? 'small' : 'tiny'} --help`,
+      note: 'What is planned follows the data, this machine and the minutes. Defaults of a preset: tessera train --preset tiny --help',
       values,
+      open: Object.fromEntries(plannedFields(whose).map(field => [field, 'planned'])),
     };
   },
   flags: async () =>
     z.object({
-      data: folder('captioned images: a folder, archive or index file'),
+      data: path('captioned images: a folder, archive or index file'),
       out: folder('the run: made, or gone on with if it is there'),
       preset: z
         .enum(presetNames)

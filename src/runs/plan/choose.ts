@@ -10,6 +10,7 @@ import { expectFits } from '../memory.ts';
 import type { Costs } from './costs.ts';
 import { type Machine, predictCosts, type Sides, trainedStagesOf } from './costs.ts';
 import { fitSteps, overheads, secondsAStep } from './fit.ts';
+import { PLANNED_FROM } from './planned-fields.ts';
 import { regularisationFor } from './regularisation.ts';
 import type { Survey } from './survey.ts';
 
@@ -190,7 +191,7 @@ function candidatesFor(survey: Survey, machine: Machine, wish: Wish): readonly C
 function candidateOf(rung: Rung | (typeof wholeImageLadder)[number], survey: Survey, wish: Wish): Candidate {
   const planned = mergeConfig(fieldsOf(rung, survey, wish), regularisationFor(survey, wish.family));
   const { family, fields } = wish;
-  const config = resolveConfig({ preset: 'tiny', fields: mergeConfig(planned, { family }, fields) });
+  const config = resolveConfig({ preset: PLANNED_FROM, fields: mergeConfig(planned, { family }, fields) });
   const { training } = sidesOf(survey, config);
   const useful = usefulSteps(rung.steps, training, config.train.batchSize);
   return { config, planned, useful, shape: describeShape(config) };

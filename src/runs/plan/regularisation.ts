@@ -2,6 +2,7 @@
  * @file What keeps a model from learning few pictures by heart, by how many there are. One table, filled in by measurement
  * (scripts/studies/small-data.ts).
  */
+import { flattenConfig } from '../../config/schema.ts';
 import type { Survey } from './survey.ts';
 
 /** Fields of a config for up to so many pictures. */
@@ -20,4 +21,9 @@ export function regularisationFor(
 ): Readonly<Record<string, unknown>> {
   if (family !== 'transformer') return {};
   return table.find(({ below }) => pictures < below)?.fields ?? {};
+}
+
+/** Every field of the table. */
+export function regularisedFields(): readonly string[] {
+  return [...new Set(table.flatMap(({ fields }) => Object.keys(flattenConfig(fields))))];
 }
