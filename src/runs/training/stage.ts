@@ -97,9 +97,18 @@ export async function runStage(
       validates: heldOut > 0,
       startsTrained: trainee.startsTrained,
       anchors: trainee.anchors,
+      fit: await job.timeOf(stage.title),
       watcher: {
         ...watcher,
-        onStep: ({ step, loss, units }) => session.reporter.update({ step, loss, amount: units, note }),
+        onStep: ({ step, steps, loss, units }) =>
+          session.reporter.update({
+            step,
+            loss,
+            amount: units,
+            note,
+            ...(steps === stage.loop.steps ? {} : { total: steps }),
+          }),
+        onFit: (steps, before) => job.setSteps(stage.title, steps, before),
         onLog: record => {
           job.log(stage.name, record);
           note = trainee.describe(record) ?? note;

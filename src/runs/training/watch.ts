@@ -165,6 +165,7 @@ export function withChecks(task: Task, check: SampleWatch['check']): Task {
     evaluate,
     save: task.save?.bind(task),
     restore: task.restore?.bind(task),
+    setSteps: task.setSteps?.bind(task),
     remarks: task.remarks?.bind(task),
     dispose: task.dispose?.bind(task),
   };
