@@ -106,7 +106,7 @@ export async function runStage(
           watch?.log(record);
           for (const remark of judge.add(record)) {
             if (Object.keys(remark.record).length > 0) job.log(stage.name, { step: record.step, ...remark.record });
-            session.reporter.message(remark.text);
+            session.reporter.message(remark.text, { isWarning: true });
           }
         },
         onSample: async (step, signal) => trainee.showSamples?.(step, note, signal),
