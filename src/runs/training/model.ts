@@ -50,7 +50,9 @@ export async function trainStages(job: Job): Promise<boolean> {
   const prepared = await prepareParts(job, stages);
   if (prepared === undefined) return false;
   try {
-    return until !== undefined || (await modelStage(job, stage, { family, prepared, unwatched }));
+    if (until !== undefined) return true;
+    await job.fitRest();
+    return await modelStage(job, modelStageOf(job, family), { family, prepared, unwatched });
   } finally {
     disposeParts(prepared.parts);
   }

@@ -108,6 +108,7 @@ export async function openWatch(
   const others = await rowsOf(firstCrops(reference, count));
   const floor = checkFloor(real, others, new Random(SEED));
   if (!isFloor(floor, real)) {
+    void features.dispose();
     return unsaid(
       'samples are not watched for collapse: real images are all alike, or those on the two sides share nothing',
     );
@@ -164,6 +165,7 @@ export function withChecks(task: Task, check: SampleWatch['check']): Task {
     evaluate,
     save: task.save?.bind(task),
     restore: task.restore?.bind(task),
+    setSteps: task.setSteps?.bind(task),
     remarks: task.remarks?.bind(task),
     dispose: task.dispose?.bind(task),
   };
