@@ -136,11 +136,15 @@ export async function textStage(
 /** Said of what was trained without anything held out. */
 const UNMEASURED = 'trained; not measured, since nothing is held out';
 
+/** Among fewer, guessing is right so often that it must be said. */
+const FEW_CANDIDATES = 20;
+
 function describeRetrieval(record: Metrics): string | undefined {
   const { val_captionTop1: caption, val_imageTop1: image, val_candidates: candidates } = record;
   if (caption === undefined) return undefined;
   const percent = (share: number) => `${(100 * share).toFixed(1)}%`;
-  return `held out: ${percent(caption)} find their caption, ${percent(image)} their image, among ${Math.round(candidates)}`;
+  const chance = candidates < FEW_CANDIDATES ? `, where guessing finds ${percent(1 / candidates)}` : '';
+  return `held out: ${percent(caption)} find their caption, ${percent(image)} their image, among ${Math.round(candidates)}${chance}`;
 }
 
 /** The data as codes, on both sides of the split. */
