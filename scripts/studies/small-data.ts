@@ -60,17 +60,17 @@ const conditions: Readonly<Record<string, Condition>> = {
   'decay 0.3': { fields: { train: { weightDecay: 0.3 } } },
   'decay 1': { fields: { train: { weightDecay: 1 } } },
   'dropout 0.1': { fields: { model: { dropout: 0.1 } } },
-  'dropout 0.2 after 3': { fields: { model: { dropout: 0.2, dropoutAfter: 3 } } },
+  'late dropout': { fields: { model: { dropout: 0.2, dropoutAfter: 3 } } },
   'bpe dropout 0.1': { fields: { caption: { bpeDropout: 0.1 } } },
   mirrored: { variants: ['mirrored'] },
   recoloured: { variants: ['recoloured'] },
   'all variants': { variants: variantNames },
-  'noise 0.2, decay 1': { fields: { model: { codeNoise: 0.2 }, train: { weightDecay: 1 } } },
-  'noise 0.2, decay 1, variants': {
+  'noise 0.2 + decay 1': { fields: { model: { codeNoise: 0.2 }, train: { weightDecay: 1 } } },
+  'noise 0.2 + decay 1 + variants': {
     fields: { model: { codeNoise: 0.2 }, train: { weightDecay: 1 } },
     variants: variantNames,
   },
-  'noise 0.2, decay 1, dropout 0.2 after 3': {
+  'noise 0.2 + decay 1 + late dropout': {
     fields: { model: { codeNoise: 0.2, dropout: 0.2, dropoutAfter: 3 }, train: { weightDecay: 1 } },
   },
 };
