@@ -151,5 +151,11 @@ export function captionsFrom(value: unknown): string[] {
 
 /** The lines of a text that has one caption on each. */
 export function captionLines(text: string): string[] {
-  return captionsFrom(text.split(/\r\n|[\n\r\u2028\u2029\u0085]/));
+  return captionsFrom(splitLines(text));
+}
+
+/** Lines without their ends, which may be those of any system; the last end begins no line. */
+export function splitLines(text: string): string[] {
+  const lines = text.split(/\r\n|[\n\r\u2028\u2029\u0085]/);
+  return lines.at(-1) === '' ? lines.slice(0, -1) : lines;
 }

@@ -155,7 +155,7 @@ async function demo(session: Session, values: z.output<typeof flags>): Promise<v
   const painter = await openPainter(out);
   const { sheet, painted } = await drawSampleSheet(painter, captions, { columns: 8 });
   await writeAtomic(runPaths(out).samples, await encodePng(sheet));
-  reporter.pictures(painted.slice(0, 6), { pictureColumns: 24 });
+  reporter.pictures(painted, { pictureColumns: 24 });
   painter.dispose();
   await writeJson(join(out, 'timing.json'), {
     minutes: (session.now() - started) / 60000,

@@ -9,15 +9,17 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { z } from 'zod';
 import { type Command, type CommandDefinition, defineCommand } from './cli/command.ts';
+import { completionOf } from './cli/commands/completion.ts';
 import { commands } from './cli/commands.ts';
 import { findCommand } from './cli/find-command.ts';
 import { formatCommands, formatHelp } from './cli/help.ts';
 import { listenForSignals, Stopped, type StopSignal } from './cli/signals.ts';
 import { refusalOfSystem } from './cli/system-errors.ts';
 import { TerminalReporter } from './cli/terminal/progress.ts';
+import { QuietReporter } from './cli/terminal/quiet.ts';
 import { canRedraw, colourSupport } from './cli/terminal/support.ts';
 import { UserError } from './core/errors.ts';
-import { printable } from './core/printable.ts';
+import { printable, printableJson } from './core/printable.ts';
 import { untilAborted } from './core/stopping.ts';
 import { packageRoot } from './device/native/addon.ts';
 import { expectSpareThreads } from './device/native/spare-threads.ts';
@@ -32,18 +34,24 @@ const about = 'train on captioned images, paint captions';
 async function main(argv: readonly string[], known: readonly Command[]): Promise<void> {
   const [first] = argv;
   if (first === '-v' || first === '--version') {
-    process.stdout.write(`${version()}\n`);
+    process.stdout.write(`${argv.includes('--json') ? printableJson({ version: version() }) : version()}\n`);
     return;
   }
   const isHelp = first === undefined || first === '-h' || first === '--help' || first === 'help';
   // `tessera help sample` is `tessera sample --help`.
-  const asked = first === 'help' ? argv.slice(1).filter(word => !word.startsWith('-')) : [];
-  if (isHelp && asked.length === 0) {
+  const words = isHelp ? commandFirst(argv.slice(1)) : argv;
+  if (isHelp && !/^[^-]/.test(words[0] ?? '')) {
     showHelp(formatCommands(known, { columns: columns(), about }));
     return;
   }
-  const { command, rest } = findCommand('tessera', known, isHelp ? asked : argv);
-  await runCommand(command, isHelp ? ['--help'] : rest);
+  const { command, rest } = findCommand('tessera', known, words);
+  await runCommand(command, isHelp ? [...rest, '--help'] : rest);
+}
+
+/** `--all train` as `train --all`. */
+function commandFirst(words: readonly string[]): string[] {
+  const at = words.findIndex(word => !word.startsWith('-'));
+  return at < 0 ? [...words] : [...words.slice(at), ...words.slice(0, at)];
 }
 
 /** Width that help is wrapped to. */
@@ -57,9 +65,10 @@ function showHelp(text: string): void {
 
 /** Reads the flags, puts the session together and runs the command. */
 async function runCommand(command: Command, argv: readonly string[]): Promise<void> {
-  const run = await command.prepare(argv);
-  if (run === undefined) {
-    showHelp(formatHelp(await command.spec(), { columns: columns() }));
+  const prepared = await command.prepare(argv);
+  if (prepared.help) {
+    const { all, defaults } = prepared;
+    showHelp(formatHelp(await command.spec(), { columns: columns(), all, defaults }));
     return;
   }
   expectSpareThreads();
@@ -67,13 +76,7 @@ async function runCommand(command: Command, argv: readonly string[]): Promise<vo
     if (command.saves) process.stderr.write(stoppingLine(signal));
   };
   const stopping = listenForSignals(sayStopping, code => process.exit(code));
-  const isTTY = process.stderr.isTTY === true;
-  const reporter = new TerminalReporter({
-    stream: process.stderr,
-    isTTY: canRedraw(process.env, isTTY),
-    colours: colourSupport(process.env, isTTY),
-    now: () => performance.now(),
-  });
+  const reporter = openReporter(prepared.quiet);
   const print = (line: string) => {
     process.stdout.write(`${printable(line, { most: Number.POSITIVE_INFINITY })}\n`);
   };
@@ -81,12 +84,21 @@ async function runCommand(command: Command, argv: readonly string[]): Promise<vo
   const session = { reporter, print, now: () => performance.now(), signal, cacheDir: cacheFolder() };
   try {
     // What saves stops by itself; all else leaves nothing half done, wherever it is.
-    await (command.saves ? run(session) : untilAborted(signal, () => run(session)));
+    await (command.saves ? prepared.run(session) : untilAborted(signal, () => prepared.run(session)));
     signal.throwIfAborted();
   } finally {
     reporter.close();
     stopping.close();
   }
+}
+
+/** Progress goes to standard error, so that standard output has results alone. */
+function openReporter(quiet: boolean): TerminalReporter | QuietReporter {
+  const [stream, now] = [process.stderr, () => performance.now()];
+  if (quiet) return new QuietReporter({ stream, now });
+  const isTTY = stream.isTTY === true;
+  const colours = colourSupport(process.env, isTTY);
+  return new TerminalReporter({ stream, isTTY: canRedraw(process.env, isTTY), colours, now });
 }
 
 function stoppingLine(signal: StopSignal): string {
@@ -139,7 +151,14 @@ function printableHint(hint: string): string {
  * @param known its commands; a program of your own may have more
  */
 export async function runTessera(argv: readonly string[], known: readonly Command[] = commands): Promise<void> {
-  await exitCodeOf(() => main(argv, known));
+  await exitCodeOf(() => main(argv, withCompletion(known)));
+}
+
+/** The commands with the one that completes them all, unless they have another of its name. */
+function withCompletion(known: readonly Command[]): readonly Command[] {
+  const completion = completionOf(() => all);
+  const all = known.some(({ name }) => name === completion.name) ? known : [...known, completion];
+  return all;
 }
 
 /** A script that is one command: the same flags, help, errors and exit codes as the program's own. */

@@ -48,7 +48,7 @@ export {
   type TrainingData,
 } from './families/family.ts';
 export { ordersOf, type Painted } from './families/orders.ts';
-export type { Likelihood, Painter, PainterOptions } from './families/painter.ts';
+export type { InterpolateOptions, Keyframe, Likelihood, Painter, PainterOptions } from './families/painter.ts';
 export {
   type Batch,
   type BatchPainter,
@@ -61,6 +61,7 @@ export {
 export { defineFamily, removeFamily } from './families/registry.ts';
 export type { CodePainter, Painting, PaintOptions } from './families/transformer/codepainter.ts';
 export type { SamplingOptions } from './families/transformer/generate.ts';
+export { type AnimationFormat, type AnimationOptions, encodeAnimation } from './image/animation.ts';
 export type { Images, Picture, Size } from './image/images.ts';
 export type { Nearest, NearestImages } from './image/nearest.ts';
 export { encodePng, readPngText } from './image/png.ts';
@@ -77,6 +78,7 @@ export {
   removeKernel,
   run as runKernel,
 } from './kernels/registry.ts';
+export { type KnownCaptionsOptions, knownCaptions } from './library/captions.ts';
 export { openClip, type Ranked, rankPictures } from './library/clip.ts';
 export {
   type DrawEmojiOptions,
@@ -156,6 +158,9 @@ export type { Comparison } from './runs/compare.ts';
 export type { Evaluation } from './runs/evaluate.ts';
 export type { EvalRecord } from './runs/evaluation/record.ts';
 export type { Exported } from './runs/export.ts';
+export type { KnownCaptions } from './runs/learnt/query.ts';
+export type { CaptionSearch, FoundCaptions, KnownCaption } from './runs/learnt/search.ts';
+export type { NearWord, UnseenWord } from './runs/learnt/unseen.ts';
 export type { Clip } from './runs/rerank.ts';
 export { shippedModel } from './runs/run.ts';
 export type { Labelled, Reporter, Session, StageOptions, Update } from './runs/session.ts';

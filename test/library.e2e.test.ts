@@ -22,6 +22,7 @@ import {
   findNearest,
   inspectDataset,
   keepOf,
+  knownCaptions,
   openClip,
   openDataset,
   openPainter,
@@ -333,6 +334,11 @@ const refused: Readonly<Record<string, readonly (readonly [() => unknown, string
       () => findNearest([square, { ...square, width: 2, height: 8 }], []),
       'findNearest: references: expected an array of at least 1 pictures, got 2 x 8 pixels at 1',
     ],
+  ],
+  knownCaptions: [
+    [() => knownCaptions('\0'), 'knownCaptions: run: expected a path'],
+    [() => knownCaptions('x', { limit: 0 }), 'knownCaptions: limit: expected a whole number of at least 1, got 0'],
+    [() => knownCaptions(run, { search: '!' }), "captions: search: expected words, got '!'"],
   ],
   openClip: [[() => openClip(''), 'openClip: name: expected a path, got ""']],
   rankPictures: [

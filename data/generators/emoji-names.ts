@@ -93,6 +93,8 @@ const ALSO: Readonly<Record<string, string>> = {
   'flying-saucer': 'ufo',
   'desktop-computer': 'computer',
   laptop: 'laptop computer',
+  'cat-face': 'kitten',
+  'dog-face': 'puppy',
   'mobile-phone': 'phone',
   'wrapped-gift': 'present',
   'party-popper': 'confetti party popper',
@@ -126,6 +128,14 @@ export function keyOf(characters: string): string {
     .join('-');
 }
 
+/** A key without its skin tones. */
+export function untoned(key: string): string {
+  return key
+    .split('-')
+    .filter(point => !(point in TONES))
+    .join('-');
+}
+
 /** The skin tones in a key, in the order drawn. */
 export function tonesOf(key: string): string[] {
   return key
@@ -139,18 +149,30 @@ export function tonesOf(key: string): string[] {
  * @param name the icon's name, e.g. `man-medium-skin-tone-red-hair`; @param key its code points
  */
 export function phraseOf(name: string, key: string): string {
-  const bare = name.replace(TONE_WORDS, '');
-  const tones = [...new Set(tonesOf(key))].map(tone => `${tone} skin tone`);
-  return [wordsOf(bare), ...(tones.length > 0 ? [tones.join(' and ')] : [])].join(', ');
+  return withTones(bareNameOf(name), key);
+}
+
+/** The name of what is drawn, in words, without skin tones: `t-shirt`, `woman raising hand`. @param name the icon's */
+export function bareNameOf(name: string): string {
+  return wordsOf(name.replace(TONE_WORDS, ''));
 }
 
 /** Another phrase for the same drawing, if there is a plainer one. */
 export function otherPhraseOf(name: string, key: string): string | undefined {
-  const bare = name.replace(TONE_WORDS, '');
-  const plain = ALSO[bare];
-  return plain === undefined
-    ? undefined
-    : [plain, ...phraseOf(name, key).split(', ').slice(wordsOf(bare).split(', ').length)].join(', ');
+  const plain = ALSO[name.replace(TONE_WORDS, '')];
+  return plain === undefined ? undefined : withTones(plain, key);
+}
+
+/** What is drawn with the skin tones of its key, e.g. `thumb up, dark skin tone`. */
+export function withTones(phrase: string, key: string): string {
+  const tones = tonesInWords(key);
+  return tones === undefined ? phrase : `${phrase}, ${tones}`;
+}
+
+/** The skin tones of a key in words, e.g. `light skin tone and dark skin tone`; undefined where it has none. */
+export function tonesInWords(key: string): string | undefined {
+  const tones = [...new Set(tonesOf(key))].map(tone => `${tone} skin tone`);
+  return tones.length === 0 ? undefined : tones.join(' and ');
 }
 
 /** The caption that names the style. */

@@ -13,7 +13,9 @@ import { createRequire } from 'node:module';
 import sharp from 'sharp';
 import { UserError } from '../../src/core/errors.ts';
 import { type Drawn, writeDrawings } from './drawn.ts';
-import { keyOf, otherPhraseOf, phraseOf, tonesOf, withStyle } from './emoji-names.ts';
+import { type Keywords, loadKeywords } from './emoji-aliases.ts';
+import { emojiCaptions } from './emoji-captions.ts';
+import { keyOf, tonesOf } from './emoji-names.ts';
 
 export const emojiStyles = ['noto', 'twemoji', 'openmoji', 'fluent-emoji-flat'] as const;
 
@@ -74,7 +76,8 @@ export async function makeEmoji(options: EmojiOptions): Promise<EmojiResult> {
   if (!Number.isInteger(size) || size < 8 || size > 2048)
     throw new UserError('size', `expected 8 to 2048 pixels, got ${size}`);
   const sets = styles.map(loadSet);
-  const drawings = drawingsOf(sets, limit);
+  const keywords = loadKeywords();
+  const drawings = drawingsOf(sets, keywords, limit);
   const counts = Object.fromEntries(
     styles.map(style => [style, drawings.filter(drawing => drawing.style === style).length]),
   );
@@ -82,10 +85,10 @@ export async function makeEmoji(options: EmojiOptions): Promise<EmojiResult> {
     writeDrawings<{ readonly hash: string }>(out, {
       kind: 'emoji',
       request: {
-        format: 1,
+        format: 2, // with another, what was drawn before is older and drawn again
         size,
         limit: limit ?? null,
-        versions: Object.fromEntries(sets.map(set => [set.style, set.version])),
+        versions: { ...Object.fromEntries(sets.map(set => [set.style, set.version])), emojilib: keywords.version },
       },
       facts: { counts },
       names: drawings.map(({ style, name }) => `${style}/${name}.png`),
@@ -120,7 +123,7 @@ function sameLooking(drawings: readonly EmojiDrawing[], hashes: readonly string[
 
 /** The drawings of some styles with their captions, without drawing them. */
 export function emojiDrawings(styles: readonly string[] = emojiStyles): EmojiDrawing[] {
-  return drawingsOf(styles.map(loadSet));
+  return drawingsOf(styles.map(loadSet), loadKeywords());
 }
 
 /** One thread a drawing and several drawings at once beats several threads on one small drawing. */
@@ -162,19 +165,17 @@ function loadSet(style: string): IconSet {
   }
 }
 
-function drawingsOf(sets: readonly IconSet[], limit = Number.POSITIVE_INFINITY): EmojiDrawing[] {
-  const names = namesByKey(installedSets(sets));
+function drawingsOf(sets: readonly IconSet[], keywords: Keywords, limit = Number.POSITIVE_INFINITY): EmojiDrawing[] {
+  const installed = installedSets(sets);
+  const say = emojiCaptions({ names: namesByKey(installed), kinds: kindsByKey(installed), keywords });
   const groups = new Groups();
   const unions = sets.map(set => picturesOf(set));
   // First join what looks the same in any style; only then is each picture's group known.
   for (const pictures of unions) for (const { keys } of pictures) for (const key of keys) groups.join(keys[0], key);
-  return sets.flatMap((set, s) =>
+  return sets.flatMap(({ style }, s) =>
     unions[s].slice(0, limit).map(({ name, keys, svg }) => {
-      const spoken = captionKeys(keys).map(key => ({ name: names.get(key) ?? name, key }));
-      const phrases = spoken.map(({ name, key }) => phraseOf(name, key));
-      const others = spoken.flatMap(({ name, key }) => otherPhraseOf(name, key) ?? []);
-      const captions = [...new Set([...phrases, ...others])].flatMap(phrase => [withStyle(phrase, set.style), phrase]);
-      return { style: set.style, name, key: keys[0], svg, captions, group: groups.of(keys[0]) };
+      const captions = say(captionKeys(keys), style);
+      return { style, name, key: keys[0], svg, captions, group: groups.of(keys[0]) };
     }),
   );
 }
@@ -202,6 +203,19 @@ function namesByKey(sets: readonly IconSet[]): Map<string, string> {
     }
   }
   return names;
+}
+
+/** The kind of each emoji, as the first set has it that sorts it: `food drink` of "Food & Drink". */
+function kindsByKey(sets: readonly IconSet[]): Map<string, string> {
+  const kinds = new Map<string, string>();
+  for (const { categories, characters } of sets) {
+    const byName = new Map(Object.entries(categories).flatMap(([kind, names]) => names.map(name => [name, kind])));
+    for (const [point, name] of Object.entries(characters)) {
+      const kind = byName.get(name)?.toLowerCase().replace('& ', '');
+      if (kind !== undefined && !kinds.has(keyOf(point))) kinds.set(keyOf(point), kind);
+    }
+  }
+  return kinds;
 }
 
 /** Fluent alone says `astronaut-dark` for `astronaut-dark-skin-tone`. */

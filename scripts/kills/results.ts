@@ -19,6 +19,7 @@ export function resultsOf(folder: string): Readonly<Record<string, string>> {
     if (entry.name === 'metrics.jsonl') return [[name, sha(JSON.stringify(readJsonLines(path).map(withoutTimes)))]];
     const state = /^state\/(\w+)\/\d+\/(.*)$/.exec(name);
     if (state !== null) return [[`state/${state[1]}/${state[2]}`, stateHash(path)]];
+    if (/^(metrics\.csv|tensorboard\/)/.test(name)) return []; // made of the log, with its times
     return /^state\/\w+\/current$/.test(name) ? [] : [[name, sha(readFileSync(path))]];
   });
   return Object.fromEntries(found.sort(([a], [b]) => (a < b ? -1 : 1)));

@@ -121,6 +121,10 @@ export function targetsOf(folder: string): readonly Target[] {
       target(name, 'config.json', 'json', sample('ema')),
       target(name, 'config.json', 'json', train, '#train'),
       target(name, 'tokenizer.json', 'json', sample('ema')),
+      target(name, 'captions.jsonl.gz', 'lines', (run, out) => [
+        ...sample('ema')(run, out),
+        ['captions', '--run', run, '--search', 'picture'],
+      ]),
       target(name, `${part}.safetensors`, 'safetensors', sample('ema')),
       ...weights.map(file =>
         target(name, `${file}.safetensors`, 'safetensors', sample(file === 'model' ? 'last' : file)),

@@ -1,6 +1,7 @@
 /** @file The commands of the program, in the order in which help lists them. */
 import type { Command } from './command.ts';
 import { buildNative } from './commands/build-native.ts';
+import { captions } from './commands/captions.ts';
 import { compare } from './commands/compare.ts';
 import { dataEmoji } from './commands/data-emoji.ts';
 import { dataInspect } from './commands/data-inspect.ts';
@@ -10,6 +11,8 @@ import { doctor } from './commands/doctor.ts';
 import { evaluate } from './commands/eval.ts';
 import { exportCommand } from './commands/export.ts';
 import { features } from './commands/features.ts';
+import { interpolate } from './commands/interpolate.ts';
+import { logs } from './commands/logs.ts';
 import { reconstruct } from './commands/reconstruct.ts';
 import { sample } from './commands/sample.ts';
 import { train } from './commands/train.ts';
@@ -21,11 +24,14 @@ export const commands: readonly Command[] = [
   dataInspect,
   train,
   sample,
+  captions,
+  interpolate,
   reconstruct,
   features,
   evaluate,
   compare,
   exportCommand,
+  logs,
   buildNative,
   doctor,
 ];

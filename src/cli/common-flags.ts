@@ -4,6 +4,8 @@ import { splitNames } from '../config/fields.ts';
 import { weightKinds } from '../io/runfolder.ts';
 
 export const folder = (description: string) => z.string().min(1).describe(description).meta({ title: 'folder' });
+/** A folder, or a file that stands for one, such as an archive. */
+export const path = (description: string) => z.string().min(1).describe(description).meta({ title: 'path' });
 export const file = (description: string) => z.string().min(1).describe(description).meta({ title: 'file' });
 
 /** A seed from 0 to 2^32 - 1. */

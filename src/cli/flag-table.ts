@@ -6,6 +6,8 @@ import type { z } from 'zod';
 import type { Kind } from '../config/kinds.ts';
 import { didYouMean, type Field, type Fields, fieldsOf, kebab, nearest } from '../config/schema.ts';
 import { UserError } from '../core/errors.ts';
+import type { ResultFields } from './output-flags.ts';
+import { synonymOf } from './synonyms.ts';
 
 /** The words of one command: fields are camelCase and carry `.describe()`; `aliases` maps `n` or `lr` to a field's path. */
 export interface CommandSpec<S extends z.ZodObject = z.ZodObject> {
@@ -18,7 +20,13 @@ export interface CommandSpec<S extends z.ZodObject = z.ZodObject> {
   readonly flags: S;
   /** Fields of a config that can be set by flag too; what is not given has its default elsewhere. */
   readonly settings?: z.ZodObject;
+  /** Flags that say how it speaks, see output-flags.ts. */
+  readonly output?: z.ZodObject;
+  /** The fields of what it prints with `--json`. */
+  readonly result?: ResultFields;
   readonly aliases?: Readonly<Record<string, string>>;
+  /** The fields that its help shows, by title, unless all are asked for: of a command with more than a screen of them. */
+  readonly basic?: Readonly<Record<string, readonly string[]>>;
   readonly positionals?: readonly Positional[];
 }
 
@@ -26,6 +34,10 @@ export interface CommandSpec<S extends z.ZodObject = z.ZodObject> {
 export interface Positional {
   readonly name: string;
   readonly description: string;
+  /** What it is for a shell that completes it; default: any word. */
+  readonly title?: 'folder' | 'file' | 'path';
+  /** All that it may be. */
+  readonly choices?: readonly string[];
   readonly optional?: boolean;
   /** Only for the last: may be given more than once. */
   readonly many?: boolean;
@@ -78,7 +90,9 @@ export function flagTable(command: CommandSpec): {
     const dashes = typed.length === 1 ? '-' : '--';
     const negatives = [...byName].filter(([, { field }]) => takesBoolean(field.kind)).map(([known]) => `no-${known}`);
     const names = [...byName.keys(), ...negatives, 'help'].filter(known => known.length > 1);
-    const suggestion = nearest(name, names);
+    const dashed = name.replaceAll('_', '-');
+    const known = new Set(names);
+    const suggestion = known.has(dashed) ? dashed : (synonymOf(dashed, known) ?? nearest(dashed, names));
     throw new UserError(
       command.name,
       `unknown flag ${dashes}${typed}${didYouMean(suggestion && `--${suggestion}`)}`,
@@ -102,11 +116,9 @@ function leavesOf(fields: readonly Field[]): ReadonlyMap<string, readonly Field[
 }
 
 /** The fields of a command's flags and settings, and the groups that help lists them in. */
-export function fieldsOfCommand({ flags, settings }: CommandSpec): Fields {
-  const own = fieldsOf(flags);
-  if (settings === undefined) return own;
-  const more = fieldsOf(settings);
-  return { fields: [...own.fields, ...more.fields], groups: [...own.groups, ...more.groups] };
+export function fieldsOfCommand({ flags, settings, output }: CommandSpec): Fields {
+  const all = [flags, settings, output].flatMap(schema => (schema === undefined ? [] : fieldsOf(schema)));
+  return { fields: all.flatMap(({ fields }) => fields), groups: all.flatMap(({ groups }) => groups) };
 }
 
 /** Whether a flag may stand alone, or be negated. */

@@ -20,7 +20,9 @@ export function repeatedFlags(
   const without = (...names: string[]) =>
     Object.fromEntries(Object.entries(given).filter(([name]) => !names.includes(name)));
   return {
-    flags: wordsOf(without('data', 'out', 'acceptChanges', 'preset', 'config')),
+    flags: wordsOf(
+      without('data', 'out', 'acceptChanges', 'preset', 'hours', 'config', 'from', 'fromWeights', 'patch'),
+    ),
     allFlags: wordsOf({ ...without('data', 'out', 'acceptChanges'), ...settings }),
   };
 }

@@ -10,41 +10,92 @@ export interface HelpOptions {
   readonly program?: string;
 }
 
-/** Help for one command: usage, a table of flags by group, examples. */
-export function formatHelp(spec: CommandSpec, { columns = 80, program = 'tessera' }: HelpOptions = {}): string {
+/** Defaults other than those of the schemas. */
+export interface HelpDefaults {
+  /** Whose they are, in a line. */
+  readonly note: string;
+  /** By the path of a field, e.g. `train.lr`; fields that are not there keep their own. */
+  readonly values: Readonly<Record<string, unknown>>;
+  /** What is said in the place of a default that nobody knows yet, by the path of its field. */
+  readonly open?: Readonly<Record<string, string>>;
+}
+
+/** Which flags of a command are shown: all, or only those that its spec calls basic, if it does. */
+export interface CommandHelpOptions extends HelpOptions {
+  readonly all?: boolean;
+  readonly defaults?: HelpDefaults;
+}
+
+/** A part of the help: rows below a heading. */
+interface Section {
+  readonly heading: string;
+  readonly rows: readonly Row[];
+}
+
+/** Help for one command: usage, a table of flags by group, the fields of its result, examples. */
+export function formatHelp(spec: CommandSpec, options: CommandHelpOptions = {}): string {
+  const { columns = 80, program = 'tessera', all = false, defaults } = options;
   const { flags } = flagTable(spec);
-  const { groups } = fieldsOfCommand(spec);
-  const help: Row = { left: '-h, --help', right: 'show this' };
-  const indent = Math.min(
-    32,
-    4 + Math.max(...[help, ...flags.map(flagRow)].map(row => row.left.length).filter(n => n <= 28)),
-  );
-  const inGroup = (path: readonly string[]): readonly Flag[] =>
-    flags.filter(({ field }) => field.path.slice(0, -1).join('.') === path.join('.'));
+  const called = `${program} ${spec.name}`;
+  const isShort = spec.basic !== undefined && !all;
+  const rowOf = (flag: Flag) => flagRow(flag, { defaults, isShort });
+  const shown = isShort ? basicSections(spec, rowOf) : allSections(spec, rowOf);
+  const words = (spec.positionals ?? []).map(({ name, description, optional }) => ({
+    left: name,
+    right: optional ? `${description} (optional)` : description,
+  }));
+  const result: Section[] =
+    spec.result === undefined || isShort
+      ? []
+      : [
+          {
+            heading: '--json prints an object of:',
+            rows: Object.entries(spec.result).map(([left, right]) => ({ left, right })),
+          },
+        ];
+  const tables = [{ heading: '', rows: words }, ...shown, ...result].filter(({ rows }) => rows.length > 0);
+  const lefts = tables.flatMap(({ rows }) => rows.map(({ left }) => left.length)).filter(length => length <= 28);
+  const indent = Math.min(32, 4 + Math.max(...lefts));
 
   const sections: string[] = [
-    wrap(`${program} ${spec.name}: ${spec.summary}`, columns, 0),
-    wrap(`usage: ${program} ${spec.name} ${spec.usage ?? defaultUsage(spec)}`.trimEnd(), columns, 4),
+    wrap(`${called}: ${spec.summary}`, columns, 0),
+    wrap(`usage: ${called} ${spec.usage ?? defaultUsage(spec)}`.trimEnd(), columns, 4),
+    ...(defaults === undefined ? [] : [wrap(defaults.note, columns, 0)]),
+    ...tables.map(({ heading, rows }) =>
+      [...(heading === '' ? [] : [wrap(heading, columns, 0)]), table(rows, indent, columns)].join('\n'),
+    ),
   ];
-  if ((spec.positionals ?? []).length > 0) {
-    const rows = (spec.positionals ?? []).map(({ name, description, optional }) => ({
-      left: name,
-      right: optional ? `${description} (optional)` : description,
-    }));
-    sections.push(table(rows, indent, columns));
-  }
-  sections.push(`flags:\n${table([...inGroup([]).map(flagRow), help], indent, columns)}`);
-  for (const group of groups) {
-    const rows = inGroup(group.path).map(flagRow);
-    if (rows.length === 0) continue;
-    const title = group.path.map(kebab).join('.');
-    const heading = group.description === '' ? `${title}:` : wrap(`${title}: ${group.description}`, columns, 0);
-    sections.push(`${heading}\n${table(rows, indent, columns)}`);
-  }
+  if (isShort) sections.push(`all ${flags.length} flags: ${called} --help --all`);
   if (spec.examples.length > 0) {
     sections.push(`examples:\n${spec.examples.map(example => `  ${example}`).join('\n')}`);
   }
   return `${sections.join('\n\n')}\n`;
+}
+
+const HELP: Row = { left: '-h, --help', right: 'show this' };
+
+/** Every flag, by the group that its field is in. */
+function allSections(spec: CommandSpec, rowOf: (flag: Flag) => Row): Section[] {
+  const { flags } = flagTable(spec);
+  const inGroup = (path: readonly string[]) =>
+    flags.filter(({ field }) => field.path.slice(0, -1).join('.') === path.join('.')).map(rowOf);
+  const groups = fieldsOfCommand(spec).groups.map(({ path, description }) => {
+    const title = path.map(kebab).join('.');
+    return { heading: description === '' ? `${title}:` : `${title}: ${description}`, rows: inGroup(path) };
+  });
+  return [{ heading: 'flags:', rows: [...inGroup([]), HELP] }, ...groups];
+}
+
+/** The flags that are most needed, and those of every command. */
+function basicSections(spec: CommandSpec, rowOf: (flag: Flag) => Row): Section[] {
+  const { flags } = flagTable(spec);
+  const byPath = new Map(flags.map(flag => [flag.field.path.join('.'), flag]));
+  const sections = Object.entries(spec.basic ?? {}).map(([title, paths]) => ({
+    heading: `${title}:`,
+    rows: paths.flatMap(path => byPath.get(path) ?? []).map(rowOf),
+  }));
+  const own = flags.filter(({ field }) => field.path[0] in (spec.output?.shape ?? {}));
+  return [...sections, { heading: 'output:', rows: [...own.map(rowOf), HELP] }];
 }
 
 /** Help for the whole program: one line a command. */
@@ -69,15 +120,26 @@ interface Row {
   readonly right: string;
 }
 
-function flagRow(flag: Flag): Row {
-  const { field, name, aliases } = flag;
-  const short = aliases.filter(alias => alias.length === 1).map(alias => `-${alias}, `);
-  const long = aliases.filter(alias => alias.length > 1).map(alias => `, --${alias}`);
+/**
+ * @param options.defaults in the place of the field's own; @param options.isShort without bounds, and with one name
+ * where there are several
+ */
+function flagRow(
+  flag: Flag,
+  { defaults, isShort = false }: { readonly defaults?: HelpDefaults; readonly isShort?: boolean },
+): Row {
+  const path = flag.field.path.join('.');
+  const { values = {}, open = {} } = defaults ?? {};
+  const field = path in values ? { ...flag.field, default: values[path] } : flag.field;
+  const names = [flag.name, ...flag.aliases.filter(alias => alias.length > 1 && alias !== flag.name)];
+  const [name, ...others] = isShort ? [names[names.length - 1]] : names;
+  const short = flag.aliases.filter(alias => alias.length === 1).map(alias => `-${alias}, `);
+  const long = others.map(alias => `, --${alias}`);
   const canTurnOff = field.kind.type === 'boolean' && field.default === true;
   const notes = [
-    field.kind.type === 'number' ? describeBounds(field.kind.bounds).trim().replace(/^of /, '') : '',
+    field.kind.type === 'number' && !isShort ? describeBounds(field.kind.bounds).trim().replace(/^of /, '') : '',
     field.required ? 'required' : '',
-    canTurnOff ? 'on by default' : describeDefault(field.default),
+    open[path] ?? (canTurnOff ? 'on by default' : describeDefault(field.default)),
   ].filter(note => note !== '');
   return {
     left: `${short.join('')}--${canTurnOff ? '[no-]' : ''}${name}${long.join('')}${flagValue(flag)}`,

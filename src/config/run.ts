@@ -6,6 +6,7 @@
  */
 import { z } from 'zod';
 import { UserError } from '../core/errors.ts';
+import { weightKinds } from '../io/runfolder.ts';
 import { amount, batch, belowOne, count, fraction, optimizers, positive, splitNames } from './fields.ts';
 
 /** Where the images come from and how they are cut. */
@@ -39,6 +40,16 @@ export const captionSchema = z.object({
 /** Fewest pictures, painted and real, that say anything of a collapse. */
 export const FEWEST_CHECKED = 8;
 
+/** Forms of the log for other programs. */
+export const logFormats = ['csv', 'tensorboard'] as const;
+export type LogFormat = (typeof logFormats)[number];
+const logFileChoices = ['both', ...logFormats, 'none'] as const;
+
+/** The forms of the log that a run keeps. */
+export function keptFormats({ logFiles }: Pick<TrainConfig, 'logFiles'>): readonly LogFormat[] {
+  return logFormats.filter(format => logFiles === format || logFiles === 'both');
+}
+
 /** How what paints is trained. */
 export const trainSchema = z.object({
   steps: count.default(20000).describe('optimizer steps'),
@@ -58,9 +69,19 @@ export const trainSchema = z.object({
     .max(1e9)
     .default(0)
     .describe('validations without a better loss after which the learning rate halves, five times at most; 0: never'),
+  patience: z
+    .number()
+    .int()
+    .min(0)
+    .max(1e9)
+    .default(0)
+    .describe('validations without a better loss after which the training ends; 0: never'),
   beta1: belowOne.default(0.9),
   beta2: belowOne.default(0.95),
   weightDecay: amount.default(0.05),
+  pull: amount
+    .default(0)
+    .describe('decay towards the weights that it started from (--from), in the place of weightDecay'),
   clip: positive.default(1).describe('largest global norm of the gradient'),
   ema: belowOne.default(0.999).describe('decay of the averaged weights; 0 switches them off'),
   evalEvery: count.default(500).describe('steps between validations'),
@@ -74,10 +95,14 @@ export const trainSchema = z.object({
   sampleEvery: count.default(1000).describe('steps between sample sheets'),
   saveEvery: count.default(500).describe('steps between saved states'),
   logEvery: count.default(10).describe('steps between lines of metrics.jsonl'),
+  logFiles: z
+    .enum(logFileChoices)
+    .default('both')
+    .describe('what is kept of the log for other programs: metrics.csv for spreadsheets, event files for TensorBoard'),
 });
 
 /** Fields of the sections `train`, `patchTrain` and so on by which a training is only looked at. */
-const lookedAt = /^(train|\w+Train)\.(evalEvery|sampleEvery|saveEvery|logEvery|checkSamples)$/;
+const lookedAt = /^(train|\w+Train)\.(evalEvery|sampleEvery|saveEvery|logEvery|logFiles|checkSamples)$/;
 
 /** Whether a field, e.g. `train.logEvery`, says how closely a training is watched, and nothing of what is learnt. */
 export function isWatching(field: string): boolean {
@@ -87,8 +112,22 @@ export function isWatching(field: string): boolean {
 /** Whether a run that is gone on with may have another value of a field: how long and how closely watched it is trained. */
 export function isChangeable(field: string): boolean {
   // Samples that are checked choose the best weights of a family without a loss of its own.
-  return /^(train|\w+Train)\.steps$/.test(field) || (isWatching(field) && !field.endsWith('.checkSamples'));
+  return (
+    /^((train|\w+Train)\.steps|train\.patience)$/.test(field) || (isWatching(field) && !field.endsWith('.checkSamples'))
+  );
 }
+
+/** How long a training is to take, where that was asked for or chosen. */
+export const planSchema = z.object({
+  minutes: positive
+    .max(1e7)
+    .optional()
+    .describe('time for the whole training, which its sizes and steps are fitted to'),
+  epochs: positive
+    .max(1e7)
+    .optional()
+    .describe('passes that the model makes over the training images, in place of steps'),
+});
 
 /** How a run paints unless it is asked otherwise. */
 export const samplingSchema = z.object({
@@ -108,6 +147,31 @@ export const samplingSchema = z.object({
   cfgScale: z.number().min(0).max(100).default(3).describe('how closely to follow the caption; 1: no guidance'),
 });
 
+/** What a run was started from: written when it is made, and no field to be set. */
+export const fromSchema = z.object({
+  name: z.string().min(1).max(4096).describe('the shipped model, or the folder of the run'),
+  fingerprint: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/)
+    .describe('SHA-256 of its weights'),
+  weights: z.enum(weightKinds).describe('which of its weights'),
+  step: z.number().int().min(0).max(1e10).describe('of its training'),
+  psnr: z
+    .number()
+    .optional()
+    .describe('that its patch tokenizer reached on its own held-out pictures, if that is known'),
+  patch: z
+    .enum(['auto', 'keep', 'decoder', 'all', 'anew'])
+    .optional()
+    .describe('what becomes of its patch tokenizer; auto: decided by the pictures; anew: of another shape'),
+});
+
+/** What can be asked to become of the patch tokenizer of a trained model. */
+export const patchChoices = ['keep', 'decoder', 'all'] as const;
+export type PatchChoice = (typeof patchChoices)[number];
+
+export type FromConfig = Readonly<z.infer<typeof fromSchema>>;
+
 export type ImagesConfig = Readonly<z.infer<typeof imagesSchema>>;
 export type TrainConfig = Readonly<z.infer<typeof trainSchema>>;
 
@@ -116,6 +180,7 @@ export type TrainConfig = Readonly<z.infer<typeof trainSchema>>;
  * `declare module '.../config/run.ts' { interface Sections { gan: typeof ganSchema } }`.
  */
 export interface Sections {
+  plan: typeof planSchema;
   images: typeof imagesSchema;
   caption: typeof captionSchema;
   train: typeof trainSchema;
@@ -127,10 +192,12 @@ export type RunConfig = {
   readonly seed: number;
   /** What learns to paint, by its registered name. */
   readonly family: string;
+  /** Absent where it was trained from nothing. */
+  readonly from?: FromConfig;
 } & { readonly [Name in keyof Sections]: Readonly<z.infer<Sections[Name]>> };
 
 /** What the config of every run has; no family's section has such a name. */
-export const commonFields = ['seed', 'family', 'images', 'caption', 'train', 'sampling'] as const;
+export const commonFields = ['seed', 'family', 'from', 'plan', 'images', 'caption', 'train', 'sampling'] as const;
 
 /** What a run's config is made of: everything that is left out has a default. */
 export type RunConfigInput = {

@@ -6,6 +6,7 @@
 
 import { z } from 'zod';
 import { isRecord } from '../core/checks.ts';
+import { editDistance } from '../core/edit-distance.ts';
 import { UserError } from '../core/errors.ts';
 import { definitionsVersion } from '../core/registry.ts';
 import { describeKind, either, type Json, type Kind, kindOf } from './kinds.ts';
@@ -186,9 +187,8 @@ function brief(text: string): string {
 }
 
 /**
- * The candidate closest to a misspelt word by Damerau-Levenshtein distance (Damerau 1964; adjacent swaps count once), or
- * the shortest one it begins; undefined if none is near: more than a third of the letters differ, or the word is longer than
- * any that people mistype.
+ * The candidate closest to a misspelt word by `editDistance`, or the shortest one it begins; undefined if none is near: more
+ * than a third of the letters differ, or the word is longer than any that people mistype.
  */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
   if (word.length > LONGEST_TYPED) return undefined;
@@ -241,20 +241,6 @@ function unknownKey(
     if (deeper !== undefined) return deeper;
   }
   return undefined;
-}
-
-function editDistance(a: string, b: string): number {
-  let older: number[] = [];
-  let above = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const row = [i];
-    for (let j = 1; j <= b.length; j++) {
-      row[j] = Math.min(above[j] + 1, row[j - 1] + 1, above[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1));
-      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) row[j] = Math.min(row[j], older[j - 2] + 1);
-    }
-    [older, above] = [above, row];
-  }
-  return above[b.length];
 }
 
 function same(a: readonly string[], b: readonly string[]): boolean {

@@ -7,7 +7,9 @@ import { z } from 'zod';
 import {
   captionSchema,
   FEWEST_CHECKED,
+  fromSchema,
   imagesSchema,
+  planSchema,
   type RunConfig,
   rejectConfig,
   type Sections,
@@ -29,6 +31,7 @@ type Optional<Section extends z.ZodObject> = z.ZodPrefault<Section>;
 type RunShape = {
   readonly seed: z.ZodDefault<z.ZodNumber>;
   readonly family: z.ZodDefault<z.ZodEnum<Record<string, string>>>;
+  readonly from: z.ZodOptional<typeof fromSchema>;
 } & { readonly [Name in keyof Sections]: Optional<Sections[Name]> };
 
 /** The schema of a run of any registered family; made anew when families have been registered or removed. */
@@ -40,12 +43,24 @@ export function runSchema(): z.ZodObject<RunShape> {
 
 let latest: { readonly version: number; readonly schema: z.ZodObject<RunShape> } | undefined;
 
+/** What of a run's config can be asked for: all but what the program itself writes into it. */
+export function settingsSchema(): z.ZodObject {
+  const whole = runSchema();
+  const settings = askedOf.get(whole) ?? whole.omit({ from: true });
+  askedOf.set(whole, settings);
+  return settings;
+}
+
+const askedOf = new WeakMap<z.ZodObject, z.ZodObject>();
+
 function makeRunSchema(): z.ZodObject<RunShape> {
   const sections = Object.assign({}, ...allFamilies().map(family => family.sections)) as Record<string, z.ZodObject>;
   const names = familyNames();
   const shape = {
-    seed: z.number().int().min(0).max(0xffffffff).default(0),
+    seed: z.number().int().min(0).max(0xffffffff).default(0).describe('the same seed trains the same run'),
     family: z.enum(names).default(names[0]).describe('what learns to paint'),
+    from: fromSchema.optional().describe('what it was started from'),
+    plan: planSchema.prefault({}),
     images: imagesSchema.prefault({}),
     caption: captionSchema.prefault({}),
     ...Object.fromEntries(Object.entries(sections).map(([name, section]) => [name, placed(name, section)])),
@@ -86,9 +101,15 @@ export function checkConfig(config: RunConfig): RunConfig {
  * @throws UserError naming the field
  */
 export function checkNewConfig(config: RunConfig): RunConfig {
-  const { checkSamples } = config.train;
+  const { checkSamples, pull } = config.train;
   if (checkSamples > 0 && checkSamples < FEWEST_CHECKED) {
     rejectConfig(`train.checkSamples: expected 0, or at least ${FEWEST_CHECKED}, got ${checkSamples}`);
+  }
+  if (pull > 0 && config.from === undefined) {
+    rejectConfig(
+      `train.pull ${pull}: there is nothing to be pulled to`,
+      'leave it out, or start from a run with --from',
+    );
   }
   if (config.caption.bpeDropout === 1) {
     rejectConfig(
@@ -110,14 +131,14 @@ export function ownSections(config: RunConfig): Record<string, unknown> {
 }
 
 /**
- * A config as it is kept in a run's folder: without the sections of other families that are at their defaults, to which
- * they are read again. So a run can be read where a family that it is not of is unknown.
+ * A config as it is kept in a run's folder: without the sections of other families, and a plan, that are at their defaults, to
+ * which they are read again. So a run can be read where a family that it is not of is unknown.
  */
 export function storedConfig(config: RunConfig): Record<string, unknown> {
   const foreign = foreignSections(config.family);
   const defaults: Readonly<Record<string, unknown>> = runSchema().parse({});
   const kept = ([name, section]: [string, unknown]) =>
-    !foreign.has(name) || JSON.stringify(section) !== JSON.stringify(defaults[name]);
+    !(foreign.has(name) || name === 'plan') || JSON.stringify(section) !== JSON.stringify(defaults[name]);
   return Object.fromEntries(Object.entries(config).filter(kept));
 }
 

@@ -97,6 +97,21 @@ export interface Model {
   dispose(): void;
 }
 
+/** What another run has trained, to start a model of the same family from. */
+export interface Start {
+  readonly config: RunConfig;
+  /** Its weights, as `Model.weightsForPainting` gave them, and those besides that its training would go on with. */
+  readonly values: NamedValues;
+  /** Caption ids, pads not counted. */
+  readonly vocabulary: number;
+}
+
+/** The weights that a model starts from, and what is not as it was, a line each. Those that are missing are new. */
+export interface Adapted {
+  readonly values: NamedValues;
+  readonly report: readonly string[];
+}
+
 /** Settings of painting that a family may follow. */
 export const samplingSettings = ['temperature', 'topK', 'topP', 'cfgScale', 'steps'] as const;
 export type SamplingSetting = (typeof samplingSettings)[number];
@@ -150,6 +165,8 @@ export interface FamilyDefinition<Stage extends StageName = StageName> {
   readonly sampling: (config: RunConfig) => Readonly<Partial<Record<SamplingSetting, number>>>;
   /** Whether images appear piece by piece, so that previews can be shown and given images completed. */
   readonly piecewise?: boolean;
+  /** Whether images come of noise, so that there are images between two: its painter has `interpolate`. */
+  readonly interpolates?: boolean;
   /** Whether two players train it, so that its losses measure no progress. */
   readonly game?: boolean;
   /** The held-out loss that it is judged by, from the curves of its stage; left out where none says anything. */
@@ -162,6 +179,16 @@ export interface FamilyDefinition<Stage extends StageName = StageName> {
     readonly suffices: boolean;
   };
   readonly words: FamilyWords;
+  /**
+   * What another run of the family has trained, for a model of another config. Left out: the fields that the family brings must be the
+   * same, but for those of trainings (sections `train` and `...Train`).
+   * @param target.newCodes whether another patch tokenizer makes the codes
+   * @throws UserError naming the field that cannot be mapped
+   */
+  readonly adapt?: (
+    start: Start,
+    target: { readonly config: RunConfig; readonly newCodes: boolean; readonly random: Random },
+  ) => Adapted | Promise<Adapted>;
   /** Makes a model; imports what computes. */
   create(making: Making<Stage>): Promise<Model>;
 }

@@ -17,6 +17,24 @@ export interface PainterOptions extends CallOptions {
   readonly numbers?: readonly number[];
 }
 
+/** A picture that an interpolation passes: the one that `paint` paints. */
+export interface Keyframe {
+  /** '' is none, and then all keyframes have none. */
+  readonly caption: string;
+  /** From 0 to 2^32 - 1; default 0. */
+  readonly seed?: number;
+  /** Which of the seed's images of the caption; default 0. */
+  readonly number?: number;
+}
+
+/** What lies between keyframes. */
+export interface InterpolateOptions extends Omit<CallOptions, 'completion' | 'onUnfinished'> {
+  /** Pictures in all, the keyframes among them. */
+  readonly frames: number;
+  /** Whether the way goes on from the last keyframe to the first, which does not come a second time. Default false. */
+  readonly loop?: boolean;
+}
+
 /** A trained model of any family. */
 export interface Painter {
   readonly run: string;
@@ -43,6 +61,12 @@ export interface Painter {
    *   painter was disposed of; the signal's reason once that is aborted
    */
   paint(captions: readonly string[], options?: PainterOptions): Promise<Picture[]>;
+  /**
+   * Paints the way from picture to picture, of a model that paints out of noise: the noise, and the features of the captions, move
+   * along the arc between those of the keyframes. Every keyframe is one of the frames, with the bits that `paint` gives it.
+   * @throws UserError as `paint`
+   */
+  interpolate?(keyframes: readonly Keyframe[], options: InterpolateOptions): Promise<Picture[]>;
   /** The tokenizer of a model that paints codes. */
   readonly tokenizer?: PatchTokenizer;
   /** The likelihood of pictures given their captions, of a model that has one. */

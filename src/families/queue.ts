@@ -11,6 +11,8 @@ export interface Order {
   readonly caption: string;
   readonly seed: number;
   readonly number: number;
+  /** Of a picture between this and another: which one, and the share of the way to it, in (0, 1). */
+  readonly towards?: { readonly order: Order; readonly share: number };
 }
 
 /** How pictures are drawn. Settings that are left out are the run's own. */

@@ -63,9 +63,11 @@ const checks = {
   stages: listCheck('stages', choiceCheck(stageNames)),
   sampling: functionCheck,
   piecewise: booleanCheck,
+  interpolates: booleanCheck,
   game: booleanCheck,
   validation: objectCheck,
   words: objectCheck,
+  adapt: functionCheck,
   create: functionCheck,
 };
 

@@ -23,9 +23,22 @@ export interface RunSettings {
 export function resolveConfig({ preset = defaultPreset, fields = {} }: RunSettings): RunConfig {
   const { family = familyNames()[0] } = fields as { family?: string }; // checked below
   const { defaults } = familyOf(family);
-  const config = checkConfig(parseConfig(runSchema(), mergeConfig(presets[preset], defaults, fields), 'config'));
+  return newConfig(mergeConfig(presets[preset], defaults, askedFields(fields)));
+}
+
+/**
+ * The config of a new run with these fields.
+ * @throws UserError naming the field that does not fit, or the fields that do not fit together
+ */
+export function newConfig(fields: Readonly<Record<string, unknown>>): RunConfig {
   // Not for runs that are there: older ones were trained with less, and without a watch.
-  return checkNewConfig(config);
+  return checkNewConfig(checkConfig(parseConfig(runSchema(), fields, 'config')));
+}
+
+/** Fields without what a run's config says of where it came from, as a file that was a run's config has it. */
+export function askedFields(fields: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const { from: _, ...asked } = fields;
+  return asked;
 }
 
 /** A value that a run was asked to have. */
@@ -42,7 +55,7 @@ export interface AskedValue {
  * without values of its own asks that what other presets set is left at the fields' own defaults.
  */
 export function askedValues({ preset, fields = {} }: RunSettings, family: string): AskedValue[] {
-  const asked = flattenConfig(fields);
+  const asked = flattenConfig(askedFields(fields));
   const read = runSchema().safeParse(fields); // a list may be given in another order than it is kept in
   const kept = read.success ? flattenConfig(read.data) : asked;
   const given = Object.entries(asked).map(([field, value]) => ({ field, value: kept[field] ?? value }));

@@ -9,28 +9,31 @@ import type { Picture } from '../image/images.ts';
 import { signedToUnit, tensorToImages } from '../image/pixels.ts';
 import { type CaptionedBatch, type CaptionedStream, CaptionFeatures, withFeatures } from '../training/captioned.ts';
 import type { Making, TextEncoder, TrainingData } from './family.ts';
+import { framesOf, slerp } from './interpolation.ts';
 import { ordersOf } from './orders.ts';
-import type { Painter, PainterOptions } from './painter.ts';
-import { type Batch, type BatchPainter, PaintQueue } from './queue.ts';
+import type { InterpolateOptions, Keyframe, Painter, PainterOptions } from './painter.ts';
+import { type Batch, type BatchPainter, type Order, PaintQueue } from './queue.ts';
 
 /** How one kind of model paints. */
 export interface Technique {
   readonly parameters: number;
   readonly passes: number;
   readonly settings: string;
+  /** Standard normal numbers that an image is made of. */
+  readonly noiseSize: number;
   /**
-   * @param text of each image's caption, [n, dim]; @param randoms one stream an image
+   * @param text of each image's caption, [n, dim]; @param noise of each image, [n, noiseSize]
    * @param batch of n orders, all with a caption or all without
    * @returns [n, S, S, 3] in [-1, 1], owned by the caller
    */
-  paint(text: Float32Array, randoms: readonly Random[], batch: Batch): Promise<tf.Tensor>;
+  paint(text: Float32Array, noise: Float32Array, batch: Batch): Promise<tf.Tensor>;
   dispose(): void;
 }
 
 /** Most images painted at once. */
 export const MOST_AT_ONCE = 32;
 
-/** Reads the captions, draws an image's numbers from a stream of its own, and turns what comes into pictures. */
+/** Reads the captions, draws an image's noise from a stream of its own, and turns what comes into pictures. */
 class WholeImageBrush implements BatchPainter {
   readonly batchSize = MOST_AT_ONCE;
   private readonly text: TextEncoder;
@@ -48,15 +51,42 @@ class WholeImageBrush implements BatchPainter {
 
   async paint(batch: Batch): Promise<readonly Picture[]> {
     const { orders } = batch;
-    const text = await this.text.encode(orders.map(({ caption }) => caption));
-    const randoms = orders.map(({ caption, seed, number }) => new Random(seed).fork(`image/${caption}`, number));
-    const painted = await this.technique.paint(text, randoms, batch);
+    const painted = await this.technique.paint(await this.textOf(orders), this.noiseOf(orders), batch);
     const pixels = tf.tidy(() => signedToUnit(painted));
     const images = await tensorToImages(pixels);
     painted.dispose();
     pixels.dispose();
     return images.pictures();
   }
+
+  /** [n, dim] */
+  private async textOf(orders: readonly Order[]): Promise<Float32Array> {
+    const captions = orders.flatMap(({ caption, towards }) => [caption, ...(towards ? [towards.order.caption] : [])]);
+    const rows = await this.text.encode(captions);
+    const { dim } = this.text;
+    let row = 0;
+    const next = () => rows.subarray(row * dim, ++row * dim);
+    return onTheWay(orders, dim, next);
+  }
+
+  /** [n, noiseSize] */
+  private noiseOf(orders: readonly Order[]): Float32Array {
+    const { noiseSize } = this.technique;
+    return onTheWay(orders, noiseSize, ({ caption, seed, number }) =>
+      new Random(seed).fork(`image/${caption}`, number).normals(noiseSize),
+    );
+  }
+}
+
+/** A row an order: its own, or that of a place between it and another. @param rowOf called for each order, and then for the other */
+function onTheWay(orders: readonly Order[], size: number, rowOf: (order: Order) => Float32Array): Float32Array {
+  const rows = new Float32Array(orders.length * size);
+  orders.forEach((order, i) => {
+    const own = rowOf(order);
+    const { towards } = order;
+    rows.set(towards === undefined ? own : slerp([own, rowOf(towards.order)], towards.share), i * size);
+  });
+  return rows;
 }
 
 export class WholeImagePainter implements Painter {
@@ -98,6 +128,10 @@ export class WholeImagePainter implements Painter {
 
   async paint(captions: readonly string[], options: PainterOptions = {}): Promise<Picture[]> {
     return this.queue.paint(ordersOf(this, captions, options), options);
+  }
+
+  async interpolate(keyframes: readonly Keyframe[], options: InterpolateOptions): Promise<Picture[]> {
+    return this.queue.paint(framesOf(this, keyframes, options), options);
   }
 
   dispose(): void {

@@ -9,13 +9,14 @@ import { UserError } from '../core/errors.ts';
 import { destinationOf, realPlace } from './destination.ts';
 
 /** What is written. */
-export type OutputKind = 'sheet' | 'page' | 'data';
+export type OutputKind = 'sheet' | 'page' | 'data' | 'animation';
 
-/** Endings of such files, and what stands near the start of one that was made here. */
-const kinds: Readonly<Record<OutputKind, { readonly endings: readonly string[]; readonly sign: string }>> = {
+/** Endings of such files, and what stands near the start of one that was made here; of some kinds nothing tells. */
+const kinds: Readonly<Record<OutputKind, { readonly endings: readonly string[]; readonly sign?: string }>> = {
   sheet: { endings: ['.png'], sign: 'tEXttessera:sheet\0' },
   page: { endings: ['.html', '.htm'], sign: '<meta name="generator" content="Tessera" />' },
   data: { endings: ['.json'], sign: '{"format":"tessera-' },
+  animation: { endings: ['.webp', '.gif'] },
 };
 
 /** The text of a PNG by which a sheet is known as one of this program. @param what it shows, e.g. `samples` */
@@ -28,11 +29,13 @@ const START_BYTES = 4096;
 
 /** Whether a file is there that this program made. */
 export async function isOurs(path: string, kind: OutputKind): Promise<boolean> {
+  const { sign } = kinds[kind];
+  if (sign === undefined) return false;
   const file = await open(path, 'r').catch(() => undefined);
   if (file === undefined) return false;
   try {
     const { buffer, bytesRead } = await file.read(Buffer.alloc(START_BYTES), 0, START_BYTES, 0);
-    return buffer.toString('latin1', 0, bytesRead).includes(kinds[kind].sign);
+    return buffer.toString('latin1', 0, bytesRead).includes(sign);
   } finally {
     await file.close();
   }

@@ -3,15 +3,19 @@
  *
  *   config.json          the resolved config
  *   tokenizer.json       the caption tokenizer, as Hugging Face writes it
+ *   captions.jsonl.gz    the words and captions it was trained on
  *   patch.safetensors    the patch tokenizer (averaged weights); of a transformer
  *   text.safetensors     the frozen text encoder (averaged weights); of a GAN or a diffusion model
  *   model.safetensors    the last weights of what paints: transformer, generator or denoiser
  *   ema.safetensors      their average
  *   best.safetensors     the average at the lowest validation loss
  *   codes/               the data set as codes
- *   state/               what an exact resume needs: weights, moments, counters, and a record of the data
+ *   state/               what an exact resume needs: weights, moments, counters, a record of the data, the plan
  *   metrics.jsonl        one record a line
+ *   metrics.csv          the same as a table, for other programs; made of the log
+ *   tensorboard/         the same, and sheets of samples, as TensorBoard reads them; made of the log
  *   *.png                pictures of how it went
+ *   samples/             earlier sheets of samples, by step
  */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
@@ -27,6 +31,7 @@ export interface RunPaths {
   readonly folder: string;
   readonly config: string;
   readonly captions: string;
+  readonly learnt: string;
   readonly patch: string;
   readonly text: string;
   readonly weights: Readonly<Record<WeightKind, string>>;
@@ -35,11 +40,21 @@ export interface RunPaths {
   readonly patchState: string;
   readonly textState: string;
   readonly modelState: string;
+  /** What it was started from, if it was: the first weights of its model. */
+  readonly source: string;
+  /** The patch tokenizer of what it was started from, the state of a training of all of it, and what became of it. */
+  readonly sourcePatch: string;
+  readonly wholePatchState: string;
+  readonly patchDecision: string;
   readonly dataRecord: string;
   readonly engine: string;
+  readonly plan: string;
   readonly metrics: string;
+  readonly csv: string;
+  readonly tensorboard: string;
   readonly reconstructions: string;
   readonly samples: string;
+  readonly sampleHistory: string;
 }
 
 /** The files of a run. */
@@ -49,6 +64,7 @@ export function runPaths(folder: string): RunPaths {
     folder,
     config: file('config.json'),
     captions: file('tokenizer.json'),
+    learnt: file('captions.jsonl.gz'),
     patch: file('patch.safetensors'),
     text: file('text.safetensors'),
     weights: { last: file('model.safetensors'), ema: file('ema.safetensors'), best: file('best.safetensors') },
@@ -57,11 +73,19 @@ export function runPaths(folder: string): RunPaths {
     patchState: file('state', 'patch'),
     textState: file('state', 'text'),
     modelState: file('state', 'model'),
+    source: file('state', 'source.safetensors'),
+    sourcePatch: file('state', 'source-patch.safetensors'),
+    wholePatchState: file('state', 'whole-patch'),
+    patchDecision: file('state', 'patch.json'),
     dataRecord: file('state', 'data.safetensors'),
     engine: file('state', 'engine.json'),
+    plan: file('state', 'plan.json'),
     metrics: file('metrics.jsonl'),
+    csv: file('metrics.csv'),
+    tensorboard: file('tensorboard'),
     reconstructions: file('reconstructions.png'),
     samples: file('samples.png'),
+    sampleHistory: file('samples'),
   };
 }
 

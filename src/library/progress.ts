@@ -31,6 +31,10 @@ export interface StageStart {
   readonly total?: number;
   /** What `amount` of its steps counts: `tokens`, `images`, `bytes`; steps where it is absent. */
   readonly unit?: string;
+  /** Seconds that it is expected to take from here, where that is known before it has begun. */
+  readonly seconds?: number;
+  /** Seconds that the stages after it are expected to take: 0 where none comes, null where that is not known. */
+  readonly secondsAfter?: number | null;
 }
 
 /** How far a stage is. */
@@ -45,6 +49,8 @@ export interface StageStep {
   readonly amount?: number;
   /** In words, e.g. `26.1 dB`. */
   readonly note?: string;
+  /** Whether `step` and `total` count work before the first step, such as decoding. */
+  readonly beforehand?: boolean;
 }
 
 /** What all long work of the library takes. */

@@ -1,11 +1,18 @@
 /** @file A trained run as what paints captions code by code: previews, completion, codes and their probabilities. */
+
+import { checkValue, textCheck } from '../core/checks.ts';
 import { UserError } from '../core/errors.ts';
 import { CodePainter } from '../families/transformer/codepainter.ts';
 import { TransformerPainter } from '../families/transformer/painter.ts';
+import { runPaths } from '../io/runfolder.ts';
+import { type LearntWords, readLearntWords } from '../runs/learnt/record.ts';
+import { type UnseenWord, unseenWords } from '../runs/learnt/unseen.ts';
 import { type OpenOptions, openPainter } from './open.ts';
 
 /** A trained run of the transformer. */
 export class Tessera extends CodePainter {
+  private learnt: Promise<LearntWords | undefined> | undefined;
+
   /**
    * Loads a run.
    * @param folder as `train` or `exportRun` made it; default the model that comes with the package
@@ -21,5 +28,18 @@ export class Tessera extends CodePainter {
       `${painter.run} is a ${painter.family} run, no transformer`,
       'open it with openPainter',
     );
+  }
+
+  /**
+   * The words of a caption that are in none that the run was trained on, each with the known word that is spelt most alike, if
+   * one is. The first call reads the run's words.
+   * @returns them in the order of the caption; undefined where the run was made before runs kept their captions
+   * @throws UserError if the caption is not text, or the file of the words is damaged
+   */
+  async unseenWords(caption: string): Promise<UnseenWord[] | undefined> {
+    checkValue('unseenWords: caption', caption, textCheck);
+    this.learnt ??= readLearntWords(runPaths(this.folder).learnt);
+    const learnt = await this.learnt;
+    return learnt === undefined ? undefined : unseenWords(caption, learnt);
   }
 }

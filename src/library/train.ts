@@ -4,9 +4,10 @@
  */
 
 import { presetNames } from '../config/presets.ts';
-import type { RunConfigInput } from '../config/run.ts';
+import { type PatchChoice, patchChoices, type RunConfigInput } from '../config/run.ts';
 import { booleanCheck, checkOptions, choiceCheck, objectCheck, pathCheck, textCheck } from '../core/checks.ts';
 import { type StageName, stageNames } from '../families/family.ts';
+import { type WeightKind, weightKinds } from '../io/runfolder.ts';
 import { type EngineOptions, engineChecks, engineOf } from './engine.ts';
 import { openSession, type WorkOptions, workChecks } from './progress.ts';
 
@@ -31,6 +32,15 @@ export interface TrainOptions extends DataOptions, EngineOptions, WorkOptions {
   readonly out: string;
   /** What the config starts from: `tiny`, `small` (default), `base` and others of `presetNames`. */
   readonly preset?: (typeof presetNames)[number];
+  /**
+   * What a new run starts from: the folder of a run or export, or the name of a model that comes with the package (`emoji`). Its
+   * config takes the place of a preset's.
+   */
+  readonly from?: string;
+  /** Which of its weights; default the best on validation, else the averaged, else the last. */
+  readonly fromWeights?: WeightKind;
+  /** What becomes of its patch tokenizer: `keep`, `decoder` tuned, or `all` of it; default: decided by how the pictures come back. */
+  readonly patch?: PatchChoice;
   /**
    * Fields that differ from the preset, nested as in a run's config.json. Of a run that is there, only how long and how
    * closely watched it is trained can differ.
@@ -60,16 +70,19 @@ const dataChecks = { data: pathCheck, format: textCheck, strict: booleanCheck, a
  */
 export async function train(options: TrainOptions): Promise<Trained> {
   const checks = { ...dataChecks, ...engineChecks, ...workChecks };
-  const own = { out: pathCheck, preset: choiceCheck(presetNames), config: objectCheck, until: untilCheck };
+  const start = { from: pathCheck, fromWeights: choiceCheck(weightKinds), patch: choiceCheck(patchChoices) };
+  const own = { out: pathCheck, preset: choiceCheck(presetNames), config: objectCheck, until: untilCheck, ...start };
   checkOptions('train', options, { ...checks, ...own }, ['data', 'out']);
   const { data, out, preset, config: fields, format, strict, acceptChanges, until } = options;
-  const { planRun } = await import('../runs/run.ts');
+  const { from, fromWeights: weights, patch } = options;
   const { startEngine } = await import('../runs/session.ts');
+  const { prepareTraining } = await import('../runs/training/prepare.ts');
   const { trainRun } = await import('../runs/train.ts');
-  const config = await planRun(out, { preset, fields });
   const session = openSession(options);
-  await startEngine(session, engineOf(options));
-  return { finished: await trainRun(session, { data, out, format, strict, acceptChanges, preset, config, until }) };
+  const request = { data, out, format, strict, acceptChanges, preset, until };
+  const begin = () => startEngine(session, engineOf(options));
+  const prepared = await prepareTraining(session, { ...request, fields, from, weights, patch, begin });
+  return { finished: prepared !== undefined && (await trainRun(session, { ...request, ...prepared })) };
 }
 
 /** What features to train, on what. */

@@ -95,6 +95,11 @@ export function checkFloor(real: Matrix, others: Matrix, random: Random): CheckF
   return { kid: Math.max(interval[1], 0), coverage: prdc(real, others, { k: 1, coverageK: K }).coverage };
 }
 
+/** Whether samples can be told by the floor: real pictures differ, and some are covered by others. @param real as above */
+export function isFloor({ coverage }: CheckFloor, real: Matrix): boolean {
+  return coverage > 0 && meanDistance(real) > 0;
+}
+
 /** @param samples features of samples, at least 2 rows; @param real as given to `checkFloor` */
 export function checkSamples(samples: Matrix, real: Matrix, floor: CheckFloor): SampleCheck {
   return {

@@ -58,6 +58,9 @@ function bidiagonalise(a: Float64Array, m: number, n: number): { diagonal: Float
   return { diagonal, above };
 }
 
+/** Numbers whose squares may be 0: what rounding leaves of rows that are multiples of each other, e.g. of pictures all alike. */
+const SQUARED_IS_ZERO = 1e-150;
+
 /**
  * Turns x[from..to) into u with (I - u uT) x = r e_from, |u|^2 = 2.
  * @returns r; 0 leaves x as it was, a reflection that does nothing
@@ -65,7 +68,7 @@ function bidiagonalise(a: Float64Array, m: number, n: number): { diagonal: Float
 function reflector(x: Float64Array, from: number, to: number): number {
   let largest = 0;
   for (let i = from; i < to; i++) largest = Math.max(largest, Math.abs(x[i]));
-  if (!(largest > 0)) return largest; // NaN goes on to the values
+  if (!(largest > SQUARED_IS_ZERO)) return Number.isNaN(largest) ? largest : 0; // NaN goes on to the values
   let squared = 0;
   for (let i = from; i < to; i++) squared += (x[i] / largest) ** 2;
   const length = largest * Math.sqrt(squared);

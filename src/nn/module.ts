@@ -176,6 +176,24 @@ export class Parameters {
     }
   }
 
+  /**
+   * Takes over values that are there, of some parameters; the others stay as they are.
+   * @param where the file, for errors
+   * @throws UserError naming the first that is not of this model, or of another shape
+   */
+  take(values: NamedValues, where: string): void {
+    const checkpoint = new Checkpoint(values, where);
+    for (const [name, { values: numbers }] of values) {
+      const parameter = this.map.get(name);
+      if (parameter === undefined) throw new UserError(where, `parameter ${name} is not part of this model`, mismatch);
+      const { variable } = parameter;
+      checkpoint.expect(name, variable.shape);
+      const tensor = tf.tensor(numbers.slice(), variable.shape);
+      variable.assign(tensor);
+      tensor.dispose();
+    }
+  }
+
   dispose(): void {
     for (const { variable } of this.list()) variable.dispose();
     this.map.clear();

@@ -5,9 +5,10 @@
  */
 import { allQuantities } from '../metrics/define.ts';
 import { wilson } from '../metrics/intervals.ts';
-import { type Finding, familyName, isGame, type RunReport } from './contents.ts';
+import { type LossAt, learntByHeartSince, lowestOf } from '../metrics/turning.ts';
+import { type Finding, familyName, isGame, type Measured, type Point, type RunReport } from './contents.ts';
 import { totalOf, validationOf } from './history.ts';
-import { formatMeasured, leaderOf, measuredRows, measureOf } from './measures.ts';
+import { apart, formatMeasured, leaderOf, measuredRows, measureOf } from './measures.ts';
 import { formatAmount, formatCount, formatNumber, formatSeconds } from './numbers.ts';
 import { capitalise, joinWords } from './sentences.ts';
 import { failureShares, hasFailed, type Share } from './verdicts.ts';
@@ -33,7 +34,7 @@ const EQUAL = 0.1;
 function budget(runs: Runs): Finding[] {
   if (runs.length < 2) return [];
   const spans = [
-    spanOf(runs, 'wall time', run => totalOf(run.stages, 'seconds'), formatSeconds),
+    spanOf(runs, 'training time', run => totalOf(run.stages, 'seconds'), formatSeconds),
     spanOf(
       runs,
       'training operations',
@@ -84,6 +85,9 @@ function spanOf(
   return { kind, what, text: `${format(least.value)} (${least.name}) to ${format(most.value)} (${most.name})` };
 }
 
+/** Fewer images or captions than this are called few. */
+const FEW = 30;
+
 /** One sentence for each metric that leads the report. */
 function quality(runs: Runs): Finding[] {
   const rows = measuredRows(runs).filter(({ measure }) => measure.leads);
@@ -105,14 +109,26 @@ function quality(runs: Runs): Finding[] {
   });
   const caution =
     'These intervals are over samples of one trained network each; they do not tell what another seed of the same training would give.';
-  return rows.some(({ samples }) => samples.size > 1) ? [...findings, { topic: 'quality', text: caution }] : findings;
+  const captions = Math.min(...rows.flatMap(row => [...row.samples.values()].map(each => each.captions ?? Infinity)));
+  const few = captions < FEW ? ` Of other captions than these ${captions} they tell nothing either.` : '';
+  return rows.some(({ samples }) => samples.size > 1)
+    ? [...findings, { topic: 'quality', text: `${caution}${few}` }]
+    : findings;
 }
 
 type Ranked = NonNullable<ReturnType<typeof leaderOf>>;
 
-function rankingOf(by: string, value: string, { name, tied, behind, clear, alike }: Ranked, measured: number): string {
+function rankingOf(
+  by: string,
+  value: string,
+  { name, tied, behind, clear, alike, few }: Ranked,
+  measured: number,
+): string {
   if (measured === 1) return `${by}, ${name} scores ${value}; no other run was measured.`;
   if (!alike) return `${by}, no order is claimed: the runs were measured on different numbers of images.`;
+  if (few !== undefined) {
+    return `${by}, no order is claimed: the samples are of ${few} ${few === 1 ? 'caption' : 'captions'} only.`;
+  }
   if (clear) return `${by}, ${name} is best with ${value}: its interval overlaps no other.`;
   const rest =
     behind.length > 0 ? ` ${joinWords(behind)} ${behind.length === 1 ? 'is' : 'are'} worse than ${name}.` : '';
@@ -123,15 +139,25 @@ function rankingOf(by: string, value: string, { name, tied, behind, clear, alike
 function ceiling(runs: Runs): Finding[] {
   const row = measuredRows(runs).find(({ measure, reconstructions }) => measure.leads && reconstructions.size > 0);
   if (row === undefined) return [];
-  const floor = row.floor?.value ?? null;
-  const beside = floor === null ? '' : ` where real images score ${formatMeasured(floor, row)}`;
-  const parts = [...row.reconstructions].flatMap(([name, { value }]) =>
-    value === null ? [] : [`${formatMeasured(value, row)} (${name})`],
-  );
-  if (parts.length === 0) return [];
+  const shown = ({ value, low, high }: Measured) => {
+    const ends =
+      low === null || high === null ? '' : ` [${[low, high].map(end => formatMeasured(end, row)).join(', ')}]`;
+    return `${formatMeasured(Number(value), row)}${ends}`;
+  };
+  const { floor } = row;
+  const beside = floor === null || floor.value === null ? '' : ` where real images score ${shown(floor)}`;
+  const measured = [...row.reconstructions].filter(([, { value }]) => value !== null);
+  if (measured.length === 0) return [];
+  const parts = measured.map(([name, found]) => `${shown(found)} (${name})`);
   const own = runs.filter(({ name }) => row.reconstructions.get(name)?.value != null);
-  const painters = [...new Set(own.map(({ family }) => `the ${familyName(family)}`))];
-  const text = `Reconstructions by the tokenizer have a ${row.measure.heading} of ${joinWords(parts)}${beside}: what it loses, ${joinWords(painters)} cannot paint.`;
+  const painters = joinWords([...new Set(own.map(({ family }) => `the ${familyName(family)}`))]);
+  const isClear = floor === null || measured.every(([, found]) => apart(found, floor));
+  const what = isClear
+    ? `what it loses, ${painters} cannot paint`
+    : 'the intervals overlap, so that no loss by the tokenizer is shown';
+  const counts = [...new Set(measured.flatMap(([, { n }]) => n ?? []))].filter(n => n < FEW);
+  const few = counts.length === 0 ? '' : `, measured on ${joinWords(counts.map(formatCount))} images`;
+  const text = `Reconstructions by the tokenizer have a ${row.measure.heading} of ${joinWords(parts)}${beside}${few}: ${what}.`;
   return [{ topic: 'ceiling', text }];
 }
 
@@ -147,7 +173,9 @@ function stability(runs: Runs): Finding[] {
 /** 1 of 3 DCGAN runs collapsed (coverage rule, step 4,000); what 0 runs did is said once. */
 function countOf({ family, failed, trials, unchecked }: Share, runs: Runs, first: boolean): string {
   const name = familyName(family);
-  const unjudged = `${unchecked} ${name} ${unchecked === 1 ? 'run was' : 'runs were'} not checked`;
+  const whys = [...new Set(runs.flatMap(run => (run.family === family ? (run.verdict.why ?? []) : [])))];
+  const because = unchecked > 0 && whys.length > 0 ? ` (${whys.join('; ')})` : '';
+  const unjudged = `${unchecked} ${name} ${unchecked === 1 ? 'run was' : 'runs were'} not checked${because}`;
   if (trials === 0) return unjudged;
   const own = runs.filter(run => run.family === family && hasFailed(run));
   const kinds = [...new Set(own.map(({ verdict }) => verdict.kind))].sort().join(' or ');
@@ -214,24 +242,28 @@ function unfinished(runs: Runs): Finding[] {
     }));
 }
 
-/** A validation loss this much above its lowest counts as over-fitting. */
-const OVERFIT = 1.02;
-
 function overfitting(runs: Runs): Finding[] {
-  const found = runs.flatMap(({ name, stages, family }) => {
-    const known = validationOf(stages.at(-1), { family }).flatMap(({ step, value }) =>
-      value === null ? [] : [{ step, value }],
-    );
-    if (known.length < 3) return [];
-    const least = known.reduce((a, b) => (b.value < a.value ? b : a));
-    const last = known[known.length - 1];
-    const how = `from ${formatNumber(least.value)} at step ${formatCount(least.step)} to ${formatNumber(last.value)}`;
-    return least.value > 0 && last.value > OVERFIT * least.value ? [{ name, how }] : [];
+  const found = runs.flatMap(({ name, stages, family, verdict }) => {
+    const main = stages.at(-1);
+    const known = finiteOf(validationOf(main, { family }));
+    const training = finiteOf(main?.curves.image ?? main?.curves.loss ?? []);
+    const least = learntByHeartSince(known, training) ?? (verdict.guessing === undefined ? undefined : lowestOf(known));
+    const last = known.at(-1);
+    if (least === undefined || last === undefined) return [];
+    const { guessing, heldOut } = verdict;
+    const worse = guessing === undefined ? '' : `, above the ${formatNumber(guessing)} of guessing`;
+    const of = heldOut === undefined ? '' : `, on ${heldOut} held-out ${heldOut === 1 ? 'image' : 'images'}`;
+    const how = `from ${formatNumber(least.value)} at step ${formatCount(least.step)} to ${formatNumber(last.value)}${worse}${of}`;
+    return [{ name, how }];
   });
   if (found.length === 0) return [];
   const [each, who] = [found.map(({ name, how }) => `${how} (${name})`), joinWords(found.map(({ name }) => name))];
-  const text = `${who} ${found.length === 1 ? 'over-fits' : 'over-fit'}: the loss on held-out images rose again, ${joinWords(each)}. That is no instability, but it is a failure to generalise.`;
+  const text = `${who} ${found.length === 1 ? 'learns' : 'learn'} by heart: the loss on held-out images rose again, ${joinWords(each)}. That is no instability, but it is a failure to generalise.`;
   return [{ topic: 'overfitting', text }];
+}
+
+function finiteOf(points: readonly Point[]): LossAt[] {
+  return points.flatMap(({ step, value }) => (value === null ? [] : [{ step, value }]));
 }
 
 /** Ratios of more runs are told by their ends. */
@@ -246,7 +278,12 @@ function memorised(runs: Runs): Finding[] {
   const describe = ({ name, ratio }: (typeof ratios)[number]) => `${formatNumber(ratio, 2)} (${name})`;
   const [first, last] = [ratios[0], ratios[ratios.length - 1]];
   const told = known.length > MOST_RATIOS ? `${describe(first)} to ${describe(last)}` : joinWords(ratios.map(describe));
-  const text = `Median distance to the nearest training image over that of held-out images: ${told}. Near 1 samples are as new as held-out images, near 0 they are copies.`;
+  const heldOut = Math.min(...known.map(run => run.heldOut));
+  const few =
+    heldOut < FEW
+      ? ` The median of held-out images is over ${heldOut} ${heldOut === 1 ? 'image' : 'images'} only.`
+      : '';
+  const text = `Median distance to the nearest training image over that of held-out images: ${told}. Near 1 samples are as new as held-out images, near 0 they are copies, and above 1 they are further from the training images than real images are, as failed pictures are too.${few}`;
   return [{ topic: 'memorisation', text }];
 }
 
@@ -269,5 +306,5 @@ function cost(runs: Runs): Finding[] {
 }
 
 function verb(what: string): string {
-  return what === 'wall time' ? 'goes' : 'go';
+  return what === 'training time' ? 'goes' : 'go';
 }

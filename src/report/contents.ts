@@ -98,6 +98,12 @@ export interface Verdict {
   /** Looks at samples and validation losses that the verdict rests on. */
   readonly checks: number;
   readonly validations: number;
+  /** Held-out images of the validation losses, where they are few. */
+  readonly heldOut?: number;
+  /** Of a run that learnt by heart: the loss of guessing, which its last validation loss is above. */
+  readonly guessing?: number;
+  /** Why samples were not looked at, where the log says so. */
+  readonly why?: string;
 }
 
 /** Rank correlation of a loss and KID over the checks of a run. */
@@ -122,6 +128,8 @@ export interface Measured {
   readonly n: number | null;
   readonly reference: number | null;
   readonly seed: number | null;
+  /** Different captions that the samples are of; left out where earlier versions did not count them. */
+  readonly captions?: number;
   /** Why there is no value, where the metric does not apply. */
   readonly reason: string | null;
 }

@@ -42,7 +42,10 @@ const WIDER = 552;
 export function qualityCurves(runs: Runs): Html {
   const checked = runs.filter(({ checks }) => checks.length > 0);
   if (checked.length === 0) {
-    return html`<p class="missing">No run looked at its samples in training. <code>tessera train --check-samples 128</code> does, at every validation.</p>`;
+    const whys = [...new Set(runs.flatMap(({ verdict }) => verdict.why ?? []))];
+    return whys.length === 0
+      ? html`<p class="missing">No run looked at its samples in training. <code>tessera train --check-samples 128</code> does, at every validation.</p>`
+      : html`<p class="missing">No run looked at its samples in training: ${whys.join('; ')}.</p>`;
   }
   const groups = groupsOf(checked);
   const lines = (axis: Axis, value: 'kid' | 'coverage') =>

@@ -15,6 +15,10 @@ export interface History {
   /** Where the training's own verdict changed. */
   readonly marks: readonly Mark[];
   readonly metrics: readonly Measured[];
+  /** What the log of the last stage says at its beginning, e.g. why something is not measured. */
+  readonly notes: readonly string[];
+  /** Held-out images of its validation losses, where they are few. */
+  readonly heldOut?: number;
 }
 
 /** A verdict of the training on itself: the rule that is broken from here on, or 'none'. */
@@ -55,7 +59,13 @@ export function readHistory(
   const last = logs.at(-1);
   const before = stages.slice(0, -1);
   const checks = main === undefined || last === undefined ? [] : last.checks(before);
-  return { stages, checks, marks: last?.marks() ?? [], metrics: latest(lines, wanted) };
+  const heldOut = last?.heldOut();
+  const told = {
+    marks: last?.marks() ?? [],
+    notes: last?.notes() ?? [],
+    ...(heldOut === undefined ? {} : { heldOut }),
+  };
+  return { stages, checks, metrics: latest(lines, wanted), ...told };
 }
 
 /** What was trained last, if it was; the stages before it only prepare. */
@@ -144,6 +154,14 @@ class StageLog {
     });
   }
 
+  notes(): string[] {
+    return this.records.flatMap(({ note }) => textOf(note) ?? []);
+  }
+
+  heldOut(): number | undefined {
+    return this.records.map(record => numberOf(record.val_items)).findLast(items => items !== null) ?? undefined;
+  }
+
   /** What the training had cost at a step, by the last record up to it. */
   private place(step: number): TrainingCost {
     const record = this.training.findLast(line => Number(line.step) <= step) ?? {};
@@ -198,6 +216,7 @@ function latest(lines: readonly Fields[], { weights, split }: { weights: string;
       n: numberOf(line.n),
       reference: numberOf(line.reference),
       seed: numberOf(line.seed),
+      ...(numberOf(line.captions) === null ? {} : { captions: Number(line.captions) }),
       reason: textOf((line.details as Fields | undefined)?.reason),
     });
   }

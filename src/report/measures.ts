@@ -92,6 +92,9 @@ export function formatMeasured(
   return formatFixed(value * scale, Math.min(8, Math.max(0, 1 - Math.floor(Math.log10(half)))));
 }
 
+/** Samples of fewer captions than this say how those are painted, and not who paints better. */
+const FEWEST_CAPTIONS = 8;
+
 /** Who has the best value, and who cannot be told from it. */
 export interface Leader {
   readonly name: string;
@@ -103,6 +106,8 @@ export interface Leader {
   readonly clear: boolean;
   /** Whether all were measured on as many images against as many. */
   readonly alike: boolean;
+  /** Different captions that the samples are of, where they are too few to order runs by. */
+  readonly few: number | undefined;
 }
 
 /** The run with the best value; undefined where no direction is better or nothing was measured. */
@@ -116,11 +121,14 @@ export function leaderOf(samples: ReadonlyMap<string, Measured>, { better }: Mea
   const behind = others.filter(([, other]) => apart(first, other)).map(([other]) => other);
   const tied = others.map(([other]) => other).filter(other => !behind.includes(other));
   const alike = others.every(([, other]) => other.n === first.n && other.reference === first.reference);
-  return { name, tied, behind, alike, clear: alike && tied.length === 0 && others.length > 0 };
+  const captions = Math.min(...known.map(([, measured]) => measured.captions ?? Number.POSITIVE_INFINITY));
+  const few = captions < FEWEST_CAPTIONS ? captions : undefined;
+  const clear = alike && few === undefined && tied.length === 0 && others.length > 0;
+  return { name, tied, behind, alike, few, clear };
 }
 
 /** Whether two intervals do not overlap; a missing one overlaps everything. */
-function apart(a: Measured, b: Measured): boolean {
+export function apart(a: Measured, b: Measured): boolean {
   if (a.low === null || a.high === null || b.low === null || b.high === null) return false;
   return a.high < b.low || b.high < a.low;
 }

@@ -229,11 +229,13 @@ const verdicts = { stable: 'stable', collapsed: 'collapsed', diverged: 'diverged
 /** What became of every run, and of how many. */
 export function stabilityPanel(runs: Runs): Html {
   const rows = runs.map((run): Cell[] => {
-    const { kind, rule, step, checks, validations } = run.verdict;
+    const { kind, rule, step, checks, validations, heldOut, why } = run.verdict;
+    const images = heldOut === undefined ? '' : ` of ${heldOut} held-out ${heldOut === 1 ? 'image' : 'images'}`;
     const style = kind === 'stable' ? 'good' : kind === 'unchecked' ? 'missing' : 'bad';
     const basis = [
       checks > 0 ? `${checks} looks at samples` : '',
-      validations > 0 ? `${validations} validation losses` : '',
+      validations > 0 ? `${validations} validation ${validations === 1 ? 'loss' : 'losses'}${images}` : '',
+      kind === 'unchecked' ? (why ?? '') : '',
     ];
     return [
       nameOf(run),
@@ -260,7 +262,7 @@ export function stabilityPanel(runs: Runs): Html {
   return html`${dots.length === 0 ? undefined : html`<div class="charts"><figure>${dotChart({ title: label, label, dots, range: [0, 1], width: 680 })}</figure></div>`}
 ${table({
   caption:
-    'Rules fixed before the training, judged where it ends: a loss that is not finite; coverage of the samples below a tenth of that of real images, or KID above twice its best, at three checks in a row; samples nearer to each other than a fifth of what real images are; a validation loss worse than knowing nothing. Rank correlation: Spearman’s, of a loss with KID over the checks (how many); near 1 the loss tells quality.',
+    'Rules fixed before the training, judged where it ends: a loss that is not finite; coverage of the samples below a tenth of that of real images, or KID above twice its best, at three checks in a row; samples nearer to each other than a fifth of what real images are; a validation loss worse than knowing nothing, with a training loss that is so too. A rule that was broken since the first check may be a collapse, or too short a training. Rank correlation: Spearman’s, of a loss with KID over the checks (how many); near 1 the loss tells quality.',
   head: ['run', 'group', 'learning rate', 'verdict', 'rule that was broken', 'judged by', 'loss with KID'],
   rows,
 })}`;

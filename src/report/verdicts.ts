@@ -1,7 +1,7 @@
 /**
  * @file What became of trainings, by rules that were fixed before any of them: not finite; coverage, spread or KID of
  * the samples gone (the training marks these itself, `collapsed` in its log); a validation loss above that of a model
- * that has learnt nothing. And the shares of runs that failed, with Wilson's intervals. A loss of a GAN is no verdict.
+ * that has learnt nothing, unless the training loss is below: what learns by heart has not collapsed. And the shares of runs that failed, with Wilson's intervals. A loss of a GAN is no verdict.
  */
 
 import type { RunConfig } from '../config/run.ts';
@@ -25,13 +25,25 @@ interface Broken {
 }
 
 /** The verdict on one run as it ended: the first rule that it broke for good. */
-export function verdictOf({ stages, checks, marks }: Omit<History, 'metrics'>, config: RunConfig): Verdict {
+export function verdictOf(history: Omit<History, 'metrics'>, config: RunConfig): Verdict {
+  const { stages, checks, marks, notes, heldOut } = history;
   const main = mainStage(stages);
-  const broken = [...notFinite(main, config), ...marked(marks), ...untaught(main, config)].sort(
-    (a, b) => a.step - b.step,
-  );
+  const guessing = guessingOf(main, config);
+  const untaught = guessing === undefined || isLearntByHeart(main, guessing.limit) ? [] : [guessing];
+  const broken = [
+    ...notFinite(main, config),
+    ...marked(marks, checks[0]?.step),
+    ...untaught.map(({ step }) => ({ kind: 'collapsed' as const, rule: 'validation loss rule', step })),
+  ].sort((a, b) => a.step - b.step);
   const validations = validationOf(main, config).length;
-  const basis = { checks: checks.length, validations };
+  const why = notes.at(-1);
+  const basis = {
+    checks: checks.length,
+    validations,
+    ...(heldOut === undefined || validations === 0 ? {} : { heldOut }),
+    ...(guessing === undefined || untaught.length > 0 ? {} : { guessing: guessing.limit }),
+    ...(checks.length > 0 || why === undefined ? {} : { why }),
+  };
   if (broken.length > 0) return { ...broken[0], ...basis };
   const suffices = familyOf(config.family).validation?.suffices === true;
   const judged = checks.length > 0 || (suffices && validations > 0);
@@ -39,8 +51,8 @@ export function verdictOf({ stages, checks, marks }: Omit<History, 'metrics'>, c
 }
 
 function notFinite(main: Stage | undefined, config: RunConfig): Broken[] {
-  const curves = lossesOf(main).map(([, points]) => points);
-  return [...curves, validationOf(main, config)].flatMap(points =>
+  // A family without a held-out loss has none that could be finite.
+  return [...trainingLossesOf(main), validationOf(main, config)].flatMap(points =>
     points.flatMap(({ step, value }) =>
       value === null ? [{ kind: 'diverged' as const, rule: RULES.nonfinite, step }] : [],
     ),
@@ -51,21 +63,38 @@ function lossesOf(main: Stage | undefined): [name: string, points: readonly Poin
   return Object.entries(main?.curves ?? {}).filter(([name]) => /(^|_)loss$/.test(name));
 }
 
-/** What counts is where a run ends: samples may recover, numbers that are not finite do not. */
-function marked(marks: readonly Mark[]): Broken[] {
+/** Losses of training steps: what is measured of held-out data says nothing of them. */
+function trainingLossesOf(main: Stage | undefined): (readonly Point[])[] {
+  return lossesOf(main).flatMap(([name, points]) => (name.startsWith('val_') ? [] : [points]));
+}
+
+/**
+ * What counts is where a run ends: samples may recover, numbers that are not finite do not.
+ * @param first the step of the first look at samples: broken from there on, there was nothing that could have collapsed
+ */
+function marked(marks: readonly Mark[], first: number | undefined): Broken[] {
   const { step, collapsed } = marks.find(mark => mark.collapsed === 'nonfinite') ??
     marks.at(-1) ?? { step: 0, collapsed: 'none' };
   if (collapsed === 'none') return [];
   const kind = collapsed === 'nonfinite' ? 'diverged' : 'collapsed';
-  return [{ kind, rule: RULES[collapsed] ?? `${collapsed} rule`, step }];
+  const rule = RULES[collapsed] ?? `${collapsed} rule`;
+  const begun = marks.slice(marks.findLastIndex(mark => mark.collapsed === 'none') + 1).at(0)?.step;
+  return [
+    { kind, rule: kind === 'collapsed' && begun === first ? `${rule}, broken since the first check` : rule, step },
+  ];
 }
 
-/** A validation loss, at the end, above what a model that has learnt nothing has. */
-function untaught(main: Stage | undefined, config: RunConfig): Broken[] {
+/** A validation loss, at the end, above what a model that has learnt nothing has: its step, and that loss. */
+function guessingOf(main: Stage | undefined, config: RunConfig): { step: number; limit: number } | undefined {
   const last = validationOf(main, config).at(-1);
-  if (last === undefined || last.value === null) return [];
   const limit = familyOf(config.family).validation?.untaught(config) ?? Number.POSITIVE_INFINITY;
-  return last.value > limit ? [{ kind: 'collapsed', rule: 'validation loss rule', step: last.step }] : [];
+  return last === undefined || last.value === null || last.value <= limit ? undefined : { step: last.step, limit };
+}
+
+/** Whether the training loss ends below a limit that the validation loss is above. */
+function isLearntByHeart(main: Stage | undefined, limit: number): boolean {
+  const last = (main?.curves.image ?? main?.curves.loss)?.findLast(({ value }) => value !== null)?.value;
+  return last !== undefined && last !== null && last <= limit;
 }
 
 /** How many of some runs failed, and how sure that share is. */
@@ -125,11 +154,15 @@ export function progressOf(stages: readonly Stage[], checks: readonly SampleChec
   });
 }
 
+/** Of four pairs even a perfect order comes by chance in one of twelve cases, either way. */
+const FEWEST_PAIRS = 5;
+
 /**
- * Spearman's rank correlation, ties by their mean rank; null for fewer than three pairs or where one side is constant.
+ * Spearman's rank correlation, ties by their mean rank; null for fewer than five pairs, of which any order is likely, or where
+ * one side is constant.
  */
 export function spearman(pairs: readonly (readonly [number, number])[]): number | null {
-  if (pairs.length < 3) return null;
+  if (pairs.length < FEWEST_PAIRS) return null;
   const a = ranks(pairs.map(([value]) => value));
   const b = ranks(pairs.map(([, value]) => value));
   const centre = (pairs.length + 1) / 2;

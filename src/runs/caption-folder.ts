@@ -15,8 +15,18 @@ import { folderName, nameKey } from './caption-name.ts';
 const CAPTION_FILE = 'caption.json';
 export const GRID_FILE = 'grid.png';
 
-/** The file of an image, by its number among the caption's. */
-export const imageFile = (index: number) => `${index}.png`;
+/** An image of a caption: its number among those of its seed. */
+export interface NumberedImage {
+  readonly index: number;
+  /** Undefined where all images of the caption are of one seed, which the files do not name then. */
+  readonly seed?: number;
+}
+
+/** The file of an image: `0.png`, `1.png`; where there are several seeds `seed7.png`, `seed7_1.png`. */
+export function imageFile({ index, seed }: NumberedImage): string {
+  if (seed === undefined) return `${index}.png`;
+  return index === 0 ? `seed${seed}.png` : `seed${seed}_${index}.png`;
+}
 
 /** A folder for a caption's images. */
 export interface CaptionFolder {
@@ -42,16 +52,16 @@ export class CaptionFolders {
 
   /**
    * The first folder that is new, empty or the caption's own. Makes nothing.
-   * @param most images of the caption
+   * @param images that may come of the caption
    */
-  async choose(caption: string, most: number): Promise<CaptionFolder> {
+  async choose(caption: string, images: readonly NumberedImage[]): Promise<CaptionFolder> {
     const there = new Map(((await namesIn(this.outputs)) ?? []).map(name => [nameKey(name), name]));
     for (let number = 1; ; number++) {
       const name = folderName(caption, number);
       const key = nameKey(name);
       if (this.taken.has(key)) continue;
       const path = join(this.outputs, there.get(key) ?? name);
-      const own = there.has(key) ? await this.ownFiles(path, caption, most) : [];
+      const own = there.has(key) ? await this.ownFiles(path, caption, images) : [];
       if (own === undefined) continue;
       this.taken.add(key);
       return { path, caption, own, before: await readMark(join(path, CAPTION_FILE)) };
@@ -59,7 +69,11 @@ export class CaptionFolders {
   }
 
   /** The files of the caption in a folder; undefined if the folder is not its own. */
-  private async ownFiles(path: string, caption: string, most: number): Promise<string[] | undefined> {
+  private async ownFiles(
+    path: string,
+    caption: string,
+    images: readonly NumberedImage[],
+  ): Promise<string[] | undefined> {
     if (!(await stat(path).catch(() => undefined))?.isDirectory()) return undefined;
     const names = (await namesIn(path)) ?? [];
     if (names.length === 0) return [];
@@ -67,8 +81,8 @@ export class CaptionFolders {
     const half = await unfinishedFiles(path, madeBy(caption));
     if (whole === undefined && half === undefined) return undefined;
     const own = [...(whole ?? []), ...(half ?? [])];
-    const wanted = [GRID_FILE, ...Array.from({ length: most }, (_, i) => imageFile(i))];
-    if (wanted.some(file => names.includes(file) && !own.includes(file))) return undefined;
+    const wanted = new Set([GRID_FILE, ...images.map(imageFile)]);
+    if (names.some(name => wanted.has(name) && !own.includes(name))) return undefined;
     const folder = (await realpath(path)) + sep;
     const places = await Promise.all(this.inputs.map(realPlace));
     return places.some(place => place.startsWith(folder)) ? undefined : own;
@@ -77,11 +91,13 @@ export class CaptionFolders {
 
 /** What a caption.json names; undefined if it is another caption's, or somebody else's. */
 function filesOf(mark: Readonly<Record<string, unknown>> | undefined, caption: string): string[] | undefined {
-  const { caption: its, images } = mark ?? {};
+  const { caption: its, images, seeds } = mark ?? {};
   if (typeof its !== 'string' || its.normalize('NFC') !== caption.normalize('NFC') || !Array.isArray(images))
     return undefined;
   if (!images.every(Number.isSafeInteger)) return undefined;
-  return [CAPTION_FILE, GRID_FILE, ...images.map(imageFile)];
+  if (seeds === undefined) return [CAPTION_FILE, GRID_FILE, ...images.map(index => imageFile({ index }))];
+  if (!Array.isArray(seeds) || seeds.length !== images.length || !seeds.every(Number.isSafeInteger)) return undefined;
+  return [CAPTION_FILE, GRID_FILE, ...images.map((index, i) => imageFile({ index, seed: seeds[i] }))];
 }
 
 /** Where new files lie until all of them are on the disk; hidden, so that it is nobody else's. */

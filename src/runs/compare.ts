@@ -24,10 +24,11 @@ import '../metrics/builtin.ts';
 import { readRun } from '../families/config.ts';
 import { chooseWeights, runPaths, type WeightKind } from '../io/runfolder.ts';
 import { findMetrics, type MetricDefinition } from '../metrics/define.ts';
+import { lowestOf } from '../metrics/turning.ts';
 import { conclude } from '../report/conclusions.ts';
 import type { Report, RunReport, Stage } from '../report/contents.ts';
 import { aidsOf, groupNames, shortNames } from '../report/groups.ts';
-import { readHistory } from '../report/history.ts';
+import { type History, mainStage, readHistory, validationOf } from '../report/history.ts';
 import { renderPage } from '../report/page.ts';
 import { progressOf, verdictOf } from '../report/verdicts.ts';
 import {
@@ -90,7 +91,9 @@ export async function compareRuns(session: Session, request: CompareRequest): Pr
     for (const run of runs) await evaluateMissing(session, { ...request, data, metrics, measured }, run);
   for (const { folder, weights, trained } of runs) {
     if (painting && !trained)
-      session.reporter.message(`warning: ${folder} has no ${weights} weights; nothing is painted by it`);
+      session.reporter.message(`warning: ${folder} has no ${weights} weights; nothing is painted by it`, {
+        isWarning: true,
+      });
   }
   const { painted, grid } = painting
     ? await paintRuns(session, request, { runs, captions, data: opened })
@@ -270,7 +273,7 @@ async function reportRuns(
         learningRate: config.train.lr,
         weights,
         step: stepOf(stages, config),
-        steps: config.train.steps,
+        steps: stepsAskedOf(history, config),
         aids: aidsOf(config),
         parameters: own?.parameters ?? null,
         trainingOnly: own === undefined || all === undefined ? null : Math.max(0, all - own.parameters),
@@ -284,6 +287,17 @@ async function reportRuns(
       };
     }),
   );
+}
+
+/** Steps that the training was to make: those that it made, where its patience ended it. */
+function stepsAskedOf({ stages }: History, config: ComparedRun['config']): number {
+  const { steps, patience } = config.train;
+  const known = validationOf(mainStage(stages), config).flatMap(({ step, value }) =>
+    value === null ? [] : [{ step, value }],
+  );
+  const least = lowestOf(known);
+  const waited = least === undefined ? 0 : known.length - 1 - known.indexOf(least);
+  return patience > 0 && waited >= patience ? stepOf(stages, config) : steps;
 }
 
 /** Numbers in all that was trained, discriminators and image towers included; undefined where the state is gone. */

@@ -19,6 +19,7 @@ import { type Captioned, findMetrics, type MetricDefinition, type MetricRow } fr
 import { paintCaptions, readReal, reconstructCaptioned } from './evaluation/gather.ts';
 import { looksAt, measureAll, needsAny } from './evaluation/measure.ts';
 import type { EvalRecord } from './evaluation/record.ts';
+import { renewLogs } from './logs/write-logs.ts';
 import { openPainter, type Painter } from './open-painter.ts';
 import { downloads, type EngineFlags, type Session, startEngine } from './session.ts';
 
@@ -87,11 +88,13 @@ export async function evaluateRun(session: Session, request: EvalRequest): Promi
     }
     const results = await measureAll(session, { metrics, rows, real, painter, extractors, seed });
     const { step } = painter;
+    const captions = new Set(rows.get('samples')?.captions).size;
     const records = results.map(({ metric, value, low, high, row, features, ...rest }): EvalRecord => {
       const where = { stage: 'eval', run, step, weights, row, split: real.sides.join(','), features, seed } as const;
-      return { ...where, metric, value, low, high, ...rest };
+      return { ...where, metric, value, low, high, ...rest, ...(row === 'samples' && { captions }) };
     });
     append(runPaths(run).metrics, records);
+    await renewLogs(session, run);
     return { step, weights, split: real.sides, records };
   } finally {
     painter?.dispose();

@@ -63,6 +63,7 @@ export async function exportRun(request: ExportRequest): Promise<Exported> {
   const there = [
     to.weights[weights],
     ...parts.map(part => to[part]),
+    ...(existsSync(from.learnt) ? [to.learnt] : []),
     ...(existsSync(from.metrics) ? [to.metrics] : []),
   ];
   const files = [to.config, ...there].map(file => relative(out, file));
@@ -83,6 +84,7 @@ export async function exportRun(request: ExportRequest): Promise<Exported> {
   }
   const source = basename(resolve(run));
   await writeSafetensors(to.weights[weights], written, { ...metadata, dtype, weights, source });
+  if (existsSync(from.learnt)) await writeAtomic(to.learnt, await readBytes(from.learnt));
   if (existsSync(from.metrics)) await writeAtomic(to.metrics, logOf(from.metrics, source));
   if (credits !== undefined) await writeAtomic(join(out, ATTRIBUTION), credits);
   // Last, so that a folder with a config is complete.

@@ -6,7 +6,7 @@
 import type { RunConfig } from '../config/run.ts';
 import { stageTitles } from '../families/family.ts';
 import { featuresConfig } from './features-config.ts';
-import { planRun } from './run.ts';
+import { configOfRun } from './run.ts';
 import type { Session } from './session.ts';
 import { holdRun } from './training/hold.ts';
 import { textStage } from './training/parts.ts';
@@ -44,5 +44,5 @@ export async function trainFeatures(session: Session, request: FeaturesRequest):
  * @throws UserError if those that are there were made with other values, or the values do not fit together
  */
 export function planFeatures(out: string, fields: FeaturesRequest['fields']): Promise<RunConfig> {
-  return planRun(out, { fields }, { make: () => featuresConfig(fields), command: 'features' });
+  return configOfRun(out, { fields }, { make: () => featuresConfig(fields), command: 'features' });
 }

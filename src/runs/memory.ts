@@ -52,7 +52,7 @@ function batchesOf({ patchTrain, textTrain, train }: RunConfig, stages: readonly
 }
 
 /** What the machine, or the container around this process, has. */
-function machineMemory(): number {
+export function machineMemory(): number {
   const constrained = process.constrainedMemory?.() ?? 0;
   return constrained > 0 ? Math.min(totalmem(), constrained) : totalmem();
 }

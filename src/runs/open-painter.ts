@@ -47,7 +47,7 @@ export async function openPainter(run: string, options: OpenOptions = {}): Promi
 }
 
 /** The training step that weights carry; 0 where they carry none. */
-function stepOf({ step = '0' }: Readonly<Record<string, string>>, where: string): number {
+export function stepOf({ step = '0' }: Readonly<Record<string, string>>, where: string): number {
   const count = /^\d{1,10}$/.test(step) ? Number(step) : Number.NaN;
   if (Number.isSafeInteger(count)) return count;
   throw new UserError(where, `expected the step of a training, got ${found(step)}`);

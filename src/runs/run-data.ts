@@ -26,6 +26,8 @@ export interface RunData {
   readonly division: Division;
   /** Fingerprint of the image of an item that the run knows. */
   imageOf(id: string): string;
+  /** Of the captions of what is trained on, in their order. */
+  readonly captionsPrint: string;
   /** Remembers the data from now on; nothing is written before. */
   keep(): Promise<void>;
 }
@@ -67,6 +69,7 @@ export async function openRunData(session: Session, request: TrainRequest, optio
     count: items.length,
     division: expectTraining({ ...divided, training: side(false), heldOut: side(true) }, images),
     imageOf: id => fingerprints.get(id) as string, // of an item of the split
+    captionsPrint: fingerprintOf(record.flatMap(item => (item.heldOut ? [] : item.captions)).join()),
     keep: async () => {
       if (kept === undefined || !isSame(kept, record)) await writeDataRecord(paths.dataRecord, record);
     },
@@ -149,6 +152,7 @@ function goOn(
     }
     session.reporter.message(
       `the data has changed: ${what}; it is taken as it is now, so that this is no longer the training that it was`,
+      { isWarning: true },
     );
   }
   sayMoved(session, changes);

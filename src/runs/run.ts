@@ -39,10 +39,14 @@ export function shippedModel(): string {
  * @param options.make makes the config of a new run; @param options.command who asks, for messages
  * @throws UserError if the run that is there was made with another value of a field that cannot change, or was exported
  */
-export async function planRun(folder: string, settings: RunSettings, options: PlanOptions = {}): Promise<RunConfig> {
+export async function configOfRun(
+  folder: string,
+  settings: RunSettings,
+  options: ConfigOptions = {},
+): Promise<RunConfig> {
   const { make = resolveConfig, command = 'train' } = options;
   await expectRunFolder(folder);
-  if (!existsSync(runPaths(folder).config)) return make(settings);
+  if (!existsSync(runPaths(folder).config)) return await make(settings);
   const stored = await readTrainable(folder, command);
   const before = flattenConfig(stored);
   const changed: Record<string, unknown> = {};
@@ -60,19 +64,19 @@ export async function planRun(folder: string, settings: RunSettings, options: Pl
   return config;
 }
 
-export interface PlanOptions {
-  readonly make?: (settings: RunSettings) => RunConfig;
+export interface ConfigOptions {
+  readonly make?: (settings: RunSettings) => RunConfig | Promise<RunConfig>;
   readonly command?: string;
 }
 
 /** What of a run is there before its config.json, if it is stopped in its first moments. */
-const FIRST_STATE = /^(lock.*|engine\.json|data\.safetensors)$/;
+const FIRST_STATE = /^(lock.*|engine\.json|plan\.json|data\.safetensors)$/;
 
 /**
  * Makes sure that a folder is new, empty or a run.
  * @throws UserError if it is the user's, or has the config.json of another program
  */
-async function expectRunFolder(folder: string): Promise<void> {
+export async function expectRunFolder(folder: string): Promise<void> {
   const { config } = runPaths(folder);
   if (existsSync(config)) {
     const fields = await readMark(config);
@@ -103,7 +107,7 @@ export interface HeldRun {
 
 /**
  * Makes a run's folder or takes the one that is there, and does work on it, while other processes are kept from it.
- * @param config as `planRun` makes it; written when the work says so
+ * @param config as `configOfRun` makes it; written when the work says so
  * @param command who asks, for messages
  * @throws UserError if the run is being trained, or is there with another value of a field that cannot change
  */
@@ -190,7 +194,7 @@ function expectSame(
   asked: { readonly field: string; readonly before: unknown; readonly now: unknown; readonly whose?: string },
 ): void {
   const { field, whose = '' } = asked;
-  const [before, now] = [JSON.stringify(asked.before), JSON.stringify(asked.now)];
+  const [before, now] = [asked.before, asked.now].map(value => JSON.stringify(value) ?? 'none');
   if (before === now) return;
   throw new UserError(
     command,

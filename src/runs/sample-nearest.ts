@@ -16,7 +16,7 @@ export interface Neighbours {
   /** What they are called before a noun, e.g. `training`. */
   readonly whose: string;
   /** Each sample, followed by the image that it is nearest to. */
-  cellsOf(samples: readonly { readonly picture: Picture }[]): Cell[];
+  cellsOf(samples: readonly { readonly picture: Picture; readonly label?: string }[]): Cell[];
 }
 
 /**
@@ -43,11 +43,11 @@ export async function readNeighbours(
   if (items.length === 0) throw new UserError('sample', `${data}: none of ${chosen.length} images can be decoded`);
   const index = new NearestImages(images);
   const cellsOf: Neighbours['cellsOf'] = samples =>
-    samples.flatMap(({ picture }) => {
+    samples.flatMap(({ picture, label: own = 'sample' }) => {
       const { index: at, distance } = index.find(picture);
       const label = `${items[at].captions[0]} (${distance.toFixed(3)})`;
       return [
-        { picture, label: 'sample' },
+        { picture, label: own },
         { picture: index.reference(at), label },
       ];
     });

@@ -20,8 +20,14 @@ import { makeFolder } from '../io/make-folder.ts';
 import { isOurs, sheetText } from '../io/outputs.ts';
 import { namesIn } from '../io/ownfolder.ts';
 import { chooseWeights, fingerprint, runPaths, type WeightKind } from '../io/runfolder.ts';
-import { type CaptionFolder, CaptionFolders, GRID_FILE, imageFile, writeCaption } from './caption-folder.ts';
-import { splitCaptions } from './captions.ts';
+import {
+  type CaptionFolder,
+  CaptionFolders,
+  GRID_FILE,
+  imageFile,
+  type NumberedImage,
+  writeCaption,
+} from './caption-folder.ts';
 import { type CompletionFlags, readCompletion } from './completion.ts';
 import { openPainter } from './open-painter.ts';
 import type { Clip } from './rerank.ts';
@@ -34,7 +40,11 @@ export interface SampleRequest extends EngineFlags, SamplingOptions, CompletionF
   /** Of a diffusion model. */
   readonly steps?: number;
   readonly seed: number;
-  readonly text: string;
+  /** Paints `numImages` of each of these instead; the files are named by them. */
+  readonly seeds?: readonly number[];
+  /** Each once; '' is none. */
+  readonly captions: readonly string[];
+  /** Images of each caption and seed. */
   readonly numImages: number;
   /** Most images painted at once; default: as many as fit. */
   readonly batchSize?: number;
@@ -55,12 +65,10 @@ interface Chosen extends SampleRequest {
   readonly run: string;
 }
 
-/** A finished image and what belongs to it. */
-interface Sample {
+/** A finished image and what belongs to it. Its number is the stream of the seed that it was drawn from. */
+interface Sample extends NumberedImage {
   readonly picture: Picture;
   readonly caption: string;
-  /** Its number among the caption's images: the stream of the seed that it was drawn from. */
-  readonly index: number;
   readonly score?: number;
 }
 
@@ -112,13 +120,26 @@ function checkFamilyFlags(request: Chosen, config: RunConfig): void {
   );
 }
 
-/** Something that was written. */
-export interface Written {
-  /** A caption's folder of images with their grid.png, or the grid of all captions. */
+/** A caption's folder of images with their grid. */
+export interface WrittenCaption {
+  readonly caption: string;
+  /** The folder. */
   readonly path: string;
-  /** In the folder. */
-  readonly images?: number;
+  readonly grid: string;
+  /** In the order of the grid. */
+  readonly images: readonly WrittenImage[];
 }
+
+/** An image's file, and which of the seed's images it is. `score`: how well the CLIP says that it fits. */
+export interface WrittenImage {
+  readonly path: string;
+  readonly seed: number;
+  readonly index: number;
+  readonly score?: number;
+}
+
+/** Something that was written: a caption's images, or the grid of all captions. */
+export type Written = WrittenCaption | { readonly path: string; readonly images?: undefined };
 
 /** What a run paints with, and what is done with its pictures. */
 interface Studio {
@@ -132,44 +153,69 @@ interface Studio {
 }
 
 /**
- * Paints every caption of `text` (separated by |) and writes the images and a grid of each caption, and one of all.
+ * Paints every caption and writes the images and a grid of each caption, and one of all.
  * @returns what is written, as soon as it is
  * @throws UserError if flags do not go together or the run's family cannot follow them, or it was stopped
  */
 export async function* sampleRun(session: Session, asked: SampleRequest): AsyncGenerator<Written, void> {
   checkFlags(asked);
-  const captions = splitCaptions('sample: --text', asked.text);
   const request = { ...asked, run: runOrShipped(session, asked.run) };
   checkFamilyFlags(request, await readRun(request.run, 'sample'));
   await namesIn(request.outputsDir); // refuses a file
   const studio = await openStudio(session, request, asked.run ?? 'models/emoji'); // not where the package lies here
+  await sayUnseen(session, request.run, request.captions);
   await makeFolder(request.outputsDir); // before the painting, which may take long
-  const { outputsDir, image, mask, numImages, bestOf = numImages } = request;
+  const { captions, outputsDir, image, mask } = request;
   // A folder that holds the image to complete is left alone, so that this stays.
   const folders = new CaptionFolders(
     outputsDir,
     [image, mask].filter(input => input !== undefined),
   );
-  const sheet: Cell[] = [];
+  const finished: Sample[] = [];
   try {
     for (const caption of captions) {
       const samples = await sampleCaption(session, studio, caption);
-      const folder = await folders.choose(caption, bestOf); // not before: others may write there meanwhile
-      const { path } = folder;
+      const folder = await folders.choose(caption, ordered(request)); // not before: others may write there meanwhile
       await writeSamples(session, folder, studio, samples);
-      sheet.push(...samples.map(({ picture }) => ({ picture, label: caption || '(no caption)' })));
-      yield { path, images: samples.length };
+      finished.push(...samples);
+      yield written(folder.path, samples, request);
     }
     if (captions.length > 1) {
-      const columns = Math.min(request.numImages > 1 ? request.numImages : Math.min(6, sheet.length), 12);
-      const picture = await drawSheet(sheet, { columns, cellScale: scaleOf(studio.painter), title: 'Samples' });
-      const path = await freeGrid(request.outputsDir);
-      await writeAtomic(path, await encodePng(picture, { text: sheetText('samples of captions') }));
+      const path = await freeGrid(outputsDir);
+      const sheet = await layOutAll(finished, request, scaleOf(studio.painter));
+      await writeAtomic(path, await encodePng(sheet, { text: sheetText('samples of captions') }));
       yield { path };
     }
   } finally {
     await studio.ranker?.dispose();
     studio.painter.dispose();
+  }
+}
+
+/** Every image that is painted of a caption. */
+function ordered({ seeds, numImages, bestOf = numImages }: SampleRequest): NumberedImage[] {
+  return (seeds ?? [undefined]).flatMap(seed => Array.from({ length: bestOf }, (_, index) => ({ seed, index })));
+}
+
+function written(path: string, samples: readonly Sample[], request: SampleRequest): WrittenCaption {
+  const images = samples.map(sample => {
+    const { seed = request.seed, index, score } = sample;
+    return { path: join(path, imageFile(sample)), seed, index, ...(score === undefined ? {} : { score }) };
+  });
+  return { caption: samples[0].caption, path, grid: join(path, GRID_FILE), images };
+}
+
+/** Says which words of the captions the run has never seen, if it knows. */
+async function sayUnseen({ reporter }: Session, run: string, captions: readonly string[]): Promise<void> {
+  const { readLearntWords } = await import('./learnt/record.ts');
+  const { describeUnseen } = await import('./learnt/unseen.ts');
+  try {
+    const learnt = await readLearntWords(runPaths(run).learnt);
+    const line = learnt && describeUnseen(captions, learnt);
+    if (line !== undefined) reporter.message(line);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    reporter.message(`warning: ${error.message}`); // it paints without
   }
 }
 
@@ -205,10 +251,13 @@ async function sampleCaption(session: Session, studio: Studio, caption: string):
   const { painter, request, ranker } = studio;
   const cut = painter.cutAt(caption);
   if (cut !== undefined) {
-    session.reporter.message(`"${shortened(caption)}" is longer than ${cut} ids and was cut`);
+    session.reporter.message(`"${shortened(caption)}" is longer than ${cut} ids and was cut`, { isWarning: true });
   }
   const painted = await paintCaption(session, studio, caption);
-  return ranker === undefined ? painted : rerank(ranker, painted, request.numImages);
+  if (ranker === undefined) return painted.flat();
+  const best: Sample[] = [];
+  for (const samples of painted) best.push(...(await rerank(ranker, samples, request.numImages)));
+  return best;
 }
 
 /**
@@ -218,18 +267,27 @@ async function sampleCaption(session: Session, studio: Studio, caption: string):
 async function writeSamples(
   session: Session,
   folder: CaptionFolder,
-  { painter, made, neighbours }: Studio,
+  { painter, request, made, neighbours }: Studio,
   samples: readonly Sample[],
 ): Promise<void> {
   const { path, caption, before } = folder;
   const images: [file: string, png: Uint8Array][] = [];
   for (const sample of samples) {
-    images.push([imageFile(sample.index), await encodePng(sample.picture, { text: describe(sample, made) })]);
+    images.push([imageFile(sample), await encodePng(sample.picture, { text: describe(sample, made) })]);
   }
-  const cells = neighbours?.cellsOf(samples) ?? samples.map(({ picture }) => ({ picture }));
-  const sheet = await layOut(cells, caption, painter, neighbours?.whose);
+  const labelled = samples.map(sample => ({ picture: sample.picture, label: labelOf(sample) }));
+  const cells = neighbours?.cellsOf(labelled) ?? labelled;
+  const isSquare = request.seeds !== undefined && neighbours === undefined;
+  const columns = isSquare ? columnsOf(cells.length) : Math.min(cells.length, 8);
+  const sheet = await layOut(cells, caption, { columns, cellScale: scaleOf(painter), whose: neighbours?.whose });
   images.push([GRID_FILE, await encodePng(sheet, { text: sheetText('samples of a caption') })]);
-  const about = { caption, ...made, images: samples.map(({ index }) => index) };
+  const seeds = samples.flatMap(({ seed }) => seed ?? []);
+  const about = {
+    caption,
+    ...made,
+    ...(seeds.length > 0 && { seeds }), // of each image
+    images: samples.map(({ index }) => index),
+  };
   const others = differences(before, about);
   if (others.length > 0) session.reporter.message(`${path}: replacing images of another ${others.join(', ')}`);
   await writeCaption(folder, images, about);
@@ -242,8 +300,8 @@ function differences(
 ): string[] {
   if (before === undefined) return [];
   const { images: _, ...facts } = { ...before, ...now };
-  const written = JSON.parse(JSON.stringify(now)) as Readonly<Record<string, unknown>>; // as it will stand there
-  return Object.keys(facts).filter(name => before[name] !== written[name]);
+  const others = Object.keys(facts).filter(name => JSON.stringify(before[name]) !== JSON.stringify(now[name]));
+  return [...new Set(others.map(name => (name === 'seeds' ? 'seed' : name)))];
 }
 
 /** Where the grid of all captions goes: what is no grid of ours is left alone. */
@@ -258,46 +316,88 @@ function scaleOf({ imageSize }: Painter): number {
   return Math.max(1, Math.round(128 / imageSize));
 }
 
+/** What a grid says below an image of several seeds. */
+function labelOf({ seed, index }: NumberedImage): string | undefined {
+  if (seed === undefined) return undefined;
+  return index === 0 ? `seed ${seed}` : `seed ${seed}, image ${index}`;
+}
+
+/** One sheet of all captions; of several seeds, each caption has a section. */
+async function layOutAll(
+  samples: readonly Sample[],
+  { captions, seeds, numImages }: SampleRequest,
+  cellScale: number,
+): Promise<Picture> {
+  const each = samples.length / captions.length;
+  const named = (caption: string) => caption || '(no caption)';
+  const cells = samples.map(sample => ({
+    picture: sample.picture,
+    label: labelOf(sample) ?? named(sample.caption),
+  }));
+  const headings = captions.map((caption, i) => ({ before: i * each, text: named(caption) }));
+  const columns = seeds === undefined ? (numImages > 1 ? numImages : Math.min(6, samples.length)) : columnsOf(each);
+  return drawSheet(cells, {
+    columns: Math.min(columns, 12),
+    cellScale,
+    title: 'Samples',
+    headings: seeds === undefined ? undefined : headings,
+  });
+}
+
+/** A grid that is about square, where there are many images. */
+function columnsOf(images: number): number {
+  return Math.min(images, Math.max(6, Math.ceil(Math.sqrt(images))), 12);
+}
+
 async function layOut(
   cells: readonly Cell[],
   caption: string,
-  painter: Painter,
-  whose: string | undefined,
+  { columns, cellScale, whose }: { readonly columns: number; readonly cellScale: number; readonly whose?: string },
 ): Promise<Picture> {
-  const columns = Math.min(cells.length, 8);
   return drawSheet(cells, {
     columns,
-    cellScale: scaleOf(painter),
+    cellScale,
     title: caption === '' ? '(no caption)' : caption,
     note: whose === undefined ? undefined : `each sample is followed by its nearest ${whose} image`,
   });
 }
 
-/** Paints as many images as are wanted. */
+/** Paints as many images as are wanted, [seeds, images of each]; those of all seeds are painted beside each other. */
 async function paintCaption(
   session: Session,
   { painter, request, completion }: Studio,
   caption: string,
-): Promise<Sample[]> {
+): Promise<Sample[][]> {
   const { reporter } = session;
-  const wanted = request.bestOf ?? request.numImages;
+  const { numImages, bestOf = numImages } = request;
+  const seeds = request.seeds ?? [undefined];
+  const wanted = seeds.length * bestOf;
   const unit = familyOf(painter.family).words.unit ?? 'images';
   const each = unit === 'tokens' ? painter.passes : 1;
   reporter.stage(caption === '' ? '(no caption)' : shortened(caption), { total: wanted * each, unit });
   const show = (pictures: readonly Picture[]) => reporter.pictures(pictures.map(picture => ({ picture })));
-  const pictures = await painter.paint(new Array<string>(wanted).fill(caption), {
-    ...options(request),
-    batchSize: request.batchSize,
-    completion,
-    onUnfinished: request.preview ? show : undefined,
-    onProgress: done => {
-      const step = Math.round(done * each);
-      reporter.update({ step, amount: step });
-    },
-    signal: session.signal,
-  });
-  reporter.done(`${pictures.length} images`);
-  return pictures.map((picture, index) => ({ picture, caption, index }));
+  let painted = 0;
+  const paint = async (seed: number | undefined): Promise<Sample[]> => {
+    let before = 0;
+    const pictures = await painter.paint(new Array<string>(bestOf).fill(caption), {
+      ...options(request),
+      ...(seed !== undefined && { seed }),
+      batchSize: request.batchSize,
+      completion,
+      onUnfinished: request.preview ? show : undefined,
+      onProgress: done => {
+        painted += done - before;
+        before = done;
+        const step = Math.round(painted * each);
+        reporter.update({ step, amount: step });
+      },
+      signal: session.signal,
+    });
+    return pictures.map((picture, index) => ({ picture, caption, index, seed }));
+  };
+  const samples = await Promise.all(seeds.map(paint));
+  reporter.done(`${wanted} images`);
+  return samples;
 }
 
 /** What the user asked of the painting; the rest is the run's. */
@@ -327,7 +427,8 @@ function shortened(caption: string): string {
 
 /** How the images are made: by the user's settings, or else by the run's, as far as the family has them. */
 function settings(request: SampleRequest, config: RunConfig): Facts {
-  const { seed, image, keepRows, mask } = request;
+  const { image, keepRows, mask } = request;
+  const seed = request.seeds === undefined ? request.seed : undefined; // of each image
   const { sampling, piecewise } = familyOf(config.family);
   const followed = Object.entries(sampling(config)).map(([setting, value]) => [
     setting,
@@ -340,7 +441,8 @@ type Facts = Readonly<Record<string, string | number | undefined>>;
 
 /** What the PNG says of itself. */
 function describe(sample: Sample, made: Facts): Record<string, string> {
-  const facts = Object.entries({ ...made, image: sample.index, score: sample.score });
+  const { seed = made.seed, index: image, score } = sample;
+  const facts = Object.entries({ ...made, seed, image, score });
   const text = facts.flatMap(([key, value]) => (value === undefined ? [] : [[`tessera:${key}`, String(value)]]));
   return { Title: sample.caption, Software: 'Tessera', ...Object.fromEntries(text) };
 }

@@ -18,6 +18,13 @@ export interface StageOptions {
   readonly total?: number;
   /** What `update` counts in `amount`: `tokens`, `images`; steps when absent. */
   readonly unit?: string;
+  /** Seconds that it is expected to take from here to its end, before it has shown how fast it is. */
+  readonly seconds?: number;
+  /**
+   * Seconds that the stages after it are expected to take: 0 where none comes, null where some come and it is not known.
+   * Left out: it stands alone.
+   */
+  readonly secondsAfter?: number | null;
 }
 
 /** Where a stage stands. */
@@ -29,12 +36,22 @@ export interface Update {
   readonly amount?: number;
   /** A few words more, e.g. `26.1 dB`. */
   readonly note?: string;
+  /** Whether this is work before the first step, such as decoding, which `step` and `total` then count. */
+  readonly beforehand?: boolean;
 }
 
 /** A picture to show, with a line under it. */
 export interface Labelled {
   readonly picture: Picture;
   readonly label?: string;
+  /** The row of pictures that it belongs to, by name: pictures of one place in several rows stand below one another. */
+  readonly row?: string;
+}
+
+/** What a message is. */
+export interface MessageOptions {
+  /** It tells of something that changes the result, such as data that cannot be used: shown even where all else is not. */
+  readonly isWarning?: boolean;
 }
 
 /** Takes the progress of long work; one stage at a time is under way, and starting the next ends the one before. */
@@ -48,8 +65,11 @@ export interface Reporter {
   /** Says that a stage has nothing to do, and why, e.g. `done before`. */
   skip(name: string, reason: string, options?: StageOptions): void;
   /** A line that stays, or several. */
-  message(text: string | readonly string[]): void;
-  /** Shows pictures in the place of the ones shown before. */
+  message(text: string | readonly string[], options?: MessageOptions): void;
+  /**
+   * Shows pictures in the place of the ones shown before, as many as there is room for.
+   * @param options.pictureColumns about how wide a picture is to be, in characters
+   */
   pictures(items: readonly Labelled[], options?: { readonly pictureColumns?: number }): void;
   /** How long the stages that have ended took, in milliseconds, by name. */
   readonly timings: Readonly<Record<string, number>>;
@@ -78,7 +98,7 @@ export async function startEngine({ reporter }: Session, flags: EngineFlags): Pr
   return startBackend(flags.backend, {
     precision: flags.precision,
     threads: flags.threads,
-    warn: (message, hint) => reporter.message([`warning: ${message}`, `  hint: ${hint}`]),
+    warn: (message, hint) => reporter.message([`warning: ${message}`, `  hint: ${hint}`], { isWarning: true }),
     tell: message => reporter.message(message),
   });
 }

@@ -6,7 +6,7 @@
 import { isStop } from '../core/stopping.ts';
 import { type Look, looks } from './loop-state.ts';
 import type { Side } from './moves.ts';
-import { averagedWeights, type LoopState, type Progress } from './saved-training.ts';
+import { averagedWeights, isOutOfPatience, type LoopState, type Progress } from './saved-training.ts';
 import type { LoopConfig, Watcher } from './task.ts';
 
 /** What a look needs beside the training itself. */
@@ -48,7 +48,9 @@ export async function look(progress: Progress, looking: Looking): Promise<void> 
       if (isStop(signal, error)) return;
       throw error;
     }
-    state.owed = nextLook(state.step, config, looks.slice(looks.indexOf(kind) + 1));
+    const left = looks.slice(looks.indexOf(kind) + 1);
+    // The last step is looked at, whatever its number.
+    state.owed = isOutOfPatience(state, config) ? left[0] : nextLook(state.step, config, left);
   }
 }
 
@@ -65,12 +67,24 @@ async function evaluate({ task, sides, state }: Progress, { config, watcher, sig
     Object.entries(measured).map(([name, value]) => [name.startsWith('check_') ? name : `val_${name}`, value]),
   );
   watcher.onLog?.({ step: state.step, ...prefixed });
-  if (!(measured.loss < state.best)) waitOnPlateau(config, state, watcher);
-  else {
+  if (!(measured.loss < state.best)) {
+    waitOnPlateau(config, state, watcher);
+    waitForBetter(config, state, watcher);
+  } else {
     state.stale = 0;
+    state.waited = 0;
     state.best = measured.loss;
     await watcher.onBest?.(await averagedWeights(sides), { step: state.step, ...measured });
   }
+}
+
+/** Counts a validation that was not the best, and says so where it was one too many. */
+function waitForBetter(config: LoopConfig, state: LoopState, watcher: Watcher): void {
+  const { patience = 0, steps } = config;
+  if (patience === 0) return;
+  state.waited++;
+  if (!isOutOfPatience(state, config) || state.step >= steps) return;
+  watcher.onMessage?.(`step ${state.step}: no better validation in ${patience}; the training ends, the best is kept`);
 }
 
 /** Most halvings of the learning rate, as in Ramesh et al. 2021, B.2: down to a 32nd. */

@@ -32,6 +32,7 @@ const stateSchema = z.object({
   // What earlier versions did not save.
   halvings: whole.optional(),
   stale: whole.optional(),
+  waited: whole.optional(),
   owed: z.enum(looks).optional(),
   window: z
     .object({ sums: z.record(z.string(), z.number().nullable()), steps: whole, milliseconds: z.number() })

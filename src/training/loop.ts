@@ -11,11 +11,13 @@ import { UserError } from '../core/errors.ts';
 import { Random } from '../core/random.ts';
 import { activeDevice } from '../device/device.ts';
 import { loadState, type SavedState } from '../io/state.ts';
+import type { NamedValues } from '../nn/module.ts';
 import { isDue, isLooked, type Looking, look, nextLook } from './looking.ts';
+import { looks } from './loop-state.ts';
 import { addTo, emptyWindow, keepWindow, type Metrics, meanOf, restoreWindow, type Window } from './measured.ts';
 import { discardMoves, type Move, type Player, playRound, readOutcomes, type Side } from './moves.ts';
 import { learningRate, Optimizer } from './optimizer.ts';
-import { isFinished, type LoopState, type Progress, resumeTraining, saveTraining } from './saved-training.ts';
+import { isFinished, isOver, type LoopState, type Progress, resumeTraining, saveTraining } from './saved-training.ts';
 import type { LoopConfig, Task, TrainResult, Watcher } from './task.ts';
 
 const MOST_SKIPPED = 10;
@@ -30,6 +32,10 @@ export interface TrainOptions {
   readonly signal?: AbortSignal;
   /** Milliseconds, for the logged rate. */
   readonly now: () => number;
+  /** Weights by name that `config.pull` pulls to. */
+  readonly anchors?: NamedValues;
+  /** Whether it begins with weights that were trained before: these are looked at, too. Default false. */
+  readonly startsTrained?: boolean;
   /** Whether there is held-out data to measure on; default true. Without, the task's `evaluate` is never called. */
   readonly validates?: boolean;
 }
@@ -45,6 +51,7 @@ export async function train(task: Task, config: LoopConfig, options: TrainOption
   const training = new Training(task, { ...options, config, random });
   try {
     if (saved !== undefined) await training.resume(saved);
+    else if (options.startsTrained === true) training.state.owed = looks[0];
     await training.lookAgain();
     while (!training.isOver) await training.step();
     return await training.end();
@@ -75,10 +82,10 @@ class Training implements Progress {
   private savedAt = 0;
 
   constructor(task: Task, options: TrainOptions & { readonly config: LoopConfig; readonly random: Random }) {
-    const { folder, config, random, now, watcher = {}, signal, validates = true } = options;
+    const { folder, config, random, now, watcher = {}, signal, validates = true, anchors } = options;
     this.task = task;
-    this.sides = sidesOf(task, config);
-    this.state = { step: 0, best: Number.POSITIVE_INFINITY, skipped: 0, halvings: 0, stale: 0, seconds: 0 };
+    this.sides = sidesOf(task, config, anchors);
+    this.state = { step: 0, best: Number.POSITIVE_INFINITY, skipped: 0, halvings: 0, stale: 0, waited: 0, seconds: 0 };
     this.folder = folder;
     this.random = random;
     this.now = now;
@@ -102,7 +109,7 @@ class Training implements Progress {
   }
 
   get isOver(): boolean {
-    return this.state.step >= this.looking.config.steps || this.looking.signal?.aborted === true;
+    return isOver(this.state, this.looking.config) || this.looking.signal?.aborted === true;
   }
 
   async step(): Promise<void> {
@@ -178,14 +185,14 @@ class Training implements Progress {
 }
 
 /** The players of a task; a model that minimises one loss is a game of one. */
-function sidesOf(task: Task, config: LoopConfig): Side[] {
+export function sidesOf(task: Task, config: LoopConfig, anchors?: NamedValues): Side[] {
   const { players, batch, parameters } = task;
   const { lossScaling } = activeDevice();
   const alone = batch === undefined ? [] : [{ name: '', parameters: parameters.list(), batch: batch.bind(task) }];
   return (players ?? alone).map((player: Player) => ({
     player,
     variables: player.parameters.map(({ variable }) => variable as Tensor),
-    optimizer: new Optimizer(player.parameters, { ...config, ...player.optimizer }, { lossScaling }),
+    optimizer: new Optimizer(player.parameters, { ...config, ...player.optimizer }, { lossScaling, anchors }),
   }));
 }
 

@@ -9,6 +9,7 @@ import { UserError } from '../core/errors.ts';
 import { activeDevice } from '../device/device.ts';
 import { type AdamwOptions, type AdamwSlot, adamwStep, squaredNorm } from '../kernels/adamw/adamw.ts';
 import { type MuonSlot, muonStep } from '../kernels/muon/muon.ts';
+import { type PullSlot, pullStep } from '../kernels/pull/pull.ts';
 import { DeviceProgress, type Progress } from '../kernels/stepplan/stepplan.ts';
 import type { NamedValues, Parameter } from '../nn/module.ts';
 
@@ -16,6 +17,8 @@ export interface OptimizerConfig {
   readonly beta1: number;
   readonly beta2: number;
   readonly weightDecay: number;
+  /** Strength of the pull towards anchors, which takes the place of the decay of parameters that have one; default 0: none. */
+  readonly pull?: number;
   /** Largest global norm of the gradient. */
   readonly clip: number;
   /** Decay of the average; 0 keeps none. */
@@ -45,6 +48,8 @@ interface Slot {
   /** Absent where Muon updates. */
   readonly v: tf.Variable | undefined;
   readonly ema: tf.Variable | undefined;
+  /** Where it is pulled to instead of decaying. */
+  readonly anchor: Tensor | undefined;
 }
 
 const EPSILON = 1e-8;
@@ -74,11 +79,14 @@ export class Optimizer {
   private taken = 0;
   private readonly device: DeviceProgress | undefined;
 
-  /** @param options.lossScaling whether gradients are those of a scaled loss: see `initialGradient`; on webgpu only */
+  /**
+   * @param options.lossScaling whether gradients are those of a scaled loss: see `initialGradient`; on webgpu only
+   * @param options.anchors weights by name that `config.pull` pulls to, of some parameters; the others decay
+   */
   constructor(
     parameters: readonly Parameter[],
     config: OptimizerConfig,
-    options: { readonly lossScaling?: boolean } = {},
+    options: { readonly lossScaling?: boolean; readonly anchors?: NamedValues } = {},
   ) {
     this.config = config;
     this.device = activeDevice().decidesSteps ? new DeviceProgress(options.lossScaling === true) : undefined;
@@ -87,6 +95,7 @@ export class Optimizer {
       m: variableLike(parameter.variable),
       v: usesMuon(config, parameter) ? undefined : variableLike(parameter.variable),
       ema: config.ema > 0 ? copyOf(parameter.variable) : undefined,
+      anchor: anchorOf(parameter, config, options.anchors),
     }));
   }
 
@@ -174,16 +183,21 @@ export class Optimizer {
   }
 
   private update(gradients: readonly (Tensor | null)[], options: Omit<AdamwOptions, 'beta1' | 'beta2' | 'eps'>): void {
-    const { beta1, beta2, weightDecay } = this.config;
+    const { beta1, beta2, weightDecay, pull = 0 } = this.config;
     const muon: MuonSlot[] = [];
     const adam: AdamwSlot[] = [];
-    this.slots.forEach(({ parameter, m, v, ema }, i) => {
+    const pulled: PullSlot[] = [];
+    this.slots.forEach(({ parameter, m, v, ema, anchor }, i) => {
       const gradient = gradients[i];
       if (gradient === null) return;
-      const slot = { value: parameter.variable, gradient, ema, weightDecay: parameter.decay ? weightDecay : 0 };
+      const value = parameter.variable;
+      const decays = parameter.decay && anchor === undefined;
+      if (anchor !== undefined) pulled.push({ value, anchor, share: options.lr * pull });
+      const slot = { value, gradient, ema, weightDecay: decays ? weightDecay : 0 };
       if (v === undefined) muon.push({ ...slot, momentum: m });
       else adam.push({ ...slot, m, v });
     });
+    if (pulled.length > 0) pullStep(pulled, { plan: options.plan });
     muonStep(muon, { beta: MUON_BETA, ...options });
     adamwStep(adam, { beta1, beta2, eps: EPSILON, ...options });
   }
@@ -251,10 +265,11 @@ export class Optimizer {
 
   dispose(): void {
     this.device?.dispose();
-    for (const { m, v, ema } of this.slots) {
+    for (const { m, v, ema, anchor } of this.slots) {
       m.dispose();
       v?.dispose();
       ema?.dispose();
+      anchor?.dispose();
     }
   }
 }
@@ -278,6 +293,16 @@ function tensorOf(state: NamedValues, name: string, shape: number[], where: stri
  */
 function usesMuon(config: OptimizerConfig, { variable, inner }: Parameter): boolean {
   return config.optimizer === 'muon' && variable.rank >= 2 && inner;
+}
+
+/** What a parameter is pulled to: one that decays, of a pull, where there is an anchor of it. */
+function anchorOf(
+  { name, variable, decay }: Parameter,
+  { pull = 0 }: OptimizerConfig,
+  anchors: NamedValues | undefined,
+): Tensor | undefined {
+  const anchor = pull > 0 && decay ? anchors?.get(name) : undefined;
+  return anchor && tf.keep(tf.tensor(anchor.values.slice(), variable.shape));
 }
 
 function variableLike(variable: tf.Variable): tf.Variable {

@@ -22,18 +22,33 @@ export interface LoopState {
   /** How often the learning rate was halved, and validations since the last that was the best or after which it was. */
   halvings: number;
   stale: number;
+  /** Validations since the best. */
+  waited: number;
   /** Time spent in steps, those before a resume included. */
   seconds: number;
   /** What of the looks at this step is still to be had, because the training was stopped before: this one and those after. */
   owed?: Look;
 }
 
+/** What says how long a training is. */
+type Length = Pick<LoopConfig, 'steps' | 'patience'>;
+
+/** Whether so many evaluations in a row were no better that no more is hoped for. */
+export function isOutOfPatience({ waited = 0 }: { readonly waited?: number }, { patience = 0 }: Length): boolean {
+  return patience > 0 && waited >= patience;
+}
+
+/** Whether no step is left to be made. */
+export function isOver(state: { readonly step: number; readonly waited?: number }, config: Length): boolean {
+  return state.step >= config.steps || isOutOfPatience(state, config);
+}
+
 /** Whether nothing is left to do. */
 export function isFinished(
-  { step, owed }: Pick<LoopState, 'step' | 'owed'>,
-  { steps }: Pick<LoopConfig, 'steps'>,
+  state: { readonly step: number; readonly waited?: number; readonly owed?: Look },
+  config: Length,
 ): boolean {
-  return step >= steps && owed === undefined;
+  return isOver(state, config) && state.owed === undefined;
 }
 
 /** A training as it is saved and resumed. */
@@ -102,6 +117,7 @@ export async function resumeTraining(
   state.skipped = stored.skipped;
   state.halvings = stored.halvings ?? 0;
   state.stale = stored.stale ?? 0;
+  state.waited = stored.waited ?? 0;
   state.seconds = stored.seconds;
   state.best = stored.best ?? Number.POSITIVE_INFINITY;
   state.owed = stored.owed;
@@ -110,8 +126,15 @@ export async function resumeTraining(
 
 /** The step that a run's folder would resume at; 0 where there is none. */
 export async function savedStep(folder: string): Promise<number> {
+  return (await savedProgress(folder)).step;
+}
+
+/** How far the training in a run's folder is: its step, and the seconds spent in steps so far. */
+export async function savedProgress(folder: string): Promise<Pick<LoopState, 'step' | 'seconds'>> {
   const saved = await loadState(folder);
-  return saved === undefined ? 0 : (await readLoopState(saved)).step;
+  if (saved === undefined) return { step: 0, seconds: 0 };
+  const { step, seconds } = await readLoopState(saved);
+  return { step, seconds };
 }
 
 /** Whether a resumed training will write a record of its step again, because it owes the evaluation of that step. */
@@ -121,7 +144,7 @@ export async function owesEvaluation(folder: string): Promise<boolean> {
 }
 
 /** Whether a folder's state is that of a training of so many steps that has nothing left to do. */
-export async function isTrained(folder: string, config: Pick<LoopConfig, 'steps'>): Promise<boolean> {
+export async function isTrained(folder: string, config: Length): Promise<boolean> {
   const saved = await loadState(folder);
   return saved !== undefined && isFinished(await readLoopState(saved), config);
 }

@@ -35,7 +35,8 @@ export interface Task {
   afterStep?(step: number, random: Random): Promise<void>;
   /**
    * Measures on held-out data with the weights as they are; the lowest `loss` is the best. In the log names get `val_`
-   * before them, unless they begin with `check_` (metrics/collapse.ts). Undefined: it has nothing to measure by.
+   * before them, unless they begin with `check_` (metrics/collapse.ts). Undefined: it has nothing to measure by. Of fewer than
+   * `FEW_ITEMS` (few.ts) items it may also tell how many (`items`), and half of the 95 percent interval of the loss (`margin`).
    * @param signal aborted where the training is to stop: then it may reject with the signal's reason, and is called again at
    *   the same step when the training goes on
    */
@@ -60,6 +61,8 @@ export interface LoopConfig extends OptimizerConfig {
   readonly decay?: number;
   /** Validations without a better loss after which the learning rate halves, five times at most; 0 (default): never. */
   readonly plateau?: number;
+  /** Validations without a better loss after which the training ends; 0 (default): never. */
+  readonly patience?: number;
   readonly evalEvery: number;
   readonly sampleEvery: number;
   readonly saveEvery: number;

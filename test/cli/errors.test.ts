@@ -180,7 +180,11 @@ const mistakes: readonly Mistake[] = [
     argv: train('--steps', '1e99'),
     says: 'train: --steps: expected a whole number above 0 and at most 1000000000, got 1e+99',
   },
-  { name: 'no captions', argv: ['sample', '--run', run], says: 'sample: --text: expected text, got nothing' },
+  {
+    name: 'no captions',
+    argv: ['sample', '--run', run],
+    says: 'sample: expected captions by --text or --text-file, got neither',
+  },
   {
     name: 'a preset that is none',
     argv: train('--preset', 'huge'),

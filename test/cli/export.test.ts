@@ -65,13 +65,14 @@ describe('tessera export', () => {
     expect(snapshot(run)).toEqual(before);
     expect(readdirSync(exported).sort()).toEqual([
       'ATTRIBUTION.md',
+      'captions.jsonl.gz',
       'config.json',
       'ema.safetensors',
       'metrics.jsonl',
       'patch.safetensors',
       'tokenizer.json',
     ]);
-    for (const same of ['config.json', 'tokenizer.json', 'patch.safetensors']) {
+    for (const same of ['captions.jsonl.gz', 'config.json', 'tokenizer.json', 'patch.safetensors']) {
       expect(await fingerprint(join(exported, same))).toBe(await fingerprint(join(run, same)));
     }
     expect(readFileSync(join(exported, 'ATTRIBUTION.md'), 'utf8')).toBe('Drawn by hand.\n');
@@ -156,7 +157,7 @@ describe('tessera export', () => {
     expect(trained.code).toBe(0);
     expect((await tessera('export', '--run', gan, '--out', at('generator'))).code).toBe(0);
     expect(readdirSync(at('generator')).sort()).toEqual([
-      ...['config.json', 'ema.safetensors', 'metrics.jsonl', 'text.safetensors', 'tokenizer.json'],
+      ...['captions.jsonl.gz', 'config.json', 'ema.safetensors', 'metrics.jsonl', 'text.safetensors', 'tokenizer.json'],
     ]);
     const argv = ['sample', '--run', at('generator'), '--text', 'red', '--outputs-dir', at('generated')];
     expect((await tessera(...argv)).code).toBe(0);

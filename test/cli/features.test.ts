@@ -24,7 +24,10 @@ test('leaves a folder that stands alone', async () => {
   expect(first).toMatchObject({ code: 0 });
   expect(first.stdout).toMatch(/: held out: \d+\.\d% find their caption, \d+\.\d% their image, among 8\n$/);
   expect(readdirSync(out).sort()).toEqual(
-    ['config.json', 'metrics.jsonl', 'state', 'text.safetensors', 'tokenizer.json'].sort(),
+    [
+      ...['captions.jsonl.gz', 'config.json', 'metrics.csv', 'metrics.jsonl', 'state', 'tensorboard'],
+      ...['text.safetensors', 'tokenizer.json'],
+    ].sort(),
   );
   const towers = await loadTowers(join(out, 'text.safetensors'));
   expect(towers.config).toMatchObject({ dim: 8, width: 16, imageWidth: 8 });

@@ -170,9 +170,16 @@ describe('parseFlags', () => {
     if (!parsed.help) expect(parsed.given).toEqual({ run: 'r', model: { layers: 2 }, cache: false });
   });
 
-  it('stops at -h and --help, whatever else is wrong after it', () => {
-    expect(parseFlags(sample, ['--help', '--zzz'])).toEqual({ help: true });
-    expect(parseFlags(sample, ['-h'])).toEqual({ help: true });
+  it('stops at -h and --help, whatever else is wrong, and says what could be read', () => {
+    const nothing = { help: true, all: false, given: {}, settings: {} };
+    expect(parseFlags(sample, ['--help', '--zzz'])).toEqual(nothing);
+    expect(parseFlags(sample, ['--zzz', 'stray', '--steps', '-h'])).toEqual(nothing);
+    expect(parseFlags(sample, ['--layers', '2', '--help', '--all', '--seed=5'])).toEqual({
+      ...nothing,
+      all: true,
+      given: { model: { layers: 2 }, seed: 5 },
+    });
+    expect(complaint(() => parseFlags(sample, ['--run', 'r', '--', '--help']))).toContain('unexpected word "--help"');
   });
 
   it('passes on the message of a rule that spans fields', () => {

@@ -154,6 +154,54 @@ describe('what the user has in the outputs folder', () => {
   });
 });
 
+describe('--seeds', () => {
+  const argv = ['--seeds', '5,2-3'];
+
+  test('paints one image of each, the same as --seed does, in files named by them', async () => {
+    const outputs = join(root, 'seeds');
+    const { stdout } = await sample(outputs, 'red apple', ...argv);
+    const folder = join(outputs, 'red_apple');
+    expect(stdout).toBe(`${folder}: 3 images, grid.png\n`);
+    expect(readdirSync(folder).sort()).toEqual(['caption.json', 'grid.png', 'seed2.png', 'seed3.png', 'seed5.png']);
+    expect(about(folder)).toMatchObject({ caption: 'red apple', seeds: [5, 2, 3], images: [0, 0, 0] });
+    expect(about(folder)).not.toHaveProperty('seed');
+    for (const seed of [5, 2, 3]) {
+      const alone = join(root, `seed${seed}`);
+      await sample(alone, 'red apple', '--seed', String(seed), '-n', '1');
+      const [one, other] = [join(alone, 'red_apple', '0.png'), join(folder, `seed${seed}.png`)].map(path =>
+        readFileSync(path),
+      );
+      expect(one.equals(other)).toBe(true); // with its text: seed, image number and all
+    }
+  });
+
+  test('with --num-images paints more of each; a later call replaces all of them', async () => {
+    const outputs = join(root, 'more-seeds');
+    await sample(outputs, 'ghost|pizza', ...argv, '-n', '2');
+    const folder = join(outputs, 'ghost');
+    const images = ['seed2.png', 'seed2_1.png', 'seed3.png', 'seed3_1.png', 'seed5.png', 'seed5_1.png'];
+    expect(readdirSync(folder).sort()).toEqual(['caption.json', 'grid.png', ...images]);
+    const texts = images.map(file => readPngText(readFileSync(join(folder, file))));
+    expect(texts.map(text => `${text['tessera:seed']}.${text['tessera:image']}`)).toEqual(
+      ['2.0', '2.1', '3.0', '3.1', '5.0', '5.1'], //
+    );
+    expect(existsSync(join(outputs, 'grid.png'))).toBe(true);
+    const { stderr } = await sample(outputs, 'ghost', '-n', '1');
+    expect(stderr).toContain(`${folder}: replacing images of another seed\n`);
+    expect(readdirSync(folder).sort()).toEqual(['0.png', 'caption.json', 'grid.png']);
+  });
+
+  test('a caption.json whose seeds do not fit its images is not taken for one of ours', async () => {
+    const outputs = join(root, 'foreign-seeds');
+    for (const seeds of [['../../x'], [1, 2], 'x']) {
+      mkdirSync(join(outputs, 'ghost'), { recursive: true });
+      writeFileSync(join(outputs, 'ghost', 'caption.json'), JSON.stringify({ caption: 'ghost', seeds, images: [0] }));
+      const { stdout } = await sample(outputs, 'ghost', '--seeds', '1');
+      expect(stdout).toBe(`${join(outputs, 'ghost_2')}: 1 images, grid.png\n`);
+    }
+  });
+});
+
 test('a text without a caption is refused, and nothing is made', async () => {
   const outputs = join(root, 'none');
   for (const text of ['|', ' | | ']) {

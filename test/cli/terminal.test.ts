@@ -11,6 +11,7 @@ import {
   formatWhole,
 } from '../../src/cli/terminal/text.ts';
 import { blank, type Picture, type Rgb } from '../../src/image/images.ts';
+import type { StageOptions } from '../../src/runs/session.ts';
 
 const RED: Rgb = [255, 0, 0];
 const BLUE: Rgb = [0, 0, 255];
@@ -94,7 +95,7 @@ describe('Reporter on a terminal', () => {
       reporter.update({ step, loss: 5.2134, amount: step * 1000, note: '26.1 dB' });
     }
     expect(terminal.screen).toEqual([
-      '[2/5] transformer  █████░░░░░░░░░░░░░░░  1,000/4,000  loss 5.213  26.1 dB  30s left  100k tokens/s  10s so far',
+      '[2/5] transformer  █████░░░░░░░░░░░░░░░  1,000/4,000  30s left  loss 5.213  26.1 dB  100k tokens/s  10s so far',
     ]);
     clock.ms = 65_000;
     reporter.done();
@@ -225,6 +226,56 @@ describe('Reporter on a terminal', () => {
   });
 });
 
+describe('the time left', () => {
+  /** Ten steps of a thousand, one a second. */
+  const tenSteps = (options: StageOptions) => {
+    const { clock, terminal, reporter } = setUp();
+    reporter.stage('x', { total: 1000, ...options });
+    for (let step = 0; step <= 10; step++) {
+      clock.ms = step * 1000;
+      reporter.update({ step });
+    }
+    return terminal.screen[0];
+  };
+
+  it('is that over all stages', () => {
+    expect(tenSteps({ secondsAfter: 600 })).toContain('26m 30s left  1 steps/s');
+    expect(tenSteps({ secondsAfter: 0 })).toContain('16m 30s left  1 steps/s');
+  });
+
+  it('is named as that of the stage where later ones are not known', () => {
+    expect(tenSteps({ secondsAfter: null })).toContain('16m 30s left of this stage  1 steps/s');
+  });
+
+  it('is what was expected until the stage has shown its rate', () => {
+    const { clock, terminal, reporter } = setUp();
+    reporter.stage('x', { total: 1000, seconds: 100, secondsAfter: 20 });
+    expect(terminal.screen[0]).toBe('x  0/1,000  2m 00s left  0.0s');
+    clock.ms = 10_000;
+    reporter.update({ step: 3, total: 5, note: 'decoding', beforehand: true });
+    expect(terminal.screen[0]).toContain('3/5  1m 50s left  decoding');
+    reporter.update({ step: 1 });
+    clock.ms = 12_000;
+    reporter.update({ step: 2 });
+    expect(terminal.screen[0]).toContain('2/1,000  33m 36s left'); // two seconds a step, and 20 after them
+  });
+
+  it('goes by no rate of what comes before the first step', () => {
+    const { clock, terminal, reporter } = setUp();
+    reporter.stage('x', { total: 1000, secondsAfter: 0 });
+    reporter.update({ step: 500, beforehand: true });
+    for (let step = 1; step <= 5; step++) {
+      clock.ms += 1000;
+      reporter.update({ step, total: 5, note: 'decoding', beforehand: true });
+      expect(terminal.screen[0]).not.toContain('left');
+    }
+    reporter.update({ step: 501 });
+    clock.ms += 4000;
+    reporter.update({ step: 503 });
+    expect(terminal.screen[0]).toContain('503/1,000  16m 34s left');
+  });
+});
+
 describe('Reporter without a terminal', () => {
   it('writes plain lines, at most one every ten seconds and at the ends of stages', () => {
     const { clock, terminal, reporter } = setUp({ isTTY: false, colours: 'truecolor' });
@@ -242,8 +293,8 @@ describe('Reporter without a terminal', () => {
       [
         '[1/2] data: done before',
         '[2/2] train: 4,000 steps',
-        '[2/2] train: 1,000/4,000, loss 1.000, 30s left, 100k tokens/s, 10s so far',
-        '[2/2] train: 2,000/4,000, loss 1.000, 20s left, 100k tokens/s, 20s so far',
+        '[2/2] train: 1,000/4,000, 30s left, loss 1.000, 100k tokens/s, 10s so far',
+        '[2/2] train: 2,000/4,000, 20s left, loss 1.000, 100k tokens/s, 20s so far',
         'saved',
         '[2/2] train: done in 25s, loss 1.000',
         '',
@@ -297,6 +348,48 @@ describe('half blocks', () => {
     terminal.write(halfBlockRow(items, { columns: 20, colours: 'truecolor' }));
     const two = '▀▀▀▀▀▀▀▀  ▀▀▀▀▀▀▀▀';
     expect(terminal.screen).toEqual([two, two, 'red       红苹果…', '▀▀▀▀▀▀▀▀', '▀▀▀▀▀▀▀▀', 'long la…']);
+  });
+
+  it.each([
+    [80, 24, { across: 4, width: 18, blocks: 1 }],
+    [100, 24, { across: 5, width: 18, blocks: 1 }],
+    [100, 30, { across: 4, width: 23, blocks: 1 }],
+    [160, 24, { across: 8, width: 18, blocks: 1 }],
+    [160, 60, { across: 6, width: 24, blocks: 2 }],
+    [30, 24, { across: 2, width: 13, blocks: 1 }],
+  ])('fills %i columns and %i lines with two rows of pictures under their names', (columns, rows, expected) => {
+    const twelve = (row: string) =>
+      Array.from({ length: 12 }, (_, i) => ({ picture: blank(64, 64), label: `${row}${i}`, row }));
+    const room = { columns: columns - 1, rows: rows - 2 };
+    const text = halfBlockRow([...twelve('original'), ...twelve('copy')], {
+      ...room,
+      pictureColumns: 24,
+      colours: '256',
+    });
+    const terminal = new Terminal(columns, rows);
+    terminal.write(text);
+    const lines = terminal.screen;
+    const { across, width, blocks } = expected;
+    expect(lines.length).toBeLessThanOrEqual(rows - 2);
+    expect(lines.filter(line => line === 'original')).toHaveLength(blocks);
+    expect(lines.filter(line => line === 'copy')).toHaveLength(blocks);
+    const labels = (row: string) =>
+      Array.from({ length: across }, (_, i) => `${row}${i}`.padEnd(width))
+        .join('  ')
+        .trimEnd();
+    expect(lines.filter(line => line.startsWith('original0') || line.startsWith('copy0'))).toEqual([
+      labels('original'),
+      labels('copy'),
+    ]);
+    expect(lines[1]).toBe(Array.from({ length: across }, () => '▀'.repeat(width)).join('  '));
+  });
+
+  it('enlarges no picture, and makes one that is higher than the screen narrower', () => {
+    const small = Array.from({ length: 9 }, () => ({ picture: blank(16, 16) }));
+    expect(halfBlockRow(small, { columns: 79, pictureColumns: 24, colours: '256' }).split('\n')).toHaveLength(3 * 8);
+    const high = halfBlockRow([{ picture: blank(128, 128) }], { columns: 79, rows: 10, colours: '256' }).split('\n');
+    expect(high).toHaveLength(10);
+    expect(high[0].match(/▀/g)).toHaveLength(20);
   });
 
   it('leaves out what does not fit the height', () => {

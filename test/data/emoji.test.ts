@@ -1,13 +1,31 @@
 /** @file Captions from emoji names, one vocabulary for all styles, and a small set written to disk. */
 
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
 import { splitOf } from '../../data/dataset.ts';
 import { drawEmoji, emojiDrawings, makeEmoji } from '../../data/generators/emoji.ts';
+import { MOST_CAPTIONS } from '../../data/generators/emoji-captions.ts';
 import { phraseOf, tonesOf, withStyle } from '../../data/generators/emoji-names.ts';
+import { wordingsOf } from '../../data/generators/emoji-wordings.ts';
 import { openDataset } from '../../data/open.ts';
 import { folder } from './files.ts';
+
+test('names are said in the orders that people type, and others left alone', () => {
+  for (const [name, others] of [
+    ['red apple', ['apple red']],
+    ['man with red hair', ['man red hair']],
+    ['man with a beard', ['man beard']],
+    ['woman astronaut', ['female astronaut']],
+    ['woman police officer', ['female police officer']],
+    ['woman raising hand', []],
+    ['woman in tuxedo', []],
+    ['face with medical mask', ['medical mask face']],
+    ['flag of the netherlands', ['netherlands flag']],
+    ['rocket', []],
+  ] as const)
+    expect(wordingsOf(name), name).toEqual(others);
+});
 
 describe('emoji captions', () => {
   test.each([
@@ -47,6 +65,76 @@ describe('emoji captions', () => {
     const differing = [...byKey].filter(([, phrases]) => phrases.size > 1);
     expect(differing.length).toBeLessThan(0.01 * byKey.size);
     expect([...(byKey.get('1f9dd') ?? [])]).toEqual(['elf']); // fluent says person-elf
+  });
+
+  test.each([
+    ['red heart', 'heart, heart red'],
+    ['purple heart', 'heart purple'],
+    ['thumbs up', 'thumb up, thumbsup'],
+    ['cat with tears of joy', 'cat tears of joy'],
+    ['face with tears of joy', 'laughing face, tears of joy face'],
+    ['grinning face', 'smiley, grinning'],
+    ['smiling face with sunglasses', 'cool face with sunglasses, smiling face sunglasses'],
+    ['cat face', 'kitten, kitty'],
+    ['fox', ''],
+    ['sun', 'sunshine'],
+    ['evergreen tree', 'pine tree, fir'],
+    ['mushroom', 'fungus, shroom, toadstool'],
+    ['hot dog', 'frankfurter, hotdog, sausage'],
+    ['cook', 'chef'],
+    ['man cook', 'male cook'],
+    ['musical keyboard', 'piano'],
+    ["jack-o'-lantern", 'pumpkin, gourd'],
+    ['pile of poo', 'poop'],
+    ['flag of japan', 'japan flag'],
+    ["clock at eight o'clock", "eight o'clock"],
+  ])('%s is also: %s', (name, also) => {
+    const found = drawings.find(({ style, captions }) => style !== 'noto' && captions[1] === name);
+    const plain = found?.captions.filter(caption => !caption.endsWith(' style')) ?? [];
+    expect(plain).toEqual([name, ...(also === '' ? [] : also.split(', '))]);
+  });
+
+  test('a tone is said of the other names too, and before the name', () => {
+    const thumb = drawings.find(({ style, key }) => style === 'noto' && key === '1f44d-1f3fd');
+    expect(thumb?.captions).toEqual([
+      'thumbs up, medium skin tone, noto style',
+      'thumbs up, medium skin tone',
+      'medium skin tone thumbs up',
+      'thumb up, medium skin tone',
+      'thumbsup, medium skin tone',
+    ]);
+  });
+
+  test('a name of everybody is not that of a man, and moods, signs, kinds and insults are no names', () => {
+    const said = new Set(drawings.flatMap(({ captions }) => captions));
+    for (const word of [
+      'programmer',
+      'love',
+      'nature',
+      'fruit',
+      'like',
+      'blue-square',
+      'shitface',
+      'molester',
+      'black',
+    ])
+      expect(said).not.toContain(word);
+  });
+
+  test('other captions name one emoji alone, none has the name of another, and all are few', () => {
+    const names = new Map(drawings.map(({ captions, group }) => [captions[1], group]));
+    const owners = new Map<string, Set<string>>();
+    let longest = 0;
+    for (const { captions, group } of drawings) {
+      longest = Math.max(longest, captions.length);
+      expect(new Set(captions).size).toBe(captions.length);
+      for (const caption of captions.filter((said, i) => i > 1 && !said.endsWith(' style')))
+        owners.set(caption, (owners.get(caption) ?? new Set()).add(group));
+    }
+    expect(longest).toBe(MOST_CAPTIONS);
+    expect([...owners].filter(([, groups]) => groups.size > 1)).toEqual([]);
+    const ofAnother = [...owners].filter(([said, groups]) => names.has(said) && !groups.has(names.get(said) ?? ''));
+    expect(ofAnother).toEqual([]);
   });
 
   test('every tone in a key is said, no name is raw, no brand is left', () => {
@@ -97,6 +185,23 @@ test('makes a dataset that opens, with attribution, and does nothing the second 
   await expect(makeEmoji({ out, styles: ['windows'] })).rejects.toThrow(
     'styles: expected some of noto, twemoji, openmoji, fluent-emoji-flat, got windows',
   );
+});
+
+test('a folder that was drawn with fewer captions, or with other keywords, is older and drawn again', async () => {
+  const out = await folder();
+  const options = { out, styles: ['noto'], size: 16, limit: 3 };
+  await makeEmoji(options);
+  const stamp = `${out}/emoji.json`;
+  const { versions, ...rest } = JSON.parse(await readFile(stamp, 'utf8'));
+  expect(Object.keys(versions)).toEqual(['noto', 'emojilib']);
+  for (const older of [
+    { ...rest, format: 1, versions: { noto: versions.noto } },
+    { ...rest, versions: { ...versions, emojilib: '3.0.0' } },
+  ]) {
+    await writeFile(stamp, JSON.stringify(older));
+    expect((await makeEmoji(options)).upToDate).toBe(false);
+    expect((await makeEmoji(options)).upToDate).toBe(true);
+  }
 });
 
 test('a folder that was drawn over halfway is neither made before nor a dataset', async () => {

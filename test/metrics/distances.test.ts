@@ -53,6 +53,9 @@ describe('singular values', () => {
     expect(largest / (length(40) * length(30))).toBeCloseTo(1, 12);
     expect(Math.max(...rest)).toBeLessThan(1e-11 * largest);
     expect([...singularValues(rows(3, 2, () => 0))]).toEqual([0, 0]);
+    // What rounding leaves of a matrix of rank one, whose squares are 0.
+    const [most, least] = [...singularValues(rows(3, 2, (i, j) => (i * j === 1 ? 1 : 1e-200)))].sort((a, b) => b - a);
+    expect([most, least]).toEqual([1, 0]);
     expect(() => singularValues(rows(3, 2, () => Number.NaN))).toThrow('expected finite numbers');
   });
 

@@ -175,7 +175,7 @@ describe('what is said of quality', () => {
       measured(0.0002, 0.001, { row: 'floor' }),
     ];
     expect(say('ceiling', scored(rows))).toBe(
-      'Reconstructions by the tokenizer have a KID × 1,000 of 4.0 (a) where real images score 0.2: what it loses, the transformer cannot paint.',
+      'Reconstructions by the tokenizer have a KID × 1,000 of 4.0 [3.0, 5.0] (a) where real images score 0.2 [−0.8, 1.2]: what it loses, the transformer cannot paint.',
     );
   });
 });
@@ -220,12 +220,12 @@ describe('what is said of the rest', () => {
   test('budgets that are equal, that differ and that are not known', () => {
     const [a, b] = runsOf([...some('diffusion', 1), ...some('dcgan', 1)]);
     const text = say('budget', [a, b]);
-    expect(text).toContain('Equal to within 10 %: wall time, images seen and parameters for sampling.');
+    expect(text).toContain('Equal to within 10 %: training time, images seen and parameters for sampling.');
     expect(text).toContain('Training operations go from 63.0 TFLOP (dcgan-0) to 153 TFLOP (diffusion-0).');
     expect(text).not.toContain('may be a difference in budget');
     const without = { ...b, parameters: null, stages: b.stages.map(stage => ({ ...stage, seconds: null, images: 9 })) };
     const other = say('budget', [a, without]);
-    expect(other).toContain('Wall time: not recorded for dcgan-0.');
+    expect(other).toContain('Training time: not recorded for dcgan-0.');
     expect(other).toContain('Images seen go from 9 (dcgan-0) to 32,000 (diffusion-0).');
     expect(other).toContain('A difference in quality below may be a difference in budget.');
     expect(say('budget', [a])).toBe('');
@@ -234,7 +234,7 @@ describe('what is said of the rest', () => {
   test('over-fitting, with the step of the lowest validation loss, and not where it falls to the end', () => {
     const [long] = runsOf([{ name: 'long', family: 'transformer', steps: 5000 }]);
     expect(say('overfitting', [long])).toMatch(
-      /^long over-fits: the loss on held-out images rose again, from 4\.03 at step 2,500 to 4\.50 \(long\)\./,
+      /^long learns by heart: the loss on held-out images rose again, from 4\.03 at step 2,500 to 4\.50 \(long\)\./,
     );
     expect(say('overfitting', runsOf(some('diffusion', 1)))).toBe('');
     expect(say('overfitting', runsOf(some('dcgan', 1)))).toBe('');

@@ -53,7 +53,13 @@ describe('a whole log', () => {
 
 describe('a partial log', () => {
   test('may be empty, or hold only what prepares', () => {
-    expect(readHistory([], config, { weights: 'ema' })).toEqual({ stages: [], checks: [], marks: [], metrics: [] });
+    expect(readHistory([], config, { weights: 'ema' })).toEqual({
+      stages: [],
+      checks: [],
+      marks: [],
+      metrics: [],
+      notes: [],
+    });
     const { stages } = readHistory([{ stage: 'text', step: 1, lr: 1, loss: 2 }], config, { weights: 'ema' });
     expect(stages.map(({ stage }) => stage)).toEqual(['text']);
   });

@@ -69,10 +69,31 @@ describe('the verdict on a run', () => {
       'of a transformer that is worse than guessing is a collapse',
       'transformer',
       [
-        { stage: 'transformer', step: 10, lr: 1, loss: 3 },
+        { stage: 'transformer', step: 10, lr: 1, loss: 8.4, image: 8.41 },
         { stage: 'transformer', step: 10, val_loss: 8.39, val_image: 8.39 },
       ],
       ['collapsed', 'validation loss rule', 10],
+    ],
+    [
+      'of a transformer that learnt by heart, and is worse than guessing on others, is none',
+      'transformer',
+      [
+        { stage: 'transformer', step: 10, lr: 1, loss: 3, image: 3 },
+        { stage: 'transformer', step: 10, val_loss: 8.39, val_image: 8.39 },
+      ],
+      ['stable', null, null],
+    ],
+    [
+      'of a GAN whose validation says nothing is open, not diverged',
+      'dcgan',
+      [trained('dcgan', 10), { stage: 'dcgan', step: 10, val_loss: null }],
+      ['unchecked', null, null],
+    ],
+    [
+      'whose samples were alike from the first check on says so',
+      'dcgan',
+      [check('dcgan', 10), mark('dcgan', 10, 'spread'), check('dcgan', 30), mark('dcgan', 30, 'coverage')],
+      ['collapsed', 'coverage rule, broken since the first check', 30],
     ],
     [
       'of a transformer just better than guessing is none',
@@ -138,24 +159,25 @@ describe('rank correlation', () => {
     const iq = [106, 100, 86, 101, 99, 103, 97, 113, 112, 110];
     const hours = [7, 27, 2, 50, 28, 29, 20, 12, 6, 17];
     expect(spearman(pairs(iq, hours))).toBeCloseTo(-29 / 165, 12);
-    expect(spearman(pairs([1, 2, 3], [10, 100, 1000]))).toBeCloseTo(1);
-    expect(spearman(pairs([1, 2, 2, 3], [1, 3, 3, 2]))).toBeCloseTo(1 / 3, 12); // ranks 1, 2.5, 2.5, 4 and 1, 3.5, 3.5, 2
+    expect(spearman(pairs([1, 2, 3, 4, 5], [10, 100, 1000, 1001, 9999]))).toBeCloseTo(1);
+    // Ranks 1, 2.5, 2.5, 4, 5 and 1, 3.5, 3.5, 2, 5: 6.5 / 9.5.
+    expect(spearman(pairs([1, 2, 2, 3, 9], [1, 3, 3, 2, 9]))).toBeCloseTo(6.5 / 9.5, 12);
   });
 
   test('is unknown for few pairs and for constants', () => {
-    expect(spearman(pairs([1, 2], [1, 2]))).toBeNull();
-    expect(spearman(pairs([1, 1, 1], [1, 2, 3]))).toBeNull();
+    expect(spearman(pairs([1, 2, 3, 4], [1, 2, 3, 4]))).toBeNull();
+    expect(spearman(pairs([1, 1, 1, 1, 1], [1, 2, 3, 4, 5]))).toBeNull();
   });
 
   test('of a run pairs each check with the last loss before it', () => {
-    const records = [1, 2, 3, 4].flatMap(i => [
+    const records = [1, 2, 3, 4, 5].flatMap(i => [
       trained('dcgan', 10 * i, { D_loss: i, G_loss: -i }),
       check('dcgan', 10 * i + 1, { check_kid: i * i }),
     ]);
     const { stages, checks } = readHistory(records, configOf('dcgan'), { weights: 'ema' });
     expect(progressOf(stages, checks)).toEqual([
-      { loss: 'D_loss', rho: 1, n: 4 },
-      { loss: 'G_loss', rho: -1, n: 4 },
+      { loss: 'D_loss', rho: 1, n: 5 },
+      { loss: 'G_loss', rho: -1, n: 5 },
     ]);
   });
 });
@@ -187,12 +209,12 @@ describe('a family that is judged by a loss of another name', () => {
 
   test('over-fits by it', () => {
     const config = configOf('brush');
-    const records = [curve(10, 1.5), curve(20, 1), curve(30, 1.8)];
+    const records = [1.2, 1, 1.3, 1.6, 1.9].map((value, i) => curve(10 * (i + 1), value));
     const { stages, checks } = readHistory(records, config, { weights: 'ema' });
     const [run] = runsOf([{ name: 'a', family: 'diffusion' }]);
     const findings = conclude([{ ...run, family: 'brush', name: 'mine', stages, checks }]);
     expect(findings.find(({ topic }) => topic === 'overfitting')?.text).toContain(
-      'from 1.00 at step 20 to 1.80 (mine)',
+      'mine learns by heart: the loss on held-out images rose again, from 1.00 at step 20 to 1.90 (mine)',
     );
   });
 });

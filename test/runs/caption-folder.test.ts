@@ -78,7 +78,8 @@ describe('the name of a caption', () => {
 describe('the folder of a caption', () => {
   const about = (caption: string, ...images: number[]) => JSON.stringify({ caption, images });
   const chosen = async (root: string, caption: string, { most = 2, inputs = [] as string[] } = {}) => {
-    const { path, own } = await new CaptionFolders(root, inputs).choose(caption, most);
+    const images = Array.from({ length: most }, (_, index) => ({ index }));
+    const { path, own } = await new CaptionFolders(root, inputs).choose(caption, images);
     return [basename(path), ...own];
   };
 
@@ -137,7 +138,7 @@ describe('the folder of a caption', () => {
       '🇫🇷',
       '🇩🇪',
     ]) {
-      names.push(basename((await folders.choose(caption, 1)).path));
+      names.push(basename((await folders.choose(caption, [{ index: 0 }])).path));
     }
     expect(new Set(names.map(nameKey)).size).toBe(names.length);
     expect(names.slice(0, 4)).toEqual(['red_apple', 'red_apple_2', 'Red_apple_3', 'red_apple_4']);

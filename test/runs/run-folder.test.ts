@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { copyFirstStage } from '../../scripts/stages.ts';
 import { planFeatures } from '../../src/runs/features.ts';
-import { planRun, withRun } from '../../src/runs/run.ts';
+import { configOfRun, withRun } from '../../src/runs/run.ts';
 import { hardlyTrained, snapshot, temporaryFolder, tessera, writeDrawings } from '../cli/program.ts';
 import { folder } from '../data/files.ts';
 
@@ -26,9 +26,9 @@ test.each([
   async (_, files: Record<string, string>, says) => {
     const out = await folder(files);
     const before = snapshot(out);
-    await expect(planRun(out, {})).rejects.toThrow(says);
+    await expect(configOfRun(out, {})).rejects.toThrow(says);
     await expect(planFeatures(out, {})).rejects.toThrow(says);
-    const config = await planRun(join(out, 'new'), {});
+    const config = await configOfRun(join(out, 'new'), {});
     await expect(withRun(out, { config }, async () => {})).rejects.toThrow(says);
     expect(snapshot(out)).toEqual(before);
   },
@@ -39,7 +39,7 @@ test.each([
   ['what a run has that was stopped at once', { 'state/lock': '', 'state/data.safetensors': '' }],
   ['a half-written config', { 'state/lock': '', '.config.json.1.x.tmp': '' }],
 ])('a folder with %s is taken', async (_, files: Record<string, string>) => {
-  expect((await planRun(await folder(files), {})).family).toBe('transformer');
+  expect((await configOfRun(await folder(files), {})).family).toBe('transformer');
 });
 
 test('the command refuses before it reads the data', async () => {

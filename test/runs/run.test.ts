@@ -14,7 +14,7 @@ import { checkConfig, readRun, runSchema, storedConfig } from '../../src/familie
 import type { RunSettings } from '../../src/families/resolve.ts';
 import { chooseWeights, fingerprint, runPaths, weightKinds } from '../../src/io/runfolder.ts';
 import { saveState } from '../../src/io/state.ts';
-import { lockRun, planRun, withRun } from '../../src/runs/run.ts';
+import { configOfRun, lockRun, withRun } from '../../src/runs/run.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -29,7 +29,7 @@ const make = ({ fields = {} }: RunSettings): RunConfig =>
   checkConfig(runSchema().parse(mergeConfig({ model: { width: 64, heads: 2 } }, fields)));
 
 async function open(fields: RunConfigInput = {}, preset?: PresetName) {
-  const config = await planRun(folder, { preset, fields }, { make });
+  const config = await configOfRun(folder, { preset, fields }, { make });
   return { config, resumed: await keep(config) };
 }
 /** Keeps a planned config as a training does. @returns whether the run was there before */
@@ -61,7 +61,7 @@ describe('a config', () => {
 
   test('goes on with the config that is there, not with the defaults of today', async () => {
     await open({ model: { layers: 3 }, train: { lr: 0.5 } });
-    const config = await planRun(folder, {});
+    const config = await configOfRun(folder, {});
     const resumed = await keep(config);
     expect(resumed).toBe(true);
     expect(config.model).toMatchObject({ layers: 3, width: 64 });
@@ -109,35 +109,38 @@ describe('a config', () => {
 
 describe('a preset', () => {
   test('of a run that is there must be what the run was made of', async () => {
-    const config = await planRun(folder, { preset: 'tiny' });
+    const config = await configOfRun(folder, { preset: 'tiny' });
     await keep(config);
     // Its own preset agrees, and takes nothing back of how long the run was made since.
     await open({ train: { steps: 900 } });
-    expect((await planRun(folder, { preset: 'tiny' })).train.steps).toBe(900);
-    const error = await refusal(planRun(folder, { preset: 'dalle' }));
+    expect((await configOfRun(folder, { preset: 'tiny' })).train.steps).toBe(900);
+    const error = await refusal(configOfRun(folder, { preset: 'dalle' }));
     expect(error.message).toMatch(/ expected \S+ .+, as the run in .+ has it, got .+ of preset dalle$/);
     expect(onDisk()).toEqual(storedConfig({ ...config, train: { ...config.train, steps: 900 } }));
   });
 
   test('gives way to the fields that are named with it', async () => {
-    await keep(await planRun(folder, { preset: 'tiny', fields: { model: { width: 64 } } }));
-    const again = await planRun(folder, { preset: 'tiny', fields: { model: { width: 64 } } });
+    await keep(await configOfRun(folder, { preset: 'tiny', fields: { model: { width: 64 } } }));
+    const again = await configOfRun(folder, { preset: 'tiny', fields: { model: { width: 64 } } });
     expect(again.model.width).toBe(64);
-    expect((await refusal(planRun(folder, { preset: 'tiny' }))).message).toContain(
+    expect((await refusal(configOfRun(folder, { preset: 'tiny' }))).message).toContain(
       `expected model.width 64, as the run in ${folder} has it, got 256 of preset tiny`,
     );
   });
 });
 
 test('fields of a run that is there need not fit the preset that new runs begin with', async () => {
-  await keep(await planRun(folder, { fields: { model: { width: 320, heads: 5 } } }));
+  await keep(await configOfRun(folder, { fields: { model: { width: 320, heads: 5 } } }));
   // 5 heads do not divide the default width of 256.
-  expect((await planRun(folder, { fields: { model: { heads: 5 } } })).model).toMatchObject({ width: 320, heads: 5 });
+  expect((await configOfRun(folder, { fields: { model: { heads: 5 } } })).model).toMatchObject({
+    width: 320,
+    heads: 5,
+  });
 });
 
 test('the default preset asks for the defaults of what other presets set', async () => {
-  await keep(await planRun(folder, { preset: 'base' }));
-  expect((await refusal(planRun(folder, { preset: 'small' }))).message).toMatch(
+  await keep(await configOfRun(folder, { preset: 'base' }));
+  expect((await refusal(configOfRun(folder, { preset: 'small' }))).message).toMatch(
     / expected model\.width 768, as the run in .+ has it, got 256 of preset small$/,
   );
 });
@@ -145,7 +148,7 @@ test('the default preset asks for the defaults of what other presets set', async
 test('an exported run is not gone on with, though its lock is held', async () => {
   const { config } = await open();
   await writeFile(runPaths(folder).weights.ema, '');
-  expect((await refusal(planRun(folder, {}))).message).toContain('was exported');
+  expect((await refusal(configOfRun(folder, {}))).message).toContain('was exported');
   expect((await refusal(withRun(folder, { config }, async () => 'trained'))).message).toContain('was exported');
   await mkdir(join(folder, 'state', 'patch'));
   expect(await withRun(folder, { config }, async () => 'trained')).toBe('trained');
@@ -188,7 +191,7 @@ describe('the steps of a run that is there', () => {
   });
 
   test('are checked again once the run is held: another process may have gone on with it', async () => {
-    const config = await planRun(folder, { fields: { train: { steps: 5 } } }, { make });
+    const config = await configOfRun(folder, { fields: { train: { steps: 5 } } }, { make });
     await open({ train: { steps: 8 } }); // by the other one
     await trainedTo(runPaths(folder).modelState, 8);
     expect((await refusal(withRun(folder, { config }, async () => undefined))).message).toContain('has done 8 steps');
@@ -199,7 +202,7 @@ describe('the steps of a run that is there', () => {
 test('a run that is held is as it was until its config is kept', async () => {
   await open({ train: { steps: 5 } });
   const before = readFileSync(join(folder, 'config.json'), 'utf8');
-  const config = await planRun(folder, { fields: { train: { steps: 50 } } });
+  const config = await configOfRun(folder, { fields: { train: { steps: 50 } } });
   const refused = withRun(folder, { config }, async () => {
     throw new UserError('train', 'no such folder or file');
   });
@@ -210,10 +213,10 @@ test('a run that is held is as it was until its config is kept', async () => {
 });
 
 test('a plan writes nothing', async () => {
-  await planRun(folder, { fields: { train: { steps: 5 } } });
+  await configOfRun(folder, { fields: { train: { steps: 5 } } });
   expect(existsSync(folder)).toBe(false);
   const { config } = await open();
-  await planRun(folder, { fields: { train: { steps: 5 } } });
+  await configOfRun(folder, { fields: { train: { steps: 5 } } });
   expect(onDisk()).toEqual(storedConfig(config));
 });
 
@@ -288,7 +291,7 @@ test('a run is trained by one process at a time; the lock of a dead one does not
   await writeFile(join(folder, 'state', 'lock'), String(other.pid));
   await expect(lockRun(folder)).rejects.toThrow(`is being trained by process ${other.pid}`);
   // Whoever is refused writes nothing.
-  const config = await planRun(folder, {});
+  const config = await configOfRun(folder, {});
   await expect(withRun(folder, { config }, async () => undefined)).rejects.toThrow('is being trained');
   expect(existsSync(join(folder, 'config.json'))).toBe(false);
   const ended = new Promise(resolve => other.once('exit', resolve));

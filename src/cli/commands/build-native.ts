@@ -17,11 +17,13 @@ export const buildNative = defineCommand({
         .default(false)
         .describe('every instruction set of this architecture, not only the best one here'),
     }),
-  run: async (_, { values }) => {
+  run: async (_, { values, quiet }) => {
     // The script says what it does and what is missing.
     const script = join(packageRoot(), 'scripts', 'build-native.mjs');
     const argv = [script, '--strict', ...(values.all ? ['--all'] : [])];
-    const { status } = spawnSync(process.execPath, argv, { stdio: 'inherit' });
+    const { status } = spawnSync(process.execPath, argv, {
+      stdio: ['inherit', quiet ? 'ignore' : 'inherit', 'inherit'],
+    });
     if (status !== 0) throw new UserError('build-native', 'the addon could not be built; the reason stands above');
   },
 });

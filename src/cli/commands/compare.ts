@@ -1,19 +1,9 @@
 /** @file `tessera compare`: runs of any family beside one another as a page, whose findings are printed. */
 import { z } from 'zod';
-import type { CompareRequest } from '../../runs/compare.ts';
+import type { CompareRequest, Comparison } from '../../runs/compare.ts';
 import type { Session } from '../../runs/session.ts';
 import { defineCommand } from '../command.ts';
-import {
-  count,
-  engineFlags,
-  file,
-  folder,
-  formatFlag,
-  metricsFlag,
-  seed,
-  splitFlag,
-  weights,
-} from '../common-flags.ts';
+import { count, engineFlags, file, formatFlag, metricsFlag, path, seed, splitFlag, weights } from '../common-flags.ts';
 
 export const compare = defineCommand({
   name: 'compare',
@@ -23,14 +13,23 @@ export const compare = defineCommand({
     "tessera compare runs/a runs/b --captions 'red apple|blue heart'",
   ],
   aliases: { n: 'numImages' },
-  positionals: [{ name: 'RUN', description: 'runs of any family, trained on the same images', many: true }],
+  positionals: [
+    { name: 'RUN', description: 'runs of any family, trained on the same images', title: 'folder', many: true },
+  ],
+  result: {
+    page: 'the HTML file',
+    data: 'the JSON file beside it, with every number; null where the page went into a device',
+    runs: 'folders, in their order',
+    findings: 'what is concluded, each as topic and text',
+  },
   flags: async () => {
     return z.object({
       out: file('the page; the same content as JSON goes beside it').default('comparison.html'),
-      data: folder('the images that the runs were trained on, to paint held-out captions and to measure').optional(),
+      data: path('the images that the runs were trained on, to paint held-out captions and to measure').optional(),
       format: await formatFlag(),
       split: splitFlag('with --data: what is painted and measured; validation is what is held out (default)'),
       captions: z.string().optional().describe('captions to paint, separated by | (default: those of held-out images)'),
+      captionsFile: file('captions to paint, one a line; -: standard input').optional(),
       metrics: await metricsFlag('with --data: measured of runs that have no result of it yet'),
       features: z.array(z.string()).min(1).default(['random']).describe('what the metrics look through, as for eval'),
       numImages: count('images painted by each run to measure').max(100000).default(256),
@@ -40,18 +39,27 @@ export const compare = defineCommand({
       ...(await engineFlags()),
     });
   },
-  run: async (session, { values, given, positionals }) => {
-    const { splitCaptions } = await import('../../runs/captions.ts');
-    const captions = values.captions === undefined ? undefined : splitCaptions('compare: --captions', values.captions);
-    return compareCommand(session, { ...values, named: given.out !== undefined, captions, runs: positionals });
+  run: async (session, { values, given, positionals, answer }) => {
+    const { askedCaptions } = await import('../asked-captions.ts');
+    const { captionsFile, ...rest } = values;
+    const captions = await askedCaptions(session, {
+      command: 'compare',
+      text: ['--captions', rest.captions],
+      file: ['--captions-file', captionsFile],
+    });
+    const asked = { ...rest, named: given.out !== undefined, captions, runs: positionals };
+    const { report, json } = await compareCommand(session, asked);
+    answer({ page: rest.out, data: json ?? null, runs: positionals, findings: report.findings });
   },
 });
 
 /** Compares and prints the findings. */
-export async function compareCommand(session: Session, request: Omit<CompareRequest, 'made'>): Promise<void> {
+export async function compareCommand(session: Session, request: Omit<CompareRequest, 'made'>): Promise<Comparison> {
   const { compareRuns } = await import('../../runs/compare.ts');
-  const { report, json } = await compareRuns(session, { ...request, made: new Date() });
+  const comparison = await compareRuns(session, { ...request, made: new Date() });
+  const { report, json } = comparison;
   for (const { text } of report.findings) session.print(text);
   const beside = json === undefined ? '' : `; the same as data in ${json}`;
   session.print(`${request.out}: ${report.runs.length} runs compared${beside}`);
+  return comparison;
 }

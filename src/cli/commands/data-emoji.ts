@@ -8,6 +8,12 @@ export const dataEmoji = defineCommand({
   name: 'data emoji',
   summary: 'draw emoji art as captioned images',
   examples: ['tessera data emoji --out datasets/emoji'],
+  result: {
+    out: 'the folder',
+    drawings: 'how many of each style',
+    upToDate: 'whether all of them were there',
+    others: 'files there that were not drawn, and stay',
+  },
   flags: async () => {
     const { emojiStyles } = await import('../../../data/generators/emoji.ts');
     return z.object({
@@ -21,7 +27,7 @@ export const dataEmoji = defineCommand({
       limit: count('only so many drawings of each style').optional(),
     });
   },
-  run: async ({ reporter, print }, { values }) => {
+  run: async ({ reporter, print }, { values, answer }) => {
     const { makeEmoji } = await import('../../../data/generators/emoji.ts');
     reporter.stage('emoji', { unit: 'images' });
     const { counts, upToDate, others } = await makeEmoji({
@@ -32,5 +38,6 @@ export const dataEmoji = defineCommand({
     reporter.done(`${said.join(', ')}${upToDate ? ' (made before)' : ''}`);
     sayOthers(reporter, values.out, others);
     print(values.out);
+    answer({ out: values.out, drawings: counts, upToDate, others });
   },
 });

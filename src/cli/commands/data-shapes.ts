@@ -8,6 +8,14 @@ export const dataShapes = defineCommand({
   name: 'data shapes',
   summary: 'draw scenes of coloured shapes whose captions are exact',
   examples: ['tessera data shapes --out datasets/shapes --count 10000'],
+  result: {
+    out: 'the folder',
+    train: 'scenes to train on',
+    heldOut: 'scenes held out',
+    neverTrained: 'pairs of colour and shape that training never shows',
+    upToDate: 'whether all of them were there',
+    others: 'files there that were not drawn, and stay',
+  },
   flags: () =>
     z.object({
       out: folder('where to'),
@@ -21,7 +29,7 @@ export const dataShapes = defineCommand({
         .default(0.1)
         .describe('share of colour and shape pairs that training never shows'),
     }),
-  run: async ({ reporter, print }, { values }) => {
+  run: async ({ reporter, print }, { values, answer }) => {
     const { makeShapes } = await import('../../../data/generators/shapes.ts');
     reporter.stage('shapes', { unit: 'images' });
     const { train, heldOut, pairs, upToDate, others } = await makeShapes({
@@ -32,5 +40,6 @@ export const dataShapes = defineCommand({
     reporter.done(`${train} to train on, ${heldOut} held out${never}${upToDate ? ' (made before)' : ''}`);
     sayOthers(reporter, values.out, others);
     print(values.out);
+    answer({ out: values.out, train, heldOut, neverTrained: pairs, upToDate, others });
   },
 });

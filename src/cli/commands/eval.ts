@@ -1,9 +1,19 @@
 /** @file `tessera eval`: how good a run's pictures are, in numbers with intervals, as a table. */
 import { z } from 'zod';
-import type { EvalRequest } from '../../runs/evaluate.ts';
+import type { EvalRequest, Evaluation } from '../../runs/evaluate.ts';
 import type { Session } from '../../runs/session.ts';
 import { defineCommand } from '../command.ts';
-import { count, engineFlags, folder, formatFlag, metricsFlag, seed, splitFlag, weights } from '../common-flags.ts';
+import {
+  count,
+  engineFlags,
+  folder,
+  formatFlag,
+  metricsFlag,
+  path,
+  seed,
+  splitFlag,
+  weights,
+} from '../common-flags.ts';
 
 export const evaluate = defineCommand({
   name: 'eval',
@@ -12,11 +22,19 @@ export const evaluate = defineCommand({
     'tessera eval --run runs/emoji --data datasets/emoji --num-images 500',
     'tessera eval --run runs/emoji --data datasets/emoji --metrics clip-score --features features/emoji',
   ],
+  result: {
+    run: 'the folder',
+    step: 'of the training, of the weights',
+    weights: 'ema, best or last',
+    split: 'sides whose captions were painted',
+    seed: 'of the images',
+    records: 'the results as they were added to metrics.jsonl: metric, value, low, high, row, features, n, ...',
+  },
   aliases: { n: 'numImages' },
   flags: async () => {
     return z.object({
       run: folder('a trained run').default('runs/demo'),
-      data: folder('the images that it was trained on'),
+      data: path('the images that it was trained on'),
       format: await formatFlag(),
       metrics: await metricsFlag(
         'what to measure; cmmd, clip-score and r-precision need features that know captions or CLIP',
@@ -34,18 +52,23 @@ export const evaluate = defineCommand({
       ...(await engineFlags()),
     });
   },
-  run: (session, { values }) => evalCommand(session, values),
+  run: async (session, { values, answer }) => {
+    const { step, weights, split, records } = await evalCommand(session, values);
+    answer({ run: values.run, step, weights, split, seed: values.seed, records });
+  },
 });
 
 /** Evaluates and prints the table. */
-async function evalCommand(session: Session, request: EvalRequest): Promise<void> {
+async function evalCommand(session: Session, request: EvalRequest): Promise<Evaluation> {
   const { evaluateRun } = await import('../../runs/evaluate.ts');
   const { resultTable } = await import('../terminal/results.ts');
   const { sideNames } = await import('../../runs/run-images.ts');
-  const { step, weights, split, records } = await evaluateRun(session, request);
+  const evaluation = await evaluateRun(session, request);
+  const { step, weights, split, records } = evaluation;
   const { run, numImages, seed } = request;
   session.print(
     `${run}: step ${step}, ${weights} weights, ${numImages} images of ${sideNames(split)} captions, seed ${seed}`,
   );
   for (const line of resultTable(records)) session.print(line);
+  return evaluation;
 }

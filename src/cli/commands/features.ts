@@ -2,16 +2,17 @@
 import { z } from 'zod';
 import { featuresFields } from '../../runs/features-config.ts';
 import { defineCommand } from '../command.ts';
-import { acceptChanges, dataFlags, engineFlags, folder } from '../common-flags.ts';
+import { acceptChanges, dataFlags, engineFlags, folder, path } from '../common-flags.ts';
 import { repeatedFlags } from '../flag-words.ts';
 
 export const features = defineCommand({
   name: 'features',
   summary: "train a network of features on a data set's own captions, to judge models by",
   examples: ['tessera features --data datasets/emoji --out features/emoji --image-size 64'],
+  result: { out: 'the folder', quality: 'in words, how well held-out captions find their images' },
   flags: async () =>
     z.object({
-      data: folder('captioned images: a folder, archive or index file'),
+      data: path('captioned images: a folder, archive or index file'),
       out: folder('the features: made, or gone on with if they are there'),
       ...(await dataFlags()),
       acceptChanges,
@@ -19,7 +20,7 @@ export const features = defineCommand({
     }),
   settings: () => z.object(featuresFields),
   saves: true,
-  run: async (session, { values, given, settings }) => {
+  run: async (session, { values, given, settings, answer }) => {
     const { data, out, format, strict, acceptChanges } = values;
     const { planFeatures, trainFeatures } = await import('../../runs/features.ts');
     await planFeatures(out, settings); // what is wrong is said before anything is started
@@ -35,6 +36,8 @@ export const features = defineCommand({
       fields: settings,
       ...repeatedFlags(given, settings),
     });
-    if (note !== undefined) session.print(`${out}: ${note}`);
+    if (note === undefined) return; // stopped
+    session.print(`${out}: ${note}`);
+    answer({ out, quality: note });
   },
 });

@@ -7,7 +7,8 @@ export const reconstruct = defineCommand({
   name: 'reconstruct',
   summary: "put images through a run's patch tokenizer and back",
   examples: ['tessera reconstruct --run runs/demo photo.png datasets/emoji'],
-  positionals: [{ name: 'INPUT', description: 'an image or a data set', many: true }],
+  positionals: [{ name: 'INPUT', description: 'an image or a data set', title: 'path', many: true }],
+  result: { out: 'the picture', images: 'how many', psnr: 'mean over the images, in dB' },
   flags: async () =>
     z.object({
       run: folder('a run with a trained patch tokenizer (default: the model that comes with Tessera)').optional(),
@@ -16,7 +17,7 @@ export const reconstruct = defineCommand({
       numImages: count('images taken from a data set').max(1000).default(16),
       ...(await engineFlags()),
     }),
-  run: async (session, { values, given, positionals }) => {
+  run: async (session, { values, given, positionals, answer }) => {
     const { reconstructImages } = await import('../../runs/reconstruct.ts');
     const { images, psnr } = await reconstructImages(session, {
       ...values,
@@ -24,5 +25,6 @@ export const reconstruct = defineCommand({
       inputs: positionals,
     });
     session.print(`${values.out}: ${images} images, mean PSNR ${psnr.toFixed(2)} dB`);
+    answer({ out: values.out, images, psnr });
   },
 });

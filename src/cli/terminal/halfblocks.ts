@@ -22,36 +22,75 @@ export function halfBlocks(
 }
 
 /**
- * Paints pictures side by side with their labels beneath, in as many rows of pictures as they need.
- * @param options.columns width of the terminal; @param options.pictureColumns widest a picture may be
- * @param options.rows most lines in all; pictures that do not fit are left out
+ * Paints pictures side by side with their labels beneath, as many as there is room for: the width is used up, and where
+ * pictures belong to rows (`Labelled.row`), the same places of all rows stand below one another, each row under its name.
+ * @param options.columns width of the terminal; @param options.rows most lines in all
+ * @param options.pictureColumns about how wide a picture is to be: pictures are made a little wider or narrower to fill the
+ *   width, narrower so that all rows fit the height, and are never enlarged
  */
-export function halfBlockRow(
-  items: readonly Labelled[],
-  {
-    columns = 80,
-    rows = Number.POSITIVE_INFINITY,
-    pictureColumns = 32,
-    gap = 2,
-    colours,
-  }: {
-    readonly columns?: number;
-    readonly rows?: number;
-    readonly pictureColumns?: number;
-    readonly gap?: number;
-    readonly colours: Colours;
-  },
-): string {
+export function halfBlockRow(items: readonly Labelled[], options: RowOptions): string {
+  const { columns = 80, rows = Number.POSITIVE_INFINITY, gap = 2, colours } = options;
   if (colours === 'none' || columns < 1 || items.length === 0) return '';
-  const width = Math.min(pictureColumns, columns, Math.max(...items.map(({ picture }) => picture.width)));
-  const across = Math.max(1, Math.floor((columns + gap) / (width + gap)));
+  const named = [...new Set(items.map(({ row }) => row))];
+  const groups = named.map(name => ({ name, items: items.filter(({ row }) => row === name) }));
+  const { across, width } = fitPictures(groups, { columns, rows, pictureColumns: options.pictureColumns ?? 32, gap });
   const lines: string[] = [];
-  for (let start = 0; start < items.length; start += across) {
-    const block = paintRow(items.slice(start, start + across), { width, gap, colours });
+  for (let start = 0; start < Math.max(...groups.map(group => group.items.length)); start += across) {
+    const block = groups.flatMap(({ name, items: own }) => {
+      const some = own.slice(start, start + across);
+      if (some.length === 0) return [];
+      return [...(name === undefined ? [] : [cutToWidth(name, columns)]), ...paintRow(some, { width, gap, colours })];
+    });
     if (lines.length > 0 && lines.length + block.length > rows) break;
     lines.push(...block);
   }
   return lines.slice(0, rows).join('\n');
+}
+
+interface RowOptions {
+  readonly columns?: number;
+  readonly rows?: number;
+  readonly pictureColumns?: number;
+  readonly gap?: number;
+  readonly colours: Colours;
+}
+
+/** Pictures that stand beside one another, under a name where they have one. */
+interface Group {
+  readonly name: string | undefined;
+  readonly items: readonly Labelled[];
+}
+
+/** Narrowest that pictures are made so that all rows are seen, in characters. */
+const LEAST_COLUMNS = 10;
+
+/** How many pictures stand beside one another, and how wide each is. */
+function fitPictures(
+  groups: readonly Group[],
+  { columns, rows, pictureColumns, gap }: Required<Omit<RowOptions, 'colours'>>,
+): { readonly across: number; readonly width: number } {
+  const pictures = groups.flatMap(({ items }) => items.map(({ picture }) => picture));
+  const widest = Math.min(columns, Math.max(...pictures.map(({ width }) => width)));
+  const highest = (width: number) =>
+    Math.max(...pictures.map(picture => Math.ceil(heightAt(picture, Math.min(width, picture.width)) / 2)));
+  const linesAt = (width: number) =>
+    groups.reduce(
+      (sum, { name, items }) => sum + highest(width) + (name === undefined ? 0 : 1) + (hasLabels(items) ? 1 : 0),
+      0,
+    );
+  let tallest = widest;
+  while (tallest > LEAST_COLUMNS && linesAt(tallest) > rows) tallest--;
+  const wanted = Math.min(pictureColumns, tallest);
+  // Pictures of their own size stay so; others may shrink a little to be one more.
+  const whole = wanted === widest ? Math.floor : Math.round;
+  const across = Math.max(1, whole((columns + gap) / (wanted + gap)));
+  const most = Math.max(...groups.map(({ items }) => items.length));
+  if (most < across) return { across: most, width: wanted };
+  return { across, width: Math.max(1, Math.min(tallest, Math.floor((columns + gap) / across) - gap)) };
+}
+
+function hasLabels(items: readonly Labelled[]): boolean {
+  return items.some(({ label }) => (label ?? '') !== '');
 }
 
 function paintRow(
@@ -70,7 +109,7 @@ function paintRow(
       .join(space)
       .trimEnd(),
   );
-  if (items.some(({ label }) => (label ?? '') !== '')) {
+  if (hasLabels(items)) {
     const labels = items.map(({ label }) => {
       const text = cutToWidth(label ?? '', width);
       return text + ' '.repeat(width - displayWidth(text));
@@ -80,8 +119,13 @@ function paintRow(
   return lines;
 }
 
+/** Pixels in height of a picture that is made so wide. */
+function heightAt(picture: Picture, width: number): number {
+  return Math.max(1, Math.round((picture.height * width) / picture.width));
+}
+
 function paintLines(picture: Picture, width: number, colours: Colours): string[] {
-  const height = Math.max(1, Math.round((picture.height * width) / picture.width));
+  const height = heightAt(picture, width);
   const small = resizeArea(picture, width, height);
   const lines: string[] = [];
   for (let y = 0; y < height; y += 2) {

@@ -69,6 +69,7 @@ export class TerminalReporter implements Reporter {
     const stage = this.#stage;
     if (stage === undefined) return;
     const now = this.#now();
+    if (stage.last?.beforehand !== update.beforehand) stage.samples.length = 0; // other steps are counted
     stage.last = update;
     remember(stage, { at: now, step: update.step, amount: update.amount });
     if (now - this.#drawnAt < (this.#live ? REDRAW_MS : this.#lineEveryMs)) return;
@@ -171,7 +172,7 @@ export class TerminalReporter implements Reporter {
     this.#drawn = undefined;
   }
 
-  /** The live line, made to fit: the least important parts go first, the bar before the last three. */
+  /** The live line, made to fit: the least important parts go first, the bar before the last four. */
   #status(stage: Stage, columns: number): string {
     const head = title(stage);
     const parts = describe(stage, this.#now());
@@ -179,7 +180,7 @@ export class TerminalReporter implements Reporter {
     const barColumns = total === undefined || stage.last === undefined ? 0 : 20;
     const share = total === undefined ? 0 : Math.min(1, (stage.last?.step ?? 0) / Math.max(1, total));
     for (let kept = parts.length; kept >= 0; kept--) {
-      for (const bar of barColumns === 0 ? [0] : kept > 3 ? [barColumns, 10] : [barColumns, 10, 0]) {
+      for (const bar of barColumns === 0 ? [0] : kept > 4 ? [barColumns, 10] : [barColumns, 10, 0]) {
         const rest = parts.slice(0, kept).join('  ');
         const room = displayWidth(head) + (bar > 0 ? bar + 2 : 0) + (rest === '' ? 0 : displayWidth(rest) + 2);
         if (room > columns) continue;
@@ -243,21 +244,44 @@ function remember({ samples }: Stage, sample: Sample): void {
   while (samples.length > 2 && sample.at - samples[1].at > RATE_MS) samples.shift();
 }
 
-/** Steps, loss, note, time left, rate, elapsed: the most important first. */
+/** Steps a second; undefined before it has shown. */
+function rateOf(samples: readonly Sample[]): number | undefined {
+  const [first, newest] = [samples[0], samples[samples.length - 1]];
+  const seconds = (newest.at - first.at) / 1000;
+  return seconds > 0 && newest.step > first.step ? (newest.step - first.step) / seconds : undefined;
+}
+
+/**
+ * The time left over all stages, where what the later ones take is known; else that of this stage, named as such. Before the
+ * stage has shown its rate, what was expected of it counts.
+ */
+function timeLeft({ options, last, startedAt }: Stage, now: number, perSecond?: number): string[] {
+  const { secondsAfter = 0 } = options;
+  const total = last?.total ?? options.total;
+  const expected = options.seconds === undefined ? undefined : options.seconds - (now - startedAt) / 1000;
+  const isMeasured = perSecond !== undefined && total !== undefined && last !== undefined && last.beforehand !== true;
+  const own = isMeasured ? (total - last.step) / perSecond : expected && Math.max(0, expected);
+  if (own === undefined) return [];
+  const left = formatDuration((own + (secondsAfter ?? 0)) * 1000);
+  return [`${left} left${secondsAfter === null ? ' of this stage' : ''}`];
+}
+
+/** Steps, time left, loss, note, rate, elapsed: the most important first. */
 function describe(stage: Stage, now: number): string[] {
   const { last, options, samples, startedAt } = stage;
   const elapsed = formatDuration(now - startedAt);
-  if (last === undefined) return options.total === undefined ? [elapsed] : [`0/${formatWhole(options.total)}`, elapsed];
+  if (last === undefined) {
+    const steps = options.total === undefined ? [] : [`0/${formatWhole(options.total)}`];
+    return [...steps, ...timeLeft(stage, now), elapsed];
+  }
   const total = last.total ?? options.total;
   const parts = [`${formatWhole(last.step)}${total === undefined ? '' : `/${formatWhole(total)}`}`];
+  const perSecond = rateOf(samples);
+  parts.push(...timeLeft(stage, now, perSecond));
   if (last.loss !== undefined) parts.push(`loss ${formatLoss(last.loss)}`);
   if (last.note !== undefined && last.note !== '') parts.push(printable(last.note));
-  const first = samples[0];
   const newest = samples[samples.length - 1];
-  const seconds = (newest.at - first.at) / 1000;
-  if (seconds > 0 && newest.step > first.step) {
-    const perSecond = (newest.step - first.step) / seconds;
-    if (total !== undefined) parts.push(`${formatDuration(((total - last.step) / perSecond) * 1000)} left`);
+  if (perSecond !== undefined) {
     const counted = samples.find(({ amount }) => amount !== undefined);
     const units = (newest.amount ?? 0) - (counted?.amount ?? 0);
     if (units > 0 && counted !== undefined && newest.at > counted.at) {

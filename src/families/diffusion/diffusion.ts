@@ -22,8 +22,8 @@ const CHUNK = 16;
 export interface SampleOptions {
   /** Features of the captions, [n, textDim]. */
   readonly text: Float32Array;
-  /** Where each picture's noise comes from; n of them, used by nothing else. */
-  readonly randoms: readonly Random[];
+  /** Standard normal, [n, S, S, 3]. */
+  readonly noise: Float32Array;
   /** Default: `sampleSteps` of the config. */
   readonly steps?: number;
   /** w in D = D_none + w (D_caption - D_none), on the velocity for flow; 1 (default): no guidance. */
@@ -97,6 +97,11 @@ export class Diffusion {
     });
   }
 
+  /** Numbers of a picture's noise. */
+  get noiseSize(): number {
+    return this.shape.imageSize ** 2 * 3;
+  }
+
   /** A training level for a standard normal draw: log-normal sigma, or logit-normal t. */
   level(draw: number): number {
     const { precond, meanSigma, deviationSigma } = this.config;
@@ -131,26 +136,21 @@ export class Diffusion {
   }
 
   /**
-   * Paints. Heun's method for both kinds of preconditioning; a picture depends on its caption and its own random numbers,
+   * Paints. Heun's method for both kinds of preconditioning; a picture depends on its caption and its own noise,
    * not on what is painted beside it.
    * @returns [n, S, S, 3] in [-1, 1], owned by the caller
    */
   async sample(options: SampleOptions): Promise<Tensor> {
-    const { text, randoms, steps = this.config.sampleSteps, cfgScale = 1, onProgress } = options;
+    const { text, noise: values, steps = this.config.sampleSteps, cfgScale = 1, onProgress } = options;
     const { imageSize: S, textDim } = this.shape;
-    const n = randoms.length;
+    const n = values.length / this.noiseSize;
     expectShape('diffusion: text', [text.length], [n * textDim]);
     const chunks = Math.ceil(n / CHUNK);
     const parts: Tensor[] = [];
     for (let chunk = 0; chunk < chunks; chunk++) {
-      const own = randoms.slice(chunk * CHUNK, (chunk + 1) * CHUNK);
-      const values = new Float32Array(own.length * S * S * 3);
-      own.forEach((random, i) => {
-        values.set(random.normals(S * S * 3), i * S * S * 3);
-      });
-      const noise = tf.tensor4d(values, [own.length, S, S, 3]);
-      const from = chunk * CHUNK * textDim;
-      const rows = tf.tensor2d(text.slice(from, from + own.length * textDim), [own.length, textDim]);
+      const [from, to] = [chunk * CHUNK, Math.min(n, (chunk + 1) * CHUNK)];
+      const noise = tf.tensor4d(values.slice(from * this.noiseSize, to * this.noiseSize), [to - from, S, S, 3]);
+      const rows = tf.tensor2d(text.slice(from * textDim, to * textDim), [to - from, textDim]);
       const onStep = (done: number, total: number) => onProgress?.(chunk * total + done, chunks * total);
       try {
         const painted = await this.follow(noise, steps, { text: rows, cfgScale, onStep });

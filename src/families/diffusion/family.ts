@@ -28,6 +28,7 @@ defineBuiltInFamily({
   checkNew: checkNewDiffusion,
   stages: ['captions', 'text'],
   sampling: ({ sampling, diffusion: { sampleSteps } }) => ({ cfgScale: sampling.cfgScale, steps: sampleSteps }),
+  interpolates: true,
   validation: {
     curves: ['val_loss'],
     // With EDM's weights, no network at all has 1.

@@ -1,7 +1,6 @@
 /** @file A diffusion model as a model of its family: painting step by step out of noise, and training. */
 import type { Tensor } from '@tensorflow/tfjs-core';
 import type { RunConfig } from '../../config/run.ts';
-import type { Random } from '../../core/random.ts';
 import type { Making, Model } from '../family.ts';
 import type { Batch } from '../queue.ts';
 import { featuredData, type Technique, WholeImagePainter } from '../wholeimage.ts';
@@ -28,6 +27,7 @@ class DiffusionTechnique implements Technique {
   readonly passes: number;
   readonly settings: string;
   readonly parameters: number;
+  readonly noiseSize: number;
   private readonly cfgScale: number;
   private readonly model: Diffusion;
 
@@ -35,15 +35,16 @@ class DiffusionTechnique implements Technique {
     this.model = model;
     this.cfgScale = sampling.cfgScale;
     this.parameters = model.parameters.count();
+    this.noiseSize = model.noiseSize;
     this.passes = samplingPasses(diffusion.sampleSteps, sampling.cfgScale);
     this.settings = `${diffusion.sampleSteps} steps, guidance ${sampling.cfgScale}`;
   }
 
-  paint(text: Float32Array, randoms: readonly Random[], { orders, settings, onStep }: Batch): Promise<Tensor> {
+  paint(text: Float32Array, noise: Float32Array, { orders, settings, onStep }: Batch): Promise<Tensor> {
     const { cfgScale = this.cfgScale, steps } = settings;
     const captioned = orders[0].caption !== '';
     const onProgress = (done: number, total: number) => onStep(done / total);
-    return this.model.sample({ text, randoms, steps, cfgScale: captioned ? cfgScale : 0, onProgress });
+    return this.model.sample({ text, noise, steps, cfgScale: captioned ? cfgScale : 0, onProgress });
   }
 
   dispose(): void {

@@ -10,6 +10,7 @@ import { imagesToSignedTensor } from '../../image/pixels.ts';
 import type { TensorData } from '../../io/safetensors.ts';
 import type { Parameters } from '../../nn/module.ts';
 import { BatchParts, type CaptionedBatch, type CaptionedStream } from '../../training/captioned.ts';
+import { FEW_ITEMS } from '../../training/few.ts';
 import type { Metrics } from '../../training/measured.ts';
 import type { Losses } from '../../training/moves.ts';
 import type { Task } from '../../training/task.ts';
@@ -118,12 +119,13 @@ export class DiffusionTask implements Task {
         losses.dispose();
       }
     }
+    const few: Metrics = n > 0 && n < FEW_ITEMS ? { items: n } : {};
     const bands = sums.flatMap(({ sum, count }, i) =>
       count === 0 ? [] : [[`loss_${BANDS[i]}`, sum / count] as const],
     );
     // Bands count alike, however many images there are of each.
     const loss = bands.reduce((sum, [, value]) => sum + value, 0) / bands.length;
-    return { loss, ...Object.fromEntries(bands) };
+    return { loss, ...Object.fromEntries(bands), ...few };
   }
 
   save(): { arrays: ReadonlyMap<string, TensorData>; values: unknown } {

@@ -15,6 +15,7 @@ const shared = {
   checkNew: checkNewGan,
   stages: ['captions', 'text'],
   sampling: () => ({}),
+  interpolates: true,
   game: true,
 } as const;
 

@@ -1,6 +1,5 @@
 /** @file A GAN as a model of its family: what paints (the generator, in one pass), what trains, which weights painting needs. */
 import * as tf from '@tensorflow/tfjs-core';
-import type { Random } from '../../core/random.ts';
 import { activeDevice } from '../../device/device.ts';
 import { Checkpoint } from '../../nn/module.ts';
 import type { Making, Model } from '../family.ts';
@@ -33,16 +32,18 @@ class GanTechnique implements Technique {
   readonly passes = 1;
   readonly settings = '';
   readonly parameters: number;
+  readonly noiseSize: number;
   private readonly gan: Gan;
 
   constructor(gan: Gan) {
     this.gan = gan;
     this.parameters = gan.countOf('generator');
+    this.noiseSize = gan.config.latent;
   }
 
-  async paint(text: Float32Array, randoms: readonly Random[]): Promise<tf.Tensor> {
+  async paint(text: Float32Array, noise: Float32Array): Promise<tf.Tensor> {
     const { latent } = this.gan.config;
-    const n = randoms.length;
+    const n = noise.length / latent;
     // Where the bits of a row depend on how many there are, it is always the same number: an image must not differ in its
     // last bit by how many are painted beside it.
     const rows = activeDevice().rowsApart ? n : MOST_AT_ONCE;
@@ -50,9 +51,7 @@ class GanTechnique implements Technique {
     const z = new Float32Array(rows * latent);
     const captions = new Float32Array(rows * textDim);
     captions.set(text);
-    randoms.forEach((random, i) => {
-      z.set(random.normals(latent), i * latent);
-    });
+    z.set(noise);
     return tf.tidy(() => {
       const all = this.gan.generate(tf.tensor2d(z, [rows, latent]), tf.tensor2d(captions, [rows, textDim]));
       return tf.slice(all, [0, 0, 0, 0], [n, -1, -1, -1]);

@@ -30,5 +30,6 @@ defineBuiltInFamily({
       ...(cfgScale !== 1 ? [`guidance ${cfgScale}`] : []),
     ],
   },
+  adapt: async (start, target) => (await import('./adapt.ts')).adapt(start, target),
   create: async making => (await import('./model.ts')).createTransformer(making),
 });

@@ -5,7 +5,7 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { PatchTokenizer } from '../../../tokenizer/patch.ts';
-import { measureQuality } from '../../../tokenizer/quality.ts';
+import { measureQuality, type TokenizerQuality } from '../../../tokenizer/quality.ts';
 import type { PatchTrainConfig } from '../../config/patch.ts';
 import type { RunConfig } from '../../config/run.ts';
 import type { Random } from '../../core/random.ts';
@@ -17,13 +17,18 @@ import type { TensorData } from '../../io/safetensors.ts';
 import { Checkpoint, type Parameters } from '../../nn/module.ts';
 import type { ImageStream } from '../../training/captioned.ts';
 import type { Metrics } from '../../training/measured.ts';
-import type { Losses } from '../../training/moves.ts';
+import type { Losses, Player } from '../../training/moves.ts';
 import { namedValues } from '../../training/named-values.ts';
 import type { Task } from '../../training/task.ts';
+
+/** What is trained of a tokenizer that was trained before: without the encoder and the quantizer, codes stay what they are. */
+export type Tuned = 'decoder' | 'all';
 
 export interface PatchTaskOptions {
   readonly config: PatchTrainConfig;
   readonly heldOut: Images;
+  /** Where the tokenizer was trained before: no codebook is begun, and schedules are at their ends. */
+  readonly tuned?: Tuned;
 }
 
 /** Images that a codebook starts from. */
@@ -40,6 +45,8 @@ export class PatchTask implements Task {
   private readonly tokenizer: PatchTokenizer;
   private readonly stream: ImageStream;
   private readonly options: PatchTaskOptions;
+  /** Where not all is trained: who is. */
+  readonly players?: readonly Player[];
   private observed: readonly Tensor[] = [];
 
   constructor(tokenizer: PatchTokenizer, stream: ImageStream, options: PatchTaskOptions) {
@@ -51,6 +58,16 @@ export class PatchTask implements Task {
     this.unitsPerStep = batchSize;
     this.imagesPerStep = batchSize;
     this.flopsPerStep = batchSize * tokenizer.flopsPerImage();
+    if (options.tuned === 'decoder') {
+      const parameters = tokenizer.parameters.list().filter(({ name }) => name.startsWith('decoder.'));
+      this.players = [{ name: '', parameters, batch: step => this.batch(step) }];
+    }
+  }
+
+  /** Where training stands, for what changes over its course. */
+  private progressAt(step: number): number {
+    const { config, tuned } = this.options;
+    return tuned === undefined ? step / config.steps : 1;
   }
 
   async batch(step: number): Promise<(random: Random) => Losses> {
@@ -58,7 +75,7 @@ export class PatchTask implements Task {
     const { images } = await this.stream.next();
     return random => {
       const { loss, metrics, observed } = this.tokenizer.loss(imagesToTensor(images), {
-        progress: step / config.steps,
+        progress: this.progressAt(step),
         random,
         config,
       });
@@ -68,6 +85,7 @@ export class PatchTask implements Task {
   }
 
   async begin(random: Random): Promise<void> {
+    if (this.options.tuned !== undefined) return;
     if (this.tokenizer.quantizer.initialize === undefined) return; // nothing to start: decode nothing
     const batches: Picture[] = [];
     const wanted = Math.ceil(START_IMAGES / this.options.config.batchSize);
@@ -78,23 +96,17 @@ export class PatchTask implements Task {
   }
 
   async afterStep(step: number, random: Random): Promise<void> {
-    const { config } = this.options;
-    await this.tokenizer.afterStep(this.observed, { progress: step / config.steps, random, config });
+    const { config, tuned } = this.options;
+    // What follows the encoder's outputs, such as a codebook, would change the codes.
+    if (tuned !== 'decoder') {
+      await this.tokenizer.afterStep(this.observed, { progress: this.progressAt(step), random, config });
+    }
     for (const tensor of this.observed) tensor.dispose();
     this.observed = [];
   }
 
   async evaluate(signal?: AbortSignal): Promise<Metrics & { readonly loss: number }> {
-    const { heldOut } = this.options;
-    const batches = async function* () {
-      for (let from = 0; from < heldOut.count; from += PIECE) {
-        await hearSignal(signal);
-        const images = imagesToTensor(heldOut.slice(from, from + PIECE));
-        yield images;
-        images.dispose();
-      }
-    };
-    const { psnr, usage, perplexity } = await measureQuality(this.tokenizer, batches());
+    const { psnr, usage, perplexity } = await measureTokenizer(this.tokenizer, this.options.heldOut, signal);
     return { loss: -psnr, psnr, usage, perplexity };
   }
 
@@ -112,6 +124,23 @@ export class PatchTask implements Task {
     this.tokenizer.loadState(Object.fromEntries(state), where);
     this.stream.restore(values);
   }
+}
+
+/** How well images come back from their codes. @throws the signal's reason if it is aborted */
+export async function measureTokenizer(
+  tokenizer: PatchTokenizer,
+  images: Images,
+  signal?: AbortSignal,
+): Promise<TokenizerQuality> {
+  const batches = async function* () {
+    for (let from = 0; from < images.count; from += PIECE) {
+      await hearSignal(signal);
+      const batch = imagesToTensor(images.slice(from, from + PIECE));
+      yield batch;
+      batch.dispose();
+    }
+  };
+  return measureQuality(tokenizer, batches());
 }
 
 const STATE = 'state.';

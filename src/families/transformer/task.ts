@@ -8,6 +8,7 @@ import { hearSignal } from '../../core/stopping.ts';
 import { spreadPlaces } from '../../image/images.ts';
 import type { CodeSet } from '../../io/codes.ts';
 import type { Parameters } from '../../nn/module.ts';
+import { FEW_ITEMS, meanMargin } from '../../training/few.ts';
 import type { Metrics } from '../../training/measured.ts';
 import type { Losses } from '../../training/moves.ts';
 import type { Task } from '../../training/task.ts';
@@ -194,6 +195,7 @@ export class DalleTask implements Task {
       caption += (nats.caption * items.length) / count;
       image += (nats.image * items.length) / count;
     }
+    const few = count > 0 && count < FEW_ITEMS ? await this.spread(places, signal) : {};
     const bits = (image * set.length) / Math.LN2;
     return {
       loss: image,
@@ -201,6 +203,19 @@ export class DalleTask implements Task {
       image,
       bits_per_dim: bits / (imageSize * imageSize * 3),
       perplexity: Math.exp(image),
+      ...few,
     };
+  }
+
+  /** How sure the mean over few held-out items is, from the loss of each. */
+  private async spread(places: readonly number[], signal?: AbortSignal): Promise<Metrics> {
+    const { set, captions } = this.heldOut;
+    const each: number[] = [];
+    for (const item of places) {
+      await hearSignal(signal);
+      const batch = this.collate(set, [{ item, crop: 0, ids: this.encode(captions[item][0], 0) }]);
+      each.push((await measureNats(this.model, batch)).image);
+    }
+    return { items: each.length, ...(each.length > 1 && { margin: meanMargin(each) }) };
   }
 }

@@ -21,5 +21,7 @@ export interface EvalRecord {
   readonly n: number;
   readonly reference: number;
   readonly seed: number;
+  /** Different captions that samples are of. */
+  readonly captions?: number;
   readonly details?: Readonly<Record<string, number | string>>;
 }

@@ -9,19 +9,26 @@ import { openDataset } from '../../../data/open.ts';
 import type { RunConfig } from '../../config/run.ts';
 import { parseConfig } from '../../config/schema.ts';
 import { UserError } from '../../core/errors.ts';
-import { unlessStopped } from '../../core/stopping.ts';
+import { hearSignal, unlessStopped } from '../../core/stopping.ts';
 import { activeDevice } from '../../device/device.ts';
 import type { StageName } from '../../families/family.ts';
 import { readJson, writeJson } from '../../io/files.ts';
 import { type RunPaths, runPaths } from '../../io/runfolder.ts';
 import { isTrained } from '../../training/saved-training.ts';
+import { describeStart } from '../from/describe.ts';
+import { isPatchReady, takesPatchOver } from '../from/patch-decision.ts';
+import { takeOver } from '../from/take-over.ts';
+import { keepLearnt } from '../learnt/record.ts';
 import { expectFits } from '../memory.ts';
+import { readPlan, writePlan } from '../plan/kept.ts';
 import { withRun } from '../run.ts';
 import { openRunData, type RunData } from '../run-data.ts';
 import { divideData } from '../run-images.ts';
 import type { Session } from '../session.ts';
 import { Job } from './job.ts';
 import type { TrainRequest } from './request.ts';
+import { isTakenOver } from './stage.ts';
+import { expectWatchable } from './watch.ts';
 
 export interface Held<T> {
   /** The stages to do, in order; `model` is the family's own. */
@@ -44,14 +51,19 @@ export async function holdRun<T>(session: Session, request: TrainRequest, held: 
 }
 
 async function hold<T>(session: Session, request: TrainRequest, held: Held<T>): Promise<T | undefined> {
-  const { data, out, format, strict, config, command } = request;
+  const { data, out, format, strict, config, command, asked = [] } = request;
   expectFits(config);
   const { signal } = session;
   const { reporter } = session;
   const paths = runPaths(out);
   // Not even a folder is made for a new run whose data cannot be used.
-  const opened = existsSync(paths.config) ? undefined : await openDataset(data, { format, strict, signal });
-  if (opened !== undefined) divideData(opened, config.images);
+  const opened = existsSync(paths.config)
+    ? undefined
+    : (request.opened ?? request.start?.dataset ?? (await openDataset(data, { format, strict, signal })));
+  if (opened !== undefined) {
+    const sides = divideData(opened, config.images);
+    if (asked.includes('train.checkSamples')) expectWatchable(config.train.checkSamples, sides);
+  }
   return withRun(out, { config, command }, async run => {
     const { resumed, begun } = run;
     const left = !resumed || !(await isDone(config, paths, held.stages));
@@ -63,14 +75,28 @@ async function hold<T>(session: Session, request: TrainRequest, held: Held<T>): 
     }
     if (left) await noteEngine(session, paths, resumed);
     if (left || request.acceptChanges === true) await known?.keep();
+    const plan = resumed ? await readPlan(paths.plan) : request.plan;
+    if (!resumed && plan !== undefined) await writePlan(paths.plan, plan);
+    if (!resumed && request.start !== undefined) {
+      await takeOver(paths, { ...request.start, config });
+      reporter.message(describeStart(request.start, config));
+    }
     await run.keepConfig();
+    if (known !== undefined) {
+      const pause = () => hearSignal(signal);
+      await keepLearnt(paths.learnt, known.division.training, { data: known.captionsPrint, pause });
+    }
     if (resumed) reporter.message(`${out}: going on with ${held.what} that is there`);
     if (resumed && request.preset !== undefined) {
       reporter.message(
         `preset ${request.preset} is what a new run starts from; of one that is there it changes nothing`,
       );
     }
-    const job = new Job(session, request, { stages: held.titles, data: known });
+    const job = new Job(session, request, {
+      stages: held.stages.map((name, i) => ({ name, title: held.titles[i] })),
+      data: known,
+      plan,
+    });
     return job.run(() => held.work(job));
   });
 }
@@ -82,8 +108,9 @@ async function isDone(config: RunConfig, paths: RunPaths, stages: Held<unknown>[
     existsSync(file) && (await isTrained(state, loop));
   const done: Readonly<Record<StageName | 'model', () => boolean | Promise<boolean>>> = {
     captions: () => existsSync(captions),
-    text: () => trained(text, textState, config.textTrain),
-    patch: () => trained(patch, patchState, config.patchTrain),
+    text: async () =>
+      isTakenOver(config, { file: text, state: textState }) || (await trained(text, textState, config.textTrain)),
+    patch: () => (takesPatchOver(config) ? isPatchReady(paths, config) : trained(patch, patchState, config.patchTrain)),
     codes: () => existsSync(trainingCodes) && existsSync(heldOutCodes),
     model: () => trained(weights.last, modelState, config.train),
   };

@@ -10,27 +10,36 @@ import { problemLines } from '../../../data/reasons.ts';
 import { fromDisk, fromMemory, ImageBatches } from '../../../data/stream.ts';
 import { BpeTokenizer } from '../../../tokenizer/bpe.ts';
 import type { PatchTrainConfig } from '../../config/patch.ts';
-import type { RunConfig, TrainConfig } from '../../config/run.ts';
+import { keptFormats, type RunConfig, type TrainConfig } from '../../config/run.ts';
 import { UserError } from '../../core/errors.ts';
 import { shellWord } from '../../core/shell.ts';
 import { hearSignal, isStop } from '../../core/stopping.ts';
 import { activeDevice } from '../../device/device.ts';
 import type { TextTrainConfig } from '../../families/contrastive/config.ts';
-import { stageTitles } from '../../families/family.ts';
+import { type StageName, stageTitles } from '../../families/family.ts';
 import { writeAtomic } from '../../io/atomic.ts';
 import { readJson } from '../../io/files.ts';
-import { JsonLines, truncateAfter } from '../../io/jsonlines.ts';
+import { JsonLines, readJsonLines, truncateAfter } from '../../io/jsonlines.ts';
 import { type RunPaths, runPaths } from '../../io/runfolder.ts';
+import { loadState } from '../../io/state.ts';
 import type { ImageStream } from '../../training/captioned.ts';
+import type { Metrics } from '../../training/measured.ts';
 import { owesEvaluation, savedStep } from '../../training/saved-training.ts';
 import type { LoopConfig, Watcher } from '../../training/task.ts';
+import { LogFiles } from '../logs/log-files.ts';
+import type { KeptPlan } from '../plan/kept.ts';
 import type { RunData } from '../run-data.ts';
 import { cropsOf, fitsMemory, mostInMemory, whyNothingHeldOut } from '../run-images.ts';
-import type { Session } from '../session.ts';
+import type { Session, StageOptions } from '../session.ts';
+import type { Sheet } from '../sheet-history.ts';
+import { loopOf } from './loop-config.ts';
 import { goOnCommand, type TrainRequest } from './request.ts';
 
 /** Most held-out images that anything is measured on while training; fewer where they would not fit the memory. */
 const MEASURED = 1024;
+
+/** Said of a part that is the one of what the run was started from. */
+export const TAKEN = 'kept as it was';
 
 interface DecodedImages {
   /** All crops of the training images; undefined where they do not fit the memory. */
@@ -39,37 +48,69 @@ interface DecodedImages {
   readonly heldOut: Decoded;
 }
 
+/** A stage of a job. */
+interface JobStage {
+  readonly name: StageName | 'model';
+  readonly title: string;
+}
+
 export class Job {
   readonly session: Session;
   readonly request: TrainRequest;
   readonly config: RunConfig;
   readonly paths: RunPaths;
-  private readonly stages: readonly string[];
+  /** What was planned of the stages, e.g. `plan?.stages.codes?.seconds`; undefined of a run that was made without a plan. */
+  readonly plan: KeptPlan | undefined;
+  private readonly stages: readonly JobStage[];
   private readonly data: RunData | undefined;
   private reported = false;
   private records: JsonLines | undefined;
+  /** The log for other programs. */
+  private logFiles: LogFiles | undefined;
   private decoded: DecodedImages | undefined;
   /** The stage that was begun last. */
   private current: string;
 
-  /** @param options.stages names of all stages, in order; @param options.data absent where no stage has anything to do */
+  /** @param options.stages all stages, in order; @param options.data absent where no stage has anything to do */
   constructor(
     session: Session,
     request: TrainRequest,
-    options: { readonly stages: readonly string[]; readonly data: RunData | undefined },
+    options: {
+      readonly stages: readonly JobStage[];
+      readonly data: RunData | undefined;
+      readonly plan?: KeptPlan;
+    },
   ) {
     this.session = session;
     this.request = request;
     this.config = request.config;
     this.stages = options.stages;
-    this.current = options.stages[0];
+    this.current = options.stages[0].title;
     this.data = options.data;
+    this.plan = options.plan;
     this.paths = runPaths(request.out);
   }
 
-  begin(stage: string, options: { readonly total?: number; readonly unit?: string } = {}): void {
+  /** @param options.seconds that it will take from here, where that is known better than by the plan */
+  begin(stage: string, options: Pick<StageOptions, 'total' | 'unit' | 'seconds'> = {}): void {
     this.current = stage;
-    this.session.reporter.stage(stage, { ...this.place(stage), ...options });
+    const expected = { seconds: this.secondsOf(stage), secondsAfter: this.secondsAfter(stage) };
+    this.session.reporter.stage(stage, { ...this.place(stage), ...expected, ...options });
+  }
+
+  /** Seconds that a stage was planned to take in all. */
+  secondsOf(stage: string): number | undefined {
+    const name = this.stages.find(({ title }) => title === stage)?.name;
+    return name && this.plan?.stages[name]?.seconds;
+  }
+
+  /** Those of all that comes after a stage; null where that is not known of all. */
+  private secondsAfter(stage: string): number | null {
+    const place = this.stages.findIndex(({ title }) => title === stage);
+    const { before = 0, of = this.stages.length, secondsAfter } = this.request.stages ?? {};
+    const others = of > before + this.stages.length ? secondsAfter : 0;
+    const later = [...this.stages.slice(place + 1).map(({ title }) => this.secondsOf(title)), others];
+    return later.reduce<number | null>((sum, each) => (sum === null || each === undefined ? null : sum + each), 0);
   }
 
   skip(stage: string, reason: string): void {
@@ -91,13 +132,14 @@ export class Job {
       if (!isStop(this.session.signal, error)) throw error;
       return this.stopped(this.current, false); // a training loop saves, and says so itself
     } finally {
+      await this.logFiles?.close();
       this.records?.close();
     }
   }
 
   private place(stage: string): { index: number; of: number } {
     const { before, of } = this.request.stages ?? { before: 0, of: this.stages.length };
-    return { index: before + this.stages.indexOf(stage) + 1, of };
+    return { index: before + this.stages.findIndex(({ title }) => title === stage) + 1, of };
   }
 
   /** Whether the data is there; a run that has nothing left to do can be without. */
@@ -145,7 +187,7 @@ export class Job {
     const few = problemLines(problems, 5);
     const more = problems.length > 5 ? [`  ... see \`tessera data inspect ${shellWord(data)}\``] : [];
     const skipped = problems.length === 1 ? '1 item' : `${problems.length} items`;
-    this.session.reporter.message([`${skipped} skipped, ${good} used:`, ...few, ...more]);
+    this.session.reporter.message([`${skipped} skipped, ${good} used:`, ...few, ...more], { isWarning: true });
   }
 
   /** Counts and names files that lie beside the data. */
@@ -166,7 +208,8 @@ export class Job {
     if (this.decoded !== undefined) return this.decoded;
     const { images, seed } = this.config;
     const { training, heldOut } = await this.items();
-    const onProgress = (step: number, total: number) => this.session.reporter.update({ step, total, note: 'decoding' });
+    const onProgress = (step: number, total: number) =>
+      this.session.reporter.update({ step, total, note: 'decoding', beforehand: true });
     const { signal } = this.session;
     const crops = { ...cropsOf(images, seed), onProgress, signal, checked: true };
     const decodeFew = (items: readonly Item[]) =>
@@ -176,7 +219,9 @@ export class Job {
     this.reportProblems([...held.problems, ...(all?.problems ?? [])], held.items.length + (all?.items.length ?? 0));
     if (all?.items.length === 0) throw new UserError('data', `none of ${training.length} images can be decoded`);
     if (heldOut.length > 0 && held.items.length === 0) {
-      this.session.reporter.message(`nothing is held out (none of ${heldOut.length} such images can be decoded)`);
+      this.session.reporter.message(`nothing is held out (none of ${heldOut.length} such images can be decoded)`, {
+        isWarning: true,
+      });
     }
     this.decoded = { training: all, heldOut: held };
     return this.decoded;
@@ -202,7 +247,7 @@ export class Job {
   async captionStage(): Promise<BpeTokenizer> {
     const { paths } = this;
     if (existsSync(paths.captions)) {
-      this.skip(stageTitles.captions, 'done before');
+      this.skip(stageTitles.captions, this.config.from === undefined ? 'done before' : TAKEN);
       return BpeTokenizer.fromJSON(await readJson(paths.captions), paths.captions);
     }
     this.begin(stageTitles.captions);
@@ -218,10 +263,9 @@ export class Job {
     return tokenizer;
   }
 
-  /** The training loop's settings. Trainings without a rhythm of their own in the config are looked at ten times. */
+  /** The training loop's settings. */
   loop(config: PatchTrainConfig | TextTrainConfig | TrainConfig): LoopConfig {
-    const rhythm = 'evalEvery' in config ? config : { ...tenths(config.steps), accumulate: 1 };
-    return { ...config, ...rhythm, seed: this.config.seed };
+    return loopOf(config, this.config.seed);
   }
 
   /** Opens metrics.jsonl for a stage, without the records that the resumed stage will write again. */
@@ -230,31 +274,61 @@ export class Job {
     this.records?.close();
     await truncateAfter(this.paths.metrics, isAfter);
     this.records = new JsonLines(this.paths.metrics);
+    await this.logFiles?.close();
+    this.logFiles = new LogFiles(this.paths, keptFormats(this.config.train), line =>
+      this.session.reporter.message(line),
+    );
+    await this.logFiles.rewrite();
     return { onMessage: message => this.session.reporter.message(message) };
   }
 
   log(stage: string, record: Readonly<Record<string, number | string>>): void {
     this.records?.append({ stage, ...record });
+    this.logFiles?.append({ stage, ...record });
   }
 
   /** Has what was logged on disk before the state that calls it done. */
-  syncLog(): void {
+  async syncLog(): Promise<void> {
     this.records?.sync();
+    await this.logFiles?.sync();
+  }
+
+  /** Says which picture was written. */
+  reportPicture(step: number, path: string): void {
+    this.session.reporter.message(`step ${step}: wrote ${path}`);
+  }
+
+  /** Shows a sheet of samples to those who read the log elsewhere. */
+  logSheet(sheet: Sheet): void {
+    this.logFiles?.sheet(sheet);
   }
 }
 
 /** Tells the records of a stage that it will write again when it goes on from the state in a folder. */
 export async function recordsAfter(stage: string, state: string): Promise<(record: unknown) => boolean> {
-  const [saved, owes] = [await savedStep(state), await owesEvaluation(state)];
+  // Before the first state all is written again, also what was measured before the first step.
+  const begun = (await loadState(state)) !== undefined;
+  const [saved, owes] = [begun ? await savedStep(state) : -1, await owesEvaluation(state)];
   return record => {
     const { stage: its, step = 0 } = record as { stage?: string; step?: number };
-    const isMeasured = Object.keys(record as object).some(key => /^(val_|check_|collapsed$)/.test(key));
-    const isBeginning = saved === 0 && 'note' in (record as object);
+    const isMeasured = Object.keys(record as object).some(key =>
+      /^(val_|check_|(collapsed|turned|guessing)$)/.test(key),
+    );
+    const isBeginning = saved <= 0 && 'note' in (record as object);
     return its === stage && (step > saved || isBeginning || (step === saved && owes && isMeasured));
   };
 }
 
-function tenths(steps: number): Pick<LoopConfig, 'evalEvery' | 'sampleEvery' | 'saveEvery' | 'logEvery'> {
-  const tenth = Math.max(1, Math.ceil(steps / 10));
-  return { evalEvery: tenth, sampleEvery: tenth, saveEvery: tenth, logEvery: 10 };
+/** What a stage has logged up to the step that it goes on from. */
+export async function loggedBefore(
+  job: Job,
+  { name, state }: { readonly name: string; readonly state: string },
+): Promise<Metrics[]> {
+  if ((await loadState(state)) === undefined) return [];
+  const isAfter = await recordsAfter(name, state);
+  const records = readJsonLines(job.paths.metrics, what => job.session.reporter.message(what));
+  return records.filter((record): record is Metrics => {
+    const { stage } = record as { readonly stage?: string };
+    return stage === name && !isAfter(record);
+  });
 }

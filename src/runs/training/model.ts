@@ -9,15 +9,19 @@ import { encodePng } from '../../image/png.ts';
 import { writeAtomic } from '../../io/atomic.ts';
 import { readSafetensors, writeSafetensors } from '../../io/files.ts';
 import { expectTrainedWith } from '../../io/runfolder.ts';
+import { loadState } from '../../io/state.ts';
 import { asTensors } from '../../training/named-values.ts';
 import { sourceOf } from '../../training/saved-training.ts';
 import type { Weights } from '../../training/task.ts';
+import { readStart } from '../from/take-over.ts';
 import { drawSampleSheet, pickCaptions, type SampleCaptions } from '../sample-sheet.ts';
+import { keepSheet } from '../sheet-history.ts';
+import { describeWeights } from './held-out.ts';
 import type { Held } from './hold.ts';
 import type { Job } from './job.ts';
 import { expectRoomForCodes, joinCaptions, type Prepared, prepareParts } from './parts.ts';
 import { isStageDone, runStage, type Stage, type Trainee } from './stage.ts';
-import { openWatch } from './watch.ts';
+import { openWatch, reportUnwatched } from './watch.ts';
 
 /** A family's stages and their titles, in their order: all, or those up to one before its model. */
 export function stagesOf(family: string, until?: StageName): Pick<Held<boolean>, 'stages' | 'titles'> {
@@ -40,26 +44,42 @@ export async function trainStages(job: Job): Promise<boolean> {
   const { until } = job.request;
   const stages = stagesUntil(family.name, family.stages, until);
   if (stages.includes('codes')) await expectRoomForCodes(job); // before the tokenizer is trained, which may take hours
+  const stage = modelStageOf(job, family);
+  const isModelLeft = until === undefined && !(await isStageDone(stage));
+  const unwatched = isModelLeft ? await reportUnwatched(job) : undefined;
   const prepared = await prepareParts(job, stages);
   if (prepared === undefined) return false;
   try {
-    return until !== undefined || (await modelStage(job, family, prepared));
+    return until !== undefined || (await modelStage(job, stage, { family, prepared, unwatched }));
   } finally {
     disposeParts(prepared.parts);
   }
 }
 
-async function modelStage(job: Job, family: Family, prepared: Prepared): Promise<boolean> {
+function modelStageOf(job: Job, { name, words }: Family): Stage {
   const { config, paths } = job;
-  const { weights } = paths;
-  const stage: Stage = {
-    title: family.name,
-    name: family.name,
+  return {
+    title: name,
+    name,
     state: paths.modelState,
-    file: weights.last,
+    file: paths.weights.last,
     loop: job.loop(config.train),
-    unit: family.words.unit ?? 'images',
+    unit: words.unit ?? 'images',
   };
+}
+
+/** What the model's stage needs. */
+interface Modelling {
+  readonly family: Family;
+  readonly prepared: Prepared;
+  /** Why its samples are not watched, where that was said already. */
+  readonly unwatched: string | undefined;
+}
+
+async function modelStage(job: Job, stage: Stage, modelling: Modelling): Promise<boolean> {
+  const { paths } = job;
+  const { weights } = paths;
+  const { family } = modelling;
   if (await isStageDone(stage)) {
     job.skip(stage.title, 'done before');
     return true;
@@ -68,10 +88,16 @@ async function modelStage(job: Job, family: Family, prepared: Prepared): Promise
     const { metadata } = await readSafetensors(weights.last);
     await expectTrainedWith(weights.last, companionsOf(family.stages, paths, metadata));
   }
-  return (await runStage(job, stage, () => prepareModel(job, family, prepared))) !== undefined;
+  const trained = await runStage(job, stage, () => prepareModel(job, modelling));
+  if (trained === undefined) return false;
+  const measure = family.validation === undefined ? 'KID of its samples' : 'held-out loss';
+  const averaged = job.config.train.ema > 0;
+  job.session.reporter.message(describeWeights(trained.judge, { step: trained.step, averaged, measure }));
+  return true;
 }
 
-async function prepareModel(job: Job, family: Family, { parts, codes: made }: Prepared): Promise<Trainee> {
+async function prepareModel(job: Job, { family, prepared, unwatched }: Modelling): Promise<Trainee> {
+  const { parts, codes: made } = prepared;
   const { config, paths, session, request } = job;
   const codes = made && (await joinCaptions(job, made));
   const model = await family.create({
@@ -83,10 +109,14 @@ async function prepareModel(job: Job, family: Family, { parts, codes: made }: Pr
   });
   const { painter } = model;
   const task = await model.task(trainingData(job, family, codes));
+  const start = config.from === undefined ? undefined : await readStart(paths);
+  if (start !== undefined && (await loadState(paths.modelState)) === undefined) {
+    task.parameters.take(start, paths.source);
+  }
   const heldOut = codes?.heldOut.captions.length ?? (await job.images()).heldOut.items.length;
   const captions = request.sampleCaptions ?? (await sampleCaptions(job, codes));
   const metadata = { format: `tessera ${family.name}`, ...(await partFingerprints(family.stages, paths)) };
-  const watch = await openWatch(job, family.name, painter);
+  const { watch, why } = unwatched === undefined ? await openWatch(job, family.name, painter) : { why: unwatched };
   job.releaseImages(); // the model wants the memory of what nothing holds any more
   const write = (path: string, weights: Weights, step: number) => {
     const painting = model.weightsForPainting?.(weights) ?? weights;
@@ -94,13 +124,25 @@ async function prepareModel(job: Job, family: Family, { parts, codes: made }: Pr
   };
   return {
     task,
+    startsTrained: start !== undefined,
+    anchors: start,
     heldOut,
     watch,
+    notes: why === undefined ? [] : [why],
+    judging: family.validation && {
+      rose: 'held-out loss rose',
+      weights: 'best kept',
+      untaught: family.validation.untaught(config),
+    },
     describe: record => family.words.progress?.(record),
     showSamples: async (step, _, signal) => {
       const { sheet, painted } = await drawSampleSheet(painter, captions, { note: `step ${step}`, signal });
-      await writeAtomic(paths.samples, await encodePng(sheet));
-      session.reporter.pictures(painted.slice(0, 6), { pictureColumns: 24 });
+      const png = await encodePng(sheet);
+      await writeAtomic(paths.samples, png);
+      await keepSheet(paths.sampleHistory, { step, png }, config.train.sampleEvery);
+      job.logSheet({ step, png });
+      job.reportPicture(step, paths.samples);
+      session.reporter.pictures(painted, { pictureColumns: 24 });
     },
     saveBest: (average, step) => write(paths.weights.best, average, step),
     saveWeights: async (weights, average, step) => {

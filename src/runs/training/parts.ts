@@ -5,10 +5,8 @@
 
 import { existsSync } from 'node:fs';
 import type { Item } from '../../../data/dataset.ts';
-import { decodeAll } from '../../../data/decoded.ts';
 import type { BpeTokenizer } from '../../../tokenizer/bpe.ts';
-import { reconstructPictures } from '../../../tokenizer/codec.ts';
-import { PatchTokenizer } from '../../../tokenizer/patch.ts';
+import type { PatchTokenizer } from '../../../tokenizer/patch.ts';
 import { Random } from '../../core/random.ts';
 import { Contrastive } from '../../families/contrastive/contrastive.ts';
 import { textEncoderOf } from '../../families/contrastive/encoder.ts';
@@ -22,20 +20,17 @@ import {
   type TrainingData,
 } from '../../families/family.ts';
 import { disposeParts } from '../../families/parts.ts';
-import { loadPatchTokenizer, PatchTask, savePatchTokenizer } from '../../families/transformer/patch-task.ts';
-import { type Picture, spreadPlaces } from '../../image/images.ts';
-import { encodePng } from '../../image/png.ts';
-import { writeAtomic } from '../../io/atomic.ts';
 import type { CodeSet } from '../../io/codes.ts';
 import { fingerprint } from '../../io/runfolder.ts';
 import type { Metrics } from '../../training/measured.ts';
-import { asTensors } from '../../training/named-values.ts';
 import { sourceOf } from '../../training/saved-training.ts';
-import { reconstructionSheet } from '../reconstruction-sheet.ts';
+import { takesPatchOver } from '../from/patch-decision.ts';
 import { CodesOfSide } from './codes-of-side.ts';
-import type { Job } from './job.ts';
+import { type Job, TAKEN } from './job.ts';
+import { patchStage } from './patch.ts';
 import { expectRoom } from './room.ts';
-import { isStageDone, runStage, type Stage } from './stage.ts';
+import { isStageDone, isTakenOver, runStage, type Stage } from './stage.ts';
+import { startedPatchStage } from './started-patch.ts';
 
 /** What the stages before a model have left. */
 export interface Prepared {
@@ -57,7 +52,7 @@ export async function prepareParts(job: Job, stages: readonly StageName[]): Prom
       parts = { ...parts, text: textEncoderOf(trained.model, captions) };
     }
     if (stages.includes('patch')) {
-      const patch = await patchStage(job);
+      const patch = await (takesPatchOver(job.config) ? startedPatchStage(job) : patchStage(job));
       if (patch === undefined) return stopped(parts);
       parts = { ...parts, patch };
     }
@@ -98,8 +93,8 @@ export async function textStage(
     loop: job.loop(config.textTrain),
     unit: 'images',
   };
-  if (await isStageDone(stage)) {
-    job.skip(stage.title, 'done before');
+  if (isTakenOver(config, stage) || (await isStageDone(stage))) {
+    job.skip(stage.title, isTakenOver(config, stage) ? TAKEN : 'done before');
     return { model: await loadTowers(paths.text, captions.vocabSize), note: 'trained before' };
   }
   const result = await runStage(job, stage, async () => {
@@ -124,6 +119,7 @@ export async function textStage(
         heldOut: { images, captions: items.map(item => item.captions[0]) },
       }),
       describe: describeRetrieval,
+      judging: { rose: 'held-out loss rose', weights: 'the last averaged weights are used all the same' },
       saveWeights: async (_, average) => saveTowers(paths.text, model, average),
       dispose: () => model.dispose(),
     };
@@ -139,66 +135,6 @@ function describeRetrieval(record: Metrics): string | undefined {
   if (caption === undefined) return undefined;
   const percent = (share: number) => `${(100 * share).toFixed(1)}%`;
   return `held out: ${percent(caption)} find their caption, ${percent(image)} their image, among ${Math.round(candidates)}`;
-}
-
-/** Images shown in reconstructions.png and on the terminal. */
-const SHOWN = 12;
-
-/** Trains the patch tokenizer, or opens the one that is there; the caller's. @returns undefined if it was stopped */
-async function patchStage(job: Job): Promise<PatchTokenizer | undefined> {
-  const { config, paths, session } = job;
-  const { imageSize } = config.images;
-  const stage: Stage = {
-    title: stageTitles.patch,
-    name: 'patch',
-    state: paths.patchState,
-    file: paths.patch,
-    loop: job.loop(config.patchTrain),
-    unit: 'images',
-  };
-  if (await isStageDone(stage)) {
-    job.skip(stage.title, 'done before');
-    return loadPatchTokenizer(config, paths.patch);
-  }
-  const result = await runStage(job, stage, async () => {
-    const tokenizer = new PatchTokenizer(
-      config.patch,
-      imageSize,
-      await sourceOf(stage.state, new Random(config.seed).fork('patch')),
-    );
-    const { images: heldOut } = (await job.images()).heldOut;
-    const shown = await shownPictures(job);
-    const stream = await job.stream({ batchSize: config.patchTrain.batchSize });
-    return {
-      heldOut: heldOut.count,
-      task: new PatchTask(tokenizer, stream, { config: config.patchTrain, heldOut }),
-      describe: ({ val_psnr: psnr, val_usage: usage }) =>
-        psnr === undefined ? undefined : `${psnr.toFixed(1)} dB, ${(100 * usage).toFixed(0)}% of codes`,
-      showSamples: async (step, note) => {
-        const pictures = await reconstructPictures(tokenizer, shown);
-        const whose = heldOut.count > 0 ? 'held-out images' : 'training images';
-        const line = [`step ${step}`, whose, note].filter(Boolean).join(', ');
-        const sheet = await reconstructionSheet(shown, pictures, { columns: SHOWN / 2, note: line });
-        await writeAtomic(paths.reconstructions, await encodePng(sheet));
-        session.reporter.pictures(
-          pictures.slice(0, 6).map(picture => ({ picture })),
-          { pictureColumns: 24 },
-        );
-      },
-      saveWeights: async (_, average) => savePatchTokenizer(paths.patch, asTensors(average), tokenizer),
-      dispose: () => tokenizer.dispose(),
-    };
-  });
-  return result && loadPatchTokenizer(config, paths.patch);
-}
-
-/** Some held-out images, or where nothing is held out some that are trained on. */
-async function shownPictures(job: Job): Promise<Picture[]> {
-  const { heldOut } = await job.images();
-  if (heldOut.images.count > 0) return spreadPlaces(heldOut.images.count, SHOWN).map(i => heldOut.images.at(i));
-  const { training } = await job.items();
-  const some = spreadPlaces(training.length, SHOWN).map(i => training[i]);
-  return (await decodeAll(some, { size: job.config.images.imageSize })).images.pictures();
 }
 
 /** The data as codes, on both sides of the split. */

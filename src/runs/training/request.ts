@@ -1,7 +1,10 @@
 /** @file What a training is asked to do, and the command that goes on with it. */
+import type { Dataset } from '../../../data/dataset.ts';
 import type { RunConfig } from '../../config/run.ts';
 import { shellWord } from '../../core/shell.ts';
 import type { StageName } from '../../families/family.ts';
+import type { PlannedStart } from '../from/plan.ts';
+import type { KeptPlan } from '../plan/kept.ts';
 import type { SampleCaptions } from '../sample-sheet.ts';
 
 /** On what data, and where. */
@@ -19,10 +22,18 @@ export interface DataRequest {
 }
 
 export interface TrainRequest extends DataRequest {
-  /** As `planRun` makes it: must agree with a run that is there. */
+  /** As `configOfRun` makes it: must agree with a run that is there. */
   readonly config: RunConfig;
+  /** What was planned of a new run, which keeps it. */
+  readonly plan?: KeptPlan;
+  /** The data of a new run, where it was opened before. */
+  readonly opened?: Dataset;
+  /** Fields of the config that were asked for by themselves: what cannot be had of them is refused before a new run begins. */
+  readonly asked?: readonly string[];
   /** The preset that was asked for, if one was. */
   readonly preset?: string;
+  /** What a new run starts from, where it is a trained one: as `configFrom` gives it. */
+  readonly start?: PlannedStart;
   /** The last stage to do, where not all are: one before the family's model. */
   readonly until?: StageName;
   /** Captions of the sample sheet; by default some of the data's, trained on and held out. */
@@ -32,7 +43,12 @@ export interface TrainRequest extends DataRequest {
   /** The command that goes on with it; default train. */
   readonly command?: string;
   /** Place of this command's stages among those of a longer job. */
-  readonly stages?: { readonly before: number; readonly of: number };
+  readonly stages?: {
+    readonly before: number;
+    readonly of: number;
+    /** Seconds that those after this command's are expected to take, where some come and that is known. */
+    readonly secondsAfter?: number;
+  };
 }
 
 /**

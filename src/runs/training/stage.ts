@@ -3,10 +3,13 @@
  * done, and cleaned up however it ends. What is trained and what its files are is the caller's.
  */
 import { existsSync } from 'node:fs';
+import type { RunConfig } from '../../config/run.ts';
+import type { NamedValues } from '../../nn/module.ts';
 import { train } from '../../training/loop.ts';
 import type { Metrics } from '../../training/measured.ts';
-import { isTrained, savedStep } from '../../training/saved-training.ts';
+import { isTrained, savedProgress, savedStep } from '../../training/saved-training.ts';
 import type { LoopConfig, Task, Watcher, Weights } from '../../training/task.ts';
+import { HeldOutJudge, type Judging, openJudge } from './held-out.ts';
 import type { Job } from './job.ts';
 import { expectRoom } from './room.ts';
 import type { SampleWatch } from './watch.ts';
@@ -41,8 +44,21 @@ export interface Trainee {
   readonly saveWeights: (weights: Weights, average: Weights, step: number) => Promise<void>;
   /** Watches the samples for collapse. */
   readonly watch?: SampleWatch;
+  /** How its held-out loss is judged; left out where that measures nothing. */
+  readonly judging?: Judging;
+  /** What the log is told at its beginning, e.g. why something is not measured. */
+  readonly notes?: readonly string[];
   /** Frees what the stage has made, also where it fails. */
   readonly dispose: () => void;
+  /** Whether it begins with trained weights, which are looked at before the first step. */
+  readonly startsTrained?: boolean;
+  /** The weights that it is pulled to, by name. */
+  readonly anchors?: NamedValues;
+}
+
+/** Whether a file of a run is what it took over from the one that it was started from: nothing has been trained here. */
+export function isTakenOver({ from }: RunConfig, { file, state }: Pick<Stage, 'file' | 'state'>): boolean {
+  return from !== undefined && existsSync(file) && !existsSync(state);
 }
 
 /** Whether a stage has nothing left to do. */
@@ -62,51 +78,72 @@ export async function runStage(
   job: Job,
   stage: Stage,
   prepare: () => Promise<Trainee>,
-): Promise<{ readonly note: string } | undefined> {
+): Promise<{ readonly note: string; readonly step: number; readonly judge: HeldOutJudge } | undefined> {
   const { session } = job;
-  job.begin(stage.title, { total: stage.loop.steps, unit: stage.unit });
+  await announce(job, stage);
   const trainee = await prepare();
   const { task, watch, heldOut } = trainee;
   let note = '';
+  let judge = new HeldOutJudge(undefined);
+  let step = 0;
   try {
     await expectRoom(job.paths.folder, STATE_BYTES * task.parameters.count(), `saving the ${stage.title}`);
-    const { finished } = await train(watch === undefined ? task : watch.watched(task), stage.loop, {
+    const watcher = await watcherOf(job, stage, trainee);
+    judge = await openJudge(job, stage, trainee.judging);
+    const { finished, step: last } = await train(watch === undefined ? task : watch.watched(task), stage.loop, {
       folder: stage.state,
       now: session.now,
       signal: session.signal,
       validates: heldOut > 0,
+      startsTrained: trainee.startsTrained,
+      anchors: trainee.anchors,
       watcher: {
-        ...(await watcherOf(job, stage, heldOut)),
+        ...watcher,
         onStep: ({ step, loss, units }) => session.reporter.update({ step, loss, amount: units, note }),
         onLog: record => {
           job.log(stage.name, record);
           note = trainee.describe(record) ?? note;
           watch?.log(record);
+          for (const remark of judge.add(record)) {
+            if (Object.keys(remark.record).length > 0) job.log(stage.name, { step: record.step, ...remark.record });
+            session.reporter.message(remark.text);
+          }
         },
         onSample: async (step, signal) => trainee.showSamples?.(step, note, signal),
         onBest: async (average, { step }) => trainee.saveBest?.(average, step),
         onSave: async (weights, average, step) => {
-          job.syncLog(); // the log must not be behind the weights
+          await job.syncLog(); // the log must not be behind the weights
           await trainee.saveWeights(weights, average, step);
         },
       },
     });
     for (const remark of task.remarks?.() ?? []) session.reporter.message(remark);
     if (!finished) return job.stopped(stage.title);
+    step = last;
   } finally {
     watch?.dispose();
     task.dispose?.();
     trainee.dispose();
   }
   session.reporter.done(note);
-  return { note };
+  return { note, step, judge };
+}
+
+/** Begins a stage where it stands: what was done before tells how long the rest takes. */
+async function announce(job: Job, { title, unit, state, loop }: Stage): Promise<void> {
+  const { steps: total } = loop;
+  const { step, seconds } = await savedProgress(state);
+  const left = step === 0 ? job.secondsOf(title) : (seconds / step) * Math.max(0, total - step);
+  job.begin(title, { total, unit, seconds: left });
+  if (step > 0) job.session.reporter.update({ step, beforehand: true }); // its rate begins with its first step
 }
 
 /** Opens the log of a stage, which says so where nothing can be measured. */
-async function watcherOf(job: Job, { name, state, loop }: Stage, heldOut: number): Promise<Watcher> {
+async function watcherOf(job: Job, { name, state, loop }: Stage, { heldOut, notes = [] }: Trainee): Promise<Watcher> {
   const watcher = await job.watcher(name, state);
+  const all = heldOut > 0 ? notes : ['nothing is held out', ...notes];
+  if ((await savedStep(state)) === 0) for (const note of all) job.log(name, { step: 0, note });
   if (heldOut > 0) return watcher;
-  if ((await savedStep(state)) === 0) job.log(name, { step: 0, note: 'nothing is held out' });
   const { plateau = 0 } = loop;
   if (plateau > 0) job.session.reporter.message('plateau has no effect: nothing is held out');
   return watcher;

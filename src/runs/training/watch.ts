@@ -5,18 +5,20 @@
  */
 
 import type { Decoded } from '../../../data/decoded.ts';
+import type { Division } from '../../../data/division.ts';
 import { FEWEST_CHECKED, type RunConfig } from '../../config/run.ts';
+import { UserError } from '../../core/errors.ts';
 import { Random } from '../../core/random.ts';
 import { familyOf } from '../../families/families.ts';
 import { RandomFeatures } from '../../features/random-conv.ts';
 import { type Picture, spreadPlaces } from '../../image/images.ts';
-import { readJsonLines } from '../../io/jsonlines.ts';
 import {
   afterCheck,
   type Collapse,
   type CollapseState,
   checkFloor,
   checkSamples,
+  isFloor,
   unchecked,
   verdictOf,
 } from '../../metrics/collapse.ts';
@@ -24,7 +26,7 @@ import { type Matrix, matrix } from '../../metrics/matrix.ts';
 import type { Metrics } from '../../training/measured.ts';
 import type { Task } from '../../training/task.ts';
 import type { Painter } from '../open-painter.ts';
-import { type Job, recordsAfter } from './job.ts';
+import { type Job, loggedBefore } from './job.ts';
 
 /** Measures samples at every validation of a training. */
 export interface SampleWatch {
@@ -49,21 +51,55 @@ const sayings: Readonly<Record<Collapse, string>> = {
   spread: 'samples are less than a fifth as different from each other as real images are',
 };
 
-/** The watch over a training; undefined where the config wants none, or there are too few images. */
-export async function openWatch(job: Job, stage: string, painter: Painter): Promise<SampleWatch | undefined> {
+/** Why samples cannot be watched beside so many images; undefined where they can. */
+export function whyUnwatched({ training, heldOut }: { readonly training: number; readonly heldOut: number }) {
+  if (Math.min(training, heldOut) >= FEWEST_CHECKED) return undefined;
+  return `samples are not watched for collapse: that needs ${FEWEST_CHECKED} held-out and ${FEWEST_CHECKED} training images, there are ${heldOut} and ${training}`;
+}
+
+/**
+ * Makes sure that a watch that was asked for can be had, by what the data lists.
+ * @throws UserError if there are too few images
+ */
+export function expectWatchable(count: number, sides: Pick<Division, 'training' | 'heldOut'>): void {
+  const [training, heldOut] = [sides.training.length, sides.heldOut.length];
+  if (count === 0 || whyUnwatched({ training, heldOut }) === undefined) return;
+  const share = Math.ceil((20 * (FEWEST_CHECKED + 2)) / (training + heldOut)) / 20;
+  const more = heldOut < FEWEST_CHECKED && share <= 0.5 ? `--validation ${share} holds out more; ` : '';
+  throw new UserError(
+    'train',
+    `train.checkSamples ${count}: samples are watched beside ${FEWEST_CHECKED} held-out and ${FEWEST_CHECKED} training images at least, got ${heldOut} and ${training}`,
+    `${more}--check-samples 0 trains without`,
+  );
+}
+
+/** Says before anything is trained that samples cannot be watched, where the config wants it. @returns why */
+export async function reportUnwatched(job: Job): Promise<string | undefined> {
+  if (job.config.train.checkSamples === 0 || !job.hasData) return undefined;
+  const { training, heldOut } = await job.items();
+  const why = whyUnwatched({ training: training.length, heldOut: heldOut.length });
+  if (why !== undefined) job.session.reporter.message(why);
+  return why;
+}
+
+/** The watch over a training, or why there is none although the config wants it. */
+export async function openWatch(
+  job: Job,
+  stage: string,
+  painter: Painter,
+): Promise<{ readonly watch?: SampleWatch; readonly why?: string }> {
   const { checkSamples: count } = job.config.train;
-  if (count === 0) return undefined; // images that nobody looks at are not decoded
+  if (count === 0) return {}; // images that nobody looks at are not decoded
   const { training, heldOut } = await job.images();
   // Where the images do not fit the memory, there are held-out ones enough for both sides.
   const reference = training ?? heldOut;
   const trained = training?.items.length ?? (await job.items()).training.length;
-  const few = Math.min(heldOut.items.length, reference.items.length);
-  if (few < FEWEST_CHECKED) {
-    job.session.reporter.message(
-      `samples are not watched for collapse: that needs ${FEWEST_CHECKED} held-out and ${FEWEST_CHECKED} training images, there are ${heldOut.items.length} and ${trained}`,
-    );
-    return undefined;
-  }
+  const unsaid = (why: string) => {
+    job.session.reporter.message(why);
+    return { why };
+  };
+  const few = whyUnwatched({ training: trained, heldOut: heldOut.items.length });
+  if (few !== undefined) return unsaid(few);
   const settings = watchSettings(job.config);
   // Features that need no training and no download: they only have to notice what is gone.
   const features = new RandomFeatures();
@@ -71,6 +107,11 @@ export async function openWatch(job: Job, stage: string, painter: Painter): Prom
   const real = await rowsOf(firstCrops(heldOut, REAL));
   const others = await rowsOf(firstCrops(reference, count));
   const floor = checkFloor(real, others, new Random(SEED));
+  if (!isFloor(floor, real)) {
+    return unsaid(
+      'samples are not watched for collapse: real images are all alike, or those on the two sides share nothing',
+    );
+  }
   const captions = Array.from({ length: count }, (_, i) => heldOut.items[i % heldOut.items.length].captions[0]);
   const judged = new Verdict(floor);
   await replay(job, stage, judged);
@@ -80,7 +121,7 @@ export async function openWatch(job: Job, stage: string, painter: Painter): Prom
     const { kid, coverage, spread } = checkSamples(samples, real, floor);
     return { check_kid: kid, check_coverage: coverage, check_spread: spread };
   };
-  return {
+  const watch: SampleWatch = {
     check,
     watched: task => withChecks(task, check),
     log: record => {
@@ -90,13 +131,15 @@ export async function openWatch(job: Job, stage: string, painter: Painter): Prom
       job.session.reporter.message(
         changed === 'none'
           ? `step ${record.step}: samples are no longer collapsed`
-          : `step ${record.step}: collapsed (${changed}): ${sayings[changed]}`,
+          : `step ${record.step}: ${judged.checks > 1 ? '' : 'not varied yet, or '}collapsed (${changed}): ${sayings[changed]}`,
+        { isWarning: true },
       );
     },
     dispose: () => {
       void features.dispose();
     },
   };
+  return { watch };
 }
 
 /** See `SampleWatch.watched`. */
@@ -149,6 +192,11 @@ class Verdict {
     this.floor = floor;
   }
 
+  /** Looks at samples so far. */
+  get checks(): number {
+    return this.state.checks;
+  }
+
   /** @returns the verdict, if the record changes it */
   add(record: Metrics): Collapse | 'none' | undefined {
     const { check_kid: kid, check_coverage: coverage, check_spread: spread, nonfinite } = record;
@@ -164,11 +212,7 @@ class Verdict {
 
 /** Takes in what a resumed training has logged up to the step it goes on from. */
 async function replay(job: Job, stage: string, verdict: Verdict): Promise<void> {
-  const isAfter = await recordsAfter(stage, job.paths.modelState);
-  for (const record of readJsonLines(job.paths.metrics, what => job.session.reporter.message(what))) {
-    const known = record as Metrics & { readonly stage?: string };
-    if (known.stage === stage && !isAfter(known)) verdict.add(known);
-  }
+  for (const record of await loggedBefore(job, { name: stage, state: job.paths.modelState })) verdict.add(record);
 }
 
 /** Some pictures, spread over the data, the first crop of each. */

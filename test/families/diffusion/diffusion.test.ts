@@ -8,7 +8,9 @@ import { followFlow } from '../../../src/families/diffusion/flow.ts';
 import { expectAllclose, normal, useNative } from '../../support.ts';
 import { tinyDiffusion } from './tiny-diffusion.ts';
 
-const randoms = (n: number, seed = 4) => Array.from({ length: n }, (_, i) => new Random(seed).fork('image', i));
+/** Of n pictures, each from a stream of its own. */
+const noiseOf = (n: number) =>
+  Float32Array.from(Array.from({ length: n }, (_, i) => [...new Random(4).fork('image', i).normals(192)]).flat());
 const features = (n: number) => new Random(2).normals(n * 6);
 
 test('a network of zeros costs 1 on data of variance 1/4 at every level of noise', async () => {
@@ -62,19 +64,16 @@ test('guidance 1 is the conditional model, 0 the unconditional, and others lie o
   await useNative();
   const model = tinyDiffusion({}, { random: true });
   const text = features(2);
-  const noise = tf.tensor4d(
-    randoms(2).flatMap(random => [...random.normals(192)]),
-    [2, 8, 8, 3],
-  );
+  const noise = tf.tensor4d(noiseOf(2), [2, 8, 8, 3]);
   const given = onePrediction(model, noise, tf.tensor2d(text, [2, 6]));
   const none = onePrediction(model, noise, null);
   for (const cfgScale of [0, 1, 0.3, 2.5]) {
-    const sampled = await model.sample({ text, randoms: randoms(2), steps: 1, cfgScale });
+    const sampled = await model.sample({ text, noise: noiseOf(2), steps: 1, cfgScale });
     const expected = tf.clipByValue(tf.add(none, tf.mul(tf.sub(given, none), cfgScale)), -1, 1);
     expectAllclose(await sampled.data(), await expected.data(), { relative: 1e-4, absolute: 1e-4 });
   }
   expectAllclose(
-    await model.sample({ text, randoms: randoms(2), cfgScale: 1 }).then(t => t.data()),
+    await model.sample({ text, noise: noiseOf(2), cfgScale: 1 }).then(t => t.data()),
     await heun((x, sigma) => model.denoise(x, sigma, tf.tensor2d(text, [2, 6])), noise, karrasSigmas(3)).then(t =>
       tf.clipByValue(t, -1, 1).data(),
     ),
@@ -86,7 +85,7 @@ test('flow starts from the noise and is guided on the velocity', async () => {
   const model = tinyDiffusion({ precond: 'flow' }, { random: true });
   const text = features(2);
   const paint = async (cfgScale: number) =>
-    (await model.sample({ text, randoms: randoms(2), steps: 1, cfgScale })).data();
+    (await model.sample({ text, noise: noiseOf(2), steps: 1, cfgScale })).data();
   const [none, given, guided] = [await paint(0), await paint(1), await paint(2.5)];
   // One step from t = 1 paints n - v, which is linear in the scale; the ends of the range are cut off.
   const inside = [...guided.keys()].filter(i => [none, given, guided].every(p => Math.abs(p[i]) < 1));
@@ -100,10 +99,7 @@ test('flow starts from the noise and is guided on the velocity', async () => {
   expect(of(given)).not.toEqual(of(none));
   // v = (z - D) / t, with D a function of sigma, which is infinite at t = 1.
   const t = 1 - 1e-4;
-  const noise = tf.tensor4d(
-    randoms(2).flatMap(random => [...random.normals(192)]),
-    [2, 8, 8, 3],
-  );
+  const noise = tf.tensor4d(noiseOf(2), [2, 8, 8, 3]);
   const velocity = (z: tf.Tensor) =>
     tf.div(tf.sub(z, model.denoise(tf.div(z, 1 - t), t / (1 - t), tf.tensor2d(text, [2, 6]))), t);
   const followed = await followFlow(velocity, noise, [t, 0]);
@@ -115,10 +111,12 @@ test('a picture does not depend on what is painted beside it', async () => {
   for (const precond of ['edm', 'flow'] as const) {
     const model = tinyDiffusion({ precond }, { random: true });
     const text = features(19);
-    const together = await model.sample({ text, randoms: randoms(19), cfgScale: 2 }).then(t => t.data());
+    const together = await model.sample({ text, noise: noiseOf(19), cfgScale: 2 }).then(t => t.data());
     for (const i of [0, 3, 17]) {
       const own = text.slice(i * 6, i * 6 + 6);
-      const alone = await model.sample({ text: own, randoms: [randoms(19)[i]], cfgScale: 2 }).then(t => t.data());
+      const alone = await model
+        .sample({ text: own, noise: noiseOf(19).slice(i * 192, (i + 1) * 192), cfgScale: 2 })
+        .then(t => t.data());
       expect([...alone]).toEqual([...together.slice(i * 192, (i + 1) * 192)]);
     }
     expect([...together.slice(0, 192)]).not.toEqual([...together.slice(192, 384)]);
@@ -134,7 +132,7 @@ test('sampling counts its passes, reports its steps and leaves nothing behind', 
     for (const cfgScale of [1, 3]) {
       model.evaluations = 0;
       const onProgress = (done: number, total: number) => progress.push(`${done}/${total}`);
-      const pictures = await model.sample({ text: features(2), randoms: randoms(2), steps: 4, cfgScale, onProgress });
+      const pictures = await model.sample({ text: features(2), noise: noiseOf(2), steps: 4, cfgScale, onProgress });
       expect(pictures.shape).toEqual([2, 8, 8, 3]);
       pictures.dispose();
       expect(model.evaluations).toBe(2 * samplingPasses(4, cfgScale));

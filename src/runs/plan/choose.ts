@@ -1,0 +1,262 @@
+/**
+ * @file What is to be trained: from what the data is, what the machine can do and how long it may take to the fields of a
+ * config, and why. Pure. The sizes stand on a ladder; the highest rung is taken whose training gets the steps that it needs.
+ */
+import { patchSizeOf } from '../../config/patch.ts';
+import type { RunConfig } from '../../config/run.ts';
+import { flattenConfig, mergeConfig } from '../../config/schema.ts';
+import { resolveConfig } from '../../families/resolve.ts';
+import { expectFits } from '../memory.ts';
+import type { Costs } from './costs.ts';
+import { type Machine, predictCosts, type Sides, trainedStagesOf } from './costs.ts';
+import { fitSteps, overheads, secondsAStep } from './fit.ts';
+import { PLANNED_FROM } from './planned-fields.ts';
+import { regularisationFor } from './regularisation.ts';
+import type { Survey } from './survey.ts';
+
+/** What is asked for. */
+export interface Wish {
+  readonly family: string;
+  /** Fields that stand, nested as in a config file. */
+  readonly fields: Readonly<Record<string, unknown>>;
+  /** Time for everything; left out: as long as the data is worth. */
+  readonly minutes?: number;
+}
+
+/** A rung of the ladder. */
+export interface Rung {
+  /** Pixels of a side of the pictures, and codes. */
+  readonly size: number;
+  readonly grid: number;
+  readonly width: number;
+  readonly layers: number;
+  readonly heads: number;
+  readonly batchSize: number;
+  readonly lr: number;
+  /** Steps after which fifty pictures are well learnt: see `usefulSteps`. */
+  readonly steps: number;
+}
+
+/** Of a transformer, from minutes on two cores to a day of a GPU. */
+export const ladder: readonly Rung[] = [
+  { size: 64, grid: 8, width: 256, layers: 6, heads: 4, batchSize: 32, lr: 6e-3, steps: 500 },
+  { size: 64, grid: 16, width: 256, layers: 6, heads: 4, batchSize: 32, lr: 6e-3, steps: 1500 },
+  { size: 128, grid: 16, width: 256, layers: 6, heads: 4, batchSize: 32, lr: 6e-3, steps: 1800 },
+  { size: 128, grid: 32, width: 256, layers: 6, heads: 4, batchSize: 16, lr: 4e-3, steps: 5000 },
+  { size: 128, grid: 32, width: 512, layers: 8, heads: 8, batchSize: 16, lr: 3e-3, steps: 8000 },
+  { size: 256, grid: 32, width: 768, layers: 12, heads: 12, batchSize: 16, lr: 2e-3, steps: 15000 },
+];
+
+/** Of families that paint whole images, where only the pictures grow. */
+const wholeImageLadder = [
+  { size: 64, steps: 1500 },
+  { size: 128, steps: 8000 },
+] as const;
+
+/** A config that is chosen; its steps are those that the predicted costs allow. */
+export interface Choice {
+  readonly config: RunConfig;
+  /** What was set, without what was asked for. */
+  readonly planned: Readonly<Record<string, unknown>>;
+  /** Steps of the model that are worth their time. */
+  readonly useful: number;
+  /** Why the pictures are no larger, or as large as they are, in words. */
+  readonly why: string;
+}
+
+/** A rung as a config. */
+interface Candidate extends Omit<Choice, 'why'> {
+  readonly shape: string;
+}
+
+/**
+ * Chooses what to train.
+ * @throws UserError if what was asked for fits no rung, as `resolveConfig` says of the first, or no memory
+ */
+export function choose(survey: Survey, machine: Machine, wish: Wish): Choice {
+  const candidates = candidatesFor(survey, machine, wish);
+  let chosen = candidates[0];
+  let why = candidates.length > 1 ? '' : 'as was asked for';
+  for (const candidate of candidates) {
+    const { config, useful, shape } = candidate;
+    const sides = sidesOf(survey, config);
+    const costs = predictCosts(config, machine, { survey, sides });
+    const steps = stepsWithin(config, { costs, sides, survey, useful, wish });
+    if (candidate === chosen || steps >= ENOUGH * useful) {
+      chosen = candidate;
+      continue;
+    }
+    why = `${shape} would get ${thousands(steps)} of the ${thousands(useful)} steps that it needs`;
+    break;
+  }
+  const { config, planned, useful } = chosen;
+  return { config, planned, useful, why: why === '' ? 'the largest that the data is worth' : why };
+}
+
+/** The share of its useful steps that a rung must get. */
+const ENOUGH = 0.6;
+
+/** Steps of the model that fit. */
+function stepsWithin(
+  config: RunConfig,
+  {
+    costs,
+    sides,
+    survey,
+    useful,
+    wish,
+  }: {
+    readonly costs: Costs;
+    readonly sides: Sides;
+    readonly survey: Survey;
+    readonly useful: number;
+    readonly wish: Wish;
+  },
+): number {
+  const { minutes = minutesFor(config, { costs, sides, survey, useful }) } = wish;
+  const fixed = fixedFields(wish.fields);
+  const fitted = fitSteps(config, { costs, sides, seconds: 60 * minutes, fixed });
+  if (!fixed.has('train.steps')) return fitted.config.train.steps;
+  // The steps stand: the larger it is, the longer it takes.
+  return fitted.seconds <= 66 * Math.max(minutes, patience(survey)) ? Number.POSITIVE_INFINITY : 0;
+}
+
+/** Fields that were asked for, e.g. `train.steps`. */
+export function fixedFields(fields: Readonly<Record<string, unknown>>): ReadonlySet<string> {
+  return new Set(Object.keys(flattenConfig(fields)));
+}
+
+/** How many images are trained on and measured, as far as shares tell. */
+export function sidesOf({ pictures, published }: Survey, { images }: Pick<RunConfig, 'images'>): Sides {
+  const heldOut = published ?? Math.round(pictures * images.validation);
+  return { training: Math.max(1, pictures - heldOut), heldOut: Math.min(heldOut, 1024) };
+}
+
+/** Minutes that nobody has to ask for: those that the data is worth, as far as somebody would wait for it. */
+export function minutesFor(
+  config: RunConfig,
+  given: { readonly costs: Costs; readonly sides: Sides; readonly survey: Survey; readonly useful: number },
+): number {
+  const { costs, sides, survey, useful } = given;
+  const model = costs.loops.model;
+  if (model === undefined) return patience(survey);
+  const around = Object.values(overheads(config, { costs, sides, fixed: new Set() })).reduce((a, b) => a + b, 0);
+  const rate = secondsAStep(model, { evalEvery: Number.POSITIVE_INFINITY, sampleEvery: 1e9, saveEvery: 1e9 }) * 1.15;
+  const minutes = (around + (useful * rate) / MODEL_SHARE) / 60;
+  return roundMinutes(Math.min(minutes, patience(survey)));
+}
+
+/** The model's share of all loops. */
+const MODEL_SHARE = 0.8;
+
+/** Half minutes below ten, then whole minutes. */
+function roundMinutes(minutes: number): number {
+  const unit = minutes < 10 ? 0.5 : minutes < 100 ? 1 : 10;
+  return Math.max(unit, Math.ceil(minutes / unit) * unit);
+}
+
+/** Minutes that somebody waits for a model of so many pictures: few at first, hours for hundreds of thousands. */
+export function patience({ pictures }: Pick<Survey, 'pictures'>): number {
+  const few = 4 * Math.max(1, Math.min(pictures, 5000) / 100) ** 0.3;
+  return few * Math.max(1, pictures / 5000) ** 0.8;
+}
+
+/**
+ * Steps of a model after which more are hardly worth their time: enough for its shape, more for more pictures, and for many
+ * some passes over all of them.
+ */
+export function usefulSteps(steps: number, training: number, batchSize: number): number {
+  const passes = Math.min(8, Math.max(2, 8 * (5000 / training) ** 0.3));
+  const many = training > 5000 ? (passes * training) / batchSize : 0;
+  return Math.round(Math.max(steps * Math.max(1, training / 50) ** 0.25, many));
+}
+
+/** The rungs that fit what was asked for and the memory, from the smallest. @throws UserError if there are none */
+function candidatesFor(survey: Survey, machine: Machine, wish: Wish): readonly Candidate[] {
+  const found = new Map<string, Candidate>();
+  let refused: unknown;
+  for (const rung of wish.family === 'transformer' ? ladder : wholeImageLadder) {
+    try {
+      const candidate = candidateOf(rung, survey, wish);
+      expectFits(candidate.config, machine.memory);
+      if (!found.has(candidate.shape)) found.set(candidate.shape, candidate);
+    } catch (error) {
+      refused ??= error;
+    }
+  }
+  if (found.size === 0) throw refused;
+  return [...found.values()];
+}
+
+function candidateOf(rung: Rung | (typeof wholeImageLadder)[number], survey: Survey, wish: Wish): Candidate {
+  const planned = mergeConfig(fieldsOf(rung, survey, wish), regularisationFor(survey, wish.family));
+  const { family, fields } = wish;
+  const config = resolveConfig({ preset: PLANNED_FROM, fields: mergeConfig(planned, { family }, fields) });
+  const { training } = sidesOf(survey, config);
+  const useful = usefulSteps(rung.steps, training, config.train.batchSize);
+  return { config, planned, useful, shape: describeShape(config) };
+}
+
+/** E.g. `128 x 128 pixels as 16 x 16 codes`. */
+export function describeShape({ family, images: { imageSize }, patch: { grid }, model: { width } }: RunConfig): string {
+  const pixels = `${imageSize} x ${imageSize} pixels`;
+  if (!trainedStagesOf(family).includes('patch')) return pixels;
+  return `${pixels} as ${grid} x ${grid} codes${width > 256 ? ` by width ${width}` : ''}`;
+}
+
+/** Everything that the data and a rung decide. Starts from the preset `tiny`, whose network and rates it keeps. */
+function fieldsOf(rung: Rung | (typeof wholeImageLadder)[number], survey: Survey, wish: Wish): Record<string, unknown> {
+  const size = Math.min(rung.size, Math.max(16, 2 ** Math.ceil(Math.log2(survey.side))));
+  const common = { images: imagesFields(size, survey), caption: { vocabSize: vocabularyFor(survey) } };
+  if (!('grid' in rung)) return { ...common, text: { length: captionLengthFor(survey, 32) } };
+  const { grid, width, layers, heads, batchSize, lr } = rung;
+  const asked = mergeConfig({ images: { imageSize: size }, patch: { grid } }, wish.fields) as unknown as Parameters<
+    typeof patchSizeOf
+  >[0];
+  const patch = patchSizeOf(asked);
+  const long = rung.steps >= 5000;
+  return {
+    ...common,
+    patch: { grid, stem: patch >= 4 && patch % 4 === 0 ? 4 : patch >= 2 ? 2 : 1 },
+    model: { captionLength: captionLengthFor(survey, 4), width, layers, heads },
+    train: { batchSize, lr, balance: survey.kind === 'drawings' && !long ? 0.6 : 0 },
+    // Guidance breaks pictures of a model that was trained for minutes (docs/results/demo.md).
+    ...(long ? { sampling: { temperature: 0.8, cfgScale: 2 } } : {}),
+  };
+}
+
+function imagesFields(imageSize: number, survey: Survey): Record<string, unknown> {
+  const photographs = survey.kind === 'photographs';
+  return {
+    imageSize,
+    validation: validationFor(survey),
+    crops: photographs && survey.pictures < MANY ? 4 : 1,
+    padCrops: survey.whiteGround,
+  };
+}
+
+/** Above so many pictures there are enough without crops. */
+const MANY = 20000;
+
+/** The share that is held out: of few pictures more, since a handful tells nothing; of fewer than ten none. */
+export function validationFor({ pictures }: Pick<Survey, 'pictures'>): number {
+  if (pictures < 10) return 0;
+  if (pictures < 200) return 0.2;
+  if (pictures < 1000) return 0.1;
+  return pictures < 50_000 ? 0.05 : 0.01;
+}
+
+/** Positions for nearly all captions, in steps of four: each of them costs time at every step. */
+function captionLengthFor({ captions: { ids } }: Survey, least: number): number {
+  return Math.min(256, Math.max(least, 4 * Math.ceil((ids + 1) / 4)));
+}
+
+/** Entries of the caption tokenizer: few captions do not fill many. */
+function vocabularyFor({ pictures }: Survey): number {
+  return pictures < 20_000 ? 2048 : pictures < 200_000 ? 8192 : 16384;
+}
+
+/** `12,300`. */
+function thousands(n: number): string {
+  return Math.round(n).toLocaleString('en-US');
+}

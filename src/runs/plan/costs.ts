@@ -1,0 +1,143 @@
+/**
+ * @file What the work of a training costs, in seconds: as counted operations predict it for a machine whose speed is known.
+ * Machine.ts measures the same numbers.
+ */
+import { autoencoderFlops } from '../../../tokenizer/autoencoder.ts';
+import { codebookSizeOf } from '../../config/patch.ts';
+import type { RunConfig } from '../../config/run.ts';
+import { familyOf } from '../../families/families.ts';
+import type { Survey } from './survey.ts';
+
+/** What computes. */
+export interface Machine {
+  readonly backend: string;
+  readonly cores: number;
+  /** In bytes. */
+  readonly memory: number;
+  /** Operations a second of a training step of the transformer, or of whatever was measured. */
+  readonly flopsPerSecond: number;
+}
+
+/** Stages with a training loop. */
+export const trainedStages = ['text', 'patch', 'model'] as const;
+export type TrainedStage = (typeof trainedStages)[number];
+
+/** The section of the config that a stage is trained by. */
+export const sectionOf = { text: 'textTrain', patch: 'patchTrain', model: 'train' } as const;
+export type TrainedSection = (typeof sectionOf)[TrainedStage];
+
+/** Seconds that a loop spends on each thing it does. */
+export interface LoopCosts {
+  readonly step: number;
+  /** Measuring on the held-out images. */
+  readonly evaluation: number;
+  /** Painting a sheet of samples or reconstructions. */
+  readonly sheet: number;
+  readonly save: number;
+}
+
+/** Seconds of all the work of a training, each by its piece. */
+export interface Costs {
+  readonly loops: Readonly<Partial<Record<TrainedStage, LoopCosts>>>;
+  /** One crop of one image to codes, and one decoded. */
+  readonly encode: number;
+  readonly decode: number;
+}
+
+/** Images that are trained on, and images that every evaluation measures. */
+export interface Sides {
+  readonly training: number;
+  readonly heldOut: number;
+}
+
+/** The stages of a family that are trained, in their order. */
+export function trainedStagesOf(family: string): readonly TrainedStage[] {
+  const { stages } = familyOf(family);
+  return trainedStages.filter(stage => stage === 'model' || stages.includes(stage));
+}
+
+/** Operations of the forward and backward pass of one image, by stage. */
+export function flopsOf(config: RunConfig): Readonly<Record<TrainedStage, number>> {
+  return {
+    text: 2e8 * (config.text.width / 128) ** 2,
+    patch: patchFlops(config),
+    model: config.family === 'transformer' ? transformerFlops(config) : wholeImageFlops(config),
+  };
+}
+
+function patchFlops({ patch, images }: RunConfig): number {
+  const codeChannels = patch.quantizer === 'fsq' ? patch.levels.length : patch.codeDim;
+  const { encode, decode } = autoencoderFlops(patch, { imageSize: images.imageSize, codeChannels, channels: 3 });
+  return 3 * (encode + decode);
+}
+
+/** As `Dalle.flopsPerSequence` counts the weights that it has. */
+function transformerFlops({ model, patch, caption }: RunConfig): number {
+  const { width, layers, captionLength, mlp } = model;
+  const inner = model.mlpWidth ?? (mlp === 'swiglu' ? (8 / 3) * width : 4 * width);
+  const codes = patch.grid ** 2;
+  const T = captionLength + codes;
+  const blocks = layers * width * (4 * width + (mlp === 'swiglu' ? 3 : 2) * inner);
+  const heads = width * ((caption.vocabSize + captionLength) * captionLength + codebookSizeOf(patch) * codes);
+  return 6 * (blocks * T + heads + layers * T * T * width);
+}
+
+/** Operations a pixel of families that paint whole images, at the default widths. */
+const FLOPS_A_PIXEL: Readonly<Record<string, number>> = { dcgan: 1.6e5, r3gan: 3e5, diffusion: 8e5 };
+
+function wholeImageFlops({ family, images, gan, diffusion }: RunConfig): number {
+  const width = family === 'diffusion' ? diffusion.width / 64 : gan.width / 32;
+  return (FLOPS_A_PIXEL[family] ?? 3e5) * images.imageSize ** 2 * width ** 2;
+}
+
+/** Convolutions and what lies between products come less near a processor's peak than a transformer does. */
+const EFFICIENCY: Readonly<Record<TrainedStage, number>> = { text: 0.3, patch: 0.4, model: 1 };
+/** Bytes a second that a state is written with, and bytes of a parameter that are written. */
+const WRITTEN_A_SECOND = 4e8;
+const STATE_BYTES = 24;
+/** Painting a code after the other uses a processor worse than training on all at once. */
+const PAINTING = 6;
+const SHEET = 24;
+
+/** The costs of a config on a machine, by its counted operations. @param sides see `Sides` */
+export function predictCosts(
+  config: RunConfig,
+  machine: Machine,
+  { survey, sides }: { readonly survey: Survey; readonly sides: Sides },
+): Costs {
+  const flops = flopsOf(config);
+  const seconds = (stage: TrainedStage, images: number) =>
+    (flops[stage] * images) / (machine.flopsPerSecond * EFFICIENCY[stage]);
+  const loop = (stage: TrainedStage): LoopCosts => ({
+    step: seconds(stage, config[sectionOf[stage]].batchSize),
+    evaluation: seconds(stage, measuredBy(stage, config, sides)) / 3,
+    sheet: sheetOf(stage, config, seconds(stage, SHEET) / 3),
+    save: (parametersOf(config, stage) * STATE_BYTES) / WRITTEN_A_SECOND,
+  });
+  return {
+    loops: Object.fromEntries(trainedStagesOf(config.family).map(stage => [stage, loop(stage)])),
+    encode: seconds('patch', 1) / 6,
+    decode: survey.decodeSeconds / Math.min(machine.cores, DECODERS),
+  };
+}
+
+/** Threads that images are decoded on. */
+const DECODERS = 4;
+
+function sheetOf(stage: TrainedStage, { family, diffusion }: RunConfig, pass: number): number {
+  if (stage !== 'model') return stage === 'patch' ? pass + 0.1 : 0;
+  if (family === 'transformer') return pass * PAINTING + 0.2;
+  return (family === 'diffusion' ? 2 * diffusion.sampleSteps * pass : pass) + 0.2;
+}
+
+/** Images whose passes an evaluation makes, those that are painted for it included. */
+function measuredBy(stage: TrainedStage, { family, train, diffusion }: RunConfig, { heldOut }: Sides): number {
+  if (stage !== 'model') return heldOut;
+  if (family === 'transformer') return Math.min(512, heldOut) + train.checkSamples * PAINTING;
+  if (family === 'diffusion') return 2 * Math.min(256, heldOut) + train.checkSamples * diffusion.sampleSteps;
+  return train.checkSamples;
+}
+
+function parametersOf(config: RunConfig, stage: TrainedStage): number {
+  return stage === 'model' ? (familyOf(config.family).leastParameters?.(config) ?? 1e7) : 1e6;
+}

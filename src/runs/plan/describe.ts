@@ -1,0 +1,82 @@
+/** @file A plan in six lines. */
+import { stageTitles } from '../../families/family.ts';
+import { describeShape } from './choose.ts';
+import { type TrainedStage, trainedStagesOf } from './costs.ts';
+import type { Plan } from './plan.ts';
+
+/** The lines of a plan, aligned: data, pictures, model, steps, time, memory. */
+export function describePlan(plan: Plan): string[] {
+  const lines: readonly (readonly [string, string])[] = [
+    ['data', dataLine(plan)],
+    ['pictures', picturesLine(plan)],
+    ['model', modelLine(plan)],
+    ['steps', stepsLine(plan)],
+    ['time', timeLine(plan)],
+    ['memory', `about ${gib(plan.memory)} GiB of ${gib(plan.machine.memory)}`],
+  ];
+  return lines.map(([label, text]) => `${label.padEnd(9)} ${text}`);
+}
+
+function dataLine({ survey, sides }: Plan): string {
+  const { kind, side, captions, variety } = survey;
+  const total = sides.training + sides.heldOut;
+  const some = total === 1 ? kind.slice(0, -1) : kind;
+  const alike = variety < ALIKE && total > 1 ? ', nearly all the same' : '';
+  const held = sides.heldOut === 0 ? 'none held out' : `${whole(sides.heldOut)} of them held out`;
+  const said =
+    captions.distinct === 1 && captions.sampled > 1
+      ? 'all captions are the same, so that words will change nothing'
+      : `captions of up to ${captions.ids} ids`;
+  return `${whole(total)} ${some} of ${side} pixels${alike}, ${held}; ${said}`;
+}
+
+/** Pictures that differ by less than this share of full contrast are nearly the same. */
+const ALIKE = 0.01;
+
+function picturesLine({ config, why }: Plan): string {
+  return why === undefined ? describeShape(config) : `${describeShape(config)}; larger: ${why}`;
+}
+
+function modelLine({ config, parameters }: Plan): string {
+  const { family, model, train } = config;
+  const shape = family === 'transformer' ? `width ${model.width}, ${model.layers} layers, ` : '';
+  return `${family}, ${(parameters / 1e6).toFixed(1)} million parameters (${shape}batches of ${train.batchSize})`;
+}
+
+function stepsLine(plan: Plan): string {
+  const { config, kept, sides } = plan;
+  const said = (stage: TrainedStage) => {
+    const { steps = 0 } = kept.stages[stage] ?? {};
+    const title = stage === 'model' ? config.family : stageTitles[stage];
+    const batch = { text: config.textTrain, patch: config.patchTrain, model: config.train }[stage].batchSize;
+    const passes = (steps * batch) / sides.training;
+    return `${title} ${whole(steps)} (${passesOf(passes)})`;
+  };
+  return trainedStagesOf(config.family).map(said).join(', ');
+}
+
+function passesOf(passes: number): string {
+  const many = passes >= 10 ? whole(passes) : String(Number(passes.toPrecision(2)));
+  return `${many} passes over the data`;
+}
+
+function timeLine({ minutes, firstSamples, config }: Plan): string {
+  const more = config.plan.minutes === undefined ? 'another time: --minutes N' : 'more or less: --minutes N';
+  return `${duration(minutes)} in all, first samples after ${duration(firstSamples)} (${more})`;
+}
+
+/** `70 s`, `4.5 minutes`, `2.5 hours`. */
+export function duration(minutes: number): string {
+  if (minutes < 1.75) return `${Math.round(minutes * 60)} s`;
+  if (minutes < 100) return `${minutes < 10 ? Number(minutes.toFixed(1)) : Math.round(minutes)} minutes`;
+  const hours = minutes / 60;
+  return hours < 100 ? `${Number(hours.toFixed(1))} hours` : `${Math.round(hours / 24)} days`;
+}
+
+function whole(n: number): string {
+  return Math.round(n).toLocaleString('en-US');
+}
+
+function gib(bytes: number): string {
+  return (bytes / 2 ** 30).toFixed(1);
+}

@@ -1,0 +1,72 @@
+/**
+ * @file From what somebody asks of a training to the request that does it: the config of the run that is there, or a new one,
+ * planned where the settings leave anything open.
+ */
+import { existsSync } from 'node:fs';
+import { openDataset } from '../../../data/open.ts';
+import { flattenConfig, parseConfig } from '../../config/schema.ts';
+import { UserError } from '../../core/errors.ts';
+import { unlessStopped } from '../../core/stopping.ts';
+import { runSchema } from '../../families/config.ts';
+import type { RunSettings } from '../../families/resolve.ts';
+import { runPaths } from '../../io/runfolder.ts';
+import type { FromRequest } from '../from/plan.ts';
+import { expectRunFolder } from '../run.ts';
+import type { Session } from '../session.ts';
+import type { DataRequest, TrainRequest } from './request.ts';
+
+/** What is asked for. */
+export interface AskedTraining extends DataRequest, RunSettings, FromRequest {
+  /** Starts the backend, before anything is measured. */
+  readonly begin: () => Promise<unknown>;
+}
+
+/** What of a request is settled. */
+type Prepared = Pick<TrainRequest, 'config' | 'plan' | 'opened' | 'start' | 'asked'>;
+
+/**
+ * Settles the config of a training, starts its backend, and says what was planned.
+ * @returns undefined if it was stopped; nothing is written then
+ * @throws UserError if the settings do not fit, or the data of a new run cannot be used
+ */
+export async function prepareTraining(session: Session, asked: AskedTraining): Promise<Prepared | undefined> {
+  return unlessStopped(session.signal, () => prepare(session, asked));
+}
+
+async function prepare(session: Session, asked: AskedTraining): Promise<Prepared> {
+  const { data, out, format, strict, preset, fields = {}, from, weights, patch, begin } = asked;
+  const { reporter, now, signal } = session;
+  const given = Object.keys(flattenConfig(fields));
+  const { leavesOpen, planTraining } = await import('../plan/plan.ts');
+  const starts = [from, weights, patch].some(value => value !== undefined);
+  if (existsSync(runPaths(out).config) || starts || !leavesOpen(asked)) {
+    expectNoPlan(asked);
+    const { configFrom } = await import('../from/plan.ts');
+    const place = { data, out, format, strict, signal };
+    const settled = await configFrom({ preset, fields }, place, { from, weights, patch });
+    await begin();
+    return { ...settled, asked: given };
+  }
+  const began = now();
+  parseConfig(runSchema(), fields, 'config');
+  await expectRunFolder(out);
+  const opened = await openDataset(data, { format, strict, signal });
+  await begin();
+  reporter.stage('plan');
+  const plan = await planTraining({ dataset: opened, preset, fields, now, began, signal });
+  reporter.done('looked at the data and measured this machine');
+  const { describePlan } = await import('../plan/describe.ts');
+  reporter.message(describePlan(plan));
+  return { config: plan.config, plan: plan.kept, opened, asked: given };
+}
+
+/** @throws UserError where a training from a trained model is to take a given time: its rule says how long it takes */
+function expectNoPlan({ from, out, fields = {} }: AskedTraining): void {
+  const { minutes, epochs } = (fields.plan ?? {}) as { minutes?: number; epochs?: number };
+  if (from === undefined || (minutes ?? epochs) === undefined || existsSync(runPaths(out).config)) return;
+  throw new UserError(
+    'train',
+    'with --from the training ends by itself: --minutes and --epochs say nothing of it',
+    'at most so many steps: --steps N',
+  );
+}

@@ -1,0 +1,248 @@
+/** @file `--json` and `--quiet`: one object on standard output with the fields that help names, and silence elsewhere. */
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { defineCommand } from '../../src/cli/command.ts';
+import { commands } from '../../src/cli/commands.ts';
+import { runTessera } from '../../src/cli.ts';
+import {
+  captured,
+  hardlyTrained,
+  temporaryFolder,
+  tessera,
+  writeConfig,
+  writeItem,
+  writeSplitDrawings,
+} from './program.ts';
+
+const root = temporaryFolder();
+const run = join(root, 'run');
+const data = join(root, 'data');
+const asked = new Set<string>();
+
+type Answer = Readonly<Record<string, unknown>>;
+
+/** What a command answers; it must be all that it writes, in the fields of its definition. */
+async function answerOf(name: string, ...flags: string[]): Promise<Answer> {
+  asked.add(name);
+  const { code, stdout, stderr } = await tessera(...name.split(' '), ...flags, '--json', '--quiet');
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  expect(stdout.split('\n')).toHaveLength(2);
+  const answer = JSON.parse(stdout) as Answer;
+  const spec = await commands.find(command => command.name === name)?.spec();
+  expect(Object.keys(answer)).toEqual(Object.keys(spec?.result ?? {}));
+  return answer;
+}
+
+beforeAll(async () => {
+  await writeSplitDrawings(data);
+  const config = writeConfig(join(root, 'config.json'), hardlyTrained);
+  const looks = ['--train.eval-every', '1', '--sample-every', '1'];
+  const answer = await answerOf('train', '--data', data, '--out', run, '--config', config, ...looks);
+  const weights = ['ema', 'best', 'last'].map(kind => (answer.weights as Record<string, string>)[kind]);
+  for (const path of [...weights, answer.metrics, answer.samples])
+    expect([path, existsSync(String(path))]).toEqual([path, true]);
+  const lines = readFileSync(join(run, 'metrics.jsonl'), 'utf8').trimEnd().split('\n');
+  const losses = lines
+    .map(line => JSON.parse(line) as { stage: string; step: number; val_image?: number })
+    .flatMap(({ stage, step, val_image }) => (stage === 'transformer' && val_image ? [{ step, loss: val_image }] : []));
+  expect(losses.map(({ step }) => step)).toEqual([1, 2]);
+  const best = losses[0].loss <= losses[1].loss ? losses[0] : losses[1];
+  expect(answer).toMatchObject({ run, family: 'transformer', steps: 2, paints: 'ema', best, last: losses[1] });
+}, 120_000);
+
+describe('--json prints one object', () => {
+  test('of sample: every file, its seed and number', async () => {
+    const outputs = join(root, 'outputs');
+    const flags = ['--run', run, '--outputs-dir', outputs, '--text', 'red circle|blue square', '--seeds', '4,6'];
+    const { captions, ...rest } = await answerOf('sample', ...flags);
+    expect(rest).toEqual({ outputs, grid: join(outputs, 'grid.png') });
+    const paths = [join(outputs, 'red_circle'), join(outputs, 'blue_square')];
+    expect(captions).toEqual(
+      paths.map((path, i) => ({
+        caption: ['red circle', 'blue square'][i],
+        path,
+        grid: join(path, 'grid.png'),
+        images: [4, 6].map(seed => ({ path: join(path, `seed${seed}.png`), seed, index: 0 })),
+      })),
+    );
+    for (const path of paths) for (const seed of [4, 6]) expect(existsSync(join(path, `seed${seed}.png`))).toBe(true);
+    expect(await answerOf('sample', '--run', run, '--outputs-dir', outputs, '--text', 'x')).toMatchObject({
+      grid: null,
+    });
+  });
+
+  test('of eval: the records that it adds to the log', async () => {
+    const answer = await answerOf('eval', '--run', run, '--data', data, '-n', '8', '--metrics', 'kid');
+    const lines = readFileSync(join(run, 'metrics.jsonl'), 'utf8').trimEnd().split('\n');
+    const records = lines.map(line => JSON.parse(line) as { stage: string }).filter(({ stage }) => stage === 'eval');
+    expect(records.length).toBeGreaterThan(1);
+    expect(answer).toEqual({ run, step: 2, weights: 'ema', split: ['validation'], seed: 0, records });
+  });
+
+  test('of logs: the files', async () => {
+    const { paths } = await answerOf('logs', '--run', run, '--out', join(root, 'logs'));
+    expect((paths as string[]).length).toBeGreaterThan(1);
+    for (const path of paths as string[]) expect([path, existsSync(path)]).toEqual([path, true]);
+  });
+
+  test('of compare: where the page and its data are', async () => {
+    const out = join(root, 'page.html');
+    const { findings, ...rest } = await answerOf('compare', run, '--out', out);
+    expect(rest).toEqual({ page: out, data: join(root, 'page.json'), runs: [run] });
+    const { findings: written } = JSON.parse(readFileSync(join(root, 'page.json'), 'utf8')) as { findings: unknown };
+    expect(findings).toEqual(written);
+  });
+
+  test('of export: what it weighs', async () => {
+    const out = join(root, 'exported');
+    const { bytes, ...rest } = await answerOf('export', '--run', run, '--out', out);
+    expect(rest).toEqual({ out, weights: 'ema', step: 2, dtype: 'bf16' });
+    expect(bytes).toBe(statSync(join(out, 'ema.safetensors')).size);
+  });
+
+  test('of reconstruct: the number that people read, with all digits', async () => {
+    const out = join(root, 'pairs.png');
+    const argv = ['--run', run, '--out', out, data];
+    const { images, psnr } = await answerOf('reconstruct', ...argv);
+    expect(images).toBe(16);
+    const { stdout } = await tessera('reconstruct', ...argv);
+    expect(stdout).toBe(`${out}: 16 images, mean PSNR ${Number(psnr).toFixed(2)} dB\n`);
+  });
+
+  test('of features: in words, how good they are', async () => {
+    const out = join(root, 'features');
+    const flags = ['--image-size', '16', '--steps', '1', '--batch-size', '4'];
+    expect(await answerOf('features', '--data', data, '--out', out, ...flags)).toEqual({
+      out,
+      quality: expect.stringMatching(/\d/),
+    });
+  });
+
+  test('of what draws data: how much', async () => {
+    const out = (name: string) => ['--out', join(root, name), '--size', '16'];
+    const shapes = await answerOf('data shapes', ...out('shapes'), '--count', '12');
+    expect(shapes).toMatchObject({ out: join(root, 'shapes'), upToDate: false, others: [] });
+    const pictures = readdirSync(join(root, 'shapes'), { recursive: true }).filter(name => /\.png$/.test(String(name)));
+    expect(Number(shapes.train) + Number(shapes.heldOut)).toBe(pictures.length);
+    expect(shapes.neverTrained).toContainEqual(expect.any(String));
+    writeFileSync(join(root, 'shapes', 'mine.txt'), 'mine');
+    expect(await answerOf('data shapes', ...out('shapes'), '--count', '12')).toEqual({
+      ...shapes,
+      upToDate: true,
+      others: ['mine.txt'],
+    });
+    expect(await answerOf('data modes', ...out('modes'), '--per-mode', '1')).toMatchObject({ upToDate: false });
+    expect(await answerOf('data emoji', ...out('emoji'), '--styles', 'noto', '--limit', '3')).toMatchObject({
+      drawings: { noto: 3 },
+    });
+  });
+
+  test('of data inspect: all that is known of the data', async () => {
+    expect(await answerOf('data inspect', data)).toMatchObject({ images: 16, train: 8, validation: 8 });
+  });
+
+  test('of doctor: every backend, with its speed or what is missing', async () => {
+    const { backends, auto } = await answerOf('doctor');
+    for (const { name, works, speeds, gpu, problem, hint } of backends as Answer[]) {
+      if (works === false) expect({ problem, hint }).toEqual({ problem: expect.any(String), hint: expect.any(String) });
+      else if (name === 'webgpu') expect(gpu).toContainEqual(expect.stringContaining('GB/s'));
+      else expect((speeds as { fp32: number }).fp32).toBeGreaterThan(0);
+    }
+    expect((backends as Answer[]).find(({ name }) => name === auto)?.works).toBe(true);
+  }, 120_000);
+
+  test('of every command that has one', async () => {
+    const elsewhere = ['interpolate']; // which a transformer cannot
+    for (const { name, spec } of commands) {
+      const isAsked = (await spec()).result !== undefined && !elsewhere.includes(name);
+      if (isAsked) expect(asked, `no test of ${name} --json`).toContain(name);
+    }
+  });
+
+  test('and nothing where it fails', async () => {
+    const { code, stdout, stderr } = await tessera('sample', '--run', join(root, 'none'), '--text', 'x', '--json');
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toMatch(/none/);
+  });
+});
+
+describe('--quiet', () => {
+  test('leaves results, and the errors', async () => {
+    const flags = ['--run', run, '--outputs-dir', join(root, 'quiet'), '-n', '1', '-q', '--text', 'red circle'];
+    expect(await tessera('sample', ...flags)).toMatchObject({
+      code: 0,
+      stdout: `${join(root, 'quiet', 'red_circle')}: 1 images, grid.png\n`,
+      stderr: '',
+    });
+    const { code, stderr } = await tessera('sample', '--quiet', '--text', 'x', '--top-p', '2');
+    expect({ code, line: stderr.split('\n')[0] }).toEqual({
+      code: 2,
+      line: 'sample: --top-p: expected a number above 0 and at most 1, got 2',
+    });
+  });
+
+  test('leaves warnings: pictures that cannot be used are named', async () => {
+    const broken = join(root, 'broken');
+    await writeSplitDrawings(broken);
+    await writeItem(join(broken, 'train'), 'torn.png', Buffer.from('no picture'), 'torn');
+    const config = join(root, 'config.json');
+    const argv = ['--data', broken, '--out', join(root, 'quiet-run'), '--config', config, '--quiet'];
+    const { code, stderr } = await tessera('train', ...argv);
+    expect(code).toBe(0);
+    expect(stderr.split('\n')[0]).toBe('1 item skipped, 16 used:');
+    expect(stderr).toContain('torn.png');
+    expect(stderr).not.toMatch(/computing|steps|done/);
+  });
+});
+
+describe('a command of a program of your own', () => {
+  const add = (answers: readonly number[]) =>
+    defineCommand({
+      name: 'add',
+      summary: 'add numbers',
+      examples: ['tessera add 1 2'],
+      positionals: [{ name: 'NUMBER', description: 'added', many: true }],
+      result: { sum: 'of all' },
+      flags: () => z.object({}),
+      run: async ({ print, reporter }, { positionals, answer }) => {
+        reporter.message('adding');
+        const sum = positionals.reduce((total, word) => total + Number(word), 0);
+        print(`sum ${sum}`);
+        for (const _ of answers) answer({ sum });
+      },
+    });
+  const program = (answers: readonly number[], ...argv: string[]) =>
+    captured(() => runTessera(argv, [...commands, add(answers)]));
+
+  test('has both, and explains its fields', async () => {
+    expect(await program([1], 'add', '1', '2')).toMatchObject({ stdout: 'sum 3\n', stderr: 'adding\n' });
+    expect(await program([1], 'add', '1', '2', '-q')).toMatchObject({ stdout: 'sum 3\n', stderr: '' });
+    expect(await program([1], 'add', '1', '2', '--json')).toMatchObject({ stdout: '{"sum":3}\n', stderr: 'adding\n' });
+    expect((await program([1], 'add', '--help')).stdout).toMatch(/^--json prints an object of:\n {2}sum +of all$/m);
+  });
+
+  test('that gives no answer, or two, is wrong', async () => {
+    expect((await program([], 'add', '1', '--json')).stderr).toContain('add: ended without an answer');
+    expect((await program([1, 2], 'add', '1', '--json')).stderr).toContain('add: answered twice');
+  });
+
+  test('keeps flags of its own of these names', async () => {
+    const own = defineCommand({
+      name: 'own',
+      summary: 'keeps its flags',
+      examples: ['tessera own'],
+      result: { json: 'its own' },
+      flags: () => z.object({ json: z.string().default('x'), quiet: z.number().default(1) }),
+      run: async ({ print }, { values }) => print(JSON.stringify(values)),
+    });
+    const { stdout } = await captured(() => runTessera(['own', '--json', 'y', '--quiet', '2'], [own]));
+    expect(stdout).toBe('{"json":"y","quiet":2}\n');
+  });
+});
+
+test('--version --json is an object too', async () => {
+  const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
+  expect((await tessera('--version', '--json')).stdout).toBe(`{"version":"${version}"}\n`);
+});
