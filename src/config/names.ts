@@ -18,3 +18,11 @@ export function openChoice(names: () => readonly string[]): z.ZodType<string, st
       },
     });
 }
+
+/** What the name of a licence is, as the hub lists them. */
+export const LICENSE_WORDS = "a licence's name of small letters, digits, dots and hyphens, e.g. cc-by-4.0";
+
+/** Whether a text may be the name of a licence. */
+export function isLicenseName(text: unknown): text is string {
+  return typeof text === 'string' && /^[a-z0-9][a-z0-9.-]{0,39}$/.test(text);
+}

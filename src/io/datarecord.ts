@@ -53,8 +53,8 @@ export function unpackFingerprints(bytes: Uint8Array): string[] {
   });
 }
 
-/** Writes the record of a run's data, atomically. */
-export async function writeDataRecord(path: string, items: readonly RecordedItem[]): Promise<void> {
+/** Writes the record of a run's data, atomically. @param name what the data is called, without where it lies */
+export async function writeDataRecord(path: string, items: readonly RecordedItem[], name?: string): Promise<void> {
   const column = (of: (item: RecordedItem) => string): TensorData => ({
     dtype: 'U8',
     shape: [items.length, BYTES],
@@ -66,7 +66,13 @@ export async function writeDataRecord(path: string, items: readonly RecordedItem
     ['stamps', column(({ stamp }) => stamp)],
     ['heldOut', { dtype: 'U8', shape: [items.length], data: Uint8Array.from(items, item => Number(item.heldOut)) }],
   ]);
-  await writeSafetensors(path, tensors, { format: 'tessera data', ids: JSON.stringify(items.map(({ id }) => id)) });
+  const ids = JSON.stringify(items.map(({ id }) => id));
+  await writeSafetensors(path, tensors, { format: 'tessera data', ids, ...(name !== undefined && { name }) });
+}
+
+/** What the data of a record is called; undefined in records of older versions. */
+export async function readDataName(path: string): Promise<string | undefined> {
+  return (await readSafetensors(path)).metadata.name;
 }
 
 /** Reads what `writeDataRecord` wrote. @throws UserError naming the file if it is damaged */

@@ -1,6 +1,7 @@
 /** @file Opening, copying and reading what was trained: painters of any family, the tokenizers of a run, its export. */
 import type { BpeTokenizer } from '../../tokenizer/bpe.ts';
 import { PictureCodec, reconstructPictures } from '../../tokenizer/codec.ts';
+import { isLicenseName, LICENSE_WORDS } from '../config/names.ts';
 import type { RunConfig } from '../config/run.ts';
 import { checkOptions, checkValue, choiceCheck, listCheck, pathCheck, pictureCheck } from '../core/checks.ts';
 import { readRun } from '../families/config.ts';
@@ -100,6 +101,8 @@ export async function reconstruct(
   }
 }
 
+const licenseCheck = { expected: LICENSE_WORDS, fits: isLicenseName };
+
 /** What to copy. */
 export interface ExportOptions {
   /** Folder of a trained run. */
@@ -112,6 +115,8 @@ export interface ExportOptions {
   readonly dtype?: 'bf16' | 'f32';
   /** A file that says whose art the run was trained on: copied as ATTRIBUTION.md. */
   readonly attribution?: string;
+  /** The licence of the weights, by its name in the hub's list, e.g. `cc-by-4.0`; the model card says it. */
+  readonly license?: string;
 }
 
 /**
@@ -119,7 +124,7 @@ export interface ExportOptions {
  * @throws UserError if the run is not trained, or `out` is neither new nor empty, nor left by an export that was stopped
  */
 export async function exportRun(options: ExportOptions): Promise<Exported> {
-  const checks = { weights: choiceCheck(weightKinds), dtype: choiceCheck(['bf16', 'f32']) };
+  const checks = { weights: choiceCheck(weightKinds), dtype: choiceCheck(['bf16', 'f32']), license: licenseCheck };
   const paths = { run: pathCheck, out: pathCheck, attribution: pathCheck };
   checkOptions('exportRun', options, { ...paths, ...checks }, ['run', 'out']);
   return writeExport({ dtype: 'bf16', ...options });

@@ -4,7 +4,7 @@
  * with the CLIP that the samples were ranked by. Hessel et al. 2021 (arXiv:2104.08718), equation 1.
  */
 import { defineBuiltInMetric } from './define.ts';
-import { bootstrap, mean } from './intervals.ts';
+import { mean, meanInterval } from './intervals.ts';
 import { type Matrix, takeRows } from './matrix.ts';
 
 defineBuiltInMetric({
@@ -16,7 +16,7 @@ defineBuiltInMetric({
     const place = new Map(texts.captions.map((caption, i) => [caption, i]));
     const own = pictures.captions.map(caption => place.get(caption) as number); // the texts hold every caption
     const scores = clipScores(row, takeRows(texts.features, own));
-    const interval = bootstrap(scores, mean, { random });
+    const interval = meanInterval([...scores], { random });
     return [{ metric: 'clip-score', value: mean(scores), interval, n: row.rows, reference: 0 }];
   },
 });

@@ -3,6 +3,7 @@
  * the percentile bootstrap of a statistic, and half-size subsampling for statistics that repeated rows would spoil.
  */
 import type { Random } from '../core/random.ts';
+import { FEW_ITEMS, meanMargin } from '../training/few.ts';
 
 /** [low, high] */
 export type Interval = readonly [low: number, high: number];
@@ -113,6 +114,18 @@ export function bootstrap(
     return statistic(drawn);
   }).sort();
   return [quantile(results, (1 - level) / 2), quantile(results, (1 + level) / 2)];
+}
+
+/**
+ * 95 percent interval of the mean of independent values: by Student's distribution of fewer than 30, of which resamples are
+ * too much alike, and by the bootstrap of more.
+ * @returns null of one value, which tells nothing of others
+ */
+export function meanInterval(values: readonly number[], { random }: { readonly random: Random }): Interval | null {
+  if (values.length < 2) return null;
+  if (values.length >= FEW_ITEMS) return bootstrap(values, mean, { random });
+  const [centre, margin] = [mean(values), meanMargin(values)];
+  return [centre - margin, centre + margin];
 }
 
 /** Value at a share of sorted values, between two of them by interpolation. */

@@ -3,7 +3,7 @@
  * them. Groups of images are what is resampled. Codes are the model's own: only models with one tokenizer compare.
  */
 import { defineBuiltInMetric, type Estimate } from './define.ts';
-import { bootstrap, mean } from './intervals.ts';
+import { mean, meanInterval } from './intervals.ts';
 
 const ownCodes = 'of its own codes: not comparable between tokenizers, nor with other families';
 
@@ -19,11 +19,11 @@ defineBuiltInMetric({
   byDefault: true,
   measure: ({ likelihood: { nats, codes, imageSize, images } }, random) => {
     const value = mean(nats);
-    const interval = nats.length > 1 ? bootstrap(nats, mean, { random }) : null;
+    const interval = meanInterval(nats, { random });
     const estimateBy = (metric: string, f: (nats: number) => number): Estimate => ({
       metric,
       value: f(value),
-      interval: interval && [f(interval[0]), f(interval[1])],
+      interval: interval && [f(Math.max(0, interval[0])), f(interval[1])],
       n: images,
       reference: 0,
     });

@@ -8,6 +8,9 @@ import type { Nearest, NearestImages } from '../image/nearest.ts';
 import { defineBuiltInMetric } from './define.ts';
 import { bootstrap, type Interval, quantile, wilson } from './intervals.ts';
 
+/** Held-out images whose median distance has an interval, at least. */
+const FEWEST_MEDIAN = 8;
+
 defineBuiltInMetric({
   name: 'nearest',
   gives: [
@@ -38,7 +41,8 @@ defineBuiltInMetric({
         : {
             ...ratio,
             value: found.ratio,
-            interval: ratioInterval(found, random),
+            // Of fewer the median may be any of them, and resamples do not show it.
+            interval: heldOut.pictures.length < FEWEST_MEDIAN ? null : ratioInterval(found, random),
             details: { lowest5: quantile(sorted, 0.05), heldOut: heldOut.pictures.length },
           },
       {

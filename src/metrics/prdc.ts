@@ -13,7 +13,7 @@
 
 import type { Random } from '../core/random.ts';
 import { defineBuiltInMetric } from './define.ts';
-import { halves, type Interval, normalInterval } from './intervals.ts';
+import { halves, type Interval, normalInterval, wilson } from './intervals.ts';
 import { type Matrix, squaredDistances } from './matrix.ts';
 
 defineBuiltInMetric({
@@ -91,7 +91,11 @@ export function prdcIntervals(
       value[key],
       drawn.map(each => each[key]),
     );
-    return [Math.max(0, low), key === 'density' ? high : Math.min(1, high)];
+    if (key === 'density') return [Math.max(0, low), high];
+    // Where all halves agree, as at 0 and 1, their spread says nothing: the shares of all rows are counts.
+    const rows = key === 'precision' ? samples.rows : real.rows;
+    const [least, most] = low === high ? wilson(Math.round(value[key] * rows), rows) : [low, high];
+    return [Math.max(0, least), Math.min(1, most)];
   };
   return {
     value,

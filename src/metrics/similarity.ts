@@ -4,7 +4,7 @@
  */
 import type { Picture } from '../image/images.ts';
 import { defineBuiltInMetric } from './define.ts';
-import { bootstrap, mean } from './intervals.ts';
+import { mean, meanInterval } from './intervals.ts';
 
 const ceiling = 'of reconstructions: a ceiling, not a quality of samples';
 
@@ -20,7 +20,7 @@ defineBuiltInMetric({
   measure: ({ pictures, heldOut }, random) =>
     ([psnr, ssim] as const).map((similarity, at) => {
       const values = heldOut.pictures.map((original, i) => similarity(original, pictures.pictures[i]));
-      const interval = bootstrap(values, mean, { random });
+      const interval = meanInterval(values, { random });
       return { metric: at === 0 ? 'psnr' : 'ssim', value: mean(values), interval, n: values.length, reference: 0 };
     }),
 });

@@ -55,7 +55,7 @@ export function budgetTable(runs: Runs): Html {
   });
   const unmeasured = runs.some(({ stages }) => stages.some(({ seconds, flops }) => seconds === null || flops === null));
   return html`${table({
-    caption: html`Training times and operations are those of all stages${preparing.length > 0 ? `, ${preparing.map(stage => titles[stage]).join(' and ')} included` : ''}; operations are counted from the shapes, forward and backward.`,
+    caption: html`Training times, spent in training steps, and operations are those of all stages${preparing.length > 0 ? `, ${preparing.map(stage => titles[stage]).join(' and ')} included` : ''}; operations are counted from the shapes, forward and backward.`,
     head: [
       'run',
       'seed',
@@ -114,9 +114,7 @@ export function metricsTable(runs: Runs, data: string | null): Html {
     run => html`<p class="missing">${run.name}: not measured; <code>${command(run)}</code> fills it.</p>`,
   );
   if (rows.length === 0) return html`${how}`;
-  const counts = [...new Set(rows.flatMap(({ samples }) => [...samples.values()].flatMap(({ n }) => n ?? [])))];
-  const known = counts.filter(n => n > 0).sort((a, b) => a - b);
-  const painted = known.length === 0 ? '' : ` Painted images: ${known.map(formatCount).join(', ')}.`;
+  const painted = paintedImages(runs);
   const caption = `Intervals of 95 % in brackets. The best is marked only where its interval overlaps no other and all were measured alike.${painted}${captionsPainted(runs)}`;
   const tables = Array.from({ length: Math.ceil(runs.length / BESIDE) }, (_, i) =>
     resultTable(
@@ -127,6 +125,19 @@ export function metricsTable(runs: Runs, data: string | null): Html {
   );
   return html`${tables}
 ${how}`;
+}
+
+/** How many images the runs painted to be measured, and of how many captions. A likelihood is of fewer, real ones. */
+function paintedImages(runs: Runs): string {
+  const own = runs.map(({ metrics }) => metrics.filter(({ row }) => row === 'samples'));
+  const counts = [...new Set(own.map(all => Math.max(0, ...all.map(({ n }) => n ?? 0))))].filter(n => n > 0);
+  if (counts.length === 0) return '';
+  const captions = [...new Set(own.flatMap(all => all.flatMap(each => each.captions ?? [])))].sort((a, b) => a - b);
+  const of = captions.length === 0 ? '' : ` of ${captions.map(formatCount).join(', ')} captions`;
+  return ` Painted images: ${counts
+    .sort((a, b) => a - b)
+    .map(formatCount)
+    .join(', ')}${of}.`;
 }
 
 /** Whose captions were painted, where they are not those of held-out images alone. */

@@ -21,6 +21,8 @@ import { beginWriting, endWriting, expectFree, unfinishedFiles } from '../io/own
 import { chooseWeights, runPaths, type WeightKind } from '../io/runfolder.ts';
 import { type TensorData, toBfloat16, toFloat32 } from '../io/safetensors.ts';
 import { startBackend } from '../kernels/start.ts';
+import { modelCard } from './model-card/card.ts';
+import { readCardFacts } from './model-card/card-facts.ts';
 import { loadPainter } from './open-painter.ts';
 
 export interface ExportRequest {
@@ -32,9 +34,12 @@ export interface ExportRequest {
   readonly dtype: 'bf16' | 'f32';
   /** A file that says whose art the run was trained on, e.g. the ATTRIBUTION.md of `tessera data emoji`. */
   readonly attribution?: string;
+  /** The licence of the weights, by its name in the hub's list, e.g. `cc-by-4.0`; the card says it. */
+  readonly license?: string;
 }
 
 const ATTRIBUTION = 'ATTRIBUTION.md';
+const CARD = 'README.md';
 
 /** Who writes, in the mark of a folder until it is whole. */
 const EXPORT = 'tessera export';
@@ -65,14 +70,15 @@ export async function exportRun(request: ExportRequest): Promise<Exported> {
     ...parts.map(part => to[part]),
     ...(existsSync(from.learnt) ? [to.learnt] : []),
     ...(existsSync(from.metrics) ? [to.metrics] : []),
+    ...(existsSync(from.samples) ? [to.samples] : []),
   ];
-  const files = [to.config, ...there].map(file => relative(out, file));
+  const files = [to.config, ...there, join(out, CARD)].map(file => relative(out, file));
   if (credits !== undefined) files.push(ATTRIBUTION);
   await expectNoRun(out);
   // Only what can be painted with is worth exporting. Nothing is computed: any backend does, and one that is active stays.
   const start = async () => tf.getBackend() || startBackend('cpu');
   const painter = await loadPainter(run, { weights, start });
-  const { step } = painter;
+  const { step, parameters } = painter;
   painter.dispose();
 
   const { tensors, metadata } = await readSafetensors(from.weights[weights]);
@@ -87,6 +93,13 @@ export async function exportRun(request: ExportRequest): Promise<Exported> {
   if (existsSync(from.learnt)) await writeAtomic(to.learnt, await readBytes(from.learnt));
   if (existsSync(from.metrics)) await writeAtomic(to.metrics, logOf(from.metrics, source));
   if (credits !== undefined) await writeAtomic(join(out, ATTRIBUTION), credits);
+  if (existsSync(from.samples)) await writeAtomic(to.samples, await readBytes(from.samples));
+  const card = await readCardFacts(from, {
+    ...{ name: basename(resolve(out)), config, weights, step, parameters, dtype, license: request.license },
+    isAttributed: credits !== undefined,
+    hasSamples: existsSync(from.samples),
+  });
+  await writeAtomic(join(out, CARD), modelCard(card));
   // Last, so that a folder with a config is complete.
   await writeAtomic(to.config, await readBytes(from.config));
   await endWriting(out);

@@ -4,6 +4,7 @@
  * where the user says so.
  */
 import { existsSync } from 'node:fs';
+import { basename, resolve } from 'node:path';
 import type { Dataset, Item, Problem } from '../../data/dataset.ts';
 import type { Division } from '../../data/division.ts';
 import { fingerprintItems } from '../../data/fingerprints.ts';
@@ -71,7 +72,9 @@ export async function openRunData(session: Session, request: TrainRequest, optio
     imageOf: id => fingerprints.get(id) as string, // of an item of the split
     captionsPrint: fingerprintOf(record.flatMap(item => (item.heldOut ? [] : item.captions)).join()),
     keep: async () => {
-      if (kept === undefined || !isSame(kept, record)) await writeDataRecord(paths.dataRecord, record);
+      if (kept === undefined || !isSame(kept, record)) {
+        await writeDataRecord(paths.dataRecord, record, basename(resolve(request.data)));
+      }
     },
   };
 }

@@ -65,17 +65,41 @@ describe('tessera export', () => {
     expect(snapshot(run)).toEqual(before);
     expect(readdirSync(exported).sort()).toEqual([
       'ATTRIBUTION.md',
+      'README.md',
       'captions.jsonl.gz',
       'config.json',
       'ema.safetensors',
       'metrics.jsonl',
       'patch.safetensors',
+      'samples.png',
       'tokenizer.json',
     ]);
-    for (const same of ['captions.jsonl.gz', 'config.json', 'tokenizer.json', 'patch.safetensors']) {
+    for (const same of ['captions.jsonl.gz', 'config.json', 'tokenizer.json', 'patch.safetensors', 'samples.png']) {
       expect(await fingerprint(join(exported, same))).toBe(await fingerprint(join(run, same)));
     }
     expect(readFileSync(join(exported, 'ATTRIBUTION.md'), 'utf8')).toBe('Drawn by hand.\n');
+  });
+
+  test('comes with a card of what is known of it, and writes over none', async () => {
+    const card = readFileSync(join(exported, 'README.md'), 'utf8');
+    expect(card).toContain('license: unknown\n');
+    expect(card).toContain('# exported\n');
+    expect(card).toMatch(/\d captioned images of `data`; \d more were held out: .* none 50%, chosen/);
+    expect(card).toMatch(/^- `(red|blue|green|orange) (circle|square)`$/m);
+    expect(card).toMatch(/at step 2 at its lowest/);
+    expect(card).toMatch(/^\| PSNR of the tokenizer, dB \| [\d.]+ \(.* of reconstructions/m);
+    expect(card).toContain('![Sheet of samples](samples.png)');
+    expect(card).not.toContain(folder);
+    const taken = at('taken');
+    mkdirSync(taken);
+    writeFileSync(join(taken, 'README.md'), 'mine');
+    const refused = await tessera('export', '--run', run, '--out', taken);
+    expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining('got one with README.md') });
+    expect(readFileSync(join(taken, 'README.md'), 'utf8')).toBe('mine');
+    const wrong = await tessera('export', '--run', run, '--out', at('licensed'), '--license', 'a licence');
+    expect(wrong.stderr).toMatch(/^export: --license: expected a licence's name of small letters/);
+    expect((await tessera('export', '--run', run, '--out', at('licensed'), '--license', 'mit')).code).toBe(0);
+    expect(readFileSync(join(at('licensed'), 'README.md'), 'utf8')).toContain('license: mit\n');
   });
 
   test('keeps the matrices in half the bytes, and says where they are from', async () => {
@@ -157,7 +181,8 @@ describe('tessera export', () => {
     expect(trained.code).toBe(0);
     expect((await tessera('export', '--run', gan, '--out', at('generator'))).code).toBe(0);
     expect(readdirSync(at('generator')).sort()).toEqual([
-      ...['captions.jsonl.gz', 'config.json', 'ema.safetensors', 'metrics.jsonl', 'text.safetensors', 'tokenizer.json'],
+      ...['README.md', 'captions.jsonl.gz', 'config.json', 'ema.safetensors', 'metrics.jsonl'],
+      ...['samples.png', 'text.safetensors', 'tokenizer.json'],
     ]);
     const argv = ['sample', '--run', at('generator'), '--text', 'red', '--outputs-dir', at('generated')];
     expect((await tessera(...argv)).code).toBe(0);
@@ -179,8 +204,11 @@ test('an export that was stopped half-way is no run, and the same command comple
     writeFileSync(join(out, 'note.txt'), 'mine');
     const { code, stderr } = await tessera('export', '--run', run, '--out', out);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    const { 'note.txt': note, ...rest } = snapshot(out);
-    expect(rest).toEqual(snapshot(straight));
+    const { 'note.txt': note, 'README.md': _, ...rest } = snapshot(out);
+    const { 'README.md': __, ...expected } = snapshot(straight);
+    expect(rest).toEqual(expected);
+    const card = (model: string) => readFileSync(join(model, 'README.md'), 'utf8');
+    expect(card(out)).toBe(card(straight).replaceAll('straight', 'stopped'));
     expect(note).toBeDefined();
   }
 });

@@ -153,6 +153,23 @@ describe('--json prints one object', () => {
     expect((backends as Answer[]).find(({ name }) => name === auto)?.works).toBe(true);
   }, 120_000);
 
+  test('of logs and interpolate: what was written', async () => {
+    const csv = join(run, 'metrics.csv');
+    expect(await answerOf('logs', '--run', run, '--formats', 'csv')).toEqual({ paths: [csv] });
+    const [gan, path] = [join(root, 'gan'), join(root, 'between.gif')];
+    const config = writeConfig(join(root, 'gan.json'), {
+      ...hardlyTrained,
+      family: 'dcgan',
+      textTrain: { steps: 1, batchSize: 4 },
+      text: { dim: 8, width: 8, layers: 1, heads: 2, imageWidth: 8 },
+      gan: { width: 4 },
+      train: { steps: 1, batchSize: 4, checkSamples: 0 },
+    });
+    expect((await tessera('train', '--data', data, '--out', gan, '--config', config)).code).toBe(0);
+    const between = await answerOf('interpolate', '--run', gan, '--text', 'red|blue', '--frames', '4', '--out', path);
+    expect(between).toEqual({ path, frames: 4, seconds: 4 / 24, bytes: statSync(path).size });
+  });
+
   test('of every command that has one', async () => {
     const elsewhere = ['interpolate']; // which a transformer cannot
     for (const { name, spec } of commands) {

@@ -55,7 +55,7 @@ describe('singular values', () => {
     expect([...singularValues(rows(3, 2, () => 0))]).toEqual([0, 0]);
     // What rounding leaves of a matrix of rank one, whose squares are 0.
     const [most, least] = [...singularValues(rows(3, 2, (i, j) => (i * j === 1 ? 1 : 1e-200)))].sort((a, b) => b - a);
-    expect([most, least]).toEqual([1, 0]);
+    expectAllclose([most, least], [1, 0], { absolute: 1e-14, relative: 0 });
     expect(() => singularValues(rows(3, 2, () => Number.NaN))).toThrow('expected finite numbers');
   });
 
@@ -278,6 +278,16 @@ describe('precision, recall, density and coverage', () => {
       if (key !== 'density') expect(high).toBeLessThanOrEqual(1);
     }
     expect(intervals.coverage[1] - intervals.coverage[0]).toBeGreaterThan(0.02);
+  });
+
+  test('of samples that cover nothing are not sure of it: counts of all rows, not the spread of halves', () => {
+    const far = rows(40, 2, (i, j) => 1e3 + i * j);
+    const real = rows(18, 2, (i, j) => Math.sin(i * j));
+    const { value, intervals } = prdcIntervals(real, far, { random: new Random(1), resamples: 20 });
+    expect(value).toMatchObject({ precision: 0, recall: 0, coverage: 0 });
+    // Wilson's of 0 of 40, and of 0 of 18: z^2 / (n + z^2).
+    expect(intervals.precision[1]).toBeCloseTo(3.8415 / 43.8415, 4);
+    expect(intervals.coverage).toEqual([0, expect.closeTo(3.8415 / 21.8415, 4)]);
   });
 
   test('need more rows than neighbours', () => {

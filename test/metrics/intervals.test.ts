@@ -6,6 +6,7 @@ import {
   fisherExact,
   mcnemarExact,
   mean,
+  meanInterval,
   quantile,
   subsampling,
   wilson,
@@ -72,6 +73,17 @@ describe("McNemar's exact test", () => {
     expect(() => mcnemarExact(1, -1)).toThrow(RangeError);
     expect(() => mcnemarExact(1.5, 1)).toThrow(RangeError);
   });
+});
+
+describe('the interval of a mean', () => {
+  test('is that of Student for few values, and of the bootstrap for many', () => {
+    const random = new Random(1);
+    expect(meanInterval([3.347, 3.538], { random })).toEqual([expect.closeTo(2.229, 3), expect.closeTo(4.656, 3)]);
+    const many = Array.from({ length: 30 }, (_, i) => i % 5);
+    expect(meanInterval(many, { random: new Random(1) })).toEqual(bootstrap(many, mean, { random: new Random(1) }));
+  });
+
+  test('of one value there is none', () => expect(meanInterval([4], { random: new Random(1) })).toBeNull());
 });
 
 describe('resampling', () => {

@@ -18,6 +18,7 @@ import type { ProgressEvent } from '../../src/library/progress.ts';
 import { type TrainOptions, train } from '../../src/library/train.ts';
 import { decide, readDecision, settle } from '../../src/runs/from/patch-decision.ts';
 import { lastPsnr } from '../../src/runs/from/source.ts';
+import { readLearntWords } from '../../src/runs/learnt/record.ts';
 import {
   byHeart,
   snapshot,
@@ -59,7 +60,7 @@ const tensorsOf = async (path: string) => Object.fromEntries((await readSafetens
 const results = (out: string) =>
   Object.fromEntries(
     Object.entries(snapshot(join(folder, out))).filter(
-      ([name]) => /\.safetensors$|^(config|tokenizer)\.json$/.test(name) && !/^state/.test(name),
+      ([name]) => /\.safetensors$|^(config|tokenizer)\.json$|^captions/.test(name) && !/^state/.test(name),
     ),
   );
 
@@ -83,6 +84,9 @@ describe.skipIf(missing !== undefined)(`from a trained run${missing === undefine
     const paths = runPaths(join(folder, 'over'));
     const from = runPaths(source);
     const config = await readRun(paths.folder, 'test');
+    const words = [...((await readLearntWords(from.learnt))?.words.keys() ?? [])];
+    expect(words).toContain('circle');
+    expect(await readLearntWords(paths.learnt)).toMatchObject({ images: 8, source: new Set(words) });
     expect(config.from).toEqual({
       name: 'source',
       fingerprint: await fingerprint(from.weights.best),

@@ -5,7 +5,7 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { formatCaptions } from '../../src/cli/terminal/captions.ts';
 import { editDistance } from '../../src/core/edit-distance.ts';
-import { gatherCaptions, keepLearnt, readLearnt, readLearntWords } from '../../src/runs/learnt/record.ts';
+import { beginLearnt, gatherCaptions, keepLearnt, readLearnt, readLearntWords } from '../../src/runs/learnt/record.ts';
 import { type CaptionSearch, searchCaptions } from '../../src/runs/learnt/search.ts';
 import { describeUnseen, nearWords, unseenWords } from '../../src/runs/learnt/unseen.ts';
 import { wordsOf } from '../../src/runs/learnt/words.ts';
@@ -102,6 +102,7 @@ describe('the record', () => {
       Buffer.from('mine'),
       packed('{}', ...rest),
       packed(head.replace('"images":6', '"images":-6'), ...rest),
+      packed(head.replace('{', '{"source":[1],'), ...rest),
       packed(head, '["one","two"]', ''),
       packed(head, '[1,2]', ''),
       packed(head, '{', ''),
@@ -144,6 +145,22 @@ describe('words never seen', async () => {
   test('are not called unseen where rare words were left out', async () => {
     const few = await gatherCaptions(items, { limits: { words: 3, captions: 1000, characters: 1e6 } });
     expect(describeUnseen(['poop'], few)).toBe('poop: not among the 3 words seen most');
+  });
+
+  test('of a run that was started from another are told from those that the other has seen', async () => {
+    const path = join(await folder(), 'captions.jsonl.gz');
+    await beginLearnt(path, new Set(['zebra', 'red']));
+    expect(await readLearnt(path)).toMatchObject({ images: 0, captions: 0, lists: [] });
+    for (const data of ['one', 'two']) {
+      await keepLearnt(path, items, { data });
+      const ofBoth = await readLearnt(path);
+      expect(ofBoth).toEqual({ ...learnt, source: new Set(['zebra', 'red']) });
+      expect(unseenWords('zebra yak', ofBoth!)).toEqual([{ word: 'zebra', bySource: true }, { word: 'yak' }]);
+      expect(describeUnseen(['red zebra yak'], ofBoth!)).toBe(
+        'yak: never seen in training; zebra: seen only by the model that it was started from',
+      );
+      expect(describeUnseen(['zebra'], ofBoth!)).toBe('zebra: seen only by the model that it was started from');
+    }
   });
 
   test('have the nearest known word with its distance and images', () => {

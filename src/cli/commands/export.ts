@@ -1,5 +1,6 @@
 /** @file `tessera export`: what of a run is needed to paint, in a folder of its own. */
 import { z } from 'zod';
+import { isLicenseName, LICENSE_WORDS } from '../../config/names.ts';
 import { defineCommand } from '../command.ts';
 import { file, folder, weights } from '../common-flags.ts';
 
@@ -20,6 +21,11 @@ export const exportCommand = defineCommand({
       out: folder('the copy: a run that can be painted with, evaluated and compared'),
       weights,
       dtype: z.enum(['bf16', 'f32']).default('bf16').describe('type of the weight matrices'),
+      license: z
+        .string()
+        .refine(isLicenseName, `expected ${LICENSE_WORDS}`)
+        .optional()
+        .describe('of the weights, as the card shall say it, e.g. cc-by-4.0 (default: unknown)'),
       attribution: file('whose art the run was trained on: copied as ATTRIBUTION.md').optional(),
     }),
   run: async (session, { values, answer }) => {

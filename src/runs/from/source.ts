@@ -20,6 +20,7 @@ import { expectTrained, expectTrainedWith, fingerprint, runPaths, type WeightKin
 import { loadState } from '../../io/state.ts';
 import type { NamedValues } from '../../nn/module.ts';
 import { namedValues } from '../../training/named-values.ts';
+import { readLearntWords } from '../learnt/record.ts';
 import { stepOf } from '../open-painter.ts';
 
 /** A trained run, read. */
@@ -31,6 +32,8 @@ export interface Source extends Start {
   readonly captions: BpeTokenizer;
   /** The files of its tokenizers and text encoder, as they are. */
   readonly parts: Readonly<Partial<Record<keyof Parts, Uint8Array>>>;
+  /** What it knows of its captions' words, and what the run knew that it was started from itself; undefined of an older run. */
+  readonly words: ReadonlySet<string> | undefined;
   /** What its patch tokenizer reached on its own held-out images, in dB; undefined where its log does not say. */
   readonly psnr: number | undefined;
   /** What a training would go on with and it has not, as a few words; undefined where it has all. */
@@ -92,8 +95,15 @@ export async function readSource(named: string, wanted?: WeightKind): Promise<So
     captions,
     parts,
     psnr: existsSync(paths.metrics) ? lastPsnr(readJsonLines(paths.metrics)) : undefined,
+    words: await wordsOf(paths.learnt),
     lacks: family.game === true && others === undefined ? 'the weights of the player that does not paint' : undefined,
   };
+}
+
+/** @throws UserError if the file is damaged */
+async function wordsOf(path: string): Promise<Source['words']> {
+  const learnt = await readLearntWords(path);
+  return learnt && new Set([...learnt.words.keys(), ...(learnt.source ?? [])]);
 }
 
 function captionsOf(parts: Source['parts'], path: string): BpeTokenizer {

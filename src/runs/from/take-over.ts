@@ -1,6 +1,6 @@
 /**
- * @file What a new run takes over from the one that it starts from, so that it stands alone: the tokenizers or the text encoder
- * and the adapted weights, which its training starts from and is pulled back to.
+ * @file What a new run takes over from the one that it starts from, so that it stands alone: the tokenizers or the text encoder,
+ * the adapted weights, which its training starts from and is pulled back to, and the words that the other has seen.
  */
 import { existsSync } from 'node:fs';
 import { relative } from 'node:path';
@@ -14,6 +14,7 @@ import { beginWriting } from '../../io/ownfolder.ts';
 import type { RunPaths } from '../../io/runfolder.ts';
 import type { NamedValues } from '../../nn/module.ts';
 import { asTensors, namedValues } from '../../training/named-values.ts';
+import { beginLearnt } from '../learnt/record.ts';
 import { TAKEN_OVER } from '../run.ts';
 import { takesPatchOver } from './patch-decision.ts';
 import type { PlannedStart } from './plan.ts';
@@ -30,12 +31,14 @@ export async function takeOver(paths: RunPaths, { source, adapted, config }: Tak
   const fileOf = (part: keyof Parts) => (part === 'patch' ? paths.sourcePatch : paths[part]);
   const all = partsAmong(familyOf(config.family).stages);
   const parts = takesPatchOver(config) ? all : all.filter(part => part !== 'patch');
-  const files = [...parts.map(fileOf), paths.source].map(file => relative(paths.folder, file));
+  const learnt = source.words === undefined ? [] : [paths.learnt];
+  const files = [...parts.map(fileOf), paths.source, ...learnt].map(file => relative(paths.folder, file));
   await beginWriting(paths.folder, { by: TAKEN_OVER, what: 'a run', files, own: files });
   for (const part of parts) {
     const bytes = source.parts[part];
     if (bytes !== undefined) await writeAtomic(fileOf(part), bytes);
   }
+  if (source.words !== undefined) await beginLearnt(paths.learnt, source.words);
   await writeSafetensors(paths.source, asTensors(adapted.values), { format: 'tessera start' });
 }
 

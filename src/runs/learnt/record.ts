@@ -28,6 +28,8 @@ export interface LearntWords {
   readonly words: ReadonlyMap<string, number>;
   /** Words that the file leaves out, rarer than all it has. */
   readonly wordsLeftOut: number;
+  /** Of a run that was started from another: the words that the other has seen, which it may have forgotten. */
+  readonly source?: ReadonlySet<string>;
 }
 
 /** All that a run remembers of its captions. */
@@ -115,9 +117,25 @@ export async function keepLearnt(
   items: readonly Captioned[],
   { data, pause }: { readonly data: string } & Pick<GatherOptions, 'pause'>,
 ): Promise<void> {
-  if (existsSync(path) && (await dataOf(path)) === data) return;
-  const { lists, words, ...counts } = await gatherCaptions(items, { pause });
-  const head = { format: FORMAT, data, ...counts, words: Object.fromEntries(words) };
+  const before = existsSync(path) ? await headOf(path) : undefined;
+  if (before?.data === data) return;
+  await write(path, await gatherCaptions(items, { pause }), { data, source: before?.source });
+}
+
+/**
+ * Writes the file of a run that starts from another, before it is known what it is trained on.
+ * @param source the words that the other has seen, which stay when `keepLearnt` writes the rest
+ */
+export async function beginLearnt(path: string, source: ReadonlySet<string>): Promise<void> {
+  await write(path, await gatherCaptions([]), { data: '', source: [...source].slice(0, LIMITS.words) });
+}
+
+async function write(
+  path: string,
+  { lists, words, ...counts }: LearntCaptions,
+  about: { readonly data: string; readonly source: readonly string[] | undefined },
+): Promise<void> {
+  const head = { format: FORMAT, ...about, ...counts, words: Object.fromEntries(words) };
   const lines = [head, ...lists.map(({ images, captions }) => [images, ...captions])];
   await writeAtomic(path, gzipSync(lines.map(line => `${JSON.stringify(line)}\n`).join('')));
 }
@@ -136,13 +154,12 @@ export async function readLearnt(path: string): Promise<LearntCaptions | undefin
   return { ...head, lists: lines.map((line, i) => parseList(line, `${path}, line ${i + 2}`)) };
 }
 
-/** Of which data a file is; undefined if it is damaged, or of another version. */
-async function dataOf(path: string): Promise<unknown> {
+/** Of which data a file is, and the words of the source in it; undefined if it is damaged, or of another version. */
+async function headOf(path: string): Promise<Head | undefined> {
   try {
-    const { format, data } = firstLine(await readText(path)) as Readonly<Record<string, unknown>>;
-    return format === FORMAT ? data : undefined;
+    return expectHead(path, await readText(path));
   } catch (error) {
-    if (error instanceof UserError || error instanceof SyntaxError || error instanceof TypeError) return undefined;
+    if (error instanceof UserError) return undefined;
     throw error;
   }
 }
@@ -160,17 +177,32 @@ function firstLine(text: string): unknown {
   return JSON.parse(text.slice(0, text.indexOf('\n') + 1));
 }
 
-function parseHead(path: string, text: string): LearntWords {
+/** The first line, as far as it has been checked. */
+interface Head extends Readonly<Record<string, unknown>> {
+  readonly source?: readonly string[];
+}
+
+function expectHead(path: string, text: string): Head {
   const head = parsed(path, () => firstLine(text));
   if (typeof head !== 'object' || head === null || !('format' in head) || head.format !== FORMAT) throw damaged(path);
-  const { images, captions, kept, wordsLeftOut, words } = head as Readonly<Record<string, unknown>>;
+  const { source = [] } = head as Readonly<Record<string, unknown>>;
+  if (!Array.isArray(source) || !source.every(word => typeof word === 'string')) throw damaged(path);
+  return head as Head;
+}
+
+function parseHead(path: string, text: string): LearntWords {
+  const { images, captions, kept, wordsLeftOut, words, source } = expectHead(path, text);
   const counts = { images, captions, kept, wordsLeftOut };
   if (!Object.values(counts).every(isCount) || typeof words !== 'object' || words === null) throw damaged(path);
   const entries = Object.entries(words);
   if (!entries.every(([, count]) => isCount(count))) throw damaged(path);
   // Integers come first in an object, whatever their counts.
   const sorted = (entries as [string, number][]).sort(([, m], [, n]) => n - m);
-  return { ...(counts as Record<keyof typeof counts, number>), words: new Map(sorted) };
+  return {
+    ...(counts as Record<keyof typeof counts, number>),
+    words: new Map(sorted),
+    ...(source !== undefined && { source: new Set(source) }),
+  };
 }
 
 function parseList(line: string, where: string): CaptionList {

@@ -17,11 +17,15 @@ export interface UnseenWord {
   readonly word: string;
   /** The known word that is written most alike, if one is near. It may well mean something else. */
   readonly nearest?: NearWord;
+  /** True where the run was started from one that has seen the word. It may have forgotten it since. */
+  readonly bySource?: true;
 }
 
 /** The words of a text that a run does not know, in the order of the text. */
 export function unseenWords(text: string, learnt: LearntWords): UnseenWord[] {
-  return unknownOf(text, learnt).map(word => withNearest(word, learnt));
+  return unknownOf(text, learnt).map(word =>
+    learnt.source?.has(word) === true ? { word, bySource: true } : withNearest(word, learnt),
+  );
 }
 
 function unknownOf(text: string, { words }: LearntWords): string[] {
@@ -85,15 +89,29 @@ const NAMED = 8;
  * question mark where more than one letter differs.
  */
 export function describeUnseen(texts: readonly string[], learnt: LearntWords): string | undefined {
-  const unseen = new Set(texts.flatMap(text => unknownOf(text, learnt)));
-  if (unseen.size === 0) return undefined;
-  const named = [...unseen].slice(0, NAMED).map(word => withNearest(word, learnt));
-  const more = unseen.size > NAMED ? ` and ${unseen.size - NAMED} more` : '';
+  const unknown = [...new Set(texts.flatMap(text => unknownOf(text, learnt)))];
+  const ofSource = unknown.filter(word => learnt.source?.has(word) === true);
+  const unseen = unknown.filter(word => !ofSource.includes(word));
+  const parts = [
+    ...(unseen.length > 0 ? [describeNever(unseen, learnt)] : []),
+    ...(ofSource.length > 0 ? [`${firstOf(ofSource)}: seen only by the model that it was started from`] : []),
+  ];
+  return parts.length === 0 ? undefined : parts.join('; ');
+}
+
+function describeNever(unseen: readonly string[], learnt: LearntWords): string {
+  const named = unseen.slice(0, NAMED).map(word => withNearest(word, learnt));
   const how =
     learnt.wordsLeftOut === 0 ? 'never seen in training' : `not among the ${learnt.words.size} words seen most`;
-  const offers = named.flatMap(({ word, nearest }) => (nearest === undefined ? [] : offer(word, nearest, unseen.size)));
+  const offers = named.flatMap(({ word, nearest }) =>
+    nearest === undefined ? [] : offer(word, nearest, unseen.length),
+  );
   const nearest = offers.length === 0 ? '' : `; nearest in spelling: ${offers.join(', ')}`;
-  return `${named.map(({ word }) => word).join(', ')}${more}: ${how}${nearest}`;
+  return `${firstOf(unseen)}: ${how}${nearest}`;
+}
+
+function firstOf(words: readonly string[]): string {
+  return `${words.slice(0, NAMED).join(', ')}${words.length > NAMED ? ` and ${words.length - NAMED} more` : ''}`;
 }
 
 function offer(word: string, { word: known, distance }: NearWord, count: number): string {
