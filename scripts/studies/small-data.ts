@@ -25,6 +25,7 @@ import { blank, fill, Images, type Picture, paste } from '../../src/image/images
 import { imagesToTensor } from '../../src/image/pixels.ts';
 import { resizeArea } from '../../src/image/resize.ts';
 import { readJsonLines } from '../../src/io/jsonlines.ts';
+import { readSource, type Source } from '../../src/runs/from/source.ts';
 import { openPatchTokenizer } from '../../src/runs/open-tokenizers.ts';
 import { shippedModel } from '../../src/runs/run.ts';
 import { type Session, startEngine } from '../../src/runs/session.ts';
@@ -61,6 +62,11 @@ const conditions: Readonly<Record<string, Condition>> = {
   'decay 1': { fields: { train: { weightDecay: 1 } } },
   'dropout 0.1': { fields: { model: { dropout: 0.1 } } },
   'late dropout': { fields: { model: { dropout: 0.2, dropoutAfter: 3 } } },
+  'lr / 2': { fields: { train: { lr: 3e-3 } } },
+  'lr / 4': { fields: { train: { lr: 1.5e-3 } } },
+  'pull 0.3': { fields: { train: { pull: 0.3 } } },
+  'pull 1': { fields: { train: { pull: 1 } } },
+  'noise 0.2 + pull 1': { fields: { model: { codeNoise: 0.2 }, train: { pull: 1 } } },
   'bpe dropout 0.1': { fields: { caption: { bpeDropout: 0.1 } } },
   mirrored: { variants: ['mirrored'] },
   recoloured: { variants: ['recoloured'] },
@@ -82,6 +88,12 @@ const flags = z.object({
     .optional()
     .describe('a run whose patch tokenizer is used; default: the one that comes with the package')
     .meta({ title: 'folder' }),
+  from: z
+    .string()
+    .optional()
+    .describe('a run, or a model that comes with the package: trainings start from its weights; default: from scratch')
+    .meta({ title: 'run' }),
+  fromWeights: z.enum(['best', 'ema', 'last']).optional().describe('which of its weights'),
   out: z.string().describe('lines of JSON, one a training').meta({ title: 'file' }),
   pictures: z.array(z.number().int().positive()).min(1).describe('how many are trained on'),
   steps: z.number().int().positive().describe('of each training'),
@@ -175,6 +187,8 @@ function captionedCodes(encoded: Encoded, places: readonly number[], changed: re
 }
 
 interface Training {
+  /** What it started from; absent: from scratch. */
+  readonly from?: string;
   readonly pictures: number;
   readonly condition: string;
   readonly seed: number;
@@ -184,24 +198,32 @@ interface Training {
 async function trainOnce(
   training: Training,
   sides: { readonly training: Encoded; readonly heldOut: Encoded },
-  options: { readonly base: RunConfig; readonly steps: number; readonly evalEvery: number; readonly session: Session },
+  options: {
+    readonly base: RunConfig;
+    readonly source: Source | undefined;
+    readonly steps: number;
+    readonly evalEvery: number;
+    readonly session: Session;
+  },
 ): Promise<Metrics[]> {
   const { pictures, condition, seed } = training;
   const { fields = {}, variants: changed = [] } = conditions[condition];
-  const { base, steps, evalEvery, session } = options;
+  const { base, source, steps, evalEvery, session } = options;
   const config = checkConfig(runSchema().parse(mergeConfig(base, fields)));
   const places = [...new Random(seed).fork('pictures').permutation(sides.training.items.length)].slice(0, pictures);
   const data = {
     training: captionedCodes(sides.training, places, changed),
     heldOut: captionedCodes(sides.heldOut, [...sides.heldOut.items.keys()], []),
   };
-  const captions = BpeTokenizer.train(data.training.captions.flat(), { vocabSize: config.caption.vocabSize });
+  const captions =
+    source?.captions ?? BpeTokenizer.train(data.training.captions.flat(), { vocabSize: config.caption.vocabSize });
   const vocabulary = {
     caption: captions.vocabSize,
     image: config.patch.levels.reduce((a, b) => a * b, 1),
     grid: config.patch.grid,
   };
   const model = new Dalle(config.model, vocabulary, new Random(seed).fork('model'));
+  if (source !== undefined) model.parameters.load(source.values, source.said);
   const { batchSize, accumulate } = config.train;
   const { bpeDropout } = config.caption;
   const task = new DalleTask(model, captions, data, {
@@ -219,6 +241,7 @@ async function trainOnce(
         folder,
         now: session.now,
         signal: session.signal,
+        anchors: source?.values,
         watcher: { onLog: record => log.push(record) },
       },
     );
@@ -249,9 +272,9 @@ async function smallData(session: Session, values: z.output<typeof flags>): Prom
   const patch = await openPatchTokenizer(tokenizer, { start: async () => undefined });
   const { tiny } = presets;
   const imageSize = patch.imageSize;
-  const base = checkConfig(
-    runSchema().parse(mergeConfig(tiny, { images: { imageSize }, patch: { ...patch.config }, train: { balance: 0 } })),
-  );
+  const source = values.from === undefined ? undefined : await readSource(values.from, values.fromWeights);
+  const fields = { images: { imageSize }, patch: { ...patch.config }, train: { balance: 0 }, from: source?.from };
+  const base = checkConfig(runSchema().parse(mergeConfig(tiny, fields)));
   const { items } = await openDataset(data, { check: false });
   const { training, heldOut } = (await import('../../src/runs/run-images.ts')).divideData({ items }, base.images);
   reporter.stage('codes');
@@ -260,16 +283,18 @@ async function smallData(session: Session, values: z.output<typeof flags>): Prom
     heldOut: await encodeAll(patch, base, heldOut.slice(0, values.heldOut)),
   };
   patch.dispose();
-  const keyOf = ({ pictures, condition, seed }: Training) => `${pictures}/${condition}/${seed}`;
+  const from = source && `${source.said} (${source.from.weights})`;
+  const keyOf = ({ pictures, condition, seed, from: start = 'scratch' }: Training) =>
+    `${start}/${pictures}/${condition}/${seed}`;
   const known = existsSync(out) ? readJsonLines(out) : [];
   const done = new Set(known.map(line => keyOf(line as Training)));
   const all = values.seeds.flatMap(seed =>
-    values.pictures.flatMap(pictures => values.conditions.map(condition => ({ pictures, condition, seed }))),
+    values.pictures.flatMap(pictures => values.conditions.map(condition => ({ from, pictures, condition, seed }))),
   );
   const todo = all.filter(training => !done.has(keyOf(training)));
   for (const [i, one] of todo.entries()) {
     reporter.stage(keyOf(one), { index: i + 1, of: todo.length });
-    const line = lineOf(one, await trainOnce(one, sides, { base, steps, evalEvery, session }));
+    const line = lineOf(one, await trainOnce(one, sides, { base, source, steps, evalEvery, session }));
     appendFileSync(out, `${line}\n`);
     const { best, at, end } = JSON.parse(line) as { best: number; at: number; end: number };
     reporter.done(`best ${best.toFixed(3)} at ${at}, ${end.toFixed(3)} at the end`);
