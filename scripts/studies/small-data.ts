@@ -69,7 +69,9 @@ const conditions: Readonly<Record<string, Condition>> = {
   'noise 0.2 + pull 1': { fields: { model: { codeNoise: 0.2 }, train: { pull: 1 } } },
   'bpe dropout 0.1': { fields: { caption: { bpeDropout: 0.1 } } },
   mirrored: { variants: ['mirrored'] },
+  turned: { variants: ['turned'] },
   recoloured: { variants: ['recoloured'] },
+  small: { variants: ['small'] },
   'all variants': { variants: variantNames },
   'noise 0.2 + decay 1': { fields: { model: { codeNoise: 0.2 }, train: { weightDecay: 1 } } },
   'noise 0.2 + decay 1 + variants': {
