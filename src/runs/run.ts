@@ -172,7 +172,10 @@ async function expectPossible(
   }
 }
 
-/** The config of a run that training can go on with. @throws UserError if there is none, or it was exported */
+/**
+ * The config of a run that training can go on with, with the steps that its plan has by now: the states know them first.
+ * @throws UserError if there is none, or it was exported
+ */
 async function readTrainable(folder: string, command: string): Promise<RunConfig> {
   const paths = runPaths(folder);
   const stored = await readRun(folder, command);
@@ -185,7 +188,11 @@ async function readTrainable(folder: string, command: string): Promise<RunConfig
       'go on with the run that it was exported from, or choose another --out',
     );
   }
-  return stored;
+  if (!existsSync(paths.plan)) return stored;
+  const { readPlan } = await import('./plan/kept.ts'); // programs that paint import this file
+  const { refitSaved, withSteps } = await import('./plan/refit.ts');
+  const plan = await readPlan(paths.plan);
+  return plan === undefined ? stored : withSteps(stored, await refitSaved(plan, paths));
 }
 
 function expectSame(

@@ -33,6 +33,9 @@ const stateSchema = z.object({
   halvings: whole.optional(),
   stale: whole.optional(),
   waited: whole.optional(),
+  spent: z.number().min(0).optional(),
+  /** Of a training with a time to keep to. */
+  steps: whole.optional(),
   owed: z.enum(looks).optional(),
   window: z
     .object({ sums: z.record(z.string(), z.number().nullable()), steps: whole, milliseconds: z.number() })

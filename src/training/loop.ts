@@ -12,6 +12,7 @@ import { Random } from '../core/random.ts';
 import { activeDevice } from '../device/device.ts';
 import { loadState, type SavedState } from '../io/state.ts';
 import type { NamedValues } from '../nn/module.ts';
+import { stepsThatFit } from './fit.ts';
 import { isDue, isLooked, type Looking, look, nextLook } from './looking.ts';
 import { looks } from './loop-state.ts';
 import { addTo, emptyWindow, keepWindow, type Metrics, meanOf, restoreWindow, type Window } from './measured.ts';
@@ -36,6 +37,8 @@ export interface TrainOptions {
   readonly anchors?: NamedValues;
   /** Whether it begins with weights that were trained before: these are looked at, too. Default false. */
   readonly startsTrained?: boolean;
+  /** Seconds that all of it may take: a training that turns out slower makes fewer steps. */
+  readonly fit?: { readonly seconds: number };
   /** Whether there is held-out data to measure on; default true. Without, the task's `evaluate` is never called. */
   readonly validates?: boolean;
 }
@@ -74,31 +77,75 @@ class Training implements Progress {
   private readonly folder: string;
   private readonly random: Random;
   private readonly now: () => number;
-  private readonly looking: Looking;
+  private readonly fit: TrainOptions['fit'];
+  private looking: Looking;
   private readonly sent: SentStep[] = [];
   private window: Window;
   /** The loss that a progress line shows. */
   private loss = Number.NaN;
   private savedAt = 0;
+  /** Up to when what the training takes has been counted. */
+  private countedTo: number;
 
   constructor(task: Task, options: TrainOptions & { readonly config: LoopConfig; readonly random: Random }) {
-    const { folder, config, random, now, watcher = {}, signal, validates = true, anchors } = options;
+    const { folder, config, random, now, watcher = {}, signal, validates = true, anchors, fit } = options;
     this.task = task;
     this.sides = sidesOf(task, config, anchors);
-    this.state = { step: 0, best: Number.POSITIVE_INFINITY, skipped: 0, halvings: 0, stale: 0, waited: 0, seconds: 0 };
+    this.state = {
+      step: 0,
+      best: Number.POSITIVE_INFINITY,
+      skipped: 0,
+      halvings: 0,
+      stale: 0,
+      waited: 0,
+      seconds: 0,
+      spent: 0,
+    };
+    if (fit !== undefined) this.state.steps = config.steps;
     this.folder = folder;
+    this.fit = fit;
     this.random = random;
     this.now = now;
     this.looking = { config, watcher, signal, validates };
-    this.window = emptyWindow(now());
+    this.countedTo = now();
+    this.window = emptyWindow(this.countedTo);
     reportWithoutMuon(this.sides, config, watcher);
   }
 
   async resume(saved: SavedState): Promise<void> {
     const kept = await resumeTraining(saved, this);
     this.looking.watcher.onMessage?.(`resumed at step ${this.state.step}`);
-    this.window = restoreWindow(kept, this.now());
+    this.countedTo = this.now();
+    this.window = restoreWindow(kept, this.countedTo);
     this.savedAt = this.state.step;
+    if (this.state.steps !== undefined) this.setSteps(this.state.steps);
+  }
+
+  /** Makes it a training of so many steps. */
+  private setSteps(steps: number): void {
+    const { config } = this.looking;
+    if (steps === config.steps) return;
+    this.looking = { ...this.looking, config: { ...config, steps } };
+    this.state.steps = steps;
+    this.task.setSteps?.(steps);
+  }
+
+  /** Saves, and shortens a training that is slower than its time allows: what is saved is the shorter one. */
+  private async saveInTime(): Promise<void> {
+    const { fit, state } = this;
+    const { steps } = this.looking.config;
+    this.count();
+    if (fit !== undefined) this.setSteps(stepsThatFit({ step: state.step, steps, spent: state.spent }, fit.seconds));
+    await this.save();
+    const now = this.looking.config.steps;
+    if (now !== steps) await this.looking.watcher.onFit?.(now, steps);
+  }
+
+  /** Counts the time since it was last counted. */
+  private count(): void {
+    const now = this.now();
+    this.state.spent += (now - this.countedTo) / 1000;
+    this.countedTo = now;
   }
 
   /** Has the looks that were owed when it was stopped. */
@@ -130,7 +177,7 @@ class Training implements Progress {
     if (isDue(step, config.logEvery, config)) this.log(lr);
     state.owed = nextLook(step, config);
     await look(this, this.looking);
-    if (state.owed === undefined && isDue(step, config.saveEvery, config)) await this.save();
+    if (state.owed === undefined && isDue(step, config.saveEvery, config)) await this.saveInTime();
   }
 
   async end(): Promise<TrainResult> {
@@ -140,6 +187,7 @@ class Training implements Progress {
       await this.takeOutcomes();
       state.seconds += (this.now() - started) / 1000;
     }
+    this.count();
     if (this.savedAt !== state.step) await this.save();
     return { step: state.step, finished: isFinished(state, this.looking.config), best: state.best };
   }

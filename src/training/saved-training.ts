@@ -26,6 +26,10 @@ export interface LoopState {
   waited: number;
   /** Time spent in steps, those before a resume included. */
   seconds: number;
+  /** Seconds since the first step, looks and saved states included; those before a resume too, but not the pause. */
+  spent: number;
+  /** Steps in all, of a training with a time to keep to: they may have become others than it began with. */
+  steps?: number;
   /** What of the looks at this step is still to be had, because the training was stopped before: this one and those after. */
   owed?: Look;
 }
@@ -121,6 +125,8 @@ export async function resumeTraining(
   state.seconds = stored.seconds;
   state.best = stored.best ?? Number.POSITIVE_INFINITY;
   state.owed = stored.owed;
+  state.spent = stored.spent ?? stored.seconds;
+  if (state.steps !== undefined) state.steps = stored.steps ?? state.steps;
   return stored.window;
 }
 

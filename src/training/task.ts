@@ -45,6 +45,8 @@ export interface Task {
   save?(): TaskState | Promise<TaskState>;
   /** @param where the file of the arrays, for errors. @throws UserError if they are not what `save` gave */
   restore?(arrays: ReadonlyMap<string, TensorData>, values: unknown, where: string): void;
+  /** Called where the training gets another number of steps than it was made for. */
+  setSteps?(steps: number): void;
   /** What is worth a line each when the training ends, e.g. how many captions were cut. */
   remarks?(): readonly string[];
   /** Frees what it holds beside the model. */
@@ -85,6 +87,8 @@ export interface Watcher {
   readonly onBest?: (weights: Weights, metrics: Metrics) => Promise<void>;
   /** With every saved state: the weights and their average. */
   readonly onSave?: (weights: Weights, average: Weights, step: number) => Promise<void>;
+  /** It is slower than its time allows, and has other steps in all than before; they are saved. */
+  readonly onFit?: (steps: number, before: number) => Promise<void>;
   /** Something worth a line: a resumed run, a skipped step. */
   readonly onMessage?: (message: string) => void;
 }

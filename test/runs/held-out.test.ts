@@ -1,8 +1,13 @@
 /** @file What is said of held-out losses while a stage is trained: each thing once, also where the log is read again. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { Division } from '../../data/division.ts';
 import { UserError } from '../../src/core/errors.ts';
+import { saveState } from '../../src/io/state.ts';
 import { describeWeights, HeldOutJudge, type Judging } from '../../src/runs/training/held-out.ts';
+import { recordsAfter } from '../../src/runs/training/job.ts';
 import { expectWatchable } from '../../src/runs/training/watch.ts';
 
 const judging: Judging = { rose: 'held-out loss rose', weights: 'best kept', untaught: Math.log(4375) };
@@ -112,4 +117,23 @@ describe('a watch that was asked for', () => {
     expect(() => expectWatchable(64, sides(8, 8))).not.toThrow();
     expect(() => expectWatchable(0, sides(5, 0))).not.toThrow();
   });
+});
+
+test('a training that owes an evaluation writes what it says of it again, and nothing else', async () => {
+  const state = join(mkdtempSync(join(tmpdir(), 'tessera-held-out-')), 'state');
+  const saved = { step: 100, skipped: 0, seconds: 1, best: null, updates: [100], owed: 'evaluation', task: null };
+  await saveState(state, { 'state.json': JSON.stringify(saved) });
+  const isAfter = await recordsAfter('transformer', state);
+  const records = [
+    { step: 0, note: 'samples are not watched for collapse' },
+    { step: 90, val_loss: 5 },
+    { step: 90, turned: 50 },
+    { step: 100, loss: 3 },
+    { step: 100, val_loss: 5 },
+    { step: 100, turned: 50 },
+    { step: 100, guessing: 8.4 },
+    { step: 110, loss: 3 },
+  ].map(record => ({ stage: 'transformer', ...record }));
+  expect(records.filter(record => !isAfter(record))).toEqual(records.slice(0, 4));
+  rmSync(state, { recursive: true });
 });

@@ -62,6 +62,7 @@ export class GanTask implements Task {
   private readonly parts: BatchParts;
   private readonly options: GanTaskOptions;
   private readonly random: Random;
+  private steps: number;
   private readonly ahead: { readonly G?: Lookahead; readonly D?: Lookahead };
   /** By part; D fetches, G takes. */
   private readonly rounds: Round[] = [];
@@ -76,6 +77,7 @@ export class GanTask implements Task {
     this.parts = new BatchParts(stream, options.accumulate ?? 1);
     this.options = options;
     this.random = new Random(options.seed);
+    this.steps = options.steps;
     this.parameters = gan.parameters;
     this.unitsPerStep = options.batchSize;
     this.imagesPerStep = options.batchSize;
@@ -107,9 +109,13 @@ export class GanTask implements Task {
   /** Weights of R1 and R2 at a step: both fall to a share of themselves, by a cosine, until the burn-in is over. */
   gammas(step: number): { readonly r1: number; readonly r2: number } {
     const { r1, r2, gammaEnd, burnIn } = this.gan.config;
-    const progress = Math.min(1, step / Math.max(1, burnIn * this.options.steps));
+    const progress = Math.min(1, step / Math.max(1, burnIn * this.steps));
     const share = gammaEnd + (1 - gammaEnd) * 0.5 * (1 + Math.cos(Math.PI * progress));
     return { r1: r1 * share, r2: r2 * share };
+  }
+
+  setSteps(steps: number): void {
+    this.steps = steps;
   }
 
   private async prepareD(step: number, part: number): Promise<() => Losses> {

@@ -45,6 +45,7 @@ export class PatchTask implements Task {
   private readonly tokenizer: PatchTokenizer;
   private readonly stream: ImageStream;
   private readonly options: PatchTaskOptions;
+  private steps: number;
   /** Where not all is trained: who is. */
   readonly players?: readonly Player[];
   private observed: readonly Tensor[] = [];
@@ -54,7 +55,8 @@ export class PatchTask implements Task {
     this.parameters = tokenizer.parameters;
     this.stream = stream;
     this.options = options;
-    const { batchSize } = options.config;
+    const { batchSize, steps } = options.config;
+    this.steps = steps;
     this.unitsPerStep = batchSize;
     this.imagesPerStep = batchSize;
     this.flopsPerStep = batchSize * tokenizer.flopsPerImage();
@@ -66,8 +68,11 @@ export class PatchTask implements Task {
 
   /** Where training stands, for what changes over its course. */
   private progressAt(step: number): number {
-    const { config, tuned } = this.options;
-    return tuned === undefined ? step / config.steps : 1;
+    return this.options.tuned === undefined ? step / this.steps : 1;
+  }
+
+  setSteps(steps: number): void {
+    this.steps = steps;
   }
 
   async batch(step: number): Promise<(random: Random) => Losses> {

@@ -20,7 +20,8 @@ import { isPatchReady, takesPatchOver } from '../from/patch-decision.ts';
 import { takeOver } from '../from/take-over.ts';
 import { keepLearnt } from '../learnt/record.ts';
 import { expectFits } from '../memory.ts';
-import { readPlan, writePlan } from '../plan/kept.ts';
+import { type KeptPlan, readPlan, writePlan } from '../plan/kept.ts';
+import { refitSaved, withoutAsked } from '../plan/refit.ts';
 import { withRun } from '../run.ts';
 import { openRunData, type RunData } from '../run-data.ts';
 import { divideData } from '../run-images.ts';
@@ -75,8 +76,8 @@ async function hold<T>(session: Session, request: TrainRequest, held: Held<T>): 
     }
     if (left) await noteEngine(session, paths, resumed);
     if (left || request.acceptChanges === true) await known?.keep();
-    const plan = resumed ? await readPlan(paths.plan) : request.plan;
-    if (!resumed && plan !== undefined) await writePlan(paths.plan, plan);
+    const plan = resumed ? await planOfRun(paths, config) : request.plan;
+    if (plan !== undefined) await writePlan(paths.plan, plan);
     if (!resumed && request.start !== undefined) {
       await takeOver(paths, { ...request.start, config });
       reporter.message(describeStart(request.start, config));
@@ -101,9 +102,26 @@ async function hold<T>(session: Session, request: TrainRequest, held: Held<T>): 
   });
 }
 
+/** The plan of a run that is there, without what somebody has set himself by now. */
+async function planOfRun(paths: RunPaths, config: RunConfig): Promise<KeptPlan | undefined> {
+  const plan = await readPlan(paths.plan);
+  return plan && withoutAsked(plan, await refitSaved(plan, paths), config);
+}
+
 /** Whether every stage has nothing left to do. */
 async function isDone(config: RunConfig, paths: RunPaths, stages: Held<unknown>['stages']): Promise<boolean> {
-  const { captions, text, textState, patch, patchState, trainingCodes, heldOutCodes, weights, modelState } = paths;
+  const {
+    captions,
+    text,
+    textState,
+    patch,
+    patchState,
+    trainingCodes,
+    heldOutCodes,
+    rehearsedCodes,
+    weights,
+    modelState,
+  } = paths;
   const trained = async (file: string, state: string, loop: { readonly steps: number }) =>
     existsSync(file) && (await isTrained(state, loop));
   const done: Readonly<Record<StageName | 'model', () => boolean | Promise<boolean>>> = {
@@ -111,7 +129,9 @@ async function isDone(config: RunConfig, paths: RunPaths, stages: Held<unknown>[
     text: async () =>
       isTakenOver(config, { file: text, state: textState }) || (await trained(text, textState, config.textTrain)),
     patch: () => (takesPatchOver(config) ? isPatchReady(paths, config) : trained(patch, patchState, config.patchTrain)),
-    codes: () => existsSync(trainingCodes) && existsSync(heldOutCodes),
+    codes: () =>
+      [trainingCodes, heldOutCodes].every(existsSync) &&
+      (config.from?.keep === undefined || existsSync(rehearsedCodes)),
     model: () => trained(weights.last, modelState, config.train),
   };
   for (const stage of stages) if (!(await done[stage]())) return false;

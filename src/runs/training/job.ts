@@ -15,10 +15,11 @@ import { UserError } from '../../core/errors.ts';
 import { shellWord } from '../../core/shell.ts';
 import { hearSignal, isStop } from '../../core/stopping.ts';
 import { activeDevice } from '../../device/device.ts';
+import { storedConfig } from '../../families/config.ts';
 import type { TextTrainConfig } from '../../families/contrastive/config.ts';
 import { type StageName, stageTitles } from '../../families/family.ts';
 import { writeAtomic } from '../../io/atomic.ts';
-import { readJson } from '../../io/files.ts';
+import { readJson, writeJson } from '../../io/files.ts';
 import { JsonLines, readJsonLines, truncateAfter } from '../../io/jsonlines.ts';
 import { type RunPaths, runPaths } from '../../io/runfolder.ts';
 import { loadState } from '../../io/state.ts';
@@ -27,7 +28,9 @@ import type { Metrics } from '../../training/measured.ts';
 import { owesEvaluation, savedStep } from '../../training/saved-training.ts';
 import type { LoopConfig, Watcher } from '../../training/task.ts';
 import { LogFiles } from '../logs/log-files.ts';
+import { sectionOf, type TrainedStage } from '../plan/costs.ts';
 import type { KeptPlan } from '../plan/kept.ts';
+import { refitSaved, withSteps } from '../plan/refit.ts';
 import type { RunData } from '../run-data.ts';
 import { cropsOf, fitsMemory, mostInMemory, whyNothingHeldOut } from '../run-images.ts';
 import type { Session, StageOptions } from '../session.ts';
@@ -48,6 +51,14 @@ interface DecodedImages {
   readonly heldOut: Decoded;
 }
 
+function isTrainedStage(name: StageName | 'model' | undefined): name is TrainedStage {
+  return name !== undefined && name in sectionOf;
+}
+
+function sayCount(steps: number): string {
+  return steps.toLocaleString('en-US');
+}
+
 /** A stage of a job. */
 interface JobStage {
   readonly name: StageName | 'model';
@@ -57,10 +68,10 @@ interface JobStage {
 export class Job {
   readonly session: Session;
   readonly request: TrainRequest;
-  readonly config: RunConfig;
   readonly paths: RunPaths;
   /** What was planned of the stages, e.g. `plan?.stages.codes?.seconds`; undefined of a run that was made without a plan. */
   readonly plan: KeptPlan | undefined;
+  private settled: RunConfig;
   private readonly stages: readonly JobStage[];
   private readonly data: RunData | undefined;
   private reported = false;
@@ -83,7 +94,7 @@ export class Job {
   ) {
     this.session = session;
     this.request = request;
-    this.config = request.config;
+    this.settled = request.config;
     this.stages = options.stages;
     this.current = options.stages[0].title;
     this.data = options.data;
@@ -91,8 +102,48 @@ export class Job {
     this.paths = runPaths(request.out);
   }
 
+  /** The run's; its numbers of steps may become others where they follow the time. */
+  get config(): RunConfig {
+    return this.settled;
+  }
+
+  /** Seconds that the loop of a stage may take; undefined where its steps stand. */
+  async timeOf(stage: string): Promise<{ readonly seconds: number } | undefined> {
+    const name = this.stages.find(({ title }) => title === stage)?.name;
+    if (this.plan === undefined || !isTrainedStage(name)) return undefined;
+    const seconds = (await refitSaved(this.plan, this.paths)).seconds[name];
+    return seconds === undefined ? undefined : { seconds };
+  }
+
+  /** Gives the stages that are left the time that those before have left, and says so. */
+  async fitRest(): Promise<void> {
+    if (this.plan === undefined) return;
+    const before = this.config;
+    const fitted = withSteps(before, await refitSaved(this.plan, this.paths));
+    const [was, is] = [before.train.steps, fitted.train.steps];
+    if (was === is) return;
+    await this.keep(fitted);
+    const why = is > was ? 'time is left' : 'this machine is slower than was measured';
+    this.session.reporter.message(`${why}: ${sayCount(is)} steps of the ${before.family} instead of ${sayCount(was)}`);
+  }
+
+  /** Takes over other steps of a stage that is under way, which its state has already. */
+  async setSteps(stage: string, steps: number, before: number): Promise<void> {
+    const name = this.stages.find(({ title }) => title === stage)?.name;
+    if (!isTrainedStage(name)) return;
+    await this.keep(withSteps(this.config, { steps: { [name]: steps } }));
+    this.session.reporter.message(
+      `slower than was measured: ${sayCount(steps)} steps instead of ${sayCount(before)}, to keep to the time`,
+    );
+  }
+
+  private async keep(config: RunConfig): Promise<void> {
+    this.settled = config;
+    await writeJson(this.paths.config, storedConfig(config));
+  }
+
   /** @param options.seconds that it will take from here, where that is known better than by the plan */
-  begin(stage: string, options: Pick<StageOptions, 'total' | 'unit' | 'seconds'> = {}): void {
+  begin(stage: string, options: Pick<StageOptions, 'total' | 'step' | 'unit' | 'seconds'> = {}): void {
     this.current = stage;
     const expected = { seconds: this.secondsOf(stage), secondsAfter: this.secondsAfter(stage) };
     this.session.reporter.stage(stage, { ...this.place(stage), ...expected, ...options });

@@ -97,16 +97,26 @@ export async function runStage(
       validates: heldOut > 0,
       startsTrained: trainee.startsTrained,
       anchors: trainee.anchors,
+      fit: await job.timeOf(stage.title),
       watcher: {
         ...watcher,
-        onStep: ({ step, loss, units }) => session.reporter.update({ step, loss, amount: units, note }),
+        onStep: ({ step, steps, loss, units }) =>
+          session.reporter.update({
+            step,
+            loss,
+            amount: units,
+            note,
+            ...(steps === stage.loop.steps ? {} : { total: steps }),
+          }),
+        onFit: (steps, before) => job.setSteps(stage.title, steps, before),
         onLog: record => {
           job.log(stage.name, record);
           note = trainee.describe(record) ?? note;
           watch?.log(record);
           for (const remark of judge.add(record)) {
-            if (Object.keys(remark.record).length > 0) job.log(stage.name, { step: record.step, ...remark.record });
-            session.reporter.message(remark.text);
+            const isWarning = Object.keys(remark.record).length > 0;
+            if (isWarning) job.log(stage.name, { step: record.step, ...remark.record });
+            session.reporter.message(remark.text, { isWarning });
           }
         },
         onSample: async (step, signal) => trainee.showSamples?.(step, note, signal),
@@ -134,8 +144,7 @@ async function announce(job: Job, { title, unit, state, loop }: Stage): Promise<
   const { steps: total } = loop;
   const { step, seconds } = await savedProgress(state);
   const left = step === 0 ? job.secondsOf(title) : (seconds / step) * Math.max(0, total - step);
-  job.begin(title, { total, unit, seconds: left });
-  if (step > 0) job.session.reporter.update({ step, beforehand: true }); // its rate begins with its first step
+  job.begin(title, { total, unit, seconds: left, ...(step > 0 && { step }) });
 }
 
 /** Opens the log of a stage, which says so where nothing can be measured. */

@@ -78,7 +78,7 @@ export async function reportUnwatched(job: Job): Promise<string | undefined> {
   if (job.config.train.checkSamples === 0 || !job.hasData) return undefined;
   const { training, heldOut } = await job.items();
   const why = whyUnwatched({ training: training.length, heldOut: heldOut.length });
-  if (why !== undefined) job.session.reporter.message(why);
+  if (why !== undefined) job.session.reporter.message(why, { isWarning: true });
   return why;
 }
 
@@ -95,7 +95,7 @@ export async function openWatch(
   const reference = training ?? heldOut;
   const trained = training?.items.length ?? (await job.items()).training.length;
   const unsaid = (why: string) => {
-    job.session.reporter.message(why);
+    job.session.reporter.message(why, { isWarning: true });
     return { why };
   };
   const few = whyUnwatched({ training: trained, heldOut: heldOut.items.length });
@@ -108,6 +108,7 @@ export async function openWatch(
   const others = await rowsOf(firstCrops(reference, count));
   const floor = checkFloor(real, others, new Random(SEED));
   if (!isFloor(floor, real)) {
+    void features.dispose();
     return unsaid(
       'samples are not watched for collapse: real images are all alike, or those on the two sides share nothing',
     );
@@ -164,6 +165,7 @@ export function withChecks(task: Task, check: SampleWatch['check']): Task {
     evaluate,
     save: task.save?.bind(task),
     restore: task.restore?.bind(task),
+    setSteps: task.setSteps?.bind(task),
     remarks: task.remarks?.bind(task),
     dispose: task.dispose?.bind(task),
   };
