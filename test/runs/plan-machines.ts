@@ -32,10 +32,10 @@ export function drawings(pictures: number, more: Partial<Survey> = {}): Survey {
 export function planFor(survey: Survey, machine: Machine, wish: Partial<Wish> = {}): Choice & Fitted & Given {
   const { family = 'transformer', fields = {}, minutes: asked } = wish;
   const choice = choose(survey, machine, { family, fields, minutes: asked });
-  const { config, useful } = choice;
+  const { config, useful, smallest } = choice;
   const sides = sidesOf(survey, config);
   const costs = predictCosts(config, machine, { survey, sides });
-  const minutes = asked ?? minutesFor(config, { costs, sides, survey, useful });
+  const minutes = asked ?? minutesFor(config, { costs, sides, survey, useful, smallest });
   const fitted = fitSteps(config, { costs, sides, seconds: 60 * minutes, fixed: new Set() });
   return { ...choice, ...fitted, costs, sides, minutes };
 }

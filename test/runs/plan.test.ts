@@ -41,6 +41,12 @@ describe('sizes over four orders of pictures and three machines', () => {
     expect(config.train).toMatchObject({ optimizer: 'muon', lr: 6e-3, batchSize: 32 });
   });
 
+  test('a slow machine takes longer rather than learn nothing, and not for ever', () => {
+    const minutes = (slower: number) =>
+      planFor(drawings(50), { ...machines['2 cores'], flopsPerSecond: 4e11 / slower }).minutes;
+    expect([1, 2, 4, 100].map(minutes)).toEqual([3, 4, 6.5, 20]);
+  });
+
   test('more minutes buy larger pictures, and a rung is only taken with the steps that it needs', () => {
     const sizes = [3, 30, 240, 2400].map(minutes => planFor(drawings(500), machines['2 cores'], { minutes }));
     expect(sizes.map(({ config }) => config.patch.grid * config.images.imageSize)).toEqual([512, 1024, 4096, 4096]);
