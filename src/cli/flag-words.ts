@@ -21,7 +21,7 @@ export function repeatedFlags(
     Object.fromEntries(Object.entries(given).filter(([name]) => !names.includes(name)));
   return {
     flags: wordsOf(
-      without('data', 'out', 'acceptChanges', 'preset', 'hours', 'config', 'from', 'fromWeights', 'patch'),
+      without('data', 'out', 'acceptChanges', 'preset', 'hours', 'config', 'from', 'fromWeights', 'patch', 'keep'),
     ),
     allFlags: wordsOf({ ...without('data', 'out', 'acceptChanges'), ...settings }),
   };

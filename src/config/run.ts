@@ -164,6 +164,15 @@ export const fromSchema = z.object({
     .enum(['auto', 'keep', 'decoder', 'all', 'anew'])
     .optional()
     .describe('what becomes of its patch tokenizer; auto: decided by the pictures; anew: of another shape'),
+  keep: z
+    .object({
+      share: z.number().positive().lt(1).describe('of every batch that comes from its data'),
+      drawn: z.boolean().describe('whether that is drawn; else it is a folder'),
+      validation: imagesSchema.shape.validation,
+      split: imagesSchema.shape.split,
+    })
+    .optional()
+    .describe('what of its own data is rehearsed, and how that was divided'),
 });
 
 /** What can be asked to become of the patch tokenizer of a trained model. */

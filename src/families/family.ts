@@ -74,6 +74,13 @@ export interface CaptionedCodes {
   readonly captions: readonly (readonly string[])[];
 }
 
+/** Other data that a share of every batch comes from, so that it is not forgotten. */
+export interface Rehearsal {
+  readonly codes: CaptionedCodes;
+  /** From 0 to 1. */
+  readonly share: number;
+}
+
 /** What a model is trained on. */
 export interface TrainingData {
   /** An endless stream of captioned training images. @param options.balance see `train.balance` */
@@ -82,6 +89,8 @@ export interface TrainingData {
   heldOut(): Promise<CaptionedImages>;
   /** Both sides of the split as codes. @throws if `codes` is not among the family's stages */
   codes(): Promise<{ readonly training: CaptionedCodes; readonly heldOut: CaptionedCodes }>;
+  /** What is rehearsed, as codes; absent where nothing is. */
+  readonly rehearsal?: Rehearsal;
 }
 
 /** A model of a family, its weights fresh or loaded. */

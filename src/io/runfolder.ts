@@ -37,6 +37,9 @@ export interface RunPaths {
   readonly weights: Readonly<Record<WeightKind, string>>;
   readonly trainingCodes: string;
   readonly heldOutCodes: string;
+  /** What is rehearsed of the data of what it was started from: codes, and captions. */
+  readonly rehearsedCodes: string;
+  readonly rehearsedCaptions: string;
   readonly patchState: string;
   readonly textState: string;
   readonly modelState: string;
@@ -70,6 +73,8 @@ export function runPaths(folder: string): RunPaths {
     weights: { last: file('model.safetensors'), ema: file('ema.safetensors'), best: file('best.safetensors') },
     trainingCodes: file('codes', 'train.safetensors'),
     heldOutCodes: file('codes', 'validation.safetensors'),
+    rehearsedCodes: file('codes', 'rehearsed.safetensors'),
+    rehearsedCaptions: file('codes', 'rehearsed.json'),
     patchState: file('state', 'patch'),
     textState: file('state', 'text'),
     modelState: file('state', 'model'),

@@ -5,7 +5,15 @@
 
 import { presetNames } from '../config/presets.ts';
 import { type PatchChoice, patchChoices, type RunConfigInput } from '../config/run.ts';
-import { booleanCheck, checkOptions, choiceCheck, objectCheck, pathCheck, textCheck } from '../core/checks.ts';
+import {
+  booleanCheck,
+  checkOptions,
+  choiceCheck,
+  numberCheck,
+  objectCheck,
+  pathCheck,
+  textCheck,
+} from '../core/checks.ts';
 import { type StageName, stageNames } from '../families/family.ts';
 import { type WeightKind, weightKinds } from '../io/runfolder.ts';
 import { type EngineOptions, engineChecks, engineOf } from './engine.ts';
@@ -41,6 +49,10 @@ export interface TrainOptions extends DataOptions, EngineOptions, WorkOptions {
   readonly fromWeights?: WeightKind;
   /** What becomes of its patch tokenizer: `keep`, `decoder` tuned, or `all` of it; default: decided by how the pictures come back. */
   readonly patch?: PatchChoice;
+  /** Share of every batch, up to 0.9, that comes from the data of the trained model, so that it is not forgotten; default none. */
+  readonly keep?: number;
+  /** Where that data is, for `keep`, until the run has it as codes; that of the shipped model is drawn. */
+  readonly keepData?: string;
   /**
    * Fields that differ from the preset, nested as in a run's config.json. Of a run that is there, only how long and how
    * closely watched it is trained can differ.
@@ -59,6 +71,7 @@ export interface Trained {
   readonly finished: boolean;
 }
 
+const keepCheck = numberCheck({ least: 0.001, most: 0.9 });
 const untilCheck = choiceCheck(stageNames);
 const dataChecks = { data: pathCheck, format: textCheck, strict: booleanCheck, acceptChanges: booleanCheck };
 
@@ -70,18 +83,24 @@ const dataChecks = { data: pathCheck, format: textCheck, strict: booleanCheck, a
  */
 export async function train(options: TrainOptions): Promise<Trained> {
   const checks = { ...dataChecks, ...engineChecks, ...workChecks };
-  const start = { from: pathCheck, fromWeights: choiceCheck(weightKinds), patch: choiceCheck(patchChoices) };
+  const start = {
+    from: pathCheck,
+    fromWeights: choiceCheck(weightKinds),
+    patch: choiceCheck(patchChoices),
+    keep: keepCheck,
+    keepData: pathCheck,
+  };
   const own = { out: pathCheck, preset: choiceCheck(presetNames), config: objectCheck, until: untilCheck, ...start };
   checkOptions('train', options, { ...checks, ...own }, ['data', 'out']);
   const { data, out, preset, config: fields, format, strict, acceptChanges, until } = options;
-  const { from, fromWeights: weights, patch } = options;
+  const { from, fromWeights: weights, patch, keep, keepData } = options;
   const { startEngine } = await import('../runs/session.ts');
   const { prepareTraining } = await import('../runs/training/prepare.ts');
   const { trainRun } = await import('../runs/train.ts');
   const session = openSession(options);
-  const request = { data, out, format, strict, acceptChanges, preset, until };
+  const request = { data, out, format, strict, acceptChanges, preset, until, keepData };
   const begin = () => startEngine(session, engineOf(options));
-  const prepared = await prepareTraining(session, { ...request, fields, from, weights, patch, begin });
+  const prepared = await prepareTraining(session, { ...request, fields, from, weights, patch, keep, begin });
   return { finished: prepared !== undefined && (await trainRun(session, { ...request, ...prepared })) };
 }
 

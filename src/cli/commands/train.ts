@@ -98,6 +98,13 @@ export const train = defineCommand({
         .describe(
           'its patch tokenizer: kept, its decoder tuned, or all of it (default: by how your pictures come back)',
         ),
+      keep: z
+        .number()
+        .positive()
+        .max(0.9)
+        .optional()
+        .describe('share of every batch that comes from the data of the trained model, so that it is not forgotten'),
+      keepData: folder('the data of the trained model, for --keep; that of emoji is drawn').optional(),
       config: file('JSON file with fields that differ from the preset').optional(),
       ...(await dataFlags()),
       acceptChanges,
@@ -107,14 +114,15 @@ export const train = defineCommand({
   saves: true,
   run: async (session, { values, given, settings, answer }) => {
     const { data, out, preset, format, strict, acceptChanges, from, fromWeights: weights, patch } = values;
+    const { keep, keepData } = values;
     const fromFile = values.config === undefined ? {} : await readConfigFile(values.config);
     const fields = mergeConfig(fromFile, settings, planOf(values.hours, settings));
     const { startEngine } = await import('../../runs/session.ts');
     const { prepareTraining } = await import('../../runs/training/prepare.ts');
     const { trainRun } = await import('../../runs/train.ts');
-    const request = { data, out, format, strict, acceptChanges, preset, ...repeatedFlags(given, settings) };
+    const request = { data, out, format, strict, acceptChanges, preset, keepData, ...repeatedFlags(given, settings) };
     const begin = async () => session.reporter.message(`computing on ${await startEngine(session, values)}`);
-    const prepared = await prepareTraining(session, { ...request, fields, from, weights, patch, begin });
+    const prepared = await prepareTraining(session, { ...request, fields, from, weights, patch, keep, begin });
     if (prepared === undefined || !(await trainRun(session, { ...request, ...prepared }))) return;
     const { describeTrained } = await import('../../runs/trained-run.ts');
     session.print(`${out}: trained; paint with \`tessera sample --run ${shellWord(out)} --text '...'\``);

@@ -18,7 +18,8 @@ export function createTransformer(making: Making<'captions' | 'patch'>): Model {
       const { batchSize, accumulate, balance } = config.train;
       const { bpeDropout } = config.caption;
       const { imageSize } = config.images;
-      return new DalleTask(model, captions, await data.codes(), {
+      const codes = { ...(await data.codes()), rehearsal: data.rehearsal };
+      return new DalleTask(model, captions, codes, {
         ...{ batchSize, accumulate, bpeDropout, balance, imageSize },
         seed: config.seed,
       });

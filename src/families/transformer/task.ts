@@ -2,7 +2,7 @@
  * @file Training the transformer on captions and codes: which sequences a step sees, what is left out for guidance, and
  * the losses on held-out images. Which sequences those are depends only on the seed and the step's number.
  */
-import { balancedWeights, Epochs } from '../../../data/epochs.ts';
+import { balancedWeights } from '../../../data/epochs.ts';
 import { Random } from '../../core/random.ts';
 import { hearSignal } from '../../core/stopping.ts';
 import { spreadPlaces } from '../../image/images.ts';
@@ -12,9 +12,10 @@ import { FEW_ITEMS, meanMargin } from '../../training/few.ts';
 import type { Metrics } from '../../training/measured.ts';
 import type { Losses } from '../../training/moves.ts';
 import type { Task } from '../../training/task.ts';
-import type { CaptionedCodes } from '../family.ts';
+import type { CaptionedCodes, Rehearsal } from '../family.ts';
 import type { Dalle, SequenceBatch } from './dalle.ts';
 import { measureNats } from './likelihood.ts';
+import { joinCodes, RehearsedItems } from './rehearsal.ts';
 
 /** What is needed of a caption tokenizer. */
 export interface CaptionEncoder {
@@ -71,22 +72,28 @@ export class DalleTask implements Task {
   private readonly options: DalleTaskOptions;
   private readonly random: Random;
   private drawn: DrawnBatch | undefined;
-  private readonly epochs: Epochs;
+  private readonly items: RehearsedItems;
+  /** Items that are learnt, those that are rehearsed not counted. */
+  private readonly learnt: number;
 
   constructor(
     model: Dalle,
     encoder: CaptionEncoder,
-    data: { readonly training: CaptionedCodes; readonly heldOut: CaptionedCodes },
+    data: { readonly training: CaptionedCodes; readonly heldOut: CaptionedCodes; readonly rehearsal?: Rehearsal },
     options: DalleTaskOptions,
   ) {
     this.model = model;
     this.parameters = model.parameters;
     this.encoder = encoder;
-    this.training = data.training;
+    const { rehearsal } = data;
+    this.training = rehearsal === undefined ? data.training : joinCodes(data.training, rehearsal.codes);
     this.heldOut = data.heldOut;
     this.options = options;
     this.random = new Random(options.seed).fork('data');
-    this.epochs = new Epochs(balancedWeights(data.training.captions, options.balance ?? 0), this.random);
+    const { batchSize, balance = 0 } = options;
+    const weights = balancedWeights(data.training.captions, balance);
+    this.learnt = weights.length;
+    this.items = new RehearsedItems(weights, this.random, { batchSize, rehearsal });
     this.unitsPerStep = options.batchSize * model.length;
     this.imagesPerStep = options.batchSize;
     this.flopsPerStep = options.batchSize * model.flopsPerSequence();
@@ -104,7 +111,7 @@ export class DalleTask implements Task {
       ...(read === undefined ? {} : { read: read.subarray(from * N, to * N) }),
     };
     const { dropout: rate, dropoutAfter } = this.model.config;
-    const dropout = step * batchSize >= dropoutAfter * this.training.captions.length ? rate : 0;
+    const dropout = step * this.items.own >= dropoutAfter * this.learnt ? rate : 0;
     return random => {
       const { loss, caption, image } = this.model.loss(batch, { random, dropout });
       return { loss, metrics: { caption, image } };
@@ -121,7 +128,7 @@ export class DalleTask implements Task {
     const rows: Row[] = [];
     let captionIds = 0;
     for (let i = 0; i < batchSize; i++) {
-      const item = this.epochs.at(step * batchSize + i);
+      const item = this.items.at(step, i);
       const crop = draw.integer(set.crops);
       const caption = captions[item][draw.integer(captions[item].length)];
       dropped[i] = draw.uniform() < captionDrop ? 1 : 0;

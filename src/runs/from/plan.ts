@@ -2,20 +2,22 @@
  * @file The config of a new run that starts from a trained one: its source's, with the training by the rule (rule.ts), and over
  * that what the user asks for. What cannot be mapped is refused here, before anything is written.
  */
+import { existsSync } from 'node:fs';
 import type { Dataset } from '../../../data/dataset.ts';
 import { openDataset } from '../../../data/open.ts';
 import type { BpeTokenizer } from '../../../tokenizer/bpe.ts';
 import { patchSizeOf } from '../../config/patch.ts';
 import type { FromConfig, PatchChoice, RunConfig } from '../../config/run.ts';
 import { flattenConfig, mergeConfig } from '../../config/schema.ts';
-import { UserError } from '../../core/errors.ts';
+import { firstLine, UserError } from '../../core/errors.ts';
 import { Random } from '../../core/random.ts';
 import { familyOf } from '../../families/families.ts';
 import type { Adapted } from '../../families/family.ts';
 import { askedFields, newConfig, type RunSettings } from '../../families/resolve.ts';
-import type { WeightKind } from '../../io/runfolder.ts';
+import { runPaths, type WeightKind } from '../../io/runfolder.ts';
 import { configOfRun } from '../run.ts';
 import { divideData } from '../run-images.ts';
+import { expectEmoji } from './rehearsed-data.ts';
 import { heldOutShare, ruleOf } from './rule.ts';
 import { inheritedFields, nameOfSource, readSource, type Source } from './source.ts';
 
@@ -27,6 +29,10 @@ export interface FromRequest {
   readonly weights?: WeightKind;
   /** What becomes of its patch tokenizer; default: the pictures decide. */
   readonly patch?: PatchChoice;
+  /** Share of every batch that comes from the source's data, so that it is not forgotten; default none. */
+  readonly keep?: number;
+  /** Where that data is; the shipped model's is drawn. */
+  readonly keepData?: string;
 }
 
 /** A new run's start, with the data that it was planned for. */
@@ -66,9 +72,11 @@ export async function configFrom(
   place: FromPlace,
   request: FromRequest,
 ): Promise<{ readonly config: RunConfig; readonly start?: PlannedStart }> {
-  const { from, weights, patch } = request;
+  const { from } = request;
   if (from === undefined) {
-    const [flag] = [weights && '--from-weights', patch && '--patch'].filter(given => given !== undefined);
+    const goesOn = existsSync(runPaths(place.out).config);
+    const given = { ...request, keepData: goesOn ? undefined : request.keepData }; // which a run may still need
+    const flag = Object.entries(flagsOfFrom).find(([name]) => given[name as keyof FromRequest] !== undefined)?.[1];
     if (flag === undefined) return { config: await configOfRun(place.out, settings) };
     throw new UserError(`train: ${flag}`, 'says something of --from, which is not given', 'add --from RUN');
   }
@@ -86,20 +94,26 @@ export async function configFrom(
     return planned.config;
   };
   const config = await configOfRun(place.out, settings, { make });
-  expectStartedFrom(config, { from, patch }, place.out);
+  expectStartedFrom(config, { ...request, from }, place.out);
   return { config, start };
 }
 
 /** @throws UserError if the run was started from something else */
 function expectStartedFrom(
   { from }: RunConfig,
-  { from: wanted, patch }: { readonly from: string; readonly patch?: PatchChoice },
+  { from: wanted, patch, keep }: FromRequest & { readonly from: string },
   out: string,
 ): void {
-  if (patch !== undefined && from?.patch !== patch) {
+  const asked = [
+    ['--patch', from?.patch === 'auto' ? undefined : from?.patch, patch],
+    ['--keep', from?.keep?.share, keep],
+  ] as const;
+  const other = asked.find(([, was, is]) => is !== undefined && was !== is);
+  if (other !== undefined && from !== undefined) {
+    const [flag, was = 'none', is] = other;
     throw new UserError(
-      'train: --patch',
-      `expected ${from?.patch === 'auto' ? 'none' : from?.patch}, as the run in ${out} was begun, got ${patch}`,
+      `train: ${flag}`,
+      `expected ${was}, as the run in ${out} was begun, got ${is}`,
       'leave the flag out to go on with it, or choose another --out',
     );
   }
@@ -113,12 +127,13 @@ function expectStartedFrom(
 }
 
 async function planNew(
-  { from, weights, patch }: FromRequest & { readonly from: string },
+  request: FromRequest & { readonly from: string },
   asked: Readonly<Record<string, unknown>>,
   { data, format, strict, signal }: FromPlace,
 ): Promise<{ readonly config: RunConfig; readonly start: PlannedStart }> {
-  const source = await readSource(from, weights);
+  const source = await readSource(request.from, request.weights);
   expectFamily(source, asked.family);
+  const keep = await rehearsedOf(source, request);
   const dataset = await openDataset(data, { format, strict, signal });
   const inherited = inheritedFields(source.config);
   const share = heldOutShare(dataset.items.length, source.config.images.validation);
@@ -131,13 +146,46 @@ async function planNew(
   const rule = ruleOf({ ...batched, train: { ...batched.train, lr: source.config.train.lr } }, counts);
   const captions = measureCaptions(source, texts, asked);
   const length = captions.lengthened && { model: { captionLength: captions.lengthened.to } };
-  const mode = patchMode(source, newConfig(mergeConfig(begin, asked)), patch);
+  const mode = patchMode(source, newConfig(mergeConfig(begin, asked)), request.patch);
   const { patchTrain, ...trained } = rule;
   const tuning = mode === 'anew' || patchTrain === undefined ? {} : { patchTrain };
-  const started = { ...source.from, ...(mode && { patch: mode, psnr: source.psnr }) };
+  const started = { ...source.from, ...(mode && { patch: mode, psnr: source.psnr }), keep };
   const config = newConfig(mergeConfig(begin, { ...trained, ...tuning }, length, asked, { from: started }));
   const adapted = await adaptTo(source, config);
   return { config, start: { source, adapted, captions, dataset } };
+}
+
+/** Flags that say something of what is started from, and nothing alone. */
+const flagsOfFrom = { weights: '--from-weights', patch: '--patch', keep: '--keep', keepData: '--keep-data' } as const;
+
+/**
+ * What is rehearsed of the source's data, and how that was divided.
+ * @throws UserError if it cannot be, or nobody says where it is
+ */
+async function rehearsedOf(source: Source, { keep: share, keepData }: FromRequest): Promise<FromConfig['keep']> {
+  if (share === undefined) {
+    if (keepData === undefined) return undefined;
+    throw new UserError('train: --keep-data', 'says where the data of --keep is, which is not given', 'add --keep 0.2');
+  }
+  const { family, images } = source.config;
+  if (!familyOf(family).stages.includes('codes')) {
+    throw new UserError('train: --keep', `is for models of codes, e.g. a transformer; ${source.said} is a ${family}`);
+  }
+  const drawn = keepData === undefined;
+  if (drawn) await expectDrawable(source);
+  else await openDataset(keepData, { check: false }); // for its message
+  return { share, drawn, validation: images.validation, split: [...images.split] };
+}
+
+/** @throws UserError if the data of the source can not be drawn */
+async function expectDrawable({ shipped, said }: Source): Promise<void> {
+  const hint = 'say where they are: --keep-data FOLDER';
+  if (!shipped) {
+    throw new UserError('train: --keep', `expected the images that ${said} was trained on, got no --keep-data`, hint);
+  }
+  await expectEmoji().catch(error => {
+    throw new UserError('train: --keep', `${firstLine(error)}, and the images of ${said} are drawn of them`, hint);
+  });
 }
 
 /** @throws UserError if another family is asked for than the source's */

@@ -29,6 +29,8 @@ export interface Source extends Start {
   readonly from: FromConfig;
   /** How it is called in messages. */
   readonly said: string;
+  /** Whether it came with the package. */
+  readonly shipped: boolean;
   readonly captions: BpeTokenizer;
   /** The files of its tokenizers and text encoder, as they are. */
   readonly parts: Readonly<Partial<Record<keyof Parts, Uint8Array>>>;
@@ -92,6 +94,7 @@ export async function readSource(named: string, wanted?: WeightKind): Promise<So
     vocabulary: captions.vocabSize,
     from: { name: nameOfSource(named), fingerprint: await fingerprint(path), weights, step: stepOf(metadata, path) },
     said: named,
+    shipped: folder !== named,
     captions,
     parts,
     psnr: existsSync(paths.metrics) ? lastPsnr(readJsonLines(paths.metrics)) : undefined,

@@ -38,8 +38,8 @@ function withNearest(word: string, learnt: LearntWords): UnseenWord {
 }
 
 /**
- * Known words that may be meant: one letter differs of up to four, two of up to seven, three of longer ones. Shorter words than three
- * letters are near to all, so that there is none near them.
+ * Known words that may be meant: one letter differs of up to four, two of up to seven, three of longer ones, and where more than
+ * one does, the first two are the same. Words of less than three letters are near to all, so that there is none near them.
  * @returns the nearest first, of equally near ones those that begin alike, then the most frequent; at most `most`
  */
 export function nearWords(word: string, { words }: LearntWords, most: number): NearWord[] {
@@ -52,7 +52,9 @@ export function nearWords(word: string, { words }: LearntWords, most: number): N
     const others = lettersOf(known); // an edit mends at most one letter that the other has not
     if (countBits(letters & ~others) > farthest || countBits(others & ~letters) > farthest) continue;
     const distance = editDistance(word, known);
-    if (distance <= farthest) near.push({ word: known, distance, images });
+    if (distance <= farthest && (distance === 1 || commonBeginning(known, word) >= BEGINNING)) {
+      near.push({ word: known, distance, images });
+    }
   }
   const begun = (known: NearWord) => commonBeginning(known.word, word);
   return near.sort((a, b) => a.distance - b.distance || begun(b) - begun(a) || b.images - a.images).slice(0, most);
@@ -77,6 +79,8 @@ function commonBeginning(a: string, b: string): number {
   return length;
 }
 
+/** Letters that words have in common at least, at their beginning, if more than one differs: there people seldom mistype. */
+const BEGINNING = 2;
 /** Of words that people mistype. */
 const SHORTEST = 3;
 const LONGEST = 40;

@@ -110,7 +110,18 @@ async function planOfRun(paths: RunPaths, config: RunConfig): Promise<KeptPlan |
 
 /** Whether every stage has nothing left to do. */
 async function isDone(config: RunConfig, paths: RunPaths, stages: Held<unknown>['stages']): Promise<boolean> {
-  const { captions, text, textState, patch, patchState, trainingCodes, heldOutCodes, weights, modelState } = paths;
+  const {
+    captions,
+    text,
+    textState,
+    patch,
+    patchState,
+    trainingCodes,
+    heldOutCodes,
+    rehearsedCodes,
+    weights,
+    modelState,
+  } = paths;
   const trained = async (file: string, state: string, loop: { readonly steps: number }) =>
     existsSync(file) && (await isTrained(state, loop));
   const done: Readonly<Record<StageName | 'model', () => boolean | Promise<boolean>>> = {
@@ -118,7 +129,9 @@ async function isDone(config: RunConfig, paths: RunPaths, stages: Held<unknown>[
     text: async () =>
       isTakenOver(config, { file: text, state: textState }) || (await trained(text, textState, config.textTrain)),
     patch: () => (takesPatchOver(config) ? isPatchReady(paths, config) : trained(patch, patchState, config.patchTrain)),
-    codes: () => existsSync(trainingCodes) && existsSync(heldOutCodes),
+    codes: () =>
+      [trainingCodes, heldOutCodes].every(existsSync) &&
+      (config.from?.keep === undefined || existsSync(rehearsedCodes)),
     model: () => trained(weights.last, modelState, config.train),
   };
   for (const stage of stages) if (!(await done[stage]())) return false;

@@ -99,7 +99,7 @@ async function modelStage(job: Job, stage: Stage, modelling: Modelling): Promise
 }
 
 async function prepareModel(job: Job, { family, prepared, unwatched }: Modelling): Promise<Trainee> {
-  const { parts, codes: made } = prepared;
+  const { parts, codes: made, rehearsal } = prepared;
   const { config, paths, session, request } = job;
   const codes = made && (await joinCaptions(job, made));
   const model = await family.create({
@@ -110,7 +110,7 @@ async function prepareModel(job: Job, { family, prepared, unwatched }: Modelling
     step: 0,
   });
   const { painter } = model;
-  const task = await model.task(trainingData(job, family, codes));
+  const task = await model.task({ ...trainingData(job, family, codes), rehearsal });
   const start = config.from === undefined ? undefined : await readStart(paths);
   if (start !== undefined && (await loadState(paths.modelState)) === undefined) {
     task.parameters.take(start, paths.source);

@@ -15,6 +15,7 @@ import { loadTowers, saveTowers } from '../../families/contrastive/towers.ts';
 import {
   type CaptionedCodes,
   type Parts,
+  type Rehearsal,
   type StageName,
   stageTitles,
   type TrainingData,
@@ -28,6 +29,7 @@ import { takesPatchOver } from '../from/patch-decision.ts';
 import { CodesOfSide } from './codes-of-side.ts';
 import { type Job, TAKEN } from './job.ts';
 import { patchStage } from './patch.ts';
+import { rehearsalOf } from './rehearsal.ts';
 import { expectRoom } from './room.ts';
 import { isStageDone, isTakenOver, runStage, type Stage } from './stage.ts';
 import { startedPatchStage } from './started-patch.ts';
@@ -37,12 +39,14 @@ export interface Prepared {
   /** Those of the stages that were run. */
   readonly parts: Partial<Parts>;
   readonly codes?: Codes;
+  readonly rehearsal?: Rehearsal;
 }
 
 /** Runs whatever of some stages is missing. @returns undefined if it was stopped */
 export async function prepareParts(job: Job, stages: readonly StageName[]): Promise<Prepared | undefined> {
   let parts: Partial<Parts> = {};
   let codes: Prepared['codes'];
+  let rehearsal: Prepared['rehearsal'];
   try {
     if (stages.includes('captions')) parts = { ...parts, captions: await job.captionStage() };
     if (stages.includes('text')) {
@@ -57,9 +61,11 @@ export async function prepareParts(job: Job, stages: readonly StageName[]): Prom
       parts = { ...parts, patch };
     }
     if (stages.includes('codes')) {
-      codes = await codeStage(job, expectPart(parts.patch, 'codes', 'patch'));
+      const patch = expectPart(parts.patch, 'codes', 'patch');
+      codes = await codeStage(job, patch);
+      rehearsal = await rehearsalOf(job, patch);
     }
-    return { parts, codes };
+    return { parts, codes, rehearsal };
   } catch (error) {
     disposeParts(parts);
     throw error;

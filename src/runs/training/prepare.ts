@@ -34,16 +34,16 @@ export async function prepareTraining(session: Session, asked: AskedTraining): P
 }
 
 async function prepare(session: Session, asked: AskedTraining): Promise<Prepared> {
-  const { data, out, format, strict, preset, fields = {}, from, weights, patch, begin } = asked;
+  const { data, out, format, strict, preset, fields = {}, from, weights, patch, keep, keepData, begin } = asked;
   const { reporter, now, signal } = session;
   const given = Object.keys(flattenConfig(fields));
   const { leavesOpen, planTraining } = await import('../plan/plan.ts');
-  const starts = [from, weights, patch].some(value => value !== undefined);
+  const starts = [from, weights, patch, keep, keepData].some(value => value !== undefined);
   if (existsSync(runPaths(out).config) || starts || !leavesOpen(asked)) {
     expectNoPlan(asked);
     const { configFrom } = await import('../from/plan.ts');
     const place = { data, out, format, strict, signal };
-    const settled = await configFrom({ preset, fields }, place, { from, weights, patch });
+    const settled = await configFrom({ preset, fields }, place, { from, weights, patch, keep, keepData });
     await begin();
     return { ...settled, asked: given };
   }

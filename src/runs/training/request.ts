@@ -34,6 +34,8 @@ export interface TrainRequest extends DataRequest {
   readonly preset?: string;
   /** What a new run starts from, where it is a trained one: as `configFrom` gives it. */
   readonly start?: PlannedStart;
+  /** Captioned images of what a trained model knows, to be rehearsed; needed until they are there as codes. */
+  readonly keepData?: string;
   /** The last stage to do, where not all are: one before the family's model. */
   readonly until?: StageName;
   /** Captions of the sample sheet; by default some of the data's, trained on and held out. */
