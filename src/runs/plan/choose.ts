@@ -126,7 +126,8 @@ function stepsWithin(
 
 /** Fields that were asked for, e.g. `train.steps`. */
 export function fixedFields(fields: Readonly<Record<string, unknown>>): ReadonlySet<string> {
-  return new Set(Object.keys(flattenConfig(fields)));
+  const given = Object.entries(flattenConfig(fields)).filter(([, value]) => value !== undefined);
+  return new Set(given.map(([name]) => name));
 }
 
 /** How many images are trained on and measured, as far as shares tell. */
