@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import type { z } from 'zod';
 import { type Command, type CommandDefinition, defineCommand } from './cli/command.ts';
 import { completionOf } from './cli/commands/completion.ts';
-import { commands } from './cli/commands.ts';
+import { commands, completion } from './cli/commands.ts';
 import { findCommand } from './cli/find-command.ts';
 import { formatCommands, formatHelp } from './cli/help.ts';
 import { listenForSignals, Stopped, type StopSignal } from './cli/signals.ts';
@@ -151,13 +151,12 @@ function printableHint(hint: string): string {
  * @param known its commands; a program of your own may have more
  */
 export async function runTessera(argv: readonly string[], known: readonly Command[] = commands): Promise<void> {
-  await exitCodeOf(() => main(argv, withCompletion(known)));
+  await exitCodeOf(() => main(argv, completingAll(known)));
 }
 
-/** The commands with the one that completes them all, unless they have another of its name. */
-function withCompletion(known: readonly Command[]): readonly Command[] {
-  const completion = completionOf(() => all);
-  const all = known.some(({ name }) => name === completion.name) ? known : [...known, completion];
+/** The commands, where the program's own completion is one of all of them. */
+function completingAll(known: readonly Command[]): readonly Command[] {
+  const all: readonly Command[] = known.map(command => (command === completion ? completionOf(() => all) : command));
   return all;
 }
 

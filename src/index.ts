@@ -102,6 +102,8 @@ export {
   readRunConfig,
   reconstruct,
   type Tokenizers,
+  type WriteLogsOptions,
+  writeLogs,
 } from './library/open.ts';
 export { decodePicture, drawSheet, findNearest, keepOf } from './library/pictures.ts';
 export { type PlanOptions, planTraining, type TrainingPlan } from './library/plan.ts';

@@ -99,7 +99,14 @@ describe.each(pages)('%s', page => {
 });
 
 /** Pages for who uses the program: a flag in their sentences is one of its commands'. */
-const manuals = ['README.md', 'docs/training.md', 'docs/gpu.md', 'docs/metrics.md', 'models/emoji/README.md'];
+const manuals = [
+  'README.md',
+  'docs/training.md',
+  'docs/cli.md',
+  'docs/gpu.md',
+  'docs/metrics.md',
+  'models/emoji/README.md',
+];
 
 test.each(manuals)('%s names flags that a command has', async page => {
   const finders = await Promise.all(commands.map(async command => flagTable(await command.spec()).find));

@@ -21,10 +21,11 @@ import { checkConfig, runSchema } from '../../src/families/config.ts';
 import type { CaptionedCodes } from '../../src/families/family.ts';
 import { Dalle } from '../../src/families/transformer/dalle.ts';
 import { DalleTask } from '../../src/families/transformer/task.ts';
-import { blank, fill, Images, type Picture, paste } from '../../src/image/images.ts';
+import { Images } from '../../src/image/images.ts';
 import { imagesToTensor } from '../../src/image/pixels.ts';
-import { resizeArea } from '../../src/image/resize.ts';
+import { changed, type Variant, variantNames } from '../../src/image/variants.ts';
 import { readJsonLines } from '../../src/io/jsonlines.ts';
+import { readSource, type Source } from '../../src/runs/from/source.ts';
 import { openPatchTokenizer } from '../../src/runs/open-tokenizers.ts';
 import { shippedModel } from '../../src/runs/run.ts';
 import { type Session, startEngine } from '../../src/runs/session.ts';
@@ -36,20 +37,9 @@ import type { PatchTokenizer } from '../../tokenizer/patch.ts';
 /** What a training differs in. */
 interface Condition {
   readonly fields?: RunConfigInput;
-  /** Ways in which pictures are changed; their captions say so before they say what is there. */
-  readonly variants?: readonly VariantName[];
 }
 
-/** Changes of a picture, and the words that go before its caption. */
-const variants = {
-  mirrored: (picture: Picture) => mapped(picture, (x, y, side) => [side - 1 - x, y]),
-  turned: (picture: Picture) => mapped(picture, (x, y, side) => [y, side - 1 - x]),
-  recoloured: (picture: Picture) => recoloured(picture),
-  small: (picture: Picture) => smaller(picture),
-} as const;
-type VariantName = keyof typeof variants;
-const variantNames = Object.keys(variants) as readonly VariantName[];
-
+const variants = [...variantNames];
 const noise = (codeNoise: number): Condition => ({ fields: { model: { codeNoise } } });
 
 const conditions: Readonly<Record<string, Condition>> = {
@@ -60,17 +50,23 @@ const conditions: Readonly<Record<string, Condition>> = {
   'decay 0.3': { fields: { train: { weightDecay: 0.3 } } },
   'decay 1': { fields: { train: { weightDecay: 1 } } },
   'dropout 0.1': { fields: { model: { dropout: 0.1 } } },
-  'dropout 0.2 after 3': { fields: { model: { dropout: 0.2, dropoutAfter: 3 } } },
+  'late dropout': { fields: { model: { dropout: 0.2, dropoutAfter: 3 } } },
+  'lr / 2': { fields: { train: { lr: 3e-3 } } },
+  'lr / 4': { fields: { train: { lr: 1.5e-3 } } },
+  'pull 0.3': { fields: { train: { pull: 0.3 } } },
+  'pull 1': { fields: { train: { pull: 1 } } },
+  'noise 0.2 + pull 1': { fields: { model: { codeNoise: 0.2 }, train: { pull: 1 } } },
   'bpe dropout 0.1': { fields: { caption: { bpeDropout: 0.1 } } },
-  mirrored: { variants: ['mirrored'] },
-  recoloured: { variants: ['recoloured'] },
-  'all variants': { variants: variantNames },
-  'noise 0.2, decay 1': { fields: { model: { codeNoise: 0.2 }, train: { weightDecay: 1 } } },
-  'noise 0.2, decay 1, variants': {
-    fields: { model: { codeNoise: 0.2 }, train: { weightDecay: 1 } },
-    variants: variantNames,
-  },
-  'noise 0.2, decay 1, dropout 0.2 after 3': {
+  mirrored: { fields: { model: { variants: ['mirrored'] } } },
+  turned: { fields: { model: { variants: ['turned'] } } },
+  recoloured: { fields: { model: { variants: ['recoloured'] } } },
+  small: { fields: { model: { variants: ['small'] } } },
+  'all variants': { fields: { model: { variants } } },
+  'all variants + noise 0.2': { fields: { model: { variants, codeNoise: 0.2 } } },
+  'all variants + decay 1': { fields: { model: { variants }, train: { weightDecay: 1 } } },
+  'noise 0.2 + decay 1': { fields: { model: { codeNoise: 0.2 }, train: { weightDecay: 1 } } },
+  'all variants + noise 0.2 + decay 1': { fields: { model: { variants, codeNoise: 0.2 }, train: { weightDecay: 1 } } },
+  'noise 0.2 + decay 1 + late dropout': {
     fields: { model: { codeNoise: 0.2, dropout: 0.2, dropoutAfter: 3 }, train: { weightDecay: 1 } },
   },
 };
@@ -82,6 +78,12 @@ const flags = z.object({
     .optional()
     .describe('a run whose patch tokenizer is used; default: the one that comes with the package')
     .meta({ title: 'folder' }),
+  from: z
+    .string()
+    .optional()
+    .describe('a run, or a model that comes with the package: trainings start from its weights; default: from scratch')
+    .meta({ title: 'run' }),
+  fromWeights: z.enum(['best', 'ema', 'last']).optional().describe('which of its weights'),
   out: z.string().describe('lines of JSON, one a training').meta({ title: 'file' }),
   pictures: z.array(z.number().int().positive()).min(1).describe('how many are trained on'),
   steps: z.number().int().positive().describe('of each training'),
@@ -92,89 +94,54 @@ const flags = z.object({
   threads: z.number().int().positive().default(1),
 });
 
-/** Reads from where a function says, for every place of a square picture. */
-function mapped(picture: Picture, from: (x: number, y: number, side: number) => readonly [number, number]): Picture {
-  const { width: side } = picture;
-  const data = new Uint8Array(picture.data.length);
-  for (let y = 0; y < side; y++) {
-    for (let x = 0; x < side; x++) {
-      const [fromX, fromY] = from(x, y, side);
-      const at = (fromY * side + fromX) * 3;
-      data.set(picture.data.subarray(at, at + 3), (y * side + x) * 3);
-    }
-  }
-  return { ...picture, data };
-}
-
-/** Hues turned by a third: red is read as green, green as blue, blue as red; greys stay. */
-function recoloured(picture: Picture): Picture {
-  const data = picture.data.map((_, i) => picture.data[i - (i % 3) + ((i + 1) % 3)]);
-  return { ...picture, data };
-}
-
-/** Three quarters of the size, in the middle of white. */
-function smaller(picture: Picture): Picture {
-  const { width: side } = picture;
-  const inner = Math.round(side * 0.75);
-  const result = blank(side, side);
-  fill(result, { left: 0, top: 0, width: side, height: side }, [255, 255, 255]);
-  const at = Math.floor((side - inner) / 2);
-  paste(result, resizeArea(picture, inner, inner), at, at);
-  return result;
-}
-
 /** All pictures as codes, plain and changed. */
 interface Encoded {
   readonly items: readonly Item[];
-  /** By variant, `plain` among them: [items, N]. */
-  readonly codes: ReadonlyMap<string, Uint16Array>;
+  /** Plain and by variant: [items, N]. */
+  readonly codes: ReadonlyMap<Variant | 'plain', Uint16Array>;
   readonly length: number;
 }
 
 async function encodeAll(patch: PatchTokenizer, config: RunConfig, items: readonly Item[]): Promise<Encoded> {
   const { images, items: decoded } = await decodeAll(items, { size: config.images.imageSize });
   const length = patch.grid ** 2;
-  const changes = new Map<string, (picture: Picture) => Picture>([
-    ['plain', picture => picture],
-    ...Object.entries(variants),
-  ]);
-  const codes = new Map<string, Uint16Array>();
-  for (const [name, change] of changes) {
+  const codes = new Map<Variant | 'plain', Uint16Array>();
+  for (const kind of ['plain', ...variantNames] as const) {
     const all = new Uint16Array(decoded.length * length);
     for (let from = 0; from < images.count; from += 32) {
-      const pictures = images
-        .slice(from, from + 32)
-        .pictures()
-        .map(change);
+      const plain = images.slice(from, from + 32).pictures();
+      const pictures = kind === 'plain' ? plain : plain.map(picture => changed(picture, kind));
       const tensor = imagesToTensor(Images.of(pictures));
       const encoded = patch.encode(tensor);
       all.set((await encoded.data()) as Int32Array, from * length);
       tensor.dispose();
       encoded.dispose();
     }
-    codes.set(name, all);
+    codes.set(kind, all);
   }
   return { items: decoded, codes, length };
 }
 
-/** Some items, as often plain as changed in some way. */
-function captionedCodes(encoded: Encoded, places: readonly number[], changed: readonly VariantName[]): CaptionedCodes {
+/** Some items, plain and in some variants. */
+function captionedCodes(encoded: Encoded, places: readonly number[], among: readonly Variant[]): CaptionedCodes {
   const { items, codes, length } = encoded;
-  const kinds: string[] = changed.flatMap(name => ['plain', name]);
-  const rows = (kinds.length === 0 ? ['plain'] : kinds).flatMap(kind => places.map(place => ({ kind, place })));
-  const all = new Uint16Array(rows.length * length);
-  rows.forEach(({ kind, place }, i) => {
-    all.set((codes.get(kind) as Uint16Array).subarray(place * length, (place + 1) * length), i * length);
-  });
+  const kinds = ['plain', ...among] as const;
+  const all = new Uint16Array(places.length * kinds.length * length);
+  for (const [i, place] of places.entries()) {
+    for (const [k, kind] of kinds.entries()) {
+      const its = (codes.get(kind) as Uint16Array).subarray(place * length, (place + 1) * length);
+      all.set(its, (i * kinds.length + k) * length);
+    }
+  }
   return {
-    set: { ids: rows.map(({ place }) => items[place].id), crops: 1, length, codes: all },
-    captions: rows.map(({ kind, place }) =>
-      items[place].captions.map(caption => (kind === 'plain' ? caption : `${kind}: ${caption}`)),
-    ),
+    set: { ids: places.map(place => items[place].id), crops: kinds.length, length, codes: all },
+    captions: places.map(place => items[place].captions),
   };
 }
 
 interface Training {
+  /** What it started from; absent: from scratch. */
+  readonly from?: string;
   readonly pictures: number;
   readonly condition: string;
   readonly seed: number;
@@ -184,24 +151,32 @@ interface Training {
 async function trainOnce(
   training: Training,
   sides: { readonly training: Encoded; readonly heldOut: Encoded },
-  options: { readonly base: RunConfig; readonly steps: number; readonly evalEvery: number; readonly session: Session },
+  options: {
+    readonly base: RunConfig;
+    readonly source: Source | undefined;
+    readonly steps: number;
+    readonly evalEvery: number;
+    readonly session: Session;
+  },
 ): Promise<Metrics[]> {
   const { pictures, condition, seed } = training;
-  const { fields = {}, variants: changed = [] } = conditions[condition];
-  const { base, steps, evalEvery, session } = options;
+  const { fields = {} } = conditions[condition];
+  const { base, source, steps, evalEvery, session } = options;
   const config = checkConfig(runSchema().parse(mergeConfig(base, fields)));
   const places = [...new Random(seed).fork('pictures').permutation(sides.training.items.length)].slice(0, pictures);
   const data = {
-    training: captionedCodes(sides.training, places, changed),
+    training: captionedCodes(sides.training, places, config.model.variants),
     heldOut: captionedCodes(sides.heldOut, [...sides.heldOut.items.keys()], []),
   };
-  const captions = BpeTokenizer.train(data.training.captions.flat(), { vocabSize: config.caption.vocabSize });
+  const captions =
+    source?.captions ?? BpeTokenizer.train(data.training.captions.flat(), { vocabSize: config.caption.vocabSize });
   const vocabulary = {
     caption: captions.vocabSize,
     image: config.patch.levels.reduce((a, b) => a * b, 1),
     grid: config.patch.grid,
   };
   const model = new Dalle(config.model, vocabulary, new Random(seed).fork('model'));
+  if (source !== undefined) model.parameters.load(source.values, source.said);
   const { batchSize, accumulate } = config.train;
   const { bpeDropout } = config.caption;
   const task = new DalleTask(model, captions, data, {
@@ -219,6 +194,7 @@ async function trainOnce(
         folder,
         now: session.now,
         signal: session.signal,
+        anchors: source?.values,
         watcher: { onLog: record => log.push(record) },
       },
     );
@@ -249,9 +225,9 @@ async function smallData(session: Session, values: z.output<typeof flags>): Prom
   const patch = await openPatchTokenizer(tokenizer, { start: async () => undefined });
   const { tiny } = presets;
   const imageSize = patch.imageSize;
-  const base = checkConfig(
-    runSchema().parse(mergeConfig(tiny, { images: { imageSize }, patch: { ...patch.config }, train: { balance: 0 } })),
-  );
+  const source = values.from === undefined ? undefined : await readSource(values.from, values.fromWeights);
+  const fields = { images: { imageSize }, patch: { ...patch.config }, train: { balance: 0 }, from: source?.from };
+  const base = checkConfig(runSchema().parse(mergeConfig(tiny, fields)));
   const { items } = await openDataset(data, { check: false });
   const { training, heldOut } = (await import('../../src/runs/run-images.ts')).divideData({ items }, base.images);
   reporter.stage('codes');
@@ -260,16 +236,18 @@ async function smallData(session: Session, values: z.output<typeof flags>): Prom
     heldOut: await encodeAll(patch, base, heldOut.slice(0, values.heldOut)),
   };
   patch.dispose();
-  const keyOf = ({ pictures, condition, seed }: Training) => `${pictures}/${condition}/${seed}`;
+  const from = source && `${source.said} (${source.from.weights})`;
+  const keyOf = ({ pictures, condition, seed, from: start = 'scratch' }: Training) =>
+    `${start}/${pictures}/${condition}/${seed}`;
   const known = existsSync(out) ? readJsonLines(out) : [];
   const done = new Set(known.map(line => keyOf(line as Training)));
   const all = values.seeds.flatMap(seed =>
-    values.pictures.flatMap(pictures => values.conditions.map(condition => ({ pictures, condition, seed }))),
+    values.pictures.flatMap(pictures => values.conditions.map(condition => ({ from, pictures, condition, seed }))),
   );
   const todo = all.filter(training => !done.has(keyOf(training)));
   for (const [i, one] of todo.entries()) {
     reporter.stage(keyOf(one), { index: i + 1, of: todo.length });
-    const line = lineOf(one, await trainOnce(one, sides, { base, steps, evalEvery, session }));
+    const line = lineOf(one, await trainOnce(one, sides, { base, source, steps, evalEvery, session }));
     appendFileSync(out, `${line}\n`);
     const { best, at, end } = JSON.parse(line) as { best: number; at: number; end: number };
     reporter.done(`best ${best.toFixed(3)} at ${at}, ${end.toFixed(3)} at the end`);

@@ -3,6 +3,7 @@ import type { Command } from './command.ts';
 import { buildNative } from './commands/build-native.ts';
 import { captions } from './commands/captions.ts';
 import { compare } from './commands/compare.ts';
+import { completionOf } from './commands/completion.ts';
 import { dataEmoji } from './commands/data-emoji.ts';
 import { dataInspect } from './commands/data-inspect.ts';
 import { dataModes } from './commands/data-modes.ts';
@@ -16,6 +17,9 @@ import { logs } from './commands/logs.ts';
 import { reconstruct } from './commands/reconstruct.ts';
 import { sample } from './commands/sample.ts';
 import { train } from './commands/train.ts';
+
+/** Completes the program's own commands; a program with more of them has it complete all (cli.ts). */
+export const completion = completionOf(() => commands);
 
 export const commands: readonly Command[] = [
   dataEmoji,
@@ -34,4 +38,5 @@ export const commands: readonly Command[] = [
   logs,
   buildNative,
   doctor,
+  completion,
 ];

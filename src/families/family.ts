@@ -189,8 +189,13 @@ export interface FamilyDefinition<Stage extends StageName = StageName> {
   };
   readonly words: FamilyWords;
   /**
-   * What another run of the family has trained, for a model of another config. Left out: the fields that the family brings must be the
-   * same, but for those of trainings (sections `train` and `...Train`).
+   * Sections, or fields of them, that its networks depend on: what is started from another run has its values of them. Default all
+   * that it brings but those of trainings (`...Train`). Of no meaning beside `adapt`.
+   */
+  readonly sized?: readonly string[];
+  /**
+   * What another run of the family has trained, for a model of another config. Left out: only what is of the same size can be
+   * taken over, see `sized`.
    * @param target.newCodes whether another patch tokenizer makes the codes
    * @throws UserError naming the field that cannot be mapped
    */

@@ -18,7 +18,7 @@ import type { InterpolateOptions, Keyframe } from './painter.ts';
 import type { Order } from './queue.ts';
 
 /** Most pictures of one interpolation. */
-export const MOST_FRAMES = 10_000;
+const MOST_FRAMES = 10_000;
 
 const keyframesCheck = listCheck('keyframes, { caption, seed }', objectCheck, { least: 2 });
 const keyframeChecks = { caption: textCheck, seed: seedCheck, number: wholeCheck({ least: 0 }) };

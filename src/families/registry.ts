@@ -67,6 +67,7 @@ const checks = {
   game: booleanCheck,
   validation: objectCheck,
   words: objectCheck,
+  sized: listCheck('names', textCheck),
   adapt: functionCheck,
   create: functionCheck,
 };

@@ -2,7 +2,7 @@
 import type { BpeTokenizer } from '../../tokenizer/bpe.ts';
 import { PictureCodec, reconstructPictures } from '../../tokenizer/codec.ts';
 import { isLicenseName, LICENSE_WORDS } from '../config/names.ts';
-import type { RunConfig } from '../config/run.ts';
+import { type LogFormat, logFormats, type RunConfig } from '../config/run.ts';
 import { checkOptions, checkValue, choiceCheck, listCheck, pathCheck, pictureCheck } from '../core/checks.ts';
 import { readRun } from '../families/config.ts';
 import type { Painter } from '../families/painter.ts';
@@ -10,6 +10,7 @@ import type { Picture } from '../image/images.ts';
 import { type WeightKind, weightKinds } from '../io/runfolder.ts';
 import { startBackend } from '../kernels/start.ts';
 import { type Exported, exportRun as writeExport } from '../runs/export.ts';
+import { writeLogs as writeRunLogs } from '../runs/logs/write-logs.ts';
 import { openPainter as openRunPainter } from '../runs/open-painter.ts';
 import { openCaptionTokenizer, openPatchTokenizer } from '../runs/open-tokenizers.ts';
 import { shippedModel } from '../runs/run.ts';
@@ -128,4 +129,25 @@ export async function exportRun(options: ExportOptions): Promise<Exported> {
   const paths = { run: pathCheck, out: pathCheck, attribution: pathCheck };
   checkOptions('exportRun', options, { ...paths, ...checks }, ['run', 'out']);
   return writeExport({ dtype: 'bf16', ...options });
+}
+
+/** Whose log, and what to make of it. */
+export interface WriteLogsOptions {
+  /** Folder of a run. */
+  readonly run: string;
+  /** `csv`: metrics.csv; `tensorboard`: a folder of event files. Default both. */
+  readonly formats?: readonly LogFormat[];
+  /** Where they go; default: the run's folder, where a training keeps them. */
+  readonly out?: string;
+}
+
+/**
+ * Makes the log of a run for other programs: a table, and event files for TensorBoard.
+ * @returns the file and the folder that were written
+ * @throws UserError if there is no run, it has no log, or it is being trained and keeps them itself
+ */
+export async function writeLogs(options: WriteLogsOptions): Promise<string[]> {
+  const formats = listCheck('formats', choiceCheck(logFormats), { least: 1 });
+  checkOptions('writeLogs', options, { run: pathCheck, out: pathCheck, formats }, ['run']);
+  return writeRunLogs({ formats: logFormats, ...options });
 }

@@ -29,6 +29,8 @@ export interface StageStart {
   readonly of?: number;
   /** Steps in all, where that is known. */
   readonly total?: number;
+  /** Steps that were done before, of work that goes on. */
+  readonly step?: number;
   /** What `amount` of its steps counts: `tokens`, `images`, `bytes`; steps where it is absent. */
   readonly unit?: string;
   /** Seconds that it is expected to take from here, where that is known before it has begun. */

@@ -1,7 +1,8 @@
 /**
  * @file What became of trainings, by rules that were fixed before any of them: not finite; coverage, spread or KID of
  * the samples gone (the training marks these itself, `collapsed` in its log); a validation loss above that of a model
- * that has learnt nothing, unless the training loss is below: what learns by heart has not collapsed. And the shares of runs that failed, with Wilson's intervals. A loss of a GAN is no verdict.
+ * that has learnt nothing, unless the training loss is below (what learns by heart has not collapsed) or the loss still falls
+ * (what has yet to learn has not either). And the shares of runs that failed, with Wilson's intervals. A loss of a GAN is no verdict.
  */
 
 import type { RunConfig } from '../config/run.ts';
@@ -29,24 +30,26 @@ export function verdictOf(history: Omit<History, 'metrics'>, config: RunConfig):
   const { stages, checks, marks, notes, heldOut } = history;
   const main = mainStage(stages);
   const guessing = guessingOf(main, config);
-  const untaught = guessing === undefined || isLearntByHeart(main, guessing.limit) ? [] : [guessing];
+  const isByHeart = guessing !== undefined && isLearntByHeart(main, guessing.limit);
+  const isBeginning = guessing !== undefined && !isByHeart && isStillFalling(main, config);
+  const untaught = guessing === undefined || isByHeart || isBeginning ? [] : [guessing];
   const broken = [
     ...notFinite(main, config),
     ...marked(marks, checks[0]?.step),
     ...untaught.map(({ step }) => ({ kind: 'collapsed' as const, rule: 'validation loss rule', step })),
   ].sort((a, b) => a.step - b.step);
   const validations = validationOf(main, config).length;
-  const why = notes.at(-1);
+  const why = isBeginning ? BEGINNING : checks.length > 0 ? undefined : notes.at(-1);
   const basis = {
     checks: checks.length,
     validations,
     ...(heldOut === undefined || validations === 0 ? {} : { heldOut }),
-    ...(guessing === undefined || untaught.length > 0 ? {} : { guessing: guessing.limit }),
-    ...(checks.length > 0 || why === undefined ? {} : { why }),
+    ...(isByHeart ? { guessing: guessing.limit } : {}),
+    ...(why === undefined ? {} : { why }),
   };
   if (broken.length > 0) return { ...broken[0], ...basis };
   const suffices = familyOf(config.family).validation?.suffices === true;
-  const judged = checks.length > 0 || (suffices && validations > 0);
+  const judged = !isBeginning && (checks.length > 0 || (suffices && validations > 0));
   return { kind: judged ? 'stable' : 'unchecked', rule: null, step: null, ...basis };
 }
 
@@ -89,6 +92,15 @@ function guessingOf(main: Stage | undefined, config: RunConfig): { step: number;
   const last = validationOf(main, config).at(-1);
   const limit = familyOf(config.family).validation?.untaught(config) ?? Number.POSITIVE_INFINITY;
   return last === undefined || last.value === null || last.value <= limit ? undefined : { step: last.step, limit };
+}
+
+/** Said of a run that ended before it had learnt anything: nothing of it can have collapsed. */
+const BEGINNING = 'it ended before it was better than guessing, with its validation loss still falling';
+
+/** Whether the last validation loss is the lowest. */
+function isStillFalling(main: Stage | undefined, config: RunConfig): boolean {
+  const values = validationOf(main, config).flatMap(({ value }) => value ?? []);
+  return values.at(-1) === Math.min(...values);
 }
 
 /** Whether the training loss ends below a limit that the validation loss is above. */

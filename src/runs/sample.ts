@@ -212,10 +212,10 @@ async function sayUnseen({ reporter }: Session, run: string, captions: readonly 
   try {
     const learnt = await readLearntWords(runPaths(run).learnt);
     const line = learnt && describeUnseen(captions, learnt);
-    if (line !== undefined) reporter.message(line);
+    if (line !== undefined) reporter.message(line, { isWarning: true });
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
-    reporter.message(`warning: ${error.message}`); // it paints without
+    reporter.message(`warning: ${error.message}`, { isWarning: true }); // it paints without
   }
 }
 

@@ -16,6 +16,8 @@ export interface StageOptions {
   readonly of?: number;
   /** Steps in all. */
   readonly total?: number;
+  /** Steps that were done before, of work that goes on. */
+  readonly step?: number;
   /** What `update` counts in `amount`: `tokens`, `images`; steps when absent. */
   readonly unit?: string;
   /** Seconds that it is expected to take from here to its end, before it has shown how fast it is. */

@@ -25,21 +25,28 @@ type Answer = Readonly<Record<string, unknown>>;
 
 /** What a command answers; it must be all that it writes, in the fields of its definition. */
 async function answerOf(name: string, ...flags: string[]): Promise<Answer> {
+  const { answer, stderr } = await ask(name, ...flags);
+  expect(stderr).toBe('');
+  return answer;
+}
+
+async function ask(name: string, ...flags: string[]): Promise<{ readonly answer: Answer; readonly stderr: string }> {
   asked.add(name);
   const { code, stdout, stderr } = await tessera(...name.split(' '), ...flags, '--json', '--quiet');
-  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  expect({ code, stderr }).toMatchObject({ code: 0 });
   expect(stdout.split('\n')).toHaveLength(2);
   const answer = JSON.parse(stdout) as Answer;
   const spec = await commands.find(command => command.name === name)?.spec();
   expect(Object.keys(answer)).toEqual(Object.keys(spec?.result ?? {}));
-  return answer;
+  return { answer, stderr };
 }
 
 beforeAll(async () => {
   await writeSplitDrawings(data);
   const config = writeConfig(join(root, 'config.json'), hardlyTrained);
   const looks = ['--train.eval-every', '1', '--sample-every', '1'];
-  const answer = await answerOf('train', '--data', data, '--out', run, '--config', config, ...looks);
+  const { answer, stderr } = await ask('train', '--data', data, '--out', run, '--config', config, ...looks);
+  expect(stderr).not.toMatch(/computing|steps|done/); // there may be warnings
   const weights = ['ema', 'best', 'last'].map(kind => (answer.weights as Record<string, string>)[kind]);
   for (const path of [...weights, answer.metrics, answer.samples])
     expect([path, existsSync(String(path))]).toEqual([path, true]);
@@ -68,7 +75,7 @@ describe('--json prints one object', () => {
       })),
     );
     for (const path of paths) for (const seed of [4, 6]) expect(existsSync(join(path, `seed${seed}.png`))).toBe(true);
-    expect(await answerOf('sample', '--run', run, '--outputs-dir', outputs, '--text', 'x')).toMatchObject({
+    expect(await answerOf('sample', '--run', run, '--outputs-dir', outputs, '--text', 'red square')).toMatchObject({
       grid: null,
     });
   });
@@ -81,10 +88,13 @@ describe('--json prints one object', () => {
     expect(answer).toEqual({ run, step: 2, weights: 'ema', split: ['validation'], seed: 0, records });
   });
 
-  test('of logs: the files', async () => {
-    const { paths } = await answerOf('logs', '--run', run, '--out', join(root, 'logs'));
-    expect((paths as string[]).length).toBeGreaterThan(1);
-    for (const path of paths as string[]) expect([path, existsSync(path)]).toEqual([path, true]);
+  test('of captions: what it was trained on', async () => {
+    const { captions, found } = await answerOf('captions', '--run', run, '--search', 'red');
+    expect(captions).toBe(8);
+    expect((found as { captions: { caption: string }[] }).captions.map(({ caption }) => caption).sort()).toEqual([
+      'red circle',
+      'red square',
+    ]);
   });
 
   test('of compare: where the page and its data are', async () => {
@@ -171,10 +181,8 @@ describe('--json prints one object', () => {
   });
 
   test('of every command that has one', async () => {
-    const elsewhere = ['interpolate']; // which a transformer cannot
     for (const { name, spec } of commands) {
-      const isAsked = (await spec()).result !== undefined && !elsewhere.includes(name);
-      if (isAsked) expect(asked, `no test of ${name} --json`).toContain(name);
+      if ((await spec()).result !== undefined) expect(asked, `no test of ${name} --json`).toContain(name);
     }
   });
 
@@ -257,6 +265,16 @@ describe('a command of a program of your own', () => {
     const { stdout } = await captured(() => runTessera(['own', '--json', 'y', '--quiet', '2'], [own]));
     expect(stdout).toBe('{"json":"y","quiet":2}\n');
   });
+});
+
+test('the documentation names the fields of every command', async () => {
+  const page = readFileSync('docs/cli.md', 'utf8');
+  for (const { name, spec } of commands) {
+    const { result } = await spec();
+    if (result === undefined) continue;
+    const fields = Object.keys(result).map(field => `\`${field}\``);
+    expect(page).toContain(`| ${name} | ${fields.join(', ')} |`);
+  }
 });
 
 test('--version --json is an object too', async () => {

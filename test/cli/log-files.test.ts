@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
+import { writeLogs } from '../../src/index.ts';
 import { readJsonLines } from '../../src/io/jsonlines.ts';
 import { readEvents } from '../runs/read-events.ts';
 import { hardlyTrained, temporaryFolder, tessera, writeConfig, writeDrawings } from './program.ts';
@@ -70,6 +71,9 @@ test('`logs` makes both of a run of any age, and into another folder', async () 
   );
   expect(rows(join(out, 'metrics.csv'))).toEqual(rows());
   expect(existsSync(join(out, 'tensorboard'))).toBe(false);
+  expect(await writeLogs({ run, formats: ['tensorboard'], out })).toEqual([join(out, 'tensorboard')]);
+  expect(readEvents(join(out, 'tensorboard')).curves['transformer/loss']).toHaveLength(4);
+  await expect(writeLogs({ run, formats: [] })).rejects.toThrow(/formats: expected an array of at least 1 formats/);
 });
 
 test('`logs` refuses what has no log, in a line', async () => {

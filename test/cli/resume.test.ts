@@ -2,13 +2,16 @@
  * @file A training that is killed or interrupted ends, started again, bit for bit where one that was never stopped does.
  * Only on the native backend, as promised; each run is a process of its own, killed for real.
  */
-import { readFileSync, rmSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { RunConfigInput } from '../../src/config/run.ts';
 import { Random } from '../../src/core/random.ts';
 import { registerNative } from '../../src/device/native/native.ts';
 import { readJsonLines } from '../../src/io/jsonlines.ts';
+import { runPaths } from '../../src/io/runfolder.ts';
+import { writeLogFiles } from '../../src/runs/logs/log-files.ts';
+import { readEvents } from '../runs/read-events.ts';
 import { snapshot, startTessera, temporaryFolder, tessera, writeConfig, writeDrawings } from './program.ts';
 import type { Stop } from './stopping.ts';
 
@@ -86,6 +89,12 @@ describe.skipIf(missing !== undefined)(`resuming${missing === undefined ? '' : `
       expect.arrayContaining(['model.safetensors', 'ema.safetensors', 'best.safetensors', 'patch.safetensors']),
     );
     expect(records(out), where).toEqual(records(straight));
+    expect(readdirSync(join(out, 'samples')), where).toEqual(readdirSync(join(straight, 'samples')));
+    const { metrics, sampleHistory } = runPaths(out);
+    const { csv, tensorboard } = runPaths(join(folder, 'made'));
+    await writeLogFiles({ metrics, sampleHistory, csv, tensorboard }, ['csv', 'tensorboard']);
+    expect(readFileSync(runPaths(out).csv, 'utf8'), where).toBe(readFileSync(csv, 'utf8'));
+    expect(readEvents(runPaths(out).tensorboard).curves, where).toEqual(readEvents(tensorboard).curves);
   });
 
   test('Ctrl-C saves, says how to go on, and goes on to the same weights', async () => {

@@ -262,8 +262,8 @@ describe('the time left', () => {
 
   it('goes by no rate of what comes before the first step', () => {
     const { clock, terminal, reporter } = setUp();
-    reporter.stage('x', { total: 1000, secondsAfter: 0 });
-    reporter.update({ step: 500, beforehand: true });
+    reporter.stage('x', { total: 1000, step: 500, secondsAfter: 0 });
+    expect(terminal.screen[0]).toBe('x  500/1,000  0.0s');
     for (let step = 1; step <= 5; step++) {
       clock.ms += 1000;
       reporter.update({ step, total: 5, note: 'decoding', beforehand: true });

@@ -123,7 +123,7 @@ test('is evaluated, and stands on a page beside a transformer', async () => {
 
 test('is a choice of the command line that is started with its file', async () => {
   const toy = pathToFileURL(join(root, 'test/families/toy-family.ts')).href;
-  const argv = ['--import', 'tsx', '--import', toy, join('src', 'cli.ts'), 'train', '--help'];
+  const argv = ['--import', 'tsx', '--import', toy, join('src', 'cli.ts'), 'train', '--help', '--all'];
   const { stdout } = await promisify(execFile)(process.execPath, argv, { cwd: root });
   expect(stdout).toMatch(/tiles/);
   expect(stdout).toContain('--buckets');

@@ -69,6 +69,7 @@ describe('the verdict on a run', () => {
       'of a transformer that is worse than guessing is a collapse',
       'transformer',
       [
+        { stage: 'transformer', step: 5, val_loss: 8.3, val_image: 8.3 },
         { stage: 'transformer', step: 10, lr: 1, loss: 8.4, image: 8.41 },
         { stage: 'transformer', step: 10, val_loss: 8.39, val_image: 8.39 },
       ],
@@ -107,8 +108,14 @@ describe('the verdict on a run', () => {
     [
       'of a denoiser that is worse than none is a collapse',
       'diffusion',
-      [check('diffusion', 10, { val_loss: 1.1 })],
+      [check('diffusion', 5, { val_loss: 0.9 }), check('diffusion', 10, { val_loss: 1.1 })],
       ['collapsed', 'validation loss rule', 10],
+    ],
+    [
+      'of a denoiser that ended before it had learnt anything is open',
+      'diffusion',
+      [check('diffusion', 5, { val_loss: 1.3 }), check('diffusion', 10, { val_loss: 1.1 })],
+      ['unchecked', null, null],
     ],
   ])('%s', (_, family, records, expected) => {
     expect(judged(family, records)).toEqual(expected);

@@ -119,7 +119,7 @@ test('epochs are steps, and refused beside minutes or steps', async () => {
 });
 
 describe('a training on a machine that turns out slower', () => {
-  /** The plan is made by a clock of 20 ms; a step then takes 60. @param stopAfter steps, of all stages */
+  /** The plan is made by a clock of 20 ms; a step then takes 90. @param stopAfter steps, of all stages */
   async function train(out: string, stopAfter?: number) {
     const stop = new AbortController();
     let [time, tick, steps] = [0, 20, 0];
@@ -130,10 +130,10 @@ describe('a training on a machine that turns out slower', () => {
     const session = sessionOf(now, stop.signal);
     session.reporter.update = ({ loss }) => {
       if (loss === undefined) return;
-      time += 60;
+      time += 90;
       if (++steps === stopAfter) stop.abort();
     };
-    const fields = { ...small, plan: { minutes: 0.25 }, train: { ...small.train, saveEvery: 5 } };
+    const fields = { ...small, plan: { minutes: 0.35 }, train: { ...small.train, saveEvery: 5 } };
     const request = { data, out };
     const prepared = await prepareTraining(session, { ...request, fields, begin: async () => {} });
     if (prepared === undefined) throw new Error('it was stopped');

@@ -20,7 +20,7 @@ export function fishCompletion(completed: Completed): string[] {
   const after = (words: string, exactly: boolean) =>
     `-n ${word(`${name}_after ${exactly ? '=' : '+'} ${words}`.trim())}`;
   return [
-    `# Completion of ${programs.join(' and ')} for fish: ${programs[0]} completion fish > ~/.config/fish/completions/${programs[0]}.fish`,
+    `# Completion of ${programs.join(' and ')} for fish. In ~/.config/fish/config.fish: ${programs[0]} completion fish | source`,
     '# Whether the words before the cursor begin with some words, or (=) are these.',
     `function ${name}_after`,
     '  set -l before (commandline -opc)',

@@ -271,7 +271,8 @@ function describe(stage: Stage, now: number): string[] {
   const { last, options, samples, startedAt } = stage;
   const elapsed = formatDuration(now - startedAt);
   if (last === undefined) {
-    const steps = options.total === undefined ? [] : [`0/${formatWhole(options.total)}`];
+    const steps =
+      options.total === undefined ? [] : [`${formatWhole(options.step ?? 0)}/${formatWhole(options.total)}`];
     return [...steps, ...timeLeft(stage, now), elapsed];
   }
   const total = last.total ?? options.total;

@@ -27,6 +27,10 @@ defineBuiltInFamily({
   leastParameters: leastOfDiffusion,
   checkNew: checkNewDiffusion,
   stages: ['captions', 'text'],
+  sized: [
+    'text',
+    ...['precond', 'stem', 'width', 'multipliers', 'blocks', 'attention', 'embedding'].map(name => `diffusion.${name}`),
+  ],
   sampling: ({ sampling, diffusion: { sampleSteps } }) => ({ cfgScale: sampling.cfgScale, steps: sampleSteps }),
   interpolates: true,
   validation: {

@@ -14,6 +14,7 @@ const shared = {
   leastParameters: leastOfGan,
   checkNew: checkNewGan,
   stages: ['captions', 'text'],
+  sized: ['text', 'gan.latent', 'gan.width', 'gan.blocks'],
   sampling: () => ({}),
   interpolates: true,
   game: true,

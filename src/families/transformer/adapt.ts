@@ -42,6 +42,9 @@ interface Table {
 /** Fields that the width of the residual stream, the layers' matrices or their gains depend on. */
 const FIXED = ['width', 'heads', 'mlp', 'mlpWidth', 'norm', 'qkNorm', 'positions'] as const;
 
+/** The table of signs of changed pictures. */
+const VARIANTS = 'variant_embedding.weight';
+
 /** Standard deviation of new rows of embeddings, as in dalle.ts. */
 const EMBEDDING_DEVIATION = 0.02;
 
@@ -51,6 +54,7 @@ const EMBEDDING_DEVIATION = 0.02;
  * - caption positions and pads beyond the source's are copies of its last one; fewer are cut off;
  * - rows and columns of another grid are interpolated linearly between the source's;
  * - where codes are others, their table is new, and their head zero: the first loss is that of guessing;
+ * - ways in which pictures are changed keep their signs by name, and new ones begin as that of plain pictures;
  * - more layers are inserted with output projections of zero, so that they leave what passes as it is.
  * More ids and more layers do not change the function; the others change it a little.
  * @throws UserError naming the field that cannot be mapped
@@ -63,6 +67,7 @@ export function adapt(source: AdaptSource, target: AdaptTarget): Adapted {
     ...adaptGrid(values, source, target),
     ...adaptCodes(values, source, target),
     ...adaptLayers(values, source, target),
+    ...adaptVariants(values, source, target),
   ];
   const [was, is] = [source.config.model.attention, target.config.model.attention];
   return {
@@ -104,6 +109,22 @@ function tableOf(rows: number, columns: number, fill: (row: Float32Array, at: nu
 
 function rowOf({ shape: [, columns], values }: Table, at: number): Float32Array {
   return values.subarray(at * columns, (at + 1) * columns);
+}
+
+/** What stands before the captions of changed pictures. */
+function adaptVariants(values: Map<string, Table>, source: AdaptSource, target: AdaptTarget): string[] {
+  const [was, is] = [source.config.model.variants, target.config.model.variants];
+  if (was.join() === is.join()) return [];
+  const [start, table] = [values.get('start'), values.get(VARIANTS)];
+  values.delete(VARIANTS);
+  if (start !== undefined && is.length > 0) {
+    const rows = tableOf(is.length, start.values.length, (row, at) => {
+      const before = was.indexOf(is[at]);
+      row.set(table === undefined || before < 0 ? start.values : rowOf(table, before));
+    });
+    values.set(VARIANTS, rows);
+  }
+  return [`variants ${was.join(', ') || 'none'} -> ${is.join(', ') || 'none'}`];
 }
 
 /** Ids, pads and positions of captions. */

@@ -4,6 +4,7 @@ import { amount, belowOne, channels, count, depth, fraction } from '../../config
 import { openChoice } from '../../config/names.ts';
 import { codebookSizeOf, patchSchema, patchSizeOf, patchTrainSchema } from '../../config/patch.ts';
 import { checkCaptionDrop, type RunConfig, rejectConfig } from '../../config/run.ts';
+import { variantNames } from '../../image/variants.ts';
 import { maskPatterns } from '../../nn/masks.ts';
 
 /** The transformer. */
@@ -34,6 +35,12 @@ export const modelSchema = z.object({
     .describe(
       'share of the codes that training reads, not of those it predicts, replaced at random: against learning by heart',
     ),
+  variants: z
+    .array(z.enum(variantNames))
+    .max(variantNames.length)
+    .overwrite(asked => variantNames.filter(name => asked.includes(name)))
+    .default([])
+    .describe('changed pictures that are learnt beside the plain ones, with a sign of how, which painting leaves out'),
   captionDrop: fraction.default(0.1).describe('share of captions left out in training, for guidance'),
   captionWeight: fraction.default(0.125).describe('weight of the caption loss; the image loss has the rest'),
   zLoss: amount.default(1e-5).describe('weight of the squared log-partition'),

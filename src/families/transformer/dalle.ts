@@ -34,6 +34,9 @@ export interface Vocabulary {
   readonly grid: number;
 }
 
+/** The number of the start token of plain pictures, before those of changed ones. */
+const PLAIN = 0;
+
 /** One batch as ids. */
 export interface SequenceBatch {
   /** [B, L], padded. */
@@ -42,6 +45,8 @@ export interface SequenceBatch {
   readonly codes: Int32Array;
   /** [B, N], what is read, where that is something else than `codes`. */
   readonly read?: Int32Array;
+  /** [B], how pictures were changed: 0 not at all, i + 1 as the i-th of the config's variants says; absent: all are plain. */
+  readonly variants?: Int32Array;
   /** [B], 1 where the caption has been left out (all pads), whose caption loss does not count. */
   readonly dropped?: Uint8Array;
   /**
@@ -63,6 +68,8 @@ export class Dalle {
   readonly vocabulary: Vocabulary;
   readonly parameters: Parameters;
   private readonly start: Variable; // [C]
+  /** [variants, C], in the start token's place where a picture was changed. */
+  private readonly variantTable: Variable | undefined;
   private readonly captionTable: Variable; // [caption ids + L pads, C]
   private readonly imageTable: Variable; // [K, C]
   private readonly positions: { caption: Variable; row: Variable; column: Variable } | undefined;
@@ -84,6 +91,8 @@ export class Dalle {
     this.vocabulary = vocabulary;
     this.parameters = parameters;
     this.start = parameters.normal('start', [width], 0.02, embed);
+    const variants = config.variants.length;
+    if (variants > 0) this.variantTable = parameters.normal('variant_embedding.weight', [variants, width], 0.02, embed);
     this.captionTable = parameters.normal(
       'caption_embedding.weight',
       [vocabulary.caption + captionLength, width],
@@ -150,7 +159,7 @@ export class Dalle {
     const inputs = tf.tensor2d(dropLast(batch.read ?? batch.codes, N), [B, N - 1], 'int32');
     const captions = tf.tensor2d(batch.captions, [B, L], 'int32');
     const site = noise === undefined || rate === 0 ? undefined : { rate, seed: noise.random.uint32(), stream: 0 };
-    const hidden = this.hidden(this.embed(captions, inputs), 0, undefined, site); // [B, L + N, C]
+    const hidden = this.hidden(this.embed(captions, inputs, batch.variants), 0, undefined, site); // [B, L + N, C]
     const rows = tf.reshape(hidden, [B * (L + N), this.config.width]);
     const targets = this.targets(batch);
     const mean = (head: Linear, { ids, count }: Targets) =>
@@ -195,17 +204,25 @@ export class Dalle {
 
   /**
    * The start token, a caption and the codes after it as vectors.
-   * @param captions [B, L] int32; @param codes [B, n] int32, 0 <= n < N; @returns [B, 1 + L + n, C]
+   * @param captions [B, L] int32; @param codes [B, n] int32, 0 <= n < N
+   * @param variants see `SequenceBatch.variants`; @returns [B, 1 + L + n, C]
    */
-  embed(captions: Tensor, codes: Tensor): Tensor {
+  embed(captions: Tensor, codes: Tensor, variants?: Int32Array): Tensor {
     const [B] = captions.shape;
-    const width = this.config.width;
-    // By look-up, because the gradient of tf.tile is an operation for every copy.
-    const start = embedding(tf.reshape(this.start, [1, width]), tf.zeros([B, 1], 'int32')); // [B, 1, C]
+    const start = this.startOf(variants ?? new Int32Array(B).fill(PLAIN)); // [B, 1, C]
     let text = tf.concat([start, embedding(this.captionTable, captions)], 1); // [B, 1 + L, C]
     if (this.positions !== undefined) text = tf.add(text, this.positions.caption);
     if (codes.shape[1] === 0) return text;
     return tf.concat([text, this.embedCodes(codes, 0)], 1);
+  }
+
+  /** @param variants [B]; @returns [B, 1, C] */
+  private startOf(variants: Int32Array): Tensor {
+    const { variantTable: changed } = this;
+    const plain = tf.reshape(this.start, [1, this.config.width]);
+    const table = changed === undefined ? plain : tf.concat([plain, changed], 0);
+    // By look-up, because the gradient of tf.tile is an operation for every copy.
+    return embedding(table, tf.tensor2d(variants, [variants.length, 1], 'int32'));
   }
 
   /** @param codes [B, n] int32, the image's codes from `first` on; @returns [B, n, C] */

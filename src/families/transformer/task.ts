@@ -41,9 +41,13 @@ export interface DalleTaskOptions {
 /** A sequence of a batch. */
 interface Row {
   readonly item: number;
+  /** Among those of the set: the plain ones, then those of every variant. */
   readonly crop: number;
   readonly ids: Int32Array;
 }
+
+/** The share of changed pictures, where there are some. */
+const CHANGED = 0.5;
 
 /** All sequences of a step. */
 interface DrawnBatch {
@@ -121,15 +125,16 @@ export class DalleTask implements Task {
   /** The sequences of a step, the same however many parts it is computed in. */
   private drawBatch(step: number): Omit<DrawnBatch, 'step'> {
     const { batchSize, bpeDropout } = this.options;
-    const { captionDrop } = this.model.config;
+    const { captionDrop, variants } = this.model.config;
     const draw = this.random.fork('batch/0', step);
-    const { set, captions } = this.training;
+    const { captions } = this.training;
     const dropped = new Uint8Array(batchSize);
     const rows: Row[] = [];
     let captionIds = 0;
     for (let i = 0; i < batchSize; i++) {
       const item = this.items.at(step, i);
-      const crop = draw.integer(set.crops);
+      const kind = variants.length > 0 && draw.uniform() < CHANGED ? 1 + draw.integer(variants.length) : 0;
+      const crop = kind * this.crops + draw.integer(this.crops);
       const caption = captions[item][draw.integer(captions[item].length)];
       dropped[i] = draw.uniform() < captionDrop ? 1 : 0;
       const ids = dropped[i] === 1 ? this.model.emptyCaption() : this.encode(caption, bpeDropout, draw);
@@ -152,6 +157,11 @@ export class DalleTask implements Task {
     return { read: codes.map(code => (random.uniform() < codeNoise ? random.integer(K) : code)) };
   }
 
+  /** Crops of each kind of picture, plain or of one variant. */
+  private get crops(): number {
+    return this.training.set.crops / (1 + this.model.config.variants.length);
+  }
+
   private encode(caption: string, dropout: number, random?: Random): Int32Array {
     const length = this.model.config.captionLength;
     const { ids, cut } = this.encoder.encodeCaption(caption, { length, dropout, random });
@@ -163,13 +173,15 @@ export class DalleTask implements Task {
     const L = this.model.config.captionLength;
     const N = set.length;
     const captions = new Int32Array(rows.length * L);
+    const varied = set === this.training.set && this.model.config.variants.length > 0;
     const codes = new Int32Array(rows.length * N);
     rows.forEach(({ item, crop, ids }, i) => {
       captions.set(ids, i * L);
       const from = (item * set.crops + crop) * N;
       codes.set(set.codes.subarray(from, from + N), i * N);
     });
-    return { captions, codes, dropped };
+    const variants = varied ? Int32Array.from(rows, ({ crop }) => Math.floor(crop / this.crops)) : undefined;
+    return { captions, codes, dropped, ...(variants && { variants }) };
   }
 
   remarks(): string[] {

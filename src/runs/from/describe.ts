@@ -36,5 +36,6 @@ function describeWeights(source: PlannedStart['source']['values'], { values }: P
 function describeTraining({ train }: RunConfig): string {
   const { lr, steps, evalEvery, patience } = train;
   const ends = patience > 0 ? `, ends after ${patience} without a better one` : '';
-  return `learning rate ${lr}, at most ${count(steps)} steps, validated every ${count(evalEvery)}${ends}`;
+  const most = patience > 0 ? 'at most ' : '';
+  return `learning rate ${lr}, ${most}${count(steps)} steps, validated every ${count(evalEvery)}${ends}`;
 }

@@ -140,7 +140,8 @@ async function planNew(
   const begin = mergeConfig(inherited, { images: { validation: share } });
   const { images } = newConfig(mergeConfig(begin, asked));
   const { training, heldOut } = divideData(dataset, images);
-  const counts = { training: training.length, heldOut: heldOut.length };
+  const likelihood = familyOf(source.config.family).stages.includes('codes');
+  const counts = { training: training.length, heldOut: heldOut.length, likelihood };
   const texts = training.flatMap(({ captions }) => captions);
   const batched = { ...source.config, train: newConfig(mergeConfig(begin, asked)).train };
   const rule = ruleOf({ ...batched, train: { ...batched.train, lr: source.config.train.lr } }, counts);
@@ -230,10 +231,11 @@ async function adaptTo(source: Source, config: RunConfig): Promise<Adapted> {
   const random = new Random(config.seed).fork('model');
   if (family.adapt !== undefined)
     return family.adapt(source, { config, newCodes: config.from?.patch === 'anew', random });
-  const own = Object.keys(family.sections).filter(name => !name.endsWith('Train'));
+  const { sized = Object.keys(family.sections).filter(name => !name.endsWith('Train')) } = family;
   const shapeOf = (run: RunConfig) => {
-    const sections = Object.fromEntries(Object.entries(run).filter(([name]) => own.includes(name)));
-    return flattenConfig({ ...sections, images: { imageSize: run.images.imageSize } });
+    const fields = Object.entries(flattenConfig({ ...run }));
+    const sizes = ['images.imageSize', ...sized];
+    return Object.fromEntries(fields.filter(([field]) => sizes.some(name => `${field}.`.startsWith(`${name}.`))));
   };
   const [before, now] = [shapeOf(source.config), shapeOf(config)];
   for (const [field, value] of Object.entries(now)) {

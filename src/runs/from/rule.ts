@@ -10,6 +10,8 @@ export interface FromData {
   /** Images that are trained on, and held out. */
   readonly training: number;
   readonly heldOut: number;
+  /** Whether the model has a held-out likelihood, by which it is known when to stop; others paint to be measured. */
+  readonly likelihood: boolean;
 }
 
 /** Passes over the data, at most; where nothing is held out, nobody tells when to stop. */
@@ -23,6 +25,9 @@ const FEWEST_BETWEEN = 2;
 const PATIENCE = 4;
 /** Strength of the pull towards the source's weights, in the place of decay. */
 const PULL = 0.1;
+/** Of models without a likelihood: whole images move further from the source, and nothing tells when to stop. */
+const FEWEST_STEPS_PAINTED = 400;
+const EVALUATIONS_PAINTED = 10;
 const WARMUP = 0.03;
 /** Share of the peak learning rate of the source. */
 const RATE = 1;
@@ -38,8 +43,10 @@ const PATCH_RATE = 1 / 4;
 /** Fields of the new run that are not as in its source; what the user sets goes over them. */
 export function ruleOf(
   source: Pick<RunConfig, 'train'> & Partial<Pick<RunConfig, 'patchTrain'>>,
-  { training, heldOut }: FromData,
+  data: FromData,
 ): { readonly train: Partial<RunConfig['train']>; readonly patchTrain?: Partial<RunConfig['patchTrain']> } {
+  if (!data.likelihood) return { train: ruleOfPainted(source.train, data) };
+  const { training, heldOut } = data;
   const { batchSize, lr } = source.train;
   const pass = training / batchSize;
   const steps = Math.max(FEWEST_STEPS, Math.round((heldOut > 0 ? PASSES : PASSES_UNMEASURED) * pass));
@@ -62,6 +69,13 @@ export function ruleOf(
       patchTrain: { steps: Math.min(PATCH_STEPS, source.patchTrain.steps), lr: source.patchTrain.lr * PATCH_RATE },
     }),
   };
+}
+
+/** For GANs and diffusion models. */
+function ruleOfPainted({ batchSize }: RunConfig['train'], { training }: FromData): Partial<RunConfig['train']> {
+  const steps = Math.max(FEWEST_STEPS_PAINTED, Math.round((PASSES * training) / batchSize));
+  const every = Math.ceil(steps / EVALUATIONS_PAINTED);
+  return { steps, evalEvery: every, sampleEvery: every, saveEvery: every, logEvery: 10, plateau: 0 };
 }
 
 /** Share of the images to hold out, where nobody asks for another. @param share the source's */

@@ -6,12 +6,15 @@ import { existsSync } from 'node:fs';
 import type { Item } from '../../../data/dataset.ts';
 import type { Decoded } from '../../../data/decoded.ts';
 import type { PatchTokenizer } from '../../../tokenizer/patch.ts';
+import type { Variant } from '../../image/variants.ts';
 import { type CodeSet, type ExpectedCodes, readCodes, type StoredCodes, writeCodes } from '../../io/codes.ts';
 import { encodeItems } from './encode.ts';
 import type { Job } from './job.ts';
 
 interface Side extends ExpectedCodes {
   readonly path: string;
+  /** See `EncodeOptions.variants`; their crops count as others. */
+  readonly variants: readonly Variant[];
 }
 
 export class CodesOfSide {
@@ -63,7 +66,8 @@ export class CodesOfSide {
     const options = {
       config: job.config,
       session: job.session,
-      crops,
+      crops: crops / (1 + side.variants.length),
+      variants: side.variants,
       decoded: missing.length === items.length ? await decoded() : undefined,
     };
     const made = await encodeItems(patch, missing, options);

@@ -5,7 +5,9 @@ import { type Decoded, decodeAll } from '../../../data/decoded.ts';
 import type { PatchTokenizer } from '../../../tokenizer/patch.ts';
 import type { RunConfig } from '../../config/run.ts';
 import { hearSignal } from '../../core/stopping.ts';
+import { Images } from '../../image/images.ts';
 import { imagesToTensor } from '../../image/pixels.ts';
+import { changed, type Variant } from '../../image/variants.ts';
 import type { CodeSet } from '../../io/codes.ts';
 import { cropsOf } from '../run-images.ts';
 import type { Session } from '../session.ts';
@@ -13,9 +15,16 @@ import type { Session } from '../session.ts';
 export interface EncodeOptions {
   readonly config: RunConfig;
   readonly crops: number;
+  /** Changes of every crop, whose codes come after those of the plain crops. */
+  readonly variants: readonly Variant[];
   /** The items' images where they are in memory; otherwise they are decoded piece by piece. */
   readonly decoded?: Decoded;
   readonly session: Session;
+}
+
+/** Crops of each training image as codes, plain and changed. */
+export function codedCrops({ images, model }: RunConfig): number {
+  return images.crops * (1 + model.variants.length);
 }
 
 /** Most items decoded, and images encoded, at once; fewer where they are large. */
@@ -35,14 +44,15 @@ function piece(limit: number, each: number): number {
 export async function encodeItems(
   patch: PatchTokenizer,
   items: readonly Item[],
-  { config, crops, decoded, session }: EncodeOptions,
+  { config, crops, variants, decoded, session }: EncodeOptions,
 ): Promise<{ readonly set: CodeSet; readonly problems: readonly Problem[] }> {
   const { signal } = session;
   const pixels = config.images.imageSize ** 2;
   const [decodedAtOnce, encodedAtOnce] = [piece(DECODED_BYTES, crops * pixels * 3), piece(ENCODED_PIXELS, pixels)];
   const length = config.patch.grid ** 2;
   const ids: string[] = [];
-  const codes = new Uint16Array(items.length * crops * length);
+  const all = crops * (1 + variants.length);
+  const codes = new Uint16Array(items.length * all * length);
   const problems: Problem[] = [];
   const source = decoded?.items ?? items;
   for (let first = 0; first < source.length; first += decodedAtOnce) {
@@ -57,16 +67,31 @@ export async function encodeItems(
           };
     problems.push(...part.problems);
     for (let from = 0; from < part.images.count; from += encodedAtOnce) {
-      await hearSignal(signal);
-      const images = imagesToTensor(part.images.slice(from, from + encodedAtOnce));
-      const encoded = patch.encode(images);
-      codes.set((await encoded.data()) as Int32Array, (ids.length * crops + from) * length);
-      images.dispose();
-      encoded.dispose();
+      const plain = part.images.slice(from, from + encodedAtOnce);
+      for (const [kind, variant] of [undefined, ...variants].entries()) {
+        await hearSignal(signal);
+        const images = variant === undefined ? plain : Images.of(plain.pictures().map(one => changed(one, variant)));
+        const encoded = await encode(patch, images);
+        for (let i = 0; i < plain.count; i++) {
+          const [item, crop] = [ids.length + Math.floor((from + i) / crops), (from + i) % crops];
+          const place = item * all + kind * crops + crop;
+          codes.set(encoded.subarray(i * length, (i + 1) * length), place * length);
+        }
+      }
     }
     ids.push(...part.items.map(({ id }) => id));
     const done = Math.min(source.length, first + decodedAtOnce);
     session.reporter.update({ step: done, total: source.length, amount: done * crops });
   }
-  return { set: { ids, crops, length, codes: codes.subarray(0, ids.length * crops * length) }, problems };
+  return { set: { ids, crops: all, length, codes: codes.subarray(0, ids.length * all * length) }, problems };
+}
+
+/** @returns [images, codes of each] */
+async function encode(patch: PatchTokenizer, images: Images): Promise<Int32Array> {
+  const tensor = imagesToTensor(images);
+  const encoded = patch.encode(tensor);
+  tensor.dispose();
+  const codes = (await encoded.data()) as Int32Array;
+  encoded.dispose();
+  return codes;
 }

@@ -143,7 +143,7 @@ export class Job {
   }
 
   /** @param options.seconds that it will take from here, where that is known better than by the plan */
-  begin(stage: string, options: Pick<StageOptions, 'total' | 'unit' | 'seconds'> = {}): void {
+  begin(stage: string, options: Pick<StageOptions, 'total' | 'step' | 'unit' | 'seconds'> = {}): void {
     this.current = stage;
     const expected = { seconds: this.secondsOf(stage), secondsAfter: this.secondsAfter(stage) };
     this.session.reporter.stage(stage, { ...this.place(stage), ...expected, ...options });

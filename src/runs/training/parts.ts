@@ -27,6 +27,7 @@ import type { Metrics } from '../../training/measured.ts';
 import { sourceOf } from '../../training/saved-training.ts';
 import { takesPatchOver } from '../from/patch-decision.ts';
 import { CodesOfSide } from './codes-of-side.ts';
+import { codedCrops } from './encode.ts';
 import { type Job, TAKEN } from './job.ts';
 import { patchStage } from './patch.ts';
 import { rehearsalOf } from './rehearsal.ts';
@@ -136,11 +137,15 @@ export async function textStage(
 /** Said of what was trained without anything held out. */
 const UNMEASURED = 'trained; not measured, since nothing is held out';
 
+/** Among fewer, guessing is right so often that it must be said. */
+const FEW_CANDIDATES = 20;
+
 function describeRetrieval(record: Metrics): string | undefined {
   const { val_captionTop1: caption, val_imageTop1: image, val_candidates: candidates } = record;
   if (caption === undefined) return undefined;
   const percent = (share: number) => `${(100 * share).toFixed(1)}%`;
-  return `held out: ${percent(caption)} find their caption, ${percent(image)} their image, among ${Math.round(candidates)}`;
+  const chance = candidates < FEW_CANDIDATES ? `, where guessing finds ${percent(1 / candidates)}` : '';
+  return `held out: ${percent(caption)} find their caption, ${percent(image)} their image, among ${Math.round(candidates)}${chance}`;
 }
 
 /** The data as codes, on both sides of the split. */
@@ -155,22 +160,29 @@ export async function expectRoomForCodes(job: Job): Promise<void> {
   if (!job.hasData || [paths.trainingCodes, paths.heldOutCodes].every(existsSync)) return;
   const { training, heldOut } = await job.items();
   const length = config.patch.grid ** 2;
-  const bytes = (training.length * config.images.crops + heldOut.length) * length * Uint16Array.BYTES_PER_ELEMENT;
-  const what = `${training.length} images x ${config.images.crops} crops of ${length} codes:`;
+  const crops = codedCrops(config);
+  const bytes = (training.length * crops + heldOut.length) * length * Uint16Array.BYTES_PER_ELEMENT;
+  const what = `${training.length} images x ${crops} crops of ${length} codes:`;
   await expectRoom(paths.folder, bytes, `${what} the data as codes`);
 }
 
 async function codeStage(job: Job, patch: PatchTokenizer): Promise<Codes> {
   const { paths, config } = job;
   const title = stageTitles.codes;
+  const [{ crops }, { variants }] = [config.images, config.model];
   const expected = {
     tokenizer: await fingerprint(paths.patch),
     codebook: patch.vocabSize,
     length: config.patch.grid ** 2,
   };
   const [training, heldOut] = [
-    await CodesOfSide.open(job, { path: paths.trainingCodes, crops: config.images.crops, ...expected }),
-    await CodesOfSide.open(job, { path: paths.heldOutCodes, crops: 1, ...expected }),
+    await CodesOfSide.open(job, {
+      path: paths.trainingCodes,
+      crops: codedCrops(config),
+      variants,
+      ...expected,
+    }),
+    await CodesOfSide.open(job, { path: paths.heldOutCodes, crops: 1, variants: [], ...expected }),
   ];
   const items = job.hasData ? await job.items() : undefined;
   const done = { training: training.complete(items?.training), heldOut: heldOut.complete(items?.heldOut) };
@@ -184,8 +196,13 @@ async function codeStage(job: Job, patch: PatchTokenizer): Promise<Codes> {
     sides.heldOut.length <= job.measuredAtMost ? (await job.images()).heldOut : undefined,
   );
   const all = await training.make(patch, sides.training, async () => (await job.images()).training);
-  job.session.reporter.done(`${all.ids.length} images, ${all.crops} crops each`);
+  job.session.reporter.done(`${all.ids.length} images, ${describeCrops(crops, variants)} each`);
   return { training: all, heldOut: held };
+}
+
+function describeCrops(crops: number, variants: readonly string[]): string {
+  const said = `${crops} ${crops === 1 ? 'crop' : 'crops'}`;
+  return variants.length === 0 ? said : `${said}, plain and ${variants.join(', ')},`;
 }
 
 /** Joins codes with the captions of the items they were made of. */

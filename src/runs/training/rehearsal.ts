@@ -19,7 +19,7 @@ import { readCodes, writeCodes } from '../../io/codes.ts';
 import { readJson, writeJson } from '../../io/files.ts';
 import { fingerprint } from '../../io/runfolder.ts';
 import { drawEmojiData } from '../from/rehearsed-data.ts';
-import { encodeItems } from './encode.ts';
+import { codedCrops, encodeItems } from './encode.ts';
 import type { Job } from './job.ts';
 
 /** Fewest images that are rehearsed, where there are so many. */
@@ -38,7 +38,7 @@ export async function rehearsalOf(job: Job, patch: PatchTokenizer): Promise<Rehe
   const { set } = await readCodes(paths.rehearsedCodes, {
     tokenizer: await fingerprint(paths.patch),
     codebook: patch.vocabSize,
-    crops: config.images.crops,
+    crops: codedCrops(config),
     length: config.patch.grid ** 2,
   });
   const path = paths.rehearsedCaptions;
@@ -59,7 +59,12 @@ async function make(job: Job, patch: PatchTokenizer, keep: NonNullable<FromConfi
   const most = Math.max(FEWEST, steps * rehearsedOf(batchSize, keep.share));
   const some = spreadPlaces(training.length, most).map(i => training[i]);
   if (some.length === 0) throw new UserError(data, 'none of its images is one that was trained on');
-  const { set } = await encodeItems(patch, some, { config, crops: config.images.crops, session });
+  const { set } = await encodeItems(patch, some, {
+    config,
+    crops: config.images.crops,
+    variants: config.model.variants,
+    session,
+  });
   const captionsOf = new Map(some.map(({ id, captions }: Item) => [id, captions]));
   await writeJson(
     paths.rehearsedCaptions,

@@ -144,8 +144,7 @@ async function announce(job: Job, { title, unit, state, loop }: Stage): Promise<
   const { steps: total } = loop;
   const { step, seconds } = await savedProgress(state);
   const left = step === 0 ? job.secondsOf(title) : (seconds / step) * Math.max(0, total - step);
-  job.begin(title, { total, unit, seconds: left });
-  if (step > 0) job.session.reporter.update({ step, beforehand: true }); // its rate begins with its first step
+  job.begin(title, { total, unit, seconds: left, ...(step > 0 && { step }) });
 }
 
 /** Opens the log of a stage, which says so where nothing can be measured. */

@@ -52,7 +52,7 @@ const sayings: Readonly<Record<Collapse, string>> = {
 };
 
 /** Why samples cannot be watched beside so many images; undefined where they can. */
-export function whyUnwatched({ training, heldOut }: { readonly training: number; readonly heldOut: number }) {
+function whyUnwatched({ training, heldOut }: { readonly training: number; readonly heldOut: number }) {
   if (Math.min(training, heldOut) >= FEWEST_CHECKED) return undefined;
   return `samples are not watched for collapse: that needs ${FEWEST_CHECKED} held-out and ${FEWEST_CHECKED} training images, there are ${heldOut} and ${training}`;
 }

@@ -175,3 +175,20 @@ test.each([
 ] as const)('refuses %o', (fields, says) => {
   expect(() => adapt(sourceOf(configs.modern), targetOf({ ...configs.modern, ...fields }))).toThrow(says);
 });
+
+test('signs of changed pictures go by name, and new ones begin as that of plain pictures', async () => {
+  const model: ModelConfig = { ...configs.modern, variants: ['mirrored', 'small'] };
+  const source = sourceOf(model);
+  const wider: ModelConfig = { ...model, variants: ['mirrored', 'recoloured', 'small'] };
+  const { values, report } = adapt(source, targetOf(wider));
+  const [mirrored, small] = rowsOf(source.values, 'variant_embedding.weight');
+  const { values: start } = values.get('start') as { values: Float32Array };
+  expect(rowsOf(values, 'variant_embedding.weight')).toEqual([mirrored, [...start], small]);
+  expect(report).toEqual(['variants mirrored, small -> mirrored, recoloured, small']);
+  expectAllclose(await logitsOf(modelOf(wider, words, values)), await logitsOf(modelOf(model, words, source.values)), {
+    absolute: 0,
+  });
+  const without = adapt(source, targetOf(configs.modern));
+  expect(without.values.has('variant_embedding.weight')).toBe(false);
+  expect(without.report).toEqual(['variants mirrored, small -> none']);
+});

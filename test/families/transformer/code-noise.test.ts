@@ -1,4 +1,4 @@
-/** @file What a transformer is kept from learning by heart with: codes that are read wrongly, dropout that sets in late. */
+/** @file What a transformer is kept from learning by heart with: codes that are read wrongly, late dropout, changed pictures. */
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { Random } from '../../../src/core/random.ts';
@@ -28,7 +28,7 @@ const data: CaptionedCodes = {
 };
 
 /** Every batch that the model was given at some steps, and the dropout with it. */
-async function batchesOf(config: ModelConfig, steps: readonly number[], accumulate = 1) {
+async function batchesOf(config: ModelConfig, steps: readonly number[], accumulate = 1, training = data) {
   const model = new Dalle(config, vocabulary, new Random(2));
   const loss = vi.spyOn(model, 'loss').mockImplementation(() => {
     const zero = tf.scalar(0);
@@ -36,7 +36,7 @@ async function batchesOf(config: ModelConfig, steps: readonly number[], accumula
   });
   const encoder = { encodeCaption: () => ({ ids: model.emptyCaption(), cut: false }) };
   const options = { batchSize: ITEMS, accumulate, bpeDropout: 0, seed: 5, imageSize: 24 };
-  const task = new DalleTask(model, encoder, { training: data, heldOut: data }, options);
+  const task = new DalleTask(model, encoder, { training, heldOut: data }, options);
   for (const step of steps) {
     for (let part = 0; part < accumulate; part++) (await task.batch(step, part))(new Random(1));
   }
@@ -103,5 +103,69 @@ describe('dropout that sets in late', () => {
       (await batchesOf({ ...small, dropout: 0.2, dropoutAfter }, [0, 1, 2, 3])).map(({ dropout }) => dropout);
     expect(await rates(0)).toEqual([0.2, 0.2, 0.2, 0.2]);
     expect(await rates(2)).toEqual([0, 0, 0.2, 0.2]); // a step is a pass
+  });
+});
+
+describe('changed pictures', () => {
+  const config: ModelConfig = { ...small, variants: ['mirrored', 'small'] };
+  /** Two crops of three kinds: plain ones have the codes 0 and 1, mirrored ones 2 and 3, small ones 4 and 5. */
+  const varied: CaptionedCodes = {
+    ...data,
+    set: {
+      ...data.set,
+      crops: 6,
+      codes: Uint16Array.from({ length: ITEMS * 6 * N }, (_, i) => Math.floor(i / N) % 6),
+    },
+  };
+
+  it('are half of what is learnt, each with its own sign', async () => {
+    const batches = await batchesOf(
+      config,
+      Array.from({ length: 60 }, (_, i) => i),
+      1,
+      varied,
+    );
+    const counts = [0, 0, 0];
+    for (const { codes, variants } of batches) {
+      for (let row = 0; row < ITEMS; row++) {
+        const kind = (variants as Int32Array)[row];
+        expect(Math.floor(codes[row * N] / 2)).toBe(kind);
+        counts[kind]++;
+      }
+    }
+    const rows = 60 * ITEMS;
+    for (const [kind, share] of [0.5, 0.25, 0.25].entries()) {
+      expect(Math.abs(counts[kind] / rows - share)).toBeLessThan(4 * Math.sqrt((share * (1 - share)) / rows));
+    }
+  });
+
+  it("are told from plain ones by what stands in the start token's place, which learns", async () => {
+    const model = randomModel(config);
+    const batch = batchOf([3, 5], config);
+    const loss = async (variants?: number[]) => {
+      const { image } = model.loss({ ...batch, ...(variants && { variants: Int32Array.from(variants) }) });
+      return (await image.data())[0];
+    };
+    const plain = await loss();
+    expect(await loss([0, 0])).toBe(plain);
+    expect(await loss([1, 1])).not.toBeCloseTo(plain, 3);
+    expect(await loss([2, 2])).not.toBeCloseTo(await loss([1, 1]), 3);
+    // With the sign of plain pictures, those of changed ones change nothing.
+    const table = model.parameters.list().find(({ name }) => name === 'variant_embedding.weight');
+    const start = model.parameters.list().find(({ name }) => name === 'start');
+    if (table === undefined || start === undefined) throw new Error('no such parameters');
+    table.variable.assign(tf.stack([start.variable, start.variable]));
+    expect(await loss([1, 2])).toBeCloseTo(plain, 5);
+    const { grads } = tf.variableGrads(
+      () => model.loss({ ...batch, variants: Int32Array.from([1, 0]) }).image as tf.Scalar,
+      [table.variable],
+    );
+    const gradient = await Object.values(grads)[0].data();
+    const [first, second] = [0, 1].map(row =>
+      Math.max(...gradient.subarray(row * small.width, (row + 1) * small.width).map(Math.abs)),
+    );
+    expect(first).toBeGreaterThan(0);
+    expect(second).toBe(0);
+    model.dispose();
   });
 });
