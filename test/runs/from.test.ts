@@ -349,11 +349,13 @@ test('a patch tokenizer is kept, tuned in part or whole, by decibels', () => {
   expect(decide(undefined, { psnr: 21.6, own })).toEqual({ choice: 'keep', settled: true, psnr: 21.6, own });
   const before = decide(undefined, { psnr: 21.4, own });
   expect(before).toEqual({ choice: 'decoder', settled: false, psnr: 21.4, own });
-  expect(settle(before, 22)).toMatchObject({ choice: 'decoder', settled: true });
-  expect(settle(before, 21.3)).toMatchObject({ choice: 'keep', settled: true });
+  expect(settle(before, { psnr: 22, rising: true })).toMatchObject({ choice: 'decoder', settled: true });
+  expect(settle(before, { psnr: 21.3, rising: true })).toMatchObject({ choice: 'keep', settled: true });
   const far = decide(undefined, { psnr: 15, own });
-  expect(settle(far, 19.9)).toMatchObject({ choice: 'all', settled: true });
-  expect(settle(far, 20.1)).toMatchObject({ choice: 'decoder', settled: true });
+  expect(settle(far, { psnr: 19.9, rising: true })).toMatchObject({ choice: 'all', settled: true });
+  // Of pictures that are soon learnt by heart no more is to be had.
+  expect(settle(far, { psnr: 19.9, rising: false })).toMatchObject({ choice: 'decoder', settled: true });
+  expect(settle(far, { psnr: 20.1, rising: true })).toMatchObject({ choice: 'decoder', settled: true });
   // What is asked for is done, whatever the pictures say.
   for (const choice of ['keep', 'decoder', 'all'] as const) {
     expect(decide(choice, { psnr: 5, own })).toMatchObject({ choice, settled: true });

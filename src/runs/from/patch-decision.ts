@@ -15,6 +15,8 @@ import { isTrained } from '../../training/saved-training.ts';
 const KEPT_WITHIN = 1.5;
 /** Decibels that a tuned decoder may leave, where all of it is tuned next. */
 const LEFT_BY_DECODER = 3;
+/** Validations without a better one after which tuning ends; the best is kept. */
+export const TUNING_PATIENCE = 2;
 /** What a source is taken to reach on its own pictures whose log does not say. */
 export const UNKNOWN_PSNR = 23;
 
@@ -37,9 +39,17 @@ export function decide(asked: PatchChoice | undefined, measured: Pick<PatchDecis
   return { choice, settled: asked !== undefined || choice === 'keep', ...measured };
 }
 
-/** The last decision, when the decoder was tuned. @param psnr that it reaches now */
-export function settle({ choice, ...before }: PatchDecision, psnr: number): PatchDecision {
-  const next = psnr <= before.psnr ? 'keep' : psnr < before.own - LEFT_BY_DECODER ? 'all' : choice;
+/**
+ * The last decision, when the decoder was tuned. What is far from the source's own then may be the pictures' matter: all of it is
+ * tuned only where the decoder became better to its end, so that these pictures are enough to learn from.
+ * @param tuned.psnr that it reaches now; @param tuned.rising whether it became better to its end
+ */
+export function settle(
+  { choice, ...before }: PatchDecision,
+  { psnr, rising }: { readonly psnr: number; readonly rising: boolean },
+): PatchDecision {
+  const far = rising && psnr < before.own - LEFT_BY_DECODER;
+  const next = psnr <= before.psnr ? 'keep' : far ? 'all' : choice;
   return { ...before, choice: next, settled: true };
 }
 
@@ -63,5 +73,5 @@ export async function isPatchReady(paths: RunPaths, { patchTrain }: RunConfig): 
   if (decision?.settled !== true || !existsSync(paths.patch)) return false;
   const states = { keep: undefined, decoder: paths.patchState, all: paths.wholePatchState };
   const state = states[decision.choice];
-  return state === undefined || isTrained(state, patchTrain);
+  return state === undefined || isTrained(state, { ...patchTrain, patience: TUNING_PATIENCE });
 }

@@ -15,6 +15,7 @@ import { encodePng } from '../../image/png.ts';
 import { writeAtomic } from '../../io/atomic.ts';
 import { asTensors } from '../../training/named-values.ts';
 import { sourceOf } from '../../training/saved-training.ts';
+import type { Weights } from '../../training/task.ts';
 import { reconstructionSheet } from '../reconstruction-sheet.ts';
 import type { Job } from './job.ts';
 import { isStageDone, runStage, type Stage, type Trainee } from './stage.ts';
@@ -22,14 +23,17 @@ import { isStageDone, runStage, type Stage, type Trainee } from './stage.ts';
 /** Images shown in reconstructions.png and on the terminal. */
 const SHOWN = 12;
 
-/** The stage by its files. @param state where its training is kept */
-export function stageOfPatch(job: Job, state = job.paths.patchState): Stage {
+/** The stage by its files. @param options.state where its training is kept; @param options.patience see `train.patience` */
+export function stageOfPatch(
+  job: Job,
+  { state = job.paths.patchState, patience = 0 }: { readonly state?: string; readonly patience?: number } = {},
+): Stage {
   return {
     title: stageTitles.patch,
     name: 'patch',
     state,
     file: job.paths.patch,
-    loop: job.loop(job.config.patchTrain),
+    loop: { ...job.loop(job.config.patchTrain), patience },
     unit: 'images',
   };
 }
@@ -69,10 +73,16 @@ async function prepare(job: Job, tokenizer: PatchTokenizer, tuned?: Tuned): Prom
   const { images: heldOut } = (await job.images()).heldOut;
   const shown = await shownPictures(job);
   const stream = await job.stream({ batchSize: config.patchTrain.batchSize });
+  // Of what is not trained there is no average.
+  const write = (weights: Weights, average: Weights) =>
+    savePatchTokenizer(paths.patch, asTensors(new Map([...weights, ...average])), tokenizer);
   return {
     heldOut: heldOut.count,
     task: new PatchTask(tokenizer, stream, { config: config.patchTrain, heldOut, tuned }),
-    judging: { rose: 'held-out PSNR fell', weights: 'the last averaged weights are used all the same' },
+    judging: {
+      rose: 'held-out PSNR fell',
+      weights: tuned === undefined ? 'the last averaged weights are used all the same' : 'best kept',
+    },
     describe: ({ val_psnr: psnr, val_usage: usage }) =>
       psnr === undefined ? undefined : `${psnr.toFixed(1)} dB, ${(100 * usage).toFixed(0)}% of codes`,
     showSamples: async (step, note) => {
@@ -91,9 +101,11 @@ async function prepare(job: Job, tokenizer: PatchTokenizer, tuned?: Tuned): Prom
         { pictureColumns: 24 },
       );
     },
-    // Of what is not trained there is no average.
-    saveWeights: async (weights, average) =>
-      savePatchTokenizer(paths.patch, asTensors(new Map([...weights, ...average])), tokenizer),
+    // What was good before is soon learnt by heart: of that the best is kept.
+    ...(tuned !== undefined && { saveBest: async average => write(await tokenizer.parameters.values(), average) }),
+    saveWeights: async (weights, average) => {
+      if (tuned === undefined || heldOut.count === 0) await write(weights, average);
+    },
     dispose: () => tokenizer.dispose(),
   };
 }

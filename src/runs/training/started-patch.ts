@@ -11,6 +11,7 @@ import { loadPatchTokenizer, measureTokenizer } from '../../families/transformer
 import { type Images, spreadPlaces } from '../../image/images.ts';
 import { writeAtomic } from '../../io/atomic.ts';
 import { readBytes } from '../../io/bytes.ts';
+import { savedStep } from '../../training/saved-training.ts';
 import {
   decide,
   isPatchReady,
@@ -18,6 +19,7 @@ import {
   type PatchDecision,
   readDecision,
   settle,
+  TUNING_PATIENCE,
   UNKNOWN_PSNR,
 } from '../from/patch-decision.ts';
 import type { Job } from './job.ts';
@@ -73,9 +75,10 @@ async function firstDecision(job: Job): Promise<PatchDecision> {
 
 /** Measures the tokenizer with its tuned decoder. */
 async function lastDecision(job: Job, before: PatchDecision): Promise<PatchDecision> {
-  const { paths, session } = job;
+  const { config, paths, session } = job;
   const { psnr, whose } = await measure(job, paths.patch);
-  const decision = settle(before, psnr);
+  const rising = (await savedStep(paths.patchState)) >= config.patchTrain.steps; // else its patience was out
+  const decision = settle(before, { psnr, rising });
   const next = {
     keep: 'no better, so that it is kept as it was',
     decoder: 'tuned',
@@ -86,7 +89,7 @@ async function lastDecision(job: Job, before: PatchDecision): Promise<PatchDecis
   // What is tuned next starts from this decoder.
   if (decision.choice === 'keep') {
     await job.watcher('patch', paths.patchState);
-    job.log('patch', { step: job.config.patchTrain.steps, val_loss: -before.psnr, val_psnr: before.psnr });
+    job.log('patch', { step: config.patchTrain.steps, val_loss: -before.psnr, val_psnr: before.psnr });
     job.syncLog();
   }
   if (decision.choice === 'all') await writeAtomic(paths.sourcePatch, await readBytes(paths.patch));
@@ -96,7 +99,8 @@ async function lastDecision(job: Job, before: PatchDecision): Promise<PatchDecis
 
 async function tune(job: Job, tuned: 'decoder' | 'all'): Promise<boolean> {
   const { config, paths } = job;
-  const stage = stageOfPatch(job, tuned === 'all' ? paths.wholePatchState : paths.patchState);
+  const state = tuned === 'all' ? paths.wholePatchState : paths.patchState;
+  const stage = stageOfPatch(job, { state, patience: TUNING_PATIENCE });
   if (await isStageDone(stage)) return true; // and what comes of it was not settled yet
   return trainPatches(job, stage, { make: () => loadPatchTokenizer(config, paths.sourcePatch), tuned });
 }
