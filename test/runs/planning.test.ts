@@ -1,8 +1,10 @@
 /** @file Plans made of real data on this machine, and a training that keeps to its time, stopped and whole. */
 import { join } from 'node:path';
+import sharp from 'sharp';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { openDataset } from '../../data/open.ts';
 import { flattenConfig } from '../../src/config/schema.ts';
+import { Random } from '../../src/core/random.ts';
 import { readRun } from '../../src/families/config.ts';
 import { runPaths } from '../../src/io/runfolder.ts';
 import { startBackend } from '../../src/kernels/start.ts';
@@ -12,7 +14,8 @@ import { surveyData } from '../../src/runs/plan/survey.ts';
 import type { Reporter, Session } from '../../src/runs/session.ts';
 import { trainRun } from '../../src/runs/train.ts';
 import { prepareTraining } from '../../src/runs/training/prepare.ts';
-import { byHeart, captions, snapshot, temporaryFolder, writeDrawings } from '../cli/program.ts';
+import { byHeart, captions, snapshot, temporaryFolder, writeDrawings, writeItem } from '../cli/program.ts';
+import { noise } from '../image/noise.ts';
 
 const folder = temporaryFolder();
 const data = join(folder, 'data');
@@ -78,6 +81,28 @@ test('a survey says what the data are', async () => {
   expect(survey.captions.ids).toBe(
     Math.max(...captions.map(caption => tokenizer.encodeCaption(caption, { length: 99 }).count)),
   );
+});
+
+test('pictures of noise are photographs, on no white ground; one picture is not varied', async () => {
+  const photos = join(folder, 'photos');
+  const photo = (place: number) => {
+    const { data: raw } = noise(new Random(place), 48, 120, 60);
+    return sharp(Buffer.from(raw), { raw: { width: 48, height: 48, channels: 3 } })
+      .png()
+      .toBuffer();
+  };
+  for (const place of [1, 2, 3]) await writeItem(photos, `${place}.png`, await photo(place), 'a photo');
+  const options = { images: { split: ['train' as const] }, now: () => 0 };
+  const { survey } = await surveyData(await openDataset(photos), options);
+  expect(survey).toMatchObject({
+    kind: 'photographs',
+    whiteGround: false,
+    side: 48,
+    captions: { distinct: 1, sampled: 3 },
+  });
+  const one = join(folder, 'one');
+  await writeItem(one, '1.png', await photo(1), 'a photo');
+  expect((await surveyData(await openDataset(one), options)).survey).toMatchObject({ pictures: 1, variety: 0 });
 });
 
 describe('a plan of every family', () => {

@@ -38,7 +38,7 @@ export interface Rung {
 }
 
 /** Of a transformer, from minutes on two cores to a day of a GPU. */
-export const ladder: readonly Rung[] = [
+const ladder: readonly Rung[] = [
   { size: 64, grid: 8, width: 256, layers: 6, heads: 4, batchSize: 32, lr: 6e-3, steps: 500 },
   { size: 64, grid: 16, width: 256, layers: 6, heads: 4, batchSize: 32, lr: 6e-3, steps: 1500 },
   { size: 128, grid: 16, width: 256, layers: 6, heads: 4, batchSize: 32, lr: 6e-3, steps: 1800 },
@@ -174,7 +174,7 @@ function roundMinutes(minutes: number): number {
 }
 
 /** Minutes that somebody waits for a model of so many pictures: few at first, hours for hundreds of thousands. */
-export function patience({ pictures }: Pick<Survey, 'pictures'>): number {
+function patience({ pictures }: Pick<Survey, 'pictures'>): number {
   const few = 4 * Math.max(1, Math.min(pictures, 5000) / 100) ** 0.3;
   return few * Math.max(1, pictures / 5000) ** 0.8;
 }

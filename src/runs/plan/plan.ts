@@ -183,7 +183,7 @@ function withEpochs(epochs: number, { preset, fields }: PlanRequest, survey: Sur
 }
 
 /** Steps of so many passes over the images that are trained on. */
-export function stepsOfEpochs(epochs: number, { pictures, published }: Survey, { images, train }: RunConfig): number {
+function stepsOfEpochs(epochs: number, { pictures, published }: Survey, { images, train }: RunConfig): number {
   const training = pictures - (published ?? Math.round(pictures * images.validation));
   return Math.max(1, Math.round((epochs * training) / train.batchSize));
 }
