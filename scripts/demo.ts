@@ -13,17 +13,19 @@ import { runProgram } from '../src/cli.ts';
 import { presets } from '../src/config/presets.ts';
 import type { RunConfig } from '../src/config/run.ts';
 import { mergeConfig } from '../src/config/schema.ts';
-import { checkConfig, readRun, runSchema } from '../src/families/config.ts';
+import { checkConfig, runSchema } from '../src/families/config.ts';
 import { encodePng } from '../src/image/png.ts';
 import { writeAtomic } from '../src/io/atomic.ts';
 import { writeJson } from '../src/io/files.ts';
 import { runPaths } from '../src/io/runfolder.ts';
 import { openPainter } from '../src/runs/open-painter.ts';
+import { describePlan } from '../src/runs/plan/describe.ts';
+import { planTraining } from '../src/runs/plan/plan.ts';
+import { configOfRun } from '../src/runs/run.ts';
 import { divideData } from '../src/runs/run-images.ts';
 import { drawSampleSheet, type SampleCaptions } from '../src/runs/sample-sheet.ts';
 import { type Session, startEngine } from '../src/runs/session.ts';
-import { trainRun } from '../src/runs/train.ts';
-import { fitToBudget, rhythm } from './budget.ts';
+import { type TrainRequest, trainRun } from '../src/runs/train.ts';
 
 const flags = z.object({
   out: z.string().optional().describe('the run; default runs/demo, or runs/smoke').meta({ title: 'folder' }),
@@ -33,11 +35,10 @@ const flags = z.object({
   seed: z.number().int().min(0).default(0).describe('another seed trains another model'),
 });
 
-/** Styles that the demo learns, and how it divides its minutes; chosen by measurement: docs/results/demo.md. */
+/** Styles that the demo learns; chosen by measurement: docs/results/demo.md. */
 const STYLES = ['noto'];
-const PATCH_SHARE = 0.2;
-/** Seconds that go to building, drawing, decoding, encoding, checking and painting. */
-const OVERHEAD_SECONDS = 100;
+/** Seconds that painting its sheet takes when the training is over. */
+const PAINTING_SECONDS = 15;
 
 /** Captions worth looking at; each is filed under trained or unseen by what the split made of it. */
 const CAPTIONS = [
@@ -91,7 +92,7 @@ function smokeConfig(seed: number): RunConfig {
     patch: { width: 32, maxWidth: 64, blocks: 1, codeBlocks: 1 },
     patchTrain: { steps: 60, batchSize: 16 },
     model: { width: 64, layers: 2, heads: 2 },
-    train: { ...rhythm(60), batchSize: 16 },
+    train: { steps: 60, batchSize: 16, evalEvery: 8, sampleEvery: 16, saveEvery: 8 },
   };
   return checkConfig(runSchema().parse(mergeConfig(presets.tiny, small)));
 }
@@ -106,6 +107,20 @@ async function chooseCaptions(data: string, config: RunConfig): Promise<SampleCa
     return [...wanted, ...[...side].filter(caption => !wanted.includes(caption))].slice(0, count);
   };
   return { trained: choose(known, 24), unseen: choose(held, 16) };
+}
+
+/** The preset `tiny` in the minutes that drawing and painting leave of those for everything. */
+async function planDemo(
+  session: Session,
+  options: { readonly data: string; readonly seed: number; readonly minutes: number; readonly started: number },
+): Promise<Pick<TrainRequest, 'config' | 'plan' | 'opened'>> {
+  const { now, signal, reporter } = session;
+  const opened = await openDataset(options.data, { signal });
+  const minutes = Math.max(0.5, options.minutes - PAINTING_SECONDS / 60);
+  const fields = { seed: options.seed, plan: { minutes } };
+  const plan = await planTraining({ dataset: opened, preset: 'tiny', fields, now, began: options.started, signal });
+  reporter.message(describePlan(plan));
+  return { config: plan.config, plan: plan.kept, opened };
 }
 
 async function demo(session: Session, values: z.output<typeof flags>): Promise<void> {
@@ -127,25 +142,20 @@ async function demo(session: Session, values: z.output<typeof flags>): Promise<v
   reporter.done(`${total} drawings${drawn.upToDate ? ', made before' : ''}`);
 
   const backend = await startEngine(session, { backend: 'auto', precision: 'auto' });
+  reporter.message(`computing on ${backend}`);
   const there = existsSync(runPaths(out).config);
   if (there) reporter.message(`${out} is there: going on with it, with its own seed and number of steps`);
-  const config = there
-    ? await readRun(out, 'demo')
+  const prepared = there
+    ? { config: await configOfRun(out, {}, { command: 'demo' }) }
     : smoke
-      ? smokeConfig(seed)
-      : await fitToBudget(checkConfig(runSchema().parse(mergeConfig(presets.tiny, { seed }))), {
-          seconds: Math.max(30, values.minutes * 60 - OVERHEAD_SECONDS),
-          patchShare: PATCH_SHARE,
-          now: session.now,
-        });
-  reporter.message(
-    `computing on ${backend}: ${config.patchTrain.steps} steps of the patch tokenizer, ${config.train.steps} of the transformer`,
-  );
+      ? { config: smokeConfig(seed) }
+      : await planDemo(session, { data: drawn.out, seed, minutes: values.minutes, started });
+  const { config } = prepared;
   const captions = await chooseCaptions(drawn.out, config);
   const finished = await trainRun(session, {
     data: drawn.out,
     out,
-    config,
+    ...prepared,
     sampleCaptions: captions,
     stages,
   });

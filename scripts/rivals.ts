@@ -11,18 +11,17 @@ import { openDataset } from '../data/open.ts';
 import { compareCommand } from '../src/cli/commands/compare.ts';
 import { runProgram } from '../src/cli.ts';
 import { presets } from '../src/config/presets.ts';
-import type { RunConfig } from '../src/config/run.ts';
-import { mergeConfig } from '../src/config/schema.ts';
-import { checkConfig, readRun, runSchema } from '../src/families/config.ts';
+import { readRun, runSchema } from '../src/families/config.ts';
 import { familyNames, familyOf } from '../src/families/families.ts';
-import { resolveConfig } from '../src/families/resolve.ts';
 import { runPaths } from '../src/io/runfolder.ts';
 import { trainFeatures } from '../src/runs/features.ts';
+import { describePlan } from '../src/runs/plan/describe.ts';
+import { planTraining } from '../src/runs/plan/plan.ts';
+import { configOfRun } from '../src/runs/run.ts';
 import { divideData } from '../src/runs/run-images.ts';
 import { type Session, startEngine } from '../src/runs/session.ts';
-import { trainRun } from '../src/runs/train.ts';
-import { rhythm } from './budget.ts';
-import { copyFirstStage, type FirstStage, firstBatch, measureSteps, stepsWithin } from './stages.ts';
+import { type TrainRequest, trainRun } from '../src/runs/train.ts';
+import { copyFirstStage } from './stages.ts';
 
 const flags = z.object({
   minutes: z
@@ -42,16 +41,6 @@ const flags = z.object({
   seed: z.number().int().min(0).default(0).describe('another seed trains other models'),
 });
 
-/** What is learned before the model itself, and its share of the minutes. */
-const FIRST: Readonly<Record<FirstStage, number>> = {
-  patch: 0.2, // as in the demo
-  text: 0.15,
-};
-
-function firstOf(family: string): FirstStage {
-  return familyOf(family).stages.includes('text') ? 'text' : 'patch';
-}
-
 /** Cheap first; `nll` and `recon` are the transformer's alone, and of the others the table says so. */
 const METRICS = ['kid', 'prdc', 'fd', 'clip-score', 'r-precision', 'nll', 'recon', 'nearest'];
 
@@ -69,44 +58,32 @@ interface Entrant {
   readonly encoder?: string;
 }
 
-/** The config of an entrant, with as many steps as fit the minutes by this machine's speed; undefined if stopped. */
-async function fittedConfig(
-  session: Session,
-  { family, folder, encoder }: Entrant,
+/** The plan of an entrant: the preset `tiny` in the minutes, what it takes over included. */
+async function planEntrant(
+  { now, signal, reporter }: Session,
+  { family, encoder }: Entrant,
   values: z.output<typeof flags>,
-): Promise<RunConfig | undefined> {
+): Promise<Pick<TrainRequest, 'config' | 'plan' | 'opened'>> {
   const { seed, data, minutes } = values;
-  const first = firstOf(family);
-  const stage = `${first}Train`;
-  const before = encoder === undefined ? {} : { [stage]: (await readRun(encoder, 'rivals')).textTrain };
-  const fields = { family, seed, ...before, train: { checkSamples: CHECKED } };
-  const config = resolveConfig({ preset: 'tiny', fields });
-  const probe = `${folder}-probe`;
-  const trained = encoder === undefined ? undefined : { first, from: encoder };
-  const each = await measureSteps(session, { config, data, folder: probe, trained });
-  if (each === undefined) return undefined;
-  const budget = { seconds: minutes * 60 };
-  const images = { first: firstBatch(config, first), model: config.train.batchSize };
-  const fitted = {
-    train: rhythm(stepsWithin(budget, 1 - FIRST[first], { seconds: each[family], images: images.model })),
-    ...(encoder === undefined
-      ? { [stage]: { steps: stepsWithin(budget, FIRST[first], { seconds: each[first], images: images.first }) } }
-      : {}),
-  };
-  return checkConfig(runSchema().parse(mergeConfig(config, fitted)));
+  const before = encoder === undefined ? {} : { textTrain: (await readRun(encoder, 'rivals')).textTrain };
+  const fields = { family, seed, plan: { minutes }, ...before, train: { checkSamples: CHECKED } };
+  const opened = await openDataset(data, { signal });
+  const plan = await planTraining({ dataset: opened, preset: 'tiny', fields, now, signal });
+  reporter.message(describePlan(plan));
+  return { config: plan.config, plan: plan.kept, opened };
 }
 
 /** Trains an entrant, or goes on with it. @returns false if it was stopped */
 async function enter(session: Session, entrant: Entrant, values: z.output<typeof flags>): Promise<boolean> {
-  const { family, folder, encoder } = entrant;
+  const { folder, encoder } = entrant;
   const paths = runPaths(folder);
-  let config: RunConfig | undefined;
-  if (existsSync(paths.config)) config = await readRun(folder, 'rivals');
-  else {
-    config = await fittedConfig(session, entrant, values);
-    if (config !== undefined && encoder !== undefined) await copyFirstStage(firstOf(family), encoder, folder);
+  if (existsSync(paths.config)) {
+    const config = await configOfRun(folder, {}, { command: 'rivals' });
+    return trainRun(session, { data: values.data, out: folder, config });
   }
-  return config !== undefined && (await trainRun(session, { data: values.data, out: folder, config }));
+  const planned = await planEntrant(session, entrant, values);
+  if (encoder !== undefined) await copyFirstStage('text', encoder, folder);
+  return trainRun(session, { data: values.data, out: folder, ...planned });
 }
 
 async function rivals(session: Session, values: z.output<typeof flags>): Promise<void> {
@@ -127,7 +104,7 @@ async function rivals(session: Session, values: z.output<typeof flags>): Promise
   let encoder: string | undefined;
   for (const family of values.families) {
     const folder = join(out, family);
-    const shares = firstOf(family) === 'text';
+    const shares = familyOf(family).stages.includes('text');
     if (!(await enter(session, { family, folder, encoder: shares ? encoder : undefined }, values))) return;
     if (shares) encoder ??= folder;
   }

@@ -106,6 +106,7 @@ export {
   writeLogs,
 } from './library/open.ts';
 export { decodePicture, drawSheet, findNearest, keepOf } from './library/pictures.ts';
+export { type PlanOptions, planTraining, type TrainingPlan } from './library/plan.ts';
 export type { ProgressEvent, StageStart, StageStep, WorkOptions } from './library/progress.ts';
 export { Tessera } from './library/tessera.ts';
 export {

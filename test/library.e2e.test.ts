@@ -28,6 +28,7 @@ import {
   openPainter,
   openTokenizers,
   type ProgressEvent,
+  planTraining,
   presetNames,
   rankPictures,
   readPngText,
@@ -255,6 +256,12 @@ const refused: Readonly<Record<string, readonly (readonly [() => unknown, string
     [() => train({ data, out: run, threads: -1 }), 'train: threads: expected a whole number from 1 to 64, got -1'],
     [() => train({ data, out: join(folder, 'x'), config: { model: { width: Number.NaN } } }), 'model.width: expected'],
     [() => train({ data, out: run, onProgress: 5 as never }), 'train: onProgress: expected a function, got 5'],
+  ],
+  planTraining: [
+    [() => planTraining({} as never), 'planTraining: data: expected a path, got nothing'],
+    [() => planTraining({ data, out: run } as never), 'planTraining: unknown option out'],
+    [() => planTraining({ data, config: { plan: { minutes: 1, epochs: 2 } } }), 'expected one of them'],
+    [() => planTraining({ data, config: { plan: { minutes: -1 } } }), 'plan.minutes: expected a number'],
   ],
   trainFeatureNetwork: [
     [() => trainFeatureNetwork({ data } as never), 'trainFeatureNetwork: out: expected a path, got nothing'],

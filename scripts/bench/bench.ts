@@ -1,11 +1,12 @@
 /**
- * @file `npm run bench -- train|sample|tokenizer|roofline|precision|gpu`: how fast training and painting are beside a rival
+ * @file `npm run bench -- train|sample|tokenizer|roofline|precision|gpu|plan`: how fast training and painting are beside a rival
  * and beside the machine's own peak, where the time goes, and what bf16 costs in quality.
  */
 import { runProgram } from '../../src/cli.ts';
 import { benchFlags, chooseMode } from './flags.ts';
 import { benchGpu } from './gpu.ts';
 import { workOnGpu } from './gpuwork.ts';
+import { benchPlan } from './plan.ts';
 import { benchPrecision } from './precision.ts';
 import { benchRoofline } from './roofline.ts';
 import { work } from './rounds.ts';
@@ -20,6 +21,7 @@ const benches = {
   roofline: benchRoofline,
   precision: benchPrecision,
   gpu: benchGpu,
+  plan: benchPlan,
 };
 
 await runProgram(
@@ -40,7 +42,8 @@ await runProgram(
           'train: steps of the transformer; sample: painting; tokenizer: steps of the patch tokenizer at 128 x 128 ' +
           'pixels; roofline: the time of each kernel, and how near it comes to the peak of multiply-adds or memory; ' +
           'precision: the same training in fp32 and bf16, on stripes that a caption determines, and how far the ' +
-          'losses are apart; gpu: training and painting on the GPU, and the time of every kernel of a step',
+          'losses are apart; gpu: training and painting on the GPU, and the time of every kernel of a step; plan: eight ' +
+          'planned trainings, and the minutes that they took beside those that were predicted (13 minutes)',
       },
     ],
     flags: () => benchFlags,

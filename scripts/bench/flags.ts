@@ -100,6 +100,7 @@ export const modes = {
     'json',
     'worker',
   ],
+  plan: ['precision', 'json'],
 } as const satisfies Record<string, readonly (keyof BenchFlags)[]>;
 
 export type ModeName = keyof typeof modes;

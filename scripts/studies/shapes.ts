@@ -7,11 +7,8 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { heldOutCaptions, makeShapes } from '../../data/generators/shapes.ts';
+import { openDataset } from '../../data/open.ts';
 import { runProgram } from '../../src/cli.ts';
-import { presets } from '../../src/config/presets.ts';
-import type { RunConfig } from '../../src/config/run.ts';
-import { mergeConfig } from '../../src/config/schema.ts';
-import { checkConfig, readRun, runSchema } from '../../src/families/config.ts';
 import { encodePng } from '../../src/image/png.ts';
 import { drawSheet } from '../../src/image/sheet.ts';
 import { writeAtomic } from '../../src/io/atomic.ts';
@@ -19,9 +16,11 @@ import { writeJson } from '../../src/io/files.ts';
 import { runPaths } from '../../src/io/runfolder.ts';
 import { SceneJudge } from '../../src/metrics/judges/scene-judge.ts';
 import { openPainter } from '../../src/runs/open-painter.ts';
+import { describePlan } from '../../src/runs/plan/describe.ts';
+import { planTraining } from '../../src/runs/plan/plan.ts';
+import { configOfRun } from '../../src/runs/run.ts';
 import { type Session, startEngine } from '../../src/runs/session.ts';
-import { trainRun } from '../../src/runs/train.ts';
-import { fitToBudget } from '../budget.ts';
+import { type TrainRequest, trainRun } from '../../src/runs/train.ts';
 
 const flags = z.object({
   out: z.string().default('runs/shapes').describe('the run').meta({ title: 'folder' }),
@@ -34,20 +33,24 @@ const flags = z.object({
   seed: z.number().int().min(0).default(0),
 });
 
-/** Share of the minutes for the patch tokenizer: flat shapes are soon learnt. */
-const PATCH_SHARE = 0.25;
-
 /** Differs from the demo where scenes differ from drawings: 32 pixels are enough, and every scene is another one. */
-function shapesConfig(seed: number): RunConfig {
-  const fields = {
-    seed,
-    images: { imageSize: 32, crops: 1, cropAmount: 0 },
-    patch: { stem: 2 },
-    // Small and with many steps: 420 of width 256 got 70% of the attributes right.
-    model: { captionLength: 24, width: 128 },
-    train: { balance: 0 },
-  };
-  return checkConfig(runSchema().parse(mergeConfig(presets.tiny, fields)));
+const FIELDS = {
+  images: { imageSize: 32, crops: 1, cropAmount: 0 },
+  patch: { stem: 2 },
+  // Small and with many steps: 420 of width 256 got 70% of the attributes right.
+  model: { captionLength: 24, width: 128 },
+  train: { balance: 0 },
+};
+
+async function planShapes(
+  { now, signal, reporter }: Session,
+  { data, seed, minutes }: { readonly data: string; readonly seed: number; readonly minutes: number },
+): Promise<Pick<TrainRequest, 'config' | 'plan' | 'opened'>> {
+  const opened = await openDataset(data, { signal });
+  const fields = { ...FIELDS, seed, plan: { minutes } };
+  const plan = await planTraining({ dataset: opened, preset: 'tiny', fields, now, signal });
+  reporter.message(describePlan(plan));
+  return { config: plan.config, plan: plan.kept, opened };
 }
 
 interface Score {
@@ -57,16 +60,16 @@ interface Score {
 
 async function shapes(session: Session, values: z.output<typeof flags>): Promise<void> {
   const { out, data, count, seed, captions: wanted } = values;
-  const { reporter, now } = session;
+  const { reporter } = session;
   reporter.stage('scenes', { index: 1, of: 6, unit: 'images' });
   const onProgress = (step: number, total: number) => reporter.update({ step, total, amount: step });
   const { pairs } = await makeShapes({ out: data, count, size: 32, onProgress });
   reporter.done(`never shown in training: ${pairs.join(', ')}`);
   await startEngine(session, { backend: 'auto', precision: 'auto' });
-  const config = existsSync(runPaths(out).config)
-    ? await readRun(out, 'shapes')
-    : await fitToBudget(shapesConfig(seed), { seconds: values.minutes * 60, patchShare: PATCH_SHARE, now });
-  if (!(await trainRun(session, { data, out, config, stages: { before: 1, of: 6 } }))) return;
+  const prepared = existsSync(runPaths(out).config)
+    ? { config: await configOfRun(out, {}, { command: 'shapes' }) }
+    : await planShapes(session, { data, seed, minutes: values.minutes });
+  if (!(await trainRun(session, { data, out, ...prepared, stages: { before: 1, of: 6 } }))) return;
 
   reporter.stage('check', { index: 6, of: 6, total: wanted, unit: 'images' });
   const painter = await openPainter(out);

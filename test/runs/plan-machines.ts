@@ -1,6 +1,7 @@
 /** @file Data sets and machines to plan for, of the sizes that people have. */
-import { type Choice, choose, minutesFor, sidesOf, type Wish } from '../../src/runs/plan/choose.ts';
+import { type Choice, choose, describeShape, minutesFor, sidesOf, type Wish } from '../../src/runs/plan/choose.ts';
 import { type Costs, type Machine, predictCosts, type Sides } from '../../src/runs/plan/costs.ts';
+import { duration } from '../../src/runs/plan/describe.ts';
 import { type Fitted, fitSteps } from '../../src/runs/plan/fit.ts';
 import type { Survey } from '../../src/runs/plan/survey.ts';
 
@@ -32,10 +33,10 @@ export function drawings(pictures: number, more: Partial<Survey> = {}): Survey {
 export function planFor(survey: Survey, machine: Machine, wish: Partial<Wish> = {}): Choice & Fitted & Given {
   const { family = 'transformer', fields = {}, minutes: asked } = wish;
   const choice = choose(survey, machine, { family, fields, minutes: asked });
-  const { config, useful } = choice;
+  const { config, useful, smallest } = choice;
   const sides = sidesOf(survey, config);
   const costs = predictCosts(config, machine, { survey, sides });
-  const minutes = asked ?? minutesFor(config, { costs, sides, survey, useful });
+  const minutes = asked ?? minutesFor(config, { costs, sides, survey, useful, smallest });
   const fitted = fitSteps(config, { costs, sides, seconds: 60 * minutes, fixed: new Set() });
   return { ...choice, ...fitted, costs, sides, minutes };
 }
@@ -44,4 +45,40 @@ interface Given {
   readonly costs: Costs;
   readonly sides: Sides;
   readonly minutes: number;
+}
+
+/** The table of docs/training.md: what is planned for drawings where nothing is asked for. */
+export function planTable(): string[] {
+  const rows = [50, 500, 5000, 500_000].flatMap(pictures =>
+    Object.entries(machines).map(([name, machine]) => {
+      const { config, minutes, firstSamples, sides } = planFor(drawings(pictures), machine);
+      const { steps, batchSize } = config.train;
+      const cells = [
+        count(pictures),
+        name,
+        describeShape(config).replaceAll(' pixels', '').replaceAll(' codes', ''),
+        count(config.patchTrain.steps),
+        count(steps),
+        String(Number(((steps * batchSize) / sides.training).toPrecision(2))),
+        duration(minutes),
+        duration(firstSamples / 60),
+      ];
+      return `| ${cells.join(' | ')} |`;
+    }),
+  );
+  const head = [
+    'pictures',
+    'machine',
+    'pixels as codes',
+    'steps: patch tokenizer',
+    'transformer',
+    'passes',
+    'time',
+    'first samples',
+  ];
+  return [`| ${head.join(' | ')} |`, '|---|---|---|---|---|---|---|---|', ...rows];
+}
+
+function count(n: number): string {
+  return n.toLocaleString('en-US');
 }

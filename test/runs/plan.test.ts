@@ -1,10 +1,11 @@
 /** @file What is planned for data of four orders on three machines, and that the steps fit their time. */
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import type { RunConfig } from '../../src/config/run.ts';
 import { choose, usefulSteps, validationFor } from '../../src/runs/plan/choose.ts';
 import { flopsOf, trainedStagesOf } from '../../src/runs/plan/costs.ts';
 import { fitSteps, rhythmOf, secondsAStep } from '../../src/runs/plan/fit.ts';
-import { drawings, machines, planFor } from './plan-machines.ts';
+import { drawings, machines, planFor, planTable } from './plan-machines.ts';
 
 const shape = ({ images, patch, model }: RunConfig) => [images.imageSize, patch.grid, model.width];
 
@@ -39,6 +40,12 @@ describe('sizes over four orders of pictures and three machines', () => {
     expect(minutes).toBeLessThanOrEqual(5);
     expect(firstSamples).toBeLessThan(90);
     expect(config.train).toMatchObject({ optimizer: 'muon', lr: 6e-3, batchSize: 32 });
+  });
+
+  test('a slow machine takes longer rather than learn nothing, and not for ever', () => {
+    const minutes = (slower: number) =>
+      planFor(drawings(50), { ...machines['2 cores'], flopsPerSecond: 4e11 / slower }).minutes;
+    expect([1, 2, 4, 100].map(minutes)).toEqual([3, 4, 6.5, 20]);
   });
 
   test('more minutes buy larger pictures, and a rung is only taken with the steps that it needs', () => {
@@ -176,4 +183,10 @@ test('operations are those that the models count themselves', () => {
   expect(flopsOf(model).model / 2.912e9).toBeCloseTo(1, 1);
   expect(flopsOf(config).patch / 2e8).toBeCloseTo(1, 1);
   expect(trainedStagesOf('diffusion')).toEqual(['text', 'model']);
+});
+
+test('the table of the documentation is what would be planned', () => {
+  const page = readFileSync(new URL('../../docs/training.md', import.meta.url), 'utf8');
+  const table = page.split('\n').filter(line => /^\| (pictures|[\d,]+) \| (machine|\d+ cores|GPU) /.test(line));
+  expect(table).toEqual(planTable().filter(line => !line.startsWith('|-')));
 });

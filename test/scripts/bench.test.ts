@@ -48,7 +48,7 @@ describe('flags', () => {
     );
     expect(() => chooseMode('sample', ['lengths'])).toThrow(UserError);
     expect(() => chooseMode('scaling', [])).toThrow(
-      'bench: expected one of train, sample, tokenizer, roofline, precision, gpu, got scaling',
+      'bench: expected one of train, sample, tokenizer, roofline, precision, gpu, plan, got scaling',
     );
   });
 

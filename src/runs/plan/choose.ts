@@ -38,7 +38,7 @@ export interface Rung {
 }
 
 /** Of a transformer, from minutes on two cores to a day of a GPU. */
-export const ladder: readonly Rung[] = [
+const ladder: readonly Rung[] = [
   { size: 64, grid: 8, width: 256, layers: 6, heads: 4, batchSize: 32, lr: 6e-3, steps: 500 },
   { size: 64, grid: 16, width: 256, layers: 6, heads: 4, batchSize: 32, lr: 6e-3, steps: 1500 },
   { size: 128, grid: 16, width: 256, layers: 6, heads: 4, batchSize: 32, lr: 6e-3, steps: 1800 },
@@ -60,12 +60,14 @@ export interface Choice {
   readonly planned: Readonly<Record<string, unknown>>;
   /** Steps of the model that are worth their time. */
   readonly useful: number;
+  /** Whether nothing smaller was to choose from. */
+  readonly smallest: boolean;
   /** Why the pictures are no larger, or as large as they are, in words. */
   readonly why: string;
 }
 
 /** A rung as a config. */
-interface Candidate extends Omit<Choice, 'why'> {
+interface Candidate extends Omit<Choice, 'why' | 'smallest'> {
   readonly shape: string;
 }
 
@@ -90,7 +92,8 @@ export function choose(survey: Survey, machine: Machine, wish: Wish): Choice {
     break;
   }
   const { config, planned, useful } = chosen;
-  return { config, planned, useful, why: why === '' ? 'the largest that the data is worth' : why };
+  const smallest = chosen === candidates[0];
+  return { config, planned, useful, smallest, why: why === '' ? 'the largest that the data is worth' : why };
 }
 
 /** The share of its useful steps that a rung must get. */
@@ -123,7 +126,8 @@ function stepsWithin(
 
 /** Fields that were asked for, e.g. `train.steps`. */
 export function fixedFields(fields: Readonly<Record<string, unknown>>): ReadonlySet<string> {
-  return new Set(Object.keys(flattenConfig(fields)));
+  const given = Object.entries(flattenConfig(fields)).filter(([, value]) => value !== undefined);
+  return new Set(given.map(([name]) => name));
 }
 
 /** How many images are trained on and measured, as far as shares tell. */
@@ -132,19 +136,33 @@ export function sidesOf({ pictures, published }: Survey, { images }: Pick<RunCon
   return { training: Math.max(1, pictures - heldOut), heldOut: Math.min(heldOut, 1024) };
 }
 
-/** Minutes that nobody has to ask for: those that the data is worth, as far as somebody would wait for it. */
-export function minutesFor(
-  config: RunConfig,
-  given: { readonly costs: Costs; readonly sides: Sides; readonly survey: Survey; readonly useful: number },
-): number {
-  const { costs, sides, survey, useful } = given;
+/**
+ * Minutes that nobody has to ask for: those that the data is worth, as far as somebody would wait for it; on a slow machine longer,
+ * where otherwise nothing would be learnt.
+ */
+export function minutesFor(config: RunConfig, given: Worth): number {
+  const { costs, sides, survey, useful, smallest = false } = given;
   const model = costs.loops.model;
   if (model === undefined) return patience(survey);
   const around = Object.values(overheads(config, { costs, sides, fixed: new Set() })).reduce((a, b) => a + b, 0);
   const rate = secondsAStep(model, { evalEvery: Number.POSITIVE_INFINITY, sampleEvery: 1e9, saveEvery: 1e9 }) * 1.15;
   const minutes = (around + (useful * rate) / MODEL_SHARE) / 60;
-  return roundMinutes(Math.min(minutes, patience(survey)));
+  const waited = patience(survey);
+  const least = smallest ? Math.min(ENOUGH * minutes, MOST_PATIENCE * waited) : 0;
+  return roundMinutes(Math.min(minutes, Math.max(waited, least)));
 }
+
+/** What a training is worth. */
+interface Worth {
+  readonly costs: Costs;
+  readonly sides: Sides;
+  readonly survey: Survey;
+  readonly useful: number;
+  readonly smallest?: boolean;
+}
+
+/** How many times as long as usual somebody waits for a slow machine. */
+const MOST_PATIENCE = 5;
 
 /** The model's share of all loops. */
 const MODEL_SHARE = 0.8;
@@ -156,7 +174,7 @@ function roundMinutes(minutes: number): number {
 }
 
 /** Minutes that somebody waits for a model of so many pictures: few at first, hours for hundreds of thousands. */
-export function patience({ pictures }: Pick<Survey, 'pictures'>): number {
+function patience({ pictures }: Pick<Survey, 'pictures'>): number {
   const few = 4 * Math.max(1, Math.min(pictures, 5000) / 100) ** 0.3;
   return few * Math.max(1, pictures / 5000) ** 0.8;
 }

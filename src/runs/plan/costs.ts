@@ -24,7 +24,6 @@ export type TrainedStage = (typeof trainedStages)[number];
 
 /** The section of the config that a stage is trained by. */
 export const sectionOf = { text: 'textTrain', patch: 'patchTrain', model: 'train' } as const;
-export type TrainedSection = (typeof sectionOf)[TrainedStage];
 
 /** Seconds that a loop spends on each thing it does. */
 export interface LoopCosts {

@@ -80,11 +80,12 @@ export async function planTraining(request: PlanRequest): Promise<Plan> {
   const measuring = { surveyed, dataset, now, signal };
   const chosen =
     preset === undefined ? await chooseHere(fields, minutes, measuring) : await take(preset, fields, measuring);
-  const { config, useful, why, measured, sides } = chosen;
+  const { config, useful, smallest, why, measured, sides } = chosen;
   const { survey } = surveyed;
   const fixed = fixedFields(fields);
   const open =
-    minutes ?? (fixed.has('train.steps') ? undefined : minutesFor(config, { ...measured, sides, survey, useful }));
+    minutes ??
+    (fixed.has('train.steps') ? undefined : minutesFor(config, { ...measured, sides, survey, useful, smallest }));
   const spent = (now() - began) / 1000;
   const seconds = open === undefined ? undefined : Math.max(1, 60 * open - spent);
   const fitted = fitSteps(config, { costs: measured.costs, sides, seconds, fixed });
@@ -111,7 +112,7 @@ interface Here {
   readonly signal?: AbortSignal;
 }
 
-interface Chosen extends Pick<Choice, 'config' | 'useful'> {
+interface Chosen extends Pick<Choice, 'config' | 'useful' | 'smallest'> {
   readonly why?: string;
   readonly measured: Measured;
   readonly sides: Sides;
@@ -142,7 +143,7 @@ async function chooseHere(
     const next = choose(survey, found.measured.machine, wish);
     // What has become smaller after it was measured shows that it is slower than was thought.
     if (tried === MOST_MEASURED || describeShape(next.config) === describeShape(choice.config)) {
-      return { ...choice, why: next.why, ...found };
+      return { ...choice, smallest: next.smallest, why: next.why, ...found };
     }
     choice = next;
   }
@@ -153,7 +154,7 @@ async function take(preset: PresetName, fields: Readonly<Record<string, unknown>
   const config = resolveConfig({ preset, fields });
   const found = await measured(config, here);
   const useful = usefulSteps(config.train.steps, found.sides.training, config.train.batchSize);
-  return { config, useful, ...found };
+  return { config, useful, smallest: false, ...found };
 }
 
 async function measured(
@@ -182,7 +183,7 @@ function withEpochs(epochs: number, { preset, fields }: PlanRequest, survey: Sur
 }
 
 /** Steps of so many passes over the images that are trained on. */
-export function stepsOfEpochs(epochs: number, { pictures, published }: Survey, { images, train }: RunConfig): number {
+function stepsOfEpochs(epochs: number, { pictures, published }: Survey, { images, train }: RunConfig): number {
   const training = pictures - (published ?? Math.round(pictures * images.validation));
   return Math.max(1, Math.round((epochs * training) / train.batchSize));
 }

@@ -12,7 +12,7 @@ interface Regularisation {
 }
 
 /** From few pictures to many; the first that fits counts, and above the last nothing is added. */
-const table: readonly Regularisation[] = [];
+const table: readonly Regularisation[] = [{ below: 1000, fields: { model: { codeNoise: 0.15 } } }];
 
 /** The fields for so many pictures; of transformers only. */
 export function regularisationFor(

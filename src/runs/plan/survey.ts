@@ -161,7 +161,7 @@ function describePictures({
 const ALIKE = 2;
 
 /** The share of pixels that are like their neighbours on the right and below. */
-export function flatShare({ width, height, data }: Picture): number {
+function flatShare({ width, height, data }: Picture): number {
   let flat = 0;
   const like = (a: number, b: number) =>
     Math.abs(data[a] - data[b]) <= ALIKE &&
@@ -177,7 +177,7 @@ export function flatShare({ width, height, data }: Picture): number {
 }
 
 /** The share of the outermost pixels that are white, or nearly. */
-export function whiteBorder({ width, height, data }: Picture): number {
+function whiteBorder({ width, height, data }: Picture): number {
   let white = 0;
   let border = 0;
   for (let y = 0; y < height; y++) {
@@ -192,7 +192,7 @@ export function whiteBorder({ width, height, data }: Picture): number {
 }
 
 /** The mean distance of pictures of one size from their mean picture, in [0, 1]. */
-export function varietyOf(pictures: readonly Picture[]): number {
+function varietyOf(pictures: readonly Picture[]): number {
   const { length } = pictures[0].data;
   const mean = new Float64Array(length);
   for (const { data } of pictures) for (let i = 0; i < length; i++) mean[i] += data[i] / pictures.length;

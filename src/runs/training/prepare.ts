@@ -11,6 +11,7 @@ import { runSchema } from '../../families/config.ts';
 import type { RunSettings } from '../../families/resolve.ts';
 import { runPaths } from '../../io/runfolder.ts';
 import type { FromRequest } from '../from/plan.ts';
+import type { Plan } from '../plan/plan.ts';
 import { expectRunFolder } from '../run.ts';
 import type { Session } from '../session.ts';
 import type { DataRequest, TrainRequest } from './request.ts';
@@ -19,6 +20,8 @@ import type { DataRequest, TrainRequest } from './request.ts';
 export interface AskedTraining extends DataRequest, RunSettings, FromRequest {
   /** Starts the backend, before anything is measured. */
   readonly begin: () => Promise<unknown>;
+  /** Told what was planned, where anything was. */
+  readonly onPlan?: (plan: Plan) => void;
 }
 
 /** What of a request is settled. */
@@ -34,7 +37,7 @@ export async function prepareTraining(session: Session, asked: AskedTraining): P
 }
 
 async function prepare(session: Session, asked: AskedTraining): Promise<Prepared> {
-  const { data, out, format, strict, preset, fields = {}, from, weights, patch, keep, keepData, begin } = asked;
+  const { data, out, format, strict, preset, fields = {}, from, weights, patch, keep, keepData, begin, onPlan } = asked;
   const { reporter, now, signal } = session;
   const given = Object.keys(flattenConfig(fields));
   const { leavesOpen, planTraining } = await import('../plan/plan.ts');
@@ -57,6 +60,7 @@ async function prepare(session: Session, asked: AskedTraining): Promise<Prepared
   reporter.done('looked at the data and measured this machine');
   const { describePlan } = await import('../plan/describe.ts');
   reporter.message(describePlan(plan));
+  onPlan?.(plan);
   return { config: plan.config, plan: plan.kept, opened, asked: given };
 }
 
