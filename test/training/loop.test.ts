@@ -18,7 +18,7 @@ import { Parameters } from '../../src/nn/module.ts';
 import { train } from '../../src/training/loop.ts';
 import type { Metrics } from '../../src/training/measured.ts';
 import type { Losses } from '../../src/training/moves.ts';
-import { savedStep } from '../../src/training/saved-training.ts';
+import { isTrained, savedStep } from '../../src/training/saved-training.ts';
 import type { LoopConfig, Task, Weights } from '../../src/training/task.ts';
 import { configs, randomWeights, vocabulary } from '../families/transformer/tiny-model.ts';
 import { expectAllclose, onEveryBackend } from '../support.ts';
@@ -408,6 +408,68 @@ describe('a training that is stopped', () => {
       expect(await trainWithStops(stops), String(stops.length)).toEqual(straight);
     }
   });
+});
+
+describe('patience', () => {
+  /** Better at the second validation, and never again. */
+  const make = () =>
+    quadratic(
+      () => 0,
+      evaluation => (evaluation < 2 ? -evaluation : 0),
+    );
+  const config = { ...loop, warmup: 0, steps: 50, evalEvery: 2, logEvery: 1, patience: 3 };
+
+  test('ends a training so many validations after the best, as finished, with its samples', async () => {
+    await selectBackend('cpu');
+    const folder = temporary();
+    const [sampled, said]: [number[], string[]] = [[], []];
+    const result = await train(make(), config, {
+      folder,
+      now: clock(),
+      watcher: { onSample: async step => void sampled.push(step), onMessage: message => void said.push(message) },
+    });
+    expect(result).toMatchObject({ step: 10, finished: true }); // the best was at step 4
+    expect(sampled).toEqual([10]);
+    expect(said).toEqual(['step 10: no better validation in 3; the training ends, the best is kept']);
+    expect(await isTrained(folder, config)).toBe(true);
+    // Who has more patience goes on.
+    expect(await isTrained(folder, { ...config, patience: 5 })).toBe(false);
+    expect(await isTrained(folder, { ...config, patience: 0 })).toBe(false);
+  });
+
+  test('is counted over a resume', async () => {
+    await selectBackend('cpu');
+    const folder = temporary();
+    await runTask(make(), config, folder, 7);
+    const rest = quadratic(
+      () => 0,
+      () => 0,
+    );
+    const result = await train(rest, config, { folder, now: clock() });
+    expect(result).toMatchObject({ step: 10, finished: true });
+  });
+});
+
+test('what was trained before is looked at before the first step', async () => {
+  await selectBackend('cpu');
+  const [records, sampled, best]: [Metrics[], number[], number[]] = [[], [], []];
+  await train(
+    quadratic(),
+    { ...loop, steps: 2, evalEvery: 2, sampleEvery: 2 },
+    {
+      folder: temporary(),
+      now: clock(),
+      startsTrained: true,
+      watcher: {
+        onLog: record => void records.push(record),
+        onSample: async step => void sampled.push(step),
+        onBest: async (_, { step }) => void best.push(step),
+      },
+    },
+  );
+  expect(records.filter(record => 'val_loss' in record).map(({ step }) => step)).toEqual([0, 2]);
+  expect(sampled).toEqual([0, 2]);
+  expect(best[0]).toBe(0);
 });
 
 describe('a plateau', () => {
