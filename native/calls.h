@@ -5,7 +5,7 @@
 namespace tessera {
 
 // Of the declarations that this was written from; TypeScript loads no build of others.
-constexpr char kSignature[] = "e63767874ca996b3";
+constexpr char kSignature[] = "a518cbeb61486564";
 
 enum class Activation { none, gelu, silu, relu, lrelu };
 enum class Binary { add, sub, mul, div, maximum, minimum, squaredDifference };
@@ -613,6 +613,18 @@ struct PixelLossesGradientCall {
   int64_t C;
 };
 void pixelLossesGradient(const PixelLossesGradientCall& call);
+
+struct PullCall {
+  struct Slot {
+    float* value;  // [size]
+    const float* anchor;  // [size]
+    int64_t size;
+    float share;
+  };
+  int slotCount;
+  Slot slots[16];
+};
+void pull(const PullCall& call);
 
 struct RmsNormCall {
   const float* x;  // [rows * C]

@@ -24,6 +24,7 @@
 #include "norm.cc"
 #include "peak.cc"
 #include "pixelloss.cc"
+#include "pull.cc"
 #include "resample.cc"
 #include "rope.cc"
 
@@ -1356,6 +1357,29 @@ const char* pixelLossesGradientOf(const Args& args) {
   return nullptr;
 }
 
+const char* pullOf(const Args& args) {
+  const int count = (args.bufferCount - 0) / 2;
+  if (count < 0 || count > 16 || args.bufferCount != 0 + count * 2 ||
+      args.numberCount != 0 + count * 2) {
+    return "pull: other buffers or numbers than this build takes";
+  }
+  PullCall call;
+  call.slotCount = count;
+  for (int s = 0; s < count; s++) {
+    const double size = args.numbers[0 + s * 2];
+    if (!readSize(args, 0 + s * 2, &call.slots[s].size)) return "pull: size is not what its kernel takes";
+    call.slots[s].share = static_cast<float>(args.numbers[1 + s * 2]);
+    if (!readBuffer(args, 0 + s * 2, size, &call.slots[s].value)) {
+      return tooShort(args, 0 + s * 2, size, call.slots[s].value, "pull", "value", "size");
+    }
+    if (!readBuffer(args, 1 + s * 2, size, &call.slots[s].anchor)) {
+      return tooShort(args, 1 + s * 2, size, call.slots[s].anchor, "pull", "anchor", "size");
+    }
+  }
+  pull(call);
+  return nullptr;
+}
+
 const char* rmsNormOf(const Args& args) {
   if (args.bufferCount != 3 ||
       args.numberCount != 3) {
@@ -1907,6 +1931,7 @@ const Kernel* kernelTable(int* count) {
       {"peakRead", calls::peakReadOf},
       {"pixelLosses", calls::pixelLossesOf},
       {"pixelLossesGradient", calls::pixelLossesGradientOf},
+      {"pull", calls::pullOf},
       {"rmsNorm", calls::rmsNormOf},
       {"rmsNormGradient", calls::rmsNormGradientOf},
       {"scale", calls::scaleOf},

@@ -6,10 +6,27 @@ import type { Tensor, Variable } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { expectShape } from '../../core/errors.ts';
 import { activeDevice } from '../../device/device.ts';
+import { nativeCall, reads, writes } from '../../device/native/calls.ts';
+import type { NativeBackend } from '../../device/native/native.ts';
 import type { GpuBackend } from '../../device/webgpu/webgpu.ts';
 import { knownPlan } from '../stepplan/stepplan.ts';
 import { defineUnrecorded } from '../unrecorded.ts';
 import { pullWebgpu } from './webgpu.ts';
+
+/** A call of the addon takes 32 buffers. */
+const SLOTS_A_CALL = 16;
+
+const pullCall = nativeCall({
+  kernel: 'pull',
+  buffers: {},
+  numbers: {},
+  slots: {
+    most: SLOTS_A_CALL,
+    buffers: { value: writes('size'), anchor: reads('size') },
+    numbers: { size: 'size', share: 'float' },
+  },
+  work: () => ({ shape: '' }), // some tensors a call, of any size: the calls of a step are one row
+});
 
 /** A parameter and where it is pulled to, of one shape. */
 export interface PullSlot {
@@ -41,11 +58,22 @@ const update = defineUnrecorded<Pull>({
   reference: ({ slots }) => {
     for (const slot of slots) referenceStep(slot);
   },
+  native: ({ slots }, backend) => {
+    for (let i = 0; i < slots.length; i += SLOTS_A_CALL) nativeStep(slots.slice(i, i + SLOTS_A_CALL), backend);
+  },
   webgpu: (pull, backend) => webgpuStep(pull, backend),
 });
 
 function referenceStep({ value, anchor, share }: PullSlot): void {
   tf.tidy(() => value.assign(tf.add(value as Tensor, tf.mul(tf.sub(anchor, value as Tensor), share))));
+}
+
+function nativeStep(slots: readonly PullSlot[], backend: NativeBackend): void {
+  const given = slots.map(({ value, anchor, share }) => ({
+    buffers: { value, anchor },
+    numbers: { size: value.size, share },
+  }));
+  backend.call(pullCall, {}, {}, given);
 }
 
 function webgpuStep({ slots, plan: given }: Pull, backend: GpuBackend): void {
