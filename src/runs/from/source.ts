@@ -49,7 +49,7 @@ const KINDS: readonly WeightKind[] = ['best', 'ema', 'last'];
 const models = () => join(packageRoot(), 'models');
 
 /** Names of the models that come with the package. */
-export function shippedNames(): string[] {
+function shippedNames(): string[] {
   if (!existsSync(models())) return [];
   return readdirSync(models()).filter(name => existsSync(runPaths(join(models(), name)).config));
 }
