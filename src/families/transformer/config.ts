@@ -40,7 +40,9 @@ export const modelSchema = z.object({
     .max(variantNames.length)
     .overwrite(asked => variantNames.filter(name => asked.includes(name)))
     .default([])
-    .describe('changed pictures that are learnt beside the plain ones, with a sign of how, which painting leaves out; default none'),
+    .describe(
+      'changed pictures that are learnt beside the plain ones, with a sign of how, which painting leaves out; default none',
+    ),
   captionDrop: fraction.default(0.1).describe('share of captions left out in training, for guidance'),
   captionWeight: fraction.default(0.125).describe('weight of the caption loss; the image loss has the rest'),
   zLoss: amount.default(1e-5).describe('weight of the squared log-partition'),

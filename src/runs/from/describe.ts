@@ -1,8 +1,8 @@
 /** @file What is said of a training from a trained model when it begins: what it takes over, and what the rule made of the rest. */
 import type { RunConfig } from '../../config/run.ts';
+import { formatWhole } from '../../core/numbers.ts';
 import type { PlannedStart } from './plan.ts';
 
-const count = (n: number) => n.toLocaleString('en-US');
 const percent = (share: number) => `${(100 * share).toFixed(1)}%`;
 
 /** The weights that a source is left with, in words. */
@@ -12,9 +12,9 @@ const KINDS = { best: 'best on validation', ema: 'averaged', last: 'last' } as c
 export function describeStart({ source, adapted, captions }: PlannedStart, config: RunConfig): string[] {
   const { weights, step } = source.from;
   const numbers = [...source.values.values()].reduce((sum, { values }) => sum + values.length, 0);
-  const size = numbers < 1e6 ? `${count(Math.round(numbers / 1e3))} thousand` : `${(numbers / 1e6).toFixed(1)} million`;
+  const size = numbers < 1e6 ? `${formatWhole(numbers / 1e3)} thousand` : `${(numbers / 1e6).toFixed(1)} million`;
   return [
-    `from ${source.said}: ${KINDS[weights]} weights of step ${count(step)}, ${size} parameters`,
+    `from ${source.said}: ${KINDS[weights]} weights of step ${formatWhole(step)}, ${size} parameters`,
     `caption tokenizer kept: ${captions.mean.toFixed(1)} ids a caption, ${describeCuts(captions)}`,
     `${config.family}: ${describeWeights(source.values, adapted)}; ${describeTraining(config)}`,
     ...adapted.report.map(line => `  ${line}`),
@@ -37,5 +37,5 @@ function describeTraining({ train }: RunConfig): string {
   const { lr, steps, evalEvery, patience } = train;
   const ends = patience > 0 ? `, ends after ${patience} without a better one` : '';
   const most = patience > 0 ? 'at most ' : '';
-  return `learning rate ${lr}, ${most}${count(steps)} steps, validated every ${count(evalEvery)}${ends}`;
+  return `learning rate ${lr}, ${most}${formatWhole(steps)} steps, validated every ${formatWhole(evalEvery)}${ends}`;
 }

@@ -12,6 +12,7 @@ import { BpeTokenizer } from '../../../tokenizer/bpe.ts';
 import type { PatchTrainConfig } from '../../config/patch.ts';
 import { keptFormats, type RunConfig, type TrainConfig } from '../../config/run.ts';
 import { UserError } from '../../core/errors.ts';
+import { formatWhole } from '../../core/numbers.ts';
 import { shellWord } from '../../core/shell.ts';
 import { hearSignal, isStop } from '../../core/stopping.ts';
 import { activeDevice } from '../../device/device.ts';
@@ -53,10 +54,6 @@ interface DecodedImages {
 
 function isTrainedStage(name: StageName | 'model' | undefined): name is TrainedStage {
   return name !== undefined && name in sectionOf;
-}
-
-function sayCount(steps: number): string {
-  return steps.toLocaleString('en-US');
 }
 
 /** A stage of a job. */
@@ -124,7 +121,9 @@ export class Job {
     if (was === is) return;
     await this.keep(fitted);
     const why = is > was ? 'time is left' : 'this machine is slower than was measured';
-    this.session.reporter.message(`${why}: ${sayCount(is)} steps of the ${before.family} instead of ${sayCount(was)}`);
+    this.session.reporter.message(
+      `${why}: ${formatWhole(is)} steps of the ${before.family} instead of ${formatWhole(was)}`,
+    );
   }
 
   /** Takes over other steps of a stage that is under way, which its state has already. */
@@ -133,7 +132,7 @@ export class Job {
     if (!isTrainedStage(name)) return;
     await this.keep(withSteps(this.config, { steps: { [name]: steps } }));
     this.session.reporter.message(
-      `slower than was measured: ${sayCount(steps)} steps instead of ${sayCount(before)}, to keep to the time`,
+      `slower than was measured: ${formatWhole(steps)} steps instead of ${formatWhole(before)}, to keep to the time`,
     );
   }
 
