@@ -96,6 +96,11 @@ export function cropsOf(config: ImagesConfig, seed: number): CropsOptions {
   return { size, crops, crop: { amount, pad, flip }, seed };
 }
 
+/** Crops of each training image as codes, plain and changed. */
+export function codedCrops({ images, model }: RunConfig): number {
+  return images.crops * (1 + model.variants.length);
+}
+
 /** How many pictures of a run's size can be held in memory. */
 export function mostInMemory({ imageSize }: ImagesConfig): number {
   return Math.max(1, Math.floor(MEMORY_BYTES / (imageSize ** 2 * 3)));

@@ -23,7 +23,7 @@ import type { CaptionedImages, ImageStream } from '../../training/captioned.ts';
 import type { Task } from '../../training/task.ts';
 import { secondsAStep } from '../../training/timing.ts';
 import { machineMemory } from '../memory.ts';
-import { fitsMemory } from '../run-images.ts';
+import { codedCrops, fitsMemory } from '../run-images.ts';
 import { loopOf } from '../training/loop-config.ts';
 import { type Costs, flopsOf, type LoopCosts, type Machine, type Sides, sectionOf } from './costs.ts';
 import type { Surveyed } from './survey.ts';
@@ -261,15 +261,19 @@ class RandomData implements TrainingData {
   }
 
   async codes(): ReturnType<TrainingData['codes']> {
-    return { training: this.codesOf(2 * this.config.train.batchSize), heldOut: this.codesOf(EVALUATED) };
+    const { train } = this.config;
+    return {
+      training: this.codesOf(2 * train.batchSize, codedCrops(this.config)),
+      heldOut: this.codesOf(EVALUATED, 1),
+    };
   }
 
-  private codesOf(count: number): CaptionedCodes {
+  private codesOf(count: number, crops: number): CaptionedCodes {
     const { patch } = this.config;
     const length = patch.grid ** 2;
     const codebook = codebookSizeOf(patch);
-    const codes = Uint16Array.from({ length: count * length }, () => this.random.integer(codebook));
+    const codes = Uint16Array.from({ length: count * crops * length }, () => this.random.integer(codebook));
     const ids = Array.from({ length: count }, (_, i) => String(i));
-    return { set: { ids, crops: 1, length, codes }, captions: this.captions(count).map(caption => [caption]) };
+    return { set: { ids, crops, length, codes }, captions: this.captions(count).map(caption => [caption]) };
   }
 }

@@ -12,7 +12,7 @@ import { checkConfig, checkNewConfig, runSchema } from '../../families/config.ts
 import { familyNames } from '../../families/families.ts';
 import { type RunSettings, resolveConfig } from '../../families/resolve.ts';
 import { expectFits, machineMemory } from '../memory.ts';
-import { divideData, fitsMemory } from '../run-images.ts';
+import { codedCrops, divideData, fitsMemory } from '../run-images.ts';
 import { type Choice, choose, describeShape, fixedFields, minutesFor, usefulSteps } from './choose.ts';
 import { type Machine, type Sides, sectionOf, trainedStagesOf } from './costs.ts';
 import { fitSteps } from './fit.ts';
@@ -204,6 +204,8 @@ function memoryOf(config: RunConfig, { training, heldOut }: Sides): number {
   const { images, patch } = config;
   const pixels = images.imageSize ** 2 * 3;
   const kept = (fitsMemory(training, images) ? training * images.crops : 0) + heldOut;
-  const codes = trainedStagesOf(config.family).includes('patch') ? training * images.crops * patch.grid ** 2 * 2 : 0;
+  const codes = trainedStagesOf(config.family).includes('patch')
+    ? training * codedCrops(config) * patch.grid ** 2 * 2
+    : 0;
   return Math.min(machineMemory(), process.resourceUsage().maxRSS * 1024 + kept * pixels + codes);
 }

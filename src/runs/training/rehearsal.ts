@@ -19,7 +19,8 @@ import { readCodes, writeCodes } from '../../io/codes.ts';
 import { readJson, writeJson } from '../../io/files.ts';
 import { fingerprint } from '../../io/runfolder.ts';
 import { drawEmojiData } from '../from/rehearsed-data.ts';
-import { codedCrops, encodeItems } from './encode.ts';
+import { codedCrops } from '../run-images.ts';
+import { encodeItems } from './encode.ts';
 import type { Job } from './job.ts';
 
 /** Fewest images that are rehearsed, where there are so many. */
