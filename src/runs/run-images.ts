@@ -102,8 +102,16 @@ export function codedCrops({ images, model }: RunConfig): number {
 }
 
 /** How many pictures of a run's size can be held in memory. */
-export function mostInMemory({ imageSize }: ImagesConfig): number {
+function mostInMemory({ imageSize }: ImagesConfig): number {
   return Math.max(1, Math.floor(MEMORY_BYTES / (imageSize ** 2 * 3)));
+}
+
+/** Most held-out images that anything is measured on while training; fewer where they would not fit the memory. */
+const MEASURED = 1024;
+
+/** How many held-out images are measured on, at most. */
+export function measuredAtMost(config: ImagesConfig): number {
+  return Math.min(MEASURED, mostInMemory(config));
 }
 
 /** Whether all crops of so many items can be held in memory. */

@@ -12,7 +12,7 @@ import { checkConfig, checkNewConfig, runSchema } from '../../families/config.ts
 import { familyNames } from '../../families/families.ts';
 import { type RunSettings, resolveConfig } from '../../families/resolve.ts';
 import { expectFits, machineMemory } from '../memory.ts';
-import { codedCrops, divideData, fitsMemory } from '../run-images.ts';
+import { codedCrops, divideData, fitsMemory, measuredAtMost } from '../run-images.ts';
 import { type Choice, choose, describeShape, fixedFields, minutesFor, usefulSteps } from './choose.ts';
 import { type Machine, type Sides, sectionOf, trainedStagesOf } from './costs.ts';
 import { fitSteps } from './fit.ts';
@@ -89,7 +89,8 @@ export async function planTraining(request: PlanRequest): Promise<Plan> {
   const spent = (now() - began) / 1000;
   const seconds = open === undefined ? undefined : Math.max(1, 60 * open - spent);
   const fitted = fitSteps(config, { costs: measured.costs, sides, seconds, fixed });
-  if (minutes !== undefined) expectEnough(minutes, fitted.seconds + spent);
+  const follows = Object.values(fitted.stages).some(stage => stage?.fitted === true);
+  if (minutes !== undefined && follows) expectEnough(minutes, fitted.seconds + spent);
   const plan = open === undefined ? {} : { plan: { minutes: open } };
   return {
     config: checkNewConfig(checkConfig(parseConfig(runSchema(), mergeConfig(fitted.config, plan), 'config'))),
@@ -163,12 +164,9 @@ async function measured(
 ): Promise<{ readonly measured: Measured; readonly sides: Sides }> {
   expectFits(config);
   const { training, heldOut } = divideData(here.dataset, config.images);
-  const sides = { training: training.length, heldOut: Math.min(heldOut.length, MEASURED) };
+  const sides = { training: training.length, heldOut: Math.min(heldOut.length, measuredAtMost(config.images)) };
   return { measured: await measureCosts(config, { ...here, sides }), sides };
 }
-
-/** Most held-out images that a training measures. */
-const MEASURED = 1024;
 
 /** Steps in the place of passes over the data. */
 function withEpochs(epochs: number, { preset, fields }: PlanRequest, survey: Survey): Record<string, unknown> {
@@ -188,7 +186,7 @@ function stepsOfEpochs(epochs: number, { pictures, published }: Survey, { images
   return Math.max(1, Math.round((epochs * training) / train.batchSize));
 }
 
-/** @throws UserError if the fewest steps take longer than the minutes */
+/** @throws UserError if the fewest steps take longer than the minutes, beside those that stand */
 function expectEnough(minutes: number, seconds: number): void {
   const needed = seconds / 60;
   if (needed <= 1.2 * minutes + 0.1) return;

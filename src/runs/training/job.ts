@@ -33,14 +33,11 @@ import { sectionOf, type TrainedStage } from '../plan/costs.ts';
 import type { KeptPlan } from '../plan/kept.ts';
 import { refitSaved, withSteps } from '../plan/refit.ts';
 import type { RunData } from '../run-data.ts';
-import { cropsOf, fitsMemory, mostInMemory, whyNothingHeldOut } from '../run-images.ts';
+import { cropsOf, fitsMemory, measuredAtMost, whyNothingHeldOut } from '../run-images.ts';
 import type { Session, StageOptions } from '../session.ts';
 import type { Sheet } from '../sheet-history.ts';
 import { loopOf } from './loop-config.ts';
 import { goOnCommand, type TrainRequest } from './request.ts';
-
-/** Most held-out images that anything is measured on while training; fewer where they would not fit the memory. */
-const MEASURED = 1024;
 
 /** Said of a part that is the one of what the run was started from. */
 export const TAKEN = 'kept as it was';
@@ -250,7 +247,7 @@ export class Job {
 
   /** How many held-out images are measured on, at most. */
   get measuredAtMost(): number {
-    return Math.min(MEASURED, mostInMemory(this.config.images));
+    return measuredAtMost(this.config.images);
   }
 
   /** The held-out images (middle crops) and, where they fit, all crops of the training images. */
