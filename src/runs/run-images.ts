@@ -6,6 +6,9 @@ import { type Division, describeDivision, divideItems, itemsOn } from '../../dat
 import type { ImagesConfig, RunConfig } from '../config/run.ts';
 import { UserError } from '../core/errors.ts';
 
+/** Most held-out images that anything is measured on while training; fewer where they would not fit the memory. */
+export const MEASURED = 1024;
+
 /** Most bytes of decoded images that are kept in memory. */
 const MEMORY_BYTES = 2 ** 30;
 

@@ -14,7 +14,12 @@ export function describePlan(plan: Plan): string[] {
     ['time', timeLine(plan)],
     ['memory', `about ${gib(plan.memory)} GiB of ${gib(plan.machine.memory)}`],
   ];
-  return lines.map(([label, text]) => `${label.padEnd(9)} ${text}`);
+  return lines.map(([label, text]) => planLine(label, text));
+}
+
+/** A line of a plan. */
+export function planLine(label: string, text: string): string {
+  return `${label.padEnd(9)} ${text}`;
 }
 
 function dataLine({ survey, sides }: Plan): string {
@@ -73,7 +78,7 @@ export function duration(minutes: number): string {
   return hours < 100 ? `${Number(hours.toFixed(1))} hours` : `${Math.round(hours / 24)} days`;
 }
 
-function whole(n: number): string {
+export function whole(n: number): string {
   return Math.round(n).toLocaleString('en-US');
 }
 

@@ -13,7 +13,7 @@ import { Contrastive } from '../../families/contrastive/contrastive.ts';
 import { textEncoderOf } from '../../families/contrastive/encoder.ts';
 import { ContrastiveTask } from '../../families/contrastive/task.ts';
 import { familyOf } from '../../families/families.ts';
-import type { CaptionedCodes, Making, Parts, TrainingData } from '../../families/family.ts';
+import type { CaptionedCodes, Making, Parts, StageName, TrainingData } from '../../families/family.ts';
 import type { Painter } from '../../families/painter.ts';
 import { PatchTask } from '../../families/transformer/patch-task.ts';
 import { RandomFeatures } from '../../features/random-conv.ts';
@@ -31,6 +31,8 @@ import type { Surveyed } from './survey.ts';
 export interface Measuring {
   readonly surveyed: Surveyed;
   readonly sides: Sides;
+  /** Stages whose part is there already: it is made with random weights, and its training is not measured. */
+  readonly kept?: readonly StageName[];
   /** Milliseconds. */
   readonly now: () => number;
   readonly signal?: AbortSignal;
@@ -60,6 +62,7 @@ const BEST_SHARE = 4 / SAVED_BYTES;
 /** Measures what the work of a config costs. @throws the signal's reason once it is aborted */
 export async function measureCosts(config: RunConfig, measuring: Measuring): Promise<Measured> {
   const { stages } = familyOf(config.family);
+  const { kept = [] } = measuring;
   const random = new Random(0);
   const data = new RandomData(config, measuring, random.fork('data'));
   const made: { captions: Parts['captions']; text?: Parts['text']; patch?: PatchTokenizer } = {
@@ -71,24 +74,26 @@ export async function measureCosts(config: RunConfig, measuring: Measuring): Pro
   if (stages.includes('text')) {
     const sizes = { vocabulary: made.captions.vocabSize, imageSize: config.images.imageSize };
     const towers = new Contrastive(config.text, sizes, random.fork('text'));
-    const task = new ContrastiveTask(towers, made.captions, data.streamOf(config.textTrain.batchSize), {
-      config: config.textTrain,
-      bpeDropout: config.caption.bpeDropout,
-      heldOut: data.images(EVALUATED),
-    });
-    loops.text = await loopCosts('text', task, { config, ...measuring });
+    if (!kept.includes('text')) {
+      const task = new ContrastiveTask(towers, made.captions, data.streamOf(config.textTrain.batchSize), {
+        config: config.textTrain,
+        bpeDropout: config.caption.bpeDropout,
+        heldOut: data.images(EVALUATED),
+      });
+      loops.text = await loopCosts('text', task, { config, ...measuring });
+    }
     made.text = textEncoderOf(towers, made.captions);
   }
   if (stages.includes('patch')) {
     const patch = new PatchTokenizer(config.patch, config.images.imageSize, random.fork('patch'));
     const heldOut = data.images(EVALUATED).images;
-    const task = new PatchTask(patch, data.streamOf(config.patchTrain.batchSize), {
-      config: config.patchTrain,
-      heldOut,
-    });
-    const costs = await loopCosts('patch', task, { config, ...measuring });
-    const sheet = await seconds(measuring, () => reconstructPictures(patch, heldOut.slice(0, 12).pictures()));
-    loops.patch = { ...costs, sheet: sheet + SHEET_FILE };
+    if (!kept.includes('patch')) {
+      const stream = data.streamOf(config.patchTrain.batchSize);
+      const task = new PatchTask(patch, stream, { config: config.patchTrain, heldOut });
+      const costs = await loopCosts('patch', task, { config, ...measuring });
+      const sheet = await seconds(measuring, () => reconstructPictures(patch, heldOut.slice(0, 12).pictures()));
+      loops.patch = { ...costs, sheet: sheet + SHEET_FILE };
+    }
     encode = await encodeSeconds(patch, heldOut, measuring);
     made.patch = patch;
   }
@@ -144,7 +149,7 @@ async function loopCosts(
   measuring: Measuring & { readonly config: RunConfig },
 ): Promise<LoopCosts> {
   const { config, sides, now, signal } = measuring;
-  const loop = loopOf(config[sectionOf[stage]], config.seed);
+  const loop = loopOf(config[sectionOf[stage]], { seed: config.seed });
   const step = await secondsAStep(task, loop, { now, signal, atMost: STEPS_SECONDS });
   const few = sides.heldOut === 0 ? 0 : await seconds(measuring, () => task.evaluate(signal));
   const evaluated = Math.min(sides.heldOut, stage === 'model' ? 512 : sides.heldOut) / EVALUATED;

@@ -127,6 +127,7 @@ export async function runStage(
         },
       },
     });
+    job.reportLastPictures();
     for (const remark of task.remarks?.() ?? []) session.reporter.message(remark);
     if (!finished) return job.stopped(stage.title);
     step = last;
