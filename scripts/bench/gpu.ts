@@ -5,13 +5,14 @@
  */
 
 import { UserError } from '../../src/core/errors.ts';
+import { median } from '../../src/core/numbers.ts';
 import { resolveConfig } from '../../src/families/resolve.ts';
 import type { Session } from '../../src/runs/session.ts';
 import { type BenchFlags, type gpuModels, type Shape, shapeOf } from './flags.ts';
 import { knownPeak, type Roof } from './gpupeaks.ts';
 import { describeBench, kernelTable, type Line, notMeasured, resultTable } from './gputable.ts';
 import type { Description, GpuFacts, GpuMeasured, GpuTask, Growth, NoGpu } from './gpuwork.ts';
-import { describeMachine, fixed, median } from './report.ts';
+import { describeMachine, fixed } from './report.ts';
 import { type Measured, measureRival, runOurs, summarize } from './rounds.ts';
 
 type ModelName = (typeof gpuModels)[number];

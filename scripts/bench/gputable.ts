@@ -1,5 +1,6 @@
 /** @file The table of GPU figures, as Markdown: measured or not. */
 import { markdownTable } from '../../src/cli/terminal/tables.ts';
+import { formatWhole } from '../../src/core/numbers.ts';
 import type { BenchFlags } from './flags.ts';
 import type { Roof } from './gpupeaks.ts';
 import type { GpuFacts, GpuMeasured, KernelShare } from './gpuwork.ts';
@@ -67,7 +68,7 @@ function cellsOf(line: Line): string[] {
       return [`\`${line.model}\`: painting ${images}`, ...speeds(line), ratio(line.ratio)];
     }
     case 'memory': {
-      const sizes = [line.ours, line.rival].map(size => (size === undefined ? undefined : `${thousands(size)} MiB`));
+      const sizes = [line.ours, line.rival].map(size => (size === undefined ? undefined : `${formatWhole(size)} MiB`));
       const over = line.ours === undefined || line.rival === undefined ? undefined : line.ours / line.rival;
       return [`\`${line.model}\`: most memory of that training`, ...pair(sizes), ratio(over)];
     }
@@ -76,10 +77,6 @@ function cellsOf(line: Line): string[] {
     default:
       return line satisfies never;
   }
-}
-
-function thousands(value: number): string {
-  return Math.round(value).toLocaleString('en');
 }
 
 /** Ours and the rival's, which is left blank where only ours was measured. */
@@ -93,7 +90,7 @@ function speeds({ ours, rival }: { readonly ours?: Speed; readonly rival?: Speed
 
 function speed(of: Speed): string {
   const share = of.share === undefined ? `, ${fixed(of.ms, 2)} ms a step` : `, ${percent(of.share)} of the peak`;
-  return `${thousands(of.tokensPerSecond)} tokens/s${share}${of.batch === undefined ? '' : ` (batch ${of.batch})`}`;
+  return `${formatWhole(of.tokensPerSecond)} tokens/s${share}${of.batch === undefined ? '' : ` (batch ${of.batch})`}`;
 }
 
 function ratio(value: number | undefined): string {
@@ -103,7 +100,7 @@ function ratio(value: number | undefined): string {
 function dispatches(line: Line & { kind: 'dispatches' }): string {
   if (line.dispatches === undefined) return NOTHING;
   const layer = line.dispatchesPerLayer === undefined ? '' : `, ${line.dispatchesPerLayer} a layer`;
-  return `${thousands(line.dispatches)}${layer}, ${fixed(line.cpuPerDispatch, 1)} µs of the CPU each`;
+  return `${formatWhole(line.dispatches)}${layer}, ${fixed(line.cpuPerDispatch, 1)} µs of the CPU each`;
 }
 
 /** Kernels that take less of the step than this share a line. */

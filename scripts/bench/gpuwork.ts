@@ -4,13 +4,13 @@
  */
 
 import { UserError } from '../../src/core/errors.ts';
+import { median } from '../../src/core/numbers.ts';
 import type { GpuBackend } from '../../src/device/webgpu/webgpu.ts';
 import { type GpuPeak, measureGpu } from '../../src/kernels/peak/gpupeak.ts';
 import { startGpu } from '../../src/kernels/start.ts';
 import type { Session } from '../../src/runs/session.ts';
 import type { Shape } from './flags.ts';
 import { createJob, type Job } from './jobs.ts';
-import { median } from './report.ts';
 import { type Measured, timeSteps } from './rounds.ts';
 
 export type GpuTask =

@@ -1,13 +1,6 @@
-/** @file What the modes print: medians and the machine's name. */
+/** @file What the modes print: numbers, and the machine's name. */
 import { cpus } from 'node:os';
 import type { Peak } from '../../src/kernels/peak/peak.ts';
-
-/** The value with as many values above it as below; between the two in the middle where their number is even. */
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
-}
 
 /** `digits` after the point; a dash where there is nothing to show. */
 export function fixed(value: number | undefined, digits = 0): string {

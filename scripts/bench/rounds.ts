@@ -7,13 +7,14 @@ import { spawnSync } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 import { UserError } from '../../src/core/errors.ts';
+import { median } from '../../src/core/numbers.ts';
 import type { Precision } from '../../src/device/native/native.ts';
 import { measurePeak, type Peak } from '../../src/kernels/peak/peak.ts';
 import { startNative } from '../../src/kernels/start.ts';
 import type { Session } from '../../src/runs/session.ts';
 import type { BenchFlags, ModeName } from './flags.ts';
 import { createJob, type Job, unitOf, type Workload } from './jobs.ts';
-import { bestPeak, fixed, median } from './report.ts';
+import { bestPeak, fixed } from './report.ts';
 
 /** One measurement, or the medians of several. */
 export interface Measured {

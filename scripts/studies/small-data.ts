@@ -19,6 +19,7 @@ import { mergeConfig } from '../../src/config/schema.ts';
 import { Random } from '../../src/core/random.ts';
 import { checkConfig, runSchema } from '../../src/families/config.ts';
 import type { CaptionedCodes } from '../../src/families/family.ts';
+import { adapt } from '../../src/families/transformer/adapt.ts';
 import { Dalle } from '../../src/families/transformer/dalle.ts';
 import { DalleTask } from '../../src/families/transformer/task.ts';
 import { Images } from '../../src/image/images.ts';
@@ -176,7 +177,9 @@ async function trainOnce(
     grid: config.patch.grid,
   };
   const model = new Dalle(config.model, vocabulary, new Random(seed).fork('model'));
-  if (source !== undefined) model.parameters.load(source.values, source.said);
+  const random = new Random(seed).fork('adapted');
+  const start = source && adapt(source, { config, random }).values;
+  if (source !== undefined && start !== undefined) model.parameters.load(start, source.said);
   const { batchSize, accumulate } = config.train;
   const { bpeDropout } = config.caption;
   const task = new DalleTask(model, captions, data, {
@@ -194,7 +197,7 @@ async function trainOnce(
         folder,
         now: session.now,
         signal: session.signal,
-        anchors: source?.values,
+        anchors: start,
         watcher: { onLog: record => log.push(record) },
       },
     );

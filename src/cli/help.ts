@@ -109,7 +109,7 @@ export function formatCommands(
     about === '' ? '' : wrap(`${program}: ${about}`, columns, 0),
     `usage: ${program} <command> [flags]`,
     table(rows, indent, columns),
-    `\`${program} <command> --help\` shows a command's flags.`,
+    `\`${program} help <command>\`, or \`${program} <command> --help\`, shows a command's flags.`,
   ]
     .filter(section => section !== '')
     .join('\n\n')}\n`;

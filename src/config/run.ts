@@ -76,12 +76,12 @@ export const trainSchema = z.object({
     .max(1e9)
     .default(0)
     .describe('validations without a better loss after which the training ends; 0: never'),
-  beta1: belowOne.default(0.9),
-  beta2: belowOne.default(0.95),
-  weightDecay: amount.default(0.05),
+  beta1: belowOne.default(0.9).describe('AdamW: decay of the mean of gradients'),
+  beta2: belowOne.default(0.95).describe('AdamW: decay of the mean of squared gradients'),
+  weightDecay: amount.default(0.05).describe('decay of weight matrices towards 0'),
   pull: amount
     .default(0)
-    .describe('decay towards the weights that it started from (--from), in the place of weightDecay'),
+    .describe('decay towards the weights that it started from (--from), in the place of --weight-decay'),
   clip: positive.default(1).describe('largest global norm of the gradient'),
   ema: belowOne.default(0.999).describe('decay of the averaged weights; 0 switches them off'),
   evalEvery: count.default(500).describe('steps between validations'),

@@ -54,7 +54,7 @@ export async function planTraining(options: PlanOptions): Promise<TrainingPlan> 
     const made = await plan({ dataset, preset, fields, now, signal });
     const stages = Object.entries(made.kept.stages).map(([stage, { seconds }]) => [stage, seconds] as const);
     return {
-      config: made.config,
+      config: { ...made.config, plan: {} }, // with the minutes it would be planned again
       lines: describePlan(made),
       minutes: made.minutes,
       firstSamples: made.firstSamples,

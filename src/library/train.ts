@@ -38,7 +38,10 @@ interface DataOptions {
 export interface TrainOptions extends DataOptions, EngineOptions, WorkOptions {
   /** Folder of the run: made, or gone on with if it is there. */
   readonly out: string;
-  /** What the config starts from: `tiny`, `small` (default), `base` and others of `presetNames`. */
+  /**
+   * What the config of a new run starts from: `tiny`, `small`, `base` and others of `presetNames`. Default: planned from the data
+   * and this machine, unless `config` has the steps of every stage.
+   */
   readonly preset?: (typeof presetNames)[number];
   /**
    * What a new run starts from: the folder of a run or export, or the name of a model that comes with the package (`emoji`). Its

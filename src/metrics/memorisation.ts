@@ -2,6 +2,7 @@
  * @file Whether a model paints training images again: the distance of its samples to the nearest training image over
  * that of held-out images, and the share that is no copy. Authentic share: Alaa et al. 2022 (arXiv:2102.08921).
  */
+import { median } from '../core/numbers.ts';
 import type { Random } from '../core/random.ts';
 import type { Picture } from '../image/images.ts';
 import type { Nearest, NearestImages } from '../image/nearest.ts';
@@ -90,8 +91,8 @@ export function measureMemorisation(
   if (samples.length === 0) throw new RangeError('measureMemorisation: expected samples, got none');
   const ofSamples = samples.map(picture => train.find(picture));
   const ofHeldOut = heldOut.map(picture => train.find(picture));
-  const sampleMedian = median(ofSamples);
-  const heldOutMedian = median(ofHeldOut);
+  const sampleMedian = medianDistance(ofSamples);
+  const heldOutMedian = medianDistance(ofHeldOut);
   return {
     samples: ofSamples,
     heldOut: ofHeldOut,
@@ -116,11 +117,8 @@ function authenticShare(samples: readonly Nearest[], train: NearestImages): numb
   return authentic / samples.length;
 }
 
-function median(found: readonly Nearest[]): number {
-  if (found.length === 0) return Number.NaN;
-  const sorted = found.map(({ distance }) => distance).sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+function medianDistance(found: readonly Nearest[]): number {
+  return median(found.map(({ distance }) => distance));
 }
 
 /** Where held-out images are copies of training images too, samples that are copies are no worse than they. */
@@ -130,7 +128,6 @@ function quotient(a: number, b: number): number {
 
 /** Both medians resampled. */
 function ratioInterval({ samples, heldOut }: Memorisation, random: Random): Interval {
-  const median = (values: ArrayLike<number>) => quantile(Float64Array.from(values).sort(), 0.5);
   const distances = [samples, heldOut].map(list => list.map(({ distance }) => distance));
   const n = distances[0].length;
   return bootstrap(

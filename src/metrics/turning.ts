@@ -3,6 +3,7 @@
  * heart: by a rule that was fixed before any run, from the losses alone. A few held-out items make a curve that jumps; it
  * tells how much it jumps by itself.
  */
+import { median } from '../core/numbers.ts';
 
 /** A loss, of held-out data or of training steps. */
 export interface LossAt {
@@ -64,8 +65,5 @@ export function lowestOf(losses: readonly LossAt[]): LossAt | undefined {
  */
 function jumpOf(values: readonly number[]): number {
   const second = values.slice(2).map((value, i) => Math.abs(value - 2 * values[i + 1] + values[i]));
-  const sorted = second.sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  const median = sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
-  return median / (0.6745 * Math.sqrt(6));
+  return median(second) / (0.6745 * Math.sqrt(6));
 }

@@ -6,9 +6,6 @@ import { type Division, describeDivision, divideItems, itemsOn } from '../../dat
 import type { ImagesConfig, RunConfig } from '../config/run.ts';
 import { UserError } from '../core/errors.ts';
 
-/** Most held-out images that anything is measured on while training; fewer where they would not fit the memory. */
-export const MEASURED = 1024;
-
 /** Most bytes of decoded images that are kept in memory. */
 const MEMORY_BYTES = 2 ** 30;
 
@@ -99,9 +96,22 @@ export function cropsOf(config: ImagesConfig, seed: number): CropsOptions {
   return { size, crops, crop: { amount, pad, flip }, seed };
 }
 
+/** Crops of each training image as codes, plain and changed. */
+export function codedCrops({ images, model }: RunConfig): number {
+  return images.crops * (1 + model.variants.length);
+}
+
 /** How many pictures of a run's size can be held in memory. */
-export function mostInMemory({ imageSize }: ImagesConfig): number {
+function mostInMemory({ imageSize }: ImagesConfig): number {
   return Math.max(1, Math.floor(MEMORY_BYTES / (imageSize ** 2 * 3)));
+}
+
+/** Most held-out images that anything is measured on while training; fewer where they would not fit the memory. */
+const MEASURED = 1024;
+
+/** How many held-out images are measured on, at most. */
+export function measuredAtMost(config: ImagesConfig): number {
+  return Math.min(MEASURED, mostInMemory(config));
 }
 
 /** Whether all crops of so many items can be held in memory. */

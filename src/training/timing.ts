@@ -1,4 +1,5 @@
 /** @file How long a step of a training takes: real steps through the real optimizer, whose outcome nobody keeps. */
+import { median } from '../core/numbers.ts';
 import { Random } from '../core/random.ts';
 import { hearSignal } from '../core/stopping.ts';
 import { sidesOf } from './loop.ts';
@@ -46,5 +47,5 @@ export async function secondsAStep(task: Task, config: LoopConfig, options: Timi
   } finally {
     for (const { optimizer } of sides) optimizer.dispose();
   }
-  return times.sort((a, b) => a - b)[(times.length - 1) >> 1];
+  return median(times);
 }

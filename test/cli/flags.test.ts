@@ -334,7 +334,7 @@ describe('help', () => {
         sample        paint captions with a trained run
         data inspect  describe a data set
 
-      \`tessera <command> --help\` shows a command's flags.
+      \`tessera help <command>\`, or \`tessera <command> --help\`, shows a command's flags.
       "
     `);
   });

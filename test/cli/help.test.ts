@@ -47,8 +47,9 @@ describe.each(commands)('tessera $name --help', ({ name, examples, spec }) => {
     const { code, stdout, stderr } = await tessera(...name.split(' '), '--help', '--all');
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     const described = new Set([...stdout.matchAll(/--(?:\[no-\])?([a-z][a-z0-9.-]*)/g)].map(([, flag]) => flag));
-    for (const { path } of fieldsOfCommand(await spec()).fields) {
+    for (const { path, description } of fieldsOfCommand(await spec()).fields) {
       const full = path.map(kebab).join('.');
+      expect(description, full).not.toBe('');
       const leaf = kebab(path[path.length - 1]);
       expect(described.has(full) || described.has(leaf), full).toBe(true);
     }

@@ -158,13 +158,14 @@ describe('where nothing is held out', () => {
     async family => {
       const [out, model] = [at(family), family === 'dcgan' ? ['--gan.width', '8'] : ['--diffusion.width', '16']];
       const size = ['--image-size', '16', '--validation', '0', '--text-train.steps', '2', '--steps', '2'];
-      const flags = [...size, '--train.batchSize', '4', '--vocab-size', '300', '--plateau', '1'];
+      const flags = [...size, '--train.batchSize', '4', '--vocab-size', '300', '--plateau', '1', '--patience', '1'];
       const words = ['train', '--data', few, '--out', out, '--family', family, ...model, ...flags, '--threads', '1'];
       const { code, stderr } = await tessera(...words);
       expect(code).toBe(0);
       expect(stderr).toContain('nothing is held out (validation is 0)\n');
       expect(stderr).toContain('needs 8 held-out and 8 training images, there are 0 and 8');
       expect(stderr).toContain('plateau has no effect: nothing is held out');
+      expect(stderr).toContain('patience has no effect: nothing is held out');
       const weights = ['ema', 'model', 'best'].map(kind => existsSync(join(out, `${kind}.safetensors`)));
       expect(weights).toEqual([true, true, false]);
       const log = readFileSync(join(out, 'metrics.jsonl'), 'utf8');

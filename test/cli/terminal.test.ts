@@ -2,14 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { halfBlockRow, halfBlocks } from '../../src/cli/terminal/halfblocks.ts';
 import { type Output, TerminalReporter } from '../../src/cli/terminal/progress.ts';
 import { canRedraw, colourSupport } from '../../src/cli/terminal/support.ts';
-import {
-  cutToWidth,
-  displayWidth,
-  formatCount,
-  formatDuration,
-  formatLoss,
-  formatWhole,
-} from '../../src/cli/terminal/text.ts';
+import { cutToWidth, displayWidth, formatCount, formatDuration, formatLoss } from '../../src/cli/terminal/text.ts';
 import { blank, type Picture, type Rgb } from '../../src/image/images.ts';
 import type { StageOptions } from '../../src/runs/session.ts';
 
@@ -490,10 +483,6 @@ describe('text', () => {
     [0.0000123, '1.23e-5'],
     [Number.NaN, 'NaN'],
   ])('loss %d reads %s', (value, expected) => expect(formatLoss(value)).toBe(expected));
-
-  it('separates thousands', () => {
-    expect([0, 999, 1000, 1234567].map(formatWhole)).toEqual(['0', '999', '1,000', '1,234,567']);
-  });
 
   it.each([
     ['abc', 3],

@@ -146,6 +146,15 @@ describe.skipIf(missing !== undefined)(`from a trained run${missing === undefine
     );
   });
 
+  test('promises no validation where nothing is held out', async () => {
+    const all = join(folder, 'all');
+    await writeDrawings(all);
+    const config = { images: { validation: 0 }, train: { steps: 1 } };
+    const lines = (await trainFrom('all-run', { data: all, patch: 'keep', config })).join('\n');
+    expect(lines).toContain('learning rate 0.005, 1 steps, not validated: nothing is held out');
+    expect(lines).not.toContain('has no effect');
+  });
+
   test('maps what can be mapped: more layers begin as the identity', async () => {
     await trainFrom('deeper', { config: { model: { layers: 3 }, train: { steps: 1 } } });
     const [deeper, over] = ['deeper', 'over'].map(out => records(out).find(({ val_image: x }) => x !== undefined));

@@ -1,4 +1,5 @@
 /** @file Data sets and machines to plan for, of the sizes that people have. */
+import { formatWhole } from '../../src/core/numbers.ts';
 import { type Choice, choose, describeShape, minutesFor, sidesOf, type Wish } from '../../src/runs/plan/choose.ts';
 import { type Costs, type Machine, predictCosts, type Sides } from '../../src/runs/plan/costs.ts';
 import { duration } from '../../src/runs/plan/describe.ts';
@@ -54,11 +55,11 @@ export function planTable(): string[] {
       const { config, minutes, firstSamples, sides } = planFor(drawings(pictures), machine);
       const { steps, batchSize } = config.train;
       const cells = [
-        count(pictures),
+        formatWhole(pictures),
         name,
         describeShape(config).replaceAll(' pixels', '').replaceAll(' codes', ''),
-        count(config.patchTrain.steps),
-        count(steps),
+        formatWhole(config.patchTrain.steps),
+        formatWhole(steps),
         String(Number(((steps * batchSize) / sides.training).toPrecision(2))),
         duration(minutes),
         duration(firstSamples / 60),
@@ -77,8 +78,4 @@ export function planTable(): string[] {
     'first samples',
   ];
   return [`| ${head.join(' | ')} |`, '|---|---|---|---|---|---|---|---|', ...rows];
-}
-
-function count(n: number): string {
-  return n.toLocaleString('en-US');
 }

@@ -8,6 +8,7 @@ import { Random } from '../../src/core/random.ts';
 import { readRun } from '../../src/families/config.ts';
 import { runPaths } from '../../src/io/runfolder.ts';
 import { startBackend } from '../../src/kernels/start.ts';
+import { planTraining as planForProgram } from '../../src/library/plan.ts';
 import { readPlan } from '../../src/runs/plan/kept.ts';
 import { leavesOpen, planTraining } from '../../src/runs/plan/plan.ts';
 import { surveyData } from '../../src/runs/plan/survey.ts';
@@ -125,6 +126,23 @@ test('epochs are steps, and refused beside minutes or steps', async () => {
   await expect(plan({ plan: { epochs: 1, minutes: 1 } })).rejects.toThrow('expected one of them');
   await expect(plan({ plan: { epochs: 1 }, train: { steps: 4 } })).rejects.toThrow('expected one of them');
   await expect(plan({ plan: { minutes: 0.001 } })).rejects.toThrow(/^train: --minutes 0\.001: expected at least \d/);
+});
+
+test('steps that all stand are not refused for minutes, as of a copied config', async () => {
+  const dataset = await openDataset(data);
+  const steps = { patchTrain: { ...small.patchTrain, steps: 3000 }, train: { ...small.train, steps: 5000 } };
+  const fields = { ...small, ...steps, plan: { minutes: 0.01 } };
+  const { config, kept, minutes } = await planTraining({ dataset, fields, now: clockOf(() => 5) });
+  expect([config.patchTrain.steps, config.train.steps, kept.stages.model?.fitted]).toEqual([3000, 5000, false]);
+  expect(minutes).toBeGreaterThan(0.2);
+});
+
+test('what a program has planned leaves nothing to plan', async () => {
+  const options = { backend: 'native', threads: 1, config: { ...small, plan: { minutes: 0.5 } } } as const;
+  const { config, lines } = await planForProgram({ data, ...options });
+  expect(lines).toHaveLength(6);
+  expect(config).toMatchObject({ images: { imageSize: 32, crops: 1 }, train: { batchSize: 4 } });
+  expect(leavesOpen({ fields: config })).toBe(false);
 });
 
 describe('a training on a machine that turns out slower', () => {

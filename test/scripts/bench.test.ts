@@ -14,7 +14,7 @@ import {
   splitLength,
 } from '../../scripts/bench/flags.ts';
 import { drawStripes, findGaps } from '../../scripts/bench/precision.ts';
-import { bestPeak, change, fixed, median, percent } from '../../scripts/bench/report.ts';
+import { bestPeak, change, fixed, percent } from '../../scripts/bench/report.ts';
 import { type Measured, type Row, ratiosOf, summarize } from '../../scripts/bench/rounds.ts';
 import { sampleRatios } from '../../scripts/bench/sample.ts';
 import { withDeviations } from '../../scripts/bench/train.ts';
@@ -87,12 +87,6 @@ describe('the arithmetic', () => {
     who,
     precision,
     ...m,
-  });
-
-  test('the median is the middle value, or between the two in the middle', () => {
-    expect(median([5, 1, 9])).toBe(5);
-    expect(median([4, 1, 9, 2])).toBe(3);
-    expect(median([10, 9, 100])).toBe(10); // numbers, not words
   });
 
   test('rounds are summarised figure by figure; what one of them does not know is left out', () => {

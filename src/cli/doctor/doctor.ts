@@ -2,6 +2,7 @@
 import { cpus, totalmem } from 'node:os';
 import * as tf from '@tensorflow/tfjs-core';
 import { UserError } from '../../core/errors.ts';
+import { median } from '../../core/numbers.ts';
 import { type BackendName, backendNames } from '../../device/backends.ts';
 import { activeDevice } from '../../device/device.ts';
 import { linear } from '../../kernels/linear/linear.ts';
@@ -104,6 +105,5 @@ async function multiplyRate(side: number, now: () => number): Promise<number> {
   }
   x.dispose();
   w.dispose();
-  const median = times.slice(1).sort((a, b) => a - b)[2]; // the first call warms up
-  return (2 * side ** 3) / (median * 1e6);
+  return (2 * side ** 3) / (median(times.slice(1)) * 1e6); // the first call warms up
 }

@@ -1,8 +1,9 @@
 /** @file The captions that a run knows, as lines: what there is, then one list after another, each with its count. */
+import { formatWhole } from '../../core/numbers.ts';
 import type { KnownCaptions } from '../../runs/learnt/query.ts';
 import type { FoundCaptions } from '../../runs/learnt/search.ts';
 import { textTable } from './tables.ts';
-import { cutToWidth, formatWhole } from './text.ts';
+import { cutToWidth } from './text.ts';
 
 /** Columns of a caption at most. */
 const WIDEST = 80;

@@ -4,11 +4,12 @@
  * environment: both are passed in.
  */
 
+import { formatWhole } from '../../core/numbers.ts';
 import { printable } from '../../core/printable.ts';
 import type { Labelled, Reporter, StageOptions, Update } from '../../runs/session.ts';
 import { halfBlockRow } from './halfblocks.ts';
 import type { Colours } from './support.ts';
-import { cutToWidth, displayWidth, formatCount, formatDuration, formatLoss, formatWhole } from './text.ts';
+import { cutToWidth, displayWidth, formatCount, formatDuration, formatLoss } from './text.ts';
 
 /** Where progress is written: `process.stderr` fits. Sizes are read at each drawing, for terminals that are resized. */
 export interface Output {

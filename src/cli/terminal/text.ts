@@ -53,13 +53,6 @@ export function formatCount(value: number): string {
   return value.toExponential(1);
 }
 
-/** A whole number with separators: `4,000`. */
-export function formatWhole(value: number): string {
-  return Math.round(value)
-    .toString()
-    .replaceAll(/\B(?=(\d{3})+$)/g, ',');
-}
-
 /** A loss with four significant digits at most: `5.213`, `0.0123`. */
 export function formatLoss(value: number): string {
   if (!Number.isFinite(value)) return String(value);

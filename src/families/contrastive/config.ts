@@ -18,8 +18,8 @@ export const textSchema = z.object({
   length: count.max(256).default(32).describe('caption ids it reads'),
   dim: count.max(16384).default(128).describe('features of a caption'),
   width: channels.default(128).describe('channels of its transformer'),
-  layers: depth.default(2),
-  heads: count.max(1024).default(4),
+  layers: depth.default(2).describe('layers of its transformer'),
+  heads: count.max(1024).default(4).describe('attention heads of each layer'),
   imageWidth: channels.default(32).describe('channels of its image tower at the finest stage'),
 });
 
@@ -31,9 +31,9 @@ export const textTrainSchema = z.object({
   lr: positive.default(4e-3).describe('peak learning rate'),
   warmup: fraction.default(0.05).describe('share of the steps in which the learning rate rises'),
   finalLr: fraction.default(0.05).describe('last learning rate as a share of the peak (cosine)'),
-  beta1: belowOne.default(0.9),
-  beta2: belowOne.default(0.98),
-  weightDecay: amount.default(0.1),
+  beta1: belowOne.default(0.9).describe('AdamW: decay of the mean of gradients'),
+  beta2: belowOne.default(0.98).describe('AdamW: decay of the mean of squared gradients'),
+  weightDecay: amount.default(0.1).describe('decay of weight matrices towards 0'),
   clip: positive.default(1).describe('largest global norm of the gradient'),
   ema: belowOne.default(0.99).describe('decay of the averaged weights'),
   crop: belowOne.default(0.1).describe('how far every image is shifted and zoomed anew, as a share of its side'),

@@ -24,7 +24,7 @@ export const diffusionSchema = z.object({
     .default([8])
     .describe('sides of the stages with attention, in folded pixels'),
   embedding: channels.default(256).describe('channels of the noise and caption embedding'),
-  dropout: belowOne.default(0),
+  dropout: belowOne.default(0).describe('share of channels left out inside residual blocks'),
   captionDrop: fraction.default(0.1).describe('share of captions left out in training, for guidance'),
   sigmaData: positive.default(0.5).describe('edm: standard deviation of the data'),
   meanSigma: z.number().min(-100).max(100).default(-1.2).describe('edm: mean of ln sigma in training'),

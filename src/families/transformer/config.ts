@@ -11,14 +11,14 @@ import { maskPatterns } from '../../nn/masks.ts';
 export const modelSchema = z.object({
   captionLength: count.max(4096).default(256).describe('caption positions'),
   width: channels.default(256).describe('channels of the residual stream'),
-  layers: depth.default(6),
-  heads: count.max(1024).default(4),
+  layers: depth.default(6).describe('layers of attention and feed-forward'),
+  heads: count.max(1024).default(4).describe('attention heads of each layer; they divide the width'),
   mlp: z.enum(['swiglu', 'gelu']).default('swiglu').describe('kind of the feed-forward layers'),
   mlpWidth: count
     .max(2 ** 20)
     .optional()
     .describe('channels inside them (default: 8/3 width for swiglu, 4 width for gelu)'),
-  norm: z.enum(['rms', 'layer']).default('rms'),
+  norm: z.enum(['rms', 'layer']).default('rms').describe('normalisation before each layer: RMSNorm or LayerNorm'),
   qkNorm: z.boolean().default(true).describe('normalise queries and keys'),
   positions: z
     .enum(['rope', 'learned', 'both'])
@@ -28,7 +28,7 @@ export const modelSchema = z.object({
     .default('full')
     .describe("full causal, or DALL·E's row, column, row, row ... convolution"),
   convKernel: count.max(255).default(11).describe("side of the convolutional mask of DALL·E's last layer"),
-  dropout: belowOne.default(0.1),
+  dropout: belowOne.default(0.1).describe('share of what a layer adds that is left out'),
   dropoutAfter: amount.default(0).describe('passes over the data after which dropout sets in'),
   codeNoise: belowOne
     .default(0)
@@ -40,7 +40,9 @@ export const modelSchema = z.object({
     .max(variantNames.length)
     .overwrite(asked => variantNames.filter(name => asked.includes(name)))
     .default([])
-    .describe('changed pictures that are learnt beside the plain ones, with a sign of how, which painting leaves out'),
+    .describe(
+      'changed pictures that are learnt beside the plain ones, with a sign of how, which painting leaves out; default none',
+    ),
   captionDrop: fraction.default(0.1).describe('share of captions left out in training, for guidance'),
   captionWeight: fraction.default(0.125).describe('weight of the caption loss; the image loss has the rest'),
   zLoss: amount.default(1e-5).describe('weight of the squared log-partition'),

@@ -25,8 +25,10 @@ defineBuiltInFamily({
     unit: 'tokens',
     loss: 'loss, nats an image code',
     progress: ({ val_image: image }) => (image === undefined ? undefined : `held out ${image.toFixed(3)} nats a code`),
-    aids: ({ model: { dropout }, sampling: { cfgScale } }) => [
+    aids: ({ model: { dropout, codeNoise, variants }, sampling: { cfgScale } }) => [
       ...(dropout > 0 ? [`dropout ${dropout}`] : []),
+      ...(codeNoise > 0 ? [`code noise ${codeNoise}`] : []),
+      ...(variants.length > 0 ? [`changed pictures (${variants.join(', ')})`] : []),
       ...(cfgScale !== 1 ? [`guidance ${cfgScale}`] : []),
     ],
   },

@@ -1,22 +1,25 @@
 /** @file What is said of a training from a trained model when it begins: what it takes over, and what the rule made of the rest. */
 import type { RunConfig } from '../../config/run.ts';
+import { formatWhole } from '../../core/numbers.ts';
+import { familyOf } from '../../families/families.ts';
+import { divideData } from '../run-images.ts';
 import type { PlannedStart } from './plan.ts';
 
-const count = (n: number) => n.toLocaleString('en-US');
 const percent = (share: number) => `${(100 * share).toFixed(1)}%`;
 
 /** The weights that a source is left with, in words. */
 const KINDS = { best: 'best on validation', ema: 'averaged', last: 'last' } as const;
 
 /** Some lines. @param config of the new run */
-export function describeStart({ source, adapted, captions }: PlannedStart, config: RunConfig): string[] {
+export function describeStart({ source, adapted, captions, dataset }: PlannedStart, config: RunConfig): string[] {
+  const { heldOut } = divideData(dataset, config.images);
   const { weights, step } = source.from;
   const numbers = [...source.values.values()].reduce((sum, { values }) => sum + values.length, 0);
-  const size = numbers < 1e6 ? `${count(Math.round(numbers / 1e3))} thousand` : `${(numbers / 1e6).toFixed(1)} million`;
+  const size = numbers < 1e6 ? `${formatWhole(numbers / 1e3)} thousand` : `${(numbers / 1e6).toFixed(1)} million`;
   return [
-    `from ${source.said}: ${KINDS[weights]} weights of step ${count(step)}, ${size} parameters`,
+    `from ${source.said}: ${KINDS[weights]} weights of step ${formatWhole(step)}, ${size} parameters`,
     `caption tokenizer kept: ${captions.mean.toFixed(1)} ids a caption, ${describeCuts(captions)}`,
-    `${config.family}: ${describeWeights(source.values, adapted)}; ${describeTraining(config)}`,
+    `${config.family}: ${describeWeights(source.values, adapted)}; ${describeTraining(config, heldOut.length)}`,
     ...adapted.report.map(line => `  ${line}`),
     ...(source.lacks === undefined ? [] : [`  ${source.said} has not ${source.lacks}: it starts anew`]),
   ];
@@ -33,9 +36,14 @@ function describeWeights(source: PlannedStart['source']['values'], { values }: P
   return same === values.size ? `all ${same} tensors kept` : `${same} of ${values.size} tensors kept`;
 }
 
-function describeTraining({ train }: RunConfig): string {
-  const { lr, steps, evalEvery, patience } = train;
-  const ends = patience > 0 ? `, ends after ${patience} without a better one` : '';
-  const most = patience > 0 ? 'at most ' : '';
-  return `learning rate ${lr}, ${most}${count(steps)} steps, validated every ${count(evalEvery)}${ends}`;
+/** How long it goes on, and what tells when it is enough. */
+function describeTraining({ train, family }: RunConfig, heldOut: number): string {
+  const { lr, steps, evalEvery, patience, checkSamples } = train;
+  const rate = `learning rate ${lr}, `;
+  const count = `${formatWhole(steps)} steps`;
+  if (heldOut === 0) return `${rate}${count}, not validated: nothing is held out`;
+  if (familyOf(family).validation === undefined && checkSamples === 0) return `${rate}${count}, not validated`;
+  const validated = `validated every ${formatWhole(evalEvery)}`;
+  if (patience === 0) return `${rate}${count}, ${validated}`;
+  return `${rate}at most ${count}, ${validated}, ends after ${patience} without a better one`;
 }

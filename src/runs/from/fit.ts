@@ -19,6 +19,7 @@ import {
   tenthsSeconds,
 } from '../plan/fit.ts';
 import type { KeptPlan, StagePlan } from '../plan/kept.ts';
+import { codedCrops } from '../run-images.ts';
 import { FEWEST_REHEARSED } from './rehearsed-data.ts';
 
 /** What is fitted, and what stands. */
@@ -75,13 +76,11 @@ const RECONSTRUCTION = 3;
 function overheadsOf(config: RunConfig, { costs, sides, fixed }: StartFitting): ReturnType<typeof overheads> {
   const around = overheads(config, { costs, sides, fixed });
   if (around.codes === undefined) return around;
-  const { from, train, images, model } = config;
+  const { from, train } = config;
   const share = from?.keep?.share;
   const rehearsed =
     share === undefined ? 0 : Math.max(FEWEST_REHEARSED, train.steps * rehearsedOf(train.batchSize, share));
-  const changed = costs.encode * model.variants.length * images.crops;
-  const codes =
-    around.codes + sides.training * changed + rehearsed * (images.crops * costs.encode + costs.decode + changed);
+  const codes = around.codes + rehearsed * (codedCrops(config) * costs.encode + costs.decode);
   return { ...around, captions: 0, codes, patch: (around.patch ?? 0) + sides.heldOut * costs.encode * RECONSTRUCTION };
 }
 

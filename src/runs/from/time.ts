@@ -3,16 +3,17 @@
  * and what of it is done in a given time.
  */
 import type { RunConfig } from '../../config/run.ts';
+import { formatWhole } from '../../core/numbers.ts';
 import { checkConfig } from '../../families/config.ts';
 import type { StageName } from '../../families/family.ts';
 import { expectFits } from '../memory.ts';
 import { fixedFields } from '../plan/choose.ts';
-import { duration, planLine, whole } from '../plan/describe.ts';
+import { duration, planLine } from '../plan/describe.ts';
 import type { KeptPlan } from '../plan/kept.ts';
 import { expectEnough } from '../plan/length.ts';
 import { measureCosts } from '../plan/machine.ts';
 import { surveyData } from '../plan/survey.ts';
-import { divideData, MEASURED } from '../run-images.ts';
+import { divideData, measuredAtMost } from '../run-images.ts';
 import { fateOfPatch, fitStart } from './fit.ts';
 import type { PlannedStart } from './plan.ts';
 
@@ -38,6 +39,8 @@ export interface FittedStart {
   readonly firstSamples: number;
   /** Steps that are worth it. */
   readonly useful: number;
+  /** Whether it ends where no validation is better any more. */
+  readonly mayEndSooner: boolean;
 }
 
 /**
@@ -51,7 +54,7 @@ export async function fitToTime(config: RunConfig, timed: TimedStart): Promise<F
   const { minutes } = config.plan;
   const { dataset, source } = start;
   const { training, heldOut } = divideData(dataset, config.images);
-  const sides = { training: training.length, heldOut: Math.min(heldOut.length, MEASURED) };
+  const sides = { training: training.length, heldOut: Math.min(heldOut.length, measuredAtMost(config.images)) };
   const { split } = config.images;
   const surveyed = await surveyData(dataset, { images: { split }, tokenizer: source.captions, now, signal });
   const fate = fateOfPatch(config);
@@ -62,13 +65,15 @@ export async function fitToTime(config: RunConfig, timed: TimedStart): Promise<F
   const spent = (now() - began) / 1000;
   const seconds = minutes === undefined ? undefined : Math.max(1, 60 * minutes - spent);
   const fitted = fitStart(config, { costs, sides, seconds, fixed: fixedFields(fields) });
-  if (minutes !== undefined) expectEnough(minutes, fitted.seconds + spent, 'give it more');
+  const follows = Object.values(fitted.stages).some(stage => stage?.fitted === true);
+  if (minutes !== undefined && follows) expectEnough(minutes, fitted.seconds + spent, 'give it more');
   return {
     config: checkConfig(fitted.config),
     plan: { stages: fitted.stages },
     minutes: (fitted.seconds + spent) / 60,
     firstSamples: (fitted.firstSamples + spent) / 60,
     useful: config.train.steps,
+    mayEndSooner: sides.heldOut > 0 && config.train.patience > 0,
   };
 }
 
@@ -76,17 +81,17 @@ export async function fitToTime(config: RunConfig, timed: TimedStart): Promise<F
 const LEFT = 0.1;
 
 /** The time in a line, as a plan has it. */
-export function describeTime({ config, minutes, firstSamples, useful }: FittedStart): string {
+export function describeTime({ config, minutes, firstSamples, useful, mayEndSooner }: FittedStart): string {
   const { plan, train } = config;
-  const most = train.patience > 0 ? 'at most ' : '';
+  const most = mayEndSooner ? 'at most ' : '';
   const time = `${most}${duration(minutes)} in all, first samples after ${duration(firstSamples)}`;
   return planLine('time', `${time}${ofMinutes()}`);
 
   function ofMinutes(): string {
-    const steps = whole(useful);
+    const steps = formatWhole(useful);
     if (plan.minutes === undefined) return ' (less: --minutes N)';
     if (train.steps < useful)
-      return `: ${whole(train.steps)} of the ${steps} steps that are worth it (more: --minutes N)`;
+      return `: ${formatWhole(train.steps)} of the ${steps} steps that are worth it (more: --minutes N)`;
     if (minutes > (1 - LEFT) * plan.minutes) return '';
     return `; of ${duration(plan.minutes)} no more is worth it (more than ${steps} steps: --steps N)`;
   }

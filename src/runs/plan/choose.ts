@@ -5,6 +5,7 @@
 import { patchSizeOf } from '../../config/patch.ts';
 import type { RunConfig } from '../../config/run.ts';
 import { flattenConfig, mergeConfig } from '../../config/schema.ts';
+import { formatWhole } from '../../core/numbers.ts';
 import { resolveConfig } from '../../families/resolve.ts';
 import { expectFits } from '../memory.ts';
 import type { Costs } from './costs.ts';
@@ -88,7 +89,7 @@ export function choose(survey: Survey, machine: Machine, wish: Wish): Choice {
       chosen = candidate;
       continue;
     }
-    why = `${shape} would get ${thousands(steps)} of the ${thousands(useful)} steps that it needs`;
+    why = `${shape} would get ${formatWhole(steps)} of the ${formatWhole(useful)} steps that it needs`;
     break;
   }
   const { config, planned, useful } = chosen;
@@ -272,9 +273,4 @@ function captionLengthFor({ captions: { ids } }: Survey, least: number): number 
 /** Entries of the caption tokenizer: few captions do not fill many. */
 function vocabularyFor({ pictures }: Survey): number {
   return pictures < 20_000 ? 2048 : pictures < 200_000 ? 8192 : 16384;
-}
-
-/** `12,300`. */
-function thousands(n: number): string {
-  return Math.round(n).toLocaleString('en-US');
 }

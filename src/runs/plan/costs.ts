@@ -96,7 +96,8 @@ const WRITTEN_A_SECOND = 4e8;
 const STATE_BYTES = 24;
 /** Painting a code after the other uses a processor worse than training on all at once. */
 const PAINTING = 6;
-const SHEET = 24;
+/** Pictures of a sheet: twelve that were trained on, twelve held out. */
+export const SHEET = 24;
 
 /** The costs of a config on a machine, by its counted operations. @param sides see `Sides` */
 export function predictCosts(
@@ -121,7 +122,7 @@ export function predictCosts(
 }
 
 /** Threads that images are decoded on. */
-const DECODERS = 4;
+export const DECODERS = 4;
 
 function sheetOf(stage: TrainedStage, { family, diffusion }: RunConfig, pass: number): number {
   if (stage !== 'model') return stage === 'patch' ? pass + 0.1 : 0;

@@ -1,4 +1,5 @@
 /** @file A plan in six lines. */
+import { formatWhole } from '../../core/numbers.ts';
 import { stageTitles } from '../../families/family.ts';
 import { describeShape } from './choose.ts';
 import { type TrainedStage, trainedStagesOf } from './costs.ts';
@@ -27,12 +28,12 @@ function dataLine({ survey, sides }: Plan): string {
   const total = sides.training + sides.heldOut;
   const some = total === 1 ? kind.slice(0, -1) : kind;
   const alike = variety < ALIKE && total > 1 ? ', nearly all the same' : '';
-  const held = sides.heldOut === 0 ? 'none held out' : `${whole(sides.heldOut)} of them held out`;
+  const held = sides.heldOut === 0 ? 'none held out' : `${formatWhole(sides.heldOut)} of them held out`;
   const said =
     captions.distinct === 1 && captions.sampled > 1
       ? 'all captions are the same, so that words will change nothing'
       : `captions of up to ${captions.ids} ids`;
-  return `${whole(total)} ${some} of ${side} pixels${alike}, ${held}; ${said}`;
+  return `${formatWhole(total)} ${some} of ${side} pixels${alike}, ${held}; ${said}`;
 }
 
 /** Pictures that differ by less than this share of full contrast are nearly the same. */
@@ -55,13 +56,13 @@ function stepsLine(plan: Plan): string {
     const title = stage === 'model' ? config.family : stageTitles[stage];
     const batch = { text: config.textTrain, patch: config.patchTrain, model: config.train }[stage].batchSize;
     const passes = (steps * batch) / sides.training;
-    return `${title} ${whole(steps)} (${passesOf(passes)})`;
+    return `${title} ${formatWhole(steps)} (${passesOf(passes)})`;
   };
   return trainedStagesOf(config.family).map(said).join(', ');
 }
 
 function passesOf(passes: number): string {
-  const many = passes >= 10 ? whole(passes) : String(Number(passes.toPrecision(2)));
+  const many = passes >= 10 ? formatWhole(passes) : String(Number(passes.toPrecision(2)));
   return `${many} passes over the data`;
 }
 
@@ -76,10 +77,6 @@ export function duration(minutes: number): string {
   if (minutes < 100) return `${minutes < 10 ? Number(minutes.toFixed(1)) : Math.round(minutes)} minutes`;
   const hours = minutes / 60;
   return hours < 100 ? `${Number(hours.toFixed(1))} hours` : `${Math.round(hours / 24)} days`;
-}
-
-export function whole(n: number): string {
-  return Math.round(n).toLocaleString('en-US');
 }
 
 function gib(bytes: number): string {

@@ -7,7 +7,7 @@ import { mergeConfig } from '../../config/schema.ts';
 import { familyOf } from '../../families/families.ts';
 import type { StageName } from '../../families/family.ts';
 import { stageTitles } from '../../families/family.ts';
-import { fitsMemory } from '../run-images.ts';
+import { codedCrops, fitsMemory } from '../run-images.ts';
 import { type Costs, type LoopCosts, type Sides, sectionOf, type TrainedStage, trainedStagesOf } from './costs.ts';
 import type { KeptPlan, StagePlan } from './kept.ts';
 
@@ -90,7 +90,9 @@ export function overheads(config: RunConfig, { costs, sides }: Fitting): Partial
   const inMemory = fitsMemory(sides.training, images);
   const crops = sides.training * images.crops;
   const decoding = (sides.heldOut + (inMemory ? crops : 0)) * costs.decode;
-  const encoding = (crops + sides.heldOut) * (costs.encode + (inMemory ? 0 : costs.decode));
+  const coded = sides.training * codedCrops(config);
+  const redecoding = inMemory ? 0 : (crops + sides.heldOut) * costs.decode;
+  const encoding = (coded + sides.heldOut) * costs.encode + redecoding;
   const [first] = trainedStagesOf(config.family);
   const own = { captions: 0.1 + sides.training * 2e-5, codes: encoding, model: START_SECONDS / 2 };
   const stages = stageOrder(config);

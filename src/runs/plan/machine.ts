@@ -6,7 +6,7 @@ import { availableParallelism } from 'node:os';
 import { reconstructPictures } from '../../../tokenizer/codec.ts';
 import { PatchTokenizer } from '../../../tokenizer/patch.ts';
 import { codebookSizeOf } from '../../config/patch.ts';
-import type { RunConfig } from '../../config/run.ts';
+import { FEWEST_CHECKED, type RunConfig } from '../../config/run.ts';
 import { Random } from '../../core/random.ts';
 import { activeDevice } from '../../device/device.ts';
 import { Contrastive } from '../../families/contrastive/contrastive.ts';
@@ -23,9 +23,9 @@ import type { CaptionedImages, ImageStream } from '../../training/captioned.ts';
 import type { Task } from '../../training/task.ts';
 import { secondsAStep } from '../../training/timing.ts';
 import { machineMemory } from '../memory.ts';
-import { fitsMemory } from '../run-images.ts';
+import { codedCrops, fitsMemory } from '../run-images.ts';
 import { loopOf } from '../training/loop-config.ts';
-import { type Costs, flopsOf, type LoopCosts, type Machine, type Sides, sectionOf } from './costs.ts';
+import { type Costs, DECODERS, flopsOf, type LoopCosts, type Machine, SHEET, type Sides, sectionOf } from './costs.ts';
 import type { Surveyed } from './survey.ts';
 
 export interface Measuring {
@@ -51,8 +51,6 @@ const STEPS_SECONDS = 1;
 const PAINTING_SECONDS = 1.5;
 /** Images of an evaluation that is measured; a whole one is as much longer as it has more. */
 const EVALUATED = 32;
-/** Pictures of a sheet: twelve that were trained on, twelve held out. */
-const SHEET = 24;
 /** Bytes a parameter of a saved state and of the weights beside it, and bytes that are written in a second. */
 const SAVED_BYTES = 28;
 const WRITTEN_A_SECOND = 2e8;
@@ -132,8 +130,7 @@ export async function measureCosts(config: RunConfig, measuring: Measuring): Pro
   };
 }
 
-/** Threads that images are decoded on, and seconds that drawing and writing a sheet takes. */
-const DECODERS = 4;
+/** Seconds that drawing and writing a sheet takes. */
 const SHEET_FILE = 0.15;
 
 async function seconds({ now }: Measuring, work: () => Promise<unknown>): Promise<number> {
@@ -199,7 +196,7 @@ async function checkSeconds(
   measuring: Measuring,
 ): Promise<number> {
   const { checkSamples } = train;
-  if (checkSamples === 0 || measuring.sides.heldOut < 8) return 0;
+  if (checkSamples === 0 || Math.min(measuring.sides.heldOut, measuring.sides.training) < FEWEST_CHECKED) return 0;
   const features = new RandomFeatures();
   const looking = await seconds(measuring, () => features.images(data.images(EVALUATED).images.pictures()));
   await features.dispose();
@@ -266,15 +263,19 @@ class RandomData implements TrainingData {
   }
 
   async codes(): ReturnType<TrainingData['codes']> {
-    return { training: this.codesOf(2 * this.config.train.batchSize), heldOut: this.codesOf(EVALUATED) };
+    const { train } = this.config;
+    return {
+      training: this.codesOf(2 * train.batchSize, codedCrops(this.config)),
+      heldOut: this.codesOf(EVALUATED, 1),
+    };
   }
 
-  private codesOf(count: number): CaptionedCodes {
+  private codesOf(count: number, crops: number): CaptionedCodes {
     const { patch } = this.config;
     const length = patch.grid ** 2;
     const codebook = codebookSizeOf(patch);
-    const codes = Uint16Array.from({ length: count * length }, () => this.random.integer(codebook));
+    const codes = Uint16Array.from({ length: count * crops * length }, () => this.random.integer(codebook));
     const ids = Array.from({ length: count }, (_, i) => String(i));
-    return { set: { ids, crops: 1, length, codes }, captions: this.captions(count).map(caption => [caption]) };
+    return { set: { ids, crops, length, codes }, captions: this.captions(count).map(caption => [caption]) };
   }
 }

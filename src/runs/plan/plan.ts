@@ -11,7 +11,7 @@ import { checkConfig, checkNewConfig, runSchema } from '../../families/config.ts
 import { familyNames } from '../../families/families.ts';
 import { type RunSettings, resolveConfig } from '../../families/resolve.ts';
 import { expectFits, machineMemory } from '../memory.ts';
-import { divideData, fitsMemory, MEASURED } from '../run-images.ts';
+import { codedCrops, divideData, fitsMemory, measuredAtMost } from '../run-images.ts';
 import { type Choice, choose, describeShape, fixedFields, minutesFor, usefulSteps } from './choose.ts';
 import { type Machine, type Sides, sectionOf, trainedStagesOf } from './costs.ts';
 import { fitSteps } from './fit.ts';
@@ -86,8 +86,10 @@ export async function planTraining(request: PlanRequest): Promise<Plan> {
   const spent = (now() - began) / 1000;
   const seconds = open === undefined ? undefined : Math.max(1, 60 * open - spent);
   const fitted = fitSteps(config, { costs: measured.costs, sides, seconds, fixed });
-  if (minutes !== undefined)
+  const follows = Object.values(fitted.stages).some(stage => stage?.fitted === true);
+  if (minutes !== undefined && follows) {
     expectEnough(minutes, fitted.seconds + spent, 'give it more, or a smaller --image-size and --grid');
+  }
   const plan = open === undefined ? {} : { plan: { minutes: open } };
   return {
     config: checkNewConfig(checkConfig(parseConfig(runSchema(), mergeConfig(fitted.config, plan), 'config'))),
@@ -161,7 +163,7 @@ async function measured(
 ): Promise<{ readonly measured: Measured; readonly sides: Sides }> {
   expectFits(config);
   const { training, heldOut } = divideData(here.dataset, config.images);
-  const sides = { training: training.length, heldOut: Math.min(heldOut.length, MEASURED) };
+  const sides = { training: training.length, heldOut: Math.min(heldOut.length, measuredAtMost(config.images)) };
   return { measured: await measureCosts(config, { ...here, sides }), sides };
 }
 
@@ -185,6 +187,8 @@ function memoryOf(config: RunConfig, { training, heldOut }: Sides): number {
   const { images, patch } = config;
   const pixels = images.imageSize ** 2 * 3;
   const kept = (fitsMemory(training, images) ? training * images.crops : 0) + heldOut;
-  const codes = trainedStagesOf(config.family).includes('patch') ? training * images.crops * patch.grid ** 2 * 2 : 0;
+  const codes = trainedStagesOf(config.family).includes('patch')
+    ? training * codedCrops(config) * patch.grid ** 2 * 2
+    : 0;
   return Math.min(machineMemory(), process.resourceUsage().maxRSS * 1024 + kept * pixels + codes);
 }

@@ -3,24 +3,30 @@
  * (scripts/studies/small-data.ts).
  */
 import { flattenConfig } from '../../config/schema.ts';
+import type { ModelConfig } from '../../families/transformer/config.ts';
+import { variantNames } from '../../image/variants.ts';
 import type { Survey } from './survey.ts';
 
-/** Fields of a config for up to so many pictures. */
+/** Fields of a config for up to so many pictures of a kind. */
 interface Regularisation {
+  readonly kind: Survey['kind'];
   readonly below: number;
-  readonly fields: Readonly<Record<string, Readonly<Record<string, number | boolean>>>>;
+  readonly fields: { readonly model: Partial<Pick<ModelConfig, 'codeNoise' | 'variants' | 'dropout'>> };
 }
 
-/** From few pictures to many; the first that fits counts, and above the last nothing is added. */
-const table: readonly Regularisation[] = [{ below: 1000, fields: { model: { codeNoise: 0.15 } } }];
+/** The first that fits counts; where none does, nothing is added. */
+const table: readonly Regularisation[] = [
+  { kind: 'drawings', below: 1000, fields: { model: { variants: [...variantNames] } } },
+  { kind: 'photographs', below: 1000, fields: { model: { variants: ['mirrored'], codeNoise: 0.15 } } },
+];
 
 /** The fields for so many pictures; of transformers only. */
 export function regularisationFor(
-  { pictures }: Pick<Survey, 'pictures'>,
+  { pictures, kind }: Pick<Survey, 'pictures' | 'kind'>,
   family: string,
 ): Readonly<Record<string, unknown>> {
   if (family !== 'transformer') return {};
-  return table.find(({ below }) => pictures < below)?.fields ?? {};
+  return table.find(row => row.kind === kind && pictures < row.below)?.fields ?? {};
 }
 
 /** Every field of the table. */

@@ -8,6 +8,7 @@ import { divideItems } from '../../../data/division.ts';
 import { BpeTokenizer } from '../../../tokenizer/bpe.ts';
 import type { ImagesConfig } from '../../config/run.ts';
 import { UserError } from '../../core/errors.ts';
+import { median } from '../../core/numbers.ts';
 import { hearSignal } from '../../core/stopping.ts';
 import { readHeader } from '../../image/decode.ts';
 import { type Picture, spreadPlaces } from '../../image/images.ts';
@@ -153,7 +154,7 @@ function describePictures({
   sides,
 }: Looked): Pick<Survey, 'side' | 'longest' | 'kind' | 'whiteGround' | 'variety'> {
   return {
-    side: median(sides.map(({ width, height }) => Math.min(width, height))),
+    side: Math.round(median(sides.map(({ width, height }) => Math.min(width, height)))),
     longest: Math.max(...sides.map(({ width, height }) => Math.max(width, height))),
     kind: median(pictures.map(flatShare)) >= FLAT_SHARE ? 'drawings' : 'photographs',
     whiteGround: median(pictures.map(whiteBorder)) >= 0.5,
@@ -203,11 +204,6 @@ function varietyOf(pictures: readonly Picture[]): number {
   let distance = 0;
   for (const { data } of pictures) for (let i = 0; i < length; i++) distance += Math.abs(data[i] - mean[i]);
   return distance / (length * pictures.length * 255);
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[sorted.length >> 1];
 }
 
 /** The least value that 99 of a hundred are not above. */

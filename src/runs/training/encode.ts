@@ -22,11 +22,6 @@ export interface EncodeOptions {
   readonly session: Session;
 }
 
-/** Crops of each training image as codes, plain and changed. */
-export function codedCrops({ images, model }: RunConfig): number {
-  return images.crops * (1 + model.variants.length);
-}
-
 /** Most items decoded, and images encoded, at once; fewer where they are large. */
 const PIECE = 256;
 const DECODED_BYTES = 2 ** 28;

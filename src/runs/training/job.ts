@@ -11,6 +11,7 @@ import { fromDisk, fromMemory, ImageBatches } from '../../../data/stream.ts';
 import { BpeTokenizer } from '../../../tokenizer/bpe.ts';
 import { keptFormats, type RunConfig } from '../../config/run.ts';
 import { UserError } from '../../core/errors.ts';
+import { formatWhole } from '../../core/numbers.ts';
 import { shellWord } from '../../core/shell.ts';
 import { hearSignal, isStop } from '../../core/stopping.ts';
 import { activeDevice } from '../../device/device.ts';
@@ -32,7 +33,7 @@ import { sectionOf, type TrainedStage } from '../plan/costs.ts';
 import type { KeptPlan } from '../plan/kept.ts';
 import { refitSaved, withSteps } from '../plan/refit.ts';
 import type { RunData } from '../run-data.ts';
-import { cropsOf, fitsMemory, MEASURED, mostInMemory, whyNothingHeldOut } from '../run-images.ts';
+import { cropsOf, fitsMemory, measuredAtMost, whyNothingHeldOut } from '../run-images.ts';
 import type { Session, StageOptions } from '../session.ts';
 import type { Sheet } from '../sheet-history.ts';
 import { loopOf } from './loop-config.ts';
@@ -51,10 +52,6 @@ interface DecodedImages {
 
 function isTrainedStage(name: StageName | 'model' | undefined): name is TrainedStage {
   return name !== undefined && name in sectionOf;
-}
-
-function sayCount(steps: number): string {
-  return steps.toLocaleString('en-US');
 }
 
 /** A stage of a job. */
@@ -126,7 +123,9 @@ export class Job {
     const wasTuned = this.plan.stages.patch?.ifNeeded === true;
     const less = wasTuned ? 'the patch tokenizer had to be tuned' : 'this machine is slower than was measured';
     const why = is > was ? 'time is left' : less;
-    this.session.reporter.message(`${why}: ${sayCount(is)} steps of the ${before.family} instead of ${sayCount(was)}`);
+    this.session.reporter.message(
+      `${why}: ${formatWhole(is)} steps of the ${before.family} instead of ${formatWhole(was)}`,
+    );
   }
 
   /** Takes over other steps of a stage that is under way, which its state has already. */
@@ -137,7 +136,7 @@ export class Job {
     const sampleEvery = planned && sampleEveryOf(planned, steps);
     await this.keep(withSteps(this.config, { steps: { [name]: steps }, sampleEvery }));
     this.session.reporter.message(
-      `slower than was measured: ${sayCount(steps)} steps instead of ${sayCount(before)}, to keep to the time`,
+      `slower than was measured: ${formatWhole(steps)} steps instead of ${formatWhole(before)}, to keep to the time`,
     );
   }
 
@@ -263,7 +262,7 @@ export class Job {
 
   /** How many held-out images are measured on, at most. */
   get measuredAtMost(): number {
-    return Math.min(MEASURED, mostInMemory(this.config.images));
+    return measuredAtMost(this.config.images);
   }
 
   /** The held-out images (middle crops) and, where they fit, all crops of the training images. */

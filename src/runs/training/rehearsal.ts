@@ -19,7 +19,8 @@ import { readCodes, writeCodes } from '../../io/codes.ts';
 import { readJson, writeJson } from '../../io/files.ts';
 import { fingerprint } from '../../io/runfolder.ts';
 import { drawEmojiData, FEWEST_REHEARSED } from '../from/rehearsed-data.ts';
-import { codedCrops, encodeItems } from './encode.ts';
+import { codedCrops } from '../run-images.ts';
+import { encodeItems } from './encode.ts';
 import type { Job } from './job.ts';
 
 /** Largest file of captions that is read, in bytes. */

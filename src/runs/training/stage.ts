@@ -154,7 +154,10 @@ async function watcherOf(job: Job, { name, state, loop }: Stage, { heldOut, note
   const all = heldOut > 0 ? notes : ['nothing is held out', ...notes];
   if ((await savedStep(state)) === 0) for (const note of all) job.log(name, { step: 0, note });
   if (heldOut > 0) return watcher;
-  const { plateau = 0 } = loop;
+  const { plateau = 0, patience = 0 } = loop;
   if (plateau > 0) job.session.reporter.message('plateau has no effect: nothing is held out');
+  // Nobody but a rule has asked for that of the other stages and starts.
+  const asks = name === job.config.family && job.request.asked?.includes('train.patience') === true;
+  if (patience > 0 && asks) job.session.reporter.message('patience has no effect: nothing is held out');
   return watcher;
 }

@@ -62,7 +62,7 @@ async function firstDecision(job: Job): Promise<PatchDecision> {
   if (decision.choice === 'keep') {
     await job.watcher('patch', paths.patchState); // a run that starts from this one asks its log
     job.log('patch', { step: 0, val_loss: -psnr, val_psnr: psnr, val_usage: usage, val_perplexity: perplexity });
-    job.syncLog();
+    await job.syncLog();
     job.skip(title, `kept: ${said}`);
   } else {
     const what =
@@ -90,7 +90,7 @@ async function lastDecision(job: Job, before: PatchDecision): Promise<PatchDecis
   if (decision.choice === 'keep') {
     await job.watcher('patch', paths.patchState);
     job.log('patch', { step: config.patchTrain.steps, val_loss: -before.psnr, val_psnr: before.psnr });
-    job.syncLog();
+    await job.syncLog();
   }
   if (decision.choice === 'all') await writeAtomic(paths.sourcePatch, await readBytes(paths.patch));
   await keepDecision(paths, decision);
