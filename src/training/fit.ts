@@ -9,6 +9,17 @@ export interface Pace {
   readonly spent: number;
 }
 
+/** A rhythm that goes with a number of steps. */
+export interface PlannedRhythm {
+  readonly steps: number;
+  readonly sampleEvery: number;
+}
+
+/** Steps between samples of a training of so many steps: of fewer than were planned as much sooner, so that as many are seen. */
+export function sampleEveryOf(planned: PlannedRhythm, steps: number): number {
+  return Math.max(1, Math.round(planned.sampleEvery * Math.min(1, steps / planned.steps)));
+}
+
 /** Share of its time that a training may overrun before it is shortened. */
 const TOLERANCE = 0.1;
 

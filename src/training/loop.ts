@@ -12,7 +12,7 @@ import { Random } from '../core/random.ts';
 import { activeDevice } from '../device/device.ts';
 import { loadState, type SavedState } from '../io/state.ts';
 import type { NamedValues } from '../nn/module.ts';
-import { stepsThatFit } from './fit.ts';
+import { type PlannedRhythm, sampleEveryOf, stepsThatFit } from './fit.ts';
 import { isDue, isLooked, type Looking, look, nextLook } from './looking.ts';
 import { looks } from './loop-state.ts';
 import { addTo, emptyWindow, keepWindow, type Metrics, meanOf, restoreWindow, type Window } from './measured.ts';
@@ -37,8 +37,11 @@ export interface TrainOptions {
   readonly anchors?: NamedValues;
   /** Whether it begins with weights that were trained before: these are looked at, too. Default false. */
   readonly startsTrained?: boolean;
-  /** Seconds that all of it may take: a training that turns out slower makes fewer steps. */
-  readonly fit?: { readonly seconds: number };
+  /**
+   * Seconds that all of it may take: a training that turns out slower makes fewer steps, and shows samples as much sooner as it
+   * has fewer than were planned.
+   */
+  readonly fit?: { readonly seconds: number; readonly planned?: PlannedRhythm };
   /** Whether there is held-out data to measure on; default true. Without, the task's `evaluate` is never called. */
   readonly validates?: boolean;
 }
@@ -125,7 +128,9 @@ class Training implements Progress {
   private setSteps(steps: number): void {
     const { config } = this.looking;
     if (steps === config.steps) return;
-    this.looking = { ...this.looking, config: { ...config, steps } };
+    const { planned } = this.fit ?? {};
+    const sampleEvery = planned === undefined ? config.sampleEvery : sampleEveryOf(planned, steps);
+    this.looking = { ...this.looking, config: { ...config, steps, sampleEvery } };
     this.state.steps = steps;
     this.task.setSteps?.(steps);
   }
@@ -133,9 +138,14 @@ class Training implements Progress {
   /** Saves, and shortens a training that is slower than its time allows: what is saved is the shorter one. */
   private async saveInTime(): Promise<void> {
     const { fit, state } = this;
-    const { steps } = this.looking.config;
+    const { steps, sampleEvery } = this.looking.config;
     this.count();
     if (fit !== undefined) this.setSteps(stepsThatFit({ step: state.step, steps, spent: state.spent }, fit.seconds));
+    // The first samples would have been there by now, had it been known.
+    if (state.step < sampleEvery && state.step > this.looking.config.sampleEvery) {
+      state.owed = 'samples';
+      await look(this, this.looking);
+    }
     await this.save();
     const now = this.looking.config.steps;
     if (now !== steps) await this.looking.watcher.onFit?.(now, steps);

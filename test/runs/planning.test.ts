@@ -12,11 +12,11 @@ import { planTraining as planForProgram } from '../../src/library/plan.ts';
 import { readPlan } from '../../src/runs/plan/kept.ts';
 import { leavesOpen, planTraining } from '../../src/runs/plan/plan.ts';
 import { surveyData } from '../../src/runs/plan/survey.ts';
-import type { Reporter, Session } from '../../src/runs/session.ts';
 import { trainRun } from '../../src/runs/train.ts';
 import { prepareTraining } from '../../src/runs/training/prepare.ts';
 import { byHeart, captions, snapshot, temporaryFolder, writeDrawings, writeItem } from '../cli/program.ts';
 import { noise } from '../image/noise.ts';
+import { quietSession } from './quiet-session.ts';
 
 const folder = temporaryFolder();
 const data = join(folder, 'data');
@@ -46,22 +46,6 @@ function clockOf(tick: () => number): () => number {
     time += tick();
     return time;
   };
-}
-
-function sessionOf(now: () => number, signal = new AbortController().signal): Session & { readonly said: string[] } {
-  const said: string[] = [];
-  const quiet = () => {};
-  const message = (text: string | readonly string[]) => said.push(...(typeof text === 'string' ? [text] : text));
-  const reporter: Reporter = {
-    stage: quiet,
-    update: quiet,
-    done: quiet,
-    skip: quiet,
-    message,
-    pictures: quiet,
-    timings: {},
-  };
-  return { reporter, print: quiet, now, signal, cacheDir: folder, said };
 }
 
 test('a survey says what the data are', async () => {
@@ -170,7 +154,7 @@ describe('a training on a machine that turns out slower', () => {
       time += tick;
       return time;
     };
-    const session = sessionOf(now, stop.signal);
+    const session = quietSession({ now, signal: stop.signal, cacheDir: folder });
     session.reporter.update = ({ loss }) => {
       if (loss === undefined) return;
       time += 90;
@@ -197,8 +181,13 @@ describe('a training on a machine that turns out slower', () => {
     // The plan stays what it was: what has become of it is in the states.
     expect((await readPlan(runPaths(out).plan))?.stages.model?.steps).toBe(planned.train.steps);
     const others = (fields: object) =>
-      Object.entries(flattenConfig({ ...fields })).filter(([name]) => !/(patchTrain|train)\.steps/.test(name));
+      Object.entries(flattenConfig({ ...fields })).filter(
+        ([name]) => !/(patchTrain|train)\.steps|sampleEvery/.test(name),
+      );
     expect(others(config)).toEqual(others(planned));
+    // Samples come as much sooner as there are fewer steps.
+    const { steps, sampleEvery } = planned.train;
+    expect(config.train.sampleEvery).toBe(Math.round((sampleEvery * config.train.steps) / steps));
 
     for (const stopAfter of [config.patchTrain.steps - 3, config.patchTrain.steps + 12]) {
       const parts = join(folder, `parts-${stopAfter}`);
@@ -206,7 +195,7 @@ describe('a training on a machine that turns out slower', () => {
       const again = await train(parts);
       expect(again.finished).toBe(true);
       const weights = (run: string) =>
-        Object.entries(snapshot(run)).filter(([name]) => /^[^/]*\.safetensors$|^config\.json$/.test(name));
+        Object.entries(snapshot(run)).filter(([name]) => /^[^/]*\.safetensors$|^config\.json$|^samples/.test(name));
       expect(weights(parts)).toEqual(weights(out));
     }
   });

@@ -40,6 +40,69 @@ describe('after the first stage', () => {
   });
 });
 
+describe('of a run that starts from another one', () => {
+  const model = { seconds: 62, steps: 300, loopSeconds: 60, fitted: true, secondsAtMost: 90, stepsAtMost: 300 };
+  const tuning = { seconds: 2, steps: 100, loopSeconds: 20, fitted: true };
+  const likelyKept: KeptPlan = { stages: { patch: { ...tuning, ifNeeded: true }, codes: { seconds: 1 }, model } };
+  const surely: KeptPlan = { stages: { patch: { ...tuning, seconds: 22 }, codes: { seconds: 1 }, model } };
+
+  test('the model has the time that it may take, and no more steps than are worth it', () => {
+    expect(refit(likelyKept, {})).toEqual({ steps: { patch: 100, model: 300 }, seconds: { patch: 20, model: 90 } });
+    expect(refit(surely, { patch: { step: 100, steps: 100, spent: 4 } })).toMatchObject({
+      steps: { model: 300 },
+      seconds: { model: 106 },
+    });
+  });
+
+  test('what tuning took is taken from the model, where it was likely that there is none', () => {
+    expect(refit(likelyKept, { patch: { step: 100, steps: 100, spent: 20 } })).toMatchObject({
+      steps: { model: 300 },
+      seconds: { model: 70 },
+    });
+    const long = refit(
+      { stages: { ...likelyKept.stages, model: { ...model, secondsAtMost: 60 } } },
+      {
+        patch: { step: 100, steps: 100, spent: 20 },
+      },
+    );
+    expect(long).toMatchObject({ steps: { model: 200 }, seconds: { model: 40 } });
+  });
+
+  test('tuning that ended by its patience is done, and one that goes on is not', () => {
+    const once = (waited: number) => refit(likelyKept, { patch: { step: 70, steps: 100, spent: 45, waited } });
+    expect(once(1).seconds.model).toBe(90);
+    // 45 s for 70 of the 100 steps that were to take 20: 3.2 times slower, and 45 s are left.
+    expect(once(2)).toMatchObject({
+      steps: { model: Math.floor(45 / (0.2 * (45 / 70 / 0.2))) },
+      seconds: { model: 45 },
+    });
+  });
+
+  test('the decoder and then all of it count together', () => {
+    const both = { patch: { step: 100, steps: 100, spent: 20 }, whole: { step: 60, steps: 90, spent: 12 } };
+    expect(refit(likelyKept, both)).toMatchObject({ steps: { patch: 90, model: 300 }, seconds: { model: 90 } });
+    const done = { ...both, whole: { step: 90, steps: 90, spent: 18 } };
+    expect(refit(likelyKept, done)).toMatchObject({ steps: { model: 260 }, seconds: { model: 52 } });
+  });
+});
+
+test('samples come as much sooner as the model has fewer steps, unless somebody has set how often', () => {
+  const watched: KeptPlan = {
+    stages: { model: { seconds: 210, steps: 800, loopSeconds: 200, fitted: true, sampleEvery: 120 } },
+  };
+  expect(refit(watched, {}).sampleEvery).toBe(120);
+  const shorter = refit(watched, { model: { step: 50, steps: 200, spent: 50 } });
+  expect(shorter.sampleEvery).toBe(30);
+  expect(refit(watched, { model: { step: 50, steps: 900, spent: 5 } }).sampleEvery).toBe(120);
+  const config = withSteps(resolveConfig({ preset: 'tiny' }), shorter);
+  expect([config.train.steps, config.train.sampleEvery]).toEqual([200, 30]);
+  expect(withoutAsked(watched, shorter, config)).toEqual(watched);
+  const asked = { ...config, train: { ...config.train, sampleEvery: 7 } };
+  const kept = withoutAsked(watched, shorter, asked);
+  expect(kept.stages.model).toEqual({ seconds: 210, steps: 800, loopSeconds: 200, fitted: true });
+  expect(withSteps(asked, refit(kept, {})).train.sampleEvery).toBe(7);
+});
+
 test('stages that do not follow the time are left alone', () => {
   const { patch, ...others } = plan.stages;
   const asked = { stages: { ...others, patch: { ...patch, seconds: 60, fitted: false } } };

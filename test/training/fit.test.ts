@@ -8,7 +8,7 @@ import { Random } from '../../src/core/random.ts';
 import { loadState } from '../../src/io/state.ts';
 import { startBackend } from '../../src/kernels/start.ts';
 import { Parameters } from '../../src/nn/module.ts';
-import { stepsThatFit } from '../../src/training/fit.ts';
+import { type PlannedRhythm, sampleEveryOf, stepsThatFit } from '../../src/training/fit.ts';
 import { train } from '../../src/training/loop.ts';
 import { readLoopState } from '../../src/training/loop-state.ts';
 import { learningRate } from '../../src/training/optimizer.ts';
@@ -62,19 +62,20 @@ function taskOf(clock: Clock, secondsAStep: number, heard: number[] = []): Task 
 async function run(
   name: string,
   secondsAStep: number,
-  options: { stopAt?: number; seconds?: number; clock?: Clock } = {},
+  options: { stopAt?: number; seconds?: number; clock?: Clock; planned?: PlannedRhythm } = {},
 ) {
-  const { stopAt, seconds = 100, clock = new Clock() } = options;
+  const { stopAt, seconds = 100, clock = new Clock(), planned } = options;
   const stop = new AbortController();
   const fits: [number, number][] = [];
   const rates: number[] = [];
   const heard: number[] = [];
+  const sampled: number[] = [];
   const task = taskOf(clock, secondsAStep, heard);
   const result = await train(task, config, {
     folder: join(root, name),
     now: clock.now,
     signal: stop.signal,
-    fit: { seconds },
+    fit: { seconds, planned },
     watcher: {
       onStep: ({ step }) => {
         if (step === stopAt) stop.abort();
@@ -82,13 +83,16 @@ async function run(
       onLog: ({ lr }) => {
         if (lr !== undefined) rates.push(lr);
       },
+      onSample: async step => {
+        sampled.push(step);
+      },
       onFit: async (steps, before) => {
         fits.push([before, steps]);
       },
     },
   });
   const weights = [...(await task.parameters.values()).get('w')!.values];
-  return { result, fits, rates, heard, weights, folder: join(root, name) };
+  return { result, fits, rates, heard, sampled, weights, folder: join(root, name) };
 }
 
 test('steps that fit: none fewer within a tenth, otherwise as many as the time allows', () => {
@@ -130,6 +134,27 @@ test.each([
   expect([...first.fits, ...second.fits]).toEqual(whole.fits);
   expect(second.weights).toEqual(whole.weights);
   expect(await savedStep(second.folder)).toBe(50);
+});
+
+test('samples come as much sooner as there are fewer steps than planned, stopped or not', async () => {
+  const planned = { steps: 100, sampleEvery: 50 };
+  expect([100, 50, 33, 1, 200].map(steps => sampleEveryOf(planned, steps))).toEqual([50, 25, 17, 1, 50]);
+  expect((await run('rhythm-quick', 1, { planned })).sampled).toEqual([50, 100]);
+  expect((await run('rhythm-stands', 4)).sampled).toEqual([25]);
+  const slow = await run('rhythm-slow', 4, { planned });
+  // 20 steps take 80 of the 100 seconds, so that there are 25 in all, with samples every 13: those are had at once.
+  expect(slow).toMatchObject({ fits: [[100, 25]], sampled: [20, 25] });
+  const slower = await run('rhythm-slower', 2, { planned });
+  expect(slower).toMatchObject({ fits: [[100, 50]], sampled: [25, 50] });
+  for (const stopAt of [18, 20, 24]) {
+    const clock = new Clock();
+    const parts = [
+      await run(`rhythm-parts-${stopAt}`, 2, { planned, clock, stopAt }),
+      await run(`rhythm-parts-${stopAt}`, 2, { planned, clock }),
+    ];
+    expect(parts.flatMap(({ sampled }) => sampled)).toEqual([25, 50]);
+    expect(parts[1].weights).toEqual(slower.weights);
+  }
 });
 
 test('a state without a time to keep to says nothing of steps', async () => {

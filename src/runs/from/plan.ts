@@ -15,6 +15,7 @@ import { familyOf } from '../../families/families.ts';
 import type { Adapted } from '../../families/family.ts';
 import { askedFields, newConfig, type RunSettings } from '../../families/resolve.ts';
 import { runPaths, type WeightKind } from '../../io/runfolder.ts';
+import { lengthOf } from '../plan/length.ts';
 import { configOfRun } from '../run.ts';
 import { divideData } from '../run-images.ts';
 import { expectEmoji } from './rehearsed-data.ts';
@@ -144,6 +145,8 @@ async function planNew(
   const counts = { training: training.length, heldOut: heldOut.length, likelihood };
   const texts = training.flatMap(({ captions }) => captions);
   const batched = { ...source.config, train: newConfig(mergeConfig(begin, asked)).train };
+  const { epochs } = lengthOf(asked);
+  const passes = epochs === undefined ? {} : { train: { steps: stepsOfEpochs(epochs, training.length, batched) } };
   const rule = ruleOf({ ...batched, train: { ...batched.train, lr: source.config.train.lr } }, counts);
   const captions = measureCaptions(source, texts, asked);
   const length = captions.lengthened && { model: { captionLength: captions.lengthened.to } };
@@ -151,9 +154,14 @@ async function planNew(
   const { patchTrain, ...trained } = rule;
   const tuning = mode === 'anew' || patchTrain === undefined ? {} : { patchTrain };
   const started = { ...source.from, ...(mode && { patch: mode, psnr: source.psnr }), keep };
-  const config = newConfig(mergeConfig(begin, { ...trained, ...tuning }, length, asked, { from: started }));
+  const config = newConfig(mergeConfig(begin, { ...trained, ...tuning }, length, asked, passes, { from: started }));
   const adapted = await adaptTo(source, config);
   return { config, start: { source, adapted, captions, dataset } };
+}
+
+/** Steps of so many passes over the images that are trained on. */
+function stepsOfEpochs(epochs: number, training: number, { train }: Pick<RunConfig, 'train'>): number {
+  return Math.max(1, Math.round((epochs * training) / train.batchSize));
 }
 
 /** Flags that say something of what is started from, and nothing alone. */

@@ -3,6 +3,9 @@
 /** Styles that the shipped model was trained on (models/emoji/README.md). */
 const STYLES = ['noto', 'fluent-emoji-flat', 'twemoji'] as const;
 
+/** Fewest images that are rehearsed, where there are so many. */
+export const FEWEST_REHEARSED = 256;
+
 interface Drawing {
   readonly out: string;
   readonly size: number;

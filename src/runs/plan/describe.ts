@@ -15,7 +15,12 @@ export function describePlan(plan: Plan): string[] {
     ['time', timeLine(plan)],
     ['memory', `about ${gib(plan.memory)} GiB of ${gib(plan.machine.memory)}`],
   ];
-  return lines.map(([label, text]) => `${label.padEnd(9)} ${text}`);
+  return lines.map(([label, text]) => planLine(label, text));
+}
+
+/** A line of a plan. */
+export function planLine(label: string, text: string): string {
+  return `${label.padEnd(9)} ${text}`;
 }
 
 function dataLine({ survey, sides }: Plan): string {

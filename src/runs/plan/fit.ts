@@ -34,7 +34,7 @@ export interface Fitted {
 /** Fewest steps of any training. */
 export const FEWEST_STEPS = 20;
 /** Shares of the time of what is learnt before the model: by measurement (docs/results/demo.md), and as for rivals. */
-const FIRST_SHARE = { patch: 0.2, text: 0.15 } as const;
+export const FIRST_SHARE = { patch: 0.2, text: 0.15 } as const;
 /** Seconds that making networks, reading captions and writing files take beside everything that is counted. */
 const START_SECONDS = 2;
 
@@ -57,7 +57,8 @@ export function fitSteps(config: RunConfig, fitting: Fitting): Fitted {
     fitted = mergeConfig(fitted, { [sectionOf[stage as TrainedStage]]: loop.fields }) as RunConfig;
     const isFitted = left !== undefined && !fitting.fixed.has(`${sectionOf[stage as TrainedStage]}.steps`);
     const all = (around[stage] ?? 0) + loop.seconds;
-    plans.push([stage, { seconds: all, steps: loop.fields.steps, loopSeconds: loop.seconds, fitted: isFitted }]);
+    const plan = { seconds: all, steps: loop.fields.steps, loopSeconds: loop.seconds, fitted: isFitted };
+    plans.push([stage, stage === 'model' ? { ...plan, ...sheetsOf(fitted, fitting.fixed) } : plan]);
   }
   const stages = Object.fromEntries(plans);
   const model = fitting.costs.loops.model;
@@ -72,7 +73,13 @@ export function fitSteps(config: RunConfig, fitting: Fitting): Fitted {
   };
 }
 
-function stageOrder({ family }: RunConfig): readonly (StageName | 'model')[] {
+/** The rhythm of the model's sheets, where it follows the steps. */
+export function sheetsOf({ train }: RunConfig, fixed: ReadonlySet<string>): Pick<StagePlan, 'sampleEvery'> {
+  return fixed.has('train.sampleEvery') ? {} : { sampleEvery: train.sampleEvery };
+}
+
+/** The stages of a family, and its model, in their order. */
+export function stageOrder({ family }: RunConfig): readonly (StageName | 'model')[] {
   const { stages } = familyOf(family);
   return [...(Object.keys(stageTitles) as StageName[]).filter(stage => stages.includes(stage)), 'model'];
 }
@@ -152,12 +159,12 @@ function fitLoop(stage: TrainedStage, config: RunConfig, fitting: LoopFitting): 
 }
 
 /** A number of steps that reads well: whole tens from a hundred on. */
-function roundSteps(steps: number): number {
+export function roundSteps(steps: number): number {
   return Math.max(FEWEST_STEPS, steps >= 100 ? Math.floor(steps / 10) * 10 : Math.floor(steps));
 }
 
 /** Seconds of a loop that is looked at ten times. */
-function tenthsSeconds({ step, evaluation, sheet, save }: LoopCosts, steps: number): number {
+export function tenthsSeconds({ step, evaluation, sheet, save }: LoopCosts, steps: number): number {
   return steps * step + 10 * (evaluation + sheet + save);
 }
 
@@ -197,6 +204,6 @@ function between(value: number, least: number, most: number): number {
   return Math.min(most, Math.max(least, value));
 }
 
-function sum(values: readonly (number | undefined)[]): number {
+export function sum(values: readonly (number | undefined)[]): number {
   return values.reduce<number>((total, value) => total + (value ?? 0), 0);
 }

@@ -21,6 +21,13 @@ const stageSchema = z.object({
   loopSeconds: seconds.optional(),
   /** Whether the steps follow the time, and may become others on a machine that turns out slower or faster. */
   fitted: z.boolean().optional(),
+  /** Most seconds of the loop, where that is more than it is predicted to take; and most steps that are worth it. */
+  secondsAtMost: seconds.optional(),
+  stepsAtMost: z.number().int().positive().max(1e9).optional(),
+  /** Steps between sheets of samples of so many steps: of fewer they come as much sooner. */
+  sampleEvery: z.number().int().positive().max(1e9).optional(),
+  /** Whether it is likely that nothing is trained: its loop is not among the seconds, and the model gives it those that it takes. */
+  ifNeeded: z.boolean().optional(),
 });
 const keptSchema = z.object({ stages: z.partialRecord(z.enum(plannedStages), stageSchema) });
 

@@ -13,7 +13,7 @@ import { Contrastive } from '../../families/contrastive/contrastive.ts';
 import { textEncoderOf } from '../../families/contrastive/encoder.ts';
 import { ContrastiveTask } from '../../families/contrastive/task.ts';
 import { familyOf } from '../../families/families.ts';
-import type { CaptionedCodes, Making, Parts, TrainingData } from '../../families/family.ts';
+import type { CaptionedCodes, Making, Parts, StageName, TrainingData } from '../../families/family.ts';
 import type { Painter } from '../../families/painter.ts';
 import { PatchTask } from '../../families/transformer/patch-task.ts';
 import { RandomFeatures } from '../../features/random-conv.ts';
@@ -31,6 +31,8 @@ import type { Surveyed } from './survey.ts';
 export interface Measuring {
   readonly surveyed: Surveyed;
   readonly sides: Sides;
+  /** Stages whose part is there already: it is made with random weights, and its training is not measured. */
+  readonly kept?: readonly StageName[];
   /** Milliseconds. */
   readonly now: () => number;
   readonly signal?: AbortSignal;
@@ -68,13 +70,13 @@ export async function measureCosts(config: RunConfig, measuring: Measuring): Pro
   let parameters = 0;
   if (stages.includes('text')) {
     const text = await measureText(config, data, { ...measuring, random: random.fork('text') });
-    loops.text = text.costs;
+    if (text.costs !== undefined) loops.text = text.costs;
     made.text = text.encoder;
   }
   if (stages.includes('patch')) {
     made.patch = new PatchTokenizer(config.patch, config.images.imageSize, random.fork('patch'));
     const patch = await measurePatch(made.patch, config, { data, measuring });
-    loops.patch = patch.costs;
+    if (patch.costs !== undefined) loops.patch = patch.costs;
     encode = patch.encode;
   }
   const family = familyOf(config.family);
@@ -112,40 +114,41 @@ export async function measureCosts(config: RunConfig, measuring: Measuring): Pro
   };
 }
 
-/** The training of a text encoder, and the encoder, which a model is made with next. */
+/** The training of a text encoder, unless it is kept, and the encoder, which a model is made with next. */
 async function measureText(
   config: RunConfig,
   data: RandomData,
   { random, ...measuring }: Measuring & { readonly random: Random },
-): Promise<{ readonly costs: LoopCosts; readonly encoder: Parts['text'] }> {
+): Promise<{ readonly costs?: LoopCosts; readonly encoder: Parts['text'] }> {
   const { tokenizer } = measuring.surveyed;
   const sizes = { vocabulary: tokenizer.vocabSize, imageSize: config.images.imageSize };
   const towers = new Contrastive(config.text, sizes, random);
+  const encoder = textEncoderOf(towers, tokenizer);
+  if (measuring.kept?.includes('text') === true) return { encoder };
   const task = new ContrastiveTask(towers, tokenizer, data.streamOf(config.textTrain.batchSize), {
     config: config.textTrain,
     bpeDropout: config.caption.bpeDropout,
     heldOut: data.images(EVALUATED),
   });
-  return {
-    costs: await loopCosts('text', task, { config, ...measuring }),
-    encoder: textEncoderOf(towers, tokenizer),
-  };
+  return { costs: await loopCosts('text', task, { config, ...measuring }), encoder };
 }
 
-/** The training of a patch tokenizer, and the seconds of a crop that it encodes. */
+/** The training of a patch tokenizer, unless it is kept, and the seconds of a crop that it encodes. */
 async function measurePatch(
   patch: PatchTokenizer,
   config: RunConfig,
   { data, measuring }: { readonly data: RandomData; readonly measuring: Measuring },
-): Promise<{ readonly costs: LoopCosts; readonly encode: number }> {
+): Promise<{ readonly costs?: LoopCosts; readonly encode: number }> {
   const heldOut = data.images(EVALUATED).images;
-  const task = new PatchTask(patch, data.streamOf(config.patchTrain.batchSize), {
-    config: config.patchTrain,
-    heldOut,
-  });
-  const costs = await loopCosts('patch', task, { config, ...measuring });
-  const sheet = await seconds(measuring, () => reconstructPictures(patch, heldOut.slice(0, 12).pictures()));
-  return { costs: { ...costs, sheet: sheet + SHEET_FILE }, encode: await encodeSeconds(patch, heldOut, measuring) };
+  let costs: LoopCosts | undefined;
+  if (measuring.kept?.includes('patch') !== true) {
+    const stream = data.streamOf(config.patchTrain.batchSize);
+    const task = new PatchTask(patch, stream, { config: config.patchTrain, heldOut });
+    const loop = await loopCosts('patch', task, { config, ...measuring });
+    const sheet = await seconds(measuring, () => reconstructPictures(patch, heldOut.slice(0, 12).pictures()));
+    costs = { ...loop, sheet: sheet + SHEET_FILE };
+  }
+  return { costs, encode: await encodeSeconds(patch, heldOut, measuring) };
 }
 
 /** Seconds that drawing and writing a sheet takes. */
@@ -164,7 +167,7 @@ async function loopCosts(
   measuring: Measuring & { readonly config: RunConfig },
 ): Promise<LoopCosts> {
   const { config, sides, now, signal } = measuring;
-  const loop = loopOf(config[sectionOf[stage]], config.seed);
+  const loop = loopOf(config[sectionOf[stage]], { seed: config.seed });
   const step = await secondsAStep(task, loop, { now, signal, atMost: STEPS_SECONDS });
   const few = sides.heldOut === 0 ? 0 : await seconds(measuring, () => task.evaluate(signal));
   const evaluated = Math.min(sides.heldOut, stage === 'model' ? 512 : sides.heldOut) / EVALUATED;

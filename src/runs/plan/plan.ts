@@ -6,7 +6,6 @@ import type { Dataset } from '../../../data/dataset.ts';
 import type { PresetName } from '../../config/presets.ts';
 import type { RunConfig } from '../../config/run.ts';
 import { mergeConfig, parseConfig } from '../../config/schema.ts';
-import { UserError } from '../../core/errors.ts';
 import { activeDevice } from '../../device/device.ts';
 import { checkConfig, checkNewConfig, runSchema } from '../../families/config.ts';
 import { familyNames } from '../../families/families.ts';
@@ -17,6 +16,7 @@ import { type Choice, choose, describeShape, fixedFields, minutesFor, usefulStep
 import { type Machine, type Sides, sectionOf, trainedStagesOf } from './costs.ts';
 import { fitSteps } from './fit.ts';
 import type { KeptPlan } from './kept.ts';
+import { expectEnough, lengthOf } from './length.ts';
 import { type Measured, measureCosts } from './machine.ts';
 import { type Survey, type Surveyed, surveyData } from './survey.ts';
 
@@ -70,10 +70,7 @@ export function leavesOpen({ preset, fields = {} }: RunSettings): boolean {
 export async function planTraining(request: PlanRequest): Promise<Plan> {
   const { dataset, preset, now, signal } = request;
   const { began = now() } = request;
-  const { minutes, epochs } = parseConfig(runSchema(), request.fields, 'config').plan;
-  if (minutes !== undefined && epochs !== undefined) {
-    throw new UserError('train', '--minutes and --epochs both say how long it takes: expected one of them');
-  }
+  const { minutes, epochs } = lengthOf(request.fields);
   const { split } = parseConfig(runSchema(), request.fields, 'config').images;
   const surveyed = await surveyData(dataset, { images: { split }, now, signal });
   const fields = epochs === undefined ? request.fields : withEpochs(epochs, request, surveyed.survey);
@@ -90,7 +87,9 @@ export async function planTraining(request: PlanRequest): Promise<Plan> {
   const seconds = open === undefined ? undefined : Math.max(1, 60 * open - spent);
   const fitted = fitSteps(config, { costs: measured.costs, sides, seconds, fixed });
   const follows = Object.values(fitted.stages).some(stage => stage?.fitted === true);
-  if (minutes !== undefined && follows) expectEnough(minutes, fitted.seconds + spent);
+  if (minutes !== undefined && follows) {
+    expectEnough(minutes, fitted.seconds + spent, 'give it more, or a smaller --image-size and --grid');
+  }
   const plan = open === undefined ? {} : { plan: { minutes: open } };
   return {
     config: checkNewConfig(checkConfig(parseConfig(runSchema(), mergeConfig(fitted.config, plan), 'config'))),
@@ -170,9 +169,6 @@ async function measured(
 
 /** Steps in the place of passes over the data. */
 function withEpochs(epochs: number, { preset, fields }: PlanRequest, survey: Survey): Record<string, unknown> {
-  if (fixedFields(fields).has('train.steps')) {
-    throw new UserError('train', '--epochs and --steps both say how long the model is trained: expected one of them');
-  }
   const { family = familyNames()[0] } = fields as { family?: string };
   const slowest = { backend: '', cores: 1, memory: machineMemory(), flopsPerSecond: 1 };
   const config =
@@ -184,17 +180,6 @@ function withEpochs(epochs: number, { preset, fields }: PlanRequest, survey: Sur
 function stepsOfEpochs(epochs: number, { pictures, published }: Survey, { images, train }: RunConfig): number {
   const training = pictures - (published ?? Math.round(pictures * images.validation));
   return Math.max(1, Math.round((epochs * training) / train.batchSize));
-}
-
-/** @throws UserError if the fewest steps take longer than the minutes, beside those that stand */
-function expectEnough(minutes: number, seconds: number): void {
-  const needed = seconds / 60;
-  if (needed <= 1.2 * minutes + 0.1) return;
-  throw new UserError(
-    `train: --minutes ${minutes}`,
-    `expected at least ${needed.toFixed(1)}, which the data and the fewest steps take on this machine`,
-    'give it more, or a smaller --image-size and --grid',
-  );
 }
 
 /** What this process has taken by now, after real steps of the model, and the images and codes that are kept in memory. */

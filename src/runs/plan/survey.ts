@@ -39,10 +39,19 @@ export interface Survey {
   readonly decodeSeconds: number;
 }
 
+export interface SurveyOptions {
+  readonly images: Pick<ImagesConfig, 'split'>;
+  /** The tokenizer of captions that is there; left out: one is trained on the sample. */
+  readonly tokenizer?: BpeTokenizer;
+  /** Milliseconds. */
+  readonly now: () => number;
+  readonly signal?: AbortSignal;
+}
+
 /** A survey, and what of its sample a measurement can use. */
 export interface Surveyed {
   readonly survey: Survey;
-  /** Trained on the sample's captions. */
+  /** The one that is there, or one that was trained on the sample's captions. */
   readonly tokenizer: BpeTokenizer;
   readonly captions: readonly string[];
 }
@@ -62,20 +71,15 @@ const VOCABULARY = 2048;
  * @param options.images which published splits are trained on
  * @throws UserError if no image of the sample can be decoded; the signal's reason once it is aborted
  */
-export async function surveyData(
-  dataset: Pick<Dataset, 'items'>,
-  options: { readonly images: Pick<ImagesConfig, 'split'>; readonly now: () => number; readonly signal?: AbortSignal },
-): Promise<Surveyed> {
+export async function surveyData(dataset: Pick<Dataset, 'items'>, options: SurveyOptions): Promise<Surveyed> {
   const { images, now, signal } = options;
   const { training, heldOut, published } = divideItems(dataset.items, { split: images.split, validation: 0 });
   const items = [...training, ...heldOut];
   const looked = await look(sampleOf(items, PICTURES), now, signal);
   const captions = boundedCaptions(sampleOf(items, CAPTIONS));
   await hearSignal(signal);
-  const tokenizer = await BpeTokenizer.trainPausing(captions, {
-    vocabSize: VOCABULARY,
-    pause: () => hearSignal(signal),
-  });
+  const pause = () => hearSignal(signal);
+  const { tokenizer = await BpeTokenizer.trainPausing(captions, { vocabSize: VOCABULARY, pause }) } = options;
   const lengths = captions.map(caption => tokenizer.encodeCaption(caption, { length: LONGEST }).count);
   const survey = {
     pictures: items.length,

@@ -9,15 +9,13 @@ import { type Division, describeDivision } from '../../../data/division.ts';
 import { problemLines } from '../../../data/reasons.ts';
 import { fromDisk, fromMemory, ImageBatches } from '../../../data/stream.ts';
 import { BpeTokenizer } from '../../../tokenizer/bpe.ts';
-import type { PatchTrainConfig } from '../../config/patch.ts';
-import { keptFormats, type RunConfig, type TrainConfig } from '../../config/run.ts';
+import { keptFormats, type RunConfig } from '../../config/run.ts';
 import { UserError } from '../../core/errors.ts';
 import { formatWhole } from '../../core/numbers.ts';
 import { shellWord } from '../../core/shell.ts';
 import { hearSignal, isStop } from '../../core/stopping.ts';
 import { activeDevice } from '../../device/device.ts';
 import { storedConfig } from '../../families/config.ts';
-import type { TextTrainConfig } from '../../families/contrastive/config.ts';
 import { type StageName, stageTitles } from '../../families/family.ts';
 import { writeAtomic } from '../../io/atomic.ts';
 import { readJson, writeJson } from '../../io/files.ts';
@@ -25,6 +23,8 @@ import { JsonLines, readJsonLines, truncateAfter } from '../../io/jsonlines.ts';
 import { type RunPaths, runPaths } from '../../io/runfolder.ts';
 import { loadState } from '../../io/state.ts';
 import type { ImageStream } from '../../training/captioned.ts';
+import { type PlannedRhythm, sampleEveryOf } from '../../training/fit.ts';
+import type { TrainOptions } from '../../training/loop.ts';
 import type { Metrics } from '../../training/measured.ts';
 import { owesEvaluation, savedStep } from '../../training/saved-training.ts';
 import type { LoopConfig, Watcher } from '../../training/task.ts';
@@ -37,6 +37,7 @@ import { cropsOf, fitsMemory, measuredAtMost, whyNothingHeldOut } from '../run-i
 import type { Session, StageOptions } from '../session.ts';
 import type { Sheet } from '../sheet-history.ts';
 import { loopOf } from './loop-config.ts';
+import { PictureLines } from './picture-lines.ts';
 import { goOnCommand, type TrainRequest } from './request.ts';
 
 /** Said of a part that is the one of what the run was started from. */
@@ -68,6 +69,7 @@ export class Job {
   private settled: RunConfig;
   private readonly stages: readonly JobStage[];
   private readonly data: RunData | undefined;
+  private readonly pictures: PictureLines;
   private reported = false;
   private records: JsonLines | undefined;
   /** The log for other programs. */
@@ -94,6 +96,7 @@ export class Job {
     this.data = options.data;
     this.plan = options.plan;
     this.paths = runPaths(request.out);
+    this.pictures = new PictureLines(session);
   }
 
   /** The run's; its numbers of steps may become others where they follow the time. */
@@ -102,11 +105,11 @@ export class Job {
   }
 
   /** Seconds that the loop of a stage may take; undefined where its steps stand. */
-  async timeOf(stage: string): Promise<{ readonly seconds: number } | undefined> {
+  async timeOf(stage: string): Promise<TrainOptions['fit']> {
     const name = this.stages.find(({ title }) => title === stage)?.name;
     if (this.plan === undefined || !isTrainedStage(name)) return undefined;
     const seconds = (await refitSaved(this.plan, this.paths)).seconds[name];
-    return seconds === undefined ? undefined : { seconds };
+    return seconds === undefined ? undefined : { seconds, planned: name === 'model' ? this.plannedRhythm : undefined };
   }
 
   /** Gives the stages that are left the time that those before have left, and says so. */
@@ -117,7 +120,9 @@ export class Job {
     const [was, is] = [before.train.steps, fitted.train.steps];
     if (was === is) return;
     await this.keep(fitted);
-    const why = is > was ? 'time is left' : 'this machine is slower than was measured';
+    const wasTuned = this.plan.stages.patch?.ifNeeded === true;
+    const less = wasTuned ? 'the patch tokenizer had to be tuned' : 'this machine is slower than was measured';
+    const why = is > was ? 'time is left' : less;
     this.session.reporter.message(
       `${why}: ${formatWhole(is)} steps of the ${before.family} instead of ${formatWhole(was)}`,
     );
@@ -127,10 +132,18 @@ export class Job {
   async setSteps(stage: string, steps: number, before: number): Promise<void> {
     const name = this.stages.find(({ title }) => title === stage)?.name;
     if (!isTrainedStage(name)) return;
-    await this.keep(withSteps(this.config, { steps: { [name]: steps } }));
+    const planned = name === 'model' ? this.plannedRhythm : undefined;
+    const sampleEvery = planned && sampleEveryOf(planned, steps);
+    await this.keep(withSteps(this.config, { steps: { [name]: steps }, sampleEvery }));
     this.session.reporter.message(
       `slower than was measured: ${formatWhole(steps)} steps instead of ${formatWhole(before)}, to keep to the time`,
     );
+  }
+
+  /** Of the model's samples, where it follows the steps. */
+  private get plannedRhythm(): PlannedRhythm | undefined {
+    const { steps, sampleEvery } = this.plan?.stages.model ?? {};
+    return steps === undefined || sampleEvery === undefined ? undefined : { steps, sampleEvery };
   }
 
   private async keep(config: RunConfig): Promise<void> {
@@ -148,7 +161,9 @@ export class Job {
   /** Seconds that a stage was planned to take in all. */
   secondsOf(stage: string): number | undefined {
     const name = this.stages.find(({ title }) => title === stage)?.name;
-    return name && this.plan?.stages[name]?.seconds;
+    const plan = name && this.plan?.stages[name];
+    if (plan?.ifNeeded !== true) return plan?.seconds;
+    return plan.seconds + (plan.loopSeconds ?? 0); // which is asked where it is begun
   }
 
   /** Those of all that comes after a stage; null where that is not known of all. */
@@ -310,9 +325,11 @@ export class Job {
     return tokenizer;
   }
 
-  /** The training loop's settings. */
-  loop(config: PatchTrainConfig | TextTrainConfig | TrainConfig): LoopConfig {
-    return loopOf(config, this.config.seed);
+  /** The settings of a stage's training loop; one that has become shorter keeps the rhythm that it had. */
+  loop(stage: TrainedStage): LoopConfig {
+    const { steps, fitted } = this.plan?.stages[stage] ?? {};
+    const { seed, [sectionOf[stage]]: config } = this.config;
+    return loopOf(config, { seed, planned: fitted === true ? steps : undefined });
   }
 
   /** Opens metrics.jsonl for a stage, without the records that the resumed stage will write again. */
@@ -340,9 +357,14 @@ export class Job {
     await this.logFiles?.sync();
   }
 
-  /** Says which picture was written. */
+  /** Says which picture was written, unless it was said just before. */
   reportPicture(step: number, path: string): void {
-    this.session.reporter.message(`step ${step}: wrote ${path}`);
+    this.pictures.wrote(step, path);
+  }
+
+  /** Says of the pictures of a stage that ends which were the last. */
+  reportLastPictures(): void {
+    this.pictures.end();
   }
 
   /** Shows a sheet of samples to those who read the log elsewhere. */

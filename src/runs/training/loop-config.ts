@@ -4,9 +4,15 @@ import type { TrainConfig } from '../../config/run.ts';
 import type { TextTrainConfig } from '../../families/contrastive/config.ts';
 import type { LoopConfig } from '../../training/task.ts';
 
-/** Trainings without a rhythm of their own in the config are looked at ten times. */
-export function loopOf(config: PatchTrainConfig | TextTrainConfig | TrainConfig, seed: number): LoopConfig {
-  const rhythm = 'evalEvery' in config ? config : { ...tenths(config.steps), accumulate: 1 };
+/**
+ * Trainings without a rhythm of their own in the config are looked at ten times.
+ * @param options.planned steps that the rhythm is of, where the training has become another since
+ */
+export function loopOf(
+  config: PatchTrainConfig | TextTrainConfig | TrainConfig,
+  { seed, planned = config.steps }: { readonly seed: number; readonly planned?: number },
+): LoopConfig {
+  const rhythm = 'evalEvery' in config ? config : { ...tenths(planned), accumulate: 1 };
   return { ...config, ...rhythm, seed };
 }
 

@@ -59,13 +59,13 @@ export async function trainStages(job: Job): Promise<boolean> {
 }
 
 function modelStageOf(job: Job, { name, words }: Family): Stage {
-  const { config, paths } = job;
+  const { paths } = job;
   return {
     title: name,
     name,
     state: paths.modelState,
     file: paths.weights.last,
-    loop: job.loop(config.train),
+    loop: job.loop('model'),
     unit: words.unit ?? 'images',
   };
 }
@@ -141,7 +141,7 @@ async function prepareModel(job: Job, { family, prepared, unwatched }: Modelling
       const { sheet, painted } = await drawSampleSheet(painter, captions, { note: `step ${step}`, signal });
       const png = await encodePng(sheet);
       await writeAtomic(paths.samples, png);
-      await keepSheet(paths.sampleHistory, { step, png }, config.train.sampleEvery);
+      await keepSheet(paths.sampleHistory, { step, png }, job.config.train.sampleEvery);
       job.logSheet({ step, png });
       job.reportPicture(step, paths.samples);
       session.reporter.pictures(painted, { pictureColumns: 24 });

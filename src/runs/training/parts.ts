@@ -63,6 +63,7 @@ export async function prepareParts(job: Job, stages: readonly StageName[]): Prom
     }
     if (stages.includes('codes')) {
       const patch = expectPart(parts.patch, 'codes', 'patch');
+      await job.fitRest(); // what is rehearsed is as much as the steps will show
       codes = await codeStage(job, patch);
       rehearsal = await rehearsalOf(job, patch);
     }
@@ -97,7 +98,7 @@ export async function textStage(
     name: 'text',
     state: paths.textState,
     file: paths.text,
-    loop: job.loop(config.textTrain),
+    loop: job.loop('text'),
     unit: 'images',
   };
   if (isTakenOver(config, stage) || (await isStageDone(stage))) {

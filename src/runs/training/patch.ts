@@ -33,7 +33,7 @@ export function stageOfPatch(
     name: 'patch',
     state,
     file: job.paths.patch,
-    loop: { ...job.loop(job.config.patchTrain), patience },
+    loop: { ...job.loop('patch'), patience },
     unit: 'images',
   };
 }

@@ -4,13 +4,14 @@
  */
 import { existsSync } from 'node:fs';
 import { openDataset } from '../../../data/open.ts';
+import type { RunConfig } from '../../config/run.ts';
 import { flattenConfig, parseConfig } from '../../config/schema.ts';
-import { UserError } from '../../core/errors.ts';
 import { unlessStopped } from '../../core/stopping.ts';
 import { runSchema } from '../../families/config.ts';
 import type { RunSettings } from '../../families/resolve.ts';
 import { runPaths } from '../../io/runfolder.ts';
 import type { FromRequest } from '../from/plan.ts';
+import type { TimedStart } from '../from/time.ts';
 import type { Plan } from '../plan/plan.ts';
 import { expectRunFolder } from '../run.ts';
 import type { Session } from '../session.ts';
@@ -40,17 +41,18 @@ async function prepare(session: Session, asked: AskedTraining): Promise<Prepared
   const { data, out, format, strict, preset, fields = {}, from, weights, patch, keep, keepData, begin, onPlan } = asked;
   const { reporter, now, signal } = session;
   const given = Object.keys(flattenConfig(fields));
+  const began = now();
   const { leavesOpen, planTraining } = await import('../plan/plan.ts');
   const starts = [from, weights, patch, keep, keepData].some(value => value !== undefined);
   if (existsSync(runPaths(out).config) || starts || !leavesOpen(asked)) {
-    expectNoPlan(asked);
     const { configFrom } = await import('../from/plan.ts');
     const place = { data, out, format, strict, signal };
     const settled = await configFrom({ preset, fields }, place, { from, weights, patch, keep, keepData });
     await begin();
-    return { ...settled, asked: given };
+    const { config, start } = settled;
+    if (start === undefined) return { config, asked: given };
+    return { start, ...(await fitFrom(session, { config, start, fields, began })), asked: given };
   }
-  const began = now();
   parseConfig(runSchema(), fields, 'config');
   await expectRunFolder(out);
   const opened = await openDataset(data, { format, strict, signal });
@@ -64,13 +66,18 @@ async function prepare(session: Session, asked: AskedTraining): Promise<Prepared
   return { config: plan.config, plan: plan.kept, opened, asked: given };
 }
 
-/** @throws UserError where a training from a trained model is to take a given time: its rule says how long it takes */
-function expectNoPlan({ from, out, fields = {} }: AskedTraining): void {
-  const { minutes, epochs } = (fields.plan ?? {}) as { minutes?: number; epochs?: number };
-  if (from === undefined || (minutes ?? epochs) === undefined || existsSync(runPaths(out).config)) return;
-  throw new UserError(
-    'train',
-    'with --from the training ends by itself: --minutes and --epochs say nothing of it',
-    'at most so many steps: --steps N',
-  );
+/** A new run from a trained model, whose steps stand or are those of its rule: fitted to its minutes, and timed, which is said. */
+async function fitFrom(
+  { reporter, now, signal }: Session,
+  { config, ...timed }: Pick<TimedStart, 'start' | 'fields' | 'began'> & { readonly config: RunConfig },
+): Promise<Pick<Prepared, 'config' | 'plan'>> {
+  const { minutes, epochs } = config.plan;
+  const stands = (timed.fields.train as { steps?: number } | undefined)?.steps !== undefined;
+  if (stands && (minutes ?? epochs) === undefined) return { config };
+  const { fitToTime, describeTime } = await import('../from/time.ts');
+  reporter.stage('plan');
+  const fitted = await fitToTime(config, { ...timed, now, signal });
+  reporter.done('measured this machine');
+  reporter.message(describeTime(fitted));
+  return { config: fitted.config, plan: fitted.plan };
 }

@@ -18,13 +18,11 @@ import { spreadPlaces } from '../../image/images.ts';
 import { readCodes, writeCodes } from '../../io/codes.ts';
 import { readJson, writeJson } from '../../io/files.ts';
 import { fingerprint } from '../../io/runfolder.ts';
-import { drawEmojiData } from '../from/rehearsed-data.ts';
+import { drawEmojiData, FEWEST_REHEARSED } from '../from/rehearsed-data.ts';
 import { codedCrops } from '../run-images.ts';
 import { encodeItems } from './encode.ts';
 import type { Job } from './job.ts';
 
-/** Fewest images that are rehearsed, where there are so many. */
-const FEWEST = 256;
 /** Largest file of captions that is read, in bytes. */
 const MOST_CAPTIONS = 2 ** 28;
 
@@ -57,7 +55,7 @@ async function make(job: Job, patch: PatchTokenizer, keep: NonNullable<FromConfi
   const { validation, split } = keep;
   const { training } = divideItems(dataset.items, { validation, split });
   const { steps, batchSize } = config.train;
-  const most = Math.max(FEWEST, steps * rehearsedOf(batchSize, keep.share));
+  const most = Math.max(FEWEST_REHEARSED, steps * rehearsedOf(batchSize, keep.share));
   const some = spreadPlaces(training.length, most).map(i => training[i]);
   if (some.length === 0) throw new UserError(data, 'none of its images is one that was trained on');
   const { set } = await encodeItems(patch, some, {

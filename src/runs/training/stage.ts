@@ -106,6 +106,7 @@ export async function runStage(
       fit: await job.timeOf(stage.title),
       watcher: { ...watcher, ...handOn(job, stage, { trainee, judge, said }) },
     });
+    job.reportLastPictures();
     for (const remark of task.remarks?.() ?? []) session.reporter.message(remark);
     if (!finished) return job.stopped(stage.title);
     result = { note: said.note, step, judge };

@@ -136,7 +136,7 @@ test('an evaluation is the same every time, by band too, and moves with the weig
   const task = makeTask({});
   const before = await task.evaluate();
   expect(await task.evaluate()).toEqual(before);
-  expect(Object.keys(before)).toEqual(['loss', 'loss_least', 'loss_less', 'loss_more', 'loss_most']);
+  expect(Object.keys(before)).toEqual(['loss', 'loss_least', 'loss_less', 'loss_more', 'loss_most', 'items']);
   const bands = [before.loss_least, before.loss_less, before.loss_more, before.loss_most];
   expect(before.loss).toBeCloseTo(bands.reduce((a, b) => a + b) / 4, 10);
   // A network of zeros, on pixels of -1 and 1: E target^2 = (sigma^2 E y^2 / s^2 + s^2) / (sigma^2 + s^2), E y^2 = 1.
