@@ -16,6 +16,8 @@ import type { Adapted } from '../../families/family.ts';
 import { askedFields, newConfig, type RunSettings } from '../../families/resolve.ts';
 import { runPaths, type WeightKind } from '../../io/runfolder.ts';
 import { lengthOf } from '../plan/length.ts';
+import { regularisationFor } from '../plan/regularisation.ts';
+import { type Surveyed, surveyData } from '../plan/survey.ts';
 import { configOfRun } from '../run.ts';
 import { divideData } from '../run-images.ts';
 import { expectEmoji } from './rehearsed-data.ts';
@@ -42,6 +44,7 @@ export interface PlannedStart {
   readonly adapted: Adapted;
   readonly captions: CaptionsMeasured;
   readonly dataset: Dataset;
+  readonly surveyed: Surveyed;
 }
 
 /** How the source's caption tokenizer reads the user's captions. */
@@ -60,6 +63,8 @@ export interface FromPlace {
   readonly data: string;
   readonly format?: string;
   readonly strict?: boolean;
+  /** Milliseconds. */
+  readonly now: () => number;
   readonly signal?: AbortSignal;
 }
 
@@ -130,7 +135,7 @@ function expectStartedFrom(
 async function planNew(
   request: FromRequest & { readonly from: string },
   asked: Readonly<Record<string, unknown>>,
-  { data, format, strict, signal }: FromPlace,
+  { data, format, strict, now, signal }: FromPlace,
 ): Promise<{ readonly config: RunConfig; readonly start: PlannedStart }> {
   const source = await readSource(request.from, request.weights);
   expectFamily(source, asked.family);
@@ -141,6 +146,8 @@ async function planNew(
   const begin = mergeConfig(inherited, { images: { validation: share } });
   const { images } = newConfig(mergeConfig(begin, asked));
   const { training, heldOut } = divideData(dataset, images);
+  const surveyed = await surveyData(dataset, { images, tokenizer: source.captions, now, signal });
+  const begun = mergeConfig(begin, regularisationFor(surveyed.survey, source.config.family));
   const likelihood = familyOf(source.config.family).stages.includes('codes');
   const counts = { training: training.length, heldOut: heldOut.length, likelihood };
   const texts = training.flatMap(({ captions }) => captions);
@@ -154,9 +161,9 @@ async function planNew(
   const { patchTrain, ...trained } = rule;
   const tuning = mode === 'anew' || patchTrain === undefined ? {} : { patchTrain };
   const started = { ...source.from, ...(mode && { patch: mode, psnr: source.psnr }), keep };
-  const config = newConfig(mergeConfig(begin, { ...trained, ...tuning }, length, asked, passes, { from: started }));
+  const config = newConfig(mergeConfig(begun, { ...trained, ...tuning }, length, asked, passes, { from: started }));
   const adapted = await adaptTo(source, config);
-  return { config, start: { source, adapted, captions, dataset } };
+  return { config, start: { source, adapted, captions, dataset, surveyed } };
 }
 
 /** Steps of so many passes over the images that are trained on. */

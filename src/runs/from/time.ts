@@ -12,7 +12,6 @@ import { duration, planLine } from '../plan/describe.ts';
 import type { KeptPlan } from '../plan/kept.ts';
 import { expectEnough } from '../plan/length.ts';
 import { measureCosts } from '../plan/machine.ts';
-import { surveyData } from '../plan/survey.ts';
 import { divideData, measuredAtMost } from '../run-images.ts';
 import { fateOfPatch, fitStart } from './fit.ts';
 import type { PlannedStart } from './plan.ts';
@@ -52,11 +51,9 @@ export async function fitToTime(config: RunConfig, timed: TimedStart): Promise<F
   const { start, fields, now, began, signal } = timed;
   expectFits(config);
   const { minutes } = config.plan;
-  const { dataset, source } = start;
+  const { dataset, surveyed } = start;
   const { training, heldOut } = divideData(dataset, config.images);
   const sides = { training: training.length, heldOut: Math.min(heldOut.length, measuredAtMost(config.images)) };
-  const { split } = config.images;
-  const surveyed = await surveyData(dataset, { images: { split }, tokenizer: source.captions, now, signal });
   const fate = fateOfPatch(config);
   // Without minutes nothing follows the time, so that what is likely kept is not measured.
   const isKept = fate === 'kept' || (fate === 'likely kept' && minutes === undefined);

@@ -16,7 +16,7 @@ interface Regularisation {
 
 /** The first that fits counts; where none does, nothing is added. */
 const table: readonly Regularisation[] = [
-  { kind: 'drawings', below: 1000, fields: { model: { variants: [...variantNames] } } },
+  { kind: 'drawings', below: 1000, fields: { model: { variants: [...variantNames], codeNoise: 0 } } },
   { kind: 'photographs', below: 1000, fields: { model: { variants: ['mirrored'], codeNoise: 0.15 } } },
 ];
 

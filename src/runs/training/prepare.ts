@@ -46,7 +46,7 @@ async function prepare(session: Session, asked: AskedTraining): Promise<Prepared
   const starts = [from, weights, patch, keep, keepData].some(value => value !== undefined);
   if (existsSync(runPaths(out).config) || starts || !leavesOpen(asked)) {
     const { configFrom } = await import('../from/plan.ts');
-    const place = { data, out, format, strict, signal };
+    const place = { data, out, format, strict, now, signal };
     const settled = await configFrom({ preset, fields }, place, { from, weights, patch, keep, keepData });
     await begin();
     const { config, start } = settled;
