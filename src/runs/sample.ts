@@ -1,25 +1,19 @@
 /** @file Painting captions into files, with completion, inpainting, reranking and nearest images. */
-
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Split } from '../../data/dataset.ts';
 import type { RunConfig } from '../config/run.ts';
-import { kebab } from '../config/schema.ts';
 import { UserError } from '../core/errors.ts';
 import { readRun } from '../families/config.ts';
 import { familyOf } from '../families/families.ts';
-import { type SamplingSetting, samplingSettings } from '../families/family.ts';
+import type { SamplingSetting } from '../families/family.ts';
 import type { Painter } from '../families/painter.ts';
 import type { Completion } from '../families/queue.ts';
-import type { SamplingOptions } from '../families/transformer/generate.ts';
 import type { Picture } from '../image/images.ts';
 import { encodePng } from '../image/png.ts';
-import { type Cell, drawSheet } from '../image/sheet.ts';
 import { writeAtomic } from '../io/atomic.ts';
 import { makeFolder } from '../io/make-folder.ts';
-import { isOurs, sheetText } from '../io/outputs.ts';
+import { sheetText } from '../io/outputs.ts';
 import { namesIn } from '../io/ownfolder.ts';
-import { chooseWeights, fingerprint, runPaths, type WeightKind } from '../io/runfolder.ts';
+import { chooseWeights, fingerprint, runPaths } from '../io/runfolder.ts';
 import {
   type CaptionFolder,
   CaptionFolders,
@@ -28,97 +22,13 @@ import {
   type NumberedImage,
   writeCaption,
 } from './caption-folder.ts';
-import { type CompletionFlags, readCompletion } from './completion.ts';
+import { readCompletion } from './completion.ts';
 import { openPainter } from './open-painter.ts';
 import type { Clip } from './rerank.ts';
+import { drawGrid, drawGridOfAll, freeGrid, type Sample } from './sample-grids.ts';
 import type { Neighbours } from './sample-nearest.ts';
-import { downloads, type EngineFlags, runOrShipped, type Session, startEngine } from './session.ts';
-
-export interface SampleRequest extends EngineFlags, SamplingOptions, CompletionFlags {
-  /** Default: the model that comes with the package. */
-  readonly run?: string;
-  /** Of a diffusion model. */
-  readonly steps?: number;
-  readonly seed: number;
-  /** Paints `numImages` of each of these instead; the files are named by them. */
-  readonly seeds?: readonly number[];
-  /** Each once; '' is none. */
-  readonly captions: readonly string[];
-  /** Images of each caption and seed. */
-  readonly numImages: number;
-  /** Most images painted at once; default: as many as fit. */
-  readonly batchSize?: number;
-  readonly outputsDir: string;
-  /** Default: the averaged ones, or the only ones there. */
-  readonly weights?: WeightKind;
-  readonly preview: boolean;
-  readonly rerank?: string;
-  readonly bestOf?: number;
-  readonly nearest: boolean;
-  readonly data?: string;
-  /** Sides of the data that the nearest images are of; default: what the run was trained on. */
-  readonly split?: readonly Split[];
-}
-
-/** A request whose run is known. */
-interface Chosen extends SampleRequest {
-  readonly run: string;
-}
-
-/** A finished image and what belongs to it. Its number is the stream of the seed that it was drawn from. */
-interface Sample extends NumberedImage {
-  readonly picture: Picture;
-  readonly caption: string;
-  readonly score?: number;
-}
-
-/** Refuses flags that do not go together, before anything slow begins. */
-function checkFlags({ bestOf, rerank, numImages, image, keepRows, mask, nearest, data }: SampleRequest): void {
-  const refuse = (what: string, hint: string) => {
-    throw new UserError('sample', what, hint);
-  };
-  if (bestOf !== undefined && rerank === undefined) {
-    refuse('expected --rerank with --best-of, got none', 'add --rerank, a folder or hub id of a CLIP');
-  }
-  if (bestOf !== undefined && bestOf < numImages) {
-    refuse(
-      `expected --best-of of at least --num-images, which is ${numImages}, got ${bestOf}`,
-      'e.g. --best-of 32 --num-images 4',
-    );
-  }
-  if (image === undefined && (keepRows !== undefined || mask !== undefined)) {
-    refuse(`expected --image with ${mask === undefined ? '--keep-rows' : '--mask'}, got none`, 'add --image FILE');
-  }
-  if (image !== undefined && (keepRows === undefined) === (mask === undefined)) {
-    refuse(
-      `expected either --keep-rows or --mask with --image, got ${mask === undefined ? 'neither' : 'both'}`,
-      'e.g. --image x.png --keep-rows 14',
-    );
-  }
-  if (nearest && data === undefined) {
-    refuse('expected --data with --nearest, got none', 'add --data, the folder that the run was trained on');
-  }
-}
-
-/** Flags that only families understand whose images appear piece by piece. */
-const PIECEWISE = ['image', 'keepRows', 'mask', 'preview'] as const;
-
-/** Rejects flags that the run's family cannot follow. */
-function checkFamilyFlags(request: Chosen, config: RunConfig): void {
-  const { sampling, piecewise, words } = familyOf(config.family);
-  const followed = sampling(config);
-  const ignored = [
-    ...samplingSettings.filter(setting => followed[setting] === undefined),
-    ...(piecewise === true ? [] : PIECEWISE),
-  ];
-  const stray = ignored.find(flag => request[flag] !== undefined && request[flag] !== false);
-  if (stray === undefined) return;
-  throw new UserError(
-    'sample',
-    `--${kebab(stray)}: ${request.run} is a ${config.family} run; ${words.paints}`,
-    'leave the flag out, or paint with a run of another family',
-  );
-}
+import { type Chosen, checkFamilyFlags, checkFlags, type SampleRequest } from './sample-request.ts';
+import { downloads, runOrShipped, type Session, startEngine } from './session.ts';
 
 /** A caption's folder of images with their grid. */
 export interface WrittenCaption {
@@ -182,7 +92,7 @@ export async function* sampleRun(session: Session, asked: SampleRequest): AsyncG
     }
     if (captions.length > 1) {
       const path = await freeGrid(outputsDir);
-      const sheet = await layOutAll(finished, request, scaleOf(studio.painter));
+      const sheet = await drawGridOfAll(finished, request, studio.painter);
       await writeAtomic(path, await encodePng(sheet, { text: sheetText('samples of captions') }));
       yield { path };
     }
@@ -275,11 +185,7 @@ async function writeSamples(
   for (const sample of samples) {
     images.push([imageFile(sample), await encodePng(sample.picture, { text: describe(sample, made) })]);
   }
-  const labelled = samples.map(sample => ({ picture: sample.picture, label: labelOf(sample) }));
-  const cells = neighbours?.cellsOf(labelled) ?? labelled;
-  const isSquare = request.seeds !== undefined && neighbours === undefined;
-  const columns = isSquare ? columnsOf(cells.length) : Math.min(cells.length, 8);
-  const sheet = await layOut(cells, caption, { columns, cellScale: scaleOf(painter), whose: neighbours?.whose });
+  const sheet = await drawGrid(samples, request, { painter, neighbours });
   images.push([GRID_FILE, await encodePng(sheet, { text: sheetText('samples of a caption') })]);
   const seeds = samples.flatMap(({ seed }) => seed ?? []);
   const about = {
@@ -302,64 +208,6 @@ function differences(
   const { images: _, ...facts } = { ...before, ...now };
   const others = Object.keys(facts).filter(name => JSON.stringify(before[name]) !== JSON.stringify(now[name]));
   return [...new Set(others.map(name => (name === 'seeds' ? 'seed' : name)))];
-}
-
-/** Where the grid of all captions goes: what is no grid of ours is left alone. */
-async function freeGrid(folder: string): Promise<string> {
-  for (let number = 1; ; number++) {
-    const path = join(folder, number === 1 ? GRID_FILE : `grid_${number}.png`);
-    if (!existsSync(path) || (await isOurs(path, 'sheet'))) return path;
-  }
-}
-
-function scaleOf({ imageSize }: Painter): number {
-  return Math.max(1, Math.round(128 / imageSize));
-}
-
-/** What a grid says below an image of several seeds. */
-function labelOf({ seed, index }: NumberedImage): string | undefined {
-  if (seed === undefined) return undefined;
-  return index === 0 ? `seed ${seed}` : `seed ${seed}, image ${index}`;
-}
-
-/** One sheet of all captions; of several seeds, each caption has a section. */
-async function layOutAll(
-  samples: readonly Sample[],
-  { captions, seeds, numImages }: SampleRequest,
-  cellScale: number,
-): Promise<Picture> {
-  const each = samples.length / captions.length;
-  const named = (caption: string) => caption || '(no caption)';
-  const cells = samples.map(sample => ({
-    picture: sample.picture,
-    label: labelOf(sample) ?? named(sample.caption),
-  }));
-  const headings = captions.map((caption, i) => ({ before: i * each, text: named(caption) }));
-  const columns = seeds === undefined ? (numImages > 1 ? numImages : Math.min(6, samples.length)) : columnsOf(each);
-  return drawSheet(cells, {
-    columns: Math.min(columns, 12),
-    cellScale,
-    title: 'Samples',
-    headings: seeds === undefined ? undefined : headings,
-  });
-}
-
-/** A grid that is about square, where there are many images. */
-function columnsOf(images: number): number {
-  return Math.min(images, Math.max(6, Math.ceil(Math.sqrt(images))), 12);
-}
-
-async function layOut(
-  cells: readonly Cell[],
-  caption: string,
-  { columns, cellScale, whose }: { readonly columns: number; readonly cellScale: number; readonly whose?: string },
-): Promise<Picture> {
-  return drawSheet(cells, {
-    columns,
-    cellScale,
-    title: caption === '' ? '(no caption)' : caption,
-    note: whose === undefined ? undefined : `each sample is followed by its nearest ${whose} image`,
-  });
 }
 
 /** Paints as many images as are wanted, [seeds, images of each]; those of all seeds are painted beside each other. */

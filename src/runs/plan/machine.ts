@@ -60,7 +60,6 @@ const BEST_SHARE = 4 / SAVED_BYTES;
 /** Measures what the work of a config costs. @throws the signal's reason once it is aborted */
 export async function measureCosts(config: RunConfig, measuring: Measuring): Promise<Measured> {
   const { stages } = familyOf(config.family);
-  const { kept = [] } = measuring;
   const random = new Random(0);
   const data = new RandomData(config, measuring, random.fork('data'));
   const made: { captions: Parts['captions']; text?: Parts['text']; patch?: PatchTokenizer } = {
@@ -70,30 +69,15 @@ export async function measureCosts(config: RunConfig, measuring: Measuring): Pro
   let encode = 0;
   let parameters = 0;
   if (stages.includes('text')) {
-    const sizes = { vocabulary: made.captions.vocabSize, imageSize: config.images.imageSize };
-    const towers = new Contrastive(config.text, sizes, random.fork('text'));
-    if (!kept.includes('text')) {
-      const task = new ContrastiveTask(towers, made.captions, data.streamOf(config.textTrain.batchSize), {
-        config: config.textTrain,
-        bpeDropout: config.caption.bpeDropout,
-        heldOut: data.images(EVALUATED),
-      });
-      loops.text = await loopCosts('text', task, { config, ...measuring });
-    }
-    made.text = textEncoderOf(towers, made.captions);
+    const text = await measureText(config, data, { ...measuring, random: random.fork('text') });
+    if (text.costs !== undefined) loops.text = text.costs;
+    made.text = text.encoder;
   }
   if (stages.includes('patch')) {
-    const patch = new PatchTokenizer(config.patch, config.images.imageSize, random.fork('patch'));
-    const heldOut = data.images(EVALUATED).images;
-    if (!kept.includes('patch')) {
-      const stream = data.streamOf(config.patchTrain.batchSize);
-      const task = new PatchTask(patch, stream, { config: config.patchTrain, heldOut });
-      const costs = await loopCosts('patch', task, { config, ...measuring });
-      const sheet = await seconds(measuring, () => reconstructPictures(patch, heldOut.slice(0, 12).pictures()));
-      loops.patch = { ...costs, sheet: sheet + SHEET_FILE };
-    }
-    encode = await encodeSeconds(patch, heldOut, measuring);
-    made.patch = patch;
+    made.patch = new PatchTokenizer(config.patch, config.images.imageSize, random.fork('patch'));
+    const patch = await measurePatch(made.patch, config, { data, measuring });
+    if (patch.costs !== undefined) loops.patch = patch.costs;
+    encode = patch.encode;
   }
   const family = familyOf(config.family);
   const model = await family.create({
@@ -108,7 +92,7 @@ export async function measureCosts(config: RunConfig, measuring: Measuring): Pro
     parameters = task.parameters.count();
     const costs = await loopCosts('model', task, { config, ...measuring });
     const painting = await paintingSeconds(model.painter, data.captions(SHEET), measuring);
-    const checks = await checkSeconds(config, painting, data, measuring);
+    const checks = await checkSeconds(config, painting, { data, measuring });
     loops.model = { ...costs, evaluation: costs.evaluation + checks, sheet: painting * SHEET + SHEET_FILE };
     task.dispose?.();
   } finally {
@@ -128,6 +112,43 @@ export async function measureCosts(config: RunConfig, measuring: Measuring): Pro
       flopsPerSecond: (flopsOf(config).model * config.train.batchSize) / step,
     },
   };
+}
+
+/** The training of a text encoder, unless it is kept, and the encoder, which a model is made with next. */
+async function measureText(
+  config: RunConfig,
+  data: RandomData,
+  { random, ...measuring }: Measuring & { readonly random: Random },
+): Promise<{ readonly costs?: LoopCosts; readonly encoder: Parts['text'] }> {
+  const { tokenizer } = measuring.surveyed;
+  const sizes = { vocabulary: tokenizer.vocabSize, imageSize: config.images.imageSize };
+  const towers = new Contrastive(config.text, sizes, random);
+  const encoder = textEncoderOf(towers, tokenizer);
+  if (measuring.kept?.includes('text') === true) return { encoder };
+  const task = new ContrastiveTask(towers, tokenizer, data.streamOf(config.textTrain.batchSize), {
+    config: config.textTrain,
+    bpeDropout: config.caption.bpeDropout,
+    heldOut: data.images(EVALUATED),
+  });
+  return { costs: await loopCosts('text', task, { config, ...measuring }), encoder };
+}
+
+/** The training of a patch tokenizer, unless it is kept, and the seconds of a crop that it encodes. */
+async function measurePatch(
+  patch: PatchTokenizer,
+  config: RunConfig,
+  { data, measuring }: { readonly data: RandomData; readonly measuring: Measuring },
+): Promise<{ readonly costs?: LoopCosts; readonly encode: number }> {
+  const heldOut = data.images(EVALUATED).images;
+  let costs: LoopCosts | undefined;
+  if (measuring.kept?.includes('patch') !== true) {
+    const stream = data.streamOf(config.patchTrain.batchSize);
+    const task = new PatchTask(patch, stream, { config: config.patchTrain, heldOut });
+    const loop = await loopCosts('patch', task, { config, ...measuring });
+    const sheet = await seconds(measuring, () => reconstructPictures(patch, heldOut.slice(0, 12).pictures()));
+    costs = { ...loop, sheet: sheet + SHEET_FILE };
+  }
+  return { costs, encode: await encodeSeconds(patch, heldOut, measuring) };
 }
 
 /** Seconds that drawing and writing a sheet takes. */
@@ -192,8 +213,7 @@ async function paintingSeconds(painter: Painter, captions: readonly string[], me
 async function checkSeconds(
   { train, family, diffusion }: RunConfig,
   painting: number,
-  data: RandomData,
-  measuring: Measuring,
+  { data, measuring }: { readonly data: RandomData; readonly measuring: Measuring },
 ): Promise<number> {
   const { checkSamples } = train;
   if (checkSamples === 0 || Math.min(measuring.sides.heldOut, measuring.sides.training) < FEWEST_CHECKED) return 0;

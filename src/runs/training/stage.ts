@@ -9,7 +9,7 @@ import { train } from '../../training/loop.ts';
 import type { Metrics } from '../../training/measured.ts';
 import { isTrained, savedProgress, savedStep } from '../../training/saved-training.ts';
 import type { LoopConfig, Task, Watcher, Weights } from '../../training/task.ts';
-import { HeldOutJudge, type Judging, openJudge } from './held-out.ts';
+import { type HeldOutJudge, type Judging, openJudge } from './held-out.ts';
 import type { Job } from './job.ts';
 import { expectRoom } from './room.ts';
 import type { SampleWatch } from './watch.ts';
@@ -69,28 +69,34 @@ export async function isStageDone({ file, state, loop }: Stage): Promise<boolean
 /** Bytes a parameter of what is saved, at the least: weights, average and moments of the state, and the weights that others read. */
 const STATE_BYTES = 16;
 
+/** A stage that came to its end: what was said last about it, its last step, and how its losses went. */
+export interface StageResult {
+  readonly note: string;
+  readonly step: number;
+  readonly judge: HeldOutJudge;
+}
+
 /**
  * Trains a stage to its end, or goes on with it.
  * @param prepare makes the trainee; called after the stage is announced, since decoding images takes its time
- * @returns what was said last about it; undefined if it was stopped
+ * @returns undefined if it was stopped
  */
 export async function runStage(
   job: Job,
   stage: Stage,
   prepare: () => Promise<Trainee>,
-): Promise<{ readonly note: string; readonly step: number; readonly judge: HeldOutJudge } | undefined> {
+): Promise<StageResult | undefined> {
   const { session } = job;
   await announce(job, stage);
   const trainee = await prepare();
   const { task, watch, heldOut } = trainee;
-  let note = '';
-  let judge = new HeldOutJudge(undefined);
-  let step = 0;
+  const said = { note: '' };
+  let result: StageResult;
   try {
     await expectRoom(job.paths.folder, STATE_BYTES * task.parameters.count(), `saving the ${stage.title}`);
     const watcher = await watcherOf(job, stage, trainee);
-    judge = await openJudge(job, stage, trainee.judging);
-    const { finished, step: last } = await train(watch === undefined ? task : watch.watched(task), stage.loop, {
+    const judge = await openJudge(job, stage, trainee.judging);
+    const { finished, step } = await train(watch === undefined ? task : watch.watched(task), stage.loop, {
       folder: stage.state,
       now: session.now,
       signal: session.signal,
@@ -98,46 +104,52 @@ export async function runStage(
       startsTrained: trainee.startsTrained,
       anchors: trainee.anchors,
       fit: await job.timeOf(stage.title),
-      watcher: {
-        ...watcher,
-        onStep: ({ step, steps, loss, units }) =>
-          session.reporter.update({
-            step,
-            loss,
-            amount: units,
-            note,
-            ...(steps === stage.loop.steps ? {} : { total: steps }),
-          }),
-        onFit: (steps, before) => job.setSteps(stage.title, steps, before),
-        onLog: record => {
-          job.log(stage.name, record);
-          note = trainee.describe(record) ?? note;
-          watch?.log(record);
-          for (const remark of judge.add(record)) {
-            const isWarning = Object.keys(remark.record).length > 0;
-            if (isWarning) job.log(stage.name, { step: record.step, ...remark.record });
-            session.reporter.message(remark.text, { isWarning });
-          }
-        },
-        onSample: async (step, signal) => trainee.showSamples?.(step, note, signal),
-        onBest: async (average, { step }) => trainee.saveBest?.(average, step),
-        onSave: async (weights, average, step) => {
-          await job.syncLog(); // the log must not be behind the weights
-          await trainee.saveWeights(weights, average, step);
-        },
-      },
+      watcher: { ...watcher, ...handOn(job, stage, { trainee, judge, said }) },
     });
     job.reportLastPictures();
     for (const remark of task.remarks?.() ?? []) session.reporter.message(remark);
     if (!finished) return job.stopped(stage.title);
-    step = last;
+    result = { note: said.note, step, judge };
   } finally {
     watch?.dispose();
     task.dispose?.();
     trainee.dispose();
   }
-  session.reporter.done(note);
-  return { note, step, judge };
+  session.reporter.done(said.note);
+  return result;
+}
+
+/** What becomes of what the loop tells. @param to.said the note that the progress line shows */
+function handOn(
+  job: Job,
+  stage: Stage,
+  to: { readonly trainee: Trainee; readonly judge: HeldOutJudge; readonly said: { note: string } },
+): Watcher {
+  const { reporter } = job.session;
+  const { trainee, judge, said } = to;
+  return {
+    onStep: ({ step, steps, loss, units }) => {
+      const total = steps === stage.loop.steps ? {} : { total: steps };
+      reporter.update({ step, loss, amount: units, note: said.note, ...total });
+    },
+    onFit: (steps, before) => job.setSteps(stage.title, steps, before),
+    onLog: record => {
+      job.log(stage.name, record);
+      said.note = trainee.describe(record) ?? said.note;
+      trainee.watch?.log(record);
+      for (const remark of judge.add(record)) {
+        const isWarning = Object.keys(remark.record).length > 0;
+        if (isWarning) job.log(stage.name, { step: record.step, ...remark.record });
+        reporter.message(remark.text, { isWarning });
+      }
+    },
+    onSample: async (step, signal) => trainee.showSamples?.(step, said.note, signal),
+    onBest: async (average, { step }) => trainee.saveBest?.(average, step),
+    onSave: async (weights, average, step) => {
+      await job.syncLog(); // the log must not be behind the weights
+      await trainee.saveWeights(weights, average, step);
+    },
+  };
 }
 
 /** Begins a stage where it stands: what was done before tells how long the rest takes. */
