@@ -173,9 +173,9 @@ describe.skipIf(missing !== undefined)(
     test('without minutes: the rule, and how long it takes', async () => {
       const { said, planned, plan } = await trainFrom('open', { from: source, stopAfter: 1 });
       expect(timeLine(said)).toMatch(/^time {6}at most \d+ s in all, first samples after \d+ s \(less: --minutes N\)$/);
-      expect(planned.train.steps).toBe(40);
+      expect(planned.train.steps).toBe(160);
       expect(planned.plan).toEqual({});
-      expect(plan?.stages).toMatchObject({ model: { steps: 40, fitted: false } });
+      expect(plan?.stages).toMatchObject({ model: { steps: 160, fitted: false } });
       expect(plan?.stages.patch).not.toHaveProperty('loopSeconds');
       expect(await readPlan(runPaths(join(folder, 'open')).plan)).toEqual(plan);
     });
@@ -187,7 +187,7 @@ describe.skipIf(missing !== undefined)(
 
     test('epochs are passes at most', async () => {
       const { planned, said } = await trainFrom('epochs', { from: source, fields: { plan: { epochs: 6 } } });
-      expect(planned).toMatchObject({ plan: { epochs: 6 }, train: { steps: 3, patience: 4 } });
+      expect(planned).toMatchObject({ plan: { epochs: 6 }, train: { steps: 3, patience: 60 } });
       expect(timeLine(said)).toContain('at most ');
       const refused = (fields: RunConfigInput) =>
         expect(trainFrom('refused', { from: source, fields, planTick: 400 })).rejects;
@@ -203,9 +203,9 @@ describe.skipIf(missing !== undefined)(
         fields: { plan: { minutes: 30 } },
         stopAfter: 1,
       });
-      expect(planned).toMatchObject({ plan: { minutes: 30 }, train: { steps: 40 } });
+      expect(planned).toMatchObject({ plan: { minutes: 30 }, train: { steps: 160 } });
       expect(timeLine(said)).toMatch(
-        /^time {6}at most \d+ s in all, .*; of 30 minutes no more is worth it \(more than 40 steps: --steps N\)$/,
+        /^time {6}at most \d+ s in all, .*; of 30 minutes no more is worth it \(more than 160 steps: --steps N\)$/,
       );
     });
 
@@ -216,7 +216,7 @@ describe.skipIf(missing !== undefined)(
       const config = await readRun(join(folder, 'whole'), 'test');
       expect(finished).toBe(true);
       expect(planned.plan).toEqual({ minutes: 0.1 });
-      expect(planned.train.steps).toBeLessThanOrEqual(40);
+      expect(planned.train.steps).toBeLessThanOrEqual(160);
       expect(config.train.steps).toBeLessThan(planned.train.steps);
       expect(said.some(line => line.startsWith('slower than was measured'))).toBe(true);
       for (const stopAfter of [2, 6]) {

@@ -8,9 +8,11 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { RunConfigInput } from '../../src/config/run.ts';
+import { mergeConfig } from '../../src/config/schema.ts';
 import { Random } from '../../src/core/random.ts';
 import { registerNative } from '../../src/device/native/native.ts';
 import { readRun } from '../../src/families/config.ts';
+import { variantNames } from '../../src/image/variants.ts';
 import { readSafetensors } from '../../src/io/files.ts';
 import { readJsonLines } from '../../src/io/jsonlines.ts';
 import { fingerprint, runPaths } from '../../src/io/runfolder.ts';
@@ -40,15 +42,16 @@ const own = {
 } satisfies RunConfigInput;
 const engine = { backend: 'native', threads: 1 } as const;
 
-/** Trains a run from the source. @returns its lines */
+/** Trains a run from the source, on plain pictures. @returns its lines */
 async function trainFrom(out: string, more: Partial<TrainOptions> = {}): Promise<string[]> {
   const lines: string[] = [];
+  const config = mergeConfig({ model: { variants: [] } }, more.config ?? {});
   const onProgress = (event: ProgressEvent) => {
     if (event.type === 'message') lines.push(event.text);
     if (event.type === 'skip') lines.push(`${event.stage}: ${event.reason}`);
     more.onProgress?.(event);
   };
-  await train({ data, out: join(folder, out), from: source, ...engine, ...more, onProgress });
+  await train({ data, out: join(folder, out), from: source, ...engine, ...more, config, onProgress });
   return lines;
 }
 
@@ -97,15 +100,15 @@ describe.skipIf(missing !== undefined)(`from a trained run${missing === undefine
     });
     expect(config.patch).toEqual((await readRun(source, 'test')).patch);
     expect(config.model.captionLength).toBe(16);
-    // By the rule: the source's rate, a quarter of a pass but at least 2 steps between validations.
-    expect(config.train).toMatchObject({ steps: 4, lr: 0.005, evalEvery: 2, patience: 4 });
+    // By the rule: the source's rate, a quarter of a pass but at least 2 steps between validations, 120 steps without a better one.
+    expect(config.train).toMatchObject({ steps: 4, lr: 0.005, evalEvery: 2, patience: 60 });
     for (const part of ['captions', 'patch'] as const)
       expect(readFileSync(paths[part])).toEqual(readFileSync(from[part]));
     expect(await tensorsOf(paths.source)).toEqual(await tensorsOf(from.weights.best));
     expect(lines).toMatch(/from .*source: best on validation weights of step \d+, \d+ thousand parameters/);
     expect(lines).toMatch(/caption tokenizer kept: \d+\.\d ids a caption, 0\.0% cut/);
     expect(lines).toMatch(
-      /transformer: all 25 tensors kept; learning rate 0.005, at most 4 steps, validated every 2, ends after 4/,
+      /transformer: all 25 tensors kept; learning rate 0.005, at most 4 steps, validated every 2, ends after 60/,
     );
     // Before the first step there is something to look at.
     expect(existsSync(join(paths.sampleHistory, '000000.png'))).toBe(true);
@@ -159,6 +162,25 @@ describe.skipIf(missing !== undefined)(`from a trained run${missing === undefine
     await trainFrom('deeper', { config: { model: { layers: 3 }, train: { steps: 1 } } });
     const [deeper, over] = ['deeper', 'over'].map(out => records(out).find(({ val_image: x }) => x !== undefined));
     expect(deeper?.val_image).toBeCloseTo(over?.val_image as number, 4);
+  });
+
+  test('learns changed pictures of few drawings beside the plain ones', async () => {
+    const lines: string[] = [];
+    const onProgress = (event: ProgressEvent) => event.type === 'message' && lines.push(event.text);
+    await train({
+      data,
+      out: join(folder, 'varied'),
+      from: source,
+      ...engine,
+      config: { train: { steps: 1 } },
+      onProgress,
+    });
+    expect((await readRun(join(folder, 'varied'), 'test')).model.variants).toEqual([...variantNames]);
+    expect(lines.join('\n')).toContain('variants none -> mirrored, turned, recoloured, small');
+    const { codes } = await tensorsOf(runPaths(join(folder, 'varied')).trainingCodes);
+    expect(codes.shape).toEqual([8, 5, 16]);
+    const { start, 'variant_embedding.weight': signs } = await tensorsOf(runPaths(join(folder, 'varied')).source);
+    expect(signs.shape).toEqual([4, start.shape[0]]);
   });
 
   test('ends when patience is out, keeps the best, and is done then', async () => {
