@@ -16,6 +16,7 @@ import {
   drawModes,
   drawShapes,
   drawSheet,
+  encodeAnimation,
   encodePng,
   evaluate,
   exportRun,
@@ -40,6 +41,7 @@ import {
   train,
   trainFeatureNetwork,
   UserError,
+  writeLogs,
 } from '../src/index.ts';
 import { captions, draw, hardlyTrained, temporaryFolder, writeDrawings } from './cli/program.ts';
 import { writeClip } from './features/clip-fixture.ts';
@@ -241,6 +243,9 @@ describe('data and pictures', () => {
 });
 
 /** Every function that takes arguments, with some that do not fit. Methods of loaded runs: tessera.test.ts. */
+/** A black picture. */
+const blankOf = (side: number) => ({ width: side, height: side, data: new Uint8Array(side * side * 3) });
+
 const refused: Readonly<Record<string, readonly (readonly [() => unknown, string])[]>> = {
   openDataset: [
     [() => openDataset(5 as never), 'openDataset: path: expected a path, got 5'],
@@ -380,6 +385,18 @@ const refused: Readonly<Record<string, readonly (readonly [() => unknown, string
     [() => BpeTokenizer.train(['a']).encode('a', { dropout: 2 }), 'BpeTokenizer.encode: expected dropout in [0, 1]'],
     [() => BpeTokenizer.train(['a']).encodeCaption('a', { length: 0 }), 'length: expected a whole number from 1'],
     [() => BpeTokenizer.train(['a']).decode(5 as never), 'BpeTokenizer.decode: ids: expected an array of ids, got 5'],
+  ],
+  encodeAnimation: [
+    [() => encodeAnimation([]), 'encodeAnimation: pictures: expected'],
+    [() => encodeAnimation([blankOf(2), blankOf(3)]), 'encodeAnimation: pictures: expected pictures of one size'],
+    [() => encodeAnimation([blankOf(2)], { format: 'mp4' as never }), 'encodeAnimation: format: expected one of '],
+    [() => encodeAnimation([blankOf(2)], { fps: 0 }), 'encodeAnimation: fps: expected'],
+  ],
+  writeLogs: [
+    [() => writeLogs({} as never), 'writeLogs: run: expected a path, got nothing'],
+    [() => writeLogs({ run, formats: [] }), 'writeLogs: formats: expected'],
+    [() => writeLogs({ run, formats: ['xls' as never] }), 'writeLogs: formats: expected an array'],
+    [() => writeLogs({ run: join(folder, 'nowhere') }), 'nowhere'],
   ],
   encodePng: [
     [() => encodePng({ width: 2, height: 2, data: new Uint8Array(3) }), 'got 3 bytes for 2 x 2 pixels'],
