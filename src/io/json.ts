@@ -30,6 +30,11 @@ export function parseJson(text: string, where: string): unknown {
   return value;
 }
 
+/** Whether JSON has more levels than anything here is made for. */
+export function isTooDeep(text: string): boolean {
+  return scan(text).depth > DEEPEST;
+}
+
 /** The levels of a JSON text, and the names in all its objects; of other text anything. */
 function scan(text: string): { readonly depth: number; readonly names: number } {
   let [depth, level, names] = [0, 0, 0];

@@ -9,6 +9,7 @@ import { printableJson } from '../core/printable.ts';
 import { atPath } from './at-path.ts';
 import { writeAtomic } from './atomic.ts';
 import { readBytesSync } from './bytes.ts';
+import { isTooDeep } from './json.ts';
 
 /** Longest file that is read, in bytes: the log of some million records. */
 const MOST_LINES = 2 ** 28;
@@ -109,8 +110,12 @@ function splitLines(path: string): { line: string; record: unknown }[] {
   return lines.filter(line => line.trim() !== '').map(line => ({ line, record: parse(line) }));
 }
 
-/** A record is an object or a list, so that a torn one never parses: `12` may be what is left of `123`. */
+/**
+ * A record is an object or a list, so that a torn one never parses: `12` may be what is left of `123`; and not so deep that whoever
+ * writes it again would run out of stack.
+ */
 function parse(line: string): unknown {
+  if (isTooDeep(line)) return undefined;
   try {
     const value: unknown = JSON.parse(line);
     return typeof value === 'object' && value !== null ? value : undefined;

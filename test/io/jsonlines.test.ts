@@ -89,3 +89,12 @@ it('says that the file was taken away, and closes', () => {
   lines.close();
   expect(readJsonLines(join(folder, 'elsewhere', 'log.jsonl'))).toEqual([{ step: 1 }]);
 });
+
+it('takes a line that is deeper than anything here writes for no record', () => {
+  const deep = (levels: number) => `{"a":${'['.repeat(levels - 1)}${']'.repeat(levels - 1)}}`;
+  writeFileSync(path, `{"step":1}\n${deep(64)}\n${deep(65)}\n${deep(100_000)}\n{"step":2}\n`);
+  const said: string[] = [];
+  const records = readJsonLines(path, what => said.push(what));
+  expect(records.map(record => Object.keys(record as object))).toEqual([['step'], ['a'], ['step']]);
+  expect(said).toEqual([`${path}: 2 of 5 lines are no records and are left out`]);
+});
