@@ -10,9 +10,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { Item } from '../../data/dataset.ts';
-import { decodeAll } from '../../data/decoded.ts';
 import { openDataset } from '../../data/open.ts';
 import { runProgram } from '../../src/cli.ts';
+import { codebookSizeOf } from '../../src/config/patch.ts';
 import { presets } from '../../src/config/presets.ts';
 import type { RunConfig, RunConfigInput } from '../../src/config/run.ts';
 import { mergeConfig } from '../../src/config/schema.ts';
@@ -22,53 +22,51 @@ import type { CaptionedCodes } from '../../src/families/family.ts';
 import { adapt } from '../../src/families/transformer/adapt.ts';
 import { Dalle } from '../../src/families/transformer/dalle.ts';
 import { DalleTask } from '../../src/families/transformer/task.ts';
-import { Images } from '../../src/image/images.ts';
-import { imagesToTensor } from '../../src/image/pixels.ts';
-import { changed, type Variant, variantNames } from '../../src/image/variants.ts';
+import { type Variant, variantNames } from '../../src/image/variants.ts';
+import type { CodeSet } from '../../src/io/codes.ts';
 import { readJsonLines } from '../../src/io/jsonlines.ts';
 import { readSource, type Source } from '../../src/runs/from/source.ts';
 import { openPatchTokenizer } from '../../src/runs/open-tokenizers.ts';
 import { shippedModel } from '../../src/runs/run.ts';
+import { divideData } from '../../src/runs/run-images.ts';
 import { type Session, startEngine } from '../../src/runs/session.ts';
+import { encodeItems } from '../../src/runs/training/encode.ts';
 import { train } from '../../src/training/loop.ts';
 import type { Metrics } from '../../src/training/measured.ts';
 import { BpeTokenizer } from '../../tokenizer/bpe.ts';
 import type { PatchTokenizer } from '../../tokenizer/patch.ts';
 
-/** What a training differs in. */
-interface Condition {
-  readonly fields?: RunConfigInput;
-}
-
 const variants = [...variantNames];
-const noise = (codeNoise: number): Condition => ({ fields: { model: { codeNoise } } });
+const noise = (codeNoise: number): RunConfigInput => ({ model: { codeNoise } });
 
-const conditions: Readonly<Record<string, Condition>> = {
+/** What trainings differ in. */
+const conditions: Readonly<Record<string, RunConfigInput>> = {
   plain: {},
   'noise 0.1': noise(0.1),
   'noise 0.2': noise(0.2),
   'noise 0.3': noise(0.3),
-  'decay 0.3': { fields: { train: { weightDecay: 0.3 } } },
-  'decay 1': { fields: { train: { weightDecay: 1 } } },
-  'dropout 0.1': { fields: { model: { dropout: 0.1 } } },
-  'late dropout': { fields: { model: { dropout: 0.2, dropoutAfter: 3 } } },
-  'lr / 2': { fields: { train: { lr: 3e-3 } } },
-  'lr / 4': { fields: { train: { lr: 1.5e-3 } } },
-  'pull 0.3': { fields: { train: { pull: 0.3 } } },
-  'pull 1': { fields: { train: { pull: 1 } } },
-  'noise 0.2 + pull 1': { fields: { model: { codeNoise: 0.2 }, train: { pull: 1 } } },
-  'bpe dropout 0.1': { fields: { caption: { bpeDropout: 0.1 } } },
-  mirrored: { fields: { model: { variants: ['mirrored'] } } },
-  turned: { fields: { model: { variants: ['turned'] } } },
-  recoloured: { fields: { model: { variants: ['recoloured'] } } },
-  small: { fields: { model: { variants: ['small'] } } },
-  'all variants': { fields: { model: { variants } } },
-  'all variants + noise 0.2': { fields: { model: { variants, codeNoise: 0.2 } } },
-  'all variants + decay 1': { fields: { model: { variants }, train: { weightDecay: 1 } } },
-  'noise 0.2 + decay 1': { fields: { model: { codeNoise: 0.2 }, train: { weightDecay: 1 } } },
-  'all variants + noise 0.2 + decay 1': { fields: { model: { variants, codeNoise: 0.2 }, train: { weightDecay: 1 } } },
+  'decay 0.3': { train: { weightDecay: 0.3 } },
+  'decay 1': { train: { weightDecay: 1 } },
+  'dropout 0.1': { model: { dropout: 0.1 } },
+  'late dropout': { model: { dropout: 0.2, dropoutAfter: 3 } },
+  'lr / 2': { train: { lr: 3e-3 } },
+  'lr / 4': { train: { lr: 1.5e-3 } },
+  'pull 0.3': { train: { pull: 0.3 } },
+  'pull 1': { train: { pull: 1 } },
+  'noise 0.2 + pull 1': { model: { codeNoise: 0.2 }, train: { pull: 1 } },
+  'bpe dropout 0.1': { caption: { bpeDropout: 0.1 } },
+  mirrored: { model: { variants: ['mirrored'] } },
+  turned: { model: { variants: ['turned'] } },
+  recoloured: { model: { variants: ['recoloured'] } },
+  small: { model: { variants: ['small'] } },
+  'all variants': { model: { variants } },
+  'all variants + noise 0.2': { model: { variants, codeNoise: 0.2 } },
+  'all variants + decay 1': { model: { variants }, train: { weightDecay: 1 } },
+  'noise 0.2 + decay 1': { model: { codeNoise: 0.2 }, train: { weightDecay: 1 } },
+  'all variants + noise 0.2 + decay 1': { model: { variants, codeNoise: 0.2 }, train: { weightDecay: 1 } },
   'noise 0.2 + decay 1 + late dropout': {
-    fields: { model: { codeNoise: 0.2, dropout: 0.2, dropoutAfter: 3 }, train: { weightDecay: 1 } },
+    model: { codeNoise: 0.2, dropout: 0.2, dropoutAfter: 3 },
+    train: { weightDecay: 1 },
   },
 };
 
@@ -89,53 +87,41 @@ const flags = z.object({
   pictures: z.array(z.number().int().positive()).min(1).describe('how many are trained on'),
   steps: z.number().int().positive().describe('of each training'),
   evalEvery: z.number().int().positive().default(8),
-  conditions: z.array(z.string()).min(1).default(Object.keys(conditions)).describe('which'),
+  conditions: z
+    .array(z.enum(Object.keys(conditions)))
+    .min(1)
+    .default(Object.keys(conditions))
+    .describe('which'),
   seeds: z.array(z.number().int().min(0)).min(1).default([0, 1, 2]),
   heldOut: z.number().int().positive().default(192).describe('pictures that are measured on, at most'),
   threads: z.number().int().positive().default(1),
 });
 
-/** All pictures as codes, plain and changed. */
+/** Items with their codes: of each the plain ones, then those of every variant. */
 interface Encoded {
   readonly items: readonly Item[];
-  /** Plain and by variant: [items, N]. */
-  readonly codes: ReadonlyMap<Variant | 'plain', Uint16Array>;
-  readonly length: number;
+  readonly set: CodeSet;
 }
 
-async function encodeAll(patch: PatchTokenizer, config: RunConfig, items: readonly Item[]): Promise<Encoded> {
-  const { images, items: decoded } = await decodeAll(items, { size: config.images.imageSize });
-  const length = patch.grid ** 2;
-  const codes = new Map<Variant | 'plain', Uint16Array>();
-  for (const kind of ['plain', ...variantNames] as const) {
-    const all = new Uint16Array(decoded.length * length);
-    for (let from = 0; from < images.count; from += 32) {
-      const plain = images.slice(from, from + 32).pictures();
-      const pictures = kind === 'plain' ? plain : plain.map(picture => changed(picture, kind));
-      const tensor = imagesToTensor(Images.of(pictures));
-      const encoded = patch.encode(tensor);
-      all.set((await encoded.data()) as Int32Array, from * length);
-      tensor.dispose();
-      encoded.dispose();
-    }
-    codes.set(kind, all);
-  }
-  return { items: decoded, codes, length };
+async function encode(
+  patch: PatchTokenizer,
+  items: readonly Item[],
+  options: { readonly config: RunConfig; readonly session: Session },
+): Promise<Encoded> {
+  const { set } = await encodeItems(patch, items, { ...options, crops: 1, variants });
+  const byId = new Map(items.map(item => [item.id, item]));
+  return { items: set.ids.map(id => byId.get(id) as Item), set }; // codes are those of the items
 }
 
 /** Some items, plain and in some variants. */
-function captionedCodes(encoded: Encoded, places: readonly number[], among: readonly Variant[]): CaptionedCodes {
-  const { items, codes, length } = encoded;
-  const kinds = ['plain', ...among] as const;
-  const all = new Uint16Array(places.length * kinds.length * length);
-  for (const [i, place] of places.entries()) {
-    for (const [k, kind] of kinds.entries()) {
-      const its = (codes.get(kind) as Uint16Array).subarray(place * length, (place + 1) * length);
-      all.set(its, (i * kinds.length + k) * length);
-    }
-  }
+function captionedCodes({ items, set }: Encoded, places: readonly number[], among: readonly Variant[]): CaptionedCodes {
+  const { length } = set;
+  const kinds = [0, ...among.map(variant => 1 + variants.indexOf(variant))];
+  const rows = places.flatMap(place => kinds.map(kind => place * set.crops + kind));
+  const codes = new Uint16Array(rows.length * length);
+  for (const [i, row] of rows.entries()) codes.set(set.codes.subarray(row * length, (row + 1) * length), i * length);
   return {
-    set: { ids: places.map(place => items[place].id), crops: kinds.length, length, codes: all },
+    set: { ids: places.map(place => set.ids[place]), crops: kinds.length, length, codes },
     captions: places.map(place => items[place].captions),
   };
 }
@@ -161,9 +147,8 @@ async function trainOnce(
   },
 ): Promise<Metrics[]> {
   const { pictures, condition, seed } = training;
-  const { fields = {} } = conditions[condition];
   const { base, source, steps, evalEvery, session } = options;
-  const config = checkConfig(runSchema().parse(mergeConfig(base, fields)));
+  const config = checkConfig(runSchema().parse(mergeConfig(base, conditions[condition])));
   const places = [...new Random(seed).fork('pictures').permutation(sides.training.items.length)].slice(0, pictures);
   const data = {
     training: captionedCodes(sides.training, places, config.model.variants),
@@ -173,7 +158,7 @@ async function trainOnce(
     source?.captions ?? BpeTokenizer.train(data.training.captions.flat(), { vocabSize: config.caption.vocabSize });
   const vocabulary = {
     caption: captions.vocabSize,
-    image: config.patch.levels.reduce((a, b) => a * b, 1),
+    image: codebookSizeOf(config.patch),
     grid: config.patch.grid,
   };
   const model = new Dalle(config.model, vocabulary, new Random(seed).fork('model'));
@@ -208,21 +193,18 @@ async function trainOnce(
   return log;
 }
 
-/** A training's line: the loss of held-out codes at every look, its lowest, and what is known of the trained ones at the end. */
-function lineOf(training: Training, log: readonly Metrics[]): string {
+/** What is kept of a training: the held-out loss at every look, its lowest and its last, and what it has of the pictures it learnt. */
+function resultOf(log: readonly Metrics[]) {
   const curve = log.flatMap(({ step, val_loss: loss }) => (loss === undefined ? [] : [[step, loss] as const]));
   const [at, best] = curve.reduce((low, look) => (look[1] < low[1] ? look : low));
   const end = curve[curve.length - 1][1];
   const trained = log.findLast(({ image }) => image !== undefined)?.image;
-  return JSON.stringify({ ...training, best, at, end, trained, curve });
+  return { best, at, end, trained, curve };
 }
 
 async function smallData(session: Session, values: z.output<typeof flags>): Promise<void> {
   const { data, out, steps, evalEvery, threads } = values;
   const { reporter } = session;
-  const unknown = values.conditions.filter(name => !(name in conditions));
-  if (unknown.length > 0)
-    throw new Error(`no condition ${unknown.join(', ')}; there are ${Object.keys(conditions).join('; ')}`);
   await startEngine(session, { backend: 'auto', precision: 'auto', threads });
   const tokenizer = values.tokenizer ?? shippedModel();
   const patch = await openPatchTokenizer(tokenizer, { start: async () => undefined });
@@ -232,11 +214,11 @@ async function smallData(session: Session, values: z.output<typeof flags>): Prom
   const fields = { images: { imageSize }, patch: { ...patch.config }, train: { balance: 0 }, from: source?.from };
   const base = checkConfig(runSchema().parse(mergeConfig(tiny, fields)));
   const { items } = await openDataset(data, { check: false });
-  const { training, heldOut } = (await import('../../src/runs/run-images.ts')).divideData({ items }, base.images);
+  const { training, heldOut } = divideData({ items }, base.images);
   reporter.stage('codes');
   const sides = {
-    training: await encodeAll(patch, base, training),
-    heldOut: await encodeAll(patch, base, heldOut.slice(0, values.heldOut)),
+    training: await encode(patch, training, { config: base, session }),
+    heldOut: await encode(patch, heldOut.slice(0, values.heldOut), { config: base, session }),
   };
   patch.dispose();
   const from = source && `${source.said} (${source.from.weights})`;
@@ -250,9 +232,9 @@ async function smallData(session: Session, values: z.output<typeof flags>): Prom
   const todo = all.filter(training => !done.has(keyOf(training)));
   for (const [i, one] of todo.entries()) {
     reporter.stage(keyOf(one), { index: i + 1, of: todo.length });
-    const line = lineOf(one, await trainOnce(one, sides, { base, source, steps, evalEvery, session }));
-    appendFileSync(out, `${line}\n`);
-    const { best, at, end } = JSON.parse(line) as { best: number; at: number; end: number };
+    const result = resultOf(await trainOnce(one, sides, { base, source, steps, evalEvery, session }));
+    appendFileSync(out, `${JSON.stringify({ ...one, ...result })}\n`);
+    const { best, at, end } = result;
     reporter.done(`best ${best.toFixed(3)} at ${at}, ${end.toFixed(3)} at the end`);
   }
 }

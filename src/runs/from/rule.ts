@@ -14,7 +14,7 @@ export interface FromData {
   readonly likelihood: boolean;
 }
 
-/** Passes over the data, at most, changed pictures counted as their own (docs/results/small-data.md); where nothing is held out, nobody tells when to stop. */
+/** Passes over the data, at most, those that show changed pictures among them; where nothing is held out, nobody tells when to stop. */
 const PASSES = 14;
 const PASSES_UNMEASURED = 2;
 const FEWEST_STEPS = 160;

@@ -127,7 +127,7 @@ async function prepareModel(job: Job, { family, prepared, unwatched }: Modelling
   return {
     task,
     startsTrained: start !== undefined,
-    anchors: start,
+    ...(config.train.pull > 0 && { anchors: start }), // else nothing would hold them
     heldOut,
     watch,
     notes: why === undefined ? [] : [why],
