@@ -28,6 +28,7 @@ const layers: readonly (readonly string[])[] = [
   ['src/metrics'],
   ['src/report'],
   ['src/runs'],
+  ['src/study'],
   ['src/cli', 'src/library'],
 ];
 /** At the root of `src` stand only the entries, above all layers. */
