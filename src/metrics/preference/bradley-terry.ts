@@ -47,22 +47,21 @@ export function bradleyTerry(comparisons: Comparisons, options: FitOptions = {})
   const n = wins.length;
   const points = wins.map((row, i) => sumOf(n, j => (j === i ? 0 : row[j] + ties[i][j] / 2)));
   const draws = sumOf(n, i => sumOf(i, j => ties[i][j]));
+  const meetings = meetingsOf(comparisons);
   let strengths = from?.logs.map(Math.exp) ?? new Array<number>(n).fill(1);
   let v = draws === 0 ? 0 : (from?.ties ?? 1);
   for (let round = 0; round < rounds; round++) {
     const before = strengths;
-    const loads = before.map((s, i) => {
-      const own = sumOf(n, j => {
-        const met = j === i ? 0 : wins[i][j] + wins[j][i] + ties[i][j];
-        if (met === 0) return 0;
-        const root = Math.sqrt(s * before[j]);
-        return (met * (1 + (v * root) / (2 * s))) / (s + before[j] + v * root);
-      });
-      return own + (2 * pseudo) / (s + 1);
-    });
+    const loads = before.map(s => (2 * pseudo) / (s + 1));
+    for (const { i, j, count } of meetings) {
+      const root = Math.sqrt(before[i] * before[j]);
+      const each = count / (before[i] + before[j] + v * root);
+      loads[i] += each * (1 + (v * root) / (2 * before[i]));
+      loads[j] += each * (1 + (v * root) / (2 * before[j]));
+    }
     strengths = before.map((s, i) => (loads[i] === 0 ? s : Math.max(LEAST, (points[i] + pseudo) / loads[i])));
     if (pseudo === 0) strengths = centred(strengths);
-    if (draws > 0) v = draws / tieLoad(comparisons, strengths, v);
+    if (draws > 0) v = draws / tieLoad(meetings, strengths, v);
     if (strengths.every((s, i) => Math.abs(Math.log(s / before[i])) <= tolerance)) break;
   }
   return { logs: centred(strengths).map(Math.log), ties: v };
@@ -71,14 +70,30 @@ export function bradleyTerry(comparisons: Comparisons, options: FitOptions = {})
 /** A strength of a system that never won, without pseudo votes. */
 const LEAST = 1e-12;
 
-/** Sum of n_ij sqrt(s_i s_j) / D_ij: draws that there would be with v = 1 and these denominators. */
-function tieLoad({ wins, ties }: Comparisons, strengths: readonly number[], v: number): number {
-  return sumOf(strengths.length, i =>
-    sumOf(i, j => {
-      const root = Math.sqrt(strengths[i] * strengths[j]);
-      return ((wins[i][j] + wins[j][i] + ties[i][j]) * root) / (strengths[i] + strengths[j] + v * root);
+/** Two systems that met, the second the earlier one, and how often. */
+interface Meeting {
+  readonly i: number;
+  readonly j: number;
+  readonly count: number;
+}
+
+function meetingsOf({ wins, ties }: Comparisons): Meeting[] {
+  return wins.flatMap((row, i) =>
+    row.slice(0, i).flatMap((count, j) => {
+      const met = count + wins[j][i] + ties[i][j];
+      return met === 0 ? [] : [{ i, j, count: met }];
     }),
   );
+}
+
+/** Sum of n_ij sqrt(s_i s_j) / D_ij: draws that there would be with v = 1 and these denominators. */
+function tieLoad(meetings: readonly Meeting[], strengths: readonly number[], v: number): number {
+  let sum = 0;
+  for (const { i, j, count } of meetings) {
+    const root = Math.sqrt(strengths[i] * strengths[j]);
+    sum += (count * root) / (strengths[i] + strengths[j] + v * root);
+  }
+  return sum;
 }
 
 /** Divided by their geometric mean. */
@@ -88,7 +103,7 @@ function centred(strengths: readonly number[]): number[] {
 }
 
 /** ln of the probability of the votes under a fit, without the factor that counts their orders. */
-export function logLikelihood({ wins, ties }: Comparisons, { logs, ties: v }: Strengths): number {
+function logLikelihood({ wins, ties }: Comparisons, { logs, ties: v }: Strengths): number {
   return sumOf(logs.length, i =>
     sumOf(i, j => {
       const [a, b] = [Math.exp(logs[i]), Math.exp(logs[j])];

@@ -7,17 +7,18 @@
  * added. What a single vote strays by is then in both, and is taken off once: the sum is scaled to the variance
  * V = V_raters + V_items - V_votes of two-way clusters (Cameron, Gelbach and Miller 2011), and never below the largest of the
  * three. Drawing raters and items at once and multiplying their counts, as Owen's pigeonhole bootstrap does (2007), has
- * the chance of single votes three times in its variance: where raters differ little, its 95 percent intervals
- * held the truth in 99 of 100 simulated studies and were half as wide again as need be.
+ * the chance of single votes three times in its variance: where raters differ little, its 95 percent intervals are half as
+ * wide again as need be, and held the truth in 99 of 100 simulated studies.
  *
- * Five raters are few: the ends are those percentiles times Student's over the normal quantile, with the degrees of
- * freedom of the three parts (Satterthwaite 1946), and resampled variances are multiplied by n / (n - 1).
+ * Few raters: variances are multiplied by n / (n - 1), and the ends are the percentiles, about their mean, times Student's
+ * over the normal quantile, with the degrees of freedom of the three parts (Satterthwaite 1946). In simulated studies of
+ * five raters or more, 95 percent intervals held the truth in 92 to 98 of 100; of three raters, who differ, in 87.
  *
  * With one rater only items are resampled, and the interval speaks of that rater alone; with one item only raters are,
  * and it speaks of that item. With one of each there is no interval.
  */
 import type { Random } from '../../core/random.ts';
-import { deviation, quantile } from '../intervals.ts';
+import { deviation, mean, quantile } from '../intervals.ts';
 import { studentQuantile } from './beta.ts';
 
 /** Whose votes they are: one rater and one item a vote. */
@@ -131,20 +132,21 @@ function estimate(
   const resampled = byRater + byItem;
   if (!(resampled > 0)) return { value, low: null, high: null, error: 0, degrees: 0 };
   const variance = Math.max(byRater + byItem - byVote, byRater, byItem, byVote);
-  // A part that is not there, or that single votes explain, has no degrees of freedom to lose.
+  // What single votes explain loses few degrees of freedom; but of few raters it is not known how much they explain.
   const part = (own: number, groups: number) => (groups < 2 ? 0 : own ** 2 / (groups - 1));
   const lost =
-    part(Math.max(0, byRater - byVote), raters.groups) +
-    part(Math.max(0, byItem - byVote), items.groups) +
+    part(Math.max(byRater / 2, byRater - byVote), raters.groups) +
+    part(Math.max(byItem / 2, byItem - byVote), items.groups) +
     part(byVote, votes.groups);
   const degrees = Math.max(1, variance ** 2 / lost);
   const scale = Math.sqrt(variance / resampled);
   const sums = raters.deviations[at].map((each, k) => scale * (each + items.deviations[at][k])).sort();
+  const bias = mean(sums);
   const wider = studentQuantile(1 - level, degrees) / studentQuantile(1 - level, MANY);
   return {
     value,
-    low: value + wider * quantile(sums, (1 - level) / 2),
-    high: value + wider * quantile(sums, (1 + level) / 2),
+    low: value + wider * (quantile(sums, (1 - level) / 2) - bias),
+    high: value + wider * (quantile(sums, (1 + level) / 2) - bias),
     error: Math.sqrt(variance),
     degrees,
   };

@@ -15,7 +15,11 @@ export interface ShareEstimate {
    * one rater and one item): Clopper and Pearson's then, as if votes were independent.
    */
   readonly by: 'clusters' | 'votes';
-  /** The probability of a share so far from one half, by the same error; null by `votes`. */
+  /**
+   * The probability of a share so far from one half where one half is true, of as many independent votes as these are worth
+   * (Rao and Scott 1981): Student's t is 2 (share - 1/2) sqrt(worth). By the error of log-odds, shares near 1 would be no
+   * evidence (Hauck and Donner 1977). null by `votes`.
+   */
   readonly p: number | null;
   /** How many independent votes would be as sure; null by `votes`. */
   readonly worth: number | null;
@@ -45,15 +49,21 @@ export function clusterShare(values: ArrayLike<number>, clusters: Clusters, opti
     const exact = clopperPearson(sum, n, options.level);
     return { share, low: exact[0], high: exact[1], by: 'votes', p: null, worth: null };
   }
+  const worth = Math.min(n, worthOf(value, error));
   return {
     share,
-    low: Math.min(share, odds(low)),
-    high: Math.max(share, odds(high)),
+    low: Math.min(share, shareOf(low)),
+    high: Math.max(share, shareOf(high)),
     by: 'clusters',
-    p: studentTails(value / error, degrees),
-    // The error of the logarithm of odds of n independent votes is 1 / sqrt(n p (1 - p)).
-    worth: Math.min(n, 1 / (error ** 2 * odds(value) * (1 - odds(value)))),
+    p: studentTails(2 * (shareOf(value) - 0.5) * Math.sqrt(worth), degrees),
+    worth,
   };
+}
+
+/** How many independent votes have this error of their log-odds, which is 1 / sqrt(n p (1 - p)). */
+export function worthOf(logOdds: number, error: number): number {
+  const share = shareOf(logOdds);
+  return 1 / (error ** 2 * share * (1 - share));
 }
 
 /** ln(p / (1 - p)) with a quarter of a vote more on either side, so that it is finite where all votes are the same. */
@@ -66,6 +76,7 @@ function logOdds(values: ArrayLike<number>, weights: Float64Array): number {
   return Math.log((sum + 0.25) / (n - sum + 0.25));
 }
 
-function odds(log: number): number {
-  return 1 / (1 + Math.exp(-log));
+/** The share that has these odds. */
+export function shareOf(logOdds: number): number {
+  return 1 / (1 + Math.exp(-logOdds));
 }
