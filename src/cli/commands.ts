@@ -16,6 +16,7 @@ import { interpolate } from './commands/interpolate.ts';
 import { logs } from './commands/logs.ts';
 import { reconstruct } from './commands/reconstruct.ts';
 import { sample } from './commands/sample.ts';
+import { studyMake } from './commands/study-make.ts';
 import { train } from './commands/train.ts';
 
 /** Completes the program's own commands; a program with more of them has it complete all (cli.ts). */
@@ -34,6 +35,7 @@ export const commands: readonly Command[] = [
   features,
   evaluate,
   compare,
+  studyMake,
   exportCommand,
   logs,
   buildNative,
