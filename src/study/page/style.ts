@@ -30,7 +30,7 @@ code { font: .9em ui-monospace, "SF Mono", Menlo, "DejaVu Sans Mono", monospace;
 button, a.main, a.quiet { font: inherit; color: inherit; touch-action: manipulation; cursor: pointer; -webkit-tap-highlight-color: transparent; }
 button:disabled { cursor: default; }
 :focus-visible { outline: 3px solid var(--link); outline-offset: 2px; }
-.main {
+button.main, a.main {
   align-self: flex-start; display: inline-block; min-height: 48px; padding: .65rem 1.5rem; border: 0; border-radius: 10px;
   background: var(--link); color: var(--on-link); font-weight: 600; text-decoration: none;
 }

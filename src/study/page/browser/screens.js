@@ -47,7 +47,7 @@ function show(kind, nextKeys, ...inner) {
   keys = nextKeys;
   const main = element('main', { class: kind }, ...inner);
   document.querySelector('main')?.replaceWith(main);
-  const first = /** @type {HTMLElement | null} */ (main.querySelector('[autofocus]') ?? main.querySelector('h1'));
+  const first = /** @type {HTMLElement | null} */ (main.querySelector('[data-first]') ?? main.querySelector('h1'));
   first?.focus({ preventScroll: true });
   scrollTo(0, 0);
 }
@@ -66,7 +66,7 @@ function showWords({ title, lines = [], button, go, kind = 'words' }) {
     ...paragraphs,
     button === undefined
       ? undefined
-      : element('button', { class: 'main', type: 'button', autofocus: '', click }, button),
+      : element('button', { class: 'main', type: 'button', 'data-first': '', click }, button),
   );
 }
 
