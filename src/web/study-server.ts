@@ -62,7 +62,7 @@ export async function serveStudy(folder: string, options: ServeOptions): Promise
 
   const server = createGuarded(
     async (request, response) => {
-      const { pathname } = new URL(request.url ?? '/', 'http://localhost');
+      const [pathname] = (request.url ?? '').split('?'); // as it came: no path is normalised into another
       const reads = request.method === 'GET' || request.method === 'HEAD';
       if (pathname === '/' && reads) {
         response.writeHead(200, { ...guardHeaders(page.policy), 'Content-Type': 'text/html; charset=utf-8' });

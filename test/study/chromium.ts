@@ -59,15 +59,24 @@ export class Browser {
       '--remote-debugging-pipe',
     ];
     const stdio = ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'] as const;
-    const child = spawn(chromium ?? '', [...flags, 'about:blank'], { stdio: [...stdio], env: { ...process.env, HOME: home } });
+    const child = spawn(chromium ?? '', [...flags, 'about:blank'], {
+      stdio: [...stdio],
+      env: { ...process.env, HOME: home },
+    });
     const browser = new Browser(child, home);
-    const { targetInfos } = (await browser.send('Target.getTargets')) as { targetInfos: { type: string; targetId: string }[] };
+    const { targetInfos } = (await browser.send('Target.getTargets')) as {
+      targetInfos: { type: string; targetId: string }[];
+    };
     const page = targetInfos.find(({ type }) => type === 'page');
     const { sessionId } = await browser.send('Target.attachToTarget', { targetId: page?.targetId, flatten: true });
     browser.session = String(sessionId);
     await Promise.all(['Page', 'Runtime', 'Log'].map(domain => browser.send(`${domain}.enable`)));
     if (options.downloads !== undefined) {
-      await browser.send('Browser.setDownloadBehavior', { behavior: 'allow', downloadPath: options.downloads, eventsEnabled: true });
+      await browser.send('Browser.setDownloadBehavior', {
+        behavior: 'allow',
+        downloadPath: options.downloads,
+        eventsEnabled: true,
+      });
     }
     return browser;
   }
@@ -92,7 +101,8 @@ export class Browser {
       returnByValue: true,
       awaitPromise: true,
     })) as { result: { value: T }; exceptionDetails?: { text: string; exception?: { description?: string } } };
-    if (exceptionDetails !== undefined) throw new Error(exceptionDetails.exception?.description ?? exceptionDetails.text);
+    if (exceptionDetails !== undefined)
+      throw new Error(exceptionDetails.exception?.description ?? exceptionDetails.text);
     return result.value;
   }
 
@@ -107,7 +117,13 @@ export class Browser {
   /** Presses a key, as a person does. */
   async press(key: string, code = key): Promise<void> {
     const text = key === 'Enter' ? '\r' : undefined;
-    const codes: Readonly<Record<string, number>> = { ArrowLeft: 37, ArrowRight: 39, ArrowDown: 40, Enter: 13, Escape: 27 };
+    const codes: Readonly<Record<string, number>> = {
+      ArrowLeft: 37,
+      ArrowRight: 39,
+      ArrowDown: 40,
+      Enter: 13,
+      Escape: 27,
+    };
     const windowsVirtualKeyCode = codes[key];
     await this.send('Input.dispatchKeyEvent', { type: 'keyDown', key, code, text, windowsVirtualKeyCode });
     await this.send('Input.dispatchKeyEvent', { type: 'keyUp', key, code, windowsVirtualKeyCode });
@@ -121,11 +137,26 @@ export class Browser {
   }
 
   /** How large the window is, whether dark, and whether it is a touch screen. */
-  async look(options: { readonly width: number; readonly height: number; readonly isDark?: boolean; readonly isPhone?: boolean }): Promise<void> {
+  async look(options: {
+    readonly width: number;
+    readonly height: number;
+    readonly isDark?: boolean;
+    readonly isPhone?: boolean;
+  }): Promise<void> {
     const { width, height, isDark = false, isPhone = false } = options;
-    await this.send('Emulation.setDeviceMetricsOverride', { width, height, deviceScaleFactor: isPhone ? 2 : 1, mobile: isPhone });
-    await this.send('Emulation.setTouchEmulationEnabled', { enabled: isPhone, ...(isPhone ? { maxTouchPoints: 1 } : {}) });
-    await this.send('Emulation.setEmulatedMedia', { features: [{ name: 'prefers-color-scheme', value: isDark ? 'dark' : 'light' }] });
+    await this.send('Emulation.setDeviceMetricsOverride', {
+      width,
+      height,
+      deviceScaleFactor: isPhone ? 2 : 1,
+      mobile: isPhone,
+    });
+    await this.send('Emulation.setTouchEmulationEnabled', {
+      enabled: isPhone,
+      ...(isPhone ? { maxTouchPoints: 1 } : {}),
+    });
+    await this.send('Emulation.setEmulatedMedia', {
+      features: [{ name: 'prefers-color-scheme', value: isDark ? 'dark' : 'light' }],
+    });
   }
 
   /** A picture of the window. */
@@ -146,7 +177,9 @@ export class Browser {
     const message = { id, method, params, sessionId: method.startsWith('Browser.') ? undefined : this.session };
     (this.child.stdio[3] as Writable).write(`${JSON.stringify(message)}\0`);
     return new Promise((resolve, reject) => {
-      this.waiting.set(id, ({ result, error }) => (error === undefined ? resolve(result ?? {}) : reject(new Error(`${method}: ${error.message}`))));
+      this.waiting.set(id, ({ result, error }) =>
+        error === undefined ? resolve(result ?? {}) : reject(new Error(`${method}: ${error.message}`)),
+      );
     });
   }
 
