@@ -34,7 +34,7 @@ export function isCurrent(addon: Partial<Addon>): addon is Addon {
   return names.every(name => typeof addon[name] === 'function') && addon.signature?.() === callsSignature;
 }
 
-export const instructionSets = ['avx512bf16', 'avx512', 'avx2', 'portable'] as const;
+export const instructionSets = ['amx', 'avx512bf16', 'avx512', 'avx2', 'portable'] as const;
 export type InstructionSet = (typeof instructionSets)[number];
 
 /** The folder that holds package.json, from a source file or from its compiled twin in dist. */

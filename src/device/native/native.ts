@@ -78,7 +78,7 @@ export class NativeBackend extends cpu.MathBackendCPU implements Device {
 
   /** Whether this processor multiplies bf16 pairs in hardware. */
   get supportsBf16(): boolean {
-    return this.instructionSet === 'avx512bf16';
+    return this.instructionSet === 'amx' || this.instructionSet === 'avx512bf16';
   }
 
   get precisions(): readonly Precision[] {
