@@ -19,9 +19,21 @@ const char* bestInstructionSet() {
   return "portable";
 }
 
+// Intel's processors multiply pairs of bf16 in vectors at half the rate of fp32: there only tiles make them worth rounding.
+bool pairsAreSlow() {
+#if defined(__x86_64__)
+  return __builtin_cpu_is("intel");
+#else
+  return false;
+#endif
+}
+
 }  // namespace
 
 NAPI_MODULE_INIT() {
+  napi_value slow;
+  napi_get_boolean(env, pairsAreSlow(), &slow);
+  napi_set_named_property(env, exports, "pairsAreSlow", slow);
   napi_value name;
   napi_create_string_utf8(env, bestInstructionSet(), NAPI_AUTO_LENGTH, &name);
   napi_set_named_property(env, exports, "instructionSet", name);

@@ -56,6 +56,12 @@ export function compiler() {
   return null;
 }
 
+/** Whether a compiler takes the flags of an instruction set. */
+export function knowsFlags(cxx, flags) {
+  const words = ['-x', 'c++', '-fsyntax-only', ...flags.split(' ').filter(Boolean), '-'];
+  return spawnSync(cxx, words, { input: '#include <immintrin.h>\n', stdio: ['pipe', 'ignore', 'ignore'] }).status === 0;
+}
+
 /** Whether a program is there and answers. */
 export function works(program) {
   return spawnSync(program, ['--version'], { stdio: 'ignore' }).status === 0;
