@@ -49,6 +49,14 @@ export {
 } from './families/family.ts';
 export { ordersOf, type Painted } from './families/orders.ts';
 export type { InterpolateOptions, Keyframe, Likelihood, Painter, PainterOptions } from './families/painter.ts';
+export type {
+  FamilyPlanning,
+  PictureKind,
+  PlannedData,
+  PlanPasses,
+  PlanRung,
+  Regularisation,
+} from './families/planning.ts';
 export {
   type Batch,
   type BatchPainter,

@@ -14,6 +14,7 @@ import type { CaptionedImages, EncodeCaptions, ImageStream } from '../training/c
 import type { Metrics } from '../training/measured.ts';
 import type { Task, Weights } from '../training/task.ts';
 import type { Painter } from './painter.ts';
+import type { FamilyPlanning } from './planning.ts';
 
 export const stageNames = ['captions', 'text', 'patch', 'codes'] as const;
 /**
@@ -188,6 +189,8 @@ export interface FamilyDefinition<Stage extends StageName = StageName> {
     readonly suffices: boolean;
   };
   readonly words: FamilyWords;
+  /** What plans of its trainings know of it; what is left out has the defaults of planning.ts. */
+  readonly planning?: FamilyPlanning;
   /**
    * Sections, or fields of them, that its networks depend on: what is started from another run has its values of them. Default all
    * that it brings but those of trainings (`...Train`). Of no meaning beside `adapt`.

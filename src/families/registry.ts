@@ -17,6 +17,7 @@ import {
 import { UserError } from '../core/errors.ts';
 import { isPlainName, Registry } from '../core/registry.ts';
 import { type Family, type FamilyDefinition, type StageName, stageNames } from './family.ts';
+import { checkPlanning, expectSections } from './planning-checks.ts';
 
 const registry = new Registry<Family>('Family');
 
@@ -67,6 +68,7 @@ const checks = {
   game: booleanCheck,
   validation: objectCheck,
   words: objectCheck,
+  planning: objectCheck,
   sized: listCheck('names', textCheck),
   adapt: functionCheck,
   create: functionCheck,
@@ -102,7 +104,7 @@ const reserved: readonly string[] = [...stageNames, 'eval', 'real'];
 /** @throws UserError naming the first field that is not what it must be */
 function checkFamily(definition: Family, others: ReadonlyMap<string, Family>): void {
   checkOptions('defineFamily', definition, checks, ['name', 'sections', 'stages', 'sampling', 'words', 'create']);
-  const { name, sections, defaults = {}, stages, validation, words } = definition;
+  const { name, sections, defaults = {}, stages, validation, planning, words } = definition;
   if (!isPlainName(name) || reserved.includes(name)) {
     const expected = `expected a name of lower-case words with hyphens, none of ${reserved.join(', ')}`;
     throw new UserError('defineFamily: name', `${expected}, got ${JSON.stringify(name)}`);
@@ -116,12 +118,8 @@ function checkFamily(definition: Family, others: ReadonlyMap<string, Family>): v
   checkStages(where, stages);
   for (const [key, section] of Object.entries(sections)) checkSection(where, { key, section, others });
   const known = [...commonFields, ...Object.keys(sections)];
-  const stray = Object.entries(defaults).find(
-    ([key, fields]) => !known.includes(key) || objectCheck.fits(fields) !== true,
-  );
-  if (stray !== undefined) {
-    throw new UserError(`${where}: defaults`, `expected objects under some of ${known.join(', ')}, got ${stray[0]}`);
-  }
+  expectSections(`${where}: defaults`, defaults, known);
+  if (planning !== undefined) checkPlanning(`${where}: planning`, planning, known);
 }
 
 /** What a stage needs must come before it. */

@@ -61,6 +61,23 @@ describe('defineFamily', () => {
       /sections: brush: expected a default for every field/,
     ],
     ['defaults of nothing', { defaults: { gan: { width: 8 } } }, /^family brush: defaults: .*, got gan/],
+    ['a plan of what is not planned', { planning: { sizes: [] } }, /^family brush: planning: unknown option sizes/],
+    ['a ladder without rungs', { planning: { rungs: [] } }, /^family brush: planning: rungs: .* got none/],
+    [
+      'a rung without steps',
+      { planning: { rungs: [{ imageSize: 64, steps: 5 }, { imageSize: 128 }] } },
+      /^family brush: planning: rungs: 1: steps: expected a whole number/,
+    ],
+    [
+      "a rung of another family's fields",
+      { planning: { rungs: [{ imageSize: 64, steps: 5, fields: { gan: { width: 8 } } }] } },
+      /^family brush: planning: rungs: 0: fields: .* brush, got gan/,
+    ],
+    [
+      'regularisation of what is no kind',
+      { planning: { regularisation: [{ kind: 'maps', below: 9, fields: {} }] } },
+      /^family brush: planning: regularisation: 0: kind: expected one of drawings, photographs/,
+    ],
     ['a validation without curves', { validation: { curves: [] } }, /^family brush: validation: curves: .*got none/],
   ])('refuses %s', (_, change, message) => {
     const define = () => defineFamily({ ...toy, ...change } as FamilyDefinition);

@@ -50,6 +50,18 @@ defineFamily({
     noLikelihood: 'tiles have no likelihood',
     progress: ({ val_loss: loss }) => (loss === undefined ? undefined : `held out ${loss.toFixed(4)}`),
   },
+  planning: {
+    rungs: [
+      { imageSize: 32, fields: { tiles: { side: 4 } }, steps: 100 },
+      { imageSize: 64, fields: { tiles: { side: 16 } }, steps: 1000 },
+    ],
+    fieldsFor: ({ captionIds }) => ({ tiles: { buckets: 16 * captionIds } }),
+    regularisation: [{ kind: 'drawings', below: 100, fields: { tiles: { grain: 0.1 } } }],
+    // A product of the words with the matrix: two operations a number, three times with its gradients.
+    operations: ({ tiles: { buckets, side } }) => 3 * 2 * buckets * side ** 2 * 3,
+    passes: () => ({ painting: 5, checking: 2, validation: 1, validatedAtMost: 40 }),
+    network: ({ tiles: { buckets } }) => `${buckets} buckets`,
+  },
   create: async making => new Tiles(making),
 });
 

@@ -49,6 +49,17 @@ defineBuiltInFamily({
     aids: aidsOf,
     setting: (field, value) => (field === 'diffusion.precond' ? value : undefined),
   },
+  planning: {
+    operations: ({ images, diffusion }) => 8e5 * images.imageSize ** 2 * (diffusion.width / 64) ** 2,
+    passes: ({ diffusion: { sampleSteps } }) => ({
+      painting: 2 * sampleSteps,
+      checking: sampleSteps,
+      // Checks paint in half of the steps and without guidance, which is half of the passes.
+      checkingShare: sampleSteps > 1 ? 0.25 : 1,
+      validation: 2,
+      validatedAtMost: 256,
+    }),
+  },
   create: async making => (await import('./model.ts')).createDiffusion(making),
 });
 

@@ -3,6 +3,7 @@
  * (Huang et al. 2024). Their settings are published values at the size of the presets `small` and `tiny`.
  */
 import type { RunConfig } from '../../config/run.ts';
+import type { FamilyPlanning } from '../planning.ts';
 import { defineBuiltInFamily } from '../registry.ts';
 import { describeChecks } from '../words.ts';
 import { checkGan, checkNewGan, ganSections, leastOfGan } from './config.ts';
@@ -19,6 +20,11 @@ const shared = {
   interpolates: true,
   game: true,
 } as const;
+
+/** By the operations a pixel at the default width. */
+const planningBy = (operations: number): FamilyPlanning => ({
+  operations: ({ images, gan }) => operations * images.imageSize ** 2 * (gan.width / 32) ** 2,
+});
 
 const words = {
   paints: 'a generator paints the whole image in one pass',
@@ -56,6 +62,7 @@ defineBuiltInFamily({
     noLikelihood: 'a GAN (dcgan) has no likelihood',
     colour: { light: '#c65102', dark: '#f5894a' },
   },
+  planning: planningBy(1.6e5),
   create: async making => (await import('./model.ts')).createGan(making, 'dcgan'),
 });
 
@@ -85,6 +92,7 @@ defineBuiltInFamily({
     noLikelihood: 'a GAN (r3gan) has no likelihood',
     colour: { light: '#a9508a', dark: '#e096c4' },
   },
+  planning: planningBy(3e5),
   create: async making => (await import('./model.ts')).createGan(making, 'r3gan'),
 });
 

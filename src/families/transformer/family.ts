@@ -2,6 +2,7 @@
 import { codebookSizeOf } from '../../config/patch.ts';
 import { defineBuiltInFamily } from '../registry.ts';
 import { checkNewTransformer, checkTransformer, leastOfTransformer, transformerSections } from './config.ts';
+import { transformerPlanning } from './planning.ts';
 
 defineBuiltInFamily({
   name: 'transformer',
@@ -32,6 +33,7 @@ defineBuiltInFamily({
       ...(cfgScale !== 1 ? [`guidance ${cfgScale}`] : []),
     ],
   },
+  planning: transformerPlanning,
   adapt: async (start, target) => (await import('./adapt.ts')).adapt(start, target),
   create: async making => (await import('./model.ts')).createTransformer(making),
 });

@@ -6,10 +6,12 @@ import { patchSizeOf } from '../../config/patch.ts';
 import type { RunConfig } from '../../config/run.ts';
 import { flattenConfig, mergeConfig } from '../../config/schema.ts';
 import { formatWhole } from '../../core/numbers.ts';
+import { familyOf } from '../../families/families.ts';
+import { type PlanRung, planningOf, positionsFor } from '../../families/planning.ts';
 import { resolveConfig } from '../../families/resolve.ts';
 import { expectFits } from '../memory.ts';
 import type { Costs } from './costs.ts';
-import { type Machine, predictCosts, type Sides, trainedStagesOf } from './costs.ts';
+import { type Machine, predictCosts, type Sides } from './costs.ts';
 import { fitSteps, overheads, secondsAStep } from './fit.ts';
 import { PLANNED_FROM } from './planned-fields.ts';
 import { regularisationFor } from './regularisation.ts';
@@ -23,36 +25,6 @@ export interface Wish {
   /** Time for everything; left out: as long as the data is worth. */
   readonly minutes?: number;
 }
-
-/** A rung of the ladder. */
-export interface Rung {
-  /** Pixels of a side of the pictures, and codes. */
-  readonly size: number;
-  readonly grid: number;
-  readonly width: number;
-  readonly layers: number;
-  readonly heads: number;
-  readonly batchSize: number;
-  readonly lr: number;
-  /** Steps after which fifty pictures are well learnt: see `usefulSteps`. */
-  readonly steps: number;
-}
-
-/** Of a transformer, from minutes on two cores to a day of a GPU. */
-const ladder: readonly Rung[] = [
-  { size: 64, grid: 8, width: 256, layers: 6, heads: 4, batchSize: 32, lr: 6e-3, steps: 500 },
-  { size: 64, grid: 16, width: 256, layers: 6, heads: 4, batchSize: 32, lr: 6e-3, steps: 1500 },
-  { size: 128, grid: 16, width: 256, layers: 6, heads: 4, batchSize: 32, lr: 6e-3, steps: 1800 },
-  { size: 128, grid: 32, width: 256, layers: 6, heads: 4, batchSize: 16, lr: 4e-3, steps: 5000 },
-  { size: 128, grid: 32, width: 512, layers: 8, heads: 8, batchSize: 16, lr: 3e-3, steps: 8000 },
-  { size: 256, grid: 32, width: 768, layers: 12, heads: 12, batchSize: 16, lr: 2e-3, steps: 15000 },
-];
-
-/** Of families that paint whole images, where only the pictures grow. */
-const wholeImageLadder = [
-  { size: 64, steps: 1500 },
-  { size: 128, steps: 8000 },
-] as const;
 
 /** A config that is chosen; its steps are those that the predicted costs allow. */
 export interface Choice {
@@ -194,7 +166,7 @@ export function usefulSteps(steps: number, training: number, batchSize: number):
 function candidatesFor(survey: Survey, machine: Machine, wish: Wish): readonly Candidate[] {
   const found = new Map<string, Candidate>();
   let refused: unknown;
-  for (const rung of wish.family === 'transformer' ? ladder : wholeImageLadder) {
+  for (const rung of planningOf(familyOf(wish.family)).rungs) {
     try {
       const candidate = candidateOf(rung, survey, wish);
       expectFits(candidate.config, machine.memory);
@@ -207,7 +179,7 @@ function candidatesFor(survey: Survey, machine: Machine, wish: Wish): readonly C
   return [...found.values()];
 }
 
-function candidateOf(rung: Rung | (typeof wholeImageLadder)[number], survey: Survey, wish: Wish): Candidate {
+function candidateOf(rung: PlanRung, survey: Survey, wish: Wish): Candidate {
   const planned = mergeConfig(fieldsOf(rung, survey, wish), regularisationFor(survey, wish.family));
   const { family, fields } = wish;
   const config = resolveConfig({ preset: PLANNED_FROM, fields: mergeConfig(planned, { family }, fields) });
@@ -217,31 +189,32 @@ function candidateOf(rung: Rung | (typeof wholeImageLadder)[number], survey: Sur
 }
 
 /** E.g. `128 x 128 pixels as 16 x 16 codes`. */
-export function describeShape({ family, images: { imageSize }, patch: { grid }, model: { width } }: RunConfig): string {
+export function describeShape(config: RunConfig): string {
+  const { imageSize } = config.images;
   const pixels = `${imageSize} x ${imageSize} pixels`;
-  if (!trainedStagesOf(family).includes('patch')) return pixels;
-  return `${pixels} as ${grid} x ${grid} codes${width > 256 ? ` by width ${width}` : ''}`;
+  return `${pixels} ${planningOf(familyOf(config.family)).shape(config)}`.trimEnd();
 }
 
 /** Everything that the data and a rung decide. Starts from the preset `tiny`, whose network and rates it keeps. */
-function fieldsOf(rung: Rung | (typeof wholeImageLadder)[number], survey: Survey, wish: Wish): Record<string, unknown> {
-  const size = Math.min(rung.size, Math.max(16, 2 ** Math.ceil(Math.log2(survey.side))));
-  const common = { images: imagesFields(size, survey), caption: { vocabSize: vocabularyFor(survey) } };
-  if (!('grid' in rung)) return { ...common, text: { length: captionLengthFor(survey, 32) } };
-  const { grid, width, layers, heads, batchSize, lr } = rung;
-  const asked = mergeConfig({ images: { imageSize: size }, patch: { grid } }, wish.fields) as unknown as Parameters<
-    typeof patchSizeOf
-  >[0];
-  const patch = patchSizeOf(asked);
-  const long = rung.steps >= 5000;
-  return {
-    ...common,
-    patch: { grid, stem: patch >= 4 && patch % 4 === 0 ? 4 : patch >= 2 ? 2 : 1 },
-    model: { captionLength: captionLengthFor(survey, 4), width, layers, heads },
-    train: { batchSize, lr, balance: survey.kind === 'drawings' && !long ? 0.6 : 0 },
-    // Guidance breaks pictures of a model that was trained for minutes (docs/results/demo.md).
-    ...(long ? { sampling: { temperature: 0.8, cfgScale: 2 } } : {}),
-  };
+function fieldsOf(rung: PlanRung, survey: Survey, { family, fields }: Wish): Record<string, unknown> {
+  const { stages, ...definition } = familyOf(family);
+  const imageSize = Math.min(rung.imageSize, Math.max(16, 2 ** Math.ceil(Math.log2(survey.side))));
+  const { pictures, kind, captions } = survey;
+  const { fieldsFor } = planningOf(definition);
+  const own = mergeConfig(rung.fields, fieldsFor({ pictures, kind, captionIds: captions.ids }, rung));
+  const planned = mergeConfig({ images: imagesFields(imageSize, survey) }, own);
+  return mergeConfig(
+    planned,
+    stages.includes('captions') ? { caption: { vocabSize: vocabularyFor(survey) } } : {},
+    stages.includes('text') ? { text: { length: positionsFor(captions.ids, 32) } } : {},
+    stages.includes('patch') ? { patch: { stem: stemFor(mergeConfig(planned, fields)) } } : {},
+  );
+}
+
+/** Pixels that are folded into channels first, of patches that are as large as a config has them. */
+function stemFor(fields: Record<string, unknown>): number {
+  const patch = patchSizeOf(fields as unknown as Parameters<typeof patchSizeOf>[0]);
+  return patch >= 4 && patch % 4 === 0 ? 4 : patch >= 2 ? 2 : 1;
 }
 
 function imagesFields(imageSize: number, survey: Survey): Record<string, unknown> {
@@ -263,11 +236,6 @@ export function validationFor({ pictures }: Pick<Survey, 'pictures'>): number {
   if (pictures < 200) return 0.2;
   if (pictures < 1000) return 0.1;
   return pictures < 50_000 ? 0.05 : 0.01;
-}
-
-/** Positions for nearly all captions, in steps of four: each of them costs time at every step. */
-function captionLengthFor({ captions: { ids } }: Survey, least: number): number {
-  return Math.min(256, Math.max(least, 4 * Math.ceil((ids + 1) / 4)));
 }
 
 /** Entries of the caption tokenizer: few captions do not fill many. */

@@ -3,9 +3,9 @@
  * Machine.ts measures the same numbers.
  */
 import { autoencoderFlops } from '../../../tokenizer/autoencoder.ts';
-import { codebookSizeOf } from '../../config/patch.ts';
 import type { RunConfig } from '../../config/run.ts';
 import { familyOf } from '../../families/families.ts';
+import { planningOf } from '../../families/planning.ts';
 import type { Survey } from './survey.ts';
 
 /** What computes. */
@@ -60,7 +60,7 @@ export function flopsOf(config: RunConfig): Readonly<Record<TrainedStage, number
   return {
     text: 2e8 * (config.text.width / 128) ** 2,
     patch: patchFlops(config),
-    model: config.family === 'transformer' ? transformerFlops(config) : wholeImageFlops(config),
+    model: planningOf(familyOf(config.family)).operations(config),
   };
 }
 
@@ -70,32 +70,11 @@ function patchFlops({ patch, images }: RunConfig): number {
   return 3 * (encode + decode);
 }
 
-/** As `Dalle.flopsPerSequence` counts the weights that it has. */
-function transformerFlops({ model, patch, caption }: RunConfig): number {
-  const { width, layers, captionLength, mlp } = model;
-  const inner = model.mlpWidth ?? (mlp === 'swiglu' ? (8 / 3) * width : 4 * width);
-  const codes = patch.grid ** 2;
-  const T = captionLength + codes;
-  const blocks = layers * width * (4 * width + (mlp === 'swiglu' ? 3 : 2) * inner);
-  const heads = width * ((caption.vocabSize + captionLength) * captionLength + codebookSizeOf(patch) * codes);
-  return 6 * (blocks * T + heads + layers * T * T * width);
-}
-
-/** Operations a pixel of families that paint whole images, at the default widths. */
-const FLOPS_A_PIXEL: Readonly<Record<string, number>> = { dcgan: 1.6e5, r3gan: 3e5, diffusion: 8e5 };
-
-function wholeImageFlops({ family, images, gan, diffusion }: RunConfig): number {
-  const width = family === 'diffusion' ? diffusion.width / 64 : gan.width / 32;
-  return (FLOPS_A_PIXEL[family] ?? 3e5) * images.imageSize ** 2 * width ** 2;
-}
-
 /** Convolutions and what lies between products come less near a processor's peak than a transformer does. */
 const EFFICIENCY: Readonly<Record<TrainedStage, number>> = { text: 0.3, patch: 0.4, model: 1 };
 /** Bytes a second that a state is written with, and bytes of a parameter that are written. */
 const WRITTEN_A_SECOND = 4e8;
 const STATE_BYTES = 24;
-/** Painting a code after the other uses a processor worse than training on all at once. */
-const PAINTING = 6;
 /** Pictures of a sheet: twelve that were trained on, twelve held out. */
 export const SHEET = 24;
 
@@ -124,18 +103,16 @@ export function predictCosts(
 /** Threads that images are decoded on. */
 export const DECODERS = 4;
 
-function sheetOf(stage: TrainedStage, { family, diffusion }: RunConfig, pass: number): number {
+function sheetOf(stage: TrainedStage, config: RunConfig, pass: number): number {
   if (stage !== 'model') return stage === 'patch' ? pass + 0.1 : 0;
-  if (family === 'transformer') return pass * PAINTING + 0.2;
-  return (family === 'diffusion' ? 2 * diffusion.sampleSteps * pass : pass) + 0.2;
+  return pass * planningOf(familyOf(config.family)).passes(config).painting + 0.2;
 }
 
 /** Images whose passes an evaluation makes, those that are painted for it included. */
-function measuredBy(stage: TrainedStage, { family, train, diffusion }: RunConfig, { heldOut }: Sides): number {
+function measuredBy(stage: TrainedStage, config: RunConfig, { heldOut }: Sides): number {
   if (stage !== 'model') return heldOut;
-  if (family === 'transformer') return Math.min(512, heldOut) + train.checkSamples * PAINTING;
-  if (family === 'diffusion') return 2 * Math.min(256, heldOut) + train.checkSamples * diffusion.sampleSteps;
-  return train.checkSamples;
+  const { validation, validatedAtMost, checking } = planningOf(familyOf(config.family)).passes(config);
+  return validation * Math.min(validatedAtMost, heldOut) + config.train.checkSamples * checking;
 }
 
 function parametersOf(config: RunConfig, stage: TrainedStage): number {

@@ -1,6 +1,8 @@
 /** @file A plan in six lines. */
 import { formatWhole } from '../../core/numbers.ts';
+import { familyOf } from '../../families/families.ts';
 import { stageTitles } from '../../families/family.ts';
+import { planningOf } from '../../families/planning.ts';
 import { describeShape } from './choose.ts';
 import { type TrainedStage, trainedStagesOf } from './costs.ts';
 import type { Plan } from './plan.ts';
@@ -44,9 +46,10 @@ function picturesLine({ config, why }: Plan): string {
 }
 
 function modelLine({ config, parameters }: Plan): string {
-  const { family, model, train } = config;
-  const shape = family === 'transformer' ? `width ${model.width}, ${model.layers} layers, ` : '';
-  return `${family}, ${(parameters / 1e6).toFixed(1)} million parameters (${shape}batches of ${train.batchSize})`;
+  const { family, train } = config;
+  const network = planningOf(familyOf(family)).network(config);
+  const said = [...(network === '' ? [] : [network]), `batches of ${train.batchSize}`].join(', ');
+  return `${family}, ${(parameters / 1e6).toFixed(1)} million parameters (${said})`;
 }
 
 function stepsLine(plan: Plan): string {

@@ -15,6 +15,7 @@ import { ContrastiveTask } from '../../families/contrastive/task.ts';
 import { familyOf } from '../../families/families.ts';
 import type { CaptionedCodes, Making, Parts, StageName, TrainingData } from '../../families/family.ts';
 import type { Painter } from '../../families/painter.ts';
+import { planningOf } from '../../families/planning.ts';
 import { PatchTask } from '../../families/transformer/patch-task.ts';
 import { RandomFeatures } from '../../features/random-conv.ts';
 import { Images } from '../../image/images.ts';
@@ -211,18 +212,17 @@ async function paintingSeconds(painter: Painter, captions: readonly string[], me
 
 /** Painting and looking at the samples of an evaluation. @param painting seconds a picture in a sheet */
 async function checkSeconds(
-  { train, family, diffusion }: RunConfig,
+  config: RunConfig,
   painting: number,
   { data, measuring }: { readonly data: RandomData; readonly measuring: Measuring },
 ): Promise<number> {
-  const { checkSamples } = train;
+  const { checkSamples } = config.train;
   if (checkSamples === 0 || Math.min(measuring.sides.heldOut, measuring.sides.training) < FEWEST_CHECKED) return 0;
   const features = new RandomFeatures();
   const looking = await seconds(measuring, () => features.images(data.images(EVALUATED).images.pictures()));
   await features.dispose();
-  // Checks paint in half of the steps and without guidance, which is half of the passes.
-  const share = family === 'diffusion' && diffusion.sampleSteps > 1 ? 0.25 : 1;
-  return checkSamples * (painting * share + looking / EVALUATED);
+  const { checkingShare } = planningOf(familyOf(config.family)).passes(config);
+  return checkSamples * (painting * checkingShare + looking / EVALUATED);
 }
 
 /** Where images do not fit the memory every step waits for those that it decodes. */

@@ -10,6 +10,7 @@ import type { ImagesConfig } from '../../config/run.ts';
 import { UserError } from '../../core/errors.ts';
 import { median } from '../../core/numbers.ts';
 import { hearSignal } from '../../core/stopping.ts';
+import type { PictureKind } from '../../families/planning.ts';
 import { readHeader } from '../../image/decode.ts';
 import { type Picture, spreadPlaces } from '../../image/images.ts';
 
@@ -22,7 +23,7 @@ export interface Survey {
   /** Median of the shorter sides, in pixels, and the longest side, of the sample. */
   readonly side: number;
   readonly longest: number;
-  readonly kind: 'drawings' | 'photographs';
+  readonly kind: PictureKind;
   /** Whether most of the sample has a plain white ground, into which crops may reach. */
   readonly whiteGround: boolean;
   /** How far the sample's pictures are from their mean, in [0, 1]: 0 where all are the same. */
