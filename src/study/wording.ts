@@ -58,6 +58,5 @@ export const wordingSchema = z.strictObject({
   unkept: text('This browser keeps nothing for this page: please do not reload it before the end.'),
 });
 
-export type Wording = z.output<typeof wordingSchema>;
 /** Any of the words. */
 export type WordingInput = z.input<typeof wordingSchema>;

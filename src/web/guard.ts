@@ -38,7 +38,7 @@ const LOOPBACK: readonly string[] = ['localhost', '127.0.0.1', '[::1]'];
 const READING: readonly (string | undefined)[] = ['GET', 'HEAD'];
 
 /** @throws Refusal of a request that comes from elsewhere than the server's own pages, or has not the key */
-export function guardRequest({ method, url, headers }: Asked, { hosts = [], key }: GuardOptions = {}): void {
+function guardRequest({ method, url, headers }: Asked, { hosts = [], key }: GuardOptions = {}): void {
   const { host = '', origin } = headers;
   const name = host.toLowerCase().replace(/:\d{1,5}$/, '');
   if (![...LOOPBACK, ...hosts.map(each => each.toLowerCase())].includes(name))

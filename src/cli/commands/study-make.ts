@@ -10,7 +10,7 @@ export const studyMake = defineCommand({
   summary: 'make a page that asks people which of several runs paint better',
   examples: [
     'tessera study make runs/tokens runs/diffusion --data datasets/emoji --out studies/first',
-    'tessera study make runs/a runs/b --text-file captions.txt --questions fits --trials 30 --out studies/second',
+    'tessera study make runs/a runs/b --text-file captions.txt --questions fits --out studies/b',
   ],
   positionals: [
     { name: 'RUN', description: 'runs of any family, trained on the same images', title: 'folder', many: true },
@@ -87,14 +87,13 @@ async function makeCommand(session: Session, request: MakeStudyRequest) {
   const { countTrials } = await import('../../study/design.ts');
   const { study, key } = await makeStudy(session, request);
   for (const line of describeStudy(request.out, study, key)) session.print(line);
+  const shown = Object.values(key.pictures).filter(({ control }) => control === null);
   return {
     study: request.out,
     page: studyPaths(request.out).page,
     hash: study.hash,
     systems: key.systems.map(({ name }) => name),
-    captions:
-      request.captions ??
-      new Set(Object.values(key.pictures).flatMap(({ control, caption }) => (control === null ? [caption] : []))).size,
+    captions: new Set(shown.map(({ caption }) => caption)).size,
     pictures: study.pictures.length,
     slots: study.slots.length,
     votes: countTrials(study).votes,
