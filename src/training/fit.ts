@@ -1,12 +1,15 @@
-/** @file How many steps a training makes that has a time to keep to, once it is known how long its steps take. */
+/**
+ * @file How many steps a training makes that has a time to keep to, once it is known how long its steps take: fewer on a machine
+ * that turns out slower, and more again, up to as many as were planned, when that was for a while. Pure.
+ */
 
-/** Where a training with a time to keep to stands. */
+/** What is known of the speed of a training, from one saved state to the next. */
 export interface Pace {
-  /** Steps done, and steps in all. */
+  /** Steps done, and seconds since the first one, with everything between steps. */
   readonly step: number;
-  readonly steps: number;
-  /** Seconds since the first step, with everything between steps. */
   readonly spent: number;
+  /** What a step takes by now. */
+  readonly secondsAStep: number;
 }
 
 /** A rhythm that goes with a number of steps. */
@@ -20,14 +23,44 @@ export function sampleEveryOf(planned: PlannedRhythm, steps: number): number {
   return Math.max(1, Math.round(planned.sampleEvery * Math.min(1, steps / planned.steps)));
 }
 
-/** Share of its time that a training may overrun before it is shortened. */
+/**
+ * The pace after some more steps. What they took counts half, and what was known before the other half: one slow stretch, with a
+ * sheet of samples in it, is not taken for the speed of the machine, and one that is over is forgotten after a few states.
+ * @param before undefined at the first state
+ */
+export function paceAfter({ step, spent }: Omit<Pace, 'secondsAStep'>, before: Pace | undefined): Pace {
+  if (before === undefined || step <= before.step) return { step, spent, secondsAStep: spent / Math.max(1, step) };
+  const recent = (spent - before.spent) / (step - before.step);
+  return { step, spent, secondsAStep: (recent + before.secondsAStep) / 2 };
+}
+
+/** Share of its time by which a training may miss it, either way, before it gets other steps. */
 const TOLERANCE = 0.1;
+/** Share of a lengthened training that must be left. */
+const LEFT = 0.2;
 
 /**
- * The steps of a training that keeps to its seconds: as planned, unless at the pace so far it would take a tenth longer; then as
- * many as fit, at least one more than are done.
+ * The steps of a training that keeps to its seconds: as they are, unless at its pace it would take a tenth longer; then as many as
+ * fit, at least one more than are done. And unless it would be done a tenth sooner and was shortened before; then as many as
+ * fit again, at most as many as were planned. In between nothing changes, so that a pace that wavers does not make the steps
+ * waver: after a change the training takes what it may, and the next needs a tenth of all the time again.
+ *
+ * The learning rate follows the steps: it jumps back up, to where that of the longer training is at this step. What the small
+ * rates of the shorter one had settled is stirred up again, and takes steps at small rates once more to settle; so it is never
+ * lengthened by a handful of steps at its end. It is lengthened where a fifth or more of the longer training is left. A cosine
+ * is at a tenth of its peak there, or above, so that the weights still move, and has time to come down: the end is that of a training
+ * of so many steps of which some were made at too small a rate, which are the only ones that are lost.
+ * @param most steps that were planned
  */
-export function stepsThatFit({ step, steps, spent }: Pace, seconds: number): number {
-  if (step === 0 || step >= steps || (spent / step) * steps <= (1 + TOLERANCE) * seconds) return steps;
-  return Math.min(steps, Math.max(step + 1, Math.floor((seconds * step) / spent)));
+export function stepsThatFit(
+  { step, spent, secondsAStep }: Pace,
+  { steps, most = steps, seconds }: { readonly steps: number; readonly most?: number; readonly seconds: number },
+): number {
+  if (step === 0 || step >= steps) return steps;
+  const whole = spent + (steps - step) * secondsAStep;
+  const fitting = step + Math.floor((seconds - spent) / secondsAStep);
+  if (whole > (1 + TOLERANCE) * seconds) return Math.min(steps, Math.max(step + 1, fitting));
+  const longer = Math.min(most, fitting);
+  const isWorthIt = whole < (1 - TOLERANCE) * seconds && longer - step >= LEFT * longer;
+  return isWorthIt ? Math.max(steps, longer) : steps;
 }

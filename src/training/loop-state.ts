@@ -36,6 +36,7 @@ const stateSchema = z.object({
   spent: z.number().min(0).optional(),
   /** Of a training with a time to keep to. */
   steps: whole.optional(),
+  pace: z.object({ step: whole, spent: z.number().min(0), secondsAStep: z.number().min(0) }).optional(),
   owed: z.enum(looks).optional(),
   window: z
     .object({ sums: z.record(z.string(), z.number().nullable()), steps: whole, milliseconds: z.number() })

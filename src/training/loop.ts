@@ -12,7 +12,7 @@ import { Random } from '../core/random.ts';
 import { activeDevice } from '../device/device.ts';
 import { loadState, type SavedState } from '../io/state.ts';
 import type { NamedValues } from '../nn/module.ts';
-import { type PlannedRhythm, sampleEveryOf, stepsThatFit } from './fit.ts';
+import { type PlannedRhythm, paceAfter, sampleEveryOf, stepsThatFit } from './fit.ts';
 import { isDue, isLooked, type Looking, look, nextLook } from './looking.ts';
 import { looks } from './loop-state.ts';
 import { addTo, emptyWindow, keepWindow, type Metrics, meanOf, restoreWindow, type Window } from './measured.ts';
@@ -39,9 +39,9 @@ export interface TrainOptions {
   readonly startsTrained?: boolean;
   /**
    * Seconds that all of it may take: a training that turns out slower makes fewer steps, and shows samples as much sooner as it
-   * has fewer than were planned.
+   * has fewer than were planned. When it is quicker again it makes more, never more than `most`, by default `config.steps`.
    */
-  readonly fit?: { readonly seconds: number; readonly planned?: PlannedRhythm };
+  readonly fit?: { readonly seconds: number; readonly most?: number; readonly planned?: PlannedRhythm };
   /** Whether there is held-out data to measure on; default true. Without, the task's `evaluate` is never called. */
   readonly validates?: boolean;
 }
@@ -81,6 +81,8 @@ class Training implements Progress {
   private readonly random: Random;
   private readonly now: () => number;
   private readonly fit: TrainOptions['fit'];
+  /** Steps that it was to make when it began. */
+  private readonly asked: number;
   private looking: Looking;
   private readonly sent: SentStep[] = [];
   private window: Window;
@@ -107,6 +109,7 @@ class Training implements Progress {
     if (fit !== undefined) this.state.steps = config.steps;
     this.folder = folder;
     this.fit = fit;
+    this.asked = config.steps;
     this.random = random;
     this.now = now;
     this.looking = { config, watcher, signal, validates };
@@ -135,12 +138,15 @@ class Training implements Progress {
     this.task.setSteps?.(steps);
   }
 
-  /** Saves, and shortens a training that is slower than its time allows: what is saved is the shorter one. */
+  /** Saves, and fits the steps to the time by how long they take now: what is saved is the shorter or longer training. */
   private async saveInTime(): Promise<void> {
     const { fit, state } = this;
     const { steps, sampleEvery } = this.looking.config;
     this.count();
-    if (fit !== undefined) this.setSteps(stepsThatFit({ step: state.step, steps, spent: state.spent }, fit.seconds));
+    if (fit !== undefined) {
+      state.pace = paceAfter(state, state.pace);
+      this.setSteps(stepsThatFit(state.pace, { steps, most: fit.most ?? this.asked, seconds: fit.seconds }));
+    }
     // The first samples would have been there by now, had it been known.
     if (state.step < sampleEvery && state.step > this.looking.config.sampleEvery) {
       state.owed = 'samples';
@@ -161,8 +167,13 @@ class Training implements Progress {
   /** Has the looks that were owed when it was stopped. */
   async lookAgain(): Promise<void> {
     const { owed } = this.state;
+    const { saveEvery } = this.looking.config;
     if (owed !== undefined) await look(this, this.looking);
-    if (this.state.owed !== owed) await this.save(); // what was had now is not owed any more
+    if (this.state.owed === owed) return;
+    // What was had now is not owed any more; and where a state was due at this step, the steps are fitted as they would have been.
+    const { step } = this.state;
+    const isDueNow = step > 0 && this.state.owed === undefined && isDue(step, saveEvery, this.looking.config);
+    await (isDueNow ? this.saveInTime() : this.save());
   }
 
   get isOver(): boolean {

@@ -8,6 +8,7 @@ import { readSafetensors } from '../io/files.ts';
 import { encodeSafetensors } from '../io/safetensors.ts';
 import { loadState, type SavedState, saveState } from '../io/state.ts';
 import { Checkpoint } from '../nn/module.ts';
+import type { Pace } from './fit.ts';
 import { type Look, readLoopState } from './loop-state.ts';
 import type { KeptWindow } from './measured.ts';
 import type { Side } from './moves.ts';
@@ -30,6 +31,8 @@ export interface LoopState {
   spent: number;
   /** Steps in all, of a training with a time to keep to: they may have become others than it began with. */
   steps?: number;
+  /** What was known of its speed when its steps were fitted last. */
+  pace?: Pace;
   /** What of the looks at this step is still to be had, because the training was stopped before: this one and those after. */
   owed?: Look;
 }
@@ -126,7 +129,10 @@ export async function resumeTraining(
   state.best = stored.best ?? Number.POSITIVE_INFINITY;
   state.owed = stored.owed;
   state.spent = stored.spent ?? stored.seconds;
-  if (state.steps !== undefined) state.steps = stored.steps ?? state.steps;
+  if (state.steps !== undefined) {
+    state.steps = stored.steps ?? state.steps;
+    state.pace = stored.pace;
+  }
   return stored.window;
 }
 

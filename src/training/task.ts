@@ -87,7 +87,7 @@ export interface Watcher {
   readonly onBest?: (weights: Weights, metrics: Metrics) => Promise<void>;
   /** With every saved state: the weights and their average. */
   readonly onSave?: (weights: Weights, average: Weights, step: number) => Promise<void>;
-  /** It is slower than its time allows, and has other steps in all than before; they are saved. */
+  /** It is slower than its time allows, or quicker again, and has other steps in all than before; they are saved. */
   readonly onFit?: (steps: number, before: number) => Promise<void>;
   /** Something worth a line: a resumed run, a skipped step. */
   readonly onMessage?: (message: string) => void;

@@ -146,8 +146,8 @@ test('what a program has planned leaves nothing to plan', async () => {
 });
 
 describe('a training on a machine that turns out slower', () => {
-  /** The plan is made by a clock of 20 ms; a step then takes 90. @param stopAfter steps, of all stages */
-  async function train(out: string, stopAfter?: number) {
+  /** The plan is made by a clock of 20 ms; a step then takes 90. @param stopAfter steps, of all stages; @param slow how many are */
+  async function train(out: string, stopAfter?: number, slow = Number.POSITIVE_INFINITY) {
     const stop = new AbortController();
     let [time, tick, steps] = [0, 20, 0];
     const now = () => {
@@ -157,7 +157,7 @@ describe('a training on a machine that turns out slower', () => {
     const session = quietSession({ now, signal: stop.signal, cacheDir: folder });
     session.reporter.update = ({ loss }) => {
       if (loss === undefined) return;
-      time += 90;
+      time += steps < slow ? 90 : 1;
       if (++steps === stopAfter) stop.abort();
     };
     const fields = { ...small, plan: { minutes: 0.35 }, train: { ...small.train, saveEvery: 5 } };
@@ -198,5 +198,16 @@ describe('a training on a machine that turns out slower', () => {
         Object.entries(snapshot(run)).filter(([name]) => /^[^/]*\.safetensors$|^config\.json$|^samples/.test(name));
       expect(weights(parts)).toEqual(weights(out));
     }
+  });
+
+  test('for a while, gets steps back, which is said, and keeps them', async () => {
+    const out = join(folder, 'recovered');
+    const { said, planned } = await train(out, undefined, 20);
+    const { patchTrain } = await readRun(out, 'test');
+    const lines = said.filter(line => /^(slower than was measured|quicker again)/.test(line));
+    const [fewest] = lines.flatMap(line => /^slower than was measured: (\d+) steps/.exec(line)?.[1] ?? []);
+    expect(lines[1]).toMatch(/^quicker again: \d+ steps instead of \d+, in the time that is left$/);
+    expect(patchTrain.steps).toBeGreaterThan(Number(fewest));
+    expect(patchTrain.steps).toBeLessThanOrEqual(planned.patchTrain.steps);
   });
 });

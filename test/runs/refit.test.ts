@@ -18,7 +18,11 @@ describe('after the first stage', () => {
     refit(plan, { patch: { step: 1000, steps: 1000, spent }, ...(model && { model: { spent: 9, ...model } }) });
 
   test('before it, the steps are those that were planned', () => {
-    expect(refit(plan, {})).toEqual({ steps: { patch: 1000, model: 800 }, seconds: { patch: 50, model: 200 } });
+    expect(refit(plan, {})).toEqual({
+      steps: { patch: 1000, model: 800 },
+      most: { patch: 1000, model: 800 },
+      seconds: { patch: 50, model: 200 },
+    });
     expect(refit(plan, { patch: { step: 300, steps: 1000, spent: 90 } }).steps).toEqual({ patch: 1000, model: 800 });
   });
 
@@ -40,6 +44,19 @@ describe('after the first stage', () => {
   });
 });
 
+test('steps that were taken from a stage may be had again: those of the plan, or what it was given since', () => {
+  expect(refit(plan, { patch: { step: 300, steps: 600, spent: 90 } }).most).toEqual({ patch: 1000, model: 800 });
+  // The first stage was slow, so that the model begins with fewer steps; and it was quick, so that it begins with more.
+  expect(refit(plan, { patch: { step: 600, steps: 600, spent: 90 } })).toMatchObject({ most: { model: 800 } });
+  const quick = { patch: { step: 1000, steps: 1000, spent: 10 } };
+  expect(refit(plan, quick)).toMatchObject({ steps: { model: 960 }, most: { model: 960 } });
+  const shortened = refit(plan, { ...quick, model: { step: 100, steps: 200, spent: 90 } });
+  expect(shortened).toMatchObject({ steps: { model: 200 }, most: { model: 960 } });
+  // No more than are worth it.
+  const worth = { stages: { ...plan.stages, model: { ...plan.stages.model, seconds: 210, stepsAtMost: 900 } } };
+  expect(refit(worth, quick).most.model).toBe(900);
+});
+
 describe('of a run that starts from another one', () => {
   const model = { seconds: 62, steps: 300, loopSeconds: 60, fitted: true, secondsAtMost: 90, stepsAtMost: 300 };
   const tuning = { seconds: 2, steps: 100, loopSeconds: 20, fitted: true };
@@ -47,7 +64,11 @@ describe('of a run that starts from another one', () => {
   const surely: KeptPlan = { stages: { patch: { ...tuning, seconds: 22 }, codes: { seconds: 1 }, model } };
 
   test('the model has the time that it may take, and no more steps than are worth it', () => {
-    expect(refit(likelyKept, {})).toEqual({ steps: { patch: 100, model: 300 }, seconds: { patch: 20, model: 90 } });
+    expect(refit(likelyKept, {})).toEqual({
+      steps: { patch: 100, model: 300 },
+      most: { patch: 100, model: 300 },
+      seconds: { patch: 20, model: 90 },
+    });
     expect(refit(surely, { patch: { step: 100, steps: 100, spent: 4 } })).toMatchObject({
       steps: { model: 300 },
       seconds: { model: 106 },
@@ -108,9 +129,10 @@ test('stages that do not follow the time are left alone', () => {
   const asked = { stages: { ...others, patch: { ...patch, seconds: 60, fitted: false } } };
   expect(refit(asked, { patch: { step: 1000, spent: 400 } })).toEqual({
     steps: { model: 800 },
+    most: { model: 800 },
     seconds: { model: 200 },
   });
-  expect(refit({ stages: {} }, {})).toEqual({ steps: {}, seconds: {} });
+  expect(refit({ stages: {} }, {})).toEqual({ steps: {}, most: {}, seconds: {} });
 });
 
 test('steps that somebody sets himself do not follow the time any more', () => {

@@ -1,14 +1,17 @@
-/** @file A training with a time to keep to: shortened when it is slower, and the same however often it is stopped. */
+/**
+ * @file A training with a time to keep to: shortened when it is slower, lengthened again when it
+ * was for a while, and the same however often it is stopped.
+ */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Random } from '../../src/core/random.ts';
 import { loadState } from '../../src/io/state.ts';
 import { startBackend } from '../../src/kernels/start.ts';
 import { Parameters } from '../../src/nn/module.ts';
-import { type PlannedRhythm, sampleEveryOf, stepsThatFit } from '../../src/training/fit.ts';
+import { type Pace, type PlannedRhythm, paceAfter, sampleEveryOf, stepsThatFit } from '../../src/training/fit.ts';
 import { train } from '../../src/training/loop.ts';
 import { readLoopState } from '../../src/training/loop-state.ts';
 import { learningRate } from '../../src/training/optimizer.ts';
@@ -43,7 +46,9 @@ class Clock {
   readonly now = () => this.milliseconds;
 }
 
-function taskOf(clock: Clock, secondsAStep: number, heard: number[] = []): Task {
+type Speed = number | ((step: number) => number);
+
+function taskOf(clock: Clock, speed: Speed, heard: number[] = []): Task {
   const parameters = new Parameters(new Random(1));
   const weight = parameters.normal('w', [3], 1);
   return {
@@ -51,7 +56,7 @@ function taskOf(clock: Clock, secondsAStep: number, heard: number[] = []): Task 
     unit: 'images',
     unitsPerStep: 1,
     batch: async step => {
-      clock.milliseconds += 1000 * secondsAStep;
+      clock.milliseconds += 1000 * (typeof speed === 'number' ? speed : speed(step));
       return () => ({ loss: tf.sum(tf.square(tf.sub(weight, step % 5))), metrics: {} });
     },
     evaluate: async () => ({ loss: 1 }),
@@ -59,52 +64,117 @@ function taskOf(clock: Clock, secondsAStep: number, heard: number[] = []): Task 
   };
 }
 
-async function run(
-  name: string,
-  secondsAStep: number,
-  options: { stopAt?: number; seconds?: number; clock?: Clock; planned?: PlannedRhythm } = {},
-) {
-  const { stopAt, seconds = 100, clock = new Clock(), planned } = options;
+interface RunOptions {
+  readonly config?: Partial<LoopConfig>;
+  readonly stopAt?: number;
+  /** A step after which it ends without another word. */
+  readonly killAt?: number;
+  /** A step whose evaluation is cut short by a stop. */
+  readonly cutAt?: number;
+  readonly seconds?: number;
+  readonly most?: number;
+  readonly clock?: Clock;
+  readonly planned?: PlannedRhythm;
+}
+
+async function run(name: string, speed: Speed, options: RunOptions = {}) {
+  const { stopAt, killAt, cutAt, seconds = 100, most, clock = new Clock(), planned } = options;
   const stop = new AbortController();
   const fits: [number, number][] = [];
   const rates: number[] = [];
   const heard: number[] = [];
   const sampled: number[] = [];
-  const task = taskOf(clock, secondsAStep, heard);
-  const result = await train(task, config, {
-    folder: join(root, name),
-    now: clock.now,
-    signal: stop.signal,
-    fit: { seconds, planned },
-    watcher: {
-      onStep: ({ step }) => {
-        if (step === stopAt) stop.abort();
-      },
-      onLog: ({ lr }) => {
-        if (lr !== undefined) rates.push(lr);
-      },
-      onSample: async step => {
-        sampled.push(step);
-      },
-      onFit: async (steps, before) => {
-        fits.push([before, steps]);
+  const task = taskOf(clock, speed, heard);
+  let reached = 0;
+  const evaluate = task.evaluate.bind(task);
+  task.evaluate = async signal => {
+    if (reached === cutAt) stop.abort();
+    signal?.throwIfAborted();
+    return evaluate(signal);
+  };
+  const result = await train(
+    task,
+    { ...config, ...options.config },
+    {
+      folder: join(root, name),
+      now: clock.now,
+      signal: stop.signal,
+      fit: { seconds, most, planned },
+      watcher: {
+        onStep: ({ step }) => {
+          reached = step;
+          if (step === killAt) throw new Error('killed');
+          if (step === stopAt) stop.abort();
+        },
+        onLog: ({ lr }) => {
+          if (lr !== undefined) rates.push(lr);
+        },
+        onSample: async step => {
+          sampled.push(step);
+        },
+        onFit: async (steps, before) => {
+          fits.push([before, steps]);
+        },
       },
     },
-  });
+  );
   const weights = [...(await task.parameters.values()).get('w')!.values];
   return { result, fits, rates, heard, sampled, weights, folder: join(root, name) };
 }
 
-test('steps that fit: none fewer within a tenth, otherwise as many as the time allows', () => {
-  const steps = (step: number, spent: number) => stepsThatFit({ step, steps: 100, spent }, 100);
-  expect(steps(20, 20)).toBe(100);
-  expect(steps(20, 21.9)).toBe(100);
-  expect(steps(20, 25)).toBe(80);
-  expect(steps(20, 99)).toBe(21); // a step more than are done, so that the end is looked at
-  expect(steps(20, 500)).toBe(21);
-  expect(steps(20, 10)).toBe(100); // faster is for the stages after it
-  expect(steps(0, 0)).toBe(100);
-  expect(steps(100, 900)).toBe(100);
+describe('steps that fit', () => {
+  const at = (step: number, spent: number, more: { pace?: number; steps?: number; most?: number } = {}) => {
+    const { pace = spent / step, steps = 100, most } = more;
+    return stepsThatFit({ step, spent, secondsAStep: pace }, { steps, most, seconds: 100 });
+  };
+
+  test('are no fewer within a tenth, otherwise as many as the time allows', () => {
+    expect(at(20, 20)).toBe(100);
+    expect(at(20, 21.9)).toBe(100);
+    expect(at(20, 25)).toBe(80);
+    expect(at(20, 99)).toBe(21); // a step more than are done, so that the end is looked at
+    expect(at(20, 500)).toBe(21);
+    expect(at(20, 10)).toBe(100); // faster is for the stages after it
+    expect(at(0, 0, { pace: 0 })).toBe(100);
+    expect(at(100, 900)).toBe(100);
+  });
+
+  test('are more again where a tenth of the time would be left, up to those that were planned', () => {
+    const shortened = { steps: 60, most: 100 };
+    expect(at(20, 40, { ...shortened, pace: 1.25 })).toBe(60); // 90 s in all
+    expect(at(20, 40, { ...shortened, pace: 1.2 })).toBe(70);
+    expect(at(20, 40, { ...shortened, pace: 0.5 })).toBe(100);
+    expect(at(20, 40, { steps: 60, pace: 0.5 })).toBe(60); // was never more
+    expect(at(20, 40, { steps: 100, most: 80, pace: 0.5 })).toBe(100); // somebody has asked for more
+  });
+
+  test('are not raised where less than a fifth would be left for the learning rate to come down in', () => {
+    expect(at(56, 56, { steps: 60, most: 70, pace: 1 })).toBe(70);
+    expect(at(57, 57, { steps: 60, most: 70, pace: 1 })).toBe(60);
+    expect(at(59, 59, { steps: 60, most: 100, pace: 1 })).toBe(100);
+    expect(at(60, 60, { steps: 60, most: 100, pace: 1 })).toBe(60); // it is over
+  });
+
+  test('do not waver with a pace that does', () => {
+    let [steps, spent, changes] = [100, 0, 0];
+    let pace: Pace | undefined;
+    for (let step = 5; step < steps; step += 5) {
+      spent += 5 * (step % 10 === 0 ? 1.25 : 0.8);
+      pace = paceAfter({ step, spent }, pace);
+      const now = stepsThatFit(pace, { steps, most: 100, seconds: 104 });
+      if (now !== steps) changes++;
+      steps = now;
+    }
+    expect([steps, changes]).toEqual([100, 0]);
+  });
+
+  test('know the pace by the last stretch and by those before, half and half', () => {
+    const first = paceAfter({ step: 10, spent: 30 }, undefined);
+    const second = paceAfter({ step: 20, spent: 40 }, first);
+    expect([first, second].map(({ secondsAStep }) => secondsAStep)).toEqual([3, 2]);
+    expect(paceAfter({ step: 30, spent: 90 }, second).secondsAStep).toBe(3.5);
+    expect(paceAfter({ step: 0, spent: 5 }, undefined).secondsAStep).toBe(5);
+  });
 });
 
 test('a training as quick as planned keeps its steps; a slower one is shortened at its first saved state', async () => {
@@ -134,6 +204,67 @@ test.each([
   expect([...first.fits, ...second.fits]).toEqual(whole.fits);
   expect(second.weights).toEqual(whole.weights);
   expect(await savedStep(second.folder)).toBe(50);
+});
+
+describe('a machine that is busy for a while', () => {
+  const busy = { saveEvery: 10, evalEvery: 10 };
+  /** Three times as slow for ten steps. */
+  const pace = (step: number) => (step < 10 ? 3 : 1);
+
+  test('gets its steps back as far as the time allows, with the rates of the longer schedule', async () => {
+    const whole = await run('busy', pace, { config: busy });
+    // 10 steps take 30 of 100 s: 33 in all. Then 10 take 10: 2 s a step by both halves, and 60 s are left; and so on.
+    const fits = [
+      [100, 33],
+      [33, 50],
+      [50, 63],
+      [63, 72],
+    ];
+    expect(whole).toMatchObject({ result: { step: 72, finished: true }, fits, heard: [33, 50, 63, 72] });
+    const stepsAt = (step: number) => fits.reduce((steps, [, next], i) => (step < 10 * (i + 1) ? steps : next), 100);
+    const logged = [...Array.from({ length: 14 }, (_, i) => 5 * i + 4), 71];
+    expect(whole.rates).toEqual(logged.map(step => learningRate({ ...config, steps: stepsAt(step) }, step)));
+  });
+
+  test('gets no more than were planned', async () => {
+    const { fits } = await run('busy-briefly', step => (step < 10 ? 2 : 0.1), { config: busy });
+    expect(fits).toEqual([
+      [100, 50],
+      [50, 95],
+      [95, 100],
+    ]);
+    const capped = await run('busy-capped', step => (step < 10 ? 2 : 0.1), { config: busy, most: 60 });
+    expect(capped.fits.map(([, steps]) => steps)).toEqual([50, 60]);
+    expect(capped.result.step).toBe(60);
+  });
+
+  test.each([7, 20, 33, 71])('stopped at step %i and gone on with, it is the unbroken one', async stopAt => {
+    const whole = await run('busy', pace, { config: busy });
+    const clock = new Clock();
+    const first = await run(`busy-${stopAt}`, pace, { config: busy, stopAt, clock });
+    clock.milliseconds += 1e6;
+    const second = await run(`busy-${stopAt}`, pace, { config: busy, clock });
+    expect(second.result).toEqual(whole.result);
+    expect([...first.fits, ...second.fits]).toHaveLength(4);
+    expect(second.weights).toEqual(whole.weights);
+  });
+
+  test.each([15, 29])('killed at step %i, too', async killAt => {
+    const whole = await run('busy', pace, { config: busy });
+    await expect(run(`killed-${killAt}`, pace, { config: busy, killAt })).rejects.toThrow('killed');
+    const second = await run(`killed-${killAt}`, pace, { config: busy });
+    expect(second.weights).toEqual(whole.weights);
+    expect(second.result.step).toBe(72);
+  });
+
+  test('and one whose look was cut short where its state was due', async () => {
+    const whole = await run('busy', pace, { config: busy });
+    const first = await run('busy-look', pace, { config: busy, cutAt: 20 });
+    expect([first.result.finished, first.fits]).toEqual([false, [[100, 33]]]);
+    const second = await run('busy-look', pace, { config: busy });
+    expect(second.fits[0]).toEqual([33, 50]);
+    expect(second.weights).toEqual(whole.weights);
+  });
 });
 
 test('samples come as much sooner as there are fewer steps than planned, stopped or not', async () => {

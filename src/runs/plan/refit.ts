@@ -26,6 +26,8 @@ export type SavedPaces = Readonly<Partial<Record<TrainedStage | 'whole', SavedPa
 export interface Refitted {
   /** Steps of the stages that follow the time. */
   readonly steps: Readonly<Partial<Record<TrainedStage, number>>>;
+  /** Most steps that they may have again, when a machine was slow for a while. */
+  readonly most: Readonly<Partial<Record<TrainedStage, number>>>;
   /** Seconds that their loops may take. */
   readonly seconds: Readonly<Partial<Record<TrainedStage, number>>>;
   /** Steps between the model's sheets of samples, where the plan says so. */
@@ -40,28 +42,31 @@ const SMALL = 0.03;
 /** Puts a plan and the saved states together. @param states of stages that have one */
 export function refit({ stages }: KeptPlan, states: SavedPaces): Refitted {
   const steps: Partial<Record<TrainedStage, number>> = {};
+  const most: Partial<Record<TrainedStage, number>> = {};
   const seconds: Partial<Record<TrainedStage, number>> = {};
   for (const stage of ['text', 'patch', 'model'] as const) {
     const plan = stages[stage];
     if (plan?.fitted !== true || plan.steps === undefined || plan.loopSeconds === undefined) continue;
     const whole = stage === 'patch' ? states.whole?.steps : undefined;
     steps[stage] = whole ?? states[stage]?.steps ?? plan.steps;
+    most[stage] = plan.steps;
     seconds[stage] = plan.secondsAtMost ?? plan.loopSeconds;
   }
   const { model } = stages;
   if (steps.model === undefined || model?.steps === undefined || model.loopSeconds === undefined) {
-    return { steps, seconds };
+    return { steps, most, seconds };
   }
   const planned = { ...model, steps: model.steps, loopSeconds: model.loopSeconds };
   const before = stages.patch === undefined ? [states.text] : [states.patch, states.whole];
   const next = after(stages.patch ?? stages.text, before.filter(isThere), planned);
   if (next !== undefined) {
     steps.model = states.model?.steps ?? next.steps;
+    most.model = Math.max(planned.steps, next.steps); // of which neither is more than is worth it
     seconds.model = next.seconds;
   }
   const { sampleEvery } = model;
-  if (sampleEvery === undefined) return { steps, seconds };
-  return { steps, seconds, sampleEvery: sampleEveryOf({ steps: planned.steps, sampleEvery }, steps.model) };
+  if (sampleEvery === undefined) return { steps, most, seconds };
+  return { steps, most, seconds, sampleEvery: sampleEveryOf({ steps: planned.steps, sampleEvery }, steps.model) };
 }
 
 function isThere<T>(value: T | undefined): value is T {
@@ -114,7 +119,10 @@ export async function refitSaved(plan: KeptPlan, paths: RunPaths): Promise<Refit
 }
 
 /** A config with the steps that a plan has by now, and the rhythm of samples that goes with them. */
-export function withSteps(config: RunConfig, { steps, sampleEvery }: Omit<Refitted, 'seconds'>): RunConfig {
+export function withSteps(
+  config: RunConfig,
+  { steps, sampleEvery }: Pick<Refitted, 'steps' | 'sampleEvery'>,
+): RunConfig {
   const sections = Object.entries(steps).map(
     ([stage, count]) => [sectionOf[stage as TrainedStage], { steps: count }] as const,
   );

@@ -108,8 +108,9 @@ export class Job {
   async timeOf(stage: string): Promise<TrainOptions['fit']> {
     const name = this.stages.find(({ title }) => title === stage)?.name;
     if (this.plan === undefined || !isTrainedStage(name)) return undefined;
-    const seconds = (await refitSaved(this.plan, this.paths)).seconds[name];
-    return seconds === undefined ? undefined : { seconds, planned: name === 'model' ? this.plannedRhythm : undefined };
+    const { seconds, most } = await refitSaved(this.plan, this.paths);
+    const planned = name === 'model' ? this.plannedRhythm : undefined;
+    return seconds[name] === undefined ? undefined : { seconds: seconds[name], most: most[name], planned };
   }
 
   /** Gives the stages that are left the time that those before have left, and says so. */
@@ -135,9 +136,9 @@ export class Job {
     const planned = name === 'model' ? this.plannedRhythm : undefined;
     const sampleEvery = planned && sampleEveryOf(planned, steps);
     await this.keep(withSteps(this.config, { steps: { [name]: steps }, sampleEvery }));
-    this.session.reporter.message(
-      `slower than was measured: ${formatWhole(steps)} steps instead of ${formatWhole(before)}, to keep to the time`,
-    );
+    const why = steps < before ? 'slower than was measured' : 'quicker again';
+    const goal = steps < before ? 'to keep to the time' : 'in the time that is left';
+    this.session.reporter.message(`${why}: ${formatWhole(steps)} steps instead of ${formatWhole(before)}, ${goal}`);
   }
 
   /** Of the model's samples, where it follows the steps. */
