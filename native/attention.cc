@@ -9,14 +9,15 @@ namespace flash {
 template <class Op>
 struct ForwardScratch {
   KeyRows<Op> keys;
-  float *values, *queries, *scores, *weights, *sums;
+  AcrossKeys<Op> values;
+  float *queries, *scores, *weights, *sums;
 
-  ForwardScratch(Arena& arena, int64_t count, int64_t D, int64_t padded)
+  ForwardScratch(Arena& arena, int64_t count, int64_t D)
       : keys{arena.take(KeyRows<Op>::size(count, D)), D},
-        values(arena.take(unitsOf<Op>(count) * padded)),
+        values{arena.take(AcrossKeys<Op>::size(count, D)), D},
         queries(arena.take(kPanel * unitsOf<Op>(D))),
-        scores(arena.take((kBlock + 2) * kPanel)),
-        weights(Op::kPerUnit == 1 ? scores : arena.take((kBlock + 2) * kPanel)),
+        scores(arena.take((kBlock<Op> + 2) * kPanel)),
+        weights(Op::kPerUnit == 1 ? scores : arena.take((kBlock<Op> + 2) * kPanel)),
         sums(arena.take(roundUp(D, kLanes) * kPanel)) {}
 };
 
@@ -68,13 +69,13 @@ void weigh(const Problem& problem, float scale, int64_t position, int64_t j, int
       }
     }
   }
+  padWeights<Op>(s.weights, keys);
 }
 
 template <class Op>
 void forwardPanel(const Problem& problem, const float* q, int64_t query, int64_t count, const ForwardScratch<Op>& s,
                   float* y, float* logsumexp) {
   const int64_t D = problem.D;
-  const int64_t padded = roundUp(D, kLanes);
   const int64_t position = problem.offset() + query;
   const int64_t limit = problem.keysFor(query + count);
   const float scale = kLog2e / std::sqrt(static_cast<float>(D));
@@ -86,8 +87,8 @@ void forwardPanel(const Problem& problem, const float* q, int64_t query, int64_t
     state.total[w] = Vector{};
   }
   bool first = true;
-  for (int64_t j = 0; j < limit; j += kBlock) {
-    const View view = lookAt(problem.mask, position, count, j, std::min<int64_t>(kBlock, limit - j));
+  for (int64_t j = 0; j < limit; j += kBlock<Op>) {
+    const View view = lookAt(problem.mask, position, count, j, std::min<int64_t>(kBlock<Op>, limit - j));
     if (view.keys == 0) continue;
     s.keys.multiply(j, view.keys, s.queries, s.scores);
     Vector shrink[kWide];
@@ -100,8 +101,7 @@ void forwardPanel(const Problem& problem, const float* q, int64_t query, int64_t
         }
       }
     }
-    productPanel<Op, 1>(Left{s.values + j / Op::kPerUnit * padded, kRows, padded}, D, Right{s.weights, kPanel},
-                        unitsOf<Op>(view.keys), s.sums, kPanel, !first);
+    s.values.multiply(j, view.keys, Right{s.weights, kPanel}, s.sums, !first);
     first = false;
   }
 
@@ -119,11 +119,11 @@ template <class Op>
 void forward(const Problem& problem, const float* q, const float* k, const float* v, float* y, float* logsumexp) {
   const int64_t D = problem.D;
   const int64_t Tq = problem.Tq;
-  const int64_t padded = roundUp(D, kLanes);
   const int64_t panels = divideUp(Tq, kPanel);
   const int64_t parts = partsFor(problem.heads(), panels, 4);
   const int64_t each = divideUp(panels, parts);
   parallelFor(problem.heads() * parts, 1, [&](int64_t begin, int64_t end, int worker) {
+    [[maybe_unused]] const Scope<Op> tiles;
     for (int64_t task = begin; task < end; task++) {
       // Later queries see more keys: the longest pieces of work go first.
       const int64_t part = parts - 1 - task / problem.heads();
@@ -131,11 +131,11 @@ void forward(const Problem& problem, const float* q, const float* k, const float
       const int64_t queryEnd = std::min(Tq, (part + 1) * each * kPanel);
       const int64_t keys = problem.keysFor(queryEnd);
       Arena measure;
-      ForwardScratch<Op>(measure, keys, D, padded);
+      ForwardScratch<Op>(measure, keys, D);
       Arena arena(scratch(worker, 0, measure.bytes()));
-      const ForwardScratch<Op> s(arena, keys, D, padded);
+      const ForwardScratch<Op> s(arena, keys, D);
       s.keys.pack(k + bh * problem.keyRows * D, keys);
-      packNatural<Op>(v + bh * problem.keyRows * D, D, keys, D, padded, s.values);
+      s.values.pack(v + bh * problem.keyRows * D, keys);
       for (int64_t query = part * each * kPanel; query < queryEnd; query += kPanel) {
         const int64_t row = bh * Tq + query;
         forwardPanel<Op>(problem, q + row * D, query, std::min<int64_t>(kPanel, Tq - query), s,
@@ -150,7 +150,7 @@ void forward(const Problem& problem, const float* q, const float* k, const float
 void attention(const AttentionCall& call) {
   if (flash::lacksTable(call)) return refuse("attention: no table");
   const flash::Problem problem = flash::problemOf(call);
-  withPrecision(call.precision, [&](auto op) {
+  withProducts(call.precision, [&](auto op) {
     flash::forward<decltype(op)>(problem, call.q, call.k, call.v, call.y, call.logsumexp);
   });
 }

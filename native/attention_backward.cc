@@ -11,7 +11,8 @@ template <class Op>
 struct BackwardScratch {
   static constexpr int kRowUnits = kTile / Op::kPerUnit;  // a row of weights as a left operand
   KeyRows<Op> keys, values;
-  float *naturalKeys, *dKeys, *dValues;
+  AcrossKeys<Op> keysAcross;
+  float *dKeys, *dValues;
   // Of the tile: transposed (panel by panel) and as they lie.
   float *queries, *dys, *naturalQueries, *naturalDys, *logsumexp, *delta, *dQueries;
   // Of a tile of scores: scores and gradients of weights; weights and gradients of scores as left and right operands.
@@ -21,9 +22,10 @@ struct BackwardScratch {
     const int64_t units = unitsOf<Op>(D);
     keys = {a.take(KeyRows<Op>::size(count, D)), D};
     values = {a.take(KeyRows<Op>::size(count, D)), D};
-    naturalKeys = a.take(unitsOf<Op>(count) * padded);
-    dKeys = a.take(count * padded);
-    dValues = a.take(count * padded);
+    keysAcross = {a.take(AcrossKeys<Op>::size(count, D)), D};
+    // Whole groups of rows, which tiles write.
+    dKeys = a.take(roundUp(count, kLanes) * padded);
+    dValues = a.take(roundUp(count, kLanes) * padded);
     queries = a.take(kTile * units);
     dys = a.take(kTile * units);
     naturalQueries = a.take(kRowUnits * padded);
@@ -31,11 +33,12 @@ struct BackwardScratch {
     logsumexp = a.take(kTile);
     delta = a.take(kTile);
     dQueries = a.take(kTile * roundUp(D, kLanes));
-    scores = a.take((kBlock + 2) * kPanel);
-    dWeights = a.take((kBlock + 2) * kPanel);
-    weights = a.take((kBlock + 2) * kRowUnits);
-    dScores = a.take((kBlock + 2) * kRowUnits);
-    dScoresRight = Op::kPerUnit == 1 ? nullptr : a.take((kBlock + 2) * kPanel);
+    constexpr int64_t rows = kBlock<Op> + 2;
+    scores = a.take(rows * kPanel);
+    dWeights = a.take(rows * kPanel);
+    weights = a.take(rows * kRowUnits);
+    dScores = a.take(rows * kRowUnits);
+    dScoresRight = Op::kPerUnit == 1 ? nullptr : a.take(rows * kPanel);
   }
 };
 
@@ -131,27 +134,48 @@ void differentiate(const Problem& problem, float scale, int64_t position, int64_
         store(s.dScoresRight + r / 2 * kPanel + w * kLanes, interleave(slope[1][w], slope[0][w]));
       }
     }
+    if constexpr (Op::kTiles) {
+      padWeights<Op>(s.dScoresRight, view.keys);
+      for (int64_t r = view.keys; r < roundUp(view.keys, kLanes); r++) {
+        store(s.weights + r * kRowUnits + p * kPanel / 2, Vector{});
+        store(s.dScores + r * kRowUnits + p * kPanel / 2, Vector{});
+      }
+    }
 #endif
   }
 }
 
-// Adds to the gradients of a block of keys what a tile of queries contributes: [keys, D] += left x right.
+// c[rows, columns] += left right, rows of the left operand kRowUnits apart; columns a multiple of kLanes.
+template <class Op>
+void addRows(const float* left, int64_t rows, const Right& right, int64_t columns, int64_t units, float* c) {
+  constexpr int kRowUnits = BackwardScratch<Op>::kRowUnits;
+  if constexpr (Op::kTiles) {
+#if defined(__AMX_TILE__)
+    multiplyRows({left, kRowUnits, kTileUnits, kTileRows * kRowUnits}, rows, {right.data, right.stride}, columns, units,
+                 c, columns, true);
+#endif
+  } else {
+    addProduct<Op, kRowUnits>(Left{left, kRows * kRowUnits, 1}, rows, right, columns, units, c, columns);
+  }
+}
+
+// Adds to the gradients of a block of keys what a tile of queries contributes: [keys, D] += left x right. Rows that both
+// panels see are multiplied once, with the queries of both; tiles take them in whole groups.
 template <class Op>
 void addToKeys(const float* left, const float* right, const int64_t* keys, const int64_t* counts, int64_t padded,
                float* out) {
   constexpr int kRowUnits = BackwardScratch<Op>::kRowUnits;
   constexpr int64_t kPanelUnits = kPanel / Op::kPerUnit;
-  const int64_t both = std::min(keys[0], keys[1]);
-  const Right b{right, padded};
+  const int64_t seen = std::min(keys[0], keys[1]);
+  const int64_t both = Op::kTiles ? seen / kLanes * kLanes : seen;
   if (both > 0) {
-    addProduct<Op, kRowUnits>(Left{left, kRows * kRowUnits, 1}, both, b, padded,
-                              kPanelUnits + unitsOf<Op>(counts[1]), out, padded);
+    addRows<Op>(left, both, Right{right, padded}, padded, kPanelUnits + unitsOf<Op>(counts[1]), out);
   }
-  const int one = keys[0] > keys[1] ? 0 : 1;
-  if (keys[one] == both) return;
-  addProduct<Op, kRowUnits>(Left{left + both * kRowUnits + one * kPanelUnits, kRows * kRowUnits, 1}, keys[one] - both,
-                            Right{right + one * kPanelUnits * padded, padded}, padded, unitsOf<Op>(counts[one]),
-                            out + both * padded, padded);
+  for (int p = 0; p < 2; p++) {
+    if (keys[p] <= both) continue;
+    addRows<Op>(left + both * kRowUnits + p * kPanelUnits, keys[p] - both, Right{right + p * kPanelUnits * padded, padded},
+                padded, unitsOf<Op>(counts[p]), out + both * padded);
+  }
 }
 
 // Keys [k0, k1) of head bh: their gradients, and their part of the queries' gradients.
@@ -168,7 +192,7 @@ void backwardPart(const Problem& problem, const BackwardArrays& x, int64_t bh, i
   for (float& f : factor) f = rootD;
   s.keys.pack(k, k1 - k0);
   s.values.pack(v, k1 - k0);
-  packNatural<Op>(k, D, k1 - k0, D, padded, s.naturalKeys);
+  s.keysAcross.pack(k, k1 - k0);
   std::memset(s.dKeys, 0, (k1 - k0) * padded * sizeof(float));
   std::memset(s.dValues, 0, (k1 - k0) * padded * sizeof(float));
 
@@ -182,12 +206,12 @@ void backwardPart(const Problem& problem, const BackwardArrays& x, int64_t bh, i
     readTile<Op>(problem, x, bh, query, count, s);
     const int64_t counts[2] = {std::min<int64_t>(kPanel, count), std::max<int64_t>(0, count - kPanel)};
     bool written[2] = {false, false};
-    for (int64_t j = k0; j < limit; j += kBlock) {
+    for (int64_t j = k0; j < limit; j += kBlock<Op>) {
       int64_t keys[2] = {0, 0};
       for (int p = 0; p < 2; p++) {
         if (counts[p] == 0) continue;
         const int64_t position = problem.offset() + query + p * kPanel;
-        const View view = lookAt(problem.mask, position, counts[p], j, std::min<int64_t>(kBlock, limit - j));
+        const View view = lookAt(problem.mask, position, counts[p], j, std::min<int64_t>(kBlock<Op>, limit - j));
         keys[p] = view.keys;
         if (view.keys == 0) continue;
         const int64_t panel = p * kPanel * units;
@@ -195,8 +219,7 @@ void backwardPart(const Problem& problem, const BackwardArrays& x, int64_t bh, i
         s.values.multiply(j - k0, view.keys, s.dys + panel, s.dWeights);
         differentiate<Op>(problem, rootD * kLog2e, position, j, view, p, s);
         const Right slopes = Op::kPerUnit == 1 ? Right{s.dScores + p * kPanel, kTile} : Right{s.dScoresRight, kPanel};
-        productPanel<Op, 1>(Left{s.naturalKeys + (j - k0) / Op::kPerUnit * padded, kRows, padded}, D, slopes,
-                            unitsOf<Op>(view.keys), s.dQueries + p * kPanel * D, kPanel, written[p]);
+        s.keysAcross.multiply(j - k0, view.keys, slopes, s.dQueries + p * kPanel * padded, written[p]);
         written[p] = true;
       }
       addToKeys<Op>(s.weights, s.naturalDys, keys, counts, padded, s.dValues + (j - k0) * padded);
@@ -205,7 +228,7 @@ void backwardPart(const Problem& problem, const BackwardArrays& x, int64_t bh, i
     for (int p = 0; p < 2; p++) {
       float* out = dq + (query + p * kPanel) * D;
       if (written[p]) {
-        storeTransposed(s.dQueries + p * kPanel * D, static_cast<int>(counts[p]), D, factor, out, D);
+        storeTransposed(s.dQueries + p * kPanel * padded, static_cast<int>(counts[p]), D, factor, out, D);
       } else {
         std::memset(out, 0, counts[p] * D * sizeof(float));
       }
@@ -225,12 +248,13 @@ template <class Op>
 void backward(const Problem& problem, BackwardArrays x) {
   const int64_t D = problem.D;
   const int64_t padded = roundUp(D, kLanes);
-  const int64_t blocks = divideUp(problem.Tk, kBlock);
+  const int64_t blocks = divideUp(problem.Tk, kBlock<Op>);
   const int64_t parts = partsFor(problem.heads(), blocks, 2);
-  const int64_t each = divideUp(blocks, parts) * kBlock;
+  const int64_t each = divideUp(blocks, parts) * kBlock<Op>;
   const int64_t size = problem.heads() * problem.Tq * D;
   if (parts > 1) x.partial = static_cast<float*>(scratch(0, 1, parts * size * sizeof(float)));
   parallelFor(problem.heads() * parts, 1, [&](int64_t begin, int64_t end, int worker) {
+    [[maybe_unused]] const Scope<Op> tiles;
     for (int64_t task = begin; task < end; task++) {
       const int64_t part = task / problem.heads();
       const int64_t bh = task % problem.heads();
@@ -263,7 +287,7 @@ void backward(const Problem& problem, BackwardArrays x) {
 void attentionGradient(const AttentionGradientCall& call) {
   if (flash::lacksTable(call)) return refuse("attention: no table");
   const flash::Problem problem = flash::problemOf(call);
-  withPrecision(call.precision, [&](auto op) {
+  withProducts(call.precision, [&](auto op) {
     flash::backward<decltype(op)>(problem, {call.q, call.k, call.v, call.y, call.logsumexp, call.dy, call.dq, call.dk,
                                             call.dv, nullptr});
   });

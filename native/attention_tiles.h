@@ -13,13 +13,14 @@ namespace flash {
 constexpr int kPanel = kColumns;         // queries side by side in a tile of scores
 constexpr int kWide = kPanel / kLanes;   // vectors of a panel
 constexpr int kTile = 2 * kPanel;        // queries that the backward pass takes at once
-constexpr int kBlock = kRows * (112 / kRows);  // keys of a tile
+template <class Op>
+constexpr int kBlock = Op::kTiles ? 128 : kRows * (112 / kRows);  // keys of a tile
 constexpr float kLog2e = 1.44269504088896341f;
 constexpr float kLn2 = 0.693147180559945309f;
 constexpr float kHidden = -1e30f;  // score of a pair that a mask hides
 constexpr float kFloor = -1e20f;   // the running maximum before any score: far above what is hidden
 
-static_assert(kBlock % 2 == 0 && kPanel % kLanes == 0);
+static_assert(kBlock<Fp32> % 2 == 0 && kPanel % kLanes == 0);
 
 // c[ROWS, WIDE vectors] = or += a b, over `units` of k; a's unit (row i, u) is at a[i * ROW + u * kStride].
 template <class Op, int ROWS, int WIDE, int ROW>
@@ -135,8 +136,10 @@ struct KeyRows {
   float* data;
   int64_t D;
 
-  static bool fits(int64_t D) { return unitsOf<Op>(D) <= kLeftRow; }
+  static bool fits(int64_t D) { return Op::kTiles || unitsOf<Op>(D) <= kLeftRow; }
+  static int64_t rowSize(int64_t D) { return Op::kTiles ? unitsOf<Op>(D) : kLeftRow; }
   static int64_t size(int64_t rows, int64_t D) {
+    if (Op::kTiles) return roundUp(rows, PanelOf<Op>::kRows) * rowSize(D);
     return fits(D) ? rows * kLeftRow + kLanes : roundUp(rows, kRows) * unitsOf<Op>(D);
   }
 
@@ -144,7 +147,7 @@ struct KeyRows {
     if (!fits(D)) return packRows(precisionOf<Op>(), rows, D, 1, count, D, data);
     for (int64_t i = 0; i < count; i++) {
       for (int64_t u = 0; u < unitsOf<Op>(D); u += kLanes) {
-        store(data + i * kLeftRow + u, loadUnits<Op>(rows + i * D, D, u * Op::kPerUnit));
+        store(data + i * rowSize(D) + u, loadUnits<Op>(rows + i * D, D, u * Op::kPerUnit));
       }
     }
   }
@@ -153,7 +156,12 @@ struct KeyRows {
   void multiply(int64_t j, int64_t count, const float* panel, float* c) const {
     const int64_t units = unitsOf<Op>(D);
     const Right right{panel, kPanel};
-    if (fits(D)) {
+    if constexpr (Op::kTiles) {
+#if defined(__AMX_TILE__)
+      multiplyRows({data + j * units, units, kTileUnits, kTileRows * units}, count, {panel, kPanel}, kPanel, units, c,
+                   kPanel, false);
+#endif
+    } else if (fits(D)) {
       productPanel<Op, kLeftRow>(Left{data + j * kLeftRow, kRows * kLeftRow, 1}, count, right, units, c, kPanel, false);
     } else {
       productPanel<Op, 1>(Left{data + j * units, kRows * units, kRows}, count, right, units, c, kPanel, false);
@@ -161,7 +169,7 @@ struct KeyRows {
   }
 };
 
-// Rows as they lie, as units of k = the rows: [units(rows), padded], columns from D on are zero.
+// Rows as they lie, as units of k = the rows: [units(rows), padded], columns from D on are zero, and so are rows past the end.
 template <class Op>
 void packNatural(const float* data, int64_t stride, int64_t rows, int64_t D, int64_t padded, float* out) {
   for (int64_t i = 0; i < rows; i += Op::kPerUnit, out += padded) {
@@ -178,6 +186,55 @@ void packNatural(const float* data, int64_t stride, int64_t rows, int64_t D, int
       store(out + d, low);
     }
   }
+  std::fill_n(out, (unitsOf<Op>(rows) - filledUnits<Op>(rows)) * padded, 0.0f);
+}
+
+// Keys or values as the left operand of products over keys: rows are the D numbers of each, k runs over keys. For tiles
+// [step of 32 keys, row, unit], else as they lie.
+template <class Op>
+struct AcrossKeys {
+  float* data;
+  int64_t D;
+
+  int64_t padded() const { return roundUp(D, kLanes); }
+  static int64_t size(int64_t keys, int64_t D) { return unitsOf<Op>(keys) * roundUp(D, kLanes); }
+
+  void pack(const float* rows, int64_t count) const {
+    if constexpr (Op::kTiles) {
+#if defined(__AMX_TILE__)
+      float* out = data;
+      for (int64_t i = 0; i < count; i += 2 * kTileUnits) {
+        for (int64_t d = 0; d < D; d += kLanes, out += kTileFloats) {
+          const int lanes = static_cast<int>(std::min<int64_t>(kLanes, D - d));
+          packTileAcross([&](int64_t key) { return loadSome(rows + (i + key) * D + d, lanes); }, count - i, out,
+                         kTileUnits, nullptr);
+        }
+      }
+#endif
+    } else {
+      packNatural<Op>(rows, D, count, D, padded(), data);
+    }
+  }
+
+  // out[D, kPanel] = or += rows over `keys` keys from j on, a multiple of kBlock, times their units of a panel of queries.
+  void multiply(int64_t j, int64_t keys, const Right& right, float* out, bool accumulate) const {
+    const float* first = data + j / Op::kPerUnit * padded();
+    if constexpr (Op::kTiles) {
+#if defined(__AMX_TILE__)
+      multiplyRows({first, kTileUnits, padded() * kTileUnits, kTileFloats}, D, {right.data, right.stride}, kPanel,
+                   unitsOf<Op>(keys), out, kPanel, accumulate);
+#endif
+    } else {
+      productPanel<Op, 1>(Left{first, kRows, padded()}, D, right, unitsOf<Op>(keys), out, kPanel, accumulate);
+    }
+  }
+};
+
+// Zeros behind units of k that are not all filled: `keys` rows of a panel of weights as a right operand.
+template <class Op>
+inline void padWeights(float* weights, int64_t keys) {
+  const int64_t filled = filledUnits<Op>(keys);
+  std::fill_n(weights + filled * kPanel, (unitsOf<Op>(keys) - filled) * kPanel, 0.0f);
 }
 
 // out[column, i] = scale[column] * in[i, column] for a panel of `columns` queries, D values each.

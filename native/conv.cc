@@ -30,7 +30,7 @@ void conv2d(const Conv2dCall& call) {
   out.epilogue.pre = call.pre;
   if (c.pointwise()) return gemm(c.precision, Matrix{x, c.channels, 1}, weight, c.rows(), c.outputs, c.channels, out);
   const Patches patches = c.patchesOf(x);
-  withPrecision(c.precision, [&](auto op) {
+  withProducts(c.precision, [&](auto op) {
     productOfPatches<decltype(op)>(patches, RightMatrix{weight}, c.batch, c.outputs, out, RowsOfMatrix{c.outputs});
   });
 }
@@ -58,7 +58,7 @@ void conv2dInputGradient(const Conv2dInputGradientCall& call) {
           weight.taps[dy.taps++] = static_cast<int>(i * c.kernelWidth + j);
         }
       }
-      withPrecision(c.precision, [&](auto op) {
+      withProducts(c.precision, [&](auto op) {
         using Op = decltype(op);
         if (c.stride == 1) {
           productOfPatches<Op>(dy, weight, c.batch, c.channels, out, RowsOfMatrix{c.channels});
@@ -74,11 +74,13 @@ void conv2dInputGradient(const Conv2dInputGradientCall& call) {
 void conv2dWeightGradient(const Conv2dWeightGradientCall& call) {
   const Convolution c(call);
   const Patches patches = c.patchesOf(call.x);
-  withPrecision(c.precision, [&](auto op) {
+  withProducts(c.precision, [&](auto op) {
     using Op = decltype(op);
-    if (c.stride == 1 && !c.pointwise()) {
-      WeightGradient<Op> gradient(c, patches, call.dy, call.pre);
-      if (gradient.fits()) return gradient.run(call.dWeight, call.dBias);
+    if constexpr (!Op::kTiles) {  // both operands would lie wrong for tiles
+      if (c.stride == 1 && !c.pointwise()) {
+        WeightGradient<Op> gradient(c, patches, call.dy, call.pre);
+        if (gradient.fits()) return gradient.run(call.dWeight, call.dBias);
+      }
     }
     const BiasGradient bias = biasGradient<Op>(call.dBias, c.rows(), c.outputs);
     const Matrix dy{call.dy, 1, c.outputs, call.pre, c.activation, bias.sums, c.outputs};

@@ -68,6 +68,11 @@ struct LeftPatches {
 
   template <class Op>
   void pack(int64_t first, int64_t count, int64_t k0, int64_t k, int64_t, float* out) const {
+    if constexpr (Op::kTiles) {
+#if defined(__AMX_TILE__)
+      return packForTiles(first, count, k0, k, out);
+#endif
+    }
     const int64_t panelSize = unitsOf<Op>(k) * kRows;
     for (int64_t i = 0; i < count; i += kRows, out += panelSize) {
       const int rows = static_cast<int>(std::min<int64_t>(kRows, count - i));
@@ -81,6 +86,37 @@ struct LeftPatches {
       whole ? packByTap<Op>(positions, rows, k0, k, out) : packByCopy<Op>(positions, rows, k0, k, out);
     }
   }
+
+#if defined(__AMX_TILE__)
+  void packForTiles(int64_t first, int64_t count, int64_t k0, int64_t k, float* out) const {
+    const int64_t panelSize = unitsOf<Amx>(k) * kTilePanel;
+    const bool whole = patches.channels % (2 * kLanes) == 0 && k0 % (2 * kLanes) == 0;
+    alignas(64) float copy[kMostBlock];
+    Patches::Position position = patches.position(first);
+    for (int64_t i = 0; i < roundUp(count, kTilePanel); i++) {
+      float* to = out + i / kTilePanel * panelSize + i % kTilePanel * kTileUnits;
+      if (i >= count) {
+        packTileRow([](int64_t, int) { return Vector{}; }, k, to);
+        continue;
+      }
+      if (whole) {
+        for (int64_t kk = k0; kk < k0 + k;) {
+          const int tap = static_cast<int>(kk / patches.channels);
+          const int64_t n = std::min(k0 + k, (tap + 1) * patches.channels) - kk;
+          const int64_t at = patches.at(position, tap);
+          const float* from = at < 0 ? kZeros : patches.image + at + kk - tap * patches.channels;
+          packTileRow([&](int64_t at, int) { return load(from + at); }, n, to);
+          to += n / (2 * kLanes) * kTileStep;
+          kk += n;
+        }
+      } else {
+        patches.copyRow(position, k0, k, copy);
+        packTileRow([&](int64_t at, int lanes) { return loadPartial(copy + at, lanes); }, k, to);
+      }
+      patches.advance(position);
+    }
+  }
+#endif
 
   // Transposes straight from the image, tap by tap.
   template <class Op>
@@ -131,6 +167,7 @@ struct RightPatches {
       whole ? packByTap<Op>(position, first, count, n, panelSize, to)
             : packByCopy<Op>(position, first, count, n, panelSize, to);
     }
+    padPanels<Op, kColumns>(out, count, k);
   }
 
   // Straight from the image: a vector of columns never leaves its tap. Moves the position n on.
@@ -192,6 +229,7 @@ struct RightWeights {
     }
     packStraight<Op, kColumns>([&](int64_t at, int64_t column, int lanes) { return loadPartial(rows[at] + column, lanes); }, count,
                                k, unitsOf<Op>(k) * kColumns, out, nullptr);
+    padPanels<Op, kColumns>(out, count, k);
   }
 };
 

@@ -79,7 +79,9 @@ void productFromImage(const Patches& p, const B& b, int64_t images, int64_t colu
   const int64_t k = p.taps * p.channels;
   const int64_t panels = divideUp(columns, kColumns);
   const int64_t panelSize = unitsOf<Op>(k) * kColumns;
-  float* image = static_cast<float*>(scratch(0, kScratchA, (images * bordered.imageSize() + kLanes) * sizeof(float)));
+  // Tiles read whole groups of pixels, at the end of the last line too.
+  const int64_t behind = Op::kTiles ? PanelOf<Op>::kRows * stride : kLanes;
+  float* image = static_cast<float*>(scratch(0, kScratchA, (images * bordered.imageSize() + behind) * sizeof(float)));
   float* packed = static_cast<float*>(scratch(0, kScratchB, panels * panelSize * sizeof(float)));
   const int64_t lines = images * bordered.lines;
   parallelFor(lines + panels, 4, [&](int64_t begin, int64_t end, int) {
@@ -97,21 +99,32 @@ void productFromImage(const Patches& p, const B& b, int64_t images, int64_t colu
   });
   int64_t taps[kMostTaps];
   for (int t = 0; t < p.taps; t++) taps[t] = p.offsetY[t] * bordered.lineSize() + p.offsetX[t] * stride;
-  const int64_t groups = divideUp(p.width, kRows);
+  const int64_t groups = divideUp(p.width, PanelOf<Op>::kRows);
   parallelFor(images * p.height, 1, [&](int64_t begin, int64_t end, int) {
-    alignas(64) float tile[kRows * kColumns];
+    [[maybe_unused]] const Scope<Op> scope;
+    alignas(64) float tile[PanelOf<Op>::kRows * kColumns];
     for (int64_t line = begin; line < end; line++) {
       const float* first = image + line / p.height * bordered.imageSize() +
                            (line % p.height + bordered.top) * bordered.lineSize() + bordered.left * stride;
       for (int64_t panel = 0; panel < panels; panel++) {
         const int64_t column = panel * kColumns;
         const int width = static_cast<int>(std::min<int64_t>(kColumns, columns - column));
-        const PatchTile* tiles = patchTiles<Op, stride>(width <= kLanes, std::make_integer_sequence<int, kRows>{});
         for (int64_t g = 0; g < groups; g++) {
           const int64_t x0 = g * p.width / groups;
           const int rows = static_cast<int>((g + 1) * p.width / groups - x0);
-          tiles[rows - 1](first + x0 * stride, taps, p.taps, units, packed + panel * panelSize, tile);
-          int64_t offsets[kRows];
+          const float* left = first + x0 * stride;
+          const float* right = packed + panel * panelSize;
+          if constexpr (Op::kTiles) {
+#if defined(__AMX_TILE__)
+            multiplySomeTiles(rows > kTileRows ? 2 : 1, width > kLanes ? 2 : 1, units,
+                              {left, stride, kTileUnits, kTileRows * stride}, {right, kColumns}, tile, kColumns, false,
+                              {taps, p.taps});
+#endif
+          } else {
+            patchTiles<Op, stride>(width <= kLanes, std::make_integer_sequence<int, kRows>{})[rows - 1](
+                left, taps, p.taps, units, right, tile);
+          }
+          int64_t offsets[PanelOf<Op>::kRows];
           for (int i = 0; i < rows; i++) offsets[i] = (line * p.width + x0 + i) * out.ldc;
           finishTile(tile, rows, width, column, out, offsets, false, true);
         }
@@ -125,7 +138,8 @@ template <class Op, class B, class RowOffset>
 void productOfPatches(const Patches& p, const B& b, int64_t images, int64_t columns, const Output& out,
                       const RowOffset& rowOffset) {
   const bool everyPixel = p.step == 1 && p.gridHeight == p.height && p.gridWidth == p.width && RowOffset::kRegular;
-  if (everyPixel && p.channels % Op::kPerUnit == 0) {
+  // On tiles narrow images leave most rows of a group empty.
+  if (everyPixel && p.channels % (Op::kPerUnit * Op::kUnitStep) == 0 && (!Op::kTiles || p.width >= kLanes)) {
     const int64_t wanted = roundUp(unitsOf<Op>(p.channels), kLanes);
     if (wanted <= kPixelStrides[0]) return productFromImage<Op, kPixelStrides[0]>(p, b, images, columns, out);
     if (wanted <= kPixelStrides[1]) return productFromImage<Op, kPixelStrides[1]>(p, b, images, columns, out);

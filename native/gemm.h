@@ -24,19 +24,12 @@ constexpr int kColumns = 8;
 
 // ---- Building blocks for kernels with products inside (attention): one thread, no scratch memory. ----
 
-// Floats (32-bit units) that a packed operand takes.
-int64_t packedRowsSize(Precision precision, int64_t rows, int64_t k);
-int64_t packedColumnsSize(Precision precision, int64_t columns, int64_t k);
-
 // Packs the left operand: element (i, kk) is at data[i * rowStride + kk * kStride]; one of the strides must be 1.
 void packRows(Precision precision, const float* data, int64_t rowStride, int64_t kStride, int64_t rows, int64_t k,
               float* out);
 // Packs the right operand: element (kk, j) is at data[j * columnStride + kk * kStride]; one of the strides must be 1.
 void packColumns(Precision precision, const float* data, int64_t columnStride, int64_t kStride, int64_t columns,
                  int64_t k, float* out);
-// c[rows, columns] (rows ldc apart) = or += the product of two packed operands over the whole of k.
-void multiplyPacked(Precision precision, const float* a, const float* b, int64_t rows, int64_t columns, int64_t k,
-                    float* c, int64_t ldc, bool accumulate);
 
 // ---- Whole products, on all threads; inside a parallel region only gemmOnWorker is safe. ----
 

@@ -5,10 +5,15 @@
 #include <utility>
 
 #include "gemm.h"
+#include "tiles.h"
 
 namespace tessera {
 
 constexpr int kColumnVectors = kColumns / kLanes;
+template <class Op>
+struct PanelOf {
+  static constexpr int kRows = Op::kTiles ? 32 : tessera::kRows;  // of A
+};
 constexpr int kScratchA = 6;
 constexpr int kScratchB = 7;
 constexpr int kScratchSums = 5;  // sums of gradients over rows, for biases
@@ -132,30 +137,52 @@ inline void finishTile(float* tile, int rows, int columns, int64_t column, const
   });
 }
 
+// c[rows, columns], at most a panel each, = or += a panel of A times a panel of B. On tiles whole groups of 16 rows and
+// columns of c are written.
+template <class Op, bool accumulate>
+inline void multiplyPanels(int64_t units, const float* a, const float* b, int rows, int columns, float* c, int64_t ldc) {
+  if constexpr (Op::kTiles) {
+#if defined(__AMX_TILE__)
+    multiplySomeTiles(rows > kTileRows ? 2 : 1, columns > kLanes ? 2 : 1, units,
+                      {a, kTileUnits, kTileStep, kTileFloats}, {b, kColumns}, c, ldc, accumulate);
+#endif
+  } else {
+    (void)columns;
+    microKernelFor<Op, accumulate>(rows)(units, a, b, c, ldc);
+  }
+}
+
 // A block of packed rows times a block of packed columns. `offsets[i]` is where row i of the block starts in c; rows
 // within a register tile are ldc apart if `regular`.
 template <class Op>
 void multiplyBlock(const float* a, const float* b, int64_t rows, int64_t columns, int64_t k, const Output& out,
                    const int64_t* offsets, bool regular, int64_t column0, bool first, bool last) {
+  constexpr int kHeight = PanelOf<Op>::kRows;
   const int64_t units = unitsOf<Op>(k);
   const bool accumulate = !first || out.epilogue.accumulate;
   const bool direct = regular && (!last || out.epilogue.plain());
-  alignas(64) float tile[kRows * kColumns];
+  alignas(64) float tile[kHeight * kColumns];
   for (int64_t j = 0; j < columns; j += kColumns, b += units * kColumns) {
     const int n = static_cast<int>(std::min<int64_t>(kColumns, columns - j));
     const float* panel = a;
-    for (int64_t i = 0; i < rows; i += kRows, panel += units * kRows) {
-      const int m = static_cast<int>(std::min<int64_t>(kRows, rows - i));
-      if (direct && n == kColumns) {
+    for (int64_t i = 0; i < rows; i += kHeight, panel += units * kHeight) {
+      const int m = static_cast<int>(std::min<int64_t>(kHeight, rows - i));
+      if (direct && n == kColumns && (!Op::kTiles || m % 16 == 0)) {
         float* c = out.c + offsets[i] + column0 + j;
-        (accumulate ? microKernelFor<Op, true>(m) : microKernelFor<Op, false>(m))(units, panel, b, c, out.ldc);
+        accumulate ? multiplyPanels<Op, true>(units, panel, b, m, n, c, out.ldc)
+                   : multiplyPanels<Op, false>(units, panel, b, m, n, c, out.ldc);
       } else {
-        microKernelFor<Op, false>(m)(units, panel, b, tile, kColumns);
+        multiplyPanels<Op, false>(units, panel, b, m, n, tile, kColumns);
         finishTile(tile, m, n, column0 + j, out, offsets + i, accumulate, last);
       }
     }
   }
 }
+
+// What a thread holds while it multiplies.
+struct NoScope {};
+template <class Op>
+using Scope = std::conditional_t<Op::kTiles, TileScope, NoScope>;
 
 // How a product is cut. K is cut into blocks whose panels stay in the first-level cache; a stage packs several blocks.
 struct Cuts {
@@ -167,19 +194,18 @@ struct Cuts {
   bool sharedA;         // A is packed once for all threads, not by each task for itself
 };
 
-inline int64_t roundUp(int64_t x, int64_t step) { return (x + step - 1) / step * step; }
-inline int64_t divideUp(int64_t x, int64_t y) { return (x + y - 1) / y; }
-
 // Depends on K alone, so that sums are the same for every number of threads.
 template <class Op>
 int64_t kBlockOf(int64_t k) {
   constexpr int64_t most = 256 * Op::kPerUnit;
-  return std::max<int64_t>(2, roundUp(divideUp(k, std::max<int64_t>(1, divideUp(k, most))), 2));
+  constexpr int64_t step = std::max(2, Op::kUnitStep * Op::kPerUnit);
+  return std::max<int64_t>(step, roundUp(divideUp(k, std::max<int64_t>(1, divideUp(k, most))), step));
 }
 
 template <class Op>
 Cuts cutProduct(int64_t m, int64_t n, int64_t k, int threads) {
-  constexpr int64_t kTileRows = (112 + kRows - 1) / kRows * kRows;
+  constexpr int kHeight = PanelOf<Op>::kRows;
+  constexpr int64_t kMostRows = roundUp(112, kHeight);
   constexpr int64_t kTileColumns = 512 / kColumns * kColumns;
   constexpr int64_t kBytesOfB = int64_t{12} << 20;
   Cuts cuts;
@@ -187,15 +213,15 @@ Cuts cutProduct(int64_t m, int64_t n, int64_t k, int threads) {
   cuts.kStage = std::max<int64_t>(1, std::min(divideUp(k, cuts.kBlock), 1024 * Op::kPerUnit / cuts.kBlock));
   const int64_t columnBytes = cuts.kStage * cuts.kBlock * 4 / Op::kPerUnit;
   cuts.nStage = std::min(roundUp(n, kColumns), std::max<int64_t>(kColumns, kBytesOfB / columnBytes / kColumns * kColumns));
-  cuts.tileRows = std::min(roundUp(m, kRows), kTileRows);
+  cuts.tileRows = std::min(roundUp(m, kHeight), kMostRows);
   cuts.tileColumns = std::min(cuts.nStage, kTileColumns);
   cuts.sharedA = threads > 1 && divideUp(m, cuts.tileRows) < 6 * threads;
   const auto tasks = [&] { return divideUp(m, cuts.tileRows) * divideUp(cuts.nStage, cuts.tileColumns); };
-  while (cuts.sharedA && tasks() < 4 * threads && (cuts.tileRows > kRows || cuts.tileColumns > kColumns)) {
-    if (cuts.tileColumns > 2 * cuts.tileRows || cuts.tileRows == kRows) {
+  while (cuts.sharedA && tasks() < 4 * threads && (cuts.tileRows > kHeight || cuts.tileColumns > kColumns)) {
+    if (cuts.tileColumns > 2 * cuts.tileRows || cuts.tileRows == kHeight) {
       cuts.tileColumns = roundUp(cuts.tileColumns / 2, kColumns);
     } else {
-      cuts.tileRows = roundUp(cuts.tileRows / 2, kRows);
+      cuts.tileRows = roundUp(cuts.tileRows / 2, kHeight);
     }
   }
   return cuts;
@@ -231,13 +257,14 @@ template <class Op, class A, class B, class RowOffset>
 void product(const A& a, const B& b, int64_t m, int64_t n, int64_t k, const Output& out, const RowOffset& rowOffset,
              int worker) {
   constexpr bool packed = std::is_same_v<B, PackedRight>;
+  constexpr int kHeight = PanelOf<Op>::kRows;
   if (m <= 0 || n <= 0) return;
   if (worker < 0 && m * n * k < (int64_t{1} << 17)) worker = 0;  // not worth waking a thread
   Cuts cuts = cutProduct<Op>(m, n, k, worker >= 0 ? 1 : threadCount());
   if constexpr (packed) cuts.nStage = roundUp(n, kColumns);
   const int64_t kBlocks = std::max<int64_t>(1, divideUp(k, cuts.kBlock));
   const int64_t stageUnits = unitsOf<Op>(cuts.kBlock) * cuts.kStage;
-  const int64_t rows = roundUp(m, kRows);
+  const int64_t rows = roundUp(m, kHeight);
   const int home = worker >= 0 ? worker : 0;
   float* packedB =
       packed ? nullptr : static_cast<float*>(scratch(home, kScratchB, sizeof(float) * stageUnits * cuts.nStage));
@@ -254,7 +281,7 @@ void product(const A& a, const B& b, int64_t m, int64_t n, int64_t k, const Outp
       const int64_t blockUnits = unitsOf<Op>(cuts.kBlock);
 
       constexpr int64_t kPackColumns = 8 * kColumns;
-      constexpr int64_t kPackRows = 8 * kRows;
+      constexpr int64_t kPackRows = 8 * kHeight;
       const int64_t packB = packed ? 0 : divideUp(columns, kPackColumns);
       const int64_t packA = cuts.sharedA ? divideUp(m, kPackRows) : 0;
       runTasks((packB + packA) * blocks, worker, [&](int64_t task, int) {
@@ -275,11 +302,12 @@ void product(const A& a, const B& b, int64_t m, int64_t n, int64_t k, const Outp
       const int64_t tilesDown = divideUp(m, cuts.tileRows);
       const int64_t tilesAcross = cuts.sharedA ? divideUp(columns, cuts.tileColumns) : 1;
       runTasks(tilesDown * tilesAcross, worker, [&](int64_t task, int w) {
+        [[maybe_unused]] const Scope<Op> tiles;
         const int64_t row0 = task / tilesAcross * cuts.tileRows;
         const int64_t tileRows = std::min(cuts.tileRows, m - row0);
         const int64_t from = cuts.sharedA ? task % tilesAcross * cuts.tileColumns : 0;
         const int64_t to = cuts.sharedA ? std::min(from + cuts.tileColumns, columns) : columns;
-        const int64_t ownRows = roundUp(tileRows, kRows);
+        const int64_t ownRows = roundUp(tileRows, kHeight);
         const float* left = packedA;
         if (!cuts.sharedA) {
           float* own = static_cast<float*>(scratch(w, kScratchA, sizeof(float) * stageUnits * cuts.tileRows));
@@ -312,16 +340,26 @@ void product(const A& a, const B& b, int64_t m, int64_t n, int64_t k, const Outp
 }
 
 // A matrix as either operand of `product`.
-template <int width>
-struct MatrixOperand {
+struct LeftMatrix {
   Matrix matrix;
   template <class Op>
   void pack(int64_t first, int64_t count, int64_t k0, int64_t k, int64_t block, float* out) const {
-    packMatrix<Op, width>(matrix, first, count, k0, k, block, out);
+    if constexpr (Op::kTiles) {
+#if defined(__AMX_TILE__)
+      packTiles(matrix, first, count, k0, k, block, out);
+#endif
+    } else {
+      packMatrix<Op, kRows>(matrix, first, count, k0, k, block, out);
+    }
   }
 };
-using LeftMatrix = MatrixOperand<kRows>;
-using RightMatrix = MatrixOperand<kColumns>;
+struct RightMatrix {
+  Matrix matrix;
+  template <class Op>
+  void pack(int64_t first, int64_t count, int64_t k0, int64_t k, int64_t block, float* out) const {
+    packMatrix<Op, kColumns>(matrix, first, count, k0, k, block, out);
+  }
+};
 
 // Floats that packWhole writes.
 template <class Op>
@@ -376,7 +414,8 @@ BiasGradient biasGradient(float* db, int64_t m, int64_t n) {
   return {db, sums, blocks, n};
 }
 
-// Calls body(Fp32{}) or body(Bf16{}); builds without bf16 instructions know fp32 only.
+// Calls body(Fp32{}) or body(Bf16{}), for products of vectors and of few rows; builds without bf16 instructions know fp32
+// only.
 template <class Body>
 auto withPrecision(Precision precision, Body&& body) {
 #if defined(__AVX512BF16__)
@@ -385,6 +424,15 @@ auto withPrecision(Precision precision, Body&& body) {
   (void)precision;
 #endif
   return body(Fp32{});
+}
+
+// The same for products of matrices: on tiles where the build has them.
+template <class Body>
+auto withProducts(Precision precision, Body&& body) {
+#if defined(__AMX_TILE__) && defined(__AMX_BF16__)
+  if (precision == Precision::bf16) return body(Amx{});
+#endif
+  return withPrecision(precision, body);
 }
 
 }  // namespace tessera

@@ -24,7 +24,7 @@ void linearInputGradient(const LinearInputGradientCall& call) {
 // dW = (dy act'(pre))^T x, db = its sum over rows.
 void linearWeightGradient(const LinearWeightGradientCall& call) {
   const int64_t m = call.M, n = call.N, k = call.K;
-  withPrecision(call.precision, [&](auto op) {
+  withProducts(call.precision, [&](auto op) {
     using Op = decltype(op);
     const BiasGradient bias = biasGradient<Op>(call.dBias, m, n);
     const Matrix dy{call.dy, 1, n, call.pre, call.activation, bias.sums, n};

@@ -10,14 +10,44 @@ namespace tessera {
 
 struct Fp32 {
   static constexpr int kPerUnit = 1;
+  static constexpr int kUnitStep = 1;  // packed operands have a multiple of so many units
+  static constexpr bool kTiles = false;
 };
 struct Bf16 {
   static constexpr int kPerUnit = 2;
+  static constexpr int kUnitStep = 1;
+  static constexpr bool kTiles = false;
+};
+// As Bf16, on the tile registers of tiles.h, which take 16 units at a time.
+struct Amx {
+  static constexpr int kPerUnit = 2;
+  static constexpr int kUnitStep = 16;
+  static constexpr bool kTiles = true;
 };
 
+constexpr int64_t divideUp(int64_t x, int64_t y) { return (x + y - 1) / y; }
+constexpr int64_t roundUp(int64_t x, int64_t step) { return divideUp(x, step) * step; }
+
+// Units that k numbers fill, and units of a packed operand, which are zero from those on.
+template <class Op>
+constexpr int64_t filledUnits(int64_t k) {
+  return divideUp(k, Op::kPerUnit);
+}
 template <class Op>
 constexpr int64_t unitsOf(int64_t k) {
-  return (k + Op::kPerUnit - 1) / Op::kPerUnit;
+  return roundUp(filledUnits<Op>(k), Op::kUnitStep);
+}
+
+// Zeros behind what fills a run of adjacent panels.
+template <class Op, int width>
+inline void padPanels(float* panels, int64_t columns, int64_t k) {
+  if constexpr (Op::kUnitStep > 1) {
+    const int64_t units = unitsOf<Op>(k), filled = filledUnits<Op>(k);
+    if (filled == units) return;
+    for (int64_t i = 0; i < columns; i += width, panels += units * width) {
+      std::fill_n(panels + filled * width, (units - filled) * width, 0.0f);
+    }
+  }
 }
 
 // A square block of kLanes x kLanes 32-bit units, transposed in registers.
@@ -104,7 +134,7 @@ inline Vector loadUnits(const float* row, int64_t D, int64_t d) {
 // another thread may own what follows.
 template <class Op, int width, class Load>
 void packTransposed(const Load& load, int rows, int64_t k, float* out) {
-  const int64_t units = unitsOf<Op>(k);
+  const int64_t units = filledUnits<Op>(k);
   for (int group = 0; group < width; group += kLanes) {
     const int lanes = width - group < kLanes ? width - group : kLanes;
     const int count = rows - group < 0 ? 0 : rows - group < lanes ? rows - group : lanes;
@@ -148,7 +178,7 @@ template <class Op, int width, class Load>
 void packStraight(const Load& load, int64_t columns, int64_t k, int64_t panelSize, float* out, float* sums,
                   bool fresh = true) {
   constexpr int kGroup = 8;
-  const int64_t units = unitsOf<Op>(k);
+  const int64_t units = filledUnits<Op>(k);
   const int64_t panels = (columns + width - 1) / width;
   constexpr int steps = (width + kLanes - 1) / kLanes;
   for (int64_t p0 = 0; p0 < panels; p0 += kGroup) {
@@ -215,7 +245,7 @@ struct Matrix {
 };
 
 template <class Op, int width>
-void packMatrix(const Matrix& m, int64_t first, int64_t count, int64_t k0, int64_t k, int64_t block, float* out) {
+void packFilled(const Matrix& m, int64_t first, int64_t count, int64_t k0, int64_t k, int64_t block, float* out) {
   const int64_t panelSize = unitsOf<Op>(k) * width;
   const bool transposed = m.inner == 1 && m.sums == nullptr;
   float* sums = m.sums == nullptr ? nullptr : m.sums + block * m.sumStride + first;
@@ -272,6 +302,12 @@ void packMatrix(const Matrix& m, int64_t first, int64_t count, int64_t k0, int64
                               sums == nullptr ? nullptr : sums + i, kk == 0);
     }
   }
+}
+
+template <class Op, int width>
+void packMatrix(const Matrix& m, int64_t first, int64_t count, int64_t k0, int64_t k, int64_t block, float* out) {
+  packFilled<Op, width>(m, first, count, k0, k, block, out);
+  padPanels<Op, width>(out, count, k);
 }
 
 }  // namespace tessera

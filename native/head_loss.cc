@@ -172,7 +172,7 @@ void linearCrossEntropy(const LinearCrossEntropyCall& call) {
   p.C = call.C;
   p.zLoss = call.zLoss;
   p.scale = call.scale;
-  const double total = withPrecision(call.precision,
+  const double total = withProducts(call.precision,
                                      [&](auto op) { return headLoss::run<decltype(op)>(p); });
   call.loss[0] = static_cast<float>(total * p.scale);
 }

@@ -23,9 +23,50 @@ float ones() {
   return value;
 }
 
+#if defined(__AMX_TILE__)
+double countOnTiles() {
+  constexpr int64_t kRound = 4 * kTileFloats * 2 * kTileUnits;  // multiply-adds of four tiles
+  static_assert(kMultiplyAdds % kRound == 0);
+  const TileScope scope;
+  alignas(64) float one[kTileFloats], sums[kTileFloats];
+  std::fill_n(one, kTileFloats, ones<Amx>());
+  asm volatile("" ::: "memory");
+  _tile_zero(0);
+  _tile_zero(1);
+  _tile_zero(2);
+  _tile_zero(3);
+  _tile_loadd(4, one, 64);
+  _tile_loadd(5, one, 64);
+  _tile_loadd(6, one, 64);
+  _tile_loadd(7, one, 64);
+  for (int64_t round = 0; round < kMultiplyAdds / kRound; round++) {
+    _tile_dpbf16ps(0, 4, 6);
+    _tile_dpbf16ps(1, 4, 7);
+    _tile_dpbf16ps(2, 5, 6);
+    _tile_dpbf16ps(3, 5, 7);
+  }
+  double total = 0;
+  const auto add = [&] {
+    for (float sum : sums) total += static_cast<double>(sum);
+  };
+  _tile_stored(0, sums, 64);
+  add();
+  _tile_stored(1, sums, 64);
+  add();
+  _tile_stored(2, sums, 64);
+  add();
+  _tile_stored(3, sums, 64);
+  add();
+  return total;
+}
+#endif
+
 // Every multiply-add is 1 * 1 + sum, so that the sum counts them.
 template <class Op>
 double countMultiplyAdds() {
+#if defined(__AMX_TILE__)
+  if constexpr (Op::kTiles) return countOnTiles();
+#endif
   constexpr int64_t kRounds = kMultiplyAdds / (kChains * kLanes * Op::kPerUnit);
   static_assert(kRounds * kChains * kLanes * Op::kPerUnit == kMultiplyAdds);
   Vector sum[kChains] = {};
@@ -49,7 +90,7 @@ double countMultiplyAdds() {
 
 void peakFlops(const PeakFlopsCall& call) {
   double* counts = call.counts;
-  withPrecision(call.precision, [&](auto op) {
+  withProducts(call.precision, [&](auto op) {
     parallelFor(call.pieces, 1, [&](int64_t begin, int64_t end, int) {
       for (int64_t i = begin; i < end; i++) counts[i] = peak::countMultiplyAdds<decltype(op)>();
     });

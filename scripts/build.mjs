@@ -3,7 +3,7 @@
  * warning where there is no compiler. npm runs it after `npm ci` in a clone and before it packs (`prepare`).
  */
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { root } from './native-flags.mjs';
@@ -31,6 +31,9 @@ if (process.env.npm_command !== 'exec' || !existsSync(program)) {
   const compiler = typescript();
   if (compiler !== undefined) {
     run(compiler, '-p', 'tsconfig.build.json');
+    // Scripts that a page takes as they are.
+    const scripts = join('src', 'study', 'page', 'browser');
+    cpSync(join(root, scripts), join(root, 'dist', scripts), { recursive: true });
     run(join('scripts', 'public-types.mjs'));
     chmodSync(program, 0o755); // npm makes it executable when it links it, but not when it is compiled anew
   } else if (!existsSync(program)) {

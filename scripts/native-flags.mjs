@@ -24,6 +24,7 @@ export const build = join(source, 'build');
 export const flagsOf =
   process.arch === 'x64'
     ? {
+        amx: '-mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512bf16 -mamx-tile -mamx-bf16 -mavx2 -mfma -mf16c -mbmi2',
         avx512bf16: '-mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512bf16 -mavx2 -mfma -mf16c -mbmi2',
         avx512: '-mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx2 -mfma -mf16c -mbmi2',
         avx2: '-mavx2 -mfma -mf16c -mbmi2',
@@ -53,6 +54,12 @@ export function compiler() {
     if (works(name)) return name;
   }
   return null;
+}
+
+/** Whether a compiler takes the flags of an instruction set. */
+export function knowsFlags(cxx, flags) {
+  const words = ['-x', 'c++', '-fsyntax-only', ...flags.split(' ').filter(Boolean), '-'];
+  return spawnSync(cxx, words, { input: '#include <immintrin.h>\n', stdio: ['pipe', 'ignore', 'ignore'] }).status === 0;
 }
 
 /** Whether a program is there and answers. */

@@ -29,6 +29,7 @@ const layers: readonly (readonly string[])[] = [
   ['src/report'],
   ['src/runs'],
   ['src/study'],
+  ['src/web'],
   ['src/cli', 'src/library'],
 ];
 /** At the root of `src` stand only the entries, above all layers. */

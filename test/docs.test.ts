@@ -105,6 +105,7 @@ const manuals = [
   'docs/cli.md',
   'docs/gpu.md',
   'docs/metrics.md',
+  'docs/study.md',
   'models/emoji/README.md',
 ];
 

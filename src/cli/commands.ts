@@ -16,6 +16,9 @@ import { interpolate } from './commands/interpolate.ts';
 import { logs } from './commands/logs.ts';
 import { reconstruct } from './commands/reconstruct.ts';
 import { sample } from './commands/sample.ts';
+import { studyCollect } from './commands/study-collect.ts';
+import { studyMake } from './commands/study-make.ts';
+import { studyServe } from './commands/study-serve.ts';
 import { train } from './commands/train.ts';
 
 /** Completes the program's own commands; a program with more of them has it complete all (cli.ts). */
@@ -34,6 +37,9 @@ export const commands: readonly Command[] = [
   features,
   evaluate,
   compare,
+  studyMake,
+  studyServe,
+  studyCollect,
   exportCommand,
   logs,
   buildNative,

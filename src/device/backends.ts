@@ -135,7 +135,8 @@ async function activateNative(options: BackendOptions): Promise<string | undefin
   const backend = started ? activeNative() : undefined;
   if (backend === undefined) return 'it registered but did not start';
   const { precision = 'auto' } = options;
-  backend.precision = backend.supportsBf16 && (precision === 'auto' || precision === 'bf16') ? 'bf16' : 'fp32';
+  backend.precision =
+    precision === 'auto' ? backend.fastest : precision === 'bf16' && backend.supportsBf16 ? 'bf16' : 'fp32';
   if (options.threads !== undefined) backend.setThreads(options.threads);
   leaveThreads(backend, options);
   return undefined;

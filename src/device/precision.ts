@@ -1,5 +1,5 @@
 /**
- * @file Operands of matrix products: fp32 everywhere, bf16 where the processor of the native backend has it, f16 where a
+ * @file Operands of matrix products: fp32 everywhere, bf16 where the processor of the native backend has it (`auto` where it is faster, too), f16 where a
  * GPU has matrix units that were seen to multiply as they should. Sums are fp32 always.
  */
 import { UserError } from '../core/errors.ts';
@@ -19,7 +19,7 @@ export function refusePrecision(
   { backend, able, why }: { readonly backend: string; readonly able: readonly string[]; readonly why?: string },
 ): UserError {
   const places: Readonly<Partial<Record<PrecisionName, string>>> = {
-    bf16: 'bf16 is for --backend native, on a processor with AVX512-BF16',
+    bf16: 'bf16 is for --backend native, on a processor with AVX512-BF16 or AMX',
     f16: 'f16 is for --backend webgpu, on a GPU with matrix units',
   };
   return new UserError(

@@ -33,7 +33,7 @@ const ROW = 24;
 export function dotChart({ title, label, dots, guides = [], width = 560, range }: DotChart): Html {
   const known = dots.flatMap(({ value, low, high }) => [value, low, high].filter(v => v !== null));
   if (known.length === 0) return html`<p class="missing">${title}: nothing was measured</p>`;
-  const limit = limitOf(dots);
+  const limit = range === undefined ? limitOf(dots) : Number.POSITIVE_INFINITY;
   const ends = [...known, ...guides.map(({ x }) => x)].filter(value => value <= limit);
   const axis = linearAxis(range ?? ends, { about: 5 });
   const texts = dots.map(({ text, value }) => text ?? (value === null ? '–' : formatNumber(value)));

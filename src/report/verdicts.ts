@@ -8,6 +8,7 @@
 import type { RunConfig } from '../config/run.ts';
 import { familyOf } from '../families/families.ts';
 import { type Interval, wilson } from '../metrics/intervals.ts';
+import { spearman } from '../metrics/rank-correlation.ts';
 import type { LossCorrelation, Point, RunReport, SampleCheck, Stage, Verdict } from './contents.ts';
 import { type History, type Mark, mainStage, validationOf } from './history.ts';
 
@@ -163,34 +164,5 @@ export function progressOf(stages: readonly Stage[], checks: readonly SampleChec
     // Where a family has no loss to validate by, KID stands for it, and says nothing about itself.
     if (pairs.length > 0 && pairs.every(([value, kid]) => value === kid)) return [];
     return [{ loss, rho: spearman(pairs), n: pairs.length }];
-  });
-}
-
-/** Of four pairs even a perfect order comes by chance in one of twelve cases, either way. */
-const FEWEST_PAIRS = 5;
-
-/**
- * Spearman's rank correlation, ties by their mean rank; null for fewer than five pairs, of which any order is likely, or where
- * one side is constant.
- */
-export function spearman(pairs: readonly (readonly [number, number])[]): number | null {
-  if (pairs.length < FEWEST_PAIRS) return null;
-  const a = ranks(pairs.map(([value]) => value));
-  const b = ranks(pairs.map(([, value]) => value));
-  const centre = (pairs.length + 1) / 2;
-  let [ab, aa, bb] = [0, 0, 0];
-  for (let i = 0; i < a.length; i++) {
-    ab += (a[i] - centre) * (b[i] - centre);
-    aa += (a[i] - centre) ** 2;
-    bb += (b[i] - centre) ** 2;
-  }
-  return aa === 0 || bb === 0 ? null : ab / Math.sqrt(aa * bb);
-}
-
-function ranks(values: readonly number[]): number[] {
-  return values.map(value => {
-    const below = values.filter(other => other < value).length;
-    const equal = values.filter(other => other === value).length;
-    return below + (equal + 1) / 2;
   });
 }

@@ -6,13 +6,11 @@
  */
 
 import { existsSync, statSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import type { Split } from '../../data/dataset.ts';
 import { UserError } from '../core/errors.ts';
 import { printableJson } from '../core/printable.ts';
 import { shellWord } from '../core/shell.ts';
-import { familyOf } from '../families/families.ts';
-import { partFiles } from '../families/parts.ts';
 import { featuresMatcher } from '../features/open.ts';
 import { writeAtomic } from '../io/atomic.ts';
 import { destinationOf } from '../io/destination.ts';
@@ -21,16 +19,16 @@ import { readJsonLines } from '../io/jsonlines.ts';
 import { expectOutput } from '../io/outputs.ts';
 import { loadState } from '../io/state.ts';
 import '../metrics/builtin.ts';
-import { readRun } from '../families/config.ts';
-import { chooseWeights, runPaths, type WeightKind } from '../io/runfolder.ts';
+import { runPaths, type WeightKind } from '../io/runfolder.ts';
 import { findMetrics, type MetricDefinition } from '../metrics/define.ts';
 import { lowestOf } from '../metrics/turning.ts';
 import { conclude } from '../report/conclusions.ts';
 import type { Report, RunReport, Stage } from '../report/contents.ts';
-import { aidsOf, groupNames, shortNames } from '../report/groups.ts';
+import { aidsOf, groupNames } from '../report/groups.ts';
 import { type History, mainStage, readHistory, validationOf } from '../report/history.ts';
 import { renderPage } from '../report/page.ts';
 import { progressOf, verdictOf } from '../report/verdicts.ts';
+import { checkSplits, openRuns } from './comparison/open-runs.ts';
 import {
   type ComparedRun,
   openComparisonData,
@@ -81,8 +79,8 @@ export async function compareRuns(session: Session, request: CompareRequest): Pr
   const { out, data, captions, seed } = request;
   const metrics = findMetrics(request.metrics, 'compare: --metrics');
   const json = await expectFiles(request);
-  const runs = await openRuns(request);
-  await checkSplits(runs);
+  const runs = await openRuns('compare', request);
+  await checkSplits('compare', runs);
   const painting = data !== undefined || captions !== undefined;
   const backend = painting ? await startEngine(session, request) : null;
   const opened = data === undefined ? undefined : await openComparisonData(session, { ...request, data }, runs[0]);
@@ -142,68 +140,6 @@ function jsonBeside(out: string): string {
     throw new UserError('compare: --out', `expected an HTML file, got ${out}`, 'the JSON file is written beside it');
   }
   return `${out.replace(/\.html?$/i, '')}.json`;
-}
-
-async function openRuns({ runs: folders, weights: wanted }: CompareRequest): Promise<ComparedRun[]> {
-  if (folders.length === 0) {
-    throw new UserError(
-      'compare',
-      'expected at least one run, got none',
-      'e.g. tessera compare runs/a runs/b --out comparison.html',
-    );
-  }
-  const twice = folders.find((folder, i) => folders.some((other, j) => j < i && resolve(other) === resolve(folder)));
-  if (twice !== undefined) throw new UserError('compare', `expected every run once, got ${twice} twice`);
-  const configs = await Promise.all(folders.map(folder => readRun(folder, 'compare')));
-  const names = shortNames(folders);
-  return folders.map((folder, i) => {
-    const config = configs[i];
-    const paths = runPaths(folder);
-    const weights = chooseWeights(folder, wanted);
-    const parts = partFiles(familyOf(config.family).stages, paths).map(([file]) => file);
-    return { folder, name: names[i], config, weights, trained: [paths.weights[weights], ...parts].every(existsSync) };
-  });
-}
-
-/** Refuses runs that did not learn from the same images, or not at the same size. */
-async function checkSplits(runs: readonly ComparedRun[]): Promise<void> {
-  const [first, ...others] = runs;
-  const held = await heldOutIds(first);
-  for (const other of others) {
-    const [a, b] = [first.config.images, other.config.images];
-    if (a.imageSize !== b.imageSize) {
-      throw new UserError(
-        'compare',
-        `${first.folder} paints ${a.imageSize} x ${a.imageSize} pixels, ${other.folder} ${b.imageSize} x ${b.imageSize}`,
-        'compare runs that were trained with the same --image-size',
-      );
-    }
-    const ids = await heldOutIds(other);
-    const differ = held !== undefined && ids !== undefined && held !== ids;
-    if (String(a.split) !== String(b.split)) {
-      throw new UserError(
-        'compare',
-        `the data splits differ: ${other.folder} was trained on ${b.split.join(', ')}, ${first.folder} on ${a.split.join(', ')}`,
-        'compare runs that were trained with the same --split',
-      );
-    }
-    if (a.validation !== b.validation || differ) {
-      const how = differ
-        ? `${other.folder} held out other images than ${first.folder}`
-        : `${other.folder} held out ${b.validation} of the images, ${first.folder} ${a.validation}`;
-      throw new UserError(
-        'compare',
-        `the data splits differ: ${how}: one would be judged by what the other was trained on`,
-        'compare runs that were trained on the same data with the same --validation',
-      );
-    }
-  }
-}
-
-/** The held-out items of a run that keeps its data as codes. */
-async function heldOutIds({ folder }: ComparedRun): Promise<string | undefined> {
-  const { heldOutCodes } = runPaths(folder);
-  return existsSync(heldOutCodes) ? (await readSafetensors(heldOutCodes)).metadata.ids : undefined;
 }
 
 /** Evaluates what the run's log has no result of for these weights, if its network is there. */

@@ -6,6 +6,8 @@ import { z } from 'zod';
 import { defineCommand } from '../../src/cli/command.ts';
 import { commands } from '../../src/cli/commands.ts';
 import { runTessera } from '../../src/cli.ts';
+import type { MadeStudy } from '../../src/study/assemble.ts';
+import { answersOf } from '../study/small-study.ts';
 import {
   captured,
   hardlyTrained,
@@ -103,6 +105,33 @@ describe('--json prints one object', () => {
     expect(rest).toEqual({ page: out, data: join(root, 'page.json'), runs: [run] });
     const { findings: written } = JSON.parse(readFileSync(join(root, 'page.json'), 'utf8')) as { findings: unknown };
     expect(findings).toEqual(written);
+  });
+
+  test('of a study: what was made, what was taken, and what it shows', async () => {
+    const out = join(root, 'study');
+    const { hash, ...made } = await answerOf('study make', run, '--data', data, '--out', out, '--trials', '10');
+    expect(made).toMatchObject({
+      study: out,
+      page: join(out, 'take.html'),
+      systems: ['run', 'copy', 'real'],
+      captions: 8,
+      votes: 8,
+    });
+    expect(readdirSync(join(out, 'pictures'))).toHaveLength(Number(made.pictures));
+    const study = JSON.parse(readFileSync(join(out, 'study.json'), 'utf8')) as MadeStudy['study'];
+    const key = JSON.parse(readFileSync(join(out, 'study.key.json'), 'utf8')) as MadeStudy['key'];
+    expect(study.hash).toBe(hash);
+    const given = answersOf({ study, key }, { rater: '00000000000000d4', slot: 0, choose: () => 'left' });
+    const file = join(root, 'answers.jsonl');
+    writeFileSync(file, given.map(answer => `${JSON.stringify(answer)}\n`).join(''));
+    expect(await answerOf('study collect', out, file)).toEqual({
+      study: out,
+      taken: 14,
+      again: 0,
+      raters: 1,
+      finished: 1,
+      leftOut: [],
+    });
   });
 
   test('of export: what it weighs', async () => {

@@ -172,25 +172,42 @@ onEveryBackend('linear passes NaN and infinity on', async () => {
 });
 
 describe('linear on the native backend', () => {
-  test('rounds operands to bf16, and nothing else', async () => {
+  // Of edges of register tiles of 14 x 32 and of 16 x 16 x 32, and of blocks of k.
+  const edges = [
+    [1, 1, 1],
+    [17, 65, 31],
+    [31, 16, 33],
+    [32, 32, 32],
+    [33, 48, 64],
+    [130, 33, 129],
+    [145, 97, 1100],
+  ] as const;
+
+  test.for(edges)('rounds operands to bf16, and nothing else: %i x %i x %i', async ([M, N, K], { skip }) => {
     const backend = await useNative();
-    if (!backend.supportsBf16) return;
+    if (!backend.supportsBf16) skip('this processor has no bf16');
     backend.precision = 'bf16';
-    for (const [M, N, K] of [
-      [17, 65, 31],
-      [130, 33, 129],
-    ]) {
-      const x = normal([M, K], 1);
-      const w = normal([N, K], 2);
-      const y = linear(x, w);
-      const rounded = multiply(
-        ((await x.data()) as Float32Array).map(bf16),
-        ((await w.data()) as Float32Array).map(bf16),
-        K,
-      );
-      expectAllclose(await y.data(), rounded, { relative: 1e-5, absolute: 2e-5 });
-      tf.dispose([x, w, y]);
-    }
+    const [x, weight, dy] = [normal([M, K], 1), normal([N, K], 2), normal([M, N], 3)];
+    const bias = tf.zeros([N]);
+    const { gradients } = valueAndGradients(
+      () => ({ loss: tf.sum(tf.mul(linear(x, weight, { bias }), dy)) }),
+      [x, weight, bias],
+    );
+    const values = await Promise.all([linear(x, weight), ...(gradients as tf.Tensor[])].map(t => t.data()));
+    const transposed = async (t: tf.Tensor) => ((await tf.transpose(t).data()) as Float32Array).map(bf16);
+    const rounded = async (t: tf.Tensor) => ((await t.data()) as Float32Array).map(bf16);
+    const near = { relative: 1e-5, absolute: 2e-6 * Math.max(M, N, K) };
+    expectAllclose(values[0], multiply(await rounded(x), await rounded(weight), K), near);
+    expectAllclose(values[1], multiply(await rounded(dy), await transposed(weight), N), near);
+    expectAllclose(values[2], multiply(await transposed(dy), await transposed(x), M), near);
+    const sums = (await dy.data()) as Float32Array;
+    const total = Float64Array.from({ length: N }, (_, j) => {
+      let sum = 0;
+      for (let i = 0; i < M; i++) sum += sums[i * N + j];
+      return sum;
+    });
+    expectAllclose(values[3], total, near); // not rounded
+    backend.precision = 'fp32';
   });
 
   test('has the same bits with any number of threads', async () => {

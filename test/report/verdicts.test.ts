@@ -4,7 +4,7 @@ import { defineFamily, removeFamily } from '../../src/families/registry.ts';
 import { conclude } from '../../src/report/conclusions.ts';
 import { groupNames, shortNames } from '../../src/report/groups.ts';
 import { readHistory } from '../../src/report/history.ts';
-import { failureShares, progressOf, spearman, verdictOf } from '../../src/report/verdicts.ts';
+import { failureShares, progressOf, verdictOf } from '../../src/report/verdicts.ts';
 import { configOf, runsOf } from './synthetic.ts';
 
 function judged(family: string, records: readonly object[], given: Readonly<Record<string, unknown>> = {}) {
@@ -159,23 +159,6 @@ describe('shares of failures', () => {
 });
 
 describe('rank correlation', () => {
-  const pairs = (a: readonly number[], b: readonly number[]) => a.map((value, i) => [value, b[i]] as const);
-
-  test('is that of the ranks', () => {
-    // The textbook's example of IQ and hours of television: rho = -29/165.
-    const iq = [106, 100, 86, 101, 99, 103, 97, 113, 112, 110];
-    const hours = [7, 27, 2, 50, 28, 29, 20, 12, 6, 17];
-    expect(spearman(pairs(iq, hours))).toBeCloseTo(-29 / 165, 12);
-    expect(spearman(pairs([1, 2, 3, 4, 5], [10, 100, 1000, 1001, 9999]))).toBeCloseTo(1);
-    // Ranks 1, 2.5, 2.5, 4, 5 and 1, 3.5, 3.5, 2, 5: 6.5 / 9.5.
-    expect(spearman(pairs([1, 2, 2, 3, 9], [1, 3, 3, 2, 9]))).toBeCloseTo(6.5 / 9.5, 12);
-  });
-
-  test('is unknown for few pairs and for constants', () => {
-    expect(spearman(pairs([1, 2, 3, 4], [1, 2, 3, 4]))).toBeNull();
-    expect(spearman(pairs([1, 1, 1, 1, 1], [1, 2, 3, 4, 5]))).toBeNull();
-  });
-
   test('of a run pairs each check with the last loss before it', () => {
     const records = [1, 2, 3, 4, 5].flatMap(i => [
       trained('dcgan', 10 * i, { D_loss: i, G_loss: -i }),

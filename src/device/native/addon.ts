@@ -34,7 +34,7 @@ export function isCurrent(addon: Partial<Addon>): addon is Addon {
   return names.every(name => typeof addon[name] === 'function') && addon.signature?.() === callsSignature;
 }
 
-export const instructionSets = ['avx512bf16', 'avx512', 'avx2', 'portable'] as const;
+export const instructionSets = ['amx', 'avx512bf16', 'avx512', 'avx2', 'portable'] as const;
 export type InstructionSet = (typeof instructionSets)[number];
 
 /** The folder that holds package.json, from a source file or from its compiled twin in dist. */
@@ -44,28 +44,41 @@ export function packageRoot(): string {
   return folder;
 }
 
+/** A build that this processor runs. */
+export interface LoadedAddon {
+  readonly addon: Addon;
+  readonly instructionSet: InstructionSet;
+  /** Operands of products where nobody asks for any: bf16 where that is faster. */
+  readonly fastest: 'fp32' | 'bf16';
+}
+
+/** What cpu.node says of the processor. */
+interface Processor {
+  readonly instructionSet: InstructionSet;
+  /** Whether pairs of bf16 are multiplied in vectors more slowly than fp32. */
+  readonly pairsAreSlow: boolean;
+}
+
 /**
  * Loads the addon.
  * @param wanted an instruction set to load instead of the best one, for tests and comparisons
  * @returns the addon and its instruction set, or why there is none
  */
-export function loadAddon(
-  wanted?: InstructionSet,
-): { readonly addon: Addon; readonly instructionSet: InstructionSet } | { readonly reason: string } {
+export function loadAddon(wanted?: InstructionSet): LoadedAddon | { readonly reason: string } {
   const build = join(packageRoot(), 'native', 'build');
   const require = createRequire(import.meta.url);
   try {
     if (!existsSync(join(build, 'cpu.node'))) return { reason: 'it was never built' };
-    const best = (require(join(build, 'cpu.node')) as { instructionSet: InstructionSet }).instructionSet;
+    const { instructionSet: best, pairsAreSlow } = require(join(build, 'cpu.node')) as Processor;
     const runnable = instructionSets.slice(instructionSets.indexOf(best));
     const candidates = wanted === undefined ? runnable : runnable.filter(set => set === wanted);
     for (const instructionSet of candidates) {
       const file = join(build, `${instructionSet}.node`);
       if (!existsSync(file)) continue;
       const addon = require(file) as Partial<Addon>;
-      return isCurrent(addon)
-        ? { addon, instructionSet }
-        : { reason: 'it was built from the sources of another version' };
+      if (!isCurrent(addon)) return { reason: 'it was built from the sources of another version' };
+      const isFast = instructionSet === 'amx' || (instructionSet === 'avx512bf16' && !pairsAreSlow);
+      return { addon, instructionSet, fastest: isFast ? 'bf16' : 'fp32' };
     }
     return { reason: `no build for ${wanted ?? best} in ${build}` };
   } catch (error) {

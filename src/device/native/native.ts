@@ -10,7 +10,7 @@ import type { backend_util, DataType, TensorInfo, TypedArray } from '@tensorflow
 import * as tf from '@tensorflow/tfjs-core';
 import type { Device } from '../device.ts';
 import { keepQuiet } from '../tfjs.ts';
-import { type Addon, type InstructionSet, loadAddon } from './addon.ts';
+import { type Addon, type InstructionSet, type LoadedAddon, loadAddon } from './addon.ts';
 import {
   type BufferSpec,
   type GivenBuffers,
@@ -49,6 +49,8 @@ export class NativeBackend extends cpu.MathBackendCPU implements Device {
   readonly rowsApart = true;
   readonly instructionSet: InstructionSet;
   readonly memoryPool: MemoryPool;
+  /** What `auto` is. */
+  readonly fastest: Precision;
   /** Operands of matrix products; sums, norms, softmax and parameters stay fp32. */
   precision: Precision;
   private readonly addon: Addon;
@@ -65,12 +67,13 @@ export class NativeBackend extends cpu.MathBackendCPU implements Device {
   /** Threads of the kernels. */
   threads = availableParallelism();
 
-  constructor(addon: Addon, instructionSet: InstructionSet) {
+  constructor({ addon, instructionSet, fastest }: LoadedAddon) {
     super();
     keepQuiet(this); // the faster backend that it tells of is this
     this.addon = addon;
     this.instructionSet = instructionSet;
-    this.precision = this.supportsBf16 ? 'bf16' : 'fp32';
+    this.fastest = fastest;
+    this.precision = fastest;
     this.indexOf = new Map(addon.kernelNames().map((name, index) => [name, index]));
     this.memoryPool = new MemoryPool(bytes => addon.allocate(bytes));
     this.setThreads(this.threads);
@@ -78,7 +81,7 @@ export class NativeBackend extends cpu.MathBackendCPU implements Device {
 
   /** Whether this processor multiplies bf16 pairs in hardware. */
   get supportsBf16(): boolean {
-    return this.instructionSet === 'avx512bf16';
+    return this.instructionSet === 'amx' || this.instructionSet === 'avx512bf16';
   }
 
   get precisions(): readonly Precision[] {
@@ -225,7 +228,7 @@ export function registerNative(instructionSet?: InstructionSet): string | undefi
   if (tf.findBackendFactory('native') !== null) return undefined;
   const loaded = loadAddon(instructionSet);
   if ('reason' in loaded) return loaded.reason;
-  tf.registerBackend('native', () => new NativeBackend(loaded.addon, loaded.instructionSet));
+  tf.registerBackend('native', () => new NativeBackend(loaded));
   tf.copyRegisteredKernels('cpu', 'native');
   for (const name of overrides.keys()) installOverride(name);
   return undefined;
