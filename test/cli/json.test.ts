@@ -232,7 +232,7 @@ describe('--quiet', () => {
     const flags = ['--run', run, '--outputs-dir', join(root, 'quiet'), '-n', '1', '-q', '--text', 'red circle'];
     expect(await tessera('sample', ...flags)).toMatchObject({
       code: 0,
-      stdout: `${join(root, 'quiet', 'red_circle')}: 1 images, grid.png\n`,
+      stdout: `${join(root, 'quiet', 'red_circle')}: 1 image, grid.png\n`,
       stderr: '',
     });
     const { code, stderr } = await tessera('sample', '--quiet', '--text', 'x', '--top-p', '2');
