@@ -98,6 +98,16 @@ class Pass {
   void pack(int64_t rows, int64_t k, const RowAt& rowAt) {
     const Groups groups{rows};
     const int64_t units = unitsOf<Op>(k);
+#if defined(__AMX_TILE__)
+    if (onTiles<Op>(units)) {
+      for (int64_t m = 0; m < rows; m++) {
+        toUnits<Op>(rowAt(m), k, own_.units);
+        float* out = own_.packed + m / kTileRows * kTileRows * units + m % kTileRows * kTileUnits;
+        for (int64_t u = 0; u < units; u += kTileUnits, out += kTileFloats) store(out, load(own_.units + u));
+      }
+      return;
+    }
+#endif
     for (int64_t g = 0; g < groups.count(); g++) {
       for (int64_t m = groups.start(g); m < groups.start(g + 1); m++) {
         toUnits<Op>(rowAt(m), k, own_.units);
@@ -126,6 +136,16 @@ class Pass {
   void multiply(const float* b, int64_t panels, int64_t k, int64_t rows, float* out) {
     const Groups groups{rows};
     const int64_t units = unitsOf<Op>(k);
+#if defined(__AMX_TILE__)
+    if (onTiles<Op>(units)) {
+      for (int64_t p = 0; p < panels; p++) {
+        tessera::multiplyRows({own_.packed, kTileUnits, kTileFloats, kTileRows * units}, rows,
+                              {b + p * units * kColumns, kColumns}, kColumns, units, out + p * kColumns, kPanels * kColumns,
+                              false);
+      }
+      return;
+    }
+#endif
     for (int64_t g = 0; g < groups.count(); g++) {
       multiplyRows<Op>(groups.size(g), panels, units, own_.packed + groups.start(g) * units, b, units * kColumns,
                        out + groups.start(g) * kPanels * kColumns, kPanels * kColumns, false);
@@ -192,7 +212,10 @@ void run(const Step& step) {
     }
   }
   std::vector<Phase> phases(5 * step.s.layers + 1);
-  onThreads([&](int worker, int workers) { Pass<Op>(step, shared, phases.data(), worker, workers).run(); });
+  onThreads([&](int worker, int workers) {
+    [[maybe_unused]] const std::conditional_t<Op::kPerUnit == 2, TileScope, NoScope> tiles;
+    Pass<Op>(step, shared, phases.data(), worker, workers).run();
+  });
 }
 
 }  // namespace decode

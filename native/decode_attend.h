@@ -61,11 +61,11 @@ struct Own {
     const Sizes& s = step.s;
     const int64_t D = roundUp(s.D(), 2 * kLanes);
     const int64_t columns = scoreColumns(s) + 2 * kLanes;
-    packed = arena.take(step.M() * std::max(unitsOf<Op>(s.C), unitsOf<Op>(s.inner)));
+    packed = arena.take(roomFor(step.M()) * std::max(unitsOf<Op>(s.C), unitsOf<Op>(s.inner)));
     row = arena.take(std::max(padded(s.C), D));
     units = arena.take(std::max(padded(s.C), padded(s.inner)) + 2 * kLanes);
-    tile = arena.take(step.M() * kPanels * kColumns);
-    gates = arena.take(step.M() * kPanels * kColumns);
+    tile = arena.take(roomFor(step.M()) * kPanels * kColumns);
+    gates = arena.take(roomFor(step.M()) * kPanels * kColumns);
     queries = arena.take(std::max<int64_t>(kRows, step.n) * D);
     queryUnits = arena.take(kRows * D);
     packedQueries = arena.take(kRows * D);

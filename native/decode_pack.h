@@ -197,6 +197,21 @@ inline void scatterUnits(const float* units, int64_t count, int row, int size, f
   }
 }
 
+// Whether rows of so many units are multiplied on tiles. Not of how many rows there are: each would be summed in another order
+// alone than in company.
+template <class Op>
+inline bool onTiles(int64_t units) {
+#if defined(__AMX_TILE__)
+  return Op::kPerUnit == 2 && units % kTileUnits == 0;
+#else
+  (void)units;
+  return false;
+#endif
+}
+
+// Memory for rows, of which tiles write whole groups.
+inline int64_t roomFor(int64_t rows) { return roundUp(rows, 16); }
+
 template <class Op>
 inline void toUnits(const float* row, int64_t k, float* units) {
   for (int64_t u = 0; u < unitsOf<Op>(k); u += kLanes) store(units + u, loadUnits<Op>(row, k, u * Op::kPerUnit));

@@ -17,21 +17,19 @@ constexpr int kTileRows = 16;
 constexpr int kTileUnits = Amx::kUnitStep;  // of k in a row of the left operand, and rows of the right one
 constexpr int kTileFloats = kTileRows * kTileUnits;
 
+// Eight registers of 16 rows of 64 bytes, as the processor reads it.
+struct alignas(64) TileShapes {
+  uint8_t palette = 1, startRow = 0, reserved[14] = {};
+  uint16_t bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
+  uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
+};
+// In memory for good: the compiler does not know how much of it the instruction reads.
+constexpr TileShapes kTileShapes;
+
 // A thread that multiplies tiles holds one of these. Registers that are given back need not be saved when threads change.
 class TileScope {
  public:
-  TileScope() {
-    struct alignas(64) {
-      uint8_t palette = 1, startRow = 0, reserved[14] = {};
-      uint16_t bytes[16] = {};
-      uint8_t rows[16] = {};
-    } shapes;
-    for (int i = 0; i < 8; i++) {
-      shapes.bytes[i] = 64;
-      shapes.rows[i] = kTileRows;
-    }
-    _tile_loadconfig(&shapes);
-  }
+  TileScope() { _tile_loadconfig(&kTileShapes); }
   ~TileScope() { _tile_release(); }
   TileScope(const TileScope&) = delete;
   TileScope& operator=(const TileScope&) = delete;
