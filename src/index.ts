@@ -34,6 +34,7 @@ export { type BackendName, backendNames } from './device/backends.ts';
 export type { InputInfos } from './device/native/native.ts';
 export { type PrecisionName, precisionNames } from './device/precision.ts';
 export {
+  type Adapted,
   type CaptionedCodes,
   type FamilyDefinition,
   type FamilyWords,
@@ -41,8 +42,10 @@ export {
   type Model,
   type Parts,
   type PartsOf,
+  type Rehearsal,
   type SamplingSetting,
   type StageName,
+  type Start,
   samplingSettings,
   type TextEncoder,
   type TrainingData,
@@ -53,6 +56,7 @@ export type {
   FamilyPlanning,
   PictureKind,
   PlannedData,
+  PlannedFields,
   PlanPasses,
   PlanRung,
   Regularisation,
