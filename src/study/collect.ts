@@ -52,16 +52,22 @@ export function checkGiven(value: unknown, study: Study): Given | string {
   const trial = study.slots[given.slot]?.[given.trial];
   if (trial === undefined)
     return `a trial that is not in the study (session ${given.slot + 1}, trial ${given.trial + 1})`;
-  const known = new Set(study.pictures.map(({ id }) => id));
-  const unknown = [...given.left, ...(given.right ?? [])].find(id => !known.has(id));
-  if (unknown !== undefined) return `a picture that is not in the study (${JSON.stringify(unknown.slice(0, 40))})`;
   const isAsked =
     given.question === trial.question &&
     String(given.left) === String(trial.left) &&
     String(given.right ?? '') === String(trial.right ?? '');
-  if (!isAsked) return `other pictures than trial ${given.trial + 1} of session ${given.slot + 1} shows`;
+  if (!isAsked) return whyOther(given, study);
   if (given.answer === 'tie' && !study.cannotTell) return '"cannot tell", which could not be said';
   return given;
+}
+
+/** What is wrong with the pictures of an answer. */
+function whyOther({ left, right, slot, trial }: Given, { pictures }: Study): string {
+  const known = new Set(pictures.map(({ id }) => id));
+  const unknown = [...left, ...(right ?? [])].find(id => !known.has(id));
+  return unknown === undefined
+    ? `other pictures than trial ${trial + 1} of session ${slot + 1} shows`
+    : `a picture that is not in the study (${JSON.stringify(unknown.slice(0, 40))})`;
 }
 
 const OTHER = 'of another study';

@@ -7,7 +7,6 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { parseConfig } from '../config/schema.ts';
 import { UserError } from '../core/errors.ts';
 import { shellWord } from '../core/shell.ts';
 import { readBytes } from '../io/bytes.ts';
@@ -142,7 +141,7 @@ export async function readStudy(folder: string, where: string): Promise<Study> {
   if (!existsSync(path)) {
     throw new UserError(where, `${folder} is no study (no ${path})`, 'a study is made by `tessera study make`');
   }
-  const study = parseConfig(studySchema, await readJson(path), path);
+  const study = parseDocument(studySchema, await readJson(path), path);
   if (hashOf(study) === study.hash) return study;
   throw new UserError(
     path,
@@ -154,10 +153,22 @@ export async function readStudy(folder: string, where: string): Promise<Study> {
 /** Reads what the pictures of a study are. @throws UserError if it is missing, damaged, or of another study */
 export async function readKey(folder: string, study: Study): Promise<StudyKey> {
   const { key: path } = studyPaths(folder);
-  const key = parseConfig(keySchema, await readJson(path), path);
+  const key = parseDocument(keySchema, await readJson(path), path);
   if (key.study !== study.hash)
     throw new UserError(path, `expected the key of the study ${study.hash.slice(0, 12)}, got another's`);
   return key;
+}
+
+/** A document that nobody writes by hand. @throws UserError naming its first field that cannot be so */
+function parseDocument<S extends z.ZodType>(schema: S, value: unknown, path: string): z.output<S> {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const [{ path: place, message }] = parsed.error.issues;
+  const at = place.length === 0 ? '' : `${place.map(String).join('.')}: `;
+  throw new UserError(
+    path,
+    `expected what \`tessera study make\` wrote, got something else (${at}${message.toLowerCase()})`,
+  );
 }
 
 /** Reads all pictures, by their names. @throws UserError if one is missing, or is not the one that the study was made with */
