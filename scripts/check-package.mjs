@@ -131,7 +131,7 @@ function paint() {
     `paints, in ${seconds.toFixed(0)} s`,
     stderr,
   );
-  expect(stdout.includes('1 images'), 'prints where the image is', stdout);
+  expect(stdout.includes('1 image'), 'prints where the image is', stdout);
   const known =
     /^(using the model that comes with|warning: no native addon| {2}hint: install a C\+\+ compiler|red apple: )/;
   const strange = stderr.split('\n').filter(line => line !== '' && !known.test(line));

@@ -4,6 +4,7 @@
  * this machine's speed, so that the whole fits the budget; the decision is kept in the run's config.json, and a demo that
  * was interrupted goes on where it stood.
  */
+
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -13,6 +14,7 @@ import { runProgram } from '../src/cli.ts';
 import { presets } from '../src/config/presets.ts';
 import type { RunConfig } from '../src/config/run.ts';
 import { mergeConfig } from '../src/config/schema.ts';
+import { spanInWords } from '../src/core/times.ts';
 import { checkConfig, runSchema } from '../src/families/config.ts';
 import { encodePng } from '../src/image/png.ts';
 import { writeAtomic } from '../src/io/atomic.ts';
@@ -172,7 +174,7 @@ async function demo(session: Session, values: z.output<typeof flags>): Promise<v
     stages: reporter.timings,
     peakMib: process.resourceUsage().maxRSS / 1024,
   });
-  reporter.done(`${((session.now() - started) / 60000).toFixed(1)} minutes in all`);
+  reporter.done(`${spanInWords((session.now() - started) / 1000)} in all`);
   const paths = runPaths(out);
   session.print(paths.samples);
   session.print(paths.reconstructions);

@@ -9,6 +9,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import * as library from '../src/index.ts';
 import {
   BpeTokenizer,
+  collectStudy,
   compare,
   decodePicture,
   divideItems,
@@ -24,6 +25,7 @@ import {
   inspectDataset,
   keepOf,
   knownCaptions,
+  makeStudy,
   openClip,
   openDataset,
   openPainter,
@@ -35,6 +37,7 @@ import {
   readPngText,
   readRunConfig,
   reconstruct,
+  reportStudy,
   splitOf,
   startBackend,
   Tessera,
@@ -391,6 +394,23 @@ const refused: Readonly<Record<string, readonly (readonly [() => unknown, string
     [() => encodeAnimation([blankOf(2), blankOf(3)]), 'encodeAnimation: pictures: expected pictures of one size'],
     [() => encodeAnimation([blankOf(2)], { format: 'mp4' as never }), 'encodeAnimation: format: expected one of '],
     [() => encodeAnimation([blankOf(2)], { fps: 0 }), 'encodeAnimation: fps: expected'],
+  ],
+  makeStudy: [
+    [() => makeStudy({} as never), 'makeStudy: runs: expected an array of at least 1 folders, got nothing'],
+    [() => makeStudy({ runs: [run], out: 'x', questions: ['why' as never] }), 'makeStudy: questions: expected'],
+    [() => makeStudy({ runs: [run], out: 'x', wording: { titel: 'x' } as never }), 'unknown field titel'],
+    [() => makeStudy({ runs: [run], out: join(folder, 'study') }), 'expected --data or --text-file, got neither'],
+    [() => makeStudy({ runs: [run], out: join(folder, 'study'), texts: ['a'] }), 'expected two systems to compare'],
+    [() => makeStudy({ runs: [run], out: join(folder, 'study'), data, trials: 60 }), 'trials of a person need 26'],
+    [() => makeStudy({ runs: [run], out: data, data, trials: 10 }), 'expected a new or empty folder'],
+  ],
+  collectStudy: [
+    [() => collectStudy({ study: folder, files: [] }), 'collectStudy: files: expected an array of at least 1 files'],
+    [() => collectStudy({ study: folder, files: ['x'] }), 'is no study'],
+  ],
+  reportStudy: [
+    [() => reportStudy({} as never), 'reportStudy: study: expected a path, got nothing'],
+    [() => reportStudy({ study: folder }), 'is no study'],
   ],
   writeLogs: [
     [() => writeLogs({} as never), 'writeLogs: run: expected a path, got nothing'],

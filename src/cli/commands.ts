@@ -18,6 +18,7 @@ import { reconstruct } from './commands/reconstruct.ts';
 import { sample } from './commands/sample.ts';
 import { studyCollect } from './commands/study-collect.ts';
 import { studyMake } from './commands/study-make.ts';
+import { studyReport } from './commands/study-report.ts';
 import { studyServe } from './commands/study-serve.ts';
 import { train } from './commands/train.ts';
 
@@ -40,6 +41,7 @@ export const commands: readonly Command[] = [
   studyMake,
   studyServe,
   studyCollect,
+  studyReport,
   exportCommand,
   logs,
   buildNative,

@@ -150,6 +150,9 @@ export const samplingSchema = z.object({
   cfgScale: z.number().min(0).max(100).default(3).describe('how closely to follow the caption; 1: no guidance'),
 });
 
+/** What the share of every batch may be that comes from what a trained model knows. */
+export const keptShare = { least: 0.001, most: 0.9 } as const;
+
 /** What a run was started from: written when it is made, and no field to be set. */
 export const fromSchema = z.object({
   name: z.string().min(1).max(4096).describe('the shipped model, or the folder of the run'),

@@ -79,7 +79,7 @@ function measureOf({ metrics = defaultMetrics(), features = ['random'], ...rest 
 }
 
 /**
- * Measures how good a run's pictures are, and appends the results to its metrics.jsonl.
+ * Measures how good a run's pictures are, and appends the results to its metrics.jsonl, unless it came with the package.
  * @returns numbers with 95 percent intervals, beside those of other real images in the pictures' place
  * @throws UserError if the run, the data or the features are not there, or a metric is unknown or would see too few images;
  *   the signal's reason once it is aborted

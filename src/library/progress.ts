@@ -29,6 +29,8 @@ export interface StageStart {
   readonly of?: number;
   /** Steps in all, where that is known. */
   readonly total?: number;
+  /** What `total` counts, one of them: `image`, `code`; a step where it is absent. */
+  readonly counts?: string;
   /** Steps that were done before, of work that goes on. */
   readonly step?: number;
   /** What `amount` of its steps counts: `tokens`, `images`, `bytes`; steps where it is absent. */

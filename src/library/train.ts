@@ -4,7 +4,7 @@
  */
 
 import { presetNames } from '../config/presets.ts';
-import { type PatchChoice, patchChoices, type RunConfigInput } from '../config/run.ts';
+import { keptShare, type PatchChoice, patchChoices, type RunConfigInput } from '../config/run.ts';
 import {
   booleanCheck,
   checkOptions,
@@ -52,7 +52,7 @@ export interface TrainOptions extends DataOptions, EngineOptions, WorkOptions {
   readonly fromWeights?: WeightKind;
   /** What becomes of its patch tokenizer: `keep`, `decoder` tuned, or `all` of it; default: decided by how the pictures come back. */
   readonly patch?: PatchChoice;
-  /** Share of every batch, up to 0.9, that comes from the data of the trained model, so that it is not forgotten; default none. */
+  /** Share of every batch, from 0.001 to 0.9, that comes from the data of the trained model, so that it is not forgotten; default none. */
   readonly keep?: number;
   /** Where that data is, for `keep`, until the run has it as codes; that of the shipped model is drawn. */
   readonly keepData?: string;
@@ -74,7 +74,7 @@ export interface Trained {
   readonly finished: boolean;
 }
 
-const keepCheck = numberCheck({ least: 0.001, most: 0.9 });
+const keepCheck = numberCheck(keptShare);
 const untilCheck = choiceCheck(stageNames);
 const dataChecks = { data: pathCheck, format: textCheck, strict: booleanCheck, acceptChanges: booleanCheck };
 

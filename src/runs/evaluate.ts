@@ -21,6 +21,7 @@ import { looksAt, measureAll, needsAny } from './evaluation/measure.ts';
 import type { EvalRecord } from './evaluation/record.ts';
 import { renewLogs } from './logs/write-logs.ts';
 import { openPainter, type Painter } from './open-painter.ts';
+import { isOfPackage } from './run.ts';
 import { downloads, type EngineFlags, type Session, startEngine } from './session.ts';
 
 export interface EvalRequest extends EngineFlags {
@@ -50,19 +51,23 @@ export interface Evaluation {
   readonly weights: WeightKind;
   /** Sides of the data whose captions were painted. */
   readonly split: readonly Split[];
-  /** As they were appended to the run's metrics.jsonl. */
+  /** As they were appended to the run's metrics.jsonl, unless that came with the package. */
   readonly records: readonly EvalRecord[];
 }
 
 /**
- * Measures a run and appends the results to its metrics.jsonl.
+ * Measures a run and appends the results to its metrics.jsonl, unless it came with the package, in which nothing is written.
  * @throws UserError if the run, the data or the features are not there, or a metric is unknown or would see too few
  *   images
  */
 export async function evaluateRun(session: Session, request: EvalRequest): Promise<Evaluation> {
   const metrics = chooseMetrics(request);
   const config = await readRun(request.run, 'eval');
-  append(runPaths(request.run).metrics, []); // what cannot be written is said before anything is measured
+  const isKept = !isOfPackage(request.run);
+  if (isKept)
+    append(runPaths(request.run).metrics, []); // what cannot be written is said before anything is measured
+  else
+    session.reporter.message(`${request.run} came with the package: what is measured is told, and not kept in its log`);
   await expectOtherJudge(request);
   await startEngine(session, request);
   const { run, backend, precision, threads, seed, numImages } = request;
@@ -93,8 +98,10 @@ export async function evaluateRun(session: Session, request: EvalRequest): Promi
       const where = { stage: 'eval', run, step, weights, row, split: real.sides.join(','), features, seed } as const;
       return { ...where, metric, value, low, high, ...rest, ...(row === 'samples' && { captions }) };
     });
-    append(runPaths(run).metrics, records);
-    await renewLogs(session, run);
+    if (isKept) {
+      append(runPaths(run).metrics, records);
+      await renewLogs(session, run);
+    }
     return { step, weights, split: real.sides, records };
   } finally {
     painter?.dispose();

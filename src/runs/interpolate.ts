@@ -1,9 +1,11 @@
 /** @file Painting the way from picture to picture into an animated file: between captions, between seeds, or both at once. */
+
 import { existsSync } from 'node:fs';
 import { extname, join } from 'node:path';
 import type { RunConfig } from '../config/run.ts';
 import { kebab } from '../config/schema.ts';
 import { UserError } from '../core/errors.ts';
+import { counted } from '../core/numbers.ts';
 import { readRun } from '../families/config.ts';
 import { familyOf } from '../families/families.ts';
 import type { Keyframe } from '../families/painter.ts';
@@ -59,7 +61,7 @@ export async function interpolateRun(session: Session, request: InterpolateReque
   try {
     if (painter.interpolate === undefined) throw new Error(`${painter.family} says that it interpolates, and does not`);
     const { reporter, signal } = session;
-    reporter.stage('interpolating', { total: frames, unit: 'images' });
+    reporter.stage('interpolating', { total: frames, counts: 'image', unit: 'images' });
     const pictures = await painter.interpolate(keyframes, {
       frames,
       loop,
@@ -72,7 +74,7 @@ export async function interpolateRun(session: Session, request: InterpolateReque
     const scale = request.scale ?? Math.max(1, Math.ceil(256 / painter.imageSize));
     const bytes = await encodeAnimation(pictures, { format, fps, scale });
     await writeAtomic(out, bytes);
-    reporter.done(`${pictures.length} images`);
+    reporter.done(counted(pictures.length, 'image'));
     return { path: out, frames: pictures.length, seconds: pictures.length / fps, bytes: bytes.length };
   } finally {
     painter.dispose();

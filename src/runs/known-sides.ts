@@ -2,11 +2,13 @@
  * @file The sides of a data set as a run has had them: what it was trained on is no held-out image because it has another name
  * in another format or folder.
  */
+
 import { existsSync } from 'node:fs';
 import type { Dataset, Item } from '../../data/dataset.ts';
 import type { Division } from '../../data/division.ts';
 import { fingerprintItems } from '../../data/fingerprints.ts';
 import type { ImagesConfig } from '../config/run.ts';
+import { counted } from '../core/numbers.ts';
 import { readDataRecord } from '../io/datarecord.ts';
 import { runPaths } from '../io/runfolder.ts';
 import { compareData } from './data-changes.ts';
@@ -43,8 +45,9 @@ export async function divideAsTrained(
   ];
   const moved = known.filter(({ before, now }) => !used.has(now.item) || before.heldOut !== now.heldOut).length;
   if (moved > 0) {
+    const [are, them, called] = moved === 1 ? ['is', 'it', 'it is called'] : ['are', 'them', 'they are called'];
     session.reporter.message(
-      `${moved} images are on the side of the split on which ${run} had them, whatever they are called here`,
+      `${counted(moved, 'image')} ${are} on the side of the split on which ${run} had ${them}, whatever ${called} here`,
     );
   }
   const taken = new Set(known.map(({ now }) => now.item));

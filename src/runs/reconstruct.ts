@@ -8,6 +8,7 @@ import { openDataset } from '../../data/open.ts';
 import { reconstructPictures } from '../../tokenizer/codec.ts';
 import type { ImagesConfig } from '../config/run.ts';
 import { firstLine, UserError } from '../core/errors.ts';
+import { counted } from '../core/numbers.ts';
 import { readRun } from '../families/config.ts';
 import { decodeImage } from '../image/decode.ts';
 import { type Picture, spreadPlaces } from '../image/images.ts';
@@ -60,7 +61,7 @@ export async function reconstructImages(session: Session, request: ReconstructRe
   const pictures = await reconstructPictures(tokenizer, originals);
   tokenizer.dispose();
   const decibels = mean(originals.map((original, i) => psnr(original, pictures[i])));
-  const note = `${originals.length} images, mean PSNR ${decibels.toFixed(2)} dB`;
+  const note = `${counted(originals.length, 'image')}, mean PSNR ${decibels.toFixed(2)} dB`;
   const sheet = await reconstructionSheet(originals, pictures, { columns: Math.min(8, originals.length), note });
   await writeAtomic(request.out, await encodePng(sheet, { text: sheetText('reconstructions') }));
   return { images: originals.length, psnr: decibels };

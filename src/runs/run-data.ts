@@ -3,6 +3,7 @@
  * the same sides of the split, wherever and in whatever format they lie now. What is not the same is named, and taken only
  * where the user says so.
  */
+
 import { existsSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
 import type { Dataset, Item, Problem } from '../../data/dataset.ts';
@@ -10,6 +11,7 @@ import type { Division } from '../../data/division.ts';
 import { fingerprintItems } from '../../data/fingerprints.ts';
 import type { ImagesConfig } from '../config/run.ts';
 import { UserError } from '../core/errors.ts';
+import { counted } from '../core/numbers.ts';
 import { readCodedItems } from '../io/codes.ts';
 import { fingerprintOf, type RecordedItem, readDataRecord, writeDataRecord } from '../io/datarecord.ts';
 import type { RunPaths } from '../io/runfolder.ts';
@@ -98,7 +100,7 @@ async function look(
   const trained = new Set(training);
   const used = new Set([...training, ...heldOut]);
   const items = dataset.items.filter(item => used.has(item));
-  if (items.length > MANY) session.reporter.stage('data', { total: items.length, unit: 'images' });
+  if (items.length > MANY) session.reporter.stage('data', { total: items.length, counts: 'image', unit: 'images' });
   const looked = await fingerprintItems(items, {
     root: dataset.root,
     known: new Map(kept.filter(({ stamp }) => stamp !== '').map(({ stamp, image }) => [stamp, image])),
@@ -142,7 +144,11 @@ function goOn(
   // An earlier version did not remember which images cannot be decoded: what has no codes may be one, or new.
   const changes = kept === undefined && !accepts ? { ...all, added: [] } : all;
   if (changes !== all && all.added.length > 0) {
-    session.reporter.message(`${all.added.length} images without codes are left out; --accept-changes takes them in`);
+    const { length } = all.added;
+    const [are, them] = length === 1 ? ['is', 'it'] : ['are', 'them'];
+    session.reporter.message(
+      `${counted(length, 'image')} without codes ${are} left out; --accept-changes takes ${them} in`,
+    );
   }
   const what = describeChanges(changes);
   if (what !== undefined) {
@@ -172,7 +178,11 @@ function sayMoved({ reporter }: Session, { known }: DataChanges): void {
   if (moved.length === 0) return;
   const [{ before }] = moved;
   const side = before.heldOut ? 'held out' : 'trained on';
-  reporter.message(`${moved.length} images stay on the side of the split that they were on (${before.id}: ${side})`);
+  const stay =
+    moved.length === 1
+      ? 'stays on the side of the split that it was on'
+      : 'stay on the side of the split that they were on';
+  reporter.message(`${counted(moved.length, 'image')} ${stay} (${before.id}: ${side})`);
 }
 
 /** A name that no other item of the run has. */

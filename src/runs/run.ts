@@ -1,7 +1,7 @@
 /** @file Making a run's folder and going on with it: its config, its lock; and the run that comes with the package. */
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, realpathSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname, isAbsolute, join, relative, sep } from 'node:path';
 import { isChangeable, type RunConfig } from '../config/run.ts';
 import { flattenConfig, mergeConfig, parseConfig, unflattenConfig } from '../config/schema.ts';
 import { UserError } from '../core/errors.ts';
@@ -31,6 +31,14 @@ export function shippedModel(): string {
     );
   }
   return folder;
+}
+
+/** Whether a run came with the package, in which nothing is written: it lies among its models, and was not trained there. */
+export function isOfPackage(folder: string): boolean {
+  const models = join(packageRoot(), 'models');
+  if (!existsSync(models) || !existsSync(folder) || existsSync(dirname(runPaths(folder).modelState))) return false;
+  const way = relative(realpathSync(models), realpathSync(folder));
+  return way !== '' && !isAbsolute(way) && way.split(sep)[0] !== '..';
 }
 
 /**

@@ -1,7 +1,9 @@
 /** @file Painting captions into files, with completion, inpainting, reranking and nearest images. */
+
 import { join } from 'node:path';
 import type { RunConfig } from '../config/run.ts';
 import { UserError } from '../core/errors.ts';
+import { counted } from '../core/numbers.ts';
 import { readRun } from '../families/config.ts';
 import { familyOf } from '../families/families.ts';
 import type { SamplingSetting } from '../families/family.ts';
@@ -220,9 +222,10 @@ async function paintCaption(
   const { numImages, bestOf = numImages } = request;
   const seeds = request.seeds ?? [undefined];
   const wanted = seeds.length * bestOf;
-  const unit = familyOf(painter.family).words.unit ?? 'images';
-  const each = unit === 'tokens' ? painter.passes : 1;
-  reporter.stage(caption === '' ? '(no caption)' : shortened(caption), { total: wanted * each, unit });
+  const isOfCodes = familyOf(painter.family).words.unit === 'tokens';
+  const each = isOfCodes ? painter.passes : 1;
+  const counting = isOfCodes ? { counts: 'code', unit: 'codes' } : { counts: 'image', unit: 'images' };
+  reporter.stage(caption === '' ? '(no caption)' : shortened(caption), { total: wanted * each, ...counting });
   const show = (pictures: readonly Picture[]) => reporter.pictures(pictures.map(picture => ({ picture })));
   let painted = 0;
   const paint = async (seed: number | undefined): Promise<Sample[]> => {
@@ -244,7 +247,7 @@ async function paintCaption(
     return pictures.map((picture, index) => ({ picture, caption, index, seed }));
   };
   const samples = await Promise.all(seeds.map(paint));
-  reporter.done(`${wanted} images`);
+  reporter.done(counted(wanted, 'image'));
   return samples;
 }
 

@@ -16,6 +16,8 @@ export interface StageOptions {
   readonly of?: number;
   /** Steps in all. */
   readonly total?: number;
+  /** What `total` counts, one of them, e.g. `image`; default step. */
+  readonly counts?: string;
   /** Steps that were done before, of work that goes on. */
   readonly step?: number;
   /** What `update` counts in `amount`: `tokens`, `images`; steps when absent. */

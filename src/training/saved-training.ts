@@ -161,6 +161,14 @@ export async function isTrained(folder: string, config: Length): Promise<boolean
   return saved !== undefined && isFinished(await readLoopState(saved), config);
 }
 
+/** The step at which a training in a folder ended before its last, because nothing became better; undefined if it did not. */
+export async function endedEarly(folder: string, config: Length): Promise<number | undefined> {
+  const saved = await loadState(folder);
+  if (saved === undefined) return undefined;
+  const state = await readLoopState(saved);
+  return state.step < config.steps && isOutOfPatience(state, config) ? state.step : undefined;
+}
+
 /**
  * Where the first values of a model come from that is trained in a folder: of a training that goes on, the saved weights,
  * which it will be loaded with.

@@ -602,7 +602,7 @@ describe('odd images are trained on', () => {
     expect(stderr).toContain('is longer than 16 ids and was cut');
     expect(stderr).not.toMatch(/^ +at /m);
     expect(code).toBe(0);
-    const folders = stdout.split('\n').filter(line => line.includes('1 images'));
+    const folders = stdout.split('\n').filter(line => line.includes('1 image'));
     expect(folders).toHaveLength(texts.length);
     for (const line of folders) expect(line.startsWith(at('texts'))).toBe(true);
     expect(Object.keys(snapshot(at('texts'))).filter(file => file.endsWith('0.png'))).toHaveLength(texts.length);

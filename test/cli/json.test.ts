@@ -132,6 +132,11 @@ describe('--json prints one object', () => {
       finished: 1,
       leftOut: [],
     });
+    const { page, findings, results } = await answerOf('study report', out);
+    expect(page).toBe(join(out, 'report.html'));
+    expect(readFileSync(String(page), 'utf8')).toContain('<h1>Which picture?</h1>');
+    expect(findings).toContainEqual({ topic: expect.any(String), text: expect.any(String) });
+    expect(results).toMatchObject({ raters: { answered: 1 }, study: { hash, captions: 8 } });
   });
 
   test('of export: what it weighs', async () => {
@@ -227,7 +232,7 @@ describe('--quiet', () => {
     const flags = ['--run', run, '--outputs-dir', join(root, 'quiet'), '-n', '1', '-q', '--text', 'red circle'];
     expect(await tessera('sample', ...flags)).toMatchObject({
       code: 0,
-      stdout: `${join(root, 'quiet', 'red_circle')}: 1 images, grid.png\n`,
+      stdout: `${join(root, 'quiet', 'red_circle')}: 1 image, grid.png\n`,
       stderr: '',
     });
     const { code, stderr } = await tessera('sample', '--quiet', '--text', 'x', '--top-p', '2');

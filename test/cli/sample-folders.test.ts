@@ -110,8 +110,8 @@ describe('what the user has in the outputs folder', () => {
     writeFileSync(join(outputs, 'red_apple', '0.png'), 'mine');
     const { stdout } = await sample(outputs, 'red apple|blue heart', '-n', '1', '--seed', '5');
     expect(stdout.split('\n')).toEqual([
-      `${join(outputs, 'red_apple_2')}: 1 images, grid.png`,
-      `${join(outputs, 'blue_heart')}: 1 images, grid.png`,
+      `${join(outputs, 'red_apple_2')}: 1 image, grid.png`,
+      `${join(outputs, 'blue_heart')}: 1 image, grid.png`,
       join(outputs, 'grid.png'),
       '',
     ]);
@@ -147,7 +147,7 @@ describe('what the user has in the outputs folder', () => {
     symlinkSync(given, join(root, 'link.png'));
     for (const image of [given, join(root, 'link.png'), given]) {
       const { stdout } = await sample(outputs, 'red apple', '-n', '1', '--image', image, '--keep-rows', '4');
-      expect(stdout).toBe(`${join(outputs, 'red_apple_2')}: 1 images, grid.png\n`);
+      expect(stdout).toBe(`${join(outputs, 'red_apple_2')}: 1 image, grid.png\n`);
     }
     expect(snapshot(join(outputs, 'red_apple'))).toEqual(first);
     expect(about(join(outputs, 'red_apple_2'))).toMatchObject({ caption: 'red apple', completed: given, keepRows: 4 });
@@ -197,7 +197,7 @@ describe('--seeds', () => {
       mkdirSync(join(outputs, 'ghost'), { recursive: true });
       writeFileSync(join(outputs, 'ghost', 'caption.json'), JSON.stringify({ caption: 'ghost', seeds, images: [0] }));
       const { stdout } = await sample(outputs, 'ghost', '--seeds', '1');
-      expect(stdout).toBe(`${join(outputs, 'ghost_2')}: 1 images, grid.png\n`);
+      expect(stdout).toBe(`${join(outputs, 'ghost_2')}: 1 image, grid.png\n`);
     }
   });
 });
@@ -219,7 +219,7 @@ test('a text without a caption is refused, and nothing is made', async () => {
 test('control characters of a caption reach neither the files nor the terminal', async () => {
   const outputs = join(root, 'control');
   const { stdout, stderr } = await sample(outputs, 'red\x1b]0;title\x07 \x1b[31mapple\u202e', '-n', '1');
-  expect(stdout).toBe(`${join(outputs, 'red_apple')}: 1 images, grid.png\n`);
+  expect(stdout).toBe(`${join(outputs, 'red_apple')}: 1 image, grid.png\n`);
   expect(stderr).not.toMatch(/[^\P{Cc}\n]|\u202e/u);
   expect(pictures(join(outputs, 'red_apple'))).toEqual({ '0.png': 'red apple, seed 0' });
   expect(about(join(outputs, 'red_apple')).caption).toBe('red apple');

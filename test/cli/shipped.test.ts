@@ -9,9 +9,10 @@ import { describe, expect, test } from 'vitest';
 import { decodePicture } from '../../src/image/decode.ts';
 import type { Picture } from '../../src/image/images.ts';
 import { readPngText } from '../../src/image/png.ts';
-import { shippedModel, Tessera } from '../../src/index.ts';
+import { evaluate, shippedModel, Tessera } from '../../src/index.ts';
 import { runPaths } from '../../src/io/runfolder.ts';
-import { root, temporaryFolder, tessera } from './program.ts';
+import { isOfPackage } from '../../src/runs/run.ts';
+import { root, snapshot, temporaryFolder, tessera, writeDrawings } from './program.ts';
 
 const model = join(root, 'models', 'emoji');
 const missing = existsSync(runPaths(model).config) ? undefined : 'models/emoji has no weights';
@@ -50,6 +51,29 @@ describe('the model that comes with the package', () => {
     expect(files).not.toEqual(expect.arrayContaining([expect.stringMatching(/^(state|codes)$/)]));
     expect(files.reduce((sum, file) => sum + statSync(join(model, file)).size, 0)).toBeLessThan(40e6);
     expect(readFileSync(join(model, 'metrics.jsonl'), 'utf8')).not.toContain('"run":"/');
+  });
+
+  withModel('is measured without a byte written into the package', async () => {
+    const data = join(outputs, 'drawings');
+    await writeDrawings(data);
+    const before = snapshot(model);
+    const said: string[] = [];
+    const { records } = await evaluate({
+      run: model,
+      data,
+      metrics: ['kid'],
+      numImages: 8,
+      reference: 8,
+      onProgress: event => {
+        if (event.type === 'message') said.push(event.text);
+      },
+    });
+    expect(records.map(({ metric }) => metric)).toContain('kid');
+    expect(said).toContain(`${model} came with the package: what is measured is told, and not kept in its log`);
+    expect(snapshot(model)).toEqual(before);
+    expect([model, join(root, 'models'), root, outputs, join(root, 'models', '..', 'src')].map(isOfPackage)).toEqual([
+      ...[true, false, false, false, false],
+    ]);
   });
 
   withModel('paints where no run is named, says so, and paints the same from a program', async () => {

@@ -296,6 +296,16 @@ describe('Reporter without a terminal', () => {
   });
 });
 
+it('says what a stage counts, and one as one', () => {
+  const { terminal, reporter } = setUp({ isTTY: false, colours: 'truecolor' });
+  reporter.stage('red apple', { total: 64, counts: 'code', unit: 'codes' });
+  reporter.stage('painting', { total: 1, counts: 'image', unit: 'images' });
+  reporter.stage('train', { total: 1 });
+  reporter.close();
+  const lines = terminal.writes.join('').split('\n');
+  expect(lines).toEqual(expect.arrayContaining(['red apple: 64 codes', 'painting: 1 image', 'train: 1 step']));
+});
+
 describe('half blocks', () => {
   const fourColours: Picture = { width: 2, height: 2, data: Uint8Array.from([...RED, ...BLUE, 0, 255, 0, 9, 8, 7]) };
 

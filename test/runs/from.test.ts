@@ -3,7 +3,7 @@
  * that is cut off ends, started again, with the bits of one that never was, though its source is gone.
  */
 import { appendFileSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { cp } from 'node:fs/promises';
+import { cp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -154,7 +154,7 @@ describe.skipIf(missing !== undefined)(`from a trained run${missing === undefine
     await writeDrawings(all);
     const config = { images: { validation: 0 }, train: { steps: 1 } };
     const lines = (await trainFrom('all-run', { data: all, patch: 'keep', config })).join('\n');
-    expect(lines).toContain('learning rate 0.005, 1 steps, not validated: nothing is held out');
+    expect(lines).toContain('learning rate 0.005, 1 step, not validated: nothing is held out');
     expect(lines).not.toContain('has no effect');
   });
 
@@ -196,8 +196,13 @@ describe.skipIf(missing !== undefined)(`from a trained run${missing === undefine
     const { best } = runPaths(join(folder, 'ruined')).weights;
     expect(await tensorsOf(best)).toEqual(await tensorsOf(runPaths(source).weights.best));
     const before = snapshot(join(folder, 'ruined'));
-    expect(await trainFrom('ruined', { config })).toContain('transformer: done before');
+    const done =
+      'transformer: done before, at step 4 of 200, after 2 validations without a better one; to go on: --patience 0';
+    expect(await trainFrom('ruined', { config })).toContain(done);
     expect(snapshot(join(folder, 'ruined'))).toEqual(before);
+    expect(await trainFrom('ruined', { config: { train: { steps: 300 } } })).toContain(done.replace('200', '300'));
+    await trainFrom('ruined', { config: { train: { steps: 6, patience: 0 } } });
+    expect(records('ruined').at(-1)).toMatchObject({ step: 6 });
   });
 
   test('ends with the same bits where it was cut off, without its source', async () => {
@@ -362,6 +367,11 @@ describe.skipIf(missing !== undefined)(`from a trained run${missing === undefine
     expect(await refusal(...from, '--keep-data', data)).toContain(
       'says where the data of --keep is, which is not given',
     );
+    // The same bounds on the command line and in the library.
+    expect(await refusal(...from, '--keep', '0.0009')).toMatch(/--keep: expected .*0\.001.*got/);
+    await expect(trainFrom('kept-too-little', { keep: 0.0009 })).rejects.toThrow(
+      /keep: expected .*0\.001.*got 0\.0009/,
+    );
     expect(await refusal('--patch', 'keep')).toContain('train: --patch: says something of --from');
     expect(await refusal('--from', 'emoji', '--from-weights', 'last')).toMatch(
       /expected .*ema, which .* has, got last/,
@@ -372,6 +382,28 @@ describe.skipIf(missing !== undefined)(`from a trained run${missing === undefine
     expect(await trainFrom('over', { config: { train: { steps: 4 } } })).toContain('transformer: done before');
     await expect(trainFrom('over', { from: 'emoji' })).rejects.toThrow('was started from source, got emoji');
     await expect(train({ data, out: source, from: source, ...engine })).rejects.toThrow('was not started from');
+    await expect(trainFrom('over', { fromWeights: 'last' })).rejects.toThrow(
+      '--from-weights: expected best, as the run',
+    );
+  });
+
+  test('knows its source by its weights: under another name, and not what only has its name', async () => {
+    const { from } = JSON.parse(readFileSync(join(folder, 'over', 'config.json'), 'utf8')) as {
+      from: { name: string };
+    };
+    expect(from.name).toBe('source'); // no path of this machine
+    const renamed = join(folder, 'renamed');
+    await cp(source, renamed, { recursive: true });
+    expect(await trainFrom('over', { from: renamed })).toContain('transformer: done before');
+    const namesake = join(folder, 'elsewhere', 'source');
+    await cp(source, namesake, { recursive: true });
+    const { best } = runPaths(namesake).weights;
+    await cp(runPaths(source).weights.last, best);
+    await expect(trainFrom('over', { from: namesake })).rejects.toThrow(
+      `was started from source, got ${namesake}, whose best weights are not those`,
+    );
+    await rm(namesake, { recursive: true });
+    expect(await trainFrom('over', { from: namesake })).toContain('transformer: done before'); // its name is all there is
   });
 });
 

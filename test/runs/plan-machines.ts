@@ -1,8 +1,8 @@
 /** @file Data sets and machines to plan for, of the sizes that people have. */
 import { formatWhole } from '../../src/core/numbers.ts';
+import { spanInWords } from '../../src/core/times.ts';
 import { type Choice, choose, describeShape, minutesFor, sidesOf, type Wish } from '../../src/runs/plan/choose.ts';
 import { type Costs, type Machine, predictCosts, type Sides } from '../../src/runs/plan/costs.ts';
-import { duration } from '../../src/runs/plan/describe.ts';
 import { type Fitted, fitSteps } from '../../src/runs/plan/fit.ts';
 import type { Survey } from '../../src/runs/plan/survey.ts';
 
@@ -61,8 +61,8 @@ export function planTable(): string[] {
         formatWhole(config.patchTrain.steps),
         formatWhole(steps),
         String(Number(((steps * batchSize) / sides.training).toPrecision(2))),
-        duration(minutes),
-        duration(firstSamples / 60),
+        spanInWords(60 * minutes),
+        spanInWords(firstSamples),
       ];
       return `| ${cells.join(' | ')} |`;
     }),

@@ -117,11 +117,13 @@ test('samples come as much sooner as the model has fewer steps, unless somebody 
   expect(refit(watched, { model: { step: 50, steps: 900, spent: 5 } }).sampleEvery).toBe(120);
   const config = withSteps(resolveConfig({ preset: 'tiny' }), shorter);
   expect([config.train.steps, config.train.sampleEvery]).toEqual([200, 30]);
-  expect(withoutAsked(watched, shorter, config)).toEqual(watched);
+  expect(withoutAsked(watched, shorter, { config: config, asked: [] })).toEqual(watched);
   const asked = { ...config, train: { ...config.train, sampleEvery: 7 } };
-  const kept = withoutAsked(watched, shorter, asked);
+  const kept = withoutAsked(watched, shorter, { config: asked, asked: [] });
   expect(kept.stages.model).toEqual({ seconds: 210, steps: 800, loopSeconds: 200, fitted: true });
   expect(withSteps(asked, refit(kept, {})).train.sampleEvery).toBe(7);
+  const given = withoutAsked(watched, shorter, { config, asked: ['train.sampleEvery'] });
+  expect(given.stages.model).not.toHaveProperty('sampleEvery');
 });
 
 test('stages that do not follow the time are left alone', () => {
@@ -138,9 +140,13 @@ test('stages that do not follow the time are left alone', () => {
 test('steps that somebody sets himself do not follow the time any more', () => {
   const config = withSteps(resolveConfig({ preset: 'tiny' }), refit(plan, {}));
   expect([config.patchTrain.steps, config.train.steps]).toEqual([1000, 800]);
-  expect(withoutAsked(plan, refit(plan, {}), config)).toEqual(plan);
+  expect(withoutAsked(plan, refit(plan, {}), { config: config, asked: [] })).toEqual(plan);
   const longer = withSteps(config, { steps: { model: 2000 } });
-  const kept = withoutAsked(plan, refit(plan, {}), longer);
+  const kept = withoutAsked(plan, refit(plan, {}), { config: longer, asked: [] });
   expect(kept.stages.model).toEqual({ ...plan.stages.model, fitted: false });
   expect(kept.stages.patch).toEqual(plan.stages.patch);
+  // Also where they are those that were planned.
+  const same = withoutAsked(plan, refit(plan, {}), { config, asked: ['train.steps', 'train.lr'] });
+  expect(same.stages).toEqual({ ...plan.stages, model: { ...plan.stages.model, fitted: false } });
+  expect(withoutAsked(plan, refit(plan, {}), { config, asked: ['patchTrain.steps'] }).stages.patch?.fitted).toBe(false);
 });

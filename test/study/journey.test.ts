@@ -8,6 +8,7 @@ import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { MadeStudy } from '../../src/study/assemble.ts';
 import { AnswerBook, collectAnswers, type Given } from '../../src/study/collect.ts';
+import { reportStudy } from '../../src/study/report-study.ts';
 import { studyPaths } from '../../src/study/study.ts';
 import { type StudyServer, serveStudy } from '../../src/web/study-server.ts';
 import { Browser, chromium } from './chromium.ts';
@@ -95,6 +96,13 @@ describe.skipIf(chromium === undefined)('a study in a browser', { timeout: 90_00
       finished: 1,
       leftOut: [],
     });
+  });
+
+  test('is reported', async () => {
+    const { page, results } = await reportStudy({ study: folder, made: new Date(0) });
+    expect(results.raters.answered).toBe(1);
+    await browser.open(pathToFileURL(page).href);
+    expect(await browser.read(`document.querySelector('h1').textContent`)).toBe('Which picture?');
   });
 
   test('works from the disk, by touch, and reaches for nothing', async () => {

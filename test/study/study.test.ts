@@ -1,13 +1,15 @@
 /** @file A study on the disk: blind, the same of the same seed, refused where it was changed; and its answers as they are collected. */
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { Random } from '../../src/core/random.ts';
 import { AnswerBook, collectAnswers, resolveVotes } from '../../src/study/collect.ts';
+import { describeStudy } from '../../src/study/describe.ts';
 import { countTrials } from '../../src/study/design.ts';
 import { leastAlike } from '../../src/study/material.ts';
 import { mixUp } from '../../src/study/mixed.ts';
 import { takePage } from '../../src/study/page/page.ts';
+import { reportStudy } from '../../src/study/report-study.ts';
 import { hashOf, readKey, readPictures, readStudy, studyPaths } from '../../src/study/study.ts';
 import { answersOf, captions, makeSmallStudy, studyFolder, systemNames, writeSmallStudy } from './small-study.ts';
 
@@ -188,6 +190,63 @@ describe('answers', () => {
     writeFileSync(file, lines([{ ...answers[0], answer: 'tie' }]));
     await expect(collectAnswers(own, single.study, [file])).rejects.toThrow('"cannot tell", which could not be said');
   });
+});
+
+describe('a report', () => {
+  const own = studyFolder();
+  const made2 = { study: own, made: new Date(0) };
+
+  test('asks for answers first', async () => {
+    await writeSmallStudy(own);
+    await expect(reportStudy(made2)).rejects.toThrow(`there are no answers in ${own} yet`);
+  });
+
+  test('is of the answers that are there, with names, and has a page of its own', async () => {
+    const file = join(own, 'answers.jsonl');
+    const all = [kim, lee].flatMap((rater, slot) => answersOf(made, { rater, slot, choose: () => 'tie' }));
+    writeFileSync(file, lines(all));
+    await collectAnswers(own, study, [file]);
+    const { page, results } = await reportStudy(made2);
+    expect(results.systems.map(({ name }) => name)).toEqual([...systemNames]);
+    expect(results.raters).toMatchObject({ answered: 2, kept: 2, catches: 2, right: 2 });
+    expect(results.questions.map(({ votes }) => votes)).toEqual([10, 10]);
+    expect(results.study.captions).toBe(captions.length);
+    expect(readFileSync(page, 'utf8')).toContain(systemNames[0]);
+    writeFileSync(page, 'my own');
+    await expect(reportStudy(made2)).rejects.toThrow('was not made by Tessera');
+  });
+
+  test('takes metrics of the same runs from a comparison, and of no others', async () => {
+    rmSync(studyPaths(own).report);
+    const comparison = join(own, 'comparison.json');
+    const metric = (row: string, value: number) => ({ metric: 'kid', value, row, features: 'random' });
+    const runs = systemNames
+      .slice(0, 2)
+      .map((name, i) => ({ run: `/nowhere/${name}`, name, metrics: [metric('samples', 2 + i), metric('floor', 1)] }));
+    writeFileSync(comparison, JSON.stringify({ format: 'tessera-comparison-1', runs }));
+    // Of two rivals and no anchors: too few for a correlation, and no error.
+    expect((await reportStudy({ ...made2, metrics: comparison })).results.correlations).toEqual([]);
+    writeFileSync(
+      comparison,
+      JSON.stringify({ format: 'tessera-comparison-1', runs: [{ ...runs[0], run: 'x', name: 'y' }] }),
+    );
+    await expect(reportStudy({ ...made2, metrics: comparison })).rejects.toThrow("compares none of the study's runs");
+    writeFileSync(comparison, '{}');
+    await expect(reportStudy({ ...made2, metrics: comparison })).rejects.toThrow(
+      'expected the JSON that `tessera compare` writes',
+    );
+  });
+});
+
+test('what can be shown is said before anyone is asked', () => {
+  const said = describeStudy('studies/first', study, key).join('\n');
+  expect(said).toContain(
+    'a person has 12 trials, about 1 minute: 10 votes, 1 control trial (80% must be right) and 1 repeat',
+  );
+  // 10 votes for 2 questions of 3 pairs each: 5 votes of 3 people, all of which alike still happen by chance once in 16 times.
+  expect(said).toContain('of each of 3 pairs under one question: 3 people (5 votes): nothing');
+  // Between what 47 votes show (0.70) and what 85 do (0.65), by the formula for two shares.
+  expect(Number(/30 people \(50 votes\): a share of (0\.\d\d)/.exec(said)?.[1])).toBeCloseTo(0.7, 1);
 });
 
 test('a mismatch is the caption with fewest words in common', () => {

@@ -1,6 +1,7 @@
 /** @file Tier T2 in Markdown and in pictures. */
 
 import { markdownTable } from '../../../src/cli/terminal/tables.ts';
+import { spanInWords } from '../../../src/core/times.ts';
 import type { Picture } from '../../../src/image/images.ts';
 import { drawSheet } from '../../../src/image/sheet.ts';
 import { deviation, mean } from '../../../src/metrics/intervals.ts';
@@ -29,12 +30,12 @@ export function modesPage(
 ): string {
   const { settings, references, pictures, clipped } = context;
   const { budget, perMode, images, glance } = settings;
-  const spent = 'seconds' in budget ? `${duration(budget.seconds)} of training` : `${budget.images} images seen`;
+  const spent = 'seconds' in budget ? `${spanInWords(budget.seconds)} of training` : `${budget.images} images seen`;
   const familyCount = new Set(results.map(({ family }) => family)).size;
-  const minutes = results.reduce((sum, { seconds, firstSeconds }) => sum + seconds + firstSeconds, 0) / 60;
+  const spentByAll = results.reduce((sum, { seconds, firstSeconds }) => sum + seconds + firstSeconds, 0);
   return `# A thousand captioned scenes
 
-${plural(results.length, 'run', 'runs')} of ${plural(familyCount, 'family', 'families')} on ${K} scenes of 32 x 32 pixels, ${plural(perMode, 'picture', 'pictures')} of each; every run may spend ${spent}, its first stage (patch tokenizer or text encoder, which runs of a kind share) included; ${minutes.toFixed(0)} minutes in all. A finished run paints ${images} pictures, all captions in turn, without guidance and at temperature 1, and a program reads them back: no learned judge. A run stands if its loss stays finite and it paints at least ${K / 2} of the scenes. Nothing restarts; a step whose loss is not finite is skipped, and ten in a row end the run.${clipping(clipped)}
+${plural(results.length, 'run', 'runs')} of ${plural(familyCount, 'family', 'families')} on ${K} scenes of 32 x 32 pixels, ${plural(perMode, 'picture', 'pictures')} of each; every run may spend ${spent}, its first stage (patch tokenizer or text encoder, which runs of a kind share) included; ${spanInWords(spentByAll)} in all. A finished run paints ${images} pictures, all captions in turn, without guidance and at temperature 1, and a program reads them back: no learned judge. A run stands if its loss stays finite and it paints at least ${K / 2} of the scenes. Nothing restarts; a step whose loss is not finite is skipped, and ten in a row end the run.${clipping(clipped)}
 
 ## What the numbers say
 
@@ -132,10 +133,6 @@ function clipping(labels: readonly string[]): string {
 
 function plural(n: number, one: string, many: string): string {
   return `${n} ${n === 1 ? one : many}`;
-}
-
-function duration(seconds: number): string {
-  return seconds < 120 ? `${seconds.toFixed(0)} seconds` : `${(seconds / 60).toFixed(0)} minutes`;
 }
 
 /** Samples of a family's runs, a row a run, the same captions below each other. */

@@ -1,5 +1,7 @@
 /** @file `tessera compare`: runs of any family beside one another as a page, whose findings are printed. */
+
 import { z } from 'zod';
+import { counted } from '../../core/numbers.ts';
 import type { CompareRequest, Comparison } from '../../runs/compare.ts';
 import type { Session } from '../../runs/session.ts';
 import { defineCommand } from '../command.ts';
@@ -60,6 +62,6 @@ export async function compareCommand(session: Session, request: Omit<CompareRequ
   const { report, json } = comparison;
   for (const { text } of report.findings) session.print(text);
   const beside = json === undefined ? '' : `; the same as data in ${json}`;
-  session.print(`${request.out}: ${report.runs.length} runs compared${beside}`);
+  session.print(`${request.out}: ${counted(report.runs.length, 'run')} compared${beside}`);
   return comparison;
 }

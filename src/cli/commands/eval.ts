@@ -1,5 +1,7 @@
 /** @file `tessera eval`: how good a run's pictures are, in numbers with intervals, as a table. */
+
 import { z } from 'zod';
+import { counted } from '../../core/numbers.ts';
 import type { EvalRequest, Evaluation } from '../../runs/evaluate.ts';
 import type { Session } from '../../runs/session.ts';
 import { defineCommand } from '../command.ts';
@@ -67,7 +69,7 @@ async function evalCommand(session: Session, request: EvalRequest): Promise<Eval
   const { step, weights, split, records } = evaluation;
   const { run, numImages, seed } = request;
   session.print(
-    `${run}: step ${step}, ${weights} weights, ${numImages} images of ${sideNames(split)} captions, seed ${seed}`,
+    `${run}: step ${step}, ${weights} weights, ${counted(numImages, 'image')} of ${sideNames(split)} captions, seed ${seed}`,
   );
   for (const line of resultTable(records)) session.print(line);
   return evaluation;

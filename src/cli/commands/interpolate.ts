@@ -1,6 +1,8 @@
 /** @file `tessera interpolate`: the way from picture to picture as an animated file. */
+
 import { z } from 'zod';
 import { UserError } from '../../core/errors.ts';
+import { counted } from '../../core/numbers.ts';
 import { defineCommand } from '../command.ts';
 import { count, engineFlags, file, folder, weights } from '../common-flags.ts';
 
@@ -47,7 +49,7 @@ export const interpolate = defineCommand({
     }
     const { interpolateRun } = await import('../../runs/interpolate.ts');
     const { path, frames, seconds, bytes } = await interpolateRun(session, { ...rest, captions, seeds });
-    session.print(`${path}: ${frames} images, ${seconds.toFixed(1)} s, ${(bytes / 1e6).toFixed(1)} MB`);
+    session.print(`${path}: ${counted(frames, 'image')}, ${seconds.toFixed(1)} s, ${(bytes / 1e6).toFixed(1)} MB`);
     answer({ path, frames, seconds, bytes });
   },
 });

@@ -1,5 +1,7 @@
 /** @file `tessera reconstruct`: images through a run's patch tokenizer and back, with the error in dB. */
+
 import { z } from 'zod';
+import { counted } from '../../core/numbers.ts';
 import { defineCommand } from '../command.ts';
 import { count, engineFlags, file, folder, splitFlag } from '../common-flags.ts';
 
@@ -24,7 +26,7 @@ export const reconstruct = defineCommand({
       named: given.out !== undefined,
       inputs: positionals,
     });
-    session.print(`${values.out}: ${images} images, mean PSNR ${psnr.toFixed(2)} dB`);
+    session.print(`${values.out}: ${counted(images, 'image')}, mean PSNR ${psnr.toFixed(2)} dB`);
     answer({ out: values.out, images, psnr });
   },
 });

@@ -1,7 +1,9 @@
 /** @file `tessera sample`: paints captions into files, with completion, inpainting, reranking and nearest images. */
+
 import { z } from 'zod';
 import { samplingSchema } from '../../config/run.ts';
 import { UserError } from '../../core/errors.ts';
+import { counted } from '../../core/numbers.ts';
 import type { WrittenCaption } from '../../runs/sample.ts';
 import type { Session } from '../../runs/session.ts';
 import { defineCommand } from '../command.ts';
@@ -79,7 +81,7 @@ export const sample = defineCommand({
     let grid: string | null = null;
     for await (const written of sampleRun(session, { ...rest, numImages, seeds, captions })) {
       const { path, images } = written;
-      session.print(images === undefined ? path : `${path}: ${images.length} images, grid.png`);
+      session.print(images === undefined ? path : `${path}: ${counted(images.length, 'image')}, grid.png`);
       if (images === undefined) grid = path;
       else painted.push(written);
     }

@@ -1,7 +1,7 @@
 /** @file `tessera train`: trains a run, or goes on with one. */
 import { z } from 'zod';
 import { presetNames } from '../../config/presets.ts';
-import { patchChoices } from '../../config/run.ts';
+import { keptShare, patchChoices } from '../../config/run.ts';
 import { flattenConfig, mergeConfig, parseConfig } from '../../config/schema.ts';
 import { UserError } from '../../core/errors.ts';
 import { shellWord } from '../../core/shell.ts';
@@ -100,8 +100,8 @@ export const train = defineCommand({
         ),
       keep: z
         .number()
-        .positive()
-        .max(0.9)
+        .min(keptShare.least)
+        .max(keptShare.most)
         .optional()
         .describe('share of every batch that comes from the data of the trained model, so that it is not forgotten'),
       keepData: folder('the data of the trained model, for --keep; that of emoji is drawn').optional(),

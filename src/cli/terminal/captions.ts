@@ -1,5 +1,5 @@
 /** @file The captions that a run knows, as lines: what there is, then one list after another, each with its count. */
-import { formatWhole } from '../../core/numbers.ts';
+import { counted, formatWhole } from '../../core/numbers.ts';
 import type { KnownCaptions } from '../../runs/learnt/query.ts';
 import type { FoundCaptions } from '../../runs/learnt/search.ts';
 import { textTable } from './tables.ts';
@@ -36,8 +36,4 @@ function section(title: string, { captions, total }: FoundCaptions): string[] {
   const rows = cells.length === 0 ? [] : textTable(cells).map(row => `  ${row}`);
   const more = total > captions.length ? [`  ... and ${formatWhole(total - captions.length)} more (--limit)`] : [];
   return ['', `${title}: ${counted(total, 'caption')}`, ...rows, ...more];
-}
-
-function counted(count: number, what: string): string {
-  return `${formatWhole(count)} ${what}${count === 1 ? '' : 's'}`;
 }

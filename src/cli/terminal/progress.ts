@@ -4,7 +4,7 @@
  * environment: both are passed in.
  */
 
-import { formatWhole } from '../../core/numbers.ts';
+import { counted, formatWhole } from '../../core/numbers.ts';
 import { printable } from '../../core/printable.ts';
 import type { Labelled, Reporter, StageOptions, Update } from '../../runs/session.ts';
 import { halfBlockRow } from './halfblocks.ts';
@@ -60,7 +60,7 @@ export class TerminalReporter implements Reporter {
     if (this.#live) {
       this.#draw();
     } else {
-      const total = options.total === undefined ? '' : `: ${formatWhole(options.total)} steps`;
+      const total = options.total === undefined ? '' : `: ${counted(options.total, options.counts ?? 'step')}`;
       this.#output.write(`${title(this.#stage)}${total}\n`);
     }
   }

@@ -2,7 +2,9 @@
  * @file Training the towers of captions and images: which pairs a step sees, how images are cut anew for it, and how well
  * held-out images find their captions among others, and captions their images.
  */
+
 import * as tf from '@tensorflow/tfjs-core';
+import { counted } from '../../core/numbers.ts';
 import { Random } from '../../core/random.ts';
 import { hearSignal } from '../../core/stopping.ts';
 import type { Images } from '../../image/images.ts';
@@ -93,7 +95,11 @@ export class ContrastiveTask implements Task {
 
   remarks(): string[] {
     const { length } = this.model.config;
-    return this.cut.size === 0 ? [] : [`${this.cut.size} captions were longer than ${length} ids and cut`];
+    return this.cut.size === 0
+      ? []
+      : [
+          `${counted(this.cut.size, 'caption')} ${this.cut.size === 1 ? 'was' : 'were'} longer than ${length} ids and cut`,
+        ];
   }
 
   /** InfoNCE of held-out pairs in batches as in training, and the shares of first answers that are right. */

@@ -1,6 +1,8 @@
 /** @file A diffusion model as a model of its family: painting step by step out of noise, and training. */
+
 import type { Tensor } from '@tensorflow/tfjs-core';
 import type { RunConfig } from '../../config/run.ts';
+import { counted } from '../../core/numbers.ts';
 import type { Making, Model } from '../family.ts';
 import type { Batch } from '../queue.ts';
 import { featuredData, type Technique, WholeImagePainter } from '../wholeimage.ts';
@@ -37,7 +39,7 @@ class DiffusionTechnique implements Technique {
     this.parameters = model.parameters.count();
     this.noiseSize = model.noiseSize;
     this.passes = samplingPasses(diffusion.sampleSteps, sampling.cfgScale);
-    this.settings = `${diffusion.sampleSteps} steps, guidance ${sampling.cfgScale}`;
+    this.settings = `${counted(diffusion.sampleSteps, 'step')}, guidance ${sampling.cfgScale}`;
   }
 
   paint(text: Float32Array, noise: Float32Array, { orders, settings, onStep }: Batch): Promise<Tensor> {

@@ -2,8 +2,10 @@
  * @file Training the transformer on captions and codes: which sequences a step sees, what is left out for guidance, and
  * the losses on held-out images. Which sequences those are depends only on the seed and the step's number.
  */
+
 import { balancedWeights } from '../../../data/epochs.ts';
 import { drawCaption } from '../../../data/wordings.ts';
+import { counted } from '../../core/numbers.ts';
 import { Random } from '../../core/random.ts';
 import { hearSignal } from '../../core/stopping.ts';
 import { spreadPlaces } from '../../image/images.ts';
@@ -189,7 +191,11 @@ export class DalleTask implements Task {
 
   remarks(): string[] {
     const { captionLength } = this.model.config;
-    return this.cut.size === 0 ? [] : [`${this.cut.size} captions were longer than ${captionLength} ids and cut`];
+    return this.cut.size === 0
+      ? []
+      : [
+          `${counted(this.cut.size, 'caption')} ${this.cut.size === 1 ? 'was' : 'were'} longer than ${captionLength} ids and cut`,
+        ];
   }
 
   /**

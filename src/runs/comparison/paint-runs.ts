@@ -10,6 +10,7 @@ import { openDataset } from '../../../data/open.ts';
 import { reconstructPictures } from '../../../tokenizer/codec.ts';
 import type { RunConfig } from '../../config/run.ts';
 import { UserError } from '../../core/errors.ts';
+import { counted } from '../../core/numbers.ts';
 import { shellWord } from '../../core/shell.ts';
 import { type Picture, spreadPlaces } from '../../image/images.ts';
 import { NearestImages } from '../../image/nearest.ts';
@@ -150,12 +151,12 @@ async function paintTimed(
   captions: readonly string[],
   { seed, name, numbers }: { readonly seed: number; readonly name: string; readonly numbers: readonly number[] },
 ): Promise<{ readonly pictures: Picture[]; readonly milliseconds: number }> {
-  session.reporter.stage(`painting with ${name}`, { total: captions.length, unit: 'images' });
+  session.reporter.stage(`painting with ${name}`, { total: captions.length, counts: 'image', unit: 'images' });
   const onProgress = (done: number) => session.reporter.update({ step: Math.floor(done), amount: done });
   const started = session.now();
   const pictures = await painter.paint(captions, { seed, numbers, onProgress, signal: session.signal });
   const milliseconds = session.now() - started;
-  session.reporter.done(`${pictures.length} images`);
+  session.reporter.done(counted(pictures.length, 'image'));
   return { pictures, milliseconds };
 }
 

@@ -9,6 +9,7 @@ import { openDataset } from '../../../data/open.ts';
 import { reconstructPictures } from '../../../tokenizer/codec.ts';
 import type { RunConfig } from '../../config/run.ts';
 import { UserError } from '../../core/errors.ts';
+import { counted } from '../../core/numbers.ts';
 import { Random } from '../../core/random.ts';
 import { hearSignal } from '../../core/stopping.ts';
 import { NEAREST_SIDE, NearestImages } from '../../image/nearest.ts';
@@ -61,7 +62,7 @@ export async function readReal(
       ? items
       : Array.from(random.fork(label).permutation(items.length).subarray(0, count), i => items[i]);
   const read = async (title: string, items: readonly Item[], side: number) => {
-    session.reporter.stage(title, { total: items.length, unit: 'images' });
+    session.reporter.stage(title, { total: items.length, counts: 'image', unit: 'images' });
     const decoded = await decodeAll(items, {
       signal: session.signal,
       size: side,
@@ -69,7 +70,7 @@ export async function readReal(
     });
     if (decoded.items.length === 0)
       throw new UserError('eval', `${data}: none of ${items.length} images can be decoded`);
-    session.reporter.done(`${decoded.items.length} images`);
+    session.reporter.done(counted(decoded.items.length, 'image'));
     return { images: decoded.images, captions: decoded.items.map(({ captions }) => captions[0]) };
   };
   const captioned = async (title: string, items: readonly Item[]): Promise<Captioned> => {
@@ -97,10 +98,10 @@ export async function paintCaptions(
   { count, seed }: { readonly count: number; readonly seed: number },
 ): Promise<Captioned> {
   const wanted = Array.from({ length: count }, (_, i) => captions[i % captions.length]);
-  session.reporter.stage('painting', { total: count, unit: 'images' });
+  session.reporter.stage('painting', { total: count, counts: 'image', unit: 'images' });
   const onProgress = (done: number) => session.reporter.update({ step: Math.floor(done), amount: done });
   const pictures = await painter.paint(wanted, { seed, signal: session.signal, onProgress });
-  session.reporter.done(`${pictures.length} images`);
+  session.reporter.done(counted(pictures.length, 'image'));
   return { pictures, captions: wanted };
 }
 
@@ -124,7 +125,7 @@ export async function readLikelihood(
   { pictures, captions }: Captioned,
 ): Promise<Evidence['likelihood'] | undefined> {
   if (likelihood === undefined) return undefined;
-  session.reporter.stage('likelihood', { total: pictures.length, unit: 'images' });
+  session.reporter.stage('likelihood', { total: pictures.length, counts: 'image', unit: 'images' });
   const nats: number[] = [];
   const groups = Math.max(Math.min(GROUPS, pictures.length), Math.ceil(pictures.length / GROUP));
   for (let group = 0; group < groups; group++) {

@@ -94,7 +94,11 @@ async function measureByFeatures(
 ): Promise<Result[]> {
   const { metrics, rows, real } = material;
   const present = [...rows].filter(([, pictures]) => pictures !== undefined).length;
-  session.reporter.stage(`features ${extractor.name}`, { total: present * metrics.length, unit: 'metrics' });
+  session.reporter.stage(`features ${extractor.name}`, {
+    total: present * metrics.length,
+    counts: 'metric',
+    unit: 'metrics',
+  });
   const rowsOfFeatures = async ({ pictures }: Captioned, radius: number) =>
     matrix(await extractor.images(pictures.map(picture => blur(picture, radius))), extractor.dimension);
   const radii = metrics.some(metric => needsAny(metric, ['blurredFeatures'])) ? [0, ...blurRadii] : [0];

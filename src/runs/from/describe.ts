@@ -1,6 +1,6 @@
 /** @file What is said of a training from a trained model when it begins: what it takes over, and what the rule made of the rest. */
 import type { RunConfig } from '../../config/run.ts';
-import { formatWhole } from '../../core/numbers.ts';
+import { counted, formatWhole } from '../../core/numbers.ts';
 import { familyOf } from '../../families/families.ts';
 import { divideData } from '../run-images.ts';
 import type { PlannedStart } from './plan.ts';
@@ -40,7 +40,7 @@ function describeWeights(source: PlannedStart['source']['values'], { values }: P
 function describeTraining({ train, family }: RunConfig, heldOut: number): string {
   const { lr, steps, evalEvery, patience, checkSamples } = train;
   const rate = `learning rate ${lr}, `;
-  const count = `${formatWhole(steps)} steps`;
+  const count = counted(steps, 'step');
   if (heldOut === 0) return `${rate}${count}, not validated: nothing is held out`;
   if (familyOf(family).validation === undefined && checkSamples === 0) return `${rate}${count}, not validated`;
   const validated = `validated every ${formatWhole(evalEvery)}`;

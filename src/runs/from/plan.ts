@@ -22,7 +22,7 @@ import { configOfRun } from '../run.ts';
 import { divideData } from '../run-images.ts';
 import { expectEmoji } from './rehearsed-data.ts';
 import { heldOutShare, ruleOf } from './rule.ts';
-import { inheritedFields, nameOfSource, readSource, type Source } from './source.ts';
+import { inheritedFields, isSourceOf, nameOfSource, readSource, type Source } from './source.ts';
 
 /** What to start from. */
 export interface FromRequest {
@@ -100,17 +100,18 @@ export async function configFrom(
     return planned.config;
   };
   const config = await configOfRun(place.out, settings, { make });
-  expectStartedFrom(config, { ...request, from }, place.out);
+  if (start === undefined) await expectStartedFrom(config, { ...request, from }, place.out);
   return { config, start };
 }
 
 /** @throws UserError if the run was started from something else */
-function expectStartedFrom(
+async function expectStartedFrom(
   { from }: RunConfig,
-  { from: wanted, patch, keep }: FromRequest & { readonly from: string },
+  { from: wanted, weights, patch, keep }: FromRequest & { readonly from: string },
   out: string,
-): void {
+): Promise<void> {
   const asked = [
+    ['--from-weights', from?.weights, weights],
     ['--patch', from?.patch === 'auto' ? undefined : from?.patch, patch],
     ['--keep', from?.keep?.share, keep],
   ] as const;
@@ -123,11 +124,12 @@ function expectStartedFrom(
       'leave the flag out to go on with it, or choose another --out',
     );
   }
-  if (from?.name === nameOfSource(wanted)) return;
+  if (from !== undefined && (await isSourceOf(from, wanted))) return;
   const what = from === undefined ? 'was not started from a trained model' : `was started from ${from.name}`;
+  const others = from?.name === nameOfSource(wanted) ? `, whose ${from.weights} weights are not those` : '';
   throw new UserError(
     'train: --from',
-    `the run in ${out} ${what}, got ${wanted}`,
+    `the run in ${out} ${what}, got ${wanted}${others}`,
     'leave the flag out to go on with it, or choose another --out',
   );
 }

@@ -59,11 +59,28 @@ export function nameOfSource(named: string): string {
   return basename(resolve(named));
 }
 
+/** The folder of a run, or of a shipped model; undefined if it is neither. */
+function findFolder(named: string): string | undefined {
+  if (existsSync(runPaths(named).config)) return named;
+  return shippedNames().includes(named) ? join(models(), named) : undefined;
+}
+
+/**
+ * Whether something is what a run was started from: its weights are. Where it is there no more, its name is all that is left to
+ * compare.
+ */
+export async function isSourceOf(from: FromConfig, named: string): Promise<boolean> {
+  const folder = findFolder(named);
+  if (folder === undefined) return from.name === nameOfSource(named);
+  const path = runPaths(folder).weights[from.weights];
+  return existsSync(path) && (await fingerprint(path)) === from.fingerprint;
+}
+
 /** The folder of a run, or of a shipped model. @throws UserError if it is neither */
 function folderOf(named: string): string {
-  if (existsSync(runPaths(named).config)) return named;
+  const folder = findFolder(named);
+  if (folder !== undefined) return folder;
   const shipped = shippedNames();
-  if (shipped.includes(named)) return join(models(), named);
   const known = shipped.length === 0 ? 'no model came with this copy' : `or a model by name: ${shipped.join(', ')}`;
   throw new UserError('train: --from', `expected the folder of a run, ${known}; got ${named}, which is neither`);
 }

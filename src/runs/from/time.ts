@@ -4,11 +4,12 @@
  */
 import type { RunConfig } from '../../config/run.ts';
 import { formatWhole } from '../../core/numbers.ts';
+import { spanInWords } from '../../core/times.ts';
 import { checkConfig } from '../../families/config.ts';
 import type { StageName } from '../../families/family.ts';
 import { expectFits } from '../memory.ts';
 import { fixedFields } from '../plan/choose.ts';
-import { duration, planLine } from '../plan/describe.ts';
+import { planLine } from '../plan/describe.ts';
 import type { KeptPlan } from '../plan/kept.ts';
 import { expectEnough } from '../plan/length.ts';
 import { measureCosts } from '../plan/machine.ts';
@@ -81,7 +82,7 @@ const LEFT = 0.1;
 export function describeTime({ config, minutes, firstSamples, useful, mayEndSooner }: FittedStart): string {
   const { plan, train } = config;
   const most = mayEndSooner ? 'at most ' : '';
-  const time = `${most}${duration(minutes)} in all, first samples after ${duration(firstSamples)}`;
+  const time = `${most}${spanInWords(60 * minutes)} in all, first samples after ${spanInWords(60 * firstSamples)}`;
   return planLine('time', `${time}${ofMinutes()}`);
 
   function ofMinutes(): string {
@@ -90,6 +91,6 @@ export function describeTime({ config, minutes, firstSamples, useful, mayEndSoon
     if (train.steps < useful)
       return `: ${formatWhole(train.steps)} of the ${steps} steps that are worth it (more: --minutes N)`;
     if (minutes > (1 - LEFT) * plan.minutes) return '';
-    return `; of ${duration(plan.minutes)} no more is worth it (more than ${steps} steps: --steps N)`;
+    return `; of ${spanInWords(60 * plan.minutes)} no more is worth it (more than ${steps} steps: --steps N)`;
   }
 }

@@ -72,11 +72,19 @@ function patchFlops({ patch, images }: RunConfig): number {
 
 /** Convolutions and what lies between products come less near a processor's peak than a transformer does. */
 const EFFICIENCY: Readonly<Record<TrainedStage, number>> = { text: 0.3, patch: 0.4, model: 1 };
-/** Bytes a second that a state is written with, and bytes of a parameter that are written. */
-const WRITTEN_A_SECOND = 4e8;
-const STATE_BYTES = 24;
 /** Pictures of a sheet: twelve that were trained on, twelve held out. */
 export const SHEET = 24;
+
+/** Bytes a parameter of a saved state and of the weights beside it, and bytes that are written in a second, by a slow disk. */
+const SAVED_BYTES = 28;
+const WRITTEN_A_SECOND = 2e8;
+/** Share of what a saved state is of the weights that an evaluation keeps where it is the best. */
+export const BEST_SHARE = 4 / SAVED_BYTES;
+
+/** Seconds that a saved state of so many parameters takes. */
+export function saveSeconds(parameters: number): number {
+  return (parameters * SAVED_BYTES) / WRITTEN_A_SECOND;
+}
 
 /** The costs of a config on a machine, by its counted operations. @param sides see `Sides` */
 export function predictCosts(
@@ -91,7 +99,7 @@ export function predictCosts(
     step: seconds(stage, config[sectionOf[stage]].batchSize),
     evaluation: seconds(stage, measuredBy(stage, config, sides)) / 3,
     sheet: sheetOf(stage, config, seconds(stage, SHEET) / 3),
-    save: (parametersOf(config, stage) * STATE_BYTES) / WRITTEN_A_SECOND,
+    save: saveSeconds(parametersOf(config, stage)),
   });
   return {
     loops: Object.fromEntries(trainedStagesOf(config.family).map(stage => [stage, loop(stage)])),

@@ -1,5 +1,6 @@
 /** @file A plan in six lines. */
 import { formatWhole } from '../../core/numbers.ts';
+import { spanInWords } from '../../core/times.ts';
 import { familyOf } from '../../families/families.ts';
 import { stageTitles } from '../../families/family.ts';
 import { planningOf } from '../../families/planning.ts';
@@ -66,20 +67,12 @@ function stepsLine(plan: Plan): string {
 
 function passesOf(passes: number): string {
   const many = passes >= 10 ? formatWhole(passes) : String(Number(passes.toPrecision(2)));
-  return `${many} passes over the data`;
+  return `${many} ${many === '1' ? 'pass' : 'passes'} over the data`;
 }
 
 function timeLine({ minutes, firstSamples, config }: Plan): string {
   const more = config.plan.minutes === undefined ? 'another time: --minutes N' : 'more or less: --minutes N';
-  return `${duration(minutes)} in all, first samples after ${duration(firstSamples)} (${more})`;
-}
-
-/** `70 s`, `4.5 minutes`, `2.5 hours`. */
-export function duration(minutes: number): string {
-  if (minutes < 1.75) return `${Math.round(minutes * 60)} s`;
-  if (minutes < 100) return `${minutes < 10 ? Number(minutes.toFixed(1)) : Math.round(minutes)} minutes`;
-  const hours = minutes / 60;
-  return hours < 100 ? `${Number(hours.toFixed(1))} hours` : `${Math.round(hours / 24)} days`;
+  return `${spanInWords(60 * minutes)} in all, first samples after ${spanInWords(60 * firstSamples)} (${more})`;
 }
 
 function gib(bytes: number): string {

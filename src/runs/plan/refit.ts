@@ -131,13 +131,23 @@ export function withSteps(
   return checkConfig(mergeConfig(config, Object.fromEntries(sections), rhythm) as RunConfig);
 }
 
-/** A plan without the stages whose steps somebody has set since, and without a rhythm that somebody has set. */
-export function withoutAsked(plan: KeptPlan, refitted: Refitted, config: RunConfig): KeptPlan {
+/**
+ * A plan without the stages whose steps somebody has set since, and without a rhythm that somebody has set.
+ * @param given.asked fields that were asked for now, e.g. `train.steps`: those stand even where they are what was planned
+ */
+export function withoutAsked(
+  plan: KeptPlan,
+  refitted: Refitted,
+  { config, asked: fields }: { readonly config: RunConfig; readonly asked: readonly string[] },
+): KeptPlan {
   const entries = Object.entries(plan.stages).map(([name, stage]) => {
     const steps = refitted.steps[name as TrainedStage];
-    const asked = steps !== undefined && config[sectionOf[name as TrainedStage]].steps !== steps;
+    const section = sectionOf[name as TrainedStage];
+    const asked = steps !== undefined && (config[section].steps !== steps || fields.includes(`${section}.steps`));
     const { sampleEvery: _, ...others } = stage;
-    const askedRhythm = name === 'model' && config.train.sampleEvery !== refitted.sampleEvery;
+    const { sampleEvery } = config.train;
+    const isSet = fields.includes('train.sampleEvery') || sampleEvery !== refitted.sampleEvery;
+    const askedRhythm = name === 'model' && isSet;
     return [name, { ...(askedRhythm ? others : stage), ...(asked && { fitted: false }) }] as const;
   });
   return { stages: Object.fromEntries(entries) };

@@ -76,7 +76,7 @@ async function hold<T>(session: Session, request: TrainRequest, held: Held<T>): 
     }
     if (left) await noteEngine(session, paths, resumed);
     if (left || request.acceptChanges === true) await known?.keep();
-    const plan = resumed ? await planOfRun(paths, config) : request.plan;
+    const plan = resumed ? await planOfRun(paths, { config, asked }) : request.plan;
     if (plan !== undefined) await writePlan(paths.plan, plan);
     if (!resumed && request.start !== undefined) {
       await takeOver(paths, { ...request.start, config });
@@ -103,9 +103,12 @@ async function hold<T>(session: Session, request: TrainRequest, held: Held<T>): 
 }
 
 /** The plan of a run that is there, without what somebody has set himself by now. */
-async function planOfRun(paths: RunPaths, config: RunConfig): Promise<KeptPlan | undefined> {
+async function planOfRun(
+  paths: RunPaths,
+  given: { readonly config: RunConfig; readonly asked: readonly string[] },
+): Promise<KeptPlan | undefined> {
   const plan = await readPlan(paths.plan);
-  return plan && withoutAsked(plan, await refitSaved(plan, paths), config);
+  return plan && withoutAsked(plan, await refitSaved(plan, paths), given);
 }
 
 /** Whether every stage has nothing left to do. */

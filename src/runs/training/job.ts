@@ -11,7 +11,7 @@ import { fromDisk, fromMemory, ImageBatches } from '../../../data/stream.ts';
 import { BpeTokenizer } from '../../../tokenizer/bpe.ts';
 import { keptFormats, type RunConfig } from '../../config/run.ts';
 import { UserError } from '../../core/errors.ts';
-import { formatWhole } from '../../core/numbers.ts';
+import { counted, formatWhole } from '../../core/numbers.ts';
 import { shellWord } from '../../core/shell.ts';
 import { hearSignal, isStop } from '../../core/stopping.ts';
 import { activeDevice } from '../../device/device.ts';
@@ -125,7 +125,7 @@ export class Job {
     const less = wasTuned ? 'the patch tokenizer had to be tuned' : 'this machine is slower than was measured';
     const why = is > was ? 'time is left' : less;
     this.session.reporter.message(
-      `${why}: ${formatWhole(is)} steps of the ${before.family} instead of ${formatWhole(was)}`,
+      `${why}: ${counted(is, 'step')} of the ${before.family} instead of ${formatWhole(was)}`,
     );
   }
 
@@ -138,7 +138,7 @@ export class Job {
     await this.keep(withSteps(this.config, { steps: { [name]: steps }, sampleEvery }));
     const why = steps < before ? 'slower than was measured' : 'quicker again';
     const goal = steps < before ? 'to keep to the time' : 'in the time that is left';
-    this.session.reporter.message(`${why}: ${formatWhole(steps)} steps instead of ${formatWhole(before)}, ${goal}`);
+    this.session.reporter.message(`${why}: ${counted(steps, 'step')} instead of ${formatWhole(before)}, ${goal}`);
   }
 
   /** Of the model's samples, where it follows the steps. */
@@ -249,7 +249,7 @@ export class Job {
     }
     const few = problemLines(problems, 5);
     const more = problems.length > 5 ? [`  ... see \`tessera data inspect ${shellWord(data)}\``] : [];
-    const skipped = problems.length === 1 ? '1 item' : `${problems.length} items`;
+    const skipped = counted(problems.length, 'item');
     this.session.reporter.message([`${skipped} skipped, ${good} used:`, ...few, ...more], { isWarning: true });
   }
 
@@ -322,7 +322,7 @@ export class Job {
       { vocabSize: this.config.caption.vocabSize, pause },
     );
     await writeAtomic(paths.captions, JSON.stringify(tokenizer.toJSON()));
-    this.session.reporter.done(`${tokenizer.vocabSize} entries from ${training.length} items`);
+    this.session.reporter.done(`${tokenizer.vocabSize} entries from ${counted(training.length, 'item')}`);
     return tokenizer;
   }
 

@@ -1,6 +1,7 @@
 /** @file The last stage of a run: the model of its family, whichever that is. */
 import { existsSync } from 'node:fs';
 import { UserError } from '../../core/errors.ts';
+import { counted, formatWhole } from '../../core/numbers.ts';
 import { Random } from '../../core/random.ts';
 import { familyOf } from '../../families/families.ts';
 import { type Family, type Making, type StageName, stageTitles, type TrainingData } from '../../families/family.ts';
@@ -11,7 +12,7 @@ import { readSafetensors, writeSafetensors } from '../../io/files.ts';
 import { expectTrainedWith } from '../../io/runfolder.ts';
 import { loadState } from '../../io/state.ts';
 import { asTensors } from '../../training/named-values.ts';
-import { sourceOf } from '../../training/saved-training.ts';
+import { endedEarly, sourceOf } from '../../training/saved-training.ts';
 import type { Weights } from '../../training/task.ts';
 import { readStart } from '../from/take-over.ts';
 import { drawSampleSheet, pickCaptions, type SampleCaptions } from '../sample-sheet.ts';
@@ -70,6 +71,14 @@ function modelStageOf(job: Job, { name, words }: Family): Stage {
   };
 }
 
+/** Why nothing is left to do; and what would make it go on, where it ended before its last step. */
+async function whyDone({ state, loop }: Stage): Promise<string> {
+  const step = await endedEarly(state, loop);
+  if (step === undefined) return 'done before';
+  const count = `at step ${formatWhole(step)} of ${formatWhole(loop.steps)}`;
+  return `done before, ${count}, after ${counted(loop.patience ?? 0, 'validation')} without a better one; to go on: --patience 0`;
+}
+
 /** What the model's stage needs. */
 interface Modelling {
   readonly family: Family;
@@ -83,7 +92,7 @@ async function modelStage(job: Job, stage: Stage, modelling: Modelling): Promise
   const { weights } = paths;
   const { family } = modelling;
   if (await isStageDone(stage)) {
-    job.skip(stage.title, 'done before');
+    job.skip(stage.title, await whyDone(stage));
     return true;
   }
   if (existsSync(weights.last)) {

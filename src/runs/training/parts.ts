@@ -7,6 +7,7 @@ import { existsSync } from 'node:fs';
 import type { Item } from '../../../data/dataset.ts';
 import type { BpeTokenizer } from '../../../tokenizer/bpe.ts';
 import type { PatchTokenizer } from '../../../tokenizer/patch.ts';
+import { counted } from '../../core/numbers.ts';
 import { Random } from '../../core/random.ts';
 import { Contrastive } from '../../families/contrastive/contrastive.ts';
 import { textEncoderOf } from '../../families/contrastive/encoder.ts';
@@ -197,7 +198,7 @@ async function codeStage(job: Job, patch: PatchTokenizer): Promise<Codes> {
     sides.heldOut.length <= job.measuredAtMost ? (await job.images()).heldOut : undefined,
   );
   const all = await training.make(patch, sides.training, async () => (await job.images()).training);
-  job.session.reporter.done(`${all.ids.length} images, ${describeCrops(crops, variants)} each`);
+  job.session.reporter.done(`${counted(all.ids.length, 'image')}, ${describeCrops(crops, variants)} each`);
   return { training: all, heldOut: held };
 }
 

@@ -2,6 +2,7 @@
  * @file What is rehearsed of the data that a trained model knows, as codes: so many images as the training will show, spread over
  * those that the model was trained on. Kept in the run, which needs the data no more then.
  */
+
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -12,6 +13,7 @@ import type { PatchTokenizer } from '../../../tokenizer/patch.ts';
 import type { FromConfig } from '../../config/run.ts';
 import { parseConfig } from '../../config/schema.ts';
 import { UserError } from '../../core/errors.ts';
+import { counted } from '../../core/numbers.ts';
 import { type Rehearsal, stageTitles } from '../../families/family.ts';
 import { rehearsedOf } from '../../families/transformer/rehearsal.ts';
 import { spreadPlaces } from '../../image/images.ts';
@@ -71,7 +73,7 @@ async function make(job: Job, patch: PatchTokenizer, keep: NonNullable<FromConfi
   );
   // Last: by it both are known to be there.
   await writeCodes(paths.rehearsedCodes, set, { tokenizer: await fingerprint(paths.patch) });
-  session.reporter.done(`${set.ids.length} images to be rehearsed, of ${training.length} of ${data}`);
+  session.reporter.done(`${counted(set.ids.length, 'image')} to be rehearsed, of ${training.length} of ${data}`);
 }
 
 /** Where the data is. @throws UserError if nobody says so */

@@ -157,6 +157,7 @@ function analyseQuestion(question: string, context: Context): QuestionResults | 
   const repeats = own.filter(({ kind }) => kind === 'repeat');
   const names = context.systems.map(({ name }) => name);
   const isJudged = ([a, b]: readonly [string, string]) => shares.pairs.some(pair => pair.a === a && pair.b === b);
+  const isShown = (name: string) => shares.singles.some(({ system }) => system === name);
   const units = groupBy(votes, ({ item, a, b }) => JSON.stringify([item, a, b]));
   const options = forked(forked(context.resampling, question), 'strengths');
   return {
@@ -164,7 +165,10 @@ function analyseQuestion(question: string, context: Context): QuestionResults | 
     votes: votes.length,
     raters: new Set(votes.map(({ rater }) => rater)).size,
     captions: new Set(votes.map(({ item }) => item)).size,
-    unjudged: question === SINGLE ? [] : pairsOf(names).filter(pair => !isJudged(pair)),
+    unjudged:
+      question === SINGLE
+        ? names.filter(name => !isShown(name)).map(name => [name, ''] as const)
+        : pairsOf(names).filter(pair => !isJudged(pair)),
     strengths: question === SINGLE ? null : analyseStrengths(votes, names, options),
     agreement: agreement([...units.values()].map(unit => unit.map(({ choice }) => choice))),
     behaviour: analyseBehaviour(votes, repeats, context.systems.find(({ kind }) => kind === 'real')?.name),

@@ -1,5 +1,6 @@
 /** @file What a study says, in sentences that its numbers fill in. */
 import { median } from '../../core/numbers.ts';
+import { measureOf } from '../../report/measures.ts';
 import { formatNumber } from '../../report/numbers.ts';
 import { capitalise, joinWords } from '../../report/sentences.ts';
 import type { PairResult, QuestionResults, SingleResult, StudyResults } from './results.ts';
@@ -106,6 +107,7 @@ function raterFindings({ raters, study }: StudyResults): StudyFinding[] {
         : `${excluded.length} with less than ${percent(study.threshold)} of control trials right ${excluded.length === 1 ? 'was' : 'were'} left out, as fixed with the study`
     }.${catches === 0 ? '' : ` The others had ${right} of ${catches} right.`}`,
     ...(unchecked === 0 ? [] : [`${unchecked} of those who count answered no control trial.`]),
+    ...(kept === 0 ? ['Nobody is counted, so that nothing was shown; what everyone said stands beside.'] : []),
     ...(kept === 1
       ? ['One rater: what is said here is what this person prefers, and of others nothing is known.']
       : []),
@@ -176,6 +178,9 @@ function metricFindings({ correlations, questions }: StudyResults): StudyFinding
     const through = features === null ? '' : ` through ${features}`;
     const found = spearman === null ? 'has no order' : `rank correlation ${formatNumber(spearman, 2)}`;
     const chance = p === null ? '' : `; a chance order is as far from 0 with probability ${probability(p)}`;
-    return { topic: 'Metrics', text: `${ask} ${metric}${through}, over ${systems.length} systems: ${found}${chance}.` };
+    return {
+      topic: 'Metrics',
+      text: `${ask} ${measureOf(metric).title}${through}, over ${systems.length} systems: ${found}${chance}.`,
+    };
   });
 }

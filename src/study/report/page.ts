@@ -1,6 +1,7 @@
 /** @file A study's results as one HTML page, and as a section of another page. */
 import { findingsList, renderDocument, type Section } from '../../report/document.ts';
 import { type Html, html, table } from '../../report/markup.ts';
+import { measureOf } from '../../report/measures.ts';
 import { formatNumber } from '../../report/numbers.ts';
 import { findingsOf } from './findings.ts';
 import { preferenceCharts, preferenceTables } from './panels.ts';
@@ -64,7 +65,9 @@ ${questions.map(question => html`<h3>${question.ask}</h3>\n${preferenceCharts(qu
 
 function questionSection(question: QuestionResults, results: StudyResults): Section {
   const { ask, votes, raters, captions, unjudged } = question;
-  const missing = unjudged.map(([a, b]) => `${nameIn(results.systems, a)} and ${nameIn(results.systems, b)}`);
+  const missing = unjudged.map(pair =>
+    pair.flatMap(name => (name === '' ? [] : [nameIn(results.systems, name)])).join(' and '),
+  );
   return {
     id: `question-${question.question}`,
     short: question.question,
@@ -158,7 +161,7 @@ function correlationTable({ correlations, questions }: StudyResults): Html {
       'Rank correlation of what people said with metrics, over systems; metrics of which less is better are turned. Of three or four systems even a perfect order is no evidence: the last column says how often a chance order is as far from 0.',
     head: ['question and metric', 'systems', 'Spearman', 'Kendall', 'by chance'],
     rows: correlations.map(({ question, metric, features, systems, spearman, kendall, p }) => [
-      html`${questions.find(each => each.question === question)?.ask ?? question}<small>${[metric, features].filter(Boolean).join(', ')}</small>`,
+      html`${questions.find(each => each.question === question)?.ask ?? question}<small>${[measureOf(metric).title, features].filter(Boolean).join(', ')}</small>`,
       systems.map(({ name }) => name).join(', '),
       spearman === null ? '–' : formatNumber(spearman, 2),
       kendall === null ? '–' : formatNumber(kendall, 2),

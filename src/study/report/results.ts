@@ -164,7 +164,7 @@ export interface QuestionResults extends Shares {
   readonly votes: number;
   readonly raters: number;
   readonly captions: number;
-  /** Pairs that nobody judged. */
+  /** Pairs that nobody judged; of single pictures systems, each with an empty second name. */
   readonly unjudged: readonly (readonly [a: string, b: string])[];
   /** null with fewer than three systems, or where they are not connected by votes. */
   readonly strengths: StrengthResults | null;

@@ -35,6 +35,13 @@ describe('who is counted', () => {
     expect(total(results.everyone?.[0].pairs ?? [])).toBe(9 * 20);
   });
 
+  test('may be nobody: then there are the shares of everyone alone', () => {
+    const none = analyseStudy(study, simulateVotes({ raters: 2, careless: 2 }));
+    expect(none.questions).toEqual([]);
+    expect(none.everyone?.map(({ question }) => question)).toEqual(['fits', 'real']);
+    expect(none.raters.kept).toBe(0);
+  });
+
   test('is by the threshold of the study, and everyone who met no control trial', () => {
     const lenient = analyseStudy({ ...study, threshold: 0.6 }, votes);
     expect(lenient.raters.excluded).toEqual([]);
@@ -135,6 +142,9 @@ describe('single pictures', () => {
     }
     expect(real.singles.find(({ system }) => system === 'diffusion')?.errors).toMatchObject({ toldApart: true });
     expect(real.pairs).toEqual([]);
+    expect(real.unjudged).toEqual([]);
+    const some = votes.filter(({ question, a }) => question === 'real' && a !== 'copy');
+    expect(analyseStudy(study, some).questions[0].unjudged).toEqual([['copy', '']]);
   });
 
   test('are not told apart by people who guess', () => {

@@ -49,6 +49,14 @@ describe('the page of a study', () => {
     expect(studyPage(JSON.parse(JSON.stringify(results)) as StudyResults, options)).toBe(page);
   });
 
+  test('is there where nobody is counted', () => {
+    const none = analyseStudy(study, simulateVotes({ raters: 2, careless: 2 }), { resamples: 100 });
+    const empty = studyPage(none, options);
+    parse(empty.replace('<!DOCTYPE html>\n', ''));
+    expect(empty).toContain('Nobody is counted, so that nothing was shown');
+    expect(`${page}${empty}${studyLines(none).join()}`).not.toMatch(/NaN|undefined|Infinity/);
+  });
+
   test('has a section for another page', () => {
     const section = studySection(results);
     expect(section.title).toBe('What 5 people said');
