@@ -34,6 +34,7 @@ export { type BackendName, backendNames } from './device/backends.ts';
 export type { InputInfos } from './device/native/native.ts';
 export { type PrecisionName, precisionNames } from './device/precision.ts';
 export {
+  type Adapted,
   type CaptionedCodes,
   type FamilyDefinition,
   type FamilyWords,
@@ -41,8 +42,10 @@ export {
   type Model,
   type Parts,
   type PartsOf,
+  type Rehearsal,
   type SamplingSetting,
   type StageName,
+  type Start,
   samplingSettings,
   type TextEncoder,
   type TrainingData,
@@ -53,6 +56,7 @@ export type {
   FamilyPlanning,
   PictureKind,
   PlannedData,
+  PlannedFields,
   PlanPasses,
   PlanRung,
   Regularisation,
@@ -116,6 +120,14 @@ export {
 export { decodePicture, drawSheet, findNearest, keepOf } from './library/pictures.ts';
 export { type PlanOptions, planTraining, type TrainingPlan } from './library/plan.ts';
 export type { ProgressEvent, StageStart, StageStep, WorkOptions } from './library/progress.ts';
+export {
+  type CollectStudyOptions,
+  collectStudy,
+  type MakeStudyOptions,
+  makeStudy,
+  type ReportStudyOptions,
+  reportStudy,
+} from './library/study.ts';
 export { Tessera } from './library/tessera.ts';
 export {
   type Trained,
@@ -175,6 +187,11 @@ export type { NearWord, UnseenWord } from './runs/learnt/unseen.ts';
 export type { Clip } from './runs/rerank.ts';
 export { shippedModel } from './runs/run.ts';
 export type { Labelled, Reporter, Session, StageOptions, Update } from './runs/session.ts';
+export type { MadeStudy } from './study/assemble.ts';
+export type { Collected } from './study/collect.ts';
+export type { StudyResults } from './study/report/results.ts';
+export type { StudyReport } from './study/report-study.ts';
+export type { Study, StudyKey } from './study/study.ts';
 export type { CaptionedImages, EncodeCaptions, ImageStream } from './training/captioned.ts';
 export type { Metrics } from './training/measured.ts';
 export type { BatchOf, Losses, Player } from './training/moves.ts';

@@ -2,13 +2,14 @@
  * @file The library from outside: a run is trained, stopped, gone on with, painted, measured, compared and exported by
  * functions alone; and every public function refuses what does not fit in one line.
  */
-import { existsSync } from 'node:fs';
+import { cpSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, test } from 'vitest';
 import * as library from '../src/index.ts';
 import {
   BpeTokenizer,
+  collectStudy,
   compare,
   decodePicture,
   divideItems,
@@ -24,6 +25,7 @@ import {
   inspectDataset,
   keepOf,
   knownCaptions,
+  makeStudy,
   openClip,
   openDataset,
   openPainter,
@@ -35,6 +37,7 @@ import {
   readPngText,
   readRunConfig,
   reconstruct,
+  reportStudy,
   splitOf,
   startBackend,
   Tessera,
@@ -164,6 +167,31 @@ describe('what was trained', () => {
     original.dispose();
     copy.dispose();
     await expect(exportRun({ run, out })).rejects.toThrow('there is a run in');
+  });
+
+  test('is asked people about: every run paints the same captions from the same seeds', async () => {
+    const [out, twin] = [join(folder, 'asked'), join(folder, 'twin')];
+    cpSync(run, twin, { recursive: true });
+    const texts = [...captions, 'teal square'];
+    const asked = { texts, images: 2, trials: 10, seed: 5, questions: ['fits', 'finished'] as const };
+    const said: string[] = [];
+    const onProgress = (event: ProgressEvent) => event.type === 'message' && said.push(event.text);
+    const { study, key } = await makeStudy({ runs: [run, twin], out, ...asked, ...native, onProgress });
+    expect(said).toContain('real and copy are left out: the captions are not of a data set');
+    expect(key.systems.map(({ name }) => name)).toEqual(['run', 'twin']);
+    expect(study.wording.questions.fits.ask).toBe('Which pictures fit this description better?');
+    const painter = await openPainter(run, native);
+    const shown = Object.entries(key.pictures).filter(([, { control }]) => control === null);
+    expect(shown.length).toBeGreaterThan(30);
+    const painted = await painter.paint(
+      shown.map(([, { caption }]) => caption),
+      { seed: 5, numbers: shown.map(([, { image }]) => image ?? 0) },
+    );
+    painter.dispose();
+    for (const [i, [id]] of shown.entries()) {
+      expect(await decodePicture(readFileSync(join(out, 'pictures', `${id}.png`)))).toEqual(painted[i]);
+    }
+    await expect(makeStudy({ runs: [run, twin], out, ...asked })).rejects.toThrow('there is a study in it');
   });
 
   test('goes through its tokenizer and back, and says what was lost', async () => {
@@ -391,6 +419,23 @@ const refused: Readonly<Record<string, readonly (readonly [() => unknown, string
     [() => encodeAnimation([blankOf(2), blankOf(3)]), 'encodeAnimation: pictures: expected pictures of one size'],
     [() => encodeAnimation([blankOf(2)], { format: 'mp4' as never }), 'encodeAnimation: format: expected one of '],
     [() => encodeAnimation([blankOf(2)], { fps: 0 }), 'encodeAnimation: fps: expected'],
+  ],
+  makeStudy: [
+    [() => makeStudy({} as never), 'makeStudy: runs: expected an array of at least 1 folders, got nothing'],
+    [() => makeStudy({ runs: [run], out: 'x', questions: ['why' as never] }), 'makeStudy: questions: expected'],
+    [() => makeStudy({ runs: [run], out: 'x', wording: { titel: 'x' } as never }), 'unknown field titel'],
+    [() => makeStudy({ runs: [run], out: join(folder, 'study') }), 'expected --data or --text-file, got neither'],
+    [() => makeStudy({ runs: [run], out: join(folder, 'study'), texts: ['a'] }), 'expected two systems to compare'],
+    [() => makeStudy({ runs: [run], out: join(folder, 'study'), data, trials: 60 }), 'trials of a person need 26'],
+    [() => makeStudy({ runs: [run], out: data, data, trials: 10 }), 'expected a new or empty folder'],
+  ],
+  collectStudy: [
+    [() => collectStudy({ study: folder, files: [] }), 'collectStudy: files: expected an array of at least 1 files'],
+    [() => collectStudy({ study: folder, files: ['x'] }), 'is no study'],
+  ],
+  reportStudy: [
+    [() => reportStudy({} as never), 'reportStudy: study: expected a path, got nothing'],
+    [() => reportStudy({ study: folder }), 'is no study'],
   ],
   writeLogs: [
     [() => writeLogs({} as never), 'writeLogs: run: expected a path, got nothing'],

@@ -7,7 +7,7 @@ import type { RunConfig, RunConfigInput } from '../config/run.ts';
 import { flattenConfig } from '../config/schema.ts';
 
 /** Fields of a config, under their sections. */
-type PlannedFields = Readonly<Partial<Record<keyof RunConfigInput, object>>>;
+export type PlannedFields = Readonly<Partial<Record<keyof RunConfigInput, object>>>;
 
 /** A size that a family may have. */
 export interface PlanRung {

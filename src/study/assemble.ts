@@ -13,7 +13,7 @@ import { maskPicture } from './mixed.ts';
 import { takePage } from './page/page.ts';
 import type { ShownPicture } from './paint.ts';
 import { hashOf, pictureFile, type Study, type StudyKey, sha256, studyPaths } from './study.ts';
-import { type WordingInput, wordingSchema } from './wording.ts';
+import { type WordingInput, wordingOf } from './wording.ts';
 
 /** Share of control trials that must be right; part of the study, so that nobody chooses it by the answers. */
 const THRESHOLD = 0.8;
@@ -85,7 +85,7 @@ export async function assembleStudy(options: {
     threshold: THRESHOLD,
     cannotTell: request.cannotTell,
     exposureMs: exposureMs ?? null,
-    wording: wordingSchema.parse(request.wording ?? {}),
+    wording: wordingOf(request.wording ?? {}, request),
     captions: [...blinded.captions],
     pictures: ids.map(id => ({ id, sha256: sha256(files.get(id) ?? new Uint8Array()) })),
     mask: exposureMs === undefined ? null : MASK,

@@ -13,6 +13,8 @@ export type QuestionKey = (typeof questionKeys)[number];
 /** Share of a session that is control trials, whose answer is known, and that comes a second time with its sides swapped. */
 const CATCHES = 0.1;
 const REPEATS = 0.05;
+/** One vote in so many is about pictures that others judged, up to so many of them: what is known of agreement is from these. */
+const SHARED = 5;
 /** Trials before any others, which say whether the answer was right. */
 const WARMUPS = 4;
 /** No control trial is among so many first ones: whoever has just begun may still misread a question. */
@@ -94,13 +96,13 @@ export function designStudy(options: DesignOptions): readonly (readonly Trial[])
   );
 }
 
-/** So many that every pair is asked of every caption, in whole squares. */
+/** So many that nearly every pair is asked of every caption, in whole squares. */
 function slotsOf(options: DesignOptions): number {
   const { mostOfQuestion } = countTrials(options);
   const [units, cells] = [Math.max, Math.max].map((most, i) =>
     most(...options.questions.map(question => unitsOf(question, options).length * (i === 0 ? 1 : options.captions))),
   );
-  const wanted = Math.min(SLOTS.most, Math.max(SLOTS.least, Math.ceil(cells / mostOfQuestion)));
+  const wanted = Math.min(SLOTS.most, Math.max(SLOTS.least, Math.ceil(cells / (mostOfQuestion * (1 - 1 / SHARED)))));
   return Math.ceil(wanted / units) * units;
 }
 
@@ -132,7 +134,7 @@ class Dealer {
     return Array.from({ length: count }, (_, place) => {
       const [a, b] = this.unitAt(slot, place);
       const key = String([a, b]);
-      const caption = this.chooseCaption(key, used);
+      const caption = this.chooseCaption(key, used, place % SHARED === SHARED - 1);
       used.add(caption);
       const sides = [a, b].flatMap(system =>
         system === undefined ? [] : [{ of: 'system', system, caption } as const],
@@ -150,15 +152,19 @@ class Dealer {
     return this.units[order[(place + slot) % n]];
   }
 
-  /** One that this person has not seen, and others least often: of this unit, then of all; then by chance. */
-  private chooseCaption(key: string, used: ReadonlySet<number>): number {
+  /**
+   * One that this person has not seen, and others least often: of this unit, then of all; then by chance.
+   * @param isShared one that others have seen of this unit most often, if there is any
+   */
+  private chooseCaption(key: string, used: ReadonlySet<number>, isShared: boolean): number {
     const of = this.shownOf.get(key) ?? [];
-    const order = this.random.permutation(this.captions);
+    const rank = (caption: number) =>
+      isShared && of[caption] > 0 && of[caption] < SHARED ? -of[caption] : of[caption];
     let best = -1;
-    for (const caption of order) {
+    for (const caption of this.random.permutation(this.captions)) {
       if (used.has(caption)) continue;
-      const less = best < 0 || of[caption] - of[best] || this.shown[caption] - this.shown[best];
-      if (less === true || less < 0) best = caption;
+      const less = best < 0 ? -1 : rank(caption) - rank(best) || this.shown[caption] - this.shown[best];
+      if (less < 0) best = caption;
     }
     of[best]++;
     this.shown[best]++;

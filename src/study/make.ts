@@ -172,16 +172,21 @@ function expectAskable(
   const { mostOfQuestion } = countTrials({ trials, questions });
   const { length } = material.captions;
   if (mostOfQuestion <= length) return;
+  const most = mostTrials(length, questions);
   throw new UserError(
     'study make: --trials',
     `${trials} trials of a person need ${mostOfQuestion} different captions a question, of which there are ${length}`,
-    `--trials ${mostTrials(length, questions)} has enough, as far as that is ${LEAST_TRIALS} or more; or ask of more captions`,
+    most === undefined
+      ? 'ask of more captions, or fewer questions'
+      : `--trials ${most} has enough; or ask of more captions`,
   );
 }
 
-/** Most trials that so many captions are enough for. */
-function mostTrials(captions: number, questions: readonly QuestionKey[]): number {
+/** Most trials that so many captions are enough for; undefined where no session is. */
+function mostTrials(captions: number, questions: readonly QuestionKey[]): number | undefined {
+  const isEnough = (trials: number) => countTrials({ trials, questions }).mostOfQuestion <= captions;
+  if (!isEnough(LEAST_TRIALS)) return undefined;
   let trials = LEAST_TRIALS;
-  while (countTrials({ trials: trials + 1, questions }).mostOfQuestion <= captions) trials++;
+  while (isEnough(trials + 1)) trials++;
   return trials;
 }

@@ -3,6 +3,7 @@
  * them, so that a study can ask in another language, or for what its pictures need. `{trials}` and the like are filled in.
  */
 import { z } from 'zod';
+import { mergeConfig } from '../config/schema.ts';
 
 /** What a question is in words: what is asked, and what the two answers are called. */
 function question(ask: string, left: string, right: string) {
@@ -60,3 +61,22 @@ export const wordingSchema = z.strictObject({
 
 /** Any of the words. */
 export type WordingInput = z.input<typeof wordingSchema>;
+
+/** What is asked of sets, where nothing else is said. */
+const ofSets = {
+  title: 'Which pictures?',
+  questions: {
+    fits: { ask: 'Which pictures fit this description better?' },
+    finished: { ask: 'Which pictures look more finished?' },
+  },
+  leftPicture: 'left pictures',
+  rightPicture: 'right pictures',
+} satisfies WordingInput;
+
+/** All words of a page. @param options.images pictures of a side */
+export function wordingOf(
+  given: WordingInput,
+  { images }: { readonly images: number },
+): z.output<typeof wordingSchema> {
+  return wordingSchema.parse(images === 1 ? given : mergeConfig(ofSets, given));
+}

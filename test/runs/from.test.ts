@@ -367,6 +367,11 @@ describe.skipIf(missing !== undefined)(`from a trained run${missing === undefine
     expect(await refusal(...from, '--keep-data', data)).toContain(
       'says where the data of --keep is, which is not given',
     );
+    // The same bounds on the command line and in the library.
+    expect(await refusal(...from, '--keep', '0.0009')).toMatch(/--keep: expected .*0\.001.*got/);
+    await expect(trainFrom('kept-too-little', { keep: 0.0009 })).rejects.toThrow(
+      /keep: expected .*0\.001.*got 0\.0009/,
+    );
     expect(await refusal('--patch', 'keep')).toContain('train: --patch: says something of --from');
     expect(await refusal('--from', 'emoji', '--from-weights', 'last')).toMatch(
       /expected .*ema, which .* has, got last/,

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import type { Session } from '../../runs/session.ts';
 import type { MakeStudyRequest } from '../../study/make.ts';
+import type { WordingInput } from '../../study/wording.ts';
 import { defineCommand } from '../command.ts';
 import { count, engineFlags, file, folder, formatFlag, path, seed, splitFlag, weights } from '../common-flags.ts';
 
@@ -72,11 +73,14 @@ export const studyMake = defineCommand({
   },
 });
 
-async function readWording(path: string) {
+/** Only the words that the file has: what is left out depends on the study. */
+async function readWording(path: string): Promise<WordingInput> {
   const { readJson } = await import('../../io/files.ts');
   const { parseConfig } = await import('../../config/schema.ts');
   const { wordingSchema } = await import('../../study/wording.ts');
-  return parseConfig(wordingSchema, await readJson(path), path);
+  const words = await readJson(path);
+  parseConfig(wordingSchema, words, path);
+  return words as WordingInput;
 }
 
 /** Makes the study and says what it can show. */

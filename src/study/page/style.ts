@@ -73,6 +73,14 @@ kbd { font: inherit; color: var(--soft); }
   .side .label { padding: .2rem 0; }
   .tie { min-width: 100%; }
 }
-@media (max-height: 26rem) { .set { width: min(100%, 38vh); } main { gap: .4rem; } }
+@media (max-height: 26rem) {
+  .set { width: min(100%, 36vh); }
+  main { gap: .35rem; padding: .4rem .7rem; }
+  main.words { padding-top: 2vh; }
+  main.trial h1 { font-size: 1.1rem; }
+  .caption { font-size: 1.05rem; line-height: 1.3; }
+  .side { padding: .3rem; gap: .1rem; min-height: 48px; }
+  .tie { min-height: 44px; padding: .3rem 1rem; }
+}
 @media (prefers-reduced-motion: no-preference) { .side, .tie { transition: border-color .12s; } }
 `;
