@@ -123,7 +123,7 @@ function raterFindings({ raters, study }: StudyResults): StudyFinding[] {
       : []),
     ...(kept > 1 && kept < FEW_RATERS
       ? [
-          `${kept} raters are few: intervals of so few are too narrow where people differ (of three raters they held the truth in 87 of 100 simulated studies).`,
+          `${kept} raters are few: intervals of so few are too narrow where people differ (of three raters they held the truth in 90 of 100 simulated studies).`,
         ]
       : []),
   ];
