@@ -2,7 +2,7 @@
  * @file The library from outside: a run is trained, stopped, gone on with, painted, measured, compared and exported by
  * functions alone; and every public function refuses what does not fit in one line.
  */
-import { existsSync } from 'node:fs';
+import { cpSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -167,6 +167,31 @@ describe('what was trained', () => {
     original.dispose();
     copy.dispose();
     await expect(exportRun({ run, out })).rejects.toThrow('there is a run in');
+  });
+
+  test('is asked people about: every run paints the same captions from the same seeds', async () => {
+    const [out, twin] = [join(folder, 'asked'), join(folder, 'twin')];
+    cpSync(run, twin, { recursive: true });
+    const texts = [...captions, 'teal square'];
+    const asked = { texts, images: 2, trials: 10, seed: 5, questions: ['fits', 'finished'] as const };
+    const said: string[] = [];
+    const onProgress = (event: ProgressEvent) => event.type === 'message' && said.push(event.text);
+    const { study, key } = await makeStudy({ runs: [run, twin], out, ...asked, ...native, onProgress });
+    expect(said).toContain('real and copy are left out: the captions are not of a data set');
+    expect(key.systems.map(({ name }) => name)).toEqual(['run', 'twin']);
+    expect(study.wording.questions.fits.ask).toBe('Which pictures fit this description better?');
+    const painter = await openPainter(run, native);
+    const shown = Object.entries(key.pictures).filter(([, { control }]) => control === null);
+    expect(shown.length).toBeGreaterThan(30);
+    const painted = await painter.paint(
+      shown.map(([, { caption }]) => caption),
+      { seed: 5, numbers: shown.map(([, { image }]) => image ?? 0) },
+    );
+    painter.dispose();
+    for (const [i, [id]] of shown.entries()) {
+      expect(await decodePicture(readFileSync(join(out, 'pictures', `${id}.png`)))).toEqual(painted[i]);
+    }
+    await expect(makeStudy({ runs: [run, twin], out, ...asked })).rejects.toThrow('there is a study in it');
   });
 
   test('goes through its tokenizer and back, and says what was lost', async () => {
