@@ -11,6 +11,7 @@ import type { Item, Problem } from './dataset.ts';
 import { type CropsOptions, changedError, type Decoded, decodeCrop, readStill } from './decoded.ts';
 import { balancedWeights, Epochs } from './epochs.ts';
 import { isUnreadable, whyFailed } from './files.ts';
+import { drawCaption } from './wordings.ts';
 
 /** Where a stream finds its images. */
 export interface ImageSource {
@@ -29,6 +30,8 @@ export interface StreamOptions {
   readonly seed: number;
   /** See `balancedWeights`; default 0. */
   readonly balance?: number;
+  /** See `drawCaption`; default 0. */
+  readonly firstShare?: number;
   /** Called once for every item that is left out because it cannot be decoded, with how many are left. */
   readonly onProblem?: (problem: Problem, good: number) => void;
 }
@@ -178,8 +181,7 @@ export class ImageBatches {
     while (batch.samples.length < count) {
       const item = this.epochs.at(batch.end++);
       const crop = batch.crops.integer(crops);
-      const { captions } = items[item];
-      const caption = captions[batch.captions.integer(captions.length)];
+      const caption = drawCaption(items[item].captions, batch.captions, this.options.firstShare);
       if (!this.bad.has(item)) batch.samples.push({ item, caption, picture: this.source.picture(item, crop) });
     }
   }

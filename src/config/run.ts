@@ -35,6 +35,9 @@ export const imagesSchema = z.object({
 export const captionSchema = z.object({
   vocabSize: count.min(256).max(16384).default(16384).describe('largest number of byte-pair entries'),
   bpeDropout: fraction.default(0.1).describe('chance that a merge is skipped while training'),
+  firstShare: fraction
+    .default(0)
+    .describe('chance that an image of several captions is shown with its first; otherwise with any'),
 });
 
 /** Fewest pictures, painted and real, that say anything of a collapse. */

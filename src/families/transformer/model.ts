@@ -16,11 +16,11 @@ export function createTransformer(making: Making<'captions' | 'patch'>): Model {
     painter: new TransformerPainter(new CodePainter({ folder, config, captions, patch, model, step })),
     task: async data => {
       const { batchSize, accumulate, balance } = config.train;
-      const { bpeDropout } = config.caption;
+      const { bpeDropout, firstShare } = config.caption;
       const { imageSize } = config.images;
       const codes = { ...(await data.codes()), rehearsal: data.rehearsal };
       return new DalleTask(model, captions, codes, {
-        ...{ batchSize, accumulate, bpeDropout, balance, imageSize },
+        ...{ batchSize, accumulate, bpeDropout, firstShare, balance, imageSize },
         seed: config.seed,
       });
     },

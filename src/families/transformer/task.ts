@@ -4,6 +4,7 @@
  */
 
 import { balancedWeights } from '../../../data/epochs.ts';
+import { drawCaption } from '../../../data/wordings.ts';
 import { counted } from '../../core/numbers.ts';
 import { Random } from '../../core/random.ts';
 import { hearSignal } from '../../core/stopping.ts';
@@ -31,6 +32,8 @@ export interface DalleTaskOptions {
   readonly batchSize: number;
   readonly accumulate: number;
   readonly bpeDropout: number;
+  /** See `drawCaption`; default 0. */
+  readonly firstShare?: number;
   /** See `balancedWeights`; default 0. */
   readonly balance?: number;
   readonly seed: number;
@@ -126,7 +129,7 @@ export class DalleTask implements Task {
 
   /** The sequences of a step, the same however many parts it is computed in. */
   private drawBatch(step: number): Omit<DrawnBatch, 'step'> {
-    const { batchSize, bpeDropout } = this.options;
+    const { batchSize, bpeDropout, firstShare } = this.options;
     const { captionDrop, variants } = this.model.config;
     const draw = this.random.fork('batch/0', step);
     const { captions } = this.training;
@@ -137,7 +140,7 @@ export class DalleTask implements Task {
       const item = this.items.at(step, i);
       const kind = variants.length > 0 && draw.uniform() < CHANGED ? 1 + draw.integer(variants.length) : 0;
       const crop = kind * this.crops + draw.integer(this.crops);
-      const caption = captions[item][draw.integer(captions[item].length)];
+      const caption = drawCaption(captions[item], draw, firstShare);
       dropped[i] = draw.uniform() < captionDrop ? 1 : 0;
       const ids = dropped[i] === 1 ? this.model.emptyCaption() : this.encode(caption, bpeDropout, draw);
       if (dropped[i] === 0) captionIds += this.model.predictedIds(ids);

@@ -298,12 +298,12 @@ export class Job {
 
   /** Training images with captions, from memory or from disk. */
   async stream(options: { readonly batchSize: number; readonly balance?: number }): Promise<ImageStream> {
-    const { images, seed } = this.config;
+    const { images, seed, caption } = this.config;
     const { training } = await this.images();
     const source =
       training === undefined ? fromDisk((await this.items()).training, cropsOf(images, seed)) : fromMemory(training);
     const onProblem = (problem: Problem, good: number) => this.reportProblems([problem], good);
-    return new ImageBatches(source, { ...options, seed, onProblem });
+    return new ImageBatches(source, { ...options, seed, firstShare: caption.firstShare, onProblem });
   }
 
   /** Trains the caption tokenizer, or reads the one that is there. */

@@ -4,7 +4,17 @@ import { measureOf } from '../../report/measures.ts';
 import { formatNumber } from '../../report/numbers.ts';
 import { capitalise, joinWords } from '../../report/sentences.ts';
 import type { PairResult, QuestionResults, SingleResult, StudyResults } from './results.ts';
-import { beats, counted, fromWinner, nameIn, percent, percentWithin, points, probability } from './wording.ts';
+import {
+  beats,
+  counted,
+  fromWinner,
+  nameFirst,
+  nameIn,
+  percent,
+  percentWithin,
+  points,
+  probability,
+} from './wording.ts';
 
 export interface StudyFinding {
   /** The question, or what the sentence is about. */
@@ -66,8 +76,8 @@ function pairFindings({ ask, pairs, strengths }: QuestionResults, { systems }: S
     const found = fromWinner(pair);
     const { votes, raters, captions, holm, preferred } = pair;
     const basis = `${counted(votes, 'vote')} of ${counted(raters, 'rater')} on ${counted(captions, 'caption')}`;
-    const what = `${name(found.winner)} over ${name(found.loser)} in ${percentWithin(found)} of ${basis}`;
-    return `${capitalise(what)}${preferred === null ? `; no preference was shown (p ${probability(holm)})` : ` (p ${probability(holm)})`}.`;
+    const what = `${nameFirst(systems, found.winner)} over ${name(found.loser)} in ${percentWithin(found)} of ${basis}`;
+    return `${what}${preferred === null ? `; no preference was shown (p ${probability(holm)})` : ` (p ${probability(holm)})`}.`;
   };
   if (strengths === null) {
     const judged = new Set(pairs.flatMap(({ a, b }) => [a, b]));
@@ -87,7 +97,7 @@ function pairFindings({ ask, pairs, strengths }: QuestionResults, { systems }: S
 function singleFindings({ ask, singles }: QuestionResults, { systems }: StudyResults): StudyFinding[] {
   const real = singles.find(({ system }) => nameIn(systems, system) === 'real pictures');
   const sentence = (single: SingleResult) => {
-    const taken = `${capitalise(nameIn(systems, single.system))}: taken for real in ${percentWithin(single)} of ${counted(single.votes, 'vote')}`;
+    const taken = `${nameFirst(systems, single.system)}: taken for real in ${percentWithin(single)} of ${counted(single.votes, 'vote')}`;
     const { errors } = single;
     if (errors === null || real === undefined) return `${taken}.`;
     const told = errors.toldApart
@@ -113,7 +123,7 @@ function raterFindings({ raters, study }: StudyResults): StudyFinding[] {
       : []),
     ...(kept > 1 && kept < FEW_RATERS
       ? [
-          `${kept} raters are few: intervals of so few are too narrow where people differ (of three raters they held the truth in 87 of 100 simulated studies).`,
+          `${kept} raters are few: intervals of so few are too narrow where people differ (of three raters they held the truth in 90 of 100 simulated studies).`,
         ]
       : []),
   ];

@@ -1,5 +1,6 @@
 /** @file Numbers of a study as they read in its sentences and tables. */
 import { formatNumber } from '../../report/numbers.ts';
+import { capitalise } from '../../report/sentences.ts';
 import type { PairResult, StudyResults } from './results.ts';
 
 /** A share: `62 %`. */
@@ -47,6 +48,12 @@ export function points(log: number): string {
 export function nameIn(systems: StudyResults['systems'], name: string): string {
   const kind = systems.find(system => system.name === name)?.kind;
   return kind === 'real' ? 'real pictures' : kind === 'copy' ? 'the tokenizer’s copies' : name;
+}
+
+/** The same where a sentence begins; the names of runs stay as they are. */
+export function nameFirst(systems: StudyResults['systems'], name: string): string {
+  const words = nameIn(systems, name);
+  return words === name ? name : capitalise(words);
 }
 
 /** A pair from the side of whoever had more votes. */
