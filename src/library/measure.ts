@@ -55,6 +55,8 @@ export interface CompareOptions extends MeasureOptions {
   readonly data?: string;
   /** Captions to paint; default: those of held-out images. */
   readonly captions?: readonly string[];
+  /** Folder of a study of the runs: what people said becomes a section of the page. */
+  readonly study?: string;
 }
 
 const names = listCheck('names', textCheck, { least: 1 });
@@ -101,10 +103,13 @@ export async function compare(options: CompareOptions): Promise<Comparison> {
     runs: listCheck('folders', pathCheck, { least: 1 }),
     out: pathCheck,
     captions: listCheck('captions', textCheck, { least: 1 }),
+    study: pathCheck,
   };
   checkOptions('compare', options, { ...measureChecks, ...own }, ['runs', 'out']);
-  const { runs, out, data, captions } = options;
+  const { runs, out, data, captions, study } = options;
   const { compareRuns } = await import('../runs/compare.ts');
-  const request = { ...measureOf(options), runs, out, data, captions, made: new Date() };
+  const people =
+    study === undefined ? undefined : await (await import('../study/report-study.ts')).studyOfRuns(study, runs);
+  const request = { ...measureOf(options), runs, out, data, captions, people, made: new Date() };
   return stoppable(options, () => compareRuns(openSession(options), request));
 }

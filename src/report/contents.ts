@@ -19,6 +19,8 @@ export interface Report {
   readonly runs: readonly RunReport[];
   readonly grid: SampleSheet | null;
   readonly findings: readonly Finding[];
+  /** What people said of the runs: the study's folder, and its results as `tessera study report --json` gives them. */
+  readonly people?: { readonly study: string; readonly results: object };
 }
 
 /** A sentence or more of the conclusion, made from the numbers. */

@@ -14,8 +14,8 @@ import {
   stabilityPanel,
 } from './panels.ts';
 
-/** The whole page. */
-export function renderPage(report: Report): string {
+/** The whole page. @param more sections after the metrics */
+export function renderPage(report: Report, more: readonly Section[] = []): string {
   const { runs, data, backend } = report;
   const sections: Section[] = [
     { id: 'budget', short: 'Budget', title: 'Who was compared, on what budget', body: budgetTable(runs) },
@@ -26,6 +26,7 @@ export function renderPage(report: Report): string {
       title: 'Metrics',
       body: html`${metricsCharts(runs)}${metricsTable(runs, data)}`,
     },
+    ...more,
     { id: 'quality', short: 'Quality', title: 'Quality against the budget', body: qualityCurves(runs) },
     { id: 'losses', short: 'Losses', title: 'Losses', body: html`${lossWarning(runs)}${lossCurves(runs)}` },
     { id: 'stability', short: 'Stability', title: 'Stability of training', body: stabilityPanel(runs) },

@@ -24,6 +24,7 @@ import { findMetrics, type MetricDefinition } from '../metrics/define.ts';
 import { lowestOf } from '../metrics/turning.ts';
 import { conclude } from '../report/conclusions.ts';
 import type { Report, RunReport, Stage } from '../report/contents.ts';
+import type { Section } from '../report/document.ts';
 import { aidsOf, groupNames } from '../report/groups.ts';
 import { type History, mainStage, readHistory, validationOf } from '../report/history.ts';
 import { renderPage } from '../report/page.ts';
@@ -62,6 +63,8 @@ export interface CompareRequest extends PaintingRequest {
   readonly split?: readonly Split[];
   /** Default: each run's averaged ones, or the only ones it has. */
   readonly weights?: WeightKind;
+  /** What a study of the runs found: its folder, a section of the page, and its results. */
+  readonly people?: { readonly folder: string; readonly section: Section; readonly results: object };
 }
 
 /** A comparison, and the JSON file that holds it; the page is where the request wants it. */
@@ -76,7 +79,7 @@ export interface Comparison {
  * @throws UserError if the runs cannot be compared, or the page cannot be written under its name
  */
 export async function compareRuns(session: Session, request: CompareRequest): Promise<Comparison> {
-  const { out, data, captions, seed } = request;
+  const { out, data, captions, seed, people } = request;
   const metrics = findMetrics(request.metrics, 'compare: --metrics');
   const json = await expectFiles(request);
   const runs = await openRuns('compare', request);
@@ -108,9 +111,10 @@ export async function compareRuns(session: Session, request: CompareRequest): Pr
     runs: reports,
     grid,
     findings: conclude(reports),
+    ...(people === undefined ? {} : { people: { study: people.folder, results: people.results } }),
   };
   if (json !== undefined) await writeAtomic(json, `${printableJson(report)}\n`);
-  await writeAtomic(out, renderPage(report));
+  await writeAtomic(out, renderPage(report, people === undefined ? [] : [people.section]));
   return { report, json };
 }
 
@@ -261,7 +265,7 @@ async function countIn(state: string | undefined, finished: string | undefined):
 /** The command that makes the report again, on the same kind of backend. */
 export function commandOf(request: CompareRequest): string {
   const { runs, out, data, captions, numImages, metrics, features, reference, seed } = request;
-  const { format, split, weights, backend, precision, threads } = request;
+  const { format, split, weights, backend, precision, threads, people } = request;
   const flag = (name: string, value: string | number | undefined, standard?: string) =>
     value === undefined || value === standard ? [] : [name, typeof value === 'string' ? shellWord(value) : value];
   const measured = [
@@ -277,6 +281,7 @@ export function commandOf(request: CompareRequest): string {
     ...flag('--split', split?.join(',')),
     ...(data === undefined || metrics.length === 0 ? [] : measured),
     ...flag('--captions', captions?.join('|')),
+    ...flag('--study', people?.folder),
     ...flag('--num-images', numImages),
     ...flag('--seed', seed),
     ...flag('--weights', weights),

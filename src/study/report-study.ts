@@ -6,11 +6,12 @@ import { shellWord } from '../core/shell.ts';
 import { writeAtomic } from '../io/atomic.ts';
 import { readJson } from '../io/files.ts';
 import { expectOutput } from '../io/outputs.ts';
+import type { Section } from '../report/document.ts';
 import { AnswerBook, resolveVotes } from './collect.ts';
 import { analyseStudy } from './report/analyse.ts';
-import { studyPage } from './report/page.ts';
+import { studyPage, studySection } from './report/page.ts';
 import type { MetricValues, StudyResults } from './report/results.ts';
-import { readKey, readStudy, type StudyKey, studyPaths } from './study.ts';
+import { readKey, readStudy, type Study, type StudyKey, studyPaths } from './study.ts';
 
 export interface ReportRequest {
   /** The folder of the study. */
@@ -36,34 +37,68 @@ export async function reportStudy({ study: folder, metrics, made }: ReportReques
   const key = await readKey(folder, study);
   const { report: page } = studyPaths(folder);
   await expectOutput('study report', page, { kind: 'page', named: false });
+  const values = metrics === undefined ? [] : await readMetrics(metrics, key);
+  const results = await analyseAnswers('study report', folder, { study, key, metrics: values });
+  const flag = metrics === undefined ? '' : ` --metrics ${shellWord(metrics)}`;
+  await writeAtomic(page, studyPage(results, { made, command: `tessera study report ${shellWord(folder)}${flag}` }));
+  return { page, results };
+}
+
+/** What a study found, for the page of a comparison of its runs. */
+export interface StudyOfRuns {
+  readonly folder: string;
+  readonly section: Section;
+  readonly results: StudyResults;
+  /** Runs of the comparison that nobody was asked about. */
+  readonly unasked: readonly string[];
+}
+
+/**
+ * What people said of runs.
+ * @param runs folders of a comparison
+ * @throws UserError if the study asked about none of them, there are no answers yet, or what is read is damaged
+ */
+export async function studyOfRuns(folder: string, runs: readonly string[]): Promise<StudyOfRuns> {
+  const where = 'compare: --study';
+  const study = await readStudy(folder, where);
+  const key = await readKey(folder, study);
+  const asked = new Set(key.systems.flatMap(({ run }) => (run === null ? [] : [resolve(run)])));
+  const unasked = runs.filter(run => !asked.has(resolve(run)));
+  if (unasked.length === runs.length) {
+    throw new UserError(where, `${folder} asked people about none of these runs`, 'compare the runs of the study');
+  }
+  const results = await analyseAnswers(where, folder, { study, key, metrics: [] });
+  return { folder, section: studySection(results), results, unasked };
+}
+
+/** @param where for errors */
+async function analyseAnswers(
+  where: string,
+  folder: string,
+  { study, key, metrics }: { readonly study: Study; readonly key: StudyKey; readonly metrics: readonly MetricValues[] },
+): Promise<StudyResults> {
   const book = await AnswerBook.open(folder, study);
   if (book.count.raters === 0) {
     throw new UserError(
-      'study report',
+      where,
       `there are no answers in ${folder} yet`,
       `files of answers are taken by \`tessera study collect ${shellWord(folder)} answers-*.jsonl\``,
     );
   }
   const shown = Object.values(key.pictures).filter(({ control }) => control === null);
-  const analysed = {
-    hash: study.hash,
-    seed: study.seed,
-    questions: study.questions,
-    threshold: study.threshold,
-    trials: study.trials,
-    images: study.images,
-    cannotTell: study.cannotTell,
-    exposureMs: study.exposureMs,
-    captions: [...new Set(shown.map(({ caption }) => caption))],
-    wording: study.wording,
-    systems: key.systems,
-    heldOut: key.heldOut,
-  };
-  const values = metrics === undefined ? [] : await readMetrics(metrics, key);
-  const results = analyseStudy(analysed, resolveVotes(book.answers, { study, key }), { metrics: values });
-  const flag = metrics === undefined ? '' : ` --metrics ${shellWord(metrics)}`;
-  await writeAtomic(page, studyPage(results, { made, command: `tessera study report ${shellWord(folder)}${flag}` }));
-  return { page, results };
+  const { hash, seed, questions, threshold, trials, images, cannotTell, exposureMs, wording } = study;
+  const { systems, heldOut } = key;
+  const captions = [...new Set(shown.map(({ caption }) => caption))];
+  return analyseStudy(
+    {
+      ...{ hash, seed, questions, threshold, trials, images, cannotTell, exposureMs, wording },
+      captions,
+      systems,
+      heldOut,
+    },
+    resolveVotes(book.answers, { study, key }),
+    { metrics },
+  );
 }
 
 /** What of a comparison is read. */

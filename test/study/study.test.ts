@@ -3,14 +3,17 @@ import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { Random } from '../../src/core/random.ts';
+import { renderPage } from '../../src/report/page.ts';
 import { AnswerBook, collectAnswers, resolveVotes } from '../../src/study/collect.ts';
 import { describeStudy } from '../../src/study/describe.ts';
 import { countTrials } from '../../src/study/design.ts';
 import { leastAlike } from '../../src/study/material.ts';
 import { mixUp } from '../../src/study/mixed.ts';
 import { takePage } from '../../src/study/page/page.ts';
-import { reportStudy } from '../../src/study/report-study.ts';
+import { reportStudy, studyOfRuns } from '../../src/study/report-study.ts';
 import { hashOf, readKey, readPictures, readStudy, studyPaths } from '../../src/study/study.ts';
+import { four, reportOf } from '../report/synthetic.ts';
+import { parse } from '../report/well-formed.ts';
 import { answersOf, captions, makeSmallStudy, studyFolder, systemNames, writeSmallStudy } from './small-study.ts';
 
 const folder = studyFolder();
@@ -235,6 +238,16 @@ describe('a report', () => {
     await expect(reportStudy({ ...made2, metrics: comparison })).rejects.toThrow(
       'expected the JSON that `tessera compare` writes',
     );
+  });
+
+  test('becomes a section of the page of a comparison, whose other runs are named', async () => {
+    const asked = systemNames.slice(0, 2).map(name => `/nowhere/${name}`);
+    const { section, unasked } = await studyOfRuns(own, [...asked, '/nowhere/other']);
+    expect(unasked).toEqual(['/nowhere/other']);
+    const page = renderPage(await reportOf(four), [section]);
+    expect(parse(page.replace('<!DOCTYPE html>\n', '')).filter(name => name === 'section')).toHaveLength(10);
+    expect(page).toContain('What 2 people said');
+    await expect(studyOfRuns(own, ['/nowhere/other'])).rejects.toThrow('asked people about none of these runs');
   });
 });
 

@@ -4,8 +4,20 @@ import { z } from 'zod';
 import { counted } from '../../core/numbers.ts';
 import type { CompareRequest, Comparison } from '../../runs/compare.ts';
 import type { Session } from '../../runs/session.ts';
+import type { StudyOfRuns } from '../../study/report-study.ts';
 import { defineCommand } from '../command.ts';
-import { count, engineFlags, file, formatFlag, metricsFlag, path, seed, splitFlag, weights } from '../common-flags.ts';
+import {
+  count,
+  engineFlags,
+  file,
+  folder,
+  formatFlag,
+  metricsFlag,
+  path,
+  seed,
+  splitFlag,
+  weights,
+} from '../common-flags.ts';
 
 export const compare = defineCommand({
   name: 'compare',
@@ -32,6 +44,7 @@ export const compare = defineCommand({
       split: splitFlag('with --data: what is painted and measured; validation is what is held out (default)'),
       captions: z.string().optional().describe('captions to paint, separated by | (default: those of held-out images)'),
       captionsFile: file('captions to paint, one a line; -: standard input').optional(),
+      study: folder('what people said of the runs becomes a section of the page: see `tessera study make`').optional(),
       metrics: await metricsFlag('with --data: measured of runs that have no result of it yet'),
       features: z.array(z.string()).min(1).default(['random']).describe('what the metrics look through, as for eval'),
       numImages: count('images painted by each run to measure').max(100000).default(256),
@@ -43,17 +56,28 @@ export const compare = defineCommand({
   },
   run: async (session, { values, given, positionals, answer }) => {
     const { askedCaptions } = await import('../asked-captions.ts');
-    const { captionsFile, ...rest } = values;
+    const { captionsFile, study, ...rest } = values;
     const captions = await askedCaptions(session, {
       command: 'compare',
       text: ['--captions', rest.captions],
       file: ['--captions-file', captionsFile],
     });
-    const asked = { ...rest, named: given.out !== undefined, captions, runs: positionals };
+    const people = study === undefined ? undefined : await peopleOf(session, study, positionals);
+    const asked = { ...rest, named: given.out !== undefined, captions, people, runs: positionals };
     const { report, json } = await compareCommand(session, asked);
     answer({ page: rest.out, data: json ?? null, runs: positionals, findings: report.findings });
   },
 });
+
+/** What a study found of the runs, which is said where it does not know all of them. */
+async function peopleOf({ reporter }: Session, study: string, runs: readonly string[]): Promise<StudyOfRuns> {
+  const { studyOfRuns } = await import('../../study/report-study.ts');
+  const people = await studyOfRuns(study, runs);
+  if (people.unasked.length > 0) {
+    reporter.message(`${study} asked nobody about ${people.unasked.join(', ')}`, { isWarning: true });
+  }
+  return people;
+}
 
 /** Compares and prints the findings. */
 export async function compareCommand(session: Session, request: Omit<CompareRequest, 'made'>): Promise<Comparison> {
