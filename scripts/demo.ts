@@ -39,6 +39,8 @@ const flags = z.object({
 
 /** Styles that the demo learns; chosen by measurement: docs/results/demo.md. */
 const STYLES = ['noto'];
+/** How often a drawing is called by its name: in minutes it is not learnt from eight wordings alike. */
+const NAMED = 0.5;
 /** Seconds that painting its sheet takes when the training is over. */
 const PAINTING_SECONDS = 15;
 
@@ -119,7 +121,7 @@ async function planDemo(
   const { now, signal, reporter } = session;
   const opened = await openDataset(options.data, { signal });
   const minutes = Math.max(0.5, options.minutes - PAINTING_SECONDS / 60);
-  const fields = { seed: options.seed, plan: { minutes } };
+  const fields = { seed: options.seed, plan: { minutes }, caption: { firstShare: NAMED } };
   const plan = await planTraining({ dataset: opened, preset: 'tiny', fields, now, began: options.started, signal });
   reporter.message(describePlan(plan));
   return { config: plan.config, plan: plan.kept, opened };
