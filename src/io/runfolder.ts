@@ -51,6 +51,8 @@ export interface RunPaths {
   readonly patchDecision: string;
   readonly dataRecord: string;
   readonly engine: string;
+  /** Held by whoever trains it. */
+  readonly lock: string;
   readonly plan: string;
   readonly metrics: string;
   readonly csv: string;
@@ -84,6 +86,7 @@ export function runPaths(folder: string): RunPaths {
     patchDecision: file('state', 'patch.json'),
     dataRecord: file('state', 'data.safetensors'),
     engine: file('state', 'engine.json'),
+    lock: file('state', 'lock'),
     plan: file('state', 'plan.json'),
     metrics: file('metrics.jsonl'),
     csv: file('metrics.csv'),
