@@ -13,9 +13,11 @@
  *   state/               what an exact resume needs: weights, moments, counters, a record of the data, the plan
  *   metrics.jsonl        one record a line
  *   metrics.csv          the same as a table, for other programs; made of the log
- *   tensorboard/         the same, and sheets of samples, as TensorBoard reads them; made of the log
+ *   tensorboard/         the same, and the sheets, as TensorBoard reads them; made of the log
  *   *.png                pictures of how it went
  *   samples/             earlier sheets of samples, by step
+ *   reconstructions/     earlier sheets of the patch tokenizer, by step
+ *   usage.jsonl          how often each code of the patch tokenizer occurs in held-out images, by step
  */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
@@ -60,6 +62,8 @@ export interface RunPaths {
   readonly reconstructions: string;
   readonly samples: string;
   readonly sampleHistory: string;
+  readonly reconstructionHistory: string;
+  readonly codeUsage: string;
 }
 
 /** The files of a run. */
@@ -94,6 +98,8 @@ export function runPaths(folder: string): RunPaths {
     reconstructions: file('reconstructions.png'),
     samples: file('samples.png'),
     sampleHistory: file('samples'),
+    reconstructionHistory: file('reconstructions'),
+    codeUsage: file('usage.jsonl'),
   };
 }
 
