@@ -9,13 +9,15 @@ import { basename, join, relative, sep } from 'node:path';
 import { UserError } from '../../core/errors.ts';
 import { shellWord } from '../../core/shell.ts';
 import { Refusal } from '../guard.ts';
-import { realInside } from './inside.ts';
+import { isWithin, realInside } from './inside.ts';
 
 /** A folder that the studio shows. */
 export interface Place {
   readonly id: string;
   /** Within the studio's folder, with `/`; for data from elsewhere as it was named. */
   readonly name: string;
+  /** As a command of the terminal that the studio was opened in would name it. */
+  readonly path: string;
   /** Its real path. */
   readonly folder: string;
 }
@@ -54,11 +56,18 @@ export function idOf(path: string): string {
 export class Library {
   /** Real path. */
   readonly root: string;
+  /** As it was named. */
+  private readonly named: string;
   private readonly depth: number;
   private readonly data: readonly Place[];
   private found: Found | undefined;
 
-  private constructor(root: string, data: readonly Place[], depth: number) {
+  private constructor(
+    named: string,
+    root: string,
+    { data, depth }: { readonly data: readonly Place[]; readonly depth: number },
+  ) {
+    this.named = named;
     this.root = root;
     this.data = data;
     this.depth = depth;
@@ -70,14 +79,14 @@ export class Library {
     const places: Place[] = [];
     for (const name of data) {
       const real = await realFolder(name, `tessera data shapes --out ${shellWord(name)}`);
-      places.push({ id: idOf(real), name, folder: real });
+      places.push({ id: idOf(real), name, path: name, folder: real });
     }
-    return new Library(root, places, depth);
+    return new Library(folder, root, { data: places, depth });
   }
 
   /** Looks again. */
   async look(): Promise<Found> {
-    const looking = new Looking(this.root, this.depth);
+    const looking = new Looking(this.named, this.root, this.depth);
     await looking.into(this.root, 0);
     const found = looking.found;
     const known = new Set(found.datasets.map(({ id }) => id));
@@ -103,10 +112,10 @@ export class Library {
 
   /**
    * The real path of a file of a place.
-   * @returns undefined if it is not there, or a link leads out of the place
+   * @returns undefined if it is not there, or a link leads out of the place and of the studio's folder
    */
-  file({ folder }: Place, ...names: readonly string[]): Promise<string | undefined> {
-    return realInside(folder, join(folder, ...names));
+  async real({ folder }: Place, path: string): Promise<string | undefined> {
+    return (await realInside(folder, path)) ?? (isWithin(this.root, folder) ? realInside(this.root, path) : undefined);
   }
 
   private async place(kind: 'runs' | 'datasets' | 'studies', id: string): Promise<Place> {
@@ -127,11 +136,13 @@ async function realFolder(folder: string, hint: string): Promise<string> {
 /** One look through a folder. */
 class Looking {
   readonly found = { runs: [] as Place[], datasets: [] as Place[], studies: [] as Place[], left: [] as string[] };
+  private readonly named: string;
   private readonly root: string;
   private readonly depth: number;
   private readonly seen = new Set<string>();
 
-  constructor(root: string, depth: number) {
+  constructor(named: string, root: string, depth: number) {
+    this.named = named;
     this.root = root;
     this.depth = depth;
   }
@@ -151,7 +162,8 @@ class Looking {
     }
     const kind = kindOf(entries.map(({ name }) => name));
     if (kind !== undefined) {
-      this.found[kind].push({ id: idOf(folder), name: this.nameOf(folder), folder });
+      const path = join(this.named, relative(this.root, folder));
+      this.found[kind].push({ id: idOf(folder), name: this.nameOf(folder), path, folder });
       return;
     }
     if (depth >= this.depth) return;
