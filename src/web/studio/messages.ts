@@ -18,8 +18,10 @@ export interface RunCard {
   readonly unit: 'tokens' | 'images';
   /** Whether a process holds its lock. */
   readonly live: boolean;
-  /** Lowest held-out loss, as its state was saved last. */
+  /** The lowest that it was judged by, as its state was saved last. */
   readonly best: number | null;
+  /** What that is. */
+  readonly judgedBy: 'held-out loss' | 'KID of samples';
   /** When something was last written of it, as an ISO date. */
   readonly at: string;
   readonly hasSamples: boolean;
