@@ -99,10 +99,11 @@ class HomeView {
   set(home: Home): void {
     fill(this.trouble);
     this.home = home;
-    const live = home.runs.filter(run => run.live).length;
-    const counts = `${formatCount(home.runs.length)} ${home.runs.length === 1 ? 'run' : 'runs'} in `;
+    const own = home.runs.filter(({ isShipped }) => isShipped !== true);
+    const live = own.filter(run => run.live).length;
+    const counts = `${formatCount(own.length)} ${own.length === 1 ? 'run' : 'runs'} in `;
     fill(this.lead, counts, element('code', {}, home.folder), live === 0 ? '' : `, ${live} in training`);
-    this.tools.hidden = home.runs.length < 2;
+    this.tools.hidden = own.length < 2;
     this.draw();
     this.drawPlaces(home);
   }
@@ -113,7 +114,7 @@ class HomeView {
 
   private draw(): void {
     if (this.home === undefined) return;
-    const { runs } = this.home;
+    const runs = this.home.runs.filter(({ isShipped }) => isShipped !== true);
     const words = this.search.value.toLowerCase().split(/\s+/).filter(Boolean);
     const order = ORDERS[this.order.value as keyof typeof ORDERS][1];
     const found = runs
@@ -143,8 +144,9 @@ class HomeView {
     return item;
   }
 
-  private drawPlaces({ datasets, studies, left }: Home): void {
-    const text = JSON.stringify([datasets, studies, left]);
+  private drawPlaces({ runs, datasets, studies, left }: Home): void {
+    const shipped = runs.filter(({ isShipped }) => isShipped === true);
+    const text = JSON.stringify([shipped, datasets, studies, left]);
     if (text === this.places) return;
     this.places = text;
     const list = (kind: string, places: Home['datasets']) =>
@@ -158,6 +160,16 @@ class HomeView {
       );
     fill(
       this.rest,
+      shipped.length === 0
+        ? undefined
+        : [
+            element('h2', {}, 'Comes with Tessera'),
+            element(
+              'ul',
+              { class: 'cards' },
+              shipped.map(card => this.item(card)),
+            ),
+          ],
       element('h2', {}, 'Data'),
       datasets.length === 0
         ? [
@@ -193,7 +205,7 @@ function noRuns({ folder, datasets }: Home): HTMLElement {
 
 function drawCard(
   item: HTMLElement,
-  { id, name, title, stage, step, steps, live, best, at, hasSamples, family, problem, judgedBy }: RunCard,
+  { id, name, title, stage, step, steps, live, best, at, hasSamples, family, problem, judgedBy, isShipped }: RunCard,
 ): void {
   const isMain = stage === family;
   const state =
@@ -212,7 +224,11 @@ function drawCard(
           alt: `samples of ${name}`,
           loading: 'lazy',
         })
-      : element('p', {}, problem === undefined ? 'no samples yet' : 'cannot be shown');
+      : element(
+          'p',
+          {},
+          isShipped === true ? 'a model to paint with' : problem === undefined ? 'no samples yet' : 'cannot be shown',
+        );
   fill(
     item,
     element('div', { class: 'look' }, picture),
@@ -229,7 +245,9 @@ function drawCard(
       ),
       element('p', { class: 'soft' }, title === '' ? family : title),
       element('p', {}, state),
-      element('p', { class: 'soft' }, best === null ? '' : `best held-out loss ${formatNumber(best)} · `, ago(at)),
+      isShipped === true
+        ? undefined
+        : element('p', { class: 'soft' }, best === null ? '' : `lowest ${judgedBy} ${formatNumber(best)} · `, ago(at)),
     ),
   );
 }

@@ -22,7 +22,7 @@ export function drawHead(root: HTMLElement, detail: RunDetail, knows: (address: 
     ...(judgement === null ? [] : [['Verdict', verdict(judgement)] as [string, Inner]]),
     ...(card.best === null
       ? []
-      : [['Best', `held-out loss ${formatNumber(card.best, 4)}, as of its last save`] as [string, Inner]]),
+      : [['Lowest', `${card.judgedBy} ${formatNumber(card.best, 4)}, as of its last save`] as [string, Inner]]),
     ...(engine === null
       ? []
       : [

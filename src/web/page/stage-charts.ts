@@ -164,8 +164,10 @@ function figuresOf(plan: Plan, series: readonly Series[], look: Look): Figure[] 
     return [figure({ ...shown, heading }, ownLines(plan, stage, look), look, isMain ? marksOf(stage, look) : [])];
   }
   const names = [...(training === undefined ? [] : [training]), ...(heldOut === undefined ? [] : [heldOut])];
+  // Families minimise different things, whose values on one axis would say nothing.
+  const comparable = kind === 'loss' ? series.filter(({ stage }) => stage.name === series[0].stage.name) : series;
   return names.map(name => {
-    const lines = series.map(each => otherLine(each, name, kind, look)).filter(({ points }) => points.length > 0);
+    const lines = comparable.map(each => otherLine(each, name, kind, look)).filter(({ points }) => points.length > 0);
     const whose =
       names.length === 1 ? '' : plan.id === 'D_loss' ? `: ${name[0]}` : name === heldOut ? ', held out' : ', training';
     return figure(

@@ -27,6 +27,8 @@ export interface RunCard {
   readonly hasSamples: boolean;
   /** Whether there are weights to paint with. */
   readonly canPaint: boolean;
+  /** Whether it came with the program. */
+  readonly isShipped?: boolean;
   /** Why it cannot be shown, where it cannot: a line. */
   readonly problem?: string;
 }
