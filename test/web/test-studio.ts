@@ -1,0 +1,57 @@
+/** @file A studio for tests, on a folder with runs that nobody trained: their configs, logs and pictures alone. */
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll } from 'vitest';
+import { storedConfig } from '../../src/families/config.ts';
+import { blank } from '../../src/image/images.ts';
+import { encodePng } from '../../src/image/png.ts';
+import { runPaths } from '../../src/io/runfolder.ts';
+import { type OpenStudio, openStudio, type StudioOptions } from '../../src/web/studio/server.ts';
+import { type Course, configOf, recordsOf } from '../report/synthetic.ts';
+
+export const key = 'c'.repeat(32);
+
+/** A folder that goes away with the test file. */
+export function studioFolder(): string {
+  const folder = realpathSync(mkdtempSync(join(tmpdir(), 'tessera-studio-')));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** Writes a run below a folder. @returns its own folder */
+export async function writeRun(folder: string, course: Course, sheets: readonly number[] = []): Promise<string> {
+  const run = join(folder, course.name);
+  const paths = runPaths(run);
+  mkdirSync(paths.sampleHistory, { recursive: true });
+  const config = configOf(course.family, course.config);
+  writeFileSync(paths.config, JSON.stringify(storedConfig(config)));
+  writeFileSync(
+    paths.metrics,
+    recordsOf(course)
+      .map(record => `${JSON.stringify(record)}\n`)
+      .join(''),
+  );
+  const png = await encodePng(blank(8, 8));
+  for (const step of sheets) writeFileSync(join(paths.sampleHistory, `${String(step).padStart(6, '0')}.png`), png);
+  if (sheets.length > 0) writeFileSync(paths.samples, png);
+  return run;
+}
+
+/** Opens a studio that closes with the test file. @param errors hears of mistakes */
+export async function testStudio(
+  folder: string,
+  errors: unknown[],
+  more: Partial<StudioOptions> = {},
+): Promise<OpenStudio> {
+  const studio = await openStudio({
+    folder,
+    port: 0,
+    key,
+    now: () => performance.now(),
+    onError: error => errors.push(error),
+    ...more,
+  });
+  afterAll(() => studio.close());
+  return studio;
+}
