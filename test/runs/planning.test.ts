@@ -101,7 +101,8 @@ describe('a plan of every family', () => {
     expect(minutes).toBeLessThan(2.05);
     const first = family === 'transformer' ? 'patch' : 'text';
     expect(kept.stages[first]).toMatchObject({ fitted: true, steps: config[`${first}Train`].steps });
-    expect(kept.stages.model).toMatchObject({ fitted: true, steps: config.train.steps });
+    expect(kept.stages.model).toMatchObject({ fitted: true, fillsTime: true, steps: config.train.steps });
+    expect(kept.stages[first]).not.toHaveProperty('fillsTime'); // what it leaves is the model's
     expect(JSON.parse(JSON.stringify(plan)).config).toEqual(JSON.parse(JSON.stringify(config)));
   });
 });
