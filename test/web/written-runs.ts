@@ -1,4 +1,4 @@
-/** @file A studio for tests, on a folder with runs that nobody trained: their configs, logs and pictures alone. */
+/** @file Runs that nobody trained: their configs, logs and pictures alone. */
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,10 +7,7 @@ import { storedConfig } from '../../src/families/config.ts';
 import { blank } from '../../src/image/images.ts';
 import { encodePng } from '../../src/image/png.ts';
 import { runPaths } from '../../src/io/runfolder.ts';
-import { type OpenStudio, openStudio, type StudioOptions } from '../../src/web/studio/server.ts';
 import { type Course, configOf, recordsOf } from '../report/synthetic.ts';
-
-export const key = 'c'.repeat(32);
 
 /** A folder that goes away with the test file. */
 export function studioFolder(): string {
@@ -36,22 +33,4 @@ export async function writeRun(folder: string, course: Course, sheets: readonly 
   for (const step of sheets) writeFileSync(join(paths.sampleHistory, `${String(step).padStart(6, '0')}.png`), png);
   if (sheets.length > 0) writeFileSync(paths.samples, png);
   return run;
-}
-
-/** Opens a studio that closes with the test file. @param errors hears of mistakes */
-export async function testStudio(
-  folder: string,
-  errors: unknown[],
-  more: Partial<StudioOptions> = {},
-): Promise<OpenStudio> {
-  const studio = await openStudio({
-    folder,
-    port: 0,
-    key,
-    now: () => performance.now(),
-    onError: error => errors.push(error),
-    ...more,
-  });
-  afterAll(() => studio.close());
-  return studio;
 }
