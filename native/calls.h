@@ -5,7 +5,7 @@
 namespace tessera {
 
 // Of the declarations that this was written from; TypeScript loads no build of others.
-constexpr char kSignature[] = "a518cbeb61486564";
+constexpr char kSignature[] = "1c3b90d97cfa3e8c";
 
 enum class Activation { none, gelu, silu, relu, lrelu };
 enum class Binary { add, sub, mul, div, maximum, minimum, squaredDifference };
@@ -260,8 +260,8 @@ struct DecoderStepCall {
   const int32_t* maskOf;  // [layers]
   const uint8_t* tables;  // [tablesLength]
   int64_t tablesLength;
-  const float* cos;  // [positions * C / H / 2], or null
-  const float* sin;  // [positions * C / H / 2], or null
+  const float* cos;  // [(positions + shift) * C / H / 2], or null
+  const float* sin;  // [(positions + shift) * C / H / 2], or null
   float* logits;  // [rows * vocabulary * max(1, (wanted - 1) * n)], or null
   int64_t rows;
   int64_t layers;
@@ -277,6 +277,7 @@ struct DecoderStepCall {
   float normEps;
   float qkEps;
   Precision precision;
+  int64_t shift;
   int64_t start;
   int64_t n;
   Wanted wanted;
@@ -715,8 +716,8 @@ struct SplitHeadsCall {
   const float* qkv;  // [B * T * 3 * H * D]
   const float* qGain;  // [D], or null
   const float* kGain;  // [D], or null
-  const float* cos;  // [(offset + T) * D / 2], or null
-  const float* sin;  // [(offset + T) * D / 2], or null
+  const float* cos;  // [(offset + shift + T) * D / 2], or null
+  const float* sin;  // [(offset + shift + T) * D / 2], or null
   float* q;  // [B * H * T * D]
   float* k;  // [B * H * T * D]
   float* v;  // [B * H * T * D]
@@ -725,6 +726,7 @@ struct SplitHeadsCall {
   int64_t H;
   int64_t D;
   int64_t offset;
+  int64_t shift;
   float eps;
 };
 void splitHeads(const SplitHeadsCall& call);
@@ -733,8 +735,8 @@ struct SplitHeadsGradientCall {
   const float* qkv;  // [B * T * 3 * H * D]
   const float* qGain;  // [D], or null
   const float* kGain;  // [D], or null
-  const float* cos;  // [(offset + T) * D / 2], or null
-  const float* sin;  // [(offset + T) * D / 2], or null
+  const float* cos;  // [(offset + shift + T) * D / 2], or null
+  const float* sin;  // [(offset + shift + T) * D / 2], or null
   const float* dq;  // [B * H * T * D]
   const float* dk;  // [B * H * T * D]
   const float* dv;  // [B * H * T * D]
@@ -746,6 +748,7 @@ struct SplitHeadsGradientCall {
   int64_t H;
   int64_t D;
   int64_t offset;
+  int64_t shift;
   float eps;
 };
 void splitHeadsGradient(const SplitHeadsGradientCall& call);

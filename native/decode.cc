@@ -329,10 +329,10 @@ void decoderStep(const DecoderStepCall& call) {
     step.start = call.start + first;
     step.x = call.x + first * step.s.C;
     step.wanted = first + step.n == n ? call.wanted : Wanted::none;
-    step.angles = nullptr;
+    step.turns = {nullptr, nullptr};
     if (call.cos != nullptr) {
-      const rope::Sizes angles{1, step.n, step.s.H, step.s.D(), step.start, 0.0f};
-      step.angles = rope::spreadAngles(angles, call.cos, call.sin);
+      const rope::Sizes angles{1, step.n, step.s.H, step.s.D(), step.start, call.shift, 0.0f};
+      step.turns = rope::spreadAngles(angles, call.cos, call.sin);
     }
     withPrecision(step.s.precision, [&](auto op) { run<decltype(op)>(step); });
   }

@@ -27,7 +27,7 @@ struct Step {
   int64_t n;
   const uint8_t* tables;  // [tables, positions, positions]: row = query
   const int32_t* maskOf;  // by layer: which table, or -1 for causal
-  const float* angles;       // [n, 2, D] as rope::spreadAngles leaves them, or null
+  rope::Turns turns;         // of n positions, as rope::spreadAngles leaves them, or nulls
   Wanted wanted;
   float* logits;  // [rows, vocabulary] or [rows, n, vocabulary]
 
@@ -105,15 +105,16 @@ class Attention {
   }
 
  private:
-  // A query or key as attention sees it: normalised and rotated.
-  void finish(const float* x, const float* gain, int64_t i, float* out) {
+  // A query (part 0) or key (1) as attention sees it: normalised and rotated.
+  void finish(int part, const float* x, const float* gain, int64_t i, float* out) {
     const int64_t D = s_.D();
     const float scale = s_.qkNorm ? rope::inverseRms(x, D, s_.qkEps) : 1.0f;
-    const float* cosines = step_.angles == nullptr ? nullptr : step_.angles + i * 2 * D;
+    const bool turn = step_.turns.keys != nullptr;
+    const rope::Angles angles = turn ? step_.turns.at(part, i, D) : rope::Angles{nullptr, nullptr};
     forVectors(D, [&](int64_t d, int n) {
       Vector v = loadSome(x + d, n);
       if (s_.qkNorm) v = v * scale * loadSome(gain + d, n);
-      if (cosines != nullptr) v = rope::rotate(v, rope::Angles{cosines, cosines + D}, d, n, 1.0f);
+      if (turn) v = rope::rotate(v, angles, d, n, 1.0f);
       storeSome(out + d, v, n);
     });
   }
@@ -143,8 +144,8 @@ class Attention {
       const int64_t row = row0 + q / step_.n;
       const int64_t position = step_.start + q % step_.n;
       const float* qkv = shared_.qkv + (row * step_.n + q % step_.n) * padded(3 * s_.C) + head * D;
-      finish(qkv, l.qGain, q % step_.n, own_.queries + q * D);
-      finish(qkv + s_.C, l.kGain, q % step_.n, own_.row);
+      finish(0, qkv, l.qGain, q % step_.n, own_.queries + q * D);
+      finish(1, qkv + s_.C, l.kGain, q % step_.n, own_.row);
       toUnits<Op>(own_.row, D, own_.units);
       ours_.appendKey(ours_.keys(row, layer, head), position - s_.prefix, own_.units);
       ours_.appendValue(ours_.values(row, layer, head), position - s_.prefix, qkv + 2 * s_.C);

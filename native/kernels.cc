@@ -521,7 +521,7 @@ const char* decoderSizesOf(const Args& args) {
 
 const char* decoderStepOf(const Args& args) {
   if (args.bufferCount != 10 ||
-      args.numberCount != 17) {
+      args.numberCount != 18) {
     return "decoderStep: other buffers or numbers than this build takes";
   }
   DecoderStepCall call;
@@ -545,11 +545,13 @@ const char* decoderStepOf(const Args& args) {
   call.normEps = static_cast<float>(args.numbers[11]);
   call.qkEps = static_cast<float>(args.numbers[12]);
   if (!readChoice(args, 13, 2, &call.precision)) return "decoderStep: precision is not what its kernel takes";
-  if (!readSize(args, 14, &call.start)) return "decoderStep: start is not what its kernel takes";
-  const double n = args.numbers[15];
-  if (!readSize(args, 15, &call.n)) return "decoderStep: n is not what its kernel takes";
-  const double wanted = args.numbers[16];
-  if (!readChoice(args, 16, 3, &call.wanted)) return "decoderStep: wanted is not what its kernel takes";
+  const double shift = args.numbers[14];
+  if (!readSize(args, 14, &call.shift)) return "decoderStep: shift is not what its kernel takes";
+  if (!readSize(args, 15, &call.start)) return "decoderStep: start is not what its kernel takes";
+  const double n = args.numbers[16];
+  if (!readSize(args, 16, &call.n)) return "decoderStep: n is not what its kernel takes";
+  const double wanted = args.numbers[17];
+  if (!readChoice(args, 17, 3, &call.wanted)) return "decoderStep: wanted is not what its kernel takes";
   readAny(args, 0, &call.weights, &call.weightsLength);
   readAny(args, 1, &call.cache, &call.cacheLength);
   readAny(args, 2, &call.sharedCache, &call.sharedCacheLength);
@@ -563,11 +565,11 @@ const char* decoderStepOf(const Args& args) {
     return tooShort(args, 5, layers, call.maskOf, "decoderStep", "maskOf", "layers");
   }
   readAny(args, 6, &call.tables, &call.tablesLength);
-  if (!readOptional(args, 7, positions * C / H / 2, &call.cos)) {
-    return tooShort(args, 7, positions * C / H / 2, call.cos, "decoderStep", "cos", "positions * C / H / 2");
+  if (!readOptional(args, 7, (positions + shift) * C / H / 2, &call.cos)) {
+    return tooShort(args, 7, (positions + shift) * C / H / 2, call.cos, "decoderStep", "cos", "(positions + shift) * C / H / 2");
   }
-  if (!readOptional(args, 8, positions * C / H / 2, &call.sin)) {
-    return tooShort(args, 8, positions * C / H / 2, call.sin, "decoderStep", "sin", "positions * C / H / 2");
+  if (!readOptional(args, 8, (positions + shift) * C / H / 2, &call.sin)) {
+    return tooShort(args, 8, (positions + shift) * C / H / 2, call.sin, "decoderStep", "sin", "(positions + shift) * C / H / 2");
   }
   if (!readOptional(args, 9, rows * vocabulary * std::fmax(1, (wanted - 1) * n), &call.logits)) {
     return tooShort(args, 9, rows * vocabulary * std::fmax(1, (wanted - 1) * n), call.logits, "decoderStep", "logits", "rows * vocabulary * max(1, (wanted - 1) * n)");
@@ -1588,7 +1590,7 @@ const char* softmaxRowsOf(const Args& args) {
 
 const char* splitHeadsOf(const Args& args) {
   if (args.bufferCount != 8 ||
-      args.numberCount != 6) {
+      args.numberCount != 7) {
     return "splitHeads: other buffers or numbers than this build takes";
   }
   SplitHeadsCall call;
@@ -1602,7 +1604,9 @@ const char* splitHeadsOf(const Args& args) {
   if (!readSize(args, 3, &call.D)) return "splitHeads: D is not what its kernel takes";
   const double offset = args.numbers[4];
   if (!readSize(args, 4, &call.offset)) return "splitHeads: offset is not what its kernel takes";
-  call.eps = static_cast<float>(args.numbers[5]);
+  const double shift = args.numbers[5];
+  if (!readSize(args, 5, &call.shift)) return "splitHeads: shift is not what its kernel takes";
+  call.eps = static_cast<float>(args.numbers[6]);
   if (!readBuffer(args, 0, B * T * 3 * H * D, &call.qkv)) {
     return tooShort(args, 0, B * T * 3 * H * D, call.qkv, "splitHeads", "qkv", "B * T * 3 * H * D");
   }
@@ -1612,11 +1616,11 @@ const char* splitHeadsOf(const Args& args) {
   if (!readOptional(args, 2, D, &call.kGain)) {
     return tooShort(args, 2, D, call.kGain, "splitHeads", "kGain", "D");
   }
-  if (!readOptional(args, 3, (offset + T) * D / 2, &call.cos)) {
-    return tooShort(args, 3, (offset + T) * D / 2, call.cos, "splitHeads", "cos", "(offset + T) * D / 2");
+  if (!readOptional(args, 3, (offset + shift + T) * D / 2, &call.cos)) {
+    return tooShort(args, 3, (offset + shift + T) * D / 2, call.cos, "splitHeads", "cos", "(offset + shift + T) * D / 2");
   }
-  if (!readOptional(args, 4, (offset + T) * D / 2, &call.sin)) {
-    return tooShort(args, 4, (offset + T) * D / 2, call.sin, "splitHeads", "sin", "(offset + T) * D / 2");
+  if (!readOptional(args, 4, (offset + shift + T) * D / 2, &call.sin)) {
+    return tooShort(args, 4, (offset + shift + T) * D / 2, call.sin, "splitHeads", "sin", "(offset + shift + T) * D / 2");
   }
   if (!readBuffer(args, 5, B * H * T * D, &call.q)) {
     return tooShort(args, 5, B * H * T * D, call.q, "splitHeads", "q", "B * H * T * D");
@@ -1633,7 +1637,7 @@ const char* splitHeadsOf(const Args& args) {
 
 const char* splitHeadsGradientOf(const Args& args) {
   if (args.bufferCount != 11 ||
-      args.numberCount != 6) {
+      args.numberCount != 7) {
     return "splitHeadsGradient: other buffers or numbers than this build takes";
   }
   SplitHeadsGradientCall call;
@@ -1647,7 +1651,9 @@ const char* splitHeadsGradientOf(const Args& args) {
   if (!readSize(args, 3, &call.D)) return "splitHeadsGradient: D is not what its kernel takes";
   const double offset = args.numbers[4];
   if (!readSize(args, 4, &call.offset)) return "splitHeadsGradient: offset is not what its kernel takes";
-  call.eps = static_cast<float>(args.numbers[5]);
+  const double shift = args.numbers[5];
+  if (!readSize(args, 5, &call.shift)) return "splitHeadsGradient: shift is not what its kernel takes";
+  call.eps = static_cast<float>(args.numbers[6]);
   if (!readBuffer(args, 0, B * T * 3 * H * D, &call.qkv)) {
     return tooShort(args, 0, B * T * 3 * H * D, call.qkv, "splitHeadsGradient", "qkv", "B * T * 3 * H * D");
   }
@@ -1657,11 +1663,11 @@ const char* splitHeadsGradientOf(const Args& args) {
   if (!readOptional(args, 2, D, &call.kGain)) {
     return tooShort(args, 2, D, call.kGain, "splitHeadsGradient", "kGain", "D");
   }
-  if (!readOptional(args, 3, (offset + T) * D / 2, &call.cos)) {
-    return tooShort(args, 3, (offset + T) * D / 2, call.cos, "splitHeadsGradient", "cos", "(offset + T) * D / 2");
+  if (!readOptional(args, 3, (offset + shift + T) * D / 2, &call.cos)) {
+    return tooShort(args, 3, (offset + shift + T) * D / 2, call.cos, "splitHeadsGradient", "cos", "(offset + shift + T) * D / 2");
   }
-  if (!readOptional(args, 4, (offset + T) * D / 2, &call.sin)) {
-    return tooShort(args, 4, (offset + T) * D / 2, call.sin, "splitHeadsGradient", "sin", "(offset + T) * D / 2");
+  if (!readOptional(args, 4, (offset + shift + T) * D / 2, &call.sin)) {
+    return tooShort(args, 4, (offset + shift + T) * D / 2, call.sin, "splitHeadsGradient", "sin", "(offset + shift + T) * D / 2");
   }
   if (!readBuffer(args, 5, B * H * T * D, &call.dq)) {
     return tooShort(args, 5, B * H * T * D, call.dq, "splitHeadsGradient", "dq", "B * H * T * D");

@@ -10,7 +10,7 @@ namespace rope {
 
 template <class Call>
 Sizes sizesOf(const Call& call) {
-  return {call.B, call.T, call.H, call.D, call.offset, call.eps};
+  return {call.B, call.T, call.H, call.D, call.offset, call.shift, call.eps};
 }
 
 // Asks for a row ahead of its use: a dozen streams are more than the processor foresees by itself.
@@ -27,15 +27,15 @@ void splitHeads(const SplitHeadsCall& call) {
   float* const outputs[] = {call.q, call.k, call.v};
   const Sizes s = sizesOf(call);
   const int64_t size = s.rows() * s.width();
-  const float* angles = call.cos != nullptr ? spreadAngles(s, call.cos, call.sin) : nullptr;
+  const Turns turns = call.cos != nullptr ? spreadAngles(s, call.cos, call.sin) : Turns{nullptr, nullptr};
   parallelFor(s.rows(), std::max<int64_t>(1, 8192 / s.width()), [&](int64_t begin, int64_t end, int) {
     for (int64_t row = begin; row < end; row++) {
       const int64_t b = row / s.T;
       const int64_t t = row % s.T;
-      const Angles angle{angles + t * 2 * s.D, angles + t * 2 * s.D + s.D};
       for (int part = 0; part < 3; part++) {
         const float* gain = part < 2 ? gains[part] : nullptr;
-        const bool turn = part < 2 && angles != nullptr;
+        const bool turn = part < 2 && turns.keys != nullptr;
+        const Angles angle = turn ? turns.at(part, t, s.D) : Angles{nullptr, nullptr};
         for (int64_t h = 0; h < s.H; h++) {
           const float* x = call.qkv + row * s.width() + (part * s.H + h) * s.D;
           float* out = outputs[part] + ((b * s.H + h) * s.T + t) * s.D;
@@ -59,7 +59,7 @@ void splitHeadsGradient(const SplitHeadsGradientCall& call) {
   const float* const slopes[] = {call.dq, call.dk, call.dv};
   const Sizes s = sizesOf(call);
   const int64_t size = s.rows() * s.width();
-  const float* angles = call.cos != nullptr ? spreadAngles(s, call.cos, call.sin) : nullptr;
+  const Turns turns = call.cos != nullptr ? spreadAngles(s, call.cos, call.sin) : Turns{nullptr, nullptr};
   const bool normed = call.qGain != nullptr;
   const int64_t run = std::max<int64_t>(8, (s.rows() + 63) / 64);
   const int64_t runs = (s.rows() + run - 1) / run;
@@ -72,10 +72,10 @@ void splitHeadsGradient(const SplitHeadsGradientCall& call) {
       for (int64_t row = r * run; row < std::min(s.rows(), (r + 1) * run); row++) {
         const int64_t b = row / s.T;
         const int64_t t = row % s.T;
-        const Angles angle{angles + t * 2 * s.D, angles + t * 2 * s.D + s.D};
         for (int part = 0; part < 3; part++) {
           const bool norm = normed && part < 2;
-          const bool turn = part < 2 && angles != nullptr;
+          const bool turn = part < 2 && turns.keys != nullptr;
+          const Angles angle = turn ? turns.at(part, t, s.D) : Angles{nullptr, nullptr};
           const float* gain = norm ? gains[part] : nullptr;
           float* gainSum = partial + (r * 2 + part % 2) * stride;
           for (int64_t h = 0; h < s.H; h++) {

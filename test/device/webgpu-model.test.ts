@@ -65,6 +65,7 @@ const peak = (values: Float32Array) => values.reduce((a, b) => Math.max(a, Math.
 
 const cases: readonly (readonly [name: string, config: ModelConfig])[] = [
   ['the default choices', configs.modern],
+  ['coarse codes first', configs.interlaced],
   ["the paper's choices", configs.dalle],
 ].flatMap(([name, config]) => [
   [`${name}`, config as ModelConfig] as const,

@@ -14,6 +14,7 @@ interface Case {
   readonly norm: boolean;
   readonly rotate: boolean;
   readonly offset?: number;
+  readonly shift?: number;
 }
 
 const cases: readonly Case[] = [
@@ -23,6 +24,8 @@ const cases: readonly Case[] = [
   { B: 1, T: 17, heads: 4, D: 32, norm: true, rotate: false },
   { B: 3, T: 33, heads: 2, D: 64, norm: true, rotate: true, offset: 5 },
   { B: 1, T: 3, heads: 2, D: 80, norm: true, rotate: true },
+  { B: 2, T: 9, heads: 2, D: 16, norm: true, rotate: true, offset: 3, shift: 14 },
+  { B: 1, T: 4, heads: 3, D: 6, norm: false, rotate: true, shift: 1 },
   { B: 2, T: 3, heads: 5, D: 3, norm: true, rotate: false },
   { B: 1, T: 3, heads: 1, D: 260, norm: true, rotate: true },
   { B: 1, T: 2, heads: 100, D: 6, norm: true, rotate: true },
@@ -37,18 +40,19 @@ function angles(rows: number, D: number): { cos: tf.Tensor; sin: tf.Tensor } {
   };
 }
 
-function optionsOf({ T, D, heads, norm, rotate, offset = 0 }: Case) {
+function optionsOf({ T, D, heads, norm, rotate, offset = 0, shift = 0 }: Case) {
   return {
     heads,
     offset,
-    ...(rotate ? angles(T + offset + 1, D) : {}),
+    shift,
+    ...(rotate ? angles(T + offset + shift + 1, D) : {}),
     ...(norm ? { qGain: normal([D], 7), kGain: normal([D], 8) } : {}),
   };
 }
 
 onEveryBackend('splitHeads equals a loop over heads and pairs', async () => {
   for (const one of cases) {
-    const { B, T, heads, D, norm, rotate, offset = 0 } = one;
+    const { B, T, heads, D, norm, rotate, offset = 0, shift = 0 } = one;
     const qkv = normal([B, T, 3 * heads * D], 3);
     const options = optionsOf(one);
     const xs = await qkv.data();
@@ -68,7 +72,7 @@ onEveryBackend('splitHeads equals a loop over heads and pairs', async () => {
             }
             if (part < 2 && rotate) {
               row = row.map((x, i) => {
-                const at = ((t + offset) * D) / 2 + Math.floor(i / 2);
+                const at = ((t + offset + (part === 0 ? shift : 0)) * D) / 2 + Math.floor(i / 2);
                 return i % 2 === 0 ? x * cos![at] - row[i + 1] * sin![at] : x * cos![at] + row[i - 1] * sin![at];
               });
             }
@@ -84,15 +88,15 @@ onEveryBackend('splitHeads equals a loop over heads and pairs', async () => {
 
 onEveryBackend('gradients of splitHeads', async backend => {
   for (const one of cases) {
-    const { B, T, heads, D, norm, rotate, offset = 0 } = one;
+    const { B, T, heads, D, norm, rotate, offset = 0, shift = 0 } = one;
     const name = `SplitHeads${norm ? 'Norm' : ''}${rotate ? 'Rotate' : ''}`;
-    const table = rotate ? angles(T + offset + 1, D) : {};
+    const table = rotate ? angles(T + offset + shift + 1, D) : {};
     await expectGradients({
       backend,
-      fused: (qkv, qGain, kGain) => splitHeads(qkv, { heads, offset, qGain, kGain, ...table }),
+      fused: (qkv, qGain, kGain) => splitHeads(qkv, { heads, offset, shift, qGain, kGain, ...table }),
       plain: (qkv, qGain, kGain) => {
         const { reference } = definedKernels().get(name)!;
-        return reference({ qkv, qGain, kGain, ...table }, { heads, offset, eps: 1e-6 });
+        return reference({ qkv, qGain, kGain, ...table }, { heads, offset, shift, eps: 1e-6 });
       },
       inputs: [normal([B, T, 3 * heads * D], 3), ...(norm ? [normal([D], 7), normal([D], 8)] : [])],
       step: T > 10 || heads * D > 200 ? 0 : 3e-3,
@@ -119,15 +123,19 @@ onEveryBackend('splitHeads leaves no tensors behind', async () => {
 test('splitHeads gradients on native give the same bits twice', async () => {
   await useNative();
   const one = { B: 4, T: 100, heads: 4, D: 32, norm: true, rotate: true };
-  const { heads, offset, ...tensors } = optionsOf(one);
+  const { heads, offset, shift, ...tensors } = optionsOf(one);
   const inputs = { qkv: normal([4, 100, 384], 1), ...tensors } as Record<string, tf.Tensor>;
   const [dq, dk, dv] = [2, 3, 4].map(seed => normal([4, 4, 100, 32], seed));
-  await expectSameBits(() => run('SplitHeadsNormRotateGrad', { ...inputs, dq, dk, dv }, { heads, offset, eps: 1e-6 }));
+  await expectSameBits(() =>
+    run('SplitHeadsNormRotateGrad', { ...inputs, dq, dk, dv }, { heads, offset, shift, eps: 1e-6 }),
+  );
 });
 
 test('what does not fit is named', async () => {
   await useNative();
   expect(() => splitHeads(normal([1, 2, 10], 1), { heads: 2 })).toThrow(/3 \* 2 heads \* D, got 10/);
   expect(() => splitHeads(normal([1, 9, 12], 1), { heads: 1, ...angles(8, 4) })).toThrow(/0 \+ 9 rows or more, got 8/);
+  const short = { heads: 1, shift: 2, ...angles(10, 4) };
+  expect(() => splitHeads(normal([1, 9, 12], 1), short)).toThrow(/2 \+ 9 rows or more, got 10/);
   expect(() => splitHeads(normal([1, 9, 12], 1), { heads: 1, cos: normal([9, 2], 1) })).toThrow(/one of a pair/);
 });

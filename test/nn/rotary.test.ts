@@ -6,6 +6,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { Random } from '../../src/core/random.ts';
 import { selectBackend } from '../../src/device/backends.ts';
+import { orderOf } from '../../src/nn/orders.ts';
 import { rotaryTables } from '../../src/nn/rotary.ts';
 import { expectAllclose } from '../support.ts';
 
@@ -38,7 +39,7 @@ const at = (row: number, column: number) => text + row * shape.grid + column;
 
 beforeAll(async () => {
   await selectBackend('cpu');
-  const tables = rotaryTables(shape, headDim);
+  const tables = rotaryTables(shape, { headDim });
   expect(tables.cos.shape).toEqual([length, headDim / 2]);
   expect(tables.sin.shape).toEqual([length, headDim / 2]);
   cos = (await tables.cos.data()) as Float32Array;
@@ -106,4 +107,29 @@ test('angles are coordinate / base^(i / quarter), rows in the first half of the 
   }
   expectAllclose(cos, expected.map(Math.cos), { relative: 0, absolute: 1e-6 });
   expectAllclose(sin, expected.map(Math.sin), { relative: 0, absolute: 1e-6 });
+});
+
+test('in another order than raster, keys turn by the cell that was read and queries by the one that is to be predicted', async () => {
+  const order = orderOf('interlaced', shape.grid);
+  const raster = rotaryTables(shape, { headDim });
+  const tables = rotaryTables(shape, { headDim, order });
+  expect([tables.shift, raster.shift]).toEqual([length, 0]);
+  for (const name of ['cos', 'sin'] as const) {
+    const [all, plain] = [await tables[name].data(), await raster[name].data()];
+    const rows = (values: ArrayLike<number>, row: number) =>
+      Array.from({ length: headDim / 2 }, (_, i) => values[(row * headDim) / 2 + i]);
+    // The last cell, which is read by nobody, has no row in raster order: its angles are those of a larger grid's.
+    for (let position = 0; position < length; position++) {
+      const place = position - text;
+      if (place < 0) expect(rows(all, position)).toEqual(rows(plain, position));
+      else if (order.cells[place] < shape.grid ** 2 - 1) {
+        expect(rows(all, position)).toEqual(rows(plain, text + order.cells[place]));
+      }
+      const next = place + 1;
+      const query = rows(all, length + position);
+      if (next < 0) expect(query).toEqual(rows(plain, position));
+      else if (order.cells[next] < shape.grid ** 2 - 1) expect(query).toEqual(rows(plain, text + order.cells[next]));
+    }
+  }
+  tf.dispose([tables.cos, tables.sin, raster.cos, raster.sin]);
 });

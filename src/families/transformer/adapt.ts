@@ -39,8 +39,8 @@ interface Table {
   readonly values: Float32Array;
 }
 
-/** Fields that the width of the residual stream, the layers' matrices or their gains depend on. */
-const FIXED = ['width', 'heads', 'mlp', 'mlpWidth', 'norm', 'qkNorm', 'positions'] as const;
+/** Fields that the width of the residual stream, the layers' matrices or their gains depend on, or what a position is. */
+const FIXED = ['width', 'heads', 'mlp', 'mlpWidth', 'norm', 'qkNorm', 'positions', 'order'] as const;
 
 /** The table of signs of changed pictures. */
 const VARIANTS = 'variant_embedding.weight';
@@ -166,8 +166,13 @@ function addMean(row: Float32Array, parts: readonly Float32Array[]): void {
 function adaptGrid(values: Map<string, Table>, { config }: AdaptSource, target: AdaptTarget): string[] {
   const [grid, wanted] = [config.patch.grid, target.config.patch.grid];
   if (grid === wanted) return [];
-  for (const axis of ['row', 'column']) {
-    replace(values, `position_embedding.${axis}.weight`, table =>
+  for (const name of [
+    'position_embedding.row',
+    'position_embedding.column',
+    'target_embedding.row',
+    'target_embedding.column',
+  ]) {
+    replace(values, `${name}.weight`, table =>
       tableOf(wanted, table.shape[1], (row, at) => {
         // Centres of the cells of one grid on the other.
         const place = Math.min(grid - 1, Math.max(0, ((at + 0.5) * grid) / wanted - 0.5));

@@ -17,6 +17,7 @@ import {
 } from '../../core/checks.ts';
 import { UserError } from '../../core/errors.ts';
 import type { Picture } from '../../image/images.ts';
+import { fillFromCoarser } from '../../nn/orders.ts';
 import { samplingChecks } from '../checks.ts';
 import type { Completion, Order, PaintSettings } from '../queue.ts';
 import type { Dalle } from './dalle.ts';
@@ -44,7 +45,10 @@ export interface PaintOptions extends SamplingOptions {
 
 /** Images as far as they have been painted. */
 export interface Painting {
-  /** One picture an image; patches that are not painted yet are light grey. Empty where previews are off. */
+  /**
+   * One picture an image; patches that are not painted yet are light grey, or where coarse ones come first as their coarser one. Empty where
+   * previews are off.
+   */
   readonly pictures: readonly Picture[];
   /** [images, grid * grid], -1 where nothing has been painted. */
   readonly codes: Int32Array;
@@ -182,7 +186,8 @@ export class CodePainter {
     this.begin();
     try {
       for await (const { codes, painted } of generated) {
-        yield { codes, painted, total, pictures: previews || painted === total ? await this.decode(codes) : [] };
+        const pictures = previews || painted === total ? await this.decode(this.shown(codes)) : [];
+        yield { codes, painted, total, pictures };
         this.expectOpen();
       }
     } finally {
@@ -233,6 +238,11 @@ export class CodePainter {
         codes,
       ),
     );
+  }
+
+  /** The codes as they are looked at before all are there: of coarse ones first, a mosaic that becomes finer. */
+  private shown(codes: Int32Array): Int32Array {
+    return this.config.model.order === 'interlaced' ? fillFromCoarser(codes, this.patch.grid) : codes;
   }
 
   /** The ids that the model reads for a caption. */

@@ -6,6 +6,7 @@ import { codebookSizeOf, patchSchema, patchSizeOf, patchTrainSchema } from '../.
 import { checkCaptionDrop, type RunConfig, rejectConfig } from '../../config/run.ts';
 import { variantNames } from '../../image/variants.ts';
 import { maskPatterns } from '../../nn/masks.ts';
+import { codeOrders } from '../../nn/orders.ts';
 
 /** The transformer. */
 export const modelSchema = z.object({
@@ -24,6 +25,10 @@ export const modelSchema = z.object({
     .enum(['rope', 'learned', 'both'])
     .default('both')
     .describe('rotary, or added embeddings of position, row and column'),
+  order: z
+    .enum(codeOrders)
+    .default('raster')
+    .describe('the order of the codes: row by row, or coarse cells first and finer ones between them'),
   attention: openChoice(() => [...maskPatterns().keys()])
     .default('full')
     .describe("full causal, or DALL·E's row, column, row, row ... convolution"),
@@ -104,6 +109,12 @@ function checkModel({ model }: RunConfig): void {
     rejectConfig(
       `width ${model.width} / heads ${model.heads}: expected a multiple of 4 channels a head`,
       'e.g. --width 256 --heads 4',
+    );
+  }
+  if (model.order !== 'raster' && model.attention !== 'full') {
+    rejectConfig(
+      `order ${model.order} with attention ${model.attention}, whose rows and columns are those of raster order; expected full`,
+      'leave out --attention, or --order',
     );
   }
   if (model.convKernel % 2 === 0) {

@@ -6,6 +6,10 @@
  * L outputs are caption ids, the last N image codes, and each kind has a head of its own: exact, because no position
  * ever has to choose between a word and a code, and cheaper. An image has N codes, each one of K. A caption shorter than L ends in pads, one learned id a
  * position; only its first pad is something to predict (where the caption ends).
+ *
+ * Codes come and go in raster order, as cells of the grid; in the sequence they follow one another by `config.order`. In another order than
+ * raster the cell that is to be predicted is told: its row's and column's vectors are added to the code that is read before it, and queries turn by it
+ * (nn/rotary.ts).
  */
 import type { Tensor, Variable } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
@@ -20,6 +24,7 @@ import { layerMasks } from '../../nn/layer-masks.ts';
 import { Linear, Norm } from '../../nn/layers.ts';
 import { sequenceLength } from '../../nn/masks.ts';
 import { Parameters, type Source } from '../../nn/module.ts';
+import { type CodeOrder, orderOf, reorder } from '../../nn/orders.ts';
 import { type RotaryTables, rotaryTables } from '../../nn/rotary.ts';
 import type { ModelConfig } from './config.ts';
 import { Layer, type Noise, nextSite } from './layer.ts';
@@ -62,17 +67,34 @@ interface Targets {
   readonly count: number;
 }
 
+/** The tables that a code's vector is the sum of: by its id, and by rows that its place in the order has. */
+export interface CodeTables {
+  /** [K, C]. */
+  readonly image: Tensor;
+  /** [., C] each; both or neither. */
+  readonly row?: Tensor;
+  readonly column?: Tensor;
+  /** The rows of a place. */
+  readonly at: (place: number) => { readonly down: number; readonly across: number };
+  /** Frees what is not the model's. */
+  readonly dispose: () => void;
+}
+
 /** DALL·E: caption ids and image codes to logits and loss. */
 export class Dalle {
   readonly config: ModelConfig;
   readonly vocabulary: Vocabulary;
   readonly parameters: Parameters;
+  /** How the codes follow one another. */
+  readonly order: CodeOrder;
   private readonly start: Variable; // [C]
   /** [variants, C], in the start token's place where a picture was changed. */
   private readonly variantTable: Variable | undefined;
   private readonly captionTable: Variable; // [caption ids + L pads, C]
   private readonly imageTable: Variable; // [K, C]
   private readonly positions: { caption: Variable; row: Variable; column: Variable } | undefined;
+  /** Of the cell that is to be predicted; of another order than raster. */
+  private readonly targetCells: { row: Variable; column: Variable } | undefined;
   private readonly layers: readonly Layer[];
   private readonly masks: readonly AttentionMask[];
   private readonly norm: Norm;
@@ -90,6 +112,7 @@ export class Dalle {
     this.config = config;
     this.vocabulary = vocabulary;
     this.parameters = parameters;
+    this.order = orderOf(config.order, grid);
     this.start = parameters.normal('start', [width], 0.02, embed);
     const variants = config.variants.length;
     if (variants > 0) this.variantTable = parameters.normal('variant_embedding.weight', [variants, width], 0.02, embed);
@@ -108,6 +131,13 @@ export class Dalle {
         column: scope.normal('column.weight', [grid, width], 0.02, embed),
       };
     }
+    if (config.order !== 'raster') {
+      const scope = parameters.scope('target_embedding');
+      this.targetCells = {
+        row: scope.normal('row.weight', [grid, width], 0.02, embed),
+        column: scope.normal('column.weight', [grid, width], 0.02, embed),
+      };
+    }
     const indices = Array.from({ length: config.layers }, (_, i) => i);
     this.layers = indices.map(i => new Layer(parameters.scope(`layers.${i}`, { inner: true }), config));
     this.masks = layerMasks(config.attention, { ...shape, convKernel: config.convKernel }, config.layers);
@@ -117,7 +147,10 @@ export class Dalle {
     this.captionHead = new Linear(parameters.scope('caption_head'), width, vocabulary.caption + captionLength, zero);
     this.imageHead = new Linear(parameters.scope('image_head'), width, vocabulary.image, zero);
     // Last: what is no parameter stays behind where a parameter cannot be made.
-    if (config.positions !== 'learned') this.rotary = rotaryTables(shape, width / config.heads);
+    if (config.positions !== 'learned') {
+      const order = config.order === 'raster' ? undefined : this.order;
+      this.rotary = rotaryTables(shape, { headDim: width / config.heads, order });
+    }
   }
 
   /** Input positions: captionLength + grid * grid. */
@@ -156,7 +189,8 @@ export class Dalle {
     const rate = noise?.dropout ?? this.config.dropout;
     const N = this.codes;
     const B = batch.codes.length / N;
-    const inputs = tf.tensor2d(dropLast(batch.read ?? batch.codes, N), [B, N - 1], 'int32');
+    const read = reorder(batch.read ?? batch.codes, this.order.cells);
+    const inputs = tf.tensor2d(dropLast(read, N), [B, N - 1], 'int32');
     const captions = tf.tensor2d(batch.captions, [B, L], 'int32');
     const site = noise === undefined || rate === 0 ? undefined : { rate, seed: noise.random.uint32(), stream: 0 };
     const hidden = this.hidden(this.embed(captions, inputs, batch.variants), 0, undefined, site); // [B, L + N, C]
@@ -189,10 +223,11 @@ export class Dalle {
     const B = codes.length / N;
     const caption = new Int32Array(B * (L + N)).fill(-1);
     const image = new Int32Array(B * (L + N)).fill(-1);
+    const ordered = reorder(codes, this.order.cells);
     let count = 0;
     for (let b = 0; b < B; b++) {
       const first = b * (L + N);
-      image.set(codes.subarray(b * N, (b + 1) * N), first + L);
+      image.set(ordered.subarray(b * N, (b + 1) * N), first + L);
       if (dropped?.[b] === 1) continue;
       const ids = captions.subarray(b * L, (b + 1) * L);
       const predicted = this.predictedIds(ids);
@@ -204,7 +239,7 @@ export class Dalle {
 
   /**
    * The start token, a caption and the codes after it as vectors.
-   * @param captions [B, L] int32; @param codes [B, n] int32, 0 <= n < N
+   * @param captions [B, L] int32; @param codes [B, n] int32, 0 <= n < N, the first n of the order
    * @param variants see `SequenceBatch.variants`; @returns [B, 1 + L + n, C]
    */
   embed(captions: Tensor, codes: Tensor, variants?: Int32Array): Tensor {
@@ -225,21 +260,31 @@ export class Dalle {
     return embedding(table, tf.tensor2d(variants, [variants.length, 1], 'int32'));
   }
 
-  /** @param codes [B, n] int32, the image's codes from `first` on; @returns [B, n, C] */
+  /** @param codes [B, n] int32, the codes from place `first` of the order on; @returns [B, n, C] */
   private embedCodes(codes: Tensor, first: number): Tensor {
     const x = embedding(this.imageTable, codes);
-    if (this.positions === undefined) return x;
-    const { grid } = this.vocabulary;
     const n = codes.shape[1] as number;
+    const own = this.positions && this.embedCells(this.positions, first, n);
+    // The last place predicts nothing, and is never read in training.
+    const target = this.targetCells && this.embedCells(this.targetCells, first + 1, n);
+    const place = own !== undefined && target !== undefined ? tf.add(own, target) : (own ?? target);
+    return place === undefined ? x : tf.add(x, place);
+  }
+
+  /** Rows and columns of `n` cells from a place of the order on, [n, C]. */
+  private embedCells(tables: { readonly row: Variable; readonly column: Variable }, first: number, n: number): Tensor {
+    const { grid } = this.vocabulary;
+    const { cells } = this.order;
+    const cellOf = (i: number) => cells[Math.min(first + i, cells.length - 1)];
     const rows = tf.tensor1d(
-      Int32Array.from({ length: n }, (_, i) => Math.floor((first + i) / grid)),
+      Int32Array.from({ length: n }, (_, i) => Math.floor(cellOf(i) / grid)),
       'int32',
     );
     const columns = tf.tensor1d(
-      Int32Array.from({ length: n }, (_, i) => (first + i) % grid),
+      Int32Array.from({ length: n }, (_, i) => cellOf(i) % grid),
       'int32',
     );
-    return tf.add(x, tf.add(embedding(this.positions.row, rows), embedding(this.positions.column, columns)));
+    return tf.add(embedding(tables.row, rows), embedding(tables.column, columns));
   }
 
   /**
@@ -269,9 +314,24 @@ export class Dalle {
     };
   }
 
-  /** The tables that a code's vector is the sum of: by code [K, C], and by row and column of the grid [grid, C]. */
-  codeTables(): { readonly image: Tensor; readonly row?: Tensor; readonly column?: Tensor } {
-    return { image: this.imageTable, row: this.positions?.row, column: this.positions?.column };
+  /** The tables that a code's vector is the sum of. Made anew by each call; what uses them disposes of them. */
+  codeTables(): CodeTables {
+    const { imageTable: image, positions, targetCells, codes: N } = this;
+    const { grid } = this.vocabulary;
+    if (targetCells === undefined) {
+      const at = (place: number) => ({ down: Math.floor(place / grid), across: place % grid });
+      return { image, ...positions, at, dispose: () => {} };
+    }
+    const target = targetCells;
+    const row = tf.keep(
+      tf.tidy(() => {
+        const next = this.embedCells(target, 1, N);
+        return positions === undefined ? next : tf.add(this.embedCells(positions, 0, N), next);
+      }),
+    );
+    const column = tf.keep(tf.zeros([1, this.config.width]));
+    const at = (place: number) => ({ down: place, across: 0 });
+    return { image, row, column, at, dispose: () => tf.dispose([row, column]) };
   }
 
   /** Empty caches for `rows` sequences, one a layer; dispose with `disposeKvCache`. */
@@ -282,15 +342,15 @@ export class Dalle {
 
   /**
    * Reads the start token, the captions and the codes known so far, and fills the caches.
-   * @param captions [B, L] int32; @param codes [B, n] int32, 0 <= n < N
-   * @returns logits of code n, [B, K]
+   * @param captions [B, L] int32; @param codes [B, n] int32, 0 <= n < N, the first n of the order
+   * @returns logits of code n of the order, [B, K]
    */
   prefill(captions: Tensor, codes: Tensor, caches: readonly KvCache[]): Tensor {
     return tf.tidy(() => this.lastLogits(this.hidden(this.embed(captions, codes), 0, caches)));
   }
 
   /**
-   * Reads codes `first`, `first + 1`, ... after what the caches hold.
+   * Reads codes `first`, `first + 1`, ... of the order after what the caches hold.
    * @param codes [B, n] int32, n >= 1; @returns logits of code first + n, [B, K]
    */
   step(codes: Tensor, first: number, caches: readonly KvCache[]): Tensor {
@@ -308,15 +368,18 @@ export class Dalle {
 
   /**
    * Logits of every code without a cache, for tests and for scoring.
-   * @param captions [B, L] int32; @param codes [B, N] int32; @returns [B, N, K]
+   * @param captions [B, L] int32; @param codes [B, N] int32, cell by cell; @returns [B, N, K], cell by cell
    */
   logits(captions: Tensor, codes: Tensor): Tensor {
     return tf.tidy(() => {
-      const { captionLength: L, width } = this.config;
+      const { captionLength: L, width, order } = this.config;
       const [B] = captions.shape;
       const N = this.codes;
-      const hidden = this.hidden(this.embed(captions, tf.slice(codes, [0, 0], [B, N - 1])), 0);
-      return this.imageHead.apply(tf.slice(hidden, [0, L, 0], [B, N, width]));
+      const isRaster = order === 'raster';
+      const read = isRaster ? codes : tf.gather(codes, tf.tensor1d(this.order.cells, 'int32'), 1);
+      const hidden = this.hidden(this.embed(captions, tf.slice(read, [0, 0], [B, N - 1])), 0);
+      const logits = this.imageHead.apply(tf.slice(hidden, [0, L, 0], [B, N, width]));
+      return isRaster ? logits : tf.gather(logits, tf.tensor1d(this.order.places, 'int32'), 1);
     });
   }
 

@@ -10,7 +10,7 @@ import { disposeKvCache, gatherKvCache, type KvCache } from '../../kernels/atten
 import { createFusedDecoder, type FusedDecoder } from '../../kernels/decode/decode.ts';
 import { createGpuDecoder, type GpuDecoder } from '../../kernels/decode/webgpu.ts';
 import type { Drawn, DrawOptions } from '../../kernels/draw/draw.ts';
-import type { Dalle } from './dalle.ts';
+import type { CodeTables, Dalle } from './dalle.ts';
 
 /** Rows of caption and codes, all read as far. Tensors it returns belong to the caller. */
 export interface Decoder {
@@ -32,7 +32,7 @@ export interface Decoder {
 export interface FirstDecoder extends Decoder {
   /**
    * Reads the start token, the captions and the codes known so far; comes first.
-   * @param captions [rows, L], padded; @param codes [rows, n], 0 <= n < N
+   * @param captions [rows, L], padded; @param codes [rows, n], 0 <= n < N, the first n of the model's order
    * @returns logits of code n, [rows, codes]
    */
   start(captions: Int32Array, codes: Int32Array): Tensor;
@@ -43,7 +43,7 @@ export interface FirstDecoder extends Decoder {
   select(rows: readonly number[]): Decoder;
 }
 
-/** What is to be painted: the rows are images and, with guidance, their uncaptioned twins after them. */
+/** What is to be painted, by places of the model's order: the rows are images and, with guidance, their uncaptioned twins after them. */
 export interface SamplingPlan {
   readonly images: number;
   readonly options: DrawOptions;
@@ -115,10 +115,12 @@ class PlainDecoder implements FirstDecoder {
 class NativeDecoder implements FirstDecoder {
   private readonly model: Dalle;
   private readonly fused: FusedDecoder;
+  private readonly tables: CodeTables;
 
   constructor(model: Dalle, fused: FusedDecoder) {
     this.model = model;
     this.fused = fused;
+    this.tables = model.codeTables();
   }
 
   get rows(): number {
@@ -143,12 +145,12 @@ class NativeDecoder implements FirstDecoder {
 
   dispose(): void {
     this.fused.dispose();
+    this.tables.dispose();
   }
 
   /** As `Dalle.embed` does for codes, without an operation for each of its parts. */
   private embed(codes: Int32Array): Float32Array {
-    const { image, row, column } = this.model.codeTables();
-    const { grid } = this.model.vocabulary;
+    const { image, row, column, at } = this.tables;
     const values = (t: Tensor | undefined) => t && this.fused.valuesOf(t);
     const [codeRows, rowRows, columnRows] = [this.fused.valuesOf(image), values(row), values(column)];
     const C = image.shape[1] as number;
@@ -156,11 +158,11 @@ class NativeDecoder implements FirstDecoder {
     const first = this.fused.length - 1 - this.model.config.captionLength;
     const x = new Float32Array(codes.length * C);
     codes.forEach((code, i) => {
-      const position = first + (i % n);
+      const place = at(first + (i % n));
       const to = i * C;
       const from = code * C;
-      const down = Math.floor(position / grid) * C;
-      const across = (position % grid) * C;
+      const down = place.down * C;
+      const across = place.across * C;
       for (let c = 0; c < C; c++) {
         const added =
           rowRows === undefined || columnRows === undefined ? 0 : rowRows[down + c] + columnRows[across + c];
@@ -183,10 +185,12 @@ function column(codes: Int32Array, rows: number, i: number): Tensor {
 class DeviceDecoder implements FirstDecoder {
   private readonly model: Dalle;
   private readonly gpu: GpuDecoder;
+  private readonly tables: CodeTables;
 
   constructor(model: Dalle, gpu: GpuDecoder) {
     this.model = model;
     this.gpu = gpu;
+    this.tables = model.codeTables();
   }
 
   get rows(): number {
@@ -214,11 +218,9 @@ class DeviceDecoder implements FirstDecoder {
 
   /** @param ids int32, row i reads number i modulo their count; @param forced what all rows read in their stead */
   private read(ids: Tensor, { forced, wanted }: { forced?: number; wanted: boolean }): Tensor | undefined {
-    const { config, vocabulary } = this.model;
-    const place = this.gpu.length - 1 - config.captionLength;
-    const down = Math.floor(place / vocabulary.grid);
-    const across = place % vocabulary.grid;
-    return this.gpu.step({ ids, forced, ...this.model.codeTables(), down, across }, wanted);
+    const place = this.gpu.length - 1 - this.model.config.captionLength;
+    const { image, row, column, at } = this.tables;
+    return this.gpu.step({ ids, forced, image, row, column, ...at(place) }, wanted);
   }
 
   select(rows: readonly number[]): Decoder {
@@ -256,6 +258,7 @@ class DeviceDecoder implements FirstDecoder {
 
   dispose(): void {
     this.gpu.dispose();
+    this.tables.dispose();
   }
 }
 

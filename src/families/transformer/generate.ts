@@ -10,6 +10,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { UserError } from '../../core/errors.ts';
 import { Random } from '../../core/random.ts';
 import { checkDrawOptions, type Drawn, type DrawOptions, drawCodes } from '../../kernels/draw/draw.ts';
+import { reorder } from '../../nn/orders.ts';
 import type { Dalle } from './dalle.ts';
 import { type CodeSampler, createDecoder, type Decoder, type SamplingPlan } from './decoder.ts';
 
@@ -30,7 +31,7 @@ export interface GenerateRequest extends DrawOptions {
   /** One padded caption [L] each; a caption is read once, however many images it has. */
   readonly captions: readonly Int32Array[];
   readonly images: readonly ImageRequest[];
-  /** Codes that are kept, [N], -1 where the model is to paint. */
+  /** Codes that are kept, [N] cell by cell, -1 where the model is to paint. */
   readonly given?: Int32Array;
   /** Codes painted between two yields. Default: one row of the grid. */
   readonly every?: number;
@@ -51,7 +52,7 @@ export function imagesOfSeed(
 
 /** The images so far, in the order of the request's. */
 export interface UnfinishedImages {
-  /** [images, N]; -1 where nothing has been painted yet. */
+  /** [images, N] cell by cell; -1 where nothing has been painted yet. */
   readonly codes: Int32Array;
   /** Codes of each image that are there. */
   readonly painted: number;
@@ -67,7 +68,8 @@ export async function* generate(
   request: GenerateRequest,
 ): AsyncGenerator<UnfinishedImages, Float64Array> {
   checkRequest(model, request);
-  const { given } = request;
+  const { cells } = model.order;
+  const given = request.given && reorder(request.given, cells); // as they follow one another
   const N = model.codes;
   const images = request.images.length;
   const every = request.every ?? model.vocabulary.grid;
@@ -75,10 +77,12 @@ export async function* generate(
   const codes = new Int32Array(images * N).fill(-1);
   const logProbability = new Float64Array(images);
   const known = knownPrefix(given, N);
-  if (given !== undefined) for (let i = 0; i < images; i++) codes.set(given.subarray(0, known), i * N);
+  for (let place = 0; place < known; place++) {
+    for (let i = 0; i < images; i++) codes[i * N + cells[place]] = (given as Int32Array)[place];
+  }
 
   const forced = (place: number) => given?.[place] ?? -1;
-  const { logits, decoder } = await start(model, request, known);
+  const { logits, decoder } = await start(model, request, given?.subarray(0, known) ?? new Int32Array(0));
   let sampler: CodeSampler | undefined;
   try {
     const plan = { images, options: request, forced, numbers: numbersOf(randoms, known, N, forced) };
@@ -89,7 +93,7 @@ export async function* generate(
       for (let i = 0; i < images; i++) {
         for (let place = from; place < painted; place++) {
           const at = (place - from) * images + i;
-          codes[i * N + place] = block.codes[at];
+          codes[i * N + cells[place]] = block.codes[at];
           logProbability[i] += block.logProbability[at];
         }
       }
@@ -195,13 +199,14 @@ function knownPrefix(given: Int32Array | undefined, N: number): number {
 /**
  * Reads every caption once and gives each of its images, and its uncaptioned twin, a row of its own. The event loop turns
  * before the reading, which is the longest single step, and after it.
+ * @param known the codes that every image begins with, as they follow one another
  */
 async function start(
   model: Dalle,
   request: GenerateRequest,
-  known: number,
+  known: Int32Array,
 ): Promise<{ readonly logits: Tensor; readonly decoder: Decoder }> {
-  const { captions, cfgScale = 1, given } = request;
+  const { captions, cfgScale = 1 } = request;
   const guided = cfgScale !== 1;
   const read = guided ? [...captions, model.emptyCaption()] : captions;
   const L = model.config.captionLength;
@@ -209,8 +214,8 @@ async function start(
   read.forEach((caption, i) => {
     ids.set(caption, i * L);
   });
-  const before = new Int32Array(read.length * known);
-  if (given !== undefined) for (let i = 0; i < read.length; i++) before.set(given.subarray(0, known), i * known);
+  const before = new Int32Array(read.length * known.length);
+  for (let i = 0; i < read.length; i++) before.set(known, i * known.length);
   await turnOfEventLoop();
   const shared = createDecoder(model, read.length);
   const logits = shared.start(ids, before);

@@ -50,7 +50,7 @@ class Attention {
     const { heads, qGain, kGain } = this;
     const { offset, rotary, mask, cache } = context;
     const qkv = this.qkv.apply(x); // [B, T, 3C]
-    const [q, k, v] = splitHeads(qkv, { heads, offset, qGain, kGain, cos: rotary?.cos, sin: rotary?.sin }); // [B, H, T, D]
+    const [q, k, v] = splitHeads(qkv, { heads, offset, qGain, kGain, ...rotary }); // [B, H, T, D]
     const mixed = cache === undefined ? attention(q, k, v, { mask }) : attentionCached(q, k, v, { mask, cache });
     return this.output.apply(mixed, { residual }); // [B, T, C]
   }

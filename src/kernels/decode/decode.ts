@@ -91,11 +91,11 @@ const decoderStepCall = nativeCall({
     x: reads('rows * n * C'),
     maskOf: reads('layers', 'int32'),
     tables: reads(ANY_LENGTH, 'uint8'), // [tables, positions, positions]
-    cos: optional(reads('positions * C / H / 2')),
-    sin: optional(reads('positions * C / H / 2')),
+    cos: optional(reads('(positions + shift) * C / H / 2')),
+    sin: optional(reads('(positions + shift) * C / H / 2')),
     logits: optional(writes('rows * vocabulary * max(1, (wanted - 1) * n)')), // of the last position or of all n
   },
-  numbers: { ...networkNumbers, start: 'size', n: 'size', wanted: oneOf('Wanted', wantedLogits) },
+  numbers: { ...networkNumbers, shift: 'size', start: 'size', n: 'size', wanted: oneOf('Wanted', wantedLogits) },
   work: decoderStepWork,
 });
 
@@ -120,6 +120,7 @@ function decoderStepWork({ buffers, numbers }: DecoderStep): KernelWork {
 type DecoderStep = NamedCall<
   Readonly<Record<'weights' | 'sharedCache' | 'sharedRow' | 'x' | 'logits', BufferSpec>>,
   typeof networkNumbers & {
+    readonly shift: 'size';
     readonly start: 'size';
     readonly n: 'size';
     readonly wanted: ChoiceSpec<WantedLogits>;
@@ -208,10 +209,10 @@ export class FusedDecoder {
     const { masks, maskOf } = layerTables(network);
     this.tables = from?.decoder.tables ?? joinTables(masks, network.positions);
     const { weights, cache, tables, prefix } = this;
-    const { cos, sin } = network.rotary ?? {};
+    const { cos, sin, shift = 0 } = network.rotary ?? {};
     const shared = { sharedCache: prefix?.cache, sharedRow: prefix?.rowOf };
     this.stepBuffers = { weights, cache, ...shared, x: cache, maskOf, tables, cos, sin, logits: null };
-    this.stepNumbers = { ...this.sizes, start: 0, n: 1, wanted: 'last' };
+    this.stepNumbers = { ...this.sizes, shift, start: 0, n: 1, wanted: 'last' };
   }
 
   private uninitialised(floats: number): Tensor {

@@ -29,8 +29,8 @@ export interface DecoderNetwork {
   readonly norm: Tensor;
   readonly bias?: Tensor;
   readonly head: Tensor; // [vocabulary, C]
-  /** cos and sin [positions, D / 2]. */
-  readonly rotary?: { readonly cos: Tensor; readonly sin: Tensor };
+  /** cos and sin [shift + positions, D / 2]: the angles of queries are `shift` rows (default 0) behind those of keys. */
+  readonly rotary?: { readonly cos: Tensor; readonly sin: Tensor; readonly shift?: number };
 }
 
 /** Which table each layer's mask is. */

@@ -25,7 +25,7 @@ export interface CachedAttention {
   readonly own: KeyValues;
   /** Each row's row in the shared cache (int32 [rows]), then the bits of the masks' tables. */
   readonly tables: TensorInfo;
-  /** Cosines and sines [positions, D / 2], then gains of q and k [D] layer by layer; whichever there are. */
+  /** Cosines and sines [positions + shift, D / 2], then gains of q and k [D] layer by layer; whichever there are. */
   readonly constants?: TensorInfo;
   readonly shape: AttentionShape;
   /** Number of the new position; those before `shared` are in the shared cache. */
@@ -46,6 +46,8 @@ export interface AttentionShape {
   readonly positions: number;
   readonly qkNorm: boolean;
   readonly rotary: boolean;
+  /** Rows of the tables between the angles of keys and of queries. */
+  readonly shift: number;
   readonly eps: number;
   readonly format: VectorFormat;
 }
@@ -79,7 +81,7 @@ const JOIN = `
 /** Attends, and enters the new position into the own cache. */
 export function attendCached(backend: GpuBackend, attention: CachedAttention): void {
   const { qkv, mixed, partial, shared, own, tables, constants, shape, position, sharedLength, capacity } = attention;
-  const { rows, H, D, positions, qkNorm, rotary, format } = shape;
+  const { rows, H, D, positions, qkNorm, rotary, shift, format } = shape;
   const { mask, gains } = attention;
   const element = vectorType(format);
   const stored = storedType(format);
@@ -106,7 +108,8 @@ export function attendCached(backend: GpuBackend, attention: CachedAttention): v
       shared_length: sharedLength,
       capacity,
       mask: (mask ?? 0) + position * maskWords(positions),
-      sines: (positions * D) / 2,
+      shift,
+      sines: ((positions + shift) * D) / 2,
       gains,
       chunks,
       eps: f32(shape.eps),
@@ -255,7 +258,7 @@ function makeQueryKeyValue({ D, qkNorm, rotary, format }: AttentionShape): strin
       ${
         rotary
           ? `for (var pair = lane; pair < ${D}u; pair += ${SIZE}u) { // those of q, then those of k
-        let angle = u.position * ${D / 2}u + pair % ${D / 2}u;
+        let angle = (u.position + select(0u, u.shift, pair < ${D / 2}u)) * ${D / 2}u + pair % ${D / 2}u;
         let cosine = constants[angle];
         let sine = constants[u.sines + angle];
         let even = fresh[2u * pair];

@@ -123,6 +123,7 @@ export class GpuDecoder {
       ...{ rows, H, D, positions },
       qkNorm: layers[0].qGain !== undefined,
       rotary: rotary !== undefined,
+      shift: rotary?.shift ?? 0,
       eps: QK_NORM_EPS,
       format: vectorFormat(D, half),
     };
@@ -189,7 +190,7 @@ export class GpuDecoder {
     embed(backend, input, x);
     const eps = network.bias === undefined ? RMS_NORM_EPS : LAYER_NORM_EPS;
     const split = chunksOf(shape, length + 1) > 1;
-    const rotated = shape.rotary ? network.positions * shape.D : 0;
+    const rotated = shape.rotary ? (network.positions + shape.shift) * shape.D : 0;
     network.layers.forEach(({ norm1, bias1, norm2, bias2 }, i) => {
       const weights = prepared.layers[i];
       project(backend, {

@@ -13,10 +13,18 @@ import { splitHeadsGradientWebgpu, splitHeadsWebgpu } from './webgpu.ts';
 
 const HEADS = 'B * H * T * D';
 const QKV = 'B * T * 3 * H * D';
-const ANGLES = '(offset + T) * D / 2';
+const ANGLES = '(offset + shift + T) * D / 2';
 
-/** T positions from `offset` on; H heads of D channels. */
-const splitNumbers = { B: 'size', T: 'size', H: 'size', D: 'size', offset: 'size', eps: 'float' } as const;
+/** T positions from `offset` on, angles of queries `shift` rows behind those of keys; H heads of D channels. */
+const splitNumbers = {
+  B: 'size',
+  T: 'size',
+  H: 'size',
+  D: 'size',
+  offset: 'size',
+  shift: 'size',
+  eps: 'float',
+} as const;
 
 const splitHeadsCall = nativeCall({
   kernel: 'splitHeads',
@@ -60,6 +68,8 @@ export interface SplitHeadsOptions {
   readonly sin?: Tensor;
   /** The row of the tables that belongs to the first position. */
   readonly offset?: number;
+  /** How many rows further on the angles of queries are, where they are others than those of keys; default 0. */
+  readonly shift?: number;
   /** Gains [D] of the norm of q and of k, shared by the heads; no norm without them. Both or neither. */
   readonly qGain?: Tensor;
   readonly kGain?: Tensor;
@@ -73,7 +83,7 @@ export interface SplitHeadsOptions {
  * @throws ShapeError if heads does not divide C, D is odd under rotation, or the tables are too short
  */
 export function splitHeads(qkv: Tensor, options: SplitHeadsOptions): [q: Tensor, k: Tensor, v: Tensor] {
-  const { heads, cos, sin, offset = 0, qGain, kGain, eps = QK_NORM_EPS } = options;
+  const { heads, cos, sin, offset = 0, shift = 0, qGain, kGain, eps = QK_NORM_EPS } = options;
   const { T, C3 } = expectShape('splitHeads: qkv', qkv.shape, ['B', 'T', 'C3']);
   const D = C3 / (3 * heads);
   if (!Number.isInteger(D)) {
@@ -85,8 +95,8 @@ export function splitHeads(qkv: Tensor, options: SplitHeadsOptions): [q: Tensor,
   if (cos !== undefined && sin !== undefined) {
     const table = expectShape('splitHeads: cos', cos.shape, ['rows', D / 2]);
     expectShape('splitHeads: sin', sin.shape, ['rows', D / 2], table);
-    if (offset < 0 || offset + T > table.rows) {
-      throw new ShapeError(`splitHeads: expected tables of ${offset} + ${T} rows or more, got ${table.rows}`);
+    if (offset < 0 || shift < 0 || offset + shift + T > table.rows) {
+      throw new ShapeError(`splitHeads: expected tables of ${offset + shift} + ${T} rows or more, got ${table.rows}`);
     }
   }
   if (qGain !== undefined && kGain !== undefined) {
@@ -99,7 +109,7 @@ export function splitHeads(qkv: Tensor, options: SplitHeadsOptions): [q: Tensor,
     ...(qGain !== undefined && kGain !== undefined ? { qGain, kGain } : {}),
     ...(cos !== undefined && sin !== undefined ? { cos, sin } : {}),
   };
-  const [q, k, v] = run(name, given, { heads, offset, eps });
+  const [q, k, v] = run(name, given, { heads, offset, shift, eps });
   return [q, k, v];
 }
 
@@ -110,9 +120,9 @@ function kernelName(norm: boolean, rotate: boolean): string {
 
 /** What the C++ kernels are told. */
 function numbersOf(qkv: TensorInfo, attributes: Attributes) {
-  const { heads, offset, eps } = attributes as Record<string, number>;
+  const { heads, offset, shift, eps } = attributes as Record<string, number>;
   const [B, T, C3] = qkv.shape;
-  return { B, T, H: heads, D: C3 / (3 * heads), offset, eps };
+  return { B, T, H: heads, D: C3 / (3 * heads), offset, shift, eps };
 }
 
 /** Rotates neighbouring pairs of x [B, H, T, D]; `direction` -1 undoes it, which is also its gradient. */
@@ -151,14 +161,14 @@ function defineSplitHeads(norm: boolean, rotate: boolean): void {
     cheap: true,
     reference: (inputs, attributes) => {
       const { qkv, cos, sin } = inputs;
-      const { heads, offset, eps } = attributes as Record<string, number>;
+      const { heads, offset, shift, eps } = attributes as Record<string, number>;
       const [q, k, v] = headsOf(qkv, heads);
-      const finish = (x: Tensor, gain: Tensor) => {
+      const finish = (x: Tensor, gain: Tensor, first: number) => {
         const [, , T] = x.shape;
         const normalized = norm ? tf.mul(tf.mul(x, inverseRms(x, eps)), gain) : x;
-        return rotate ? rotatePairs(normalized, rowsOf(cos, offset, T), rowsOf(sin, offset, T), 1) : normalized;
+        return rotate ? rotatePairs(normalized, rowsOf(cos, first, T), rowsOf(sin, first, T), 1) : normalized;
       };
-      return [finish(q, inputs.qGain), finish(k, inputs.kGain), v];
+      return [finish(q, inputs.qGain, offset + shift), finish(k, inputs.kGain, offset), v];
     },
     native: (inputs, attributes, backend) => {
       const { qkv, cos, sin, qGain, kGain } = inputs;
@@ -188,11 +198,11 @@ function defineSplitHeads(norm: boolean, rotate: boolean): void {
     name: `${name}Grad`,
     reference: (inputs, attributes) => {
       const { qkv, cos, sin, dq, dk, dv } = inputs;
-      const { heads, offset, eps } = attributes as Record<string, number>;
+      const { heads, offset, shift, eps } = attributes as Record<string, number>;
       const [B, T, C3] = qkv.shape;
       const [q, k] = headsOf(qkv, heads);
-      const undo = (x: Tensor, dy: Tensor, gain: Tensor): Tensor[] => {
-        const d = rotate ? rotatePairs(dy, rowsOf(cos, offset, T), rowsOf(sin, offset, T), -1) : dy;
+      const undo = (x: Tensor, dy: Tensor, gain: Tensor, first: number): Tensor[] => {
+        const d = rotate ? rotatePairs(dy, rowsOf(cos, first, T), rowsOf(sin, first, T), -1) : dy;
         if (!norm) return [d];
         const scale = inverseRms(x, eps);
         const normalized = tf.mul(x, scale);
@@ -200,8 +210,8 @@ function defineSplitHeads(norm: boolean, rotate: boolean): void {
         const dx = tf.mul(tf.sub(g, tf.mul(normalized, tf.mean(tf.mul(g, normalized), -1, true))), scale);
         return [dx, tf.sum(tf.mul(d, normalized), [0, 1, 2])];
       };
-      const [dxq, ...dQGain] = undo(q, dq, inputs.qGain);
-      const [dxk, ...dKGain] = undo(k, dk, inputs.kGain);
+      const [dxq, ...dQGain] = undo(q, dq, inputs.qGain, offset + shift);
+      const [dxk, ...dKGain] = undo(k, dk, inputs.kGain, offset);
       const dQkv = tf.reshape(tf.transpose(tf.concat([dxq, dxk, dv], 1), [0, 2, 1, 3]), [B, T, C3]);
       return [dQkv, ...dQGain, ...dKGain];
     },

@@ -35,7 +35,7 @@ interface Layout {
 }
 
 function layoutOf(qkv: TensorInfo, attributes: Attributes): Layout {
-  const { heads, offset, eps } = attributes as Record<string, number>;
+  const { heads, offset, shift, eps } = attributes as Record<string, number>;
   const [B, T, C3] = qkv.shape;
   const D = C3 / (3 * heads);
   const packing = packingOf(D);
@@ -48,7 +48,7 @@ function layoutOf(qkv: TensorInfo, attributes: Attributes): Layout {
   return {
     shape: [B, heads, T, D],
     ...{ packing, sharing, strips, pieces },
-    uniforms: { T, heads, offset, columns, runs, pieces, eps: f32(eps), inverse: f32(1 / D) },
+    uniforms: { T, heads, offset, shift, columns, runs, pieces, eps: f32(eps), inverse: f32(1 / D) },
     over: statements => `
       for (var strip = 0u; strip < ${strips}u; strip++) {
         let c = place + strip * ${sharing}u;
@@ -62,7 +62,7 @@ function layoutOf(qkv: TensorInfo, attributes: Attributes): Layout {
       let part = select(0u, 1u, item >= u.heads) + select(0u, 1u, item >= 2u * u.heads);
       let whole = (row * 3u * u.heads + item) * u.columns;
       let own = ((row / u.T * u.heads + item - part * u.heads) * u.T + time) * u.columns;
-      let turn = (u.offset + time) * u.columns;`,
+      let turn = (u.offset + time + select(0u, u.shift, part == 0u)) * u.columns;`,
   };
 }
 

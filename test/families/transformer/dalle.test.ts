@@ -33,6 +33,9 @@ const dropped = [0, 0, 0, 1];
 
 const variants: readonly { readonly name: string; readonly config: ModelConfig }[] = [
   { name: 'the default choices', config: configs.modern },
+  { name: 'coarse codes first', config: configs.interlaced },
+  { name: 'coarse codes first, rotary positions alone', config: { ...configs.interlaced, positions: 'rope' } },
+  { name: 'coarse codes first, learned positions alone', config: { ...configs.interlaced, positions: 'learned' } },
   { name: "the paper's choices", config: configs.dalle },
   { name: 'rotary positions alone, gelu', config: { ...configs.modern, positions: 'rope', mlp: 'gelu', mlpWidth: 24 } },
 ];

@@ -69,7 +69,7 @@ const argmax = (values: ArrayLike<number>) =>
 /** The likeliest code at every place, the whole sequence computed anew each time. */
 async function slowGreedy(model: Dalle, ids: Int32Array, scale = 1, given?: Int32Array): Promise<number[]> {
   const codes = new Array<number>(N).fill(-1);
-  for (let position = 0; position < N; position++) {
+  for (const position of model.order.cells) {
     const forced = given?.[position] ?? -1;
     codes[position] = forced >= 0 ? forced : argmax(await guidedLogits(model, ids, codes, position, scale));
   }
@@ -139,7 +139,9 @@ for (const [name, config] of Object.entries(configs)) {
       const codes = captions.map(() => Array.from({ length: N }, () => random.integer(K)));
       const whole: Float32Array[] = [];
       for (const [i, ids] of captions.entries()) whole.push(await wholeLogits(model, ids, codes[i]));
-      const at = (position: number) => whole.flatMap(values => [...values.slice(position * K, position * K + K)]);
+      const { cells } = model.order;
+      const at = (place: number) =>
+        whole.flatMap(values => [...values.slice(cells[place] * K, (cells[place] + 1) * K)]);
       const ids = tf.tensor2d(
         captions.flatMap(ids => [...ids]),
         [3, config.captionLength],
@@ -147,7 +149,7 @@ for (const [name, config] of Object.entries(configs)) {
       );
       const read = (from: number, to: number) =>
         tf.tensor2d(
-          codes.flatMap(row => row.slice(from, to)),
+          codes.flatMap(row => Array.from(cells.slice(from, to), cell => row[cell])),
           [3, to - from],
           'int32',
         );

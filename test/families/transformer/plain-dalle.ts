@@ -51,13 +51,28 @@ function maskOf(config: ModelConfig, grid: number, layer: number, T: number): tf
   return tf.tensor2d(rows);
 }
 
-/** x [B, H, T, D] with its neighbouring channels turned by the positions' angles. */
-function rotate(x: tf.Tensor, config: ModelConfig, grid: number): tf.Tensor {
+/** Cells in the order in which they are painted: those whose row and column are both even the more often come first. */
+function cellsOf({ order }: ModelConfig, grid: number): number[] {
+  const cells = Array.from({ length: grid * grid }, (_, cell) => cell);
+  if (order === 'raster') return cells;
+  const strides = [1024, 512, 256, 128, 64, 32, 16, 8, 4, 2, 1].filter(stride => stride < grid || stride === 1);
+  const levelOf = (cell: number) =>
+    strides.findIndex(stride => Math.floor(cell / grid) % stride === 0 && (cell % grid) % stride === 0);
+  return cells.sort((a, b) => levelOf(a) - levelOf(b) || a - b);
+}
+
+/**
+ * x [B, H, T, D] with its neighbouring channels turned by the positions' angles.
+ * @param ahead 1: by those of what is predicted there, where the order is another than raster
+ */
+function rotate(x: tf.Tensor, config: ModelConfig, grid: number, ahead = 0): tf.Tensor {
   const [, , T, D] = x.shape;
   const text = config.captionLength + 1;
   const angles: number[][] = [];
+  const cells = cellsOf(config, grid);
   for (let position = 0; position < T; position++) {
-    const code = position - text;
+    const place = position - text + (config.order === 'raster' ? 0 : ahead);
+    const code = place < 0 ? place : cells[place];
     const [row, column] = code < 0 ? [position, position] : [text + Math.floor(code / grid), text + (code % grid)];
     const frequencies = Array.from({ length: D / 4 }, (_, i) => Math.exp((-Math.log(10000) * i) / (D / 4)));
     const pairs = [...frequencies.map(f => row * f), ...frequencies.map(f => column * f)];
@@ -107,7 +122,7 @@ function attend(x: tf.Tensor, config: ModelConfig, grid: number, w: Named, layer
   let [q, k] = heads;
   const v = heads[2];
   if (config.qkNorm) [q, k] = [rms(q, w[`${name}.q_norm.weight`]), rms(k, w[`${name}.k_norm.weight`])];
-  if (config.positions !== 'learned') [q, k] = [rotate(q, config, grid), rotate(k, config, grid)];
+  if (config.positions !== 'learned') [q, k] = [rotate(q, config, grid, 1), rotate(k, config, grid)];
   const scores = tf.add(tf.div(tf.matMul(q, k, false, true), Math.sqrt(D)), maskOf(config, grid, layer, T));
   const mixed = tf.transpose(tf.matMul(tf.softmax(scores), v), [0, 2, 1, 3]);
   return project(tf.reshape(mixed, [B, T, C]), w[`${name}.output.weight`]);
@@ -140,12 +155,31 @@ function plainLogits(
 
   const start = tf.tile(tf.reshape(w.start, [1, 1, C]), [B, 1, 1]);
   let text = tf.concat([start, look([...batch.captions], w['caption_embedding.weight'], L)], 1);
-  let picture = look([...batch.codes], w['image_embedding.weight'], N);
+  const cells = cellsOf(config, grid);
+  let picture = look([...batch.codes], w['image_embedding.weight'], N); // cell by cell
   if (config.positions !== 'rope') {
     text = tf.add(text, w['position_embedding.caption.weight']);
     const row = tf.reshape(w['position_embedding.row.weight'], [1, grid, 1, C]);
     const column = tf.reshape(w['position_embedding.column.weight'], [1, 1, grid, C]);
     picture = tf.reshape(tf.add(tf.add(tf.reshape(picture, [B, grid, grid, C]), row), column), [B, N, C]);
+  }
+  picture = tf.gather(picture, cells, 1); // as it is painted
+  if (config.order !== 'raster') {
+    // The last one predicts nothing.
+    const next = [...cells.slice(1), 0];
+    const rows = oneHot(
+      next.map(cell => Math.floor(cell / grid)),
+      grid,
+    );
+    const columns = oneHot(
+      next.map(cell => cell % grid),
+      grid,
+    );
+    const target = tf.add(
+      tf.matMul(rows, w['target_embedding.row.weight']),
+      tf.matMul(columns, w['target_embedding.column.weight']),
+    );
+    picture = tf.add(picture, target);
   }
   // The last code is no input.
   let x = tf.slice(tf.concat([text, picture], 1), [0, 0, 0], [B, L + N, C]);
@@ -155,9 +189,10 @@ function plainLogits(
   }
   x = norm(x, config, w, 'norm');
   expectWidth(w['image_head.weight'].shape[0], image);
+  const places = Array.from({ length: N }, (_, cell) => cells.indexOf(cell));
   return {
     caption: project(tf.slice(x, [0, 0, 0], [B, L, C]), w['caption_head.weight']),
-    image: project(tf.slice(x, [0, L, 0], [B, N, C]), w['image_head.weight']),
+    image: tf.gather(project(tf.slice(x, [0, L, 0], [B, N, C]), w['image_head.weight']), places, 1), // cell by cell
   };
 }
 

@@ -10,9 +10,10 @@ export const vocabulary: Vocabulary = { caption: 11, image: 13, grid: 3 };
 
 const size = { captionLength: 5, width: 16, layers: 3, heads: 2, convKernel: 3, dropout: 0, zLoss: 1e-3 };
 
-/** The default model and the paper's, small; both without dropout. */
-export const configs: Readonly<Record<'modern' | 'dalle', ModelConfig>> = {
+/** The default model, the same in another order of codes, and the paper's, small; all without dropout. */
+export const configs: Readonly<Record<'modern' | 'interlaced' | 'dalle', ModelConfig>> = {
   modern: modelSchema.parse(size),
+  interlaced: modelSchema.parse({ ...size, order: 'interlaced' }),
   dalle: modelSchema.parse({ ...presets.dalle.model, ...size, zLoss: 0 }),
 };
 
