@@ -30,6 +30,7 @@ function typescript() {
 if (process.env.npm_command !== 'exec' || !existsSync(program)) {
   const compiler = typescript();
   if (compiler !== undefined) {
+    run(compiler, '-p', 'tsconfig.page.json'); // before the rest, which has the declarations of what both compile
     run(compiler, '-p', 'tsconfig.build.json');
     // Scripts that a page takes as they are.
     const scripts = join('src', 'study', 'page', 'browser');

@@ -101,7 +101,13 @@ function pack() {
   const names = files.map(({ path }) => path);
   const stray = names.filter(name => /^(dist\/(scripts|examples|test)|native\/build|test|runs|datasets)\//.test(name));
   expect(stray.length === 0, 'packs the program alone', stray.join('\n'));
-  const needed = ['dist/src/cli.js', 'dist/types/src/index.d.ts', 'models/emoji/config.json', 'native/addon.cc'];
+  const needed = [
+    'dist/src/cli.js',
+    'dist/types/src/index.d.ts',
+    'dist/src/web/page/main.js',
+    'models/emoji/config.json',
+    'native/addon.cc',
+  ];
   const lacking = needed.filter(name => !names.includes(name));
   expect(lacking.length === 0, 'packs the model and the C++ sources', lacking.join('\n'));
   return join(folder, filename);

@@ -52,6 +52,11 @@ function filesUnder(folder: string, extension: string): string[] {
 const sources = ['src', 'tokenizer', 'data', 'scripts', 'examples'].flatMap(folder => filesUnder(folder, '.ts'));
 const textOf = new Map(sources.map(path => [path, readFileSync(join(root, path), 'utf8')]));
 
+/** Whether a file runs in a browser, as a module of the studio's pages. */
+function isPage(path: string): boolean {
+  return path.startsWith('src/web/page/');
+}
+
 /** The source without comments, whose examples import things too. */
 function withoutComments(text: string): string {
   return text.replaceAll(/\/\*[\s\S]*?\*\//g, '').replaceAll(/^\s*\/\/.*$/gm, '');
@@ -172,7 +177,33 @@ describe('every source file', () => {
         withoutComments(text),
       ),
     );
-    expect(reading.filter(path => (layerOf(path) ?? 0) < layers.length - 1)).toEqual([]);
+    const below = reading.filter(path => (layerOf(path) ?? 0) < layers.length - 1);
+    expect(below.filter(path => !isPage(path))).toEqual([]); // which is an entry: a browser's
+  });
+});
+
+describe('the pages of the studio', () => {
+  const pages = sources.filter(isPage);
+  /** What a browser can take from the rest: drawings, numbers and words. */
+  const taken = /^src\/(report\/(linechart|dotchart|markup|numbers)|core\/\w+)\.ts$/;
+
+  test('take nothing from the rest but types, and modules that need neither Node nor a package', () => {
+    const values = pages.flatMap(path =>
+      [
+        ...withoutComments(textOf.get(path) ?? '').matchAll(
+          /^(?:import|export)(?! type\b)(?:[^'"`;=()]*\bfrom)? ['"]([^'"]+)['"]/gm,
+        ),
+      ]
+        .map(([, target]) => (target.startsWith('.') ? relative(root, join(root, dirname(path), target)) : target))
+        .map(target => [path, target] as const),
+    );
+    expect(values).toContainEqual(['src/web/page/main.ts', 'src/web/page/api.ts']);
+    expect(values.filter(([, target]) => !isPage(target) && !taken.test(target))).toEqual([]);
+  });
+
+  test('are imported by nothing else', () => {
+    const importing = [...graph].filter(([from, targets]) => !isPage(from) && targets.some(isPage));
+    expect(importing.map(([from]) => from)).toEqual([]);
   });
 });
 

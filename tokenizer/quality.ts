@@ -14,6 +14,8 @@ export interface TokenizerQuality {
   readonly usage: number;
   /** exp of the entropy of how often codes occur: as many codes, used equally often, would say as much. */
   readonly perplexity: number;
+  /** How often each code occurs: [V]. */
+  readonly counts: readonly number[];
 }
 
 /** An image without any error would have infinitely many decibels; this is 100. */
@@ -52,7 +54,13 @@ export class QualityMeter {
       used++;
       entropy -= (count / total) * Math.log(count / total);
     }
-    return { images, psnr: this.decibels / images, usage: used / counts.length, perplexity: Math.exp(entropy) };
+    return {
+      images,
+      psnr: this.decibels / images,
+      usage: used / counts.length,
+      perplexity: Math.exp(entropy),
+      counts: [...counts],
+    };
   }
 }
 

@@ -16,6 +16,7 @@ import { interpolate } from './commands/interpolate.ts';
 import { logs } from './commands/logs.ts';
 import { reconstruct } from './commands/reconstruct.ts';
 import { sample } from './commands/sample.ts';
+import { studio, watch } from './commands/studio.ts';
 import { studyCollect } from './commands/study-collect.ts';
 import { studyMake } from './commands/study-make.ts';
 import { studyReport } from './commands/study-report.ts';
@@ -38,6 +39,8 @@ export const commands: readonly Command[] = [
   features,
   evaluate,
   compare,
+  studio,
+  watch,
   studyMake,
   studyServe,
   studyCollect,

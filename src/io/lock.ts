@@ -3,7 +3,7 @@
  * lock whose holder was killed is recognised and taken over, also where another process has the number by now. Of
  * processes that start at the same instant exactly one gets it.
  */
-import { statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { link, open, rename, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { setTimeout } from 'node:timers/promises';
@@ -61,6 +61,14 @@ export async function takeLock(path: string): Promise<Lock> {
     'this lock does not say which process holds it',
     'remove the file if no process uses its folder',
   );
+}
+
+/** Who holds a lock, as far as can be told without taking it; undefined where nobody does, or the file does not say. */
+export async function holderOf(path: string): Promise<Holder | undefined> {
+  if (!existsSync(path)) return undefined;
+  const holder = await readHolder(path);
+  if (holder === 'free' || holder === 'unknown') return undefined;
+  return (await isHeld(holder, await ownHolder(process.pid))) ? holder : undefined;
 }
 
 async function ownHolder(pid: number): Promise<Holder> {

@@ -13,9 +13,11 @@
  *   state/               what an exact resume needs: weights, moments, counters, a record of the data, the plan
  *   metrics.jsonl        one record a line
  *   metrics.csv          the same as a table, for other programs; made of the log
- *   tensorboard/         the same, and sheets of samples, as TensorBoard reads them; made of the log
+ *   tensorboard/         the same, and the sheets, as TensorBoard reads them; made of the log
  *   *.png                pictures of how it went
  *   samples/             earlier sheets of samples, by step
+ *   reconstructions/     earlier sheets of the patch tokenizer, by step
+ *   usage.jsonl          how often each code of the patch tokenizer occurs in held-out images, by step
  */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
@@ -51,6 +53,8 @@ export interface RunPaths {
   readonly patchDecision: string;
   readonly dataRecord: string;
   readonly engine: string;
+  /** Held by whoever trains it. */
+  readonly lock: string;
   readonly plan: string;
   readonly metrics: string;
   readonly csv: string;
@@ -58,6 +62,8 @@ export interface RunPaths {
   readonly reconstructions: string;
   readonly samples: string;
   readonly sampleHistory: string;
+  readonly reconstructionHistory: string;
+  readonly codeUsage: string;
 }
 
 /** The files of a run. */
@@ -84,6 +90,7 @@ export function runPaths(folder: string): RunPaths {
     patchDecision: file('state', 'patch.json'),
     dataRecord: file('state', 'data.safetensors'),
     engine: file('state', 'engine.json'),
+    lock: file('state', 'lock'),
     plan: file('state', 'plan.json'),
     metrics: file('metrics.jsonl'),
     csv: file('metrics.csv'),
@@ -91,6 +98,8 @@ export function runPaths(folder: string): RunPaths {
     reconstructions: file('reconstructions.png'),
     samples: file('samples.png'),
     sampleHistory: file('samples'),
+    reconstructionHistory: file('reconstructions'),
+    codeUsage: file('usage.jsonl'),
   };
 }
 

@@ -219,7 +219,7 @@ function expectSame(
 }
 
 function lockOf(folder: string): string {
-  return join(folder, 'state', 'lock');
+  return runPaths(folder).lock;
 }
 
 /**

@@ -1,13 +1,16 @@
 /**
- * @file Earlier sheets of samples, `samples/000400.png`: how a model learned to paint. So few that they take no space that
- * matters, evenly spread; which ones are kept depends on the last step alone, so that a training that was killed and goes on
- * has the same.
+ * @file Earlier sheets of a training, `samples/000400.png`: how a model learned to paint, or a patch tokenizer to copy. So few
+ * that they take no space that matters, evenly spread; which ones are kept depends on the last step alone, so that a training
+ * that was killed and goes on has the same.
  */
 import { existsSync, readdirSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeAtomic } from '../io/atomic.ts';
 import { readBytes } from '../io/bytes.ts';
+
+/** What the sheets are of: what a model paints, or what its patch tokenizer makes of pictures. */
+export type SheetKind = 'samples' | 'reconstructions';
 
 /** A sheet as it was at a step. */
 export interface Sheet {

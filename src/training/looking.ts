@@ -67,6 +67,7 @@ async function evaluate({ task, sides, state }: Progress, { config, watcher, sig
     Object.entries(measured).map(([name, value]) => [name.startsWith('check_') ? name : `val_${name}`, value]),
   );
   watcher.onLog?.({ step: state.step, ...prefixed });
+  await watcher.onEvaluation?.(state.step);
   if (!(measured.loss < state.best)) {
     waitOnPlateau(config, state, watcher);
     waitForBetter(config, state, watcher);

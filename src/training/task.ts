@@ -81,6 +81,8 @@ export interface Watcher {
   readonly onStep?: (progress: { step: number; steps: number; loss: number; units: number }) => void;
   /** Every `logEvery` steps, and at evaluations: a record for metrics.jsonl. */
   readonly onLog?: (record: Metrics) => void;
+  /** After an evaluation, and after its record: what else is kept of it; the training waits. */
+  readonly onEvaluation?: (step: number) => Promise<void>;
   /** When to look at pictures; runs with the averaged weights in place. @param signal as for `Task.evaluate` */
   readonly onSample?: (step: number, signal?: AbortSignal) => Promise<void>;
   /** A better validation loss than any before: the averaged weights. */

@@ -28,6 +28,8 @@ export interface GuardOptions {
   readonly hosts?: readonly string[];
   /** Where it is there, every request has it: as `X-Tessera-Key`, or `?key=` of one that only reads. */
   readonly key?: string;
+  /** Whether whoever passes all else may read a path without the key, because it holds nothing of the user's. */
+  readonly isOpen?: (pathname: string) => boolean;
 }
 
 /** What a guard looks at. */
@@ -38,7 +40,7 @@ const LOOPBACK: readonly string[] = ['localhost', '127.0.0.1', '[::1]'];
 const READING: readonly (string | undefined)[] = ['GET', 'HEAD'];
 
 /** @throws Refusal of a request that comes from elsewhere than the server's own pages, or has not the key */
-function guardRequest({ method, url, headers }: Asked, { hosts = [], key }: GuardOptions = {}): void {
+function guardRequest({ method, url, headers }: Asked, { hosts = [], key, isOpen }: GuardOptions = {}): void {
   const { host = '', origin } = headers;
   const name = host.toLowerCase().replace(/:\d{1,5}$/, '');
   if (![...LOOPBACK, ...hosts.map(each => each.toLowerCase())].includes(name))
@@ -53,6 +55,7 @@ function guardRequest({ method, url, headers }: Asked, { hosts = [], key }: Guar
   if (site !== undefined && site !== 'same-origin' && site !== 'none' && !isVisit) {
     throw new Refusal(403, 'not from a page of this server');
   }
+  if (isReading && isOpen?.((url ?? '').split('?')[0]) === true) return;
   if (key !== undefined && !isKey(headers['x-tessera-key'] ?? (isReading ? keyIn(url) : undefined), key)) {
     throw new Refusal(403, 'expected the key of this server');
   }

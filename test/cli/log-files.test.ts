@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { writeLogs } from '../../src/index.ts';
 import { readJsonLines } from '../../src/io/jsonlines.ts';
+import { readCodeUsage } from '../../src/runs/code-usage.ts';
 import { readEvents } from '../runs/read-events.ts';
 import { hardlyTrained, temporaryFolder, tessera, writeConfig, writeDrawings } from './program.ts';
 
@@ -11,7 +12,8 @@ const folder = temporaryFolder();
 const [data, run, file] = ['data', 'run', 'config.json'].map(name => join(folder, name));
 const train = (...more: readonly string[]) => tessera('train', '--data', data, '--out', run, ...more);
 const path = (...names: readonly string[]) => join(run, ...names);
-const log = () => readJsonLines(path('metrics.jsonl')) as { stage: string; step: number; loss?: number }[];
+const log = () =>
+  readJsonLines(path('metrics.jsonl')) as { stage: string; step: number; loss?: number; val_usage?: number }[];
 const rows = (csv = path('metrics.csv')) => readFileSync(csv, 'utf8').trimEnd().split('\n');
 let said: string;
 
@@ -29,6 +31,8 @@ test('every picture that is written is named, once', () => {
   ]);
   expect(readdirSync(path('samples'))).toEqual(['000001.png', '000002.png']);
   expect(readFileSync(path('samples', '000002.png'))).toEqual(readFileSync(path('samples.png')));
+  expect(readdirSync(path('reconstructions'))).toEqual(['000001.png', '000002.png']);
+  expect(readFileSync(path('reconstructions', '000002.png'))).toEqual(readFileSync(path('reconstructions.png')));
 });
 
 test('metrics.csv has a row a record, the event file a point', () => {
@@ -43,9 +47,20 @@ test('metrics.csv has a row a record, the event file a point', () => {
   }
   expect(ofStage('transformer')).toHaveLength(2);
   expect(sheets).toMatchObject([
+    { tag: 'reconstructions', step: 1 },
+    { tag: 'reconstructions', step: 2 },
     { tag: 'samples', step: 1 },
     { tag: 'samples', step: 2 },
   ]);
+});
+
+test('the counts of codes say what the log says of them', () => {
+  const measured = log().filter(record => record.val_usage !== undefined);
+  const usage = readCodeUsage(path('usage.jsonl'));
+  expect(usage.map(({ step }) => step)).toEqual(measured.map(({ step }) => step));
+  expect(usage.map(({ counts }) => counts.filter(count => count > 0).length / counts.length)).toEqual(
+    measured.map(record => record.val_usage),
+  );
 });
 
 test('a training that goes on keeps what it is told to, from its first record on', async () => {

@@ -2,7 +2,7 @@
  * @file A training that is killed or interrupted ends, started again, bit for bit where one that was never stopped does.
  * Only on the native backend, as promised; each run is a process of its own, killed for real.
  */
-import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { RunConfigInput } from '../../src/config/run.ts';
@@ -89,10 +89,13 @@ describe.skipIf(missing !== undefined)(`resuming${missing === undefined ? '' : `
       expect.arrayContaining(['model.safetensors', 'ema.safetensors', 'best.safetensors', 'patch.safetensors']),
     );
     expect(records(out), where).toEqual(records(straight));
-    expect(readdirSync(join(out, 'samples')), where).toEqual(readdirSync(join(straight, 'samples')));
-    const { metrics, sampleHistory } = runPaths(out);
+    const pictures = (run: string) =>
+      Object.entries(snapshot(run)).filter(([name]) => /^(samples|reconstructions|usage)\b/.test(name));
+    expect(pictures(out), where).toEqual(pictures(straight));
+    expect(pictures(out).length).toBeGreaterThan(4);
+    const { metrics, sampleHistory, reconstructionHistory } = runPaths(out);
     const { csv, tensorboard } = runPaths(join(folder, 'made'));
-    await writeLogFiles({ metrics, sampleHistory, csv, tensorboard }, ['csv', 'tensorboard']);
+    await writeLogFiles({ metrics, sampleHistory, reconstructionHistory, csv, tensorboard }, ['csv', 'tensorboard']);
     expect(readFileSync(runPaths(out).csv, 'utf8'), where).toBe(readFileSync(csv, 'utf8'));
     expect(readEvents(runPaths(out).tensorboard).curves, where).toEqual(readEvents(tensorboard).curves);
   });

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { JsonLines } from '../../src/io/jsonlines.ts';
 import { runPaths } from '../../src/io/runfolder.ts';
+import { keepCodeUsage, readCodeUsage } from '../../src/runs/code-usage.ts';
 import type { LogRecord } from '../../src/runs/logs/log-file.ts';
 import { LogFiles, presentFormats, writeLogFiles } from '../../src/runs/logs/log-files.ts';
 import { isKept, keepSheet, MOST_SHEETS, readSheets } from '../../src/runs/sheet-history.ts';
@@ -86,12 +87,16 @@ describe('forms of a log', () => {
       files.append(record);
       if (record.stage === 'patch') await files.sync(); // others come while the table is being written
     }
+    await keepSheet(paths.reconstructionHistory, { step: 20, png }, 10);
+    files.sheet('reconstructions', { step: 20, png });
     await keepSheet(paths.sampleHistory, { step: 10, png }, 10);
-    files.sheet({ step: 10, png });
+    files.sheet('samples', { step: 10, png });
     await files.close();
     log.close();
+    const same = { width: 5, height: 3, png: Buffer.from(png).toString('hex') };
     const sheets = [
-      { tag: 'samples', step: 10, seconds: 7, width: 5, height: 3, png: Buffer.from(png).toString('hex') },
+      { tag: 'reconstructions', step: 20, seconds: 4, ...same }, // when that stage was there
+      { tag: 'samples', step: 10, seconds: 7, ...same },
     ];
     const live = read(paths);
     expect(live).toEqual({ csv: table, curves, sheets });
@@ -154,5 +159,30 @@ describe('earlier sheets', () => {
     await paint(at('killed'), 10, 270);
     expect(await paint(at('killed'), 210, 300)).toEqual(straight);
     expect(straight).toEqual([20, 40, 60, 80, 100, 120, 140, 160, 180, 200, 220, 240, 260, 280, 300]);
+  });
+});
+
+describe('how often codes occur', () => {
+  const at = (name: string) => join(folder, `${name}.jsonl`);
+  const counts = (step: number) => [step, 0, 2 * step];
+
+  test('is kept of as few evaluations as there are sheets, the same after a training was killed and went on', async () => {
+    const evaluate = async (path: string, from: number, to: number) => {
+      for (let step = from; step <= to; step += 10) await keepCodeUsage(path, { step, counts: counts(step) }, 10);
+      return readFileSync(path, 'utf8');
+    };
+    const straight = await evaluate(at('counted'), 10, 300);
+    await evaluate(at('counted-killed'), 10, 270);
+    expect(await evaluate(at('counted-killed'), 210, 300)).toBe(straight);
+    const kept = Array.from({ length: 15 }, (_, i) => 20 * (i + 1));
+    expect(readCodeUsage(at('counted'))).toEqual(kept.map(step => ({ step, counts: counts(step) })));
+  });
+
+  test('is read without what is torn or something else', () => {
+    const whole = { step: 5, counts: [1, 2] };
+    const lines = [whole, { step: 6 }, { step: 7, counts: [-1] }, [1]].map(line => JSON.stringify(line));
+    writeFileSync(at('torn'), `${lines.join('\n')}\n{"step":8,"counts":[1,`);
+    expect(readCodeUsage(at('torn'))).toEqual([whole]);
+    expect(readCodeUsage(at('missing'))).toEqual([]);
   });
 });

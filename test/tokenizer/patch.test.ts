@@ -222,10 +222,11 @@ describe('quality', () => {
     const off = tf.concat([tf.fill([1, 4, 4, 3], 0.6), tf.fill([1, 4, 4, 3], 0.51)], 0);
     await meter.add(tf.tensor([0, 1, 2, 3], [2, 2], 'int32'), off, images);
     await meter.add(tf.tensor([0, 1, 2, 3], [2, 2], 'int32'), off, images);
-    const { psnr, usage, perplexity, images: count } = meter.quality();
+    const { psnr, usage, perplexity, counts, images: count } = meter.quality();
     // 20 dB for an error of a tenth, 40 dB for a hundredth.
     expect(psnr).toBeCloseTo(30, 3);
     expect(usage).toBe(0.5);
+    expect(counts).toEqual([2, 2, 2, 2, 0, 0, 0, 0]);
     expect(perplexity).toBeCloseTo(4, 10);
     expect(count).toBe(4);
   });

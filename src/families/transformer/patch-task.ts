@@ -49,6 +49,7 @@ export class PatchTask implements Task {
   /** Where not all is trained: who is. */
   readonly players?: readonly Player[];
   private observed: readonly Tensor[] = [];
+  private counts: readonly number[] = [];
 
   constructor(tokenizer: PatchTokenizer, stream: ImageStream, options: PatchTaskOptions) {
     this.tokenizer = tokenizer;
@@ -110,8 +111,15 @@ export class PatchTask implements Task {
     this.observed = [];
   }
 
+  /** How often each code occurred when it was last evaluated: [V]; empty before. */
+  get codeCounts(): readonly number[] {
+    return this.counts;
+  }
+
   async evaluate(signal?: AbortSignal): Promise<Metrics & { readonly loss: number }> {
-    const { psnr, usage, perplexity } = await measureTokenizer(this.tokenizer, this.options.heldOut, signal);
+    const measured = await measureTokenizer(this.tokenizer, this.options.heldOut, signal);
+    const { psnr, usage, perplexity, counts } = measured;
+    this.counts = counts;
     return { loss: -psnr, psnr, usage, perplexity };
   }
 

@@ -1,13 +1,13 @@
 /**
  * @file The log of a run as an event file of TensorBoard: a curve for every metric of every stage, `patch/loss`, and the
- * sheets of samples as pictures.
+ * sheets of samples and of reconstructions as pictures.
  */
 import { closeSync, existsSync, openSync, readdirSync, statSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeAtomic } from '../../io/atomic.ts';
 import { encodeImage, encodeScalars, encodeStart } from '../../io/tensorboard.ts';
-import { readSheets, type Sheet } from '../sheet-history.ts';
+import { readSheets, type Sheet, type SheetKind } from '../sheet-history.ts';
 import { type LogFile, type LogPaths, type LogRecord, readLog, writeWhole } from './log-file.ts';
 
 /** Files that were made here. A new one has the next number: readers that watch the folder turn to it. */
@@ -34,7 +34,7 @@ export class EventFile implements LogFile {
 
   async rewrite(): Promise<void> {
     this.close();
-    const { metrics, sampleHistory } = this.paths;
+    const { metrics, sampleHistory, reconstructionHistory } = this.paths;
     const records = readLog(metrics);
     const took = new TrainingClock(0);
     for (const record of records) took.read(record);
@@ -43,7 +43,10 @@ export class EventFile implements LogFile {
     const begin = Math.max(0, lastTime - took.now);
     this.clock = new TrainingClock(begin);
     const curves = records.flatMap(record => this.eventsOf(record));
-    const sheets = (await readSheets(sampleHistory)).flatMap(sheet => this.eventsOfSheet(sheet));
+    const sheets = [
+      ...(await readSheets(reconstructionHistory)).flatMap(sheet => this.eventsOfSheet('reconstructions', sheet)),
+      ...(await readSheets(sampleHistory)).flatMap(sheet => this.eventsOfSheet('samples', sheet)),
+    ];
     const before = eventFiles(this.path);
     const number = Number(EVENT_FILE.exec(before.at(-1) ?? '')?.[1] ?? 0) + 1;
     const path = join(this.path, `events.out.tfevents.${String(number).padStart(10, '0')}.tessera`);
@@ -56,8 +59,8 @@ export class EventFile implements LogFile {
     this.write(this.eventsOf(record));
   }
 
-  sheet(sheet: Sheet): void {
-    this.write(this.eventsOfSheet(sheet));
+  sheet(kind: SheetKind, sheet: Sheet): void {
+    this.write(this.eventsOfSheet(kind, sheet));
   }
 
   async sync(): Promise<void> {}
@@ -79,11 +82,10 @@ export class EventFile implements LogFile {
     return [encodeScalars(curves.map(([tag, value]) => ({ tag, step, wallTime, value })))];
   }
 
-  private eventsOfSheet({ step, png }: Sheet): Uint8Array[] {
+  private eventsOfSheet(kind: SheetKind, { step, png }: Sheet): Uint8Array[] {
     const size = sizeOfPng(png);
-    return size === undefined
-      ? []
-      : [encodeImage({ tag: 'samples', step, wallTime: this.clock.timeOfStep(step), png, ...size })];
+    const wallTime = this.clock.timeOfStep(step, kind === 'reconstructions' ? 'patch' : undefined);
+    return size === undefined ? [] : [encodeImage({ tag: kind, step, wallTime, png, ...size })];
   }
 }
 
@@ -102,6 +104,12 @@ function curvesOf(record: LogRecord): [tag: string, value: number][] {
   });
 }
 
+/** A step, and when it was made. */
+interface StepTime {
+  readonly step: number;
+  readonly time: number;
+}
+
 /** The time of records by the seconds that their stages had trained. */
 class TrainingClock {
   private readonly begin: number;
@@ -109,8 +117,8 @@ class TrainingClock {
   /** Seconds of the stages before, and of this one so far. */
   private before = 0;
   private seconds = 0;
-  /** Of this stage. */
-  private readonly times: { readonly step: number; readonly time: number }[] = [];
+  /** When each stage began, and of its steps. */
+  private readonly stages = new Map<unknown, { readonly begin: number; readonly times: StepTime[] }>();
 
   /** @param begin of the training, in seconds since 1970 */
   constructor(begin: number) {
@@ -128,16 +136,17 @@ class TrainingClock {
       this.stage = stage;
       this.before += this.seconds;
       this.seconds = 0;
-      this.times.length = 0;
+      this.stages.set(stage, { begin: this.now, times: [] });
     }
     if (typeof seconds === 'number') this.seconds = seconds;
-    if (typeof step === 'number') this.times.push({ step, time: this.now });
+    if (typeof step === 'number') this.stages.get(stage)?.times.push({ step, time: this.now });
     return this.now;
   }
 
-  /** The time of a step of the stage that came last. */
-  timeOfStep(step: number): number {
-    return this.times.findLast(known => known.step <= step)?.time ?? this.begin + this.before;
+  /** The time of a step. @param stage by default the one that came last */
+  timeOfStep(step: number, stage = this.stage): number {
+    const { begin, times } = this.stages.get(stage) ?? { begin: this.begin + this.before, times: [] };
+    return times.findLast(known => known.step <= step)?.time ?? begin;
   }
 }
 

@@ -2,13 +2,13 @@
 import { writeSync } from 'node:fs';
 import { readJsonLines } from '../../io/jsonlines.ts';
 import type { RunPaths } from '../../io/runfolder.ts';
-import type { Sheet } from '../sheet-history.ts';
+import type { Sheet, SheetKind } from '../sheet-history.ts';
 
 /** A line of a log; numbers that were not finite are null. */
 export type LogRecord = Readonly<Record<string, unknown>>;
 
 /** Where the log is, and where its forms go; those of a run are all in its folder. */
-export type LogPaths = Pick<RunPaths, 'metrics' | 'sampleHistory' | 'csv' | 'tensorboard'>;
+export type LogPaths = Pick<RunPaths, 'metrics' | 'sampleHistory' | 'reconstructionHistory' | 'csv' | 'tensorboard'>;
 
 /** One form of a log. */
 export interface LogFile {
@@ -18,8 +18,8 @@ export interface LogFile {
   rewrite(): Promise<void>;
   /** Takes a record that was appended to the log. */
   append(record: LogRecord): void;
-  /** Takes a sheet of samples. */
-  sheet(sheet: Sheet): void;
+  /** Takes a sheet of pictures. */
+  sheet(kind: SheetKind, sheet: Sheet): void;
   /** Waits until it has all that it took. */
   sync(): Promise<void>;
   close(): void;

@@ -6,7 +6,7 @@
 import { existsSync } from 'node:fs';
 import type { LogFormat } from '../../config/run.ts';
 import { UserError } from '../../core/errors.ts';
-import type { Sheet } from '../sheet-history.ts';
+import type { Sheet, SheetKind } from '../sheet-history.ts';
 import { CsvFile } from './csv-file.ts';
 import { EventFile, eventFiles } from './event-file.ts';
 import type { LogFile, LogPaths, LogRecord } from './log-file.ts';
@@ -36,9 +36,9 @@ export class LogFiles {
     this.each(file => file.append(record));
   }
 
-  /** Takes a sheet of samples. */
-  sheet(sheet: Sheet): void {
-    this.each(file => file.sheet(sheet));
+  /** Takes a sheet of pictures. */
+  sheet(kind: SheetKind, sheet: Sheet): void {
+    this.each(file => file.sheet(kind, sheet));
   }
 
   /** Waits until all that was taken is written. */

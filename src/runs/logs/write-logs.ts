@@ -24,12 +24,12 @@ export interface LogsRequest {
  */
 export async function writeLogs({ run, out = run, formats }: LogsRequest): Promise<string[]> {
   await readRun(run, 'logs');
-  const { metrics, sampleHistory } = runPaths(run);
+  const { metrics, sampleHistory, reconstructionHistory } = runPaths(run);
   if (!existsSync(metrics)) throw new UserError('logs', `${run} has no log yet (no ${metrics})`);
   const { csv, tensorboard } = runPaths(out);
   const unlock = out === run ? await lockTrainable(run, 'logs') : undefined;
   try {
-    return await writeLogFiles({ metrics, sampleHistory, csv, tensorboard }, formats);
+    return await writeLogFiles({ metrics, sampleHistory, reconstructionHistory, csv, tensorboard }, formats);
   } finally {
     await unlock?.();
   }

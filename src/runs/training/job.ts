@@ -35,7 +35,7 @@ import { refitSaved, withSteps } from '../plan/refit.ts';
 import type { RunData } from '../run-data.ts';
 import { cropsOf, fitsMemory, measuredAtMost, whyNothingHeldOut } from '../run-images.ts';
 import type { Session, StageOptions } from '../session.ts';
-import type { Sheet } from '../sheet-history.ts';
+import type { Sheet, SheetKind } from '../sheet-history.ts';
 import { loopOf } from './loop-config.ts';
 import { PictureLines } from './picture-lines.ts';
 import { goOnCommand, type TrainRequest } from './request.ts';
@@ -368,9 +368,9 @@ export class Job {
     this.pictures.end();
   }
 
-  /** Shows a sheet of samples to those who read the log elsewhere. */
-  logSheet(sheet: Sheet): void {
-    this.logFiles?.sheet(sheet);
+  /** Shows a sheet to those who read the log elsewhere. */
+  logSheet(kind: SheetKind, sheet: Sheet): void {
+    this.logFiles?.sheet(kind, sheet);
   }
 }
 

@@ -151,7 +151,7 @@ async function prepareModel(job: Job, { family, prepared, unwatched }: Modelling
       const png = await encodePng(sheet);
       await writeAtomic(paths.samples, png);
       await keepSheet(paths.sampleHistory, { step, png }, job.config.train.sampleEvery);
-      job.logSheet({ step, png });
+      job.logSheet('samples', { step, png });
       job.reportPicture(step, paths.samples);
       session.reporter.pictures(painted, { pictureColumns: 24 });
     },

@@ -16,7 +16,9 @@ import { writeAtomic } from '../../io/atomic.ts';
 import { asTensors } from '../../training/named-values.ts';
 import { sourceOf } from '../../training/saved-training.ts';
 import type { Weights } from '../../training/task.ts';
+import { keepCodeUsage } from '../code-usage.ts';
 import { reconstructionSheet } from '../reconstruction-sheet.ts';
+import { keepSheet } from '../sheet-history.ts';
 import type { Job } from './job.ts';
 import { isStageDone, runStage, type Stage, type Trainee } from './stage.ts';
 
@@ -65,32 +67,44 @@ export async function trainPatches(
   stage: Stage,
   options: { readonly make: () => Promise<PatchTokenizer>; readonly tuned?: Tuned },
 ): Promise<boolean> {
-  return (await runStage(job, stage, async () => prepare(job, await options.make(), options.tuned))) !== undefined;
+  const { make, tuned } = options;
+  const prepared = async () => prepare(job, stage, { tokenizer: await make(), tuned });
+  return (await runStage(job, stage, prepared)) !== undefined;
 }
 
-async function prepare(job: Job, tokenizer: PatchTokenizer, tuned?: Tuned): Promise<Trainee> {
+async function prepare(
+  job: Job,
+  { loop }: Stage,
+  { tokenizer, tuned }: { readonly tokenizer: PatchTokenizer; readonly tuned?: Tuned },
+): Promise<Trainee> {
   const { config, paths, session } = job;
+  const { evalEvery, sampleEvery } = loop;
   const { images: heldOut } = (await job.images()).heldOut;
   const shown = await shownPictures(job);
   const stream = await job.stream({ batchSize: config.patchTrain.batchSize });
   // Of what is not trained there is no average.
   const write = (weights: Weights, average: Weights) =>
     savePatchTokenizer(paths.patch, asTensors(new Map([...weights, ...average])), tokenizer);
+  const task = new PatchTask(tokenizer, stream, { config: config.patchTrain, heldOut, tuned });
   return {
     heldOut: heldOut.count,
-    task: new PatchTask(tokenizer, stream, { config: config.patchTrain, heldOut, tuned }),
+    task,
     judging: {
       rose: 'held-out PSNR fell',
       weights: tuned === undefined ? 'the last averaged weights are used all the same' : 'best kept',
     },
     describe: ({ val_psnr: psnr, val_usage: usage }) =>
       psnr === undefined ? undefined : `${psnr.toFixed(1)} dB, ${(100 * usage).toFixed(0)}% of codes`,
+    keepMeasured: step => keepCodeUsage(paths.codeUsage, { step, counts: task.codeCounts }, evalEvery),
     showSamples: async (step, note) => {
       const pictures = await reconstructPictures(tokenizer, shown);
       const whose = heldOut.count > 0 ? 'held-out images' : 'training images';
       const line = [`step ${step}`, whose, note].filter(Boolean).join(', ');
       const sheet = await reconstructionSheet(shown, pictures, { columns: SHOWN / 2, note: line });
-      await writeAtomic(paths.reconstructions, await encodePng(sheet));
+      const png = await encodePng(sheet);
+      await writeAtomic(paths.reconstructions, png);
+      await keepSheet(paths.reconstructionHistory, { step, png }, sampleEvery);
+      job.logSheet('reconstructions', { step, png });
       job.reportPicture(step, paths.reconstructions);
       const rows = [
         { row: `originals (${whose})`, pictures: shown },

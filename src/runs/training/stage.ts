@@ -10,7 +10,7 @@ import type { Metrics } from '../../training/measured.ts';
 import { isTrained, savedProgress, savedStep } from '../../training/saved-training.ts';
 import type { LoopConfig, Task, Watcher, Weights } from '../../training/task.ts';
 import { type HeldOutJudge, type Judging, openJudge } from './held-out.ts';
-import type { Job } from './job.ts';
+import { type Job, loggedBefore } from './job.ts';
 import { expectRoom } from './room.ts';
 import type { SampleWatch } from './watch.ts';
 
@@ -36,6 +36,8 @@ export interface Trainee {
   readonly heldOut: number;
   /** A few words about a record of the log, which stand beside the progress; undefined: the record says nothing. */
   readonly describe: (record: Metrics) => string | undefined;
+  /** Keeps what else was measured on held-out data. */
+  readonly keepMeasured?: (step: number) => Promise<void>;
   /** Looks at pictures, with the averaged weights in place. @param note what `describe` said last */
   readonly showSamples?: (step: number, note: string, signal?: AbortSignal) => Promise<void>;
   /** Writes the averaged weights of the lowest validation loss. */
@@ -96,6 +98,7 @@ export async function runStage(
     await expectRoom(job.paths.folder, STATE_BYTES * task.parameters.count(), `saving the ${stage.title}`);
     const watcher = await watcherOf(job, stage, trainee);
     const judge = await openJudge(job, stage, trainee.judging);
+    said.note = await lastNote(job, stage, trainee);
     const { finished, step } = await train(watch === undefined ? task : watch.watched(task), stage.loop, {
       folder: stage.state,
       now: session.now,
@@ -117,6 +120,12 @@ export async function runStage(
   }
   session.reporter.done(said.note);
   return result;
+}
+
+/** What was said last of a stage that goes on: a sheet that a stop left owing says what it would have said. */
+async function lastNote(job: Job, stage: Stage, { describe }: Trainee): Promise<string> {
+  const notes = (await loggedBefore(job, stage)).map(record => describe(record)).filter(note => note !== undefined);
+  return notes.at(-1) ?? '';
 }
 
 /** What becomes of what the loop tells. @param to.said the note that the progress line shows */
@@ -143,6 +152,7 @@ function handOn(
         reporter.message(remark.text, { isWarning });
       }
     },
+    onEvaluation: async step => trainee.keepMeasured?.(step),
     onSample: async (step, signal) => trainee.showSamples?.(step, said.note, signal),
     onBest: async (average, { step }) => trainee.saveBest?.(average, step),
     onSave: async (weights, average, step) => {

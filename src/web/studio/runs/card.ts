@@ -1,0 +1,114 @@
+/**
+ * @file The card of a run: from its config, the last lines of its log, and what its state remembers. Costs a few small reads,
+ * however long the log is; kept until one of these files changes.
+ */
+import { existsSync } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { UserError } from '../../../core/errors.ts';
+import { familyOf } from '../../../families/families.ts';
+import { type Family, stageNames } from '../../../families/family.ts';
+import { holderOf } from '../../../io/lock.ts';
+import { readMark } from '../../../io/ownfolder.ts';
+import { runPaths, weightKinds } from '../../../io/runfolder.ts';
+import type { Place } from '../library.ts';
+import type { RunCard } from '../messages.ts';
+import { lastRecords } from './tail.ts';
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** Cards by the runs' real paths, as they were at a state of their files. */
+export class Cards {
+  private readonly kept = new Map<string, { readonly state: string; readonly card: RunCard }>();
+
+  async of(place: Place): Promise<RunCard> {
+    const { config, metrics, modelState, lock } = runPaths(place.folder);
+    const live = (await holderOf(lock).catch(() => undefined)) !== undefined;
+    const stats = await Promise.all(
+      [config, metrics, join(modelState, 'current'), place.folder].map(path => stat(path).catch(() => undefined)),
+    );
+    const state = stats.map(found => `${found?.mtimeMs}/${found?.size}`).join();
+    const kept = this.kept.get(place.folder);
+    if (kept?.state === state) return { ...kept.card, live };
+    const at = Math.max(...stats.slice(0, 3).map(found => found?.mtimeMs ?? 0));
+    const card = await makeCard(place, { live, at: new Date(at).toISOString(), logged: stats[1]?.size });
+    this.kept.set(place.folder, { state, card });
+    return card;
+  }
+}
+
+interface Seen {
+  readonly live: boolean;
+  readonly at: string;
+  /** Size of the log; undefined where there is none. */
+  readonly logged: number | undefined;
+}
+
+async function makeCard({ id, name, folder }: Place, { live, at, logged }: Seen): Promise<RunCard> {
+  const paths = runPaths(folder);
+  const bare = { id, name, family: '', title: '', stage: null, step: 0, steps: 0, rate: null, live, best: null, at };
+  const nothing = { ...bare, unit: 'images', hasSamples: false, canPaint: false } as const;
+  const config = await readMark(paths.config);
+  if (config === undefined) return { ...nothing, problem: 'its config.json cannot be read' };
+  const family = knownFamily(config.family);
+  if (typeof family === 'string') return { ...nothing, family: String(config.family ?? ''), problem: family };
+  const records = logged === undefined ? [] : await lastRecords(paths.metrics, logged).catch(() => []);
+  const last = records.findLast(
+    ({ stage, step }) => typeof stage === 'string' && stage !== 'eval' && Number(step) >= 0,
+  );
+  const stage = last === undefined ? null : String(last.stage);
+  const saved = await savedState(stageState(paths, stage));
+  const rates = records.findLast(record => record.stage === stage && 'lr' in record) ?? {};
+  return {
+    ...nothing,
+    family: family.name,
+    title: family.words.title,
+    stage,
+    step: Number(last?.step ?? 0),
+    steps: numberOf(saved.steps) ?? stepsOf(config, stage) ?? 0,
+    rate: numberOf(rates.tokensPerSecond) ?? numberOf(rates.imagesPerSecond),
+    unit: 'tokensPerSecond' in rates ? 'tokens' : 'images',
+    best: stage === null || isPreparing(stage) ? null : numberOf(saved.best),
+    hasSamples: existsSync(paths.samples),
+    canPaint: weightKinds.some(kind => existsSync(paths.weights[kind])),
+  };
+}
+
+/** The family of a run, or why it is not known. */
+function knownFamily(name: unknown): Family | string {
+  if (typeof name !== 'string') return 'its config.json is no config of a run (it names no family)';
+  try {
+    return familyOf(name);
+  } catch (error) {
+    if (error instanceof UserError) return `its family ${name} is not known to this program`;
+    throw error;
+  }
+}
+
+export function isPreparing(stage: string): boolean {
+  return (stageNames as readonly string[]).includes(stage);
+}
+
+/** The section of the config that a stage is trained by. */
+export function sectionOf(stage: string | null): 'train' | 'patchTrain' | 'textTrain' {
+  return stage === 'patch' ? 'patchTrain' : stage === 'text' ? 'textTrain' : 'train';
+}
+
+function stepsOf(config: Fields, stage: string | null): number | null {
+  return numberOf((config[sectionOf(stage)] as Fields | undefined)?.steps);
+}
+
+function stageState(paths: ReturnType<typeof runPaths>, stage: string | null): string {
+  return stage === 'patch' ? paths.patchState : stage === 'text' ? paths.textState : paths.modelState;
+}
+
+/** What a training remembers beside weights: its newest state.json. */
+async function savedState(folder: string): Promise<Fields> {
+  const generations = (await readdir(folder).catch(() => [])).filter(name => /^\d+$/.test(name)).map(Number);
+  if (generations.length === 0) return {};
+  return (await readMark(join(folder, String(Math.max(...generations)), 'state.json'))) ?? {};
+}
+
+function numberOf(value: unknown): number | null {
+  return typeof value === 'number' && Number.isFinite(value) ? value : null;
+}

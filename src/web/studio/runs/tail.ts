@@ -1,0 +1,42 @@
+/** @file The end of a log of JSON lines, read backwards: its last records, however long it is. */
+import { type FileHandle, open } from 'node:fs/promises';
+import { fill } from '../../../io/bytes.ts';
+
+/** Bytes of a log's end that are read. */
+export const TAIL = 2 ** 14;
+
+/**
+ * The last whole records of a log.
+ * @param size of the file
+ * @param most bytes that are read
+ */
+export async function lastRecords(
+  path: string,
+  size: number,
+  most = TAIL,
+): Promise<Readonly<Record<string, unknown>>[]> {
+  let handle: FileHandle | undefined;
+  try {
+    handle = await open(path, 'r');
+    const from = Math.max(0, size - most);
+    const bytes = new Uint8Array(size - from);
+    const read = await fill(handle, bytes, from);
+    const lines = new TextDecoder().decode(bytes.subarray(0, read)).split('\n');
+    return (from === 0 ? lines : lines.slice(1)).flatMap(line => {
+      const record = parseRecord(line);
+      return record === undefined ? [] : [record];
+    });
+  } finally {
+    await handle?.close();
+  }
+}
+
+/** A record of a log; undefined where the line is none, because it is torn or was written by somebody else. */
+export function parseRecord(line: string): Readonly<Record<string, unknown>> | undefined {
+  if (!line.startsWith('{')) return undefined;
+  try {
+    return JSON.parse(line) as Readonly<Record<string, unknown>>;
+  } catch {
+    return undefined;
+  }
+}

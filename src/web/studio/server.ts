@@ -1,0 +1,152 @@
+/** @file The studio's server: opens it, and gives every request to whom it belongs. Which areas there are stands in one list. */
+import { readFileSync } from 'node:fs';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { UserError } from '../../core/errors.ts';
+import { packageRoot } from '../../device/native/addon.ts';
+import { createGuarded, guardHeaders, type Patience, Refusal, sendJson } from '../guard.ts';
+import { pageModules } from './assets.ts';
+import { Library } from './library.ts';
+import { findRoute, type Route } from './routes.ts';
+import { runsRoutes } from './runs/routes.ts';
+import { shell, shellPolicy, styleAddress } from './shell.ts';
+import type { Studio } from './studio.ts';
+import { studioStyle } from './style.ts';
+
+/** The areas. Another one adds its line. */
+const areas: readonly ((studio: Studio) => readonly Route[])[] = [runsRoutes];
+
+/** Ports that are tried after the one that was asked for. */
+const TRIED = 20;
+
+export interface StudioOptions extends Patience, Pick<Studio, 'now' | 'onError'> {
+  /** Where runs, data sets and studies are looked for. */
+  readonly folder: string;
+  /** Folders of data sets elsewhere. */
+  readonly data?: readonly string[];
+  /** How many folders deep it is looked; default 3. */
+  readonly depth?: number;
+  /** The first that is tried; 0: any that is free. */
+  readonly port: number;
+  /** What every request for data must have. */
+  readonly key: string;
+}
+
+/** A studio that runs. */
+export interface OpenStudio {
+  /** Of a page, with the key. @param page e.g. `/run/0123456789ab`; default the first */
+  address(page?: string): string;
+  readonly port: number;
+  readonly library: Library;
+  close(): Promise<void>;
+}
+
+/**
+ * Serves a folder until it is closed.
+ * @throws UserError if the folder is not there, no port is free, or the pages are not built
+ */
+export async function openStudio(options: StudioOptions): Promise<OpenStudio> {
+  const { folder, data, depth, port, key, now, onError } = options;
+  const library = await Library.open(folder, { data, depth });
+  const closing = new AbortController();
+  const studio: Studio = { folder, library, version: ownVersion(), now, onError, signal: closing.signal };
+  const routes = areas.flatMap(area => area(studio));
+  const files = openFiles();
+  const server = createGuarded((request, response) => answer(request, response, { routes, files, closing }), {
+    ...options,
+    isOpen: pathname => files.has(pathname),
+  });
+  const taken = await listen(server, port);
+  return {
+    port: taken,
+    library,
+    address: page => `http://127.0.0.1:${taken}/#key=${key}${page === undefined ? '' : `&to=${page}`}`,
+    close: async () => {
+      closing.abort();
+      const closed = new Promise(resolve => server.close(resolve));
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+}
+
+function ownVersion(): string {
+  return (JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as { version: string }).version;
+}
+
+interface File {
+  readonly type: string;
+  readonly body: string;
+}
+
+/** What needs no key, and holds nothing of the user's. */
+function openFiles(): ReadonlyMap<string, File> {
+  const files = new Map<string, File>([
+    ['/', { type: 'text/html', body: shell }],
+    [styleAddress, { type: 'text/css', body: studioStyle() }],
+  ]);
+  for (const [address, body] of pageModules()) files.set(address, { type: 'text/javascript', body });
+  return files;
+}
+
+interface Answering {
+  readonly routes: readonly Route[];
+  readonly files: ReadonlyMap<string, File>;
+  readonly closing: AbortController;
+}
+
+async function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { routes, files, closing }: Answering,
+): Promise<void> {
+  const [pathname, search = ''] = splitAddress(request.url ?? '/'); // as it came: no path is normalised into another
+  const file = files.get(pathname);
+  if (file !== undefined) {
+    if (request.method !== 'GET' && request.method !== 'HEAD') throw new Refusal(405, 'there is no such thing here');
+    response.writeHead(200, { ...guardHeaders(shellPolicy), 'Content-Type': `${file.type}; charset=utf-8` });
+    response.end(file.body);
+    return;
+  }
+  const found = findRoute(routes, request.method, pathname);
+  if (typeof found === 'string') throw new Refusal(found === 'no such path' ? 404 : 405, 'there is no such thing here');
+  const gone = new AbortController();
+  response.once('close', () => gone.abort());
+  const signal = AbortSignal.any([gone.signal, closing.signal]);
+  try {
+    await found.route.answer({ request, params: found.params, query: new URLSearchParams(search), signal }, response);
+  } catch (error) {
+    if (signal.aborted && !(error instanceof Refusal))
+      response.destroy(); // nobody waits for it
+    else if (error instanceof UserError && !response.headersSent) {
+      sendJson(response, 400, { error: error.message, hint: error.hint });
+    } else throw error;
+  }
+}
+
+function splitAddress(url: string): [pathname: string, search?: string] {
+  const at = url.indexOf('?');
+  return at < 0 ? [url] : [url.slice(0, at), url.slice(at + 1)];
+}
+
+/** Listens at a port, or at the next that is free. @returns which */
+async function listen(server: Server, port: number): Promise<number> {
+  for (let tried = port; ; tried++) {
+    const error = await new Promise<NodeJS.ErrnoException | undefined>(resolve => {
+      server.once('error', resolve);
+      server.listen(tried, '127.0.0.1', () => {
+        server.off('error', resolve);
+        resolve(undefined);
+      });
+    });
+    if (error === undefined) return (server.address() as AddressInfo).port;
+    const isTaken = error.code === 'EADDRINUSE';
+    if (isTaken && tried < port + TRIED && tried < 65_535) continue;
+    if (isTaken) throw new UserError('studio: --port', `${port} to ${tried} are taken`, 'e.g. --port 9000');
+    if (error.code === 'EACCES') {
+      throw new UserError('studio: --port', `expected a port that may be opened, got ${tried}`, 'e.g. --port 8377');
+    }
+    throw error;
+  }
+}
