@@ -8,6 +8,7 @@ import { packageRoot } from '../../device/native/addon.ts';
 import { createGuarded, guardHeaders, type Patience, Refusal, sendJson } from '../guard.ts';
 import { pageModules } from './assets.ts';
 import { Library } from './library.ts';
+import { paintRoutes } from './paint/routes.ts';
 import { findRoute, type Route } from './routes.ts';
 import { runsRoutes } from './runs/routes.ts';
 import { shell, shellPolicy, styleAddress } from './shell.ts';
@@ -15,7 +16,7 @@ import type { Studio } from './studio.ts';
 import { studioStyle } from './style.ts';
 
 /** The areas. Another one adds its line. */
-const areas: readonly ((studio: Studio) => readonly Route[])[] = [runsRoutes];
+const areas: readonly ((studio: Studio) => readonly Route[])[] = [runsRoutes, paintRoutes];
 
 /** Ports that are tried after the one that was asked for. */
 const TRIED = 20;

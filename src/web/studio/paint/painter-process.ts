@@ -9,6 +9,8 @@ import type { Failure, FromPainter, News, OpenRequest, Results, ToPainter, Work 
 
 /** Milliseconds that a child has to end by itself. */
 const PATIENCE = 2000;
+/** Milliseconds that what it wrote before it ended may take to arrive. */
+const LAST_WORDS = 50;
 
 /** Work that the child has not answered yet. */
 interface Waiting {
@@ -51,9 +53,11 @@ export class PainterProcess {
       this.said = (this.said + text).slice(-2000);
     });
     this.gone = new Promise(resolve => {
-      this.child.once('close', (code, signal) => {
-        this.end(signal ?? `exit code ${code}`);
+      this.child.once('exit', (code, signal) => {
+        this.isGone = true;
         resolve();
+        // Its last words may still be on their way; the pipe itself may be held open by a process of its own.
+        setTimeout(() => this.end(signal ?? `exit code ${code}`), LAST_WORDS);
       });
     });
     this.opened = this.do(open, {
@@ -134,7 +138,6 @@ export class PainterProcess {
 
   /** @param how the process ended */
   private end(how: string): void {
-    this.isGone = true;
     const last = this.said.trim().split('\n').at(-1) ?? '';
     const why = `the painting process ended with ${how}${last === '' ? '' : `: ${last}`}`;
     for (const { reject } of this.waiting.values()) {

@@ -1,6 +1,8 @@
 /** @file What the painting page asks of the studio. */
 import type { ServerResponse } from 'node:http';
+import { UserError } from '../../../core/errors.ts';
 import { readRun } from '../../../families/config.ts';
+import { familyOf } from '../../../families/families.ts';
 import { decodeImage } from '../../../image/decode.ts';
 import type { WeightKind } from '../../../io/runfolder.ts';
 import { guardHeaders, Refusal, readJsonBody, sendJson } from '../../guard.ts';
@@ -61,7 +63,9 @@ function pictureRoutes({ library }: Studio, easel: Easel): Route[] {
       path: '/api/pictures',
       answer: async ({ request, query, signal }, response) => {
         const run = await library.run(query.get('run') ?? '');
-        const { images } = await readRun(run.folder, 'paint');
+        const { images, family } = await readRun(run.folder, 'paint');
+        const { piecewise, words } = familyOf(family);
+        if (piecewise !== true) throw new UserError('picture', `${run.name} completes no pictures: ${words.paints}`);
         const { id } = await easel.give(run, await readPicture(request, images.imageSize), signal);
         const url = `/api/pictures/${id}`;
         sendJson(response, 200, { id, url, reconstruction: `${url}/copy` } satisfies GivenPicture);
