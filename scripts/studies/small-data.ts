@@ -20,11 +20,13 @@ import { Random } from '../../src/core/random.ts';
 import { checkConfig, runSchema } from '../../src/families/config.ts';
 import type { CaptionedCodes } from '../../src/families/family.ts';
 import { adapt } from '../../src/families/transformer/adapt.ts';
+import { CodePainter } from '../../src/families/transformer/codepainter.ts';
 import { Dalle } from '../../src/families/transformer/dalle.ts';
 import { DalleTask } from '../../src/families/transformer/task.ts';
 import { type Variant, variantNames } from '../../src/image/variants.ts';
 import type { CodeSet } from '../../src/io/codes.ts';
 import { readJsonLines } from '../../src/io/jsonlines.ts';
+import type { NamedValues } from '../../src/nn/module.ts';
 import { readSource, type Source } from '../../src/runs/from/source.ts';
 import { openPatchTokenizer } from '../../src/runs/open-tokenizers.ts';
 import { shippedModel } from '../../src/runs/run.ts';
@@ -35,6 +37,7 @@ import { train } from '../../src/training/loop.ts';
 import type { Metrics } from '../../src/training/measured.ts';
 import { BpeTokenizer } from '../../tokenizer/bpe.ts';
 import type { PatchTokenizer } from '../../tokenizer/patch.ts';
+import { type Judge, type Judged, openJudge } from './judged.ts';
 
 const variants = [...variantNames];
 const noise = (codeNoise: number): RunConfigInput => ({ model: { codeNoise } });
@@ -59,6 +62,7 @@ const conditions: Readonly<Record<string, RunConfigInput>> = {
   turned: { model: { variants: ['turned'] } },
   recoloured: { model: { variants: ['recoloured'] } },
   small: { model: { variants: ['small'] } },
+  'mirrored + noise 0.2': { model: { variants: ['mirrored'], codeNoise: 0.2 } },
   'all variants': { model: { variants } },
   'all variants + noise 0.2': { model: { variants, codeNoise: 0.2 } },
   'all variants + decay 1': { model: { variants }, train: { weightDecay: 1 } },
@@ -83,6 +87,11 @@ const flags = z.object({
     .describe('a run, or a model that comes with the package: trainings start from its weights; default: from scratch')
     .meta({ title: 'run' }),
   fromWeights: z.enum(['best', 'ema', 'last']).optional().describe('which of its weights'),
+  judge: z
+    .string()
+    .optional()
+    .describe('of `tessera features`: the best weights paint the held-out captions, and it looks at the pictures')
+    .meta({ title: 'folder' }),
   out: z.string().describe('lines of JSON, one a training').meta({ title: 'file' }),
   pictures: z.array(z.number().int().positive()).min(1).describe('how many are trained on'),
   steps: z.number().int().positive().describe('of each training'),
@@ -94,6 +103,7 @@ const flags = z.object({
     .describe('which'),
   seeds: z.array(z.number().int().min(0)).min(1).default([0, 1, 2]),
   heldOut: z.number().int().positive().default(192).describe('pictures that are measured on, at most'),
+  validation: z.number().min(0).max(1).optional().describe('share of the data that is held out'),
   threads: z.number().int().positive().default(1),
 });
 
@@ -134,20 +144,28 @@ interface Training {
   readonly seed: number;
 }
 
-/** Trains once. @returns what was logged at every look */
+/** What was logged at every look, and what the pictures of the best weights are worth. */
+interface Trained {
+  readonly log: readonly Metrics[];
+  readonly judged?: Judged;
+}
+
+/** Trains once. */
 async function trainOnce(
   training: Training,
   sides: { readonly training: Encoded; readonly heldOut: Encoded },
   options: {
     readonly base: RunConfig;
+    readonly patch: PatchTokenizer;
+    readonly judge: Judge | undefined;
     readonly source: Source | undefined;
     readonly steps: number;
     readonly evalEvery: number;
     readonly session: Session;
   },
-): Promise<Metrics[]> {
+): Promise<Trained> {
   const { pictures, condition, seed } = training;
-  const { base, source, steps, evalEvery, session } = options;
+  const { base, patch, judge, source, steps, evalEvery, session } = options;
   const config = checkConfig(runSchema().parse(mergeConfig(base, conditions[condition])));
   const places = [...new Random(seed).fork('pictures').permutation(sides.training.items.length)].slice(0, pictures);
   const data = {
@@ -173,6 +191,7 @@ async function trainOnce(
   });
   const folder = await mkdtemp(join(tmpdir(), 'small-data-'));
   const log: Metrics[] = [];
+  let best: NamedValues | undefined;
   try {
     const rhythm = { steps, evalEvery, sampleEvery: steps, saveEvery: steps, logEvery: evalEvery };
     await train(
@@ -183,23 +202,30 @@ async function trainOnce(
         now: session.now,
         signal: session.signal,
         anchors: start,
-        watcher: { onLog: record => log.push(record) },
+        watcher: {
+          onLog: record => log.push(record),
+          onBest: async average => {
+            best = average;
+          },
+        },
       },
     );
+    if (judge === undefined || best === undefined) return { log };
+    model.parameters.load(best, 'the best weights');
+    return { log, judged: await judge.look(new CodePainter({ folder, config, captions, patch, model })) };
   } finally {
     model.dispose();
     await rm(folder, { recursive: true });
   }
-  return log;
 }
 
 /** What is kept of a training: the held-out loss at every look, its lowest and its last, and what it has of the pictures it learnt. */
-function resultOf(log: readonly Metrics[]) {
+function resultOf({ log, judged }: Trained) {
   const curve = log.flatMap(({ step, val_loss: loss }) => (loss === undefined ? [] : [[step, loss] as const]));
   const [at, best] = curve.reduce((low, look) => (look[1] < low[1] ? look : low));
   const end = curve[curve.length - 1][1];
   const trained = log.findLast(({ image }) => image !== undefined)?.image;
-  return { best, at, end, trained, curve };
+  return { best, at, end, trained, ...judged, curve };
 }
 
 async function smallData(session: Session, values: z.output<typeof flags>): Promise<void> {
@@ -211,7 +237,12 @@ async function smallData(session: Session, values: z.output<typeof flags>): Prom
   const { tiny } = presets;
   const imageSize = patch.imageSize;
   const source = values.from === undefined ? undefined : await readSource(values.from, values.fromWeights);
-  const fields = { images: { imageSize }, patch: { ...patch.config }, train: { balance: 0 }, from: source?.from };
+  const fields = {
+    images: { imageSize, validation: values.validation },
+    patch: { ...patch.config },
+    train: { balance: 0 },
+    from: source?.from,
+  };
   const base = checkConfig(runSchema().parse(mergeConfig(tiny, fields)));
   const { items } = await openDataset(data, { check: false });
   const { training, heldOut } = divideData({ items }, base.images);
@@ -220,7 +251,15 @@ async function smallData(session: Session, values: z.output<typeof flags>): Prom
     training: await encode(patch, training, { config: base, session }),
     heldOut: await encode(patch, heldOut.slice(0, values.heldOut), { config: base, session }),
   };
-  patch.dispose();
+  const judge =
+    values.judge === undefined
+      ? undefined
+      : await openJudge(values.judge, {
+          heldOut: heldOut.slice(0, values.heldOut),
+          others: training,
+          size: imageSize,
+        });
+  if (judge !== undefined) reporter.message(`R-precision of the real pictures: ${judge.ceiling.toFixed(3)}`);
   const from = source && `${source.said} (${source.from.weights})`;
   const keyOf = ({ pictures, condition, seed, from: start = 'scratch' }: Training) =>
     `${start}/${pictures}/${condition}/${seed}`;
@@ -232,7 +271,7 @@ async function smallData(session: Session, values: z.output<typeof flags>): Prom
   const todo = all.filter(training => !done.has(keyOf(training)));
   for (const [i, one] of todo.entries()) {
     reporter.stage(keyOf(one), { index: i + 1, of: todo.length });
-    const result = resultOf(await trainOnce(one, sides, { base, source, steps, evalEvery, session }));
+    const result = resultOf(await trainOnce(one, sides, { base, patch, judge, source, steps, evalEvery, session }));
     appendFileSync(out, `${JSON.stringify({ ...one, ...result })}\n`);
     const { best, at, end } = result;
     reporter.done(`best ${best.toFixed(3)} at ${at}, ${end.toFixed(3)} at the end`);

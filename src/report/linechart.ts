@@ -27,11 +27,14 @@ export interface Line {
 export interface LineChart {
   /** What a reader who cannot see it is told. */
   readonly title: string;
-  readonly x: { readonly label: string; readonly log?: boolean };
+  /** `range`: its ends, where they are not those of the lines, whose points lie all within. */
+  readonly x: { readonly label: string; readonly log?: boolean; readonly range?: readonly [low: number, high: number] };
   readonly y: { readonly label: string; readonly log?: boolean; readonly zero?: boolean };
   readonly lines: readonly Line[];
   /** Horizontal lines with a name: floors, ceilings, values without training. */
   readonly guides?: readonly { readonly y: number; readonly name: string }[];
+  /** Vertical lines with a name: where something happened. */
+  readonly marks?: readonly { readonly x: number; readonly name: string }[];
   readonly width?: number;
   readonly height?: number;
   /** Names at the ends of the lines; without, the figure has a legend. */
@@ -44,7 +47,8 @@ const LINE_HEIGHT = 14;
 const TOP = 30;
 const BOTTOM = 42;
 
-interface Frame {
+/** Where the axes of a chart lie, in its own pixels. */
+export interface Frame {
   readonly left: number;
   readonly right: number;
   readonly top: number;
@@ -55,18 +59,30 @@ interface Frame {
 
 /** Draws it; without any finite point the chart says so. */
 export function lineChart(chart: LineChart): Html {
-  const { title, lines, guides = [], width = 560, height = 300, named = true } = chart;
-  const drawn = lines.filter(({ points }) => points.some(({ x, y }) => Number.isFinite(x) && y !== null));
-  if (drawn.length === 0) return html`<p class="missing">${title}: nothing was measured</p>`;
-  const frame = frameOf(chart, drawn, { width, height });
+  const { title, guides = [], marks = [], width = 560, height = 300, named = true } = chart;
+  const drawn = linesWithPoints(chart);
+  const frame = frameOfChart(chart);
+  if (frame === undefined) return html`<p class="missing">${title}: nothing was measured</p>`;
   const ends = named ? spreadLabels(drawn, frame) : [];
   return html`<svg class="chart" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" aria-label="${title}">
 <title>${title}</title>
 ${axes(frame, chart)}
 ${guides.map(guide => drawGuide(guide, frame))}
+${marks.map(mark => drawMark(mark, frame))}
 ${drawn.map(line => drawBand(line, frame))}
 ${drawn.map(line => drawLine(line, frame))}
 ${ends.map(({ line, at }) => html`<text class="name tone-${line.tone}" x="${px(frame.right + 7)}" y="${px(at + 4)}">${line.name}</text>\n`)}</svg>`;
+}
+
+function linesWithPoints({ lines }: LineChart): readonly Line[] {
+  return lines.filter(({ points }) => points.some(({ x, y }) => Number.isFinite(x) && y !== null));
+}
+
+/** Where the axes of a chart are when it is drawn; undefined where there is nothing to draw. */
+export function frameOfChart(chart: LineChart): Frame | undefined {
+  const { width = 560, height = 300 } = chart;
+  const drawn = linesWithPoints(chart);
+  return drawn.length === 0 ? undefined : frameOf(chart, drawn, { width, height });
 }
 
 function frameOf(chart: LineChart, drawn: readonly Line[], size: { width: number; height: number }): Frame {
@@ -76,8 +92,12 @@ function frameOf(chart: LineChart, drawn: readonly Line[], size: { width: number
     ...band.flatMap(({ low, high }) => [low, high]),
   ]);
   const all = [...ys, ...(chart.guides ?? []).map(({ y }) => y)];
+  const about = size.width > 420 ? 7 : 5;
+  const { range } = chart.x;
   const x =
-    chart.x.log === true ? logAxis(xs) : linearAxis(xs, { zero: true, tight: true, about: size.width > 420 ? 7 : 5 });
+    chart.x.log === true
+      ? logAxis(range ?? xs)
+      : linearAxis(range ?? xs, { zero: range === undefined, tight: true, about });
   const y = chart.y.log === true ? logAxis(all) : linearAxis(all, { zero: chart.y.zero, about: 5 });
   const longest = Math.max(...y.ticks.map(tick => formatTick(tick).length));
   const names = chart.named === false ? 0 : Math.max(...drawn.map(({ name }) => name.length));
@@ -112,6 +132,12 @@ ${columns}<text class="label" text-anchor="end" x="${px(right)}" y="${px(bottom 
 function drawGuide({ y, name }: { readonly y: number; readonly name: string }, frame: Frame): Html {
   const at = place(frame, frame.x.low, y).y;
   return html`<line class="guide" x1="${px(frame.left)}" x2="${px(frame.right)}" y1="${px(at)}" y2="${px(at)}" /><text class="guided" x="${px(frame.left + 5)}" y="${px(at < frame.top + LINE_HEIGHT ? at + 13 : at - 4)}">${name}</text>\n`;
+}
+
+function drawMark({ x, name }: { readonly x: number; readonly name: string }, frame: Frame): Html {
+  const at = place(frame, x, frame.y.low).x;
+  const isRight = at > (frame.left + frame.right) / 2;
+  return html`<line class="guide" x1="${px(at)}" x2="${px(at)}" y1="${px(frame.top)}" y2="${px(frame.bottom)}" /><text class="guided" text-anchor="${isRight ? 'end' : 'start'}" x="${px(at + (isRight ? -5 : 5))}" y="${px(frame.top + 9)}">${name}</text>\n`;
 }
 
 function drawBand({ band = [], tone }: Line, frame: Frame): Html | undefined {

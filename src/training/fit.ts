@@ -1,6 +1,6 @@
 /**
  * @file How many steps a training makes that has a time to keep to, once it is known how long its steps take: fewer on a machine
- * that turns out slower, and more again, up to as many as were planned, when that was for a while. Pure.
+ * that turns out slower; more, up to the most that it may have, on one that turns out quicker, or was slow for a while. Pure.
  */
 
 /** What is known of the speed of a training, from one saved state to the next. */
@@ -41,8 +41,8 @@ const LEFT = 0.2;
 
 /**
  * The steps of a training that keeps to its seconds: as they are, unless at its pace it would take a tenth longer; then as many as
- * fit, at least one more than are done. And unless it would be done a tenth sooner and was shortened before; then as many as
- * fit again, at most as many as were planned. In between nothing changes, so that a pace that wavers does not make the steps
+ * fit, at least one more than are done. And unless it would be done a tenth sooner; then as many as fit again, up to the most.
+ * In between nothing changes, so that a pace that wavers does not make the steps
  * waver: after a change the training takes what it may, and the next needs a tenth of all the time again.
  *
  * The learning rate follows the steps: it jumps back up, to where that of the longer training is at this step. What the small
@@ -50,13 +50,13 @@ const LEFT = 0.2;
  * lengthened by a handful of steps at its end. It is lengthened where a fifth or more of the longer training is left. A cosine
  * is at a tenth of its peak there, or above, so that the weights still move, and has time to come down: the end is that of a training
  * of so many steps of which some were made at too small a rate, which are the only ones that are lost.
- * @param most steps that were planned
+ * @param most steps that it may have: where nobody asked for the time, those that were planned
  */
 export function stepsThatFit(
   { step, spent, secondsAStep }: Pace,
   { steps, most = steps, seconds }: { readonly steps: number; readonly most?: number; readonly seconds: number },
 ): number {
-  if (step === 0 || step >= steps) return steps;
+  if (step === 0 || step >= steps || !(secondsAStep > 0)) return steps; // a clock may stand still
   const whole = spent + (steps - step) * secondsAStep;
   const fitting = step + Math.floor((seconds - spent) / secondsAStep);
   if (whole > (1 + TOLERANCE) * seconds) return Math.min(steps, Math.max(step + 1, fitting));

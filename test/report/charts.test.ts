@@ -5,7 +5,7 @@
 import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
 import { dotChart, histogram } from '../../src/report/dotchart.ts';
-import { legend, lineChart, spread } from '../../src/report/linechart.ts';
+import { frameOfChart, legend, lineChart, spread } from '../../src/report/linechart.ts';
 import { html } from '../../src/report/markup.ts';
 
 const nasty = `<b>&"'</b> é 星`;
@@ -60,6 +60,25 @@ describe('a line chart', () => {
     expect(grid).toHaveLength(5);
     expect([ys[0], ys[2]]).toEqual([grid[0], grid[4]]);
     expect(attributes(chart, /line class="guide"/, 'y1')).toEqual([grid[2]]);
+  });
+
+  test('marks where something happened, on an axis that begins and ends where it is told to', () => {
+    const zoomed = {
+      title: 'loss',
+      x: { label: 'step', range: [100, 300] as const },
+      y: { label: 'loss' },
+      lines: [{ name: 'a', tone: 'dcgan', dots: true, points: [120, 200, 280].map(x => ({ x, y: x })) }],
+      marks: [{ x: 200, name: nasty }],
+    };
+    const { markup } = lineChart(zoomed);
+    const dots = attributes(markup, /circle class="dot/, 'cx');
+    expect(attributes(markup, /line class="guide"/, 'x1')).toEqual([dots[1]]);
+    expect(attributes(markup, /line class="guide"/, 'x2')).toEqual([dots[1]]);
+    const frame = frameOfChart(zoomed)!;
+    // 120 lies a tenth from the left.
+    expect(dots[0]).toBeCloseTo(frame.left + (frame.right - frame.left) / 10, 1);
+    expect(markup).not.toContain('<b>');
+    expect(frameOfChart({ ...zoomed, lines: [] })).toBeUndefined();
   });
 
   test('leaves a gap where nothing was measured', () => {

@@ -146,11 +146,12 @@ describe('fitting steps to seconds', () => {
 
   test('steps that stand are counted, and the other stage has the rest', () => {
     const asked = { ...config, train: { ...config.train, steps: 500 } };
-    const fitted = fitSteps(asked, { costs, sides, seconds: 200, fixed: new Set(['train.steps']) });
+    const fitted = fitSteps(asked, { costs, sides, seconds: 200, fillsTime: true, fixed: new Set(['train.steps']) });
     expect(fitted.config.train.steps).toBe(500);
     expect(fitted.stages.model?.fitted).toBe(false);
     expect(fitted.config.patchTrain.steps).toBeGreaterThan(1000);
     expect(fitted.config.patchTrain.steps).toBeLessThan(2500);
+    expect(fitted.stages.model).not.toHaveProperty('fillsTime');
     const open = fitSteps(asked, { costs, sides, fixed: new Set(['train.steps']) });
     expect(open.config.train.steps).toBe(500);
     expect(open.stages.patch?.fitted).toBe(false);

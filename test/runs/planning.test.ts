@@ -101,7 +101,8 @@ describe('a plan of every family', () => {
     expect(minutes).toBeLessThan(2.05);
     const first = family === 'transformer' ? 'patch' : 'text';
     expect(kept.stages[first]).toMatchObject({ fitted: true, steps: config[`${first}Train`].steps });
-    expect(kept.stages.model).toMatchObject({ fitted: true, steps: config.train.steps });
+    expect(kept.stages.model).toMatchObject({ fitted: true, fillsTime: true, steps: config.train.steps });
+    expect(kept.stages[first]).not.toHaveProperty('fillsTime'); // what it leaves is the model's
     expect(JSON.parse(JSON.stringify(plan)).config).toEqual(JSON.parse(JSON.stringify(config)));
   });
 });
@@ -157,7 +158,7 @@ describe('a training on a machine that turns out slower', () => {
     const session = quietSession({ now, signal: stop.signal, cacheDir: folder });
     session.reporter.update = ({ loss }) => {
       if (loss === undefined) return;
-      time += steps < slow ? 90 : 1;
+      time += steps < slow ? 90 : 12;
       if (++steps === stopAfter) stop.abort();
     };
     const fields = { ...small, plan: { minutes: 0.35 }, train: { ...small.train, saveEvery: 5 } };
@@ -200,14 +201,16 @@ describe('a training on a machine that turns out slower', () => {
     }
   });
 
-  test('for a while, gets steps back, which is said, and keeps them', async () => {
+  test('for a while, gets steps back, which is said, and more in the time that was asked for', async () => {
     const out = join(folder, 'recovered');
     const { said, planned } = await train(out, undefined, 20);
-    const { patchTrain } = await readRun(out, 'test');
+    const { patchTrain, train: model } = await readRun(out, 'test');
     const lines = said.filter(line => /^(slower than was measured|quicker again)/.test(line));
     const [fewest] = lines.flatMap(line => /^slower than was measured: (\d+) steps/.exec(line)?.[1] ?? []);
     expect(lines[1]).toMatch(/^quicker again: \d+ steps instead of \d+, in the time that is left$/);
     expect(patchTrain.steps).toBeGreaterThan(Number(fewest));
     expect(patchTrain.steps).toBeLessThanOrEqual(planned.patchTrain.steps);
+    expect(model.steps).toBeGreaterThan(planned.train.steps);
+    expect(said.join('\n')).toMatch(/^(quicker than was measured|time is left): \d+ steps/m);
   });
 });

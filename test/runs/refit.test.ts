@@ -57,6 +57,15 @@ test('steps that were taken from a stage may be had again: those of the plan, or
   expect(refit(worth, quick).most.model).toBe(900);
 });
 
+test('a time that was asked for is filled: the model has no most steps', () => {
+  const asked: KeptPlan = {
+    stages: { ...plan.stages, model: { seconds: 210, steps: 800, loopSeconds: 200, fitted: true, fillsTime: true } },
+  };
+  expect(refit(asked, {}).most).toEqual({ patch: 1000, model: Number.POSITIVE_INFINITY });
+  const quick = { patch: { step: 1000, steps: 1000, spent: 10 }, model: { step: 100, steps: 1500, spent: 9 } };
+  expect(refit(asked, quick)).toMatchObject({ steps: { model: 1500 }, most: { model: Number.POSITIVE_INFINITY } });
+});
+
 describe('of a run that starts from another one', () => {
   const model = { seconds: 62, steps: 300, loopSeconds: 60, fitted: true, secondsAtMost: 90, stepsAtMost: 300 };
   const tuning = { seconds: 2, steps: 100, loopSeconds: 20, fitted: true };

@@ -148,6 +148,15 @@ describe('steps that fit', () => {
     expect(at(20, 40, { steps: 100, most: 80, pace: 0.5 })).toBe(100); // somebody has asked for more
   });
 
+  test('are as many as fill the time, where nothing is the most', () => {
+    const most = Number.POSITIVE_INFINITY;
+    expect(at(20, 18.2, { most })).toBe(100); // 91 s in all
+    expect(at(20, 10, { most })).toBe(200);
+    expect(at(90, 80, { most, pace: 0.1 })).toBe(290);
+    expect(at(20, 25, { most })).toBe(80);
+    expect(at(20, 0, { most, pace: 0 })).toBe(100); // a clock that stands still
+  });
+
   test('are not raised where less than a fifth would be left for the learning rate to come down in', () => {
     expect(at(56, 56, { steps: 60, most: 70, pace: 1 })).toBe(70);
     expect(at(57, 57, { steps: 60, most: 70, pace: 1 })).toBe(60);
@@ -246,6 +255,17 @@ describe('a machine that is busy for a while', () => {
     const second = await run(`busy-${stopAt}`, pace, { config: busy, clock });
     expect(second.result).toEqual(whole.result);
     expect([...first.fits, ...second.fits]).toHaveLength(4);
+    expect(second.weights).toEqual(whole.weights);
+  });
+
+  test('fills a time that was asked for, with more than were planned, stopped or not', async () => {
+    const asked = { config: busy, most: Number.POSITIVE_INFINITY };
+    const whole = await run('quicker', 0.5, asked);
+    expect(whole).toMatchObject({ result: { step: 200, finished: true }, fits: [[100, 200]] });
+    const clock = new Clock();
+    await run('quicker-parts', 0.5, { ...asked, stopAt: 123, clock });
+    const second = await run('quicker-parts', 0.5, { ...asked, clock });
+    expect(second.result).toEqual(whole.result);
     expect(second.weights).toEqual(whole.weights);
   });
 

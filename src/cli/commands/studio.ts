@@ -1,6 +1,7 @@
 /** @file `tessera studio` and `tessera watch`: pages on this machine that show the runs of a folder, or one of them, live. */
 import { z } from 'zod';
 import type { Session } from '../../runs/session.ts';
+import type { LibraryOptions } from '../../web/studio/library.ts';
 import { defineCommand } from '../command.ts';
 import { path } from '../common-flags.ts';
 
@@ -27,10 +28,17 @@ export const studio = defineCommand({
       data: path('a folder of data that is shown too; default: datasets, where it is there').optional(),
       ...pageFlags,
     }),
-  run: async (session, { values: { data, port, open }, positionals: [folder = 'runs'] }) => {
+  run: async (session, { values: { data, port, open }, positionals: given }) => {
+    const [folder = 'runs'] = given;
     const { existsSync } = await import('node:fs');
+    const { shippedModel } = await import('../../runs/run.ts');
     const found = data ?? (existsSync('datasets') ? 'datasets' : undefined);
-    await serve(session, { folder, data: found === undefined ? [] : [found], port, open });
+    const shown = {
+      data: found === undefined ? [] : [found],
+      models: [shippedModel()],
+      mayBeMissing: given.length === 0,
+    };
+    await serve(session, { folder, ...shown, port, open });
   },
 });
 
@@ -57,10 +65,8 @@ export const watch = defineCommand({
   },
 });
 
-interface Serving {
+interface Serving extends LibraryOptions {
   readonly folder: string;
-  readonly data?: readonly string[];
-  readonly depth?: number;
   /** Shown first: its real path. */
   readonly run?: string;
   readonly port: number;
@@ -68,15 +74,13 @@ interface Serving {
 }
 
 /** Serves until a signal ends the program. */
-async function serve(session: Session, { folder, data, depth, run, port, open }: Serving): Promise<void> {
+async function serve(session: Session, { run, port, open, ...shown }: Serving): Promise<void> {
   const { print, reporter, signal, now } = session;
   const { randomBytes } = await import('node:crypto');
   const { openStudio } = await import('../../web/studio/server.ts');
   const { idOf } = await import('../../web/studio/library.ts');
   const opened = await openStudio({
-    folder,
-    data,
-    depth,
+    ...shown,
     port,
     key: randomBytes(16).toString('hex'),
     now,

@@ -17,6 +17,8 @@ export interface Fitting {
   readonly sides: Sides;
   /** For everything; left out: every number of steps stands, and the seconds are what comes out. */
   readonly seconds?: number;
+  /** Whether somebody asked for so many seconds, so that none is to be left over. */
+  readonly fillsTime?: boolean;
   /** Fields that stand, e.g. `train.steps`. */
   readonly fixed: ReadonlySet<string>;
 }
@@ -58,7 +60,8 @@ export function fitSteps(config: RunConfig, fitting: Fitting): Fitted {
     const isFitted = left !== undefined && !fitting.fixed.has(`${sectionOf[stage as TrainedStage]}.steps`);
     const all = (around[stage] ?? 0) + loop.seconds;
     const plan = { seconds: all, steps: loop.fields.steps, loopSeconds: loop.seconds, fitted: isFitted };
-    plans.push([stage, stage === 'model' ? { ...plan, ...sheetsOf(fitted, fitting.fixed) } : plan]);
+    const fills = isFitted && fitting.fillsTime === true ? { fillsTime: true } : {};
+    plans.push([stage, stage === 'model' ? { ...plan, ...sheetsOf(fitted, fitting.fixed), ...fills } : plan]);
   }
   const stages = Object.fromEntries(plans);
   const model = fitting.costs.loops.model;

@@ -24,6 +24,8 @@ const stageSchema = z.object({
   /** Most seconds of the loop, where that is more than it is predicted to take; and most steps that are worth it. */
   secondsAtMost: seconds.optional(),
   stepsAtMost: z.number().int().positive().max(1e9).optional(),
+  /** Whether the seconds are what somebody asked for: a machine that turns out quicker makes more steps than were planned. */
+  fillsTime: z.boolean().optional(),
   /** Steps between sheets of samples of so many steps: of fewer they come as much sooner. */
   sampleEvery: z.number().int().positive().max(1e9).optional(),
   /** Whether it is likely that nothing is trained: its loop is not among the seconds, and the model gives it those that it takes. */

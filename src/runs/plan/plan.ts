@@ -85,7 +85,7 @@ export async function planTraining(request: PlanRequest): Promise<Plan> {
     (fixed.has('train.steps') ? undefined : minutesFor(config, { ...measured, sides, survey, useful, smallest }));
   const spent = (now() - began) / 1000;
   const seconds = open === undefined ? undefined : Math.max(1, 60 * open - spent);
-  const fitted = fitSteps(config, { costs: measured.costs, sides, seconds, fixed });
+  const fitted = fitSteps(config, { costs: measured.costs, sides, seconds, fillsTime: minutes !== undefined, fixed });
   const follows = Object.values(fitted.stages).some(stage => stage?.fitted === true);
   if (minutes !== undefined && follows) {
     expectEnough(minutes, fitted.seconds + spent, 'give it more, or a smaller --image-size and --grid');

@@ -26,7 +26,7 @@ export type SavedPaces = Readonly<Partial<Record<TrainedStage | 'whole', SavedPa
 export interface Refitted {
   /** Steps of the stages that follow the time. */
   readonly steps: Readonly<Partial<Record<TrainedStage, number>>>;
-  /** Most steps that they may have again, when a machine was slow for a while. */
+  /** Most steps that they may have: as many as were planned, or, of what fills its time, whatever fits it. */
   readonly most: Readonly<Partial<Record<TrainedStage, number>>>;
   /** Seconds that their loops may take. */
   readonly seconds: Readonly<Partial<Record<TrainedStage, number>>>;
@@ -49,7 +49,7 @@ export function refit({ stages }: KeptPlan, states: SavedPaces): Refitted {
     if (plan?.fitted !== true || plan.steps === undefined || plan.loopSeconds === undefined) continue;
     const whole = stage === 'patch' ? states.whole?.steps : undefined;
     steps[stage] = whole ?? states[stage]?.steps ?? plan.steps;
-    most[stage] = plan.steps;
+    most[stage] = plan.fillsTime === true ? Number.POSITIVE_INFINITY : plan.steps;
     seconds[stage] = plan.secondsAtMost ?? plan.loopSeconds;
   }
   const { model } = stages;
@@ -61,7 +61,7 @@ export function refit({ stages }: KeptPlan, states: SavedPaces): Refitted {
   const next = after(stages.patch ?? stages.text, before.filter(isThere), planned);
   if (next !== undefined) {
     steps.model = states.model?.steps ?? next.steps;
-    most.model = Math.max(planned.steps, next.steps); // of which neither is more than is worth it
+    most.model = Math.max(most.model ?? planned.steps, next.steps); // of which neither is more than is worth it
     seconds.model = next.seconds;
   }
   const { sampleEvery } = model;

@@ -136,7 +136,9 @@ export class Job {
     const planned = name === 'model' ? this.plannedRhythm : undefined;
     const sampleEvery = planned && sampleEveryOf(planned, steps);
     await this.keep(withSteps(this.config, { steps: { [name]: steps }, sampleEvery }));
-    const why = steps < before ? 'slower than was measured' : 'quicker again';
+    const isMore = steps > (this.plan?.stages[name]?.steps ?? Number.POSITIVE_INFINITY);
+    const quicker = isMore ? 'quicker than was measured' : 'quicker again';
+    const why = steps < before ? 'slower than was measured' : quicker;
     const goal = steps < before ? 'to keep to the time' : 'in the time that is left';
     this.session.reporter.message(`${why}: ${counted(steps, 'step')} instead of ${formatWhole(before)}, ${goal}`);
   }

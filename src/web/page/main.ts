@@ -3,9 +3,13 @@ import { keepKey, takeKey } from './api.ts';
 import { element, failure, fill } from './dom.ts';
 import { homePage } from './home.ts';
 import { type Listed, paramsOf } from './page.ts';
+import { runPage } from './run.ts';
 
 /** All pages. Another one adds its line. */
-const pages: readonly Listed[] = [{ path: '/', page: homePage, menu: 'Runs' }];
+const pages: readonly Listed[] = [
+  { path: '/', page: homePage, menu: 'Runs' },
+  { path: '/run/:run', page: runPage },
+];
 
 const main = document.querySelector('main')!;
 const top = document.querySelector('header')!;
@@ -28,10 +32,7 @@ async function show(): Promise<void> {
   const setTitle = (title: string) => {
     if (!signal.aborted) document.title = `${title} · Tessera`;
   };
-  const found = pages.flatMap(({ path, page }) => {
-    const params = paramsOf(path, address);
-    return params === undefined ? [] : [{ page, params }];
-  })[0];
+  const found = findPage(address);
   if (found === undefined) {
     fill(main, element('h1', {}, 'There is no such page'), element('p', {}, element('a', { href: '#/' }, 'All runs')));
     return;
@@ -39,13 +40,22 @@ async function show(): Promise<void> {
   try {
     // Pages draw into a room of their own: what arrives after it was left is drawn where nobody sees it.
     const room = main.appendChild(element('div'));
-    const close = await found.page.open(room, found.params, { query: new URLSearchParams(search), signal, setTitle });
+    const query = new URLSearchParams(search);
+    const knows = (other: string) => findPage(other) !== undefined;
+    const close = await found.page.open(room, found.params, { query, signal, setTitle, knows });
     if (close === undefined) return;
     if (signal.aborted) close();
     else signal.addEventListener('abort', close, { once: true });
   } catch (error) {
     if (!signal.aborted) fill(main, element('h1', {}, 'This page cannot be shown'), failure(error));
   }
+}
+
+function findPage(address: string) {
+  return pages.flatMap(({ path, page }) => {
+    const params = paramsOf(path, address.split('?')[0]);
+    return params === undefined ? [] : [{ page, params }];
+  })[0];
 }
 
 function drawTop(address: string): void {

@@ -6,6 +6,8 @@ export interface Context {
   readonly signal: AbortSignal;
   /** What the tab is called. */
   readonly setTitle: (title: string) => void;
+  /** Whether there is a page of such an address: links to others are not made. */
+  readonly knows: (address: string) => boolean;
 }
 
 export interface Page {

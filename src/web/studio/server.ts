@@ -7,7 +7,7 @@ import { UserError } from '../../core/errors.ts';
 import { packageRoot } from '../../device/native/addon.ts';
 import { createGuarded, guardHeaders, type Patience, Refusal, sendJson } from '../guard.ts';
 import { pageModules } from './assets.ts';
-import { Library } from './library.ts';
+import { Library, type LibraryOptions } from './library.ts';
 import { paintRoutes } from './paint/routes.ts';
 import { findRoute, type Route } from './routes.ts';
 import { runsRoutes } from './runs/routes.ts';
@@ -21,13 +21,9 @@ const areas: readonly ((studio: Studio) => readonly Route[])[] = [runsRoutes, pa
 /** Ports that are tried after the one that was asked for. */
 const TRIED = 20;
 
-export interface StudioOptions extends Patience, Pick<Studio, 'now' | 'onError'> {
+export interface StudioOptions extends Patience, LibraryOptions, Pick<Studio, 'now' | 'onError'> {
   /** Where runs, data sets and studies are looked for. */
   readonly folder: string;
-  /** Folders of data sets elsewhere. */
-  readonly data?: readonly string[];
-  /** How many folders deep it is looked; default 3. */
-  readonly depth?: number;
   /** The first that is tried; 0: any that is free. */
   readonly port: number;
   /** What every request for data must have. */
@@ -48,8 +44,8 @@ export interface OpenStudio {
  * @throws UserError if the folder is not there, no port is free, or the pages are not built
  */
 export async function openStudio(options: StudioOptions): Promise<OpenStudio> {
-  const { folder, data, depth, port, key, now, onError } = options;
-  const library = await Library.open(folder, { data, depth });
+  const { folder, port, key, now, onError } = options;
+  const library = await Library.open(folder, options);
   const closing = new AbortController();
   const studio: Studio = { folder, library, version: ownVersion(), now, onError, signal: closing.signal };
   const routes = areas.flatMap(area => area(studio));

@@ -44,10 +44,17 @@ interface Seen {
   readonly logged: number | undefined;
 }
 
-async function makeCard({ id, name, folder }: Place, { live, at, logged }: Seen): Promise<RunCard> {
+async function makeCard({ id, name, folder, isShipped }: Place, { live, at, logged }: Seen): Promise<RunCard> {
   const paths = runPaths(folder);
   const bare = { id, name, family: '', title: '', stage: null, step: 0, steps: 0, rate: null, live, best: null, at };
-  const nothing = { ...bare, unit: 'images', hasSamples: false, canPaint: false } as const;
+  const nothing = {
+    ...bare,
+    isShipped,
+    unit: 'images',
+    judgedBy: 'held-out loss',
+    hasSamples: false,
+    canPaint: false,
+  } as const;
   const config = await readMark(paths.config);
   if (config === undefined) return { ...nothing, problem: 'its config.json cannot be read' };
   const family = knownFamily(config.family);
@@ -69,6 +76,7 @@ async function makeCard({ id, name, folder }: Place, { live, at, logged }: Seen)
     rate: numberOf(rates.tokensPerSecond) ?? numberOf(rates.imagesPerSecond),
     unit: 'tokensPerSecond' in rates ? 'tokens' : 'images',
     best: stage === null || isPreparing(stage) ? null : numberOf(saved.best),
+    judgedBy: family.validation === undefined ? 'KID of samples' : 'held-out loss',
     hasSamples: existsSync(paths.samples),
     canPaint: weightKinds.some(kind => existsSync(paths.weights[kind])),
   };

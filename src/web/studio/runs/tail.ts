@@ -2,19 +2,18 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { fill } from '../../../io/bytes.ts';
 
+/** A record of a log. */
+export type Fields = Readonly<Record<string, unknown>>;
+
 /** Bytes of a log's end that are read. */
-export const TAIL = 2 ** 14;
+const TAIL = 2 ** 14;
 
 /**
  * The last whole records of a log.
  * @param size of the file
  * @param most bytes that are read
  */
-export async function lastRecords(
-  path: string,
-  size: number,
-  most = TAIL,
-): Promise<Readonly<Record<string, unknown>>[]> {
+export async function lastRecords(path: string, size: number, most = TAIL): Promise<Fields[]> {
   let handle: FileHandle | undefined;
   try {
     handle = await open(path, 'r');
@@ -31,11 +30,11 @@ export async function lastRecords(
   }
 }
 
-/** A record of a log; undefined where the line is none, because it is torn or was written by somebody else. */
-export function parseRecord(line: string): Readonly<Record<string, unknown>> | undefined {
+/** A line of a log; undefined where the line is none, because it is torn or was written by somebody else. */
+export function parseRecord(line: string): Fields | undefined {
   if (!line.startsWith('{')) return undefined;
   try {
-    return JSON.parse(line) as Readonly<Record<string, unknown>>;
+    return JSON.parse(line) as Fields;
   } catch {
     return undefined;
   }
