@@ -2,12 +2,13 @@
  * @file A study as a small server: its page, and a place that the page sends answers to, which are on the disk before it says that
  * they have arrived. Answers are taken as `tessera study collect` takes them. Whose a picture is, it never reads.
  */
+import type { IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { z } from 'zod';
 import { UserError } from '../core/errors.ts';
 import { AnswerBook, checkGiven, type Given } from '../study/collect.ts';
 import { makeTakePage } from '../study/page/page.ts';
-import { readPictures, readStudy } from '../study/study.ts';
+import { readPictures, readStudy, type Study } from '../study/study.ts';
 import { createGuarded, guardHeaders, type Patience, Refusal, readJsonBody, sendJson } from './guard.ts';
 
 /** Longest message of answers, in bytes, and how many answers it may have. */
@@ -37,6 +38,53 @@ export interface StudyServer {
   close(): Promise<void>;
 }
 
+/** Takes the answers that the page of a study sends. */
+export class AnswerTaker {
+  private readonly study: Study;
+  private readonly book: AnswerBook;
+  private readonly onAnswers: ServeOptions['onAnswers'];
+  private writing: Promise<void> = Promise.resolve();
+
+  constructor(study: Study, book: AnswerBook, onAnswers?: ServeOptions['onAnswers']) {
+    this.study = study;
+    this.book = book;
+    this.onAnswers = onAnswers;
+  }
+
+  /** @param where opens the message. @throws UserError if the folder is no study, or has answers that are none */
+  static async open(folder: string, where: string): Promise<AnswerTaker> {
+    const study = await readStudy(folder, where);
+    return new AnswerTaker(study, await AnswerBook.open(folder, study));
+  }
+
+  /** Takes the answers of a message, which are on the disk then. @returns how many. @throws Refusal of what are none */
+  async take(request: IncomingMessage): Promise<number> {
+    const answers = readAnswers(await readJsonBody(request, { most: MOST_BYTES }));
+    const checked = answers.map(answer => checkGiven(answer, this.study));
+    const wrong = checked.find(given => typeof given === 'string');
+    if (wrong !== undefined) throw new Refusal(400, `expected answers of this study, got ${wrong}`);
+    await this.keep(checked.filter(given => typeof given !== 'string'));
+    return answers.length;
+  }
+
+  /** Waits for what is being written. */
+  written(): Promise<void> {
+    return this.writing;
+  }
+
+  private async keep(answers: readonly Given[]): Promise<void> {
+    const { book } = this;
+    const raters = new Set(answers.map(({ rater }) => rater));
+    if (book.count.raters + raters.size > MOST_RATERS) throw new Refusal(429, 'too many people');
+    for (const given of answers) {
+      if (book.add(given) === 'conflict') throw new Refusal(409, `another answer to trial ${given.trial + 1} is here`);
+    }
+    this.writing = this.writing.catch(() => {}).then(() => book.write(raters)); // one after another: the last has all
+    await this.writing;
+    this.onAnswers?.(book.count);
+  }
+}
+
 /**
  * Serves a study until it is closed.
  * @throws UserError if the folder is no study, the port is taken, or others are to reach it without a key
@@ -46,20 +94,7 @@ export async function serveStudy(folder: string, options: ServeOptions): Promise
   if (host !== undefined) expectHost(host, key);
   const study = await readStudy(folder, 'study serve');
   const page = await makeTakePage(study, await readPictures(folder, study), { post: '/answers' });
-  const book = await AnswerBook.open(folder, study);
-  let writing: Promise<void> = Promise.resolve();
-
-  const take = async (answers: readonly Given[]) => {
-    const raters = new Set(answers.map(({ rater }) => rater));
-    if (book.count.raters + raters.size > MOST_RATERS) throw new Refusal(429, 'too many people');
-    for (const given of answers) {
-      if (book.add(given) === 'conflict') throw new Refusal(409, `another answer to trial ${given.trial + 1} is here`);
-    }
-    writing = writing.catch(() => {}).then(() => book.write(raters)); // one after another: the last has all
-    await writing;
-    onAnswers?.(book.count);
-  };
-
+  const taker = new AnswerTaker(study, await AnswerBook.open(folder, study), onAnswers);
   const server = createGuarded(
     async (request, response) => {
       const [pathname] = (request.url ?? '').split('?'); // as it came: no path is normalised into another
@@ -68,12 +103,7 @@ export async function serveStudy(folder: string, options: ServeOptions): Promise
         response.writeHead(200, { ...guardHeaders(page.policy), 'Content-Type': 'text/html; charset=utf-8' });
         response.end(page.markup);
       } else if (pathname === '/answers' && request.method === 'POST') {
-        const answers = readAnswers(await readJsonBody(request, { most: MOST_BYTES }));
-        const checked = answers.map(answer => checkGiven(answer, study));
-        const wrong = checked.find(given => typeof given === 'string');
-        if (wrong !== undefined) throw new Refusal(400, `expected answers of this study, got ${wrong}`);
-        await take(checked.filter(given => typeof given !== 'string'));
-        sendJson(response, 200, { taken: answers.length });
+        sendJson(response, 200, { taken: await taker.take(request) });
       } else {
         throw new Refusal(['/', '/answers'].includes(pathname) ? 405 : 404, 'there is no such thing here');
       }
@@ -91,7 +121,7 @@ export async function serveStudy(folder: string, options: ServeOptions): Promise
       const closed = new Promise(resolve => server.close(resolve));
       server.closeAllConnections();
       await closed;
-      await writing;
+      await taker.written();
     },
   };
 }

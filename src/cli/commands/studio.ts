@@ -79,11 +79,13 @@ async function serve(session: Session, { run, port, open, ...shown }: Serving): 
   const { randomBytes } = await import('node:crypto');
   const { openStudio } = await import('../../web/studio/server.ts');
   const { idOf } = await import('../../web/studio/library.ts');
+  const { studioProgram } = await import('../studio-program.ts');
   const opened = await openStudio({
     ...shown,
     port,
     key: randomBytes(16).toString('hex'),
     now,
+    program: studioProgram(),
     onError: error =>
       reporter.message(`warning: ${error instanceof Error ? (error.stack ?? error.message) : error}`, {
         isWarning: true,

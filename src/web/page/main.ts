@@ -1,14 +1,24 @@
 /** @file The entry of the studio's pages: takes the key, and shows the page that the address names. */
 import { keepKey, takeKey } from './api.ts';
+import { comparePage } from './compare.ts';
+import { dataPage } from './data.ts';
+import { datasetsPage } from './datasets.ts';
 import { element, failure, fill } from './dom.ts';
 import { homePage } from './home.ts';
 import { type Listed, paramsOf } from './page.ts';
 import { runPage } from './run.ts';
+import { studyPage } from './study.ts';
+import { trainingsPage } from './trainings.ts';
 
 /** All pages. Another one adds its line. */
 const pages: readonly Listed[] = [
   { path: '/', page: homePage, menu: 'Runs' },
   { path: '/run/:run', page: runPage },
+  { path: '/data', page: datasetsPage, menu: 'Data' },
+  { path: '/data/:data', page: dataPage },
+  { path: '/compare', page: comparePage, menu: 'Compare' },
+  { path: '/trainings', page: trainingsPage, menu: 'Trainings' },
+  { path: '/study/:study', page: studyPage },
 ];
 
 const main = document.querySelector('main')!;

@@ -104,6 +104,11 @@ export class Library {
     return new Library({ named, real, depth }, { data: roots, models: places });
   }
 
+  /** The real path of the studio's folder, which may be missing. */
+  get folder(): string {
+    return this.root.real;
+  }
+
   /** Looks again. */
   async look(): Promise<Found> {
     const found = await lookThrough(this.root);

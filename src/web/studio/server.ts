@@ -7,21 +7,33 @@ import { UserError } from '../../core/errors.ts';
 import { packageRoot } from '../../device/native/addon.ts';
 import { createGuarded, guardHeaders, type Patience, Refusal, sendJson } from '../guard.ts';
 import { pageModules } from './assets.ts';
+import { compareRoutes } from './compare/routes.ts';
+import { dataRoutes } from './data/routes.ts';
 import { Library, type LibraryOptions } from './library.ts';
 import { paintRoutes } from './paint/routes.ts';
 import { findRoute, type Route } from './routes.ts';
 import { runsRoutes } from './runs/routes.ts';
 import { shell, shellPolicy, styleAddress } from './shell.ts';
+import { studiesRoutes } from './studies/routes.ts';
 import type { Studio } from './studio.ts';
 import { studioStyle } from './style.ts';
+import { trainingRoutes } from './trainings/routes.ts';
+import { Works } from './works.ts';
 
 /** The areas. Another one adds its line. */
-const areas: readonly ((studio: Studio) => readonly Route[])[] = [runsRoutes, paintRoutes];
+const areas: readonly ((studio: Studio) => readonly Route[])[] = [
+  runsRoutes,
+  paintRoutes,
+  dataRoutes,
+  compareRoutes,
+  studiesRoutes,
+  trainingRoutes,
+];
 
 /** Ports that are tried after the one that was asked for. */
 const TRIED = 20;
 
-export interface StudioOptions extends Patience, LibraryOptions, Pick<Studio, 'now' | 'onError'> {
+export interface StudioOptions extends Patience, LibraryOptions, Pick<Studio, 'now' | 'onError' | 'program'> {
   /** Where runs, data sets and studies are looked for. */
   readonly folder: string;
   /** The first that is tried; 0: any that is free. */
@@ -44,10 +56,12 @@ export interface OpenStudio {
  * @throws UserError if the folder is not there, no port is free, or the pages are not built
  */
 export async function openStudio(options: StudioOptions): Promise<OpenStudio> {
-  const { folder, port, key, now, onError } = options;
+  const { folder, port, key, now, onError, program } = options;
   const library = await Library.open(folder, options);
   const closing = new AbortController();
-  const studio: Studio = { folder, library, version: ownVersion(), now, onError, signal: closing.signal };
+  const works = new Works(program.words, now);
+  const { signal } = closing;
+  const studio: Studio = { folder, library, version: ownVersion(), now, onError, program, works, signal };
   const routes = areas.flatMap(area => area(studio));
   const files = openFiles();
   const server = createGuarded((request, response) => answer(request, response, { routes, files, closing }), {
@@ -63,7 +77,7 @@ export async function openStudio(options: StudioOptions): Promise<OpenStudio> {
       closing.abort();
       const closed = new Promise(resolve => server.close(resolve));
       server.closeAllConnections();
-      await closed;
+      await Promise.all([closed, works.close()]);
     },
   };
 }

@@ -1,5 +1,7 @@
 /** @file What every area of the studio works with. */
 import type { Library } from './library.ts';
+import type { Program } from './program.ts';
+import type { Works } from './works.ts';
 
 export interface Studio {
   /** The folder that it shows, as the user named it. */
@@ -11,6 +13,9 @@ export interface Studio {
   readonly now: () => number;
   /** Hears of mistakes; what a user can mend is answered instead. */
   readonly onError: (error: unknown) => void;
+  /** The program that it belongs to, and processes of it that pages have started. */
+  readonly program: Program;
+  readonly works: Works;
   /** Aborted when the studio closes. */
   readonly signal: AbortSignal;
 }

@@ -1,9 +1,12 @@
 /** @file How the studio's pages look: tokens, tables and charts of the reports, and what the studio has beside them. */
 import { pageStyle } from '../../report/style.ts';
+import { compareStyle } from './compare/style.ts';
+import { dataStyle } from './data/style.ts';
 import { runsStyle } from './runs/style.ts';
+import { worksStyle } from './trainings/style.ts';
 
 /** Of areas, in their order. An area adds its own: a function that gives CSS, whose classes begin with its name. */
-const areas: readonly (() => string)[] = [runsStyle];
+const areas: readonly (() => string)[] = [runsStyle, worksStyle, dataStyle, compareStyle];
 
 const shell = `
 body { padding-top: 0; }
