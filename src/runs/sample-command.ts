@@ -7,7 +7,8 @@ import type { CompletionFlags } from './completion.ts';
 
 /** What was painted. Settings that are left out are the run's. */
 export interface CommandRequest extends Readonly<Partial<Record<SamplingSetting, number>>>, CompletionFlags {
-  readonly run: string;
+  /** Default: the model that comes with the package. */
+  readonly run?: string;
   /** Cleaned, each once; '' is none. */
   readonly captions: readonly string[];
   readonly seed: number;

@@ -2,7 +2,6 @@
  * @file Where the studio paints: one piece of work at a time, by a child that has the run open. Knows runs by their places;
  * nothing of requests and responses.
  */
-import { join } from 'node:path';
 import { UserError } from '../../../core/errors.ts';
 import { readRun } from '../../../families/config.ts';
 import type { SamplingSetting } from '../../../families/family.ts';
@@ -31,14 +30,17 @@ interface WorkOptions {
   readonly onPosition?: (before: number) => void;
 }
 
+/** What painting needs of the studio. */
+export type EaselStudio = Pick<Studio, 'library' | 'onError' | 'signal'>;
+
 export class Easel {
   readonly jobs = new Jobs();
   readonly given = new GivenPictures();
-  private readonly studio: Studio;
+  private readonly studio: EaselStudio;
   private readonly turns = new Turns();
   private readonly painters: Painters;
 
-  constructor(studio: Studio, options?: PaintersOptions) {
+  constructor(studio: EaselStudio, options?: PaintersOptions) {
     this.studio = studio;
     this.painters = new Painters(options);
     studio.signal.addEventListener('abort', () => void this.painters.close(), { once: true });
@@ -114,7 +116,7 @@ export class Easel {
   }
 
   private async doPaint(job: Job, { run, order, settings, completion: completing }: Painting): Promise<void> {
-    const named = join(this.studio.folder, run.name);
+    const named = run.isShipped === true ? 'models/emoji' : run.path; // as `tessera sample` names it in files
     const { captions, seed, numImages, weights } = order;
     const { signal } = job.stop;
     const onPosition = (position: number) => job.tell('queued', { position });
@@ -133,7 +135,15 @@ export class Easel {
       ...(logProbabilities !== undefined && { logProbabilities: Array.from(logProbabilities, rounded) }),
     }));
     const { files } = completing;
-    const request = { run: named, captions, seed, numImages, ...settings, weights, ...files };
+    const request = {
+      run: run.isShipped === true ? undefined : run.path,
+      captions,
+      seed,
+      numImages,
+      ...settings,
+      weights,
+      ...files,
+    };
     job.tell('done', {
       images: done,
       command: sampleCommand({ ...request, backend: sparesGpu ? 'native' : undefined }),

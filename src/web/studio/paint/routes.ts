@@ -10,7 +10,7 @@ import { EventStream } from '../events.ts';
 import type { Place } from '../library.ts';
 import type { Asked, Route } from '../routes.ts';
 import type { Studio } from '../studio.ts';
-import { Easel } from './easel.ts';
+import { Easel, type EaselStudio } from './easel.ts';
 import { offerCaptions, paintingFacts } from './facts.ts';
 import { readPicture } from './given-pictures.ts';
 import type { Job } from './jobs.ts';
@@ -27,12 +27,12 @@ export function paintRoutes(studio: Studio): Route[] {
 }
 
 /** The same of an easel of the caller's. */
-export function easelRoutes(studio: Studio, easel: Easel): Route[] {
+export function easelRoutes(studio: EaselStudio, easel: Easel): Route[] {
   return [...runRoutes(studio, easel), ...pictureRoutes(studio, easel), ...jobRoutes(studio, easel)];
 }
 
 /** What a run paints with. */
-function runRoutes({ library }: Studio, easel: Easel): Route[] {
+function runRoutes({ library }: EaselStudio, easel: Easel): Route[] {
   return [
     {
       method: 'GET',
@@ -56,7 +56,7 @@ function runRoutes({ library }: Studio, easel: Easel): Route[] {
 }
 
 /** Pictures to complete. */
-function pictureRoutes({ library }: Studio, easel: Easel): Route[] {
+function pictureRoutes({ library }: EaselStudio, easel: Easel): Route[] {
   return [
     {
       method: 'POST',
@@ -91,7 +91,7 @@ interface PaintedBy {
 }
 
 /** Paintings. */
-function jobRoutes({ library }: Studio, easel: Easel): Route[] {
+function jobRoutes({ library }: EaselStudio, easel: Easel): Route[] {
   const painted = new WeakMap<Job, PaintedBy>();
   const imageOf = ({ params }: Asked): Uint8Array => {
     const image = easel.jobs.get(params.job).pictures[Number(params.image)];

@@ -8,7 +8,6 @@ import { Easel } from '../../../../src/web/studio/paint/easel.ts';
 import type { PaintDone, PaintOrder, PaintTicket } from '../../../../src/web/studio/paint/messages.ts';
 import { easelRoutes } from '../../../../src/web/studio/paint/routes.ts';
 import { findRoute } from '../../../../src/web/studio/routes.ts';
-import type { Studio } from '../../../../src/web/studio/studio.ts';
 
 /** An event of a painting: its name, and what it says. */
 type Told = readonly [name: string, event: unknown];
@@ -39,7 +38,7 @@ export class TestStudio {
     const { signal } = closing;
     const library = await Library.open(folder);
     const onError = (error: unknown) => console.error(error);
-    const studio: Studio = { folder, library, version: '0', now: () => 0, onError, signal };
+    const studio = { library, onError, signal };
     const easel = new Easel(studio);
     const routes = easelRoutes(studio, easel);
     const server = createGuarded(async (request, response) => {
