@@ -7,5 +7,6 @@ import './clipscore.ts';
 import './rprecision.ts';
 import './accuracy.ts';
 import './likelihood.ts';
+import './captiongain.ts';
 import './similarity.ts';
 import './memorisation.ts';

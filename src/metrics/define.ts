@@ -63,6 +63,15 @@ export interface Evidence {
     readonly imageSize: number;
     readonly images: number;
   };
+  /** The same groups of images under their own captions and under others', where the model has a likelihood. */
+  readonly captionLikelihood: {
+    /** Mean nats a code of each group. */
+    readonly own: readonly number[];
+    readonly others: readonly number[];
+    /** Codes of an image; images in all groups. */
+    readonly codes: number;
+    readonly images: number;
+  };
 }
 
 /** One number with its 95 percent interval. */
@@ -128,6 +137,7 @@ const evidenceNames: readonly (keyof Evidence)[] = [
   'blurredFeatures',
   'texts',
   'likelihood',
+  'captionLikelihood',
 ];
 
 const checks = {

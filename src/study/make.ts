@@ -6,6 +6,7 @@
 import { existsSync } from 'node:fs';
 import type { Split } from '../../data/dataset.ts';
 import { UserError } from '../core/errors.ts';
+import { familyOf } from '../families/families.ts';
 import { beginWriting, endWriting } from '../io/ownfolder.ts';
 import type { WeightKind } from '../io/runfolder.ts';
 import { checkSplits, openRuns } from '../runs/comparison/open-runs.ts';
@@ -133,7 +134,7 @@ function chooseSystems(
     family: null,
     weights: null,
   });
-  const copying = runs.find(({ config }) => config.family === 'transformer');
+  const copying = runs.find(({ config }) => familyOf(config.family).stages.includes('patch'));
   if (copying === undefined) reporter.message('copy is left out: no run has a patch tokenizer');
   return [...painted, ...(copying === undefined ? [] : [anchor('copy', copying)]), anchor('real')];
 }

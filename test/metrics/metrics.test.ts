@@ -56,7 +56,19 @@ describe('the list of metrics', () => {
 
   test('has those of the program, and by default those that need no trained features', () => {
     expect([...allMetrics().keys()].sort()).toEqual(
-      ['kid', 'prdc', 'fd', 'cmmd', 'clip-score', 'r-precision', 'caption-accuracy', 'nll', 'recon', 'nearest'].sort(),
+      [
+        'kid',
+        'prdc',
+        'fd',
+        'cmmd',
+        'clip-score',
+        'r-precision',
+        'caption-accuracy',
+        'nll',
+        'recon',
+        'nearest',
+        'caption-gain',
+      ].sort(),
     );
     expect(defaultMetrics().sort()).toEqual(
       ['kid', 'prdc', 'fd', 'nll', 'recon', 'caption-accuracy', 'nearest'].sort(),
@@ -107,7 +119,7 @@ describe('the list of metrics', () => {
     ['a number that is taken', { gives: [{ name: 'recall', better: null }] }, /recall, which another gives/],
   ])('refuses %s', (_, change, message) => {
     expect(() => defineMetric({ ...brightness, ...change })).toThrow(message);
-    expect(allMetrics().size).toBe(10);
+    expect(allMetrics().size).toBe(11);
   });
 });
 

@@ -5,7 +5,9 @@ import type { Painter } from '../../src/families/painter.ts';
 import { PixelFeatures } from '../../src/features/pixel-grid.ts';
 import { Images, type Picture } from '../../src/image/images.ts';
 import { NearestImages } from '../../src/image/nearest.ts';
-import type { Captioned, Evidence, MetricDefinition } from '../../src/metrics/define.ts';
+import '../../src/metrics/builtin.ts';
+import { type Captioned, type Evidence, findMetrics, type MetricDefinition } from '../../src/metrics/define.ts';
+import { othersCaptions } from '../../src/runs/evaluation/gather.ts';
 import { type Material, measureAll, type Result } from '../../src/runs/evaluation/measure.ts';
 import type { Session } from '../../src/runs/session.ts';
 
@@ -19,6 +21,15 @@ const captioned = (count: number, seed: number): Captioned => ({
   captions: Array.from({ length: count }, (_, i) => `caption ${i}`),
 });
 const [samples, heldOut, reference] = [captioned(6, 0), captioned(5, 100), captioned(9, 200)];
+
+const real: Material['real'] = {
+  sides: ['validation'],
+  measured: heldOut,
+  heldOut,
+  whyNone: undefined,
+  reference,
+  train: new NearestImages(Images.of(reference.pictures)),
+};
 
 /** Measures by one metric, of a model without a tokenizer. */
 function measure<Need extends keyof Evidence>(
@@ -41,14 +52,7 @@ function measure<Need extends keyof Evidence>(
       ['floor', heldOut],
       ['reconstruction', undefined],
     ]),
-    real: {
-      sides: ['validation'],
-      measured: heldOut,
-      heldOut,
-      whyNone: undefined,
-      reference,
-      train: new NearestImages(Images.of(reference.pictures)),
-    },
+    real,
     painter: { family: 'dcgan' } as Partial<Painter> as Painter,
     extractors: [new PixelFeatures()],
     seed: 3,
@@ -177,5 +181,46 @@ describe('numbers', () => {
   test('that a metric has not named are a mistake in it', async () => {
     const wrong = measure({ gives: [{ name: 'other', better: null }], needs: ['pictures'], measure: () => one(1) });
     await expect(wrong).rejects.toThrow('metric mine: measured mine, which is not among what it gives');
+  });
+});
+
+describe('caption gain', () => {
+  const metric = findMetrics(['caption-gain'], 'test')[0];
+  /** Knows the captions of its pictures: a nat a code more under any other one, two under the last one. */
+  const knowing = (captions: readonly string[]): Partial<Painter> => ({
+    family: 'transformer',
+    likelihood: {
+      codes: 4,
+      measureNats: async (pictures, given) => {
+        const own = pictures.map(picture => captions[heldOut.pictures.indexOf(picture)]);
+        const nats = given.map((text, i) => 3 + (text === own[i] ? 0 : text === captions[captions.length - 1] ? 2 : 1));
+        return nats.reduce((sum, each) => sum + each, 0) / nats.length;
+      },
+    },
+  });
+  const gainOf = (painter: Partial<Painter>, captions: readonly string[]) =>
+    measure(metric as MetricDefinition, {
+      painter: painter as Painter,
+      real: { ...real, heldOut: { ...heldOut, captions } },
+    });
+
+  test('is what the own caption saves, over all codes of an image', async () => {
+    const captions = heldOut.captions;
+    const [{ value, n, low, high }] = await gainOf(knowing(captions), captions);
+    expect([value, n]).toEqual([(4 * (1 + 1 + 1 + 1 + 2)) / 5, 5]); // each other caption once
+    expect(low).toBeLessThan(value as number);
+    expect(high).toBeGreaterThan(value as number);
+  });
+
+  test('compares with captions that are another text', () => {
+    expect(othersCaptions(['a', 'b', 'c', 'd'])).toEqual(['c', 'd', 'a', 'b']);
+    expect(othersCaptions(['a', 'a', 'a', 'b'])).toEqual(['b', 'b', 'b', 'a']);
+    expect(othersCaptions(['a', 'a'])).toBe(undefined);
+  });
+
+  test('says why there is none', async () => {
+    expect(shown(await gainOf({ family: 'dcgan' }, heldOut.captions))[0][1]).toMatch(/likelihood/);
+    const alike = heldOut.captions.map(() => 'one');
+    expect(shown(await gainOf(knowing(alike), alike))).toEqual([['samples', 'all images have one caption']]);
   });
 });

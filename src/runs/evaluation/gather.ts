@@ -12,6 +12,7 @@ import { UserError } from '../../core/errors.ts';
 import { counted } from '../../core/numbers.ts';
 import { Random } from '../../core/random.ts';
 import { hearSignal } from '../../core/stopping.ts';
+import type { Likelihood } from '../../families/painter.ts';
 import { NEAREST_SIDE, NearestImages } from '../../image/nearest.ts';
 import type { Captioned, Evidence } from '../../metrics/define.ts';
 import { divideAsTrained } from '../known-sides.ts';
@@ -121,19 +122,57 @@ const GROUP = 8;
 /** Mean nats a code of groups of images; undefined for a model without a likelihood. */
 export async function readLikelihood(
   session: Session,
-  { likelihood, imageSize }: Painter,
+  painter: Painter,
   { pictures, captions }: Captioned,
 ): Promise<Evidence['likelihood'] | undefined> {
+  const { likelihood, imageSize } = painter;
   if (likelihood === undefined) return undefined;
   session.reporter.stage('likelihood', { total: pictures.length, counts: 'image', unit: 'images' });
+  const nats = await natsOfGroups(session, likelihood, { pictures, captions });
+  session.reporter.done();
+  return { nats, codes: likelihood.codes, imageSize, images: pictures.length };
+}
+
+/** The same under the captions of other images; undefined where all images have one caption. */
+export async function readCaptionLikelihood(
+  session: Session,
+  { likelihood }: Painter,
+  { pictures, captions }: Captioned,
+): Promise<Evidence['captionLikelihood'] | undefined> {
+  const others = othersCaptions(captions);
+  if (likelihood === undefined || others === undefined) return undefined;
+  session.reporter.stage("others' captions", { total: 2 * pictures.length, counts: 'image', unit: 'images' });
+  const own = await natsOfGroups(session, likelihood, { pictures, captions });
+  const ofOthers = await natsOfGroups(session, likelihood, { pictures, captions: others, done: pictures.length });
+  session.reporter.done();
+  return { own, others: ofOthers, codes: likelihood.codes, images: pictures.length };
+}
+
+/** For each image the caption of another, half of all images further on, and further until it is another text. */
+export function othersCaptions(captions: readonly string[]): string[] | undefined {
+  if (new Set(captions).size < 2) return undefined;
+  const half = Math.floor(captions.length / 2);
+  return captions.map((own, i) => {
+    let at = i + half;
+    while (captions[at % captions.length] === own) at++;
+    return captions[at % captions.length];
+  });
+}
+
+/** @param what.done images that the stage has counted before */
+async function natsOfGroups(
+  session: Session,
+  likelihood: Likelihood,
+  what: Captioned & { readonly done?: number },
+): Promise<number[]> {
+  const { pictures, captions, done = 0 } = what;
   const nats: number[] = [];
   const groups = Math.max(Math.min(GROUPS, pictures.length), Math.ceil(pictures.length / GROUP));
   for (let group = 0; group < groups; group++) {
     const [first, end] = [group, group + 1].map(g => Math.floor((g * pictures.length) / groups)); // of nearly one size
     nats.push(await likelihood.measureNats(pictures.slice(first, end), captions.slice(first, end)));
-    session.reporter.update({ step: end, amount: end });
+    session.reporter.update({ step: done + end, amount: done + end });
     await hearSignal(session.signal);
   }
-  session.reporter.done();
-  return { nats, codes: likelihood.codes, imageSize, images: pictures.length };
+  return nats;
 }

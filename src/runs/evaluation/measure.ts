@@ -21,7 +21,7 @@ import {
 } from '../../metrics/define.ts';
 import { matrix } from '../../metrics/matrix.ts';
 import type { Session } from '../session.ts';
-import { type RealPictures, readLikelihood } from './gather.ts';
+import { type RealPictures, readCaptionLikelihood, readLikelihood } from './gather.ts';
 import type { EvalRecord } from './record.ts';
 
 /** One number of a row, without what all records of an evaluation share. */
@@ -56,25 +56,36 @@ function rowsOf({ rows = metricRows }: MetricDefinition): readonly MetricRow[] {
   return rows;
 }
 
-/** The material, with what is read of the model once for all metrics. */
+/** What is read of the model once for all metrics; undefined: the model has none, or no metric needs it. */
+type OfModel = Partial<Pick<Evidence, 'likelihood' | 'captionLikelihood'>>;
+
+/** The material, with what is read of the model. */
 interface ReadMaterial extends Material {
-  /** undefined: the model has none, or no metric needs it. */
-  readonly likelihood: Evidence['likelihood'] | undefined;
+  readonly ofModel: OfModel;
 }
 
 /** Every number that the metrics give. @throws UserError if the session is stopped */
 export async function measureAll(session: Session, material: Material): Promise<Result[]> {
   const byFeatures = material.metrics.filter(metric => needsAny(metric, ofFeatures));
   const others = material.metrics.filter(metric => !byFeatures.includes(metric));
-  const likelihood = material.metrics.some(metric => needsAny(metric, ['likelihood']))
-    ? material.real.heldOut && (await readLikelihood(session, material.painter, material.real.heldOut))
-    : undefined;
+  const ofModel = await readOfModel(session, material);
   const results: Result[] = [];
   for (const extractor of byFeatures.length === 0 ? [] : material.extractors) {
-    results.push(...(await measureByFeatures(session, extractor, { ...material, metrics: byFeatures, likelihood })));
+    results.push(...(await measureByFeatures(session, extractor, { ...material, metrics: byFeatures, ofModel })));
   }
-  results.push(...(await measureOthers(session, { ...material, metrics: others, likelihood })));
+  results.push(...(await measureOthers(session, { ...material, metrics: others, ofModel })));
   return results;
+}
+
+async function readOfModel(session: Session, { metrics, painter, real: { heldOut } }: Material): Promise<OfModel> {
+  const isNeeded = (what: keyof OfModel) => metrics.some(metric => needsAny(metric, [what]));
+  if (heldOut === undefined) return {};
+  return {
+    likelihood: isNeeded('likelihood') ? await readLikelihood(session, painter, heldOut) : undefined,
+    captionLikelihood: isNeeded('captionLikelihood')
+      ? await readCaptionLikelihood(session, painter, heldOut)
+      : undefined,
+  };
 }
 
 /** What is there for a row, and of what is not, why. */
@@ -144,24 +155,24 @@ async function measureOthers(session: Session, material: ReadMaterial): Promise<
 function availableFor(
   row: MetricRow,
   features: string | null,
-  { rows, real, painter, likelihood }: ReadMaterial,
+  { rows, real, painter, ofModel }: ReadMaterial,
 ): Available {
   const { family, tokenizer, likelihood: knowsLikelihood } = painter;
   const { whyNone } = real; // what is missing for want of held-out images
+  const noLikelihood =
+    knowsLikelihood === undefined ? (familyOf(family).words.noLikelihood ?? `${family} has no likelihood`) : whyNone;
   const lost = row === 'floor' || (row === 'reconstruction' && tokenizer !== undefined) ? whyNone : undefined;
   return {
     row,
     features,
-    evidence: { pictures: rows.get(row), heldOut: real.heldOut, training: real.train, likelihood },
+    evidence: { pictures: rows.get(row), heldOut: real.heldOut, training: real.train, ...ofModel },
     lost,
     missing: {
       pictures: lost ?? `${family} has no tokenizer`,
       heldOut: whyNone,
       texts: 'these features know no captions',
-      likelihood:
-        knowsLikelihood === undefined
-          ? (familyOf(family).words.noLikelihood ?? `${family} has no likelihood`)
-          : whyNone,
+      likelihood: noLikelihood,
+      captionLikelihood: noLikelihood ?? 'all images have one caption',
     },
   };
 }
