@@ -1,10 +1,10 @@
 /** @file What a server on this machine answers to requests as they come over the wire, written byte by byte: no browser is so rude. */
 import { readdirSync, readFileSync } from 'node:fs';
-import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type StudyServer, serveStudy } from '../../src/web/study-server.ts';
 import { answersOf, studyFolder, writeSmallStudy } from '../study/small-study.ts';
+import { ask as askRaw, send as sendRaw } from './raw.ts';
 
 const folder = studyFolder();
 const made = await writeSmallStudy(folder);
@@ -24,43 +24,12 @@ afterAll(async () => {
 
 const portOf = ({ url }: StudyServer) => Number(new URL(url).port);
 
-interface Answer {
-  readonly status: number;
-  readonly head: string;
-  readonly body: string;
-}
-
-/** Sends bytes and reads until the other end closes. */
-function send(text: string, server = open): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    let answer = '';
-    const socket = connect(portOf(server), '127.0.0.1', () => socket.write(text));
-    socket.setEncoding('utf8').on('data', part => {
-      answer += part;
-    });
-    socket.on('error', reject);
-    socket.on('close', () => {
-      const [head, ...body] = answer.split('\r\n\r\n');
-      resolve({ status: Number(/^HTTP\/1\.1 (\d+)/.exec(head)?.[1]), head, body: body.join('\r\n\r\n') });
-    });
-  });
-}
+/** Sends bytes. */
+const send = (text: string, server = open) => sendRaw(portOf(server), text);
 
 /** A request of these headers. */
-function ask(
-  line: string,
-  headers: Readonly<Record<string, string>> = {},
-  { body = '', server = open } = {},
-): Promise<Answer> {
-  const all = {
-    Host: `127.0.0.1:${portOf(server)}`,
-    Connection: 'close',
-    ...(body === '' ? {} : { 'Content-Length': String(Buffer.byteLength(body)) }),
-    ...headers,
-  };
-  const head = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
-  return send(`${line} HTTP/1.1\r\n${head.join('')}\r\n${body}`, server);
-}
+const ask = (line: string, headers: Readonly<Record<string, string>> = {}, { body = '', server = open } = {}) =>
+  askRaw(portOf(server), line, headers, body);
 
 const own = () => ({ Origin: `http://127.0.0.1:${portOf(open)}`, 'Content-Type': 'application/json' });
 const answers = answersOf(made, { rater: '00000000000000c3', slot: 0, choose: () => 'left' });
