@@ -22,7 +22,7 @@ import { verdictOf } from '../../src/report/verdicts.ts';
 import { Library } from '../../src/web/studio/library.ts';
 import type { Curves, Home, RunDetail } from '../../src/web/studio/messages.ts';
 import { Cards } from '../../src/web/studio/runs/card.ts';
-import { decimate, type Measured } from '../../src/web/studio/runs/decimate.ts';
+import { decimate, type Measured, meansOf } from '../../src/web/studio/runs/decimate.ts';
 import { RunLog } from '../../src/web/studio/runs/log.ts';
 import { type Course, configOf, recordsOf } from '../report/synthetic.ts';
 import { key, openTestStudio } from './open-studio.ts';
@@ -238,6 +238,24 @@ describe('fewer points', () => {
       const near = few.slice(Math.max(0, i - 2), i + 4).flatMap(([, y]) => y ?? []);
       expect(between.every(y => y >= Math.min(...near) && y <= Math.max(...near))).toBe(true);
     }
+  });
+
+  test('have means that the mean of all is kept by', () => {
+    const points = curve(1000, i => (i * i) % 17);
+    const mean = (some: readonly Measured[]) => some.reduce((sum, [, y]) => sum + y!, 0) / some.length;
+    const means = meansOf(points, 100);
+    expect(means).toHaveLength(100);
+    expect(mean(means)).toBeCloseTo(mean(points), 12);
+    expect(means[0]).toEqual([4, mean(points.slice(0, 10))]);
+    expect(
+      meansOf(
+        curve(3, () => null),
+        2,
+      ),
+    ).toEqual([
+      [0, null],
+      [1, null],
+    ]);
   });
 
   test('are all points where there are few', () => {

@@ -59,7 +59,7 @@ export class ChartView {
       return;
     }
     const values = found.map(({ name, y }) => `${name === '' ? '' : `${name} `}${formatNumber(y)}`);
-    this.readout.textContent = `${formatCount(found[0].x)}: ${values.join(', ')}`;
+    this.readout.textContent = `step ${formatCount(found[0].x)}: ${values.join(', ')}`;
     this.line('cursor', frame.left + share * (frame.right - frame.left));
   }
 

@@ -7,7 +7,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { UserError } from '../../../core/errors.ts';
 import { familyOf } from '../../../families/families.ts';
-import { type Family, stageNames } from '../../../families/family.ts';
+import { type Family, type StageName, stageNames, stageTitles } from '../../../families/family.ts';
 import { holderOf } from '../../../io/lock.ts';
 import { readMark } from '../../../io/ownfolder.ts';
 import { runPaths, weightKinds } from '../../../io/runfolder.ts';
@@ -46,7 +46,20 @@ interface Seen {
 
 async function makeCard({ id, name, folder, isShipped }: Place, { live, at, logged }: Seen): Promise<RunCard> {
   const paths = runPaths(folder);
-  const bare = { id, name, family: '', title: '', stage: null, step: 0, steps: 0, rate: null, live, best: null, at };
+  const bare = {
+    id,
+    name,
+    family: '',
+    title: '',
+    stage: null,
+    stageTitle: '',
+    step: 0,
+    steps: 0,
+    rate: null,
+    live,
+    best: null,
+    at,
+  };
   const nothing = {
     ...bare,
     isShipped,
@@ -71,6 +84,7 @@ async function makeCard({ id, name, folder, isShipped }: Place, { live, at, logg
     family: family.name,
     title: family.words.title,
     stage,
+    stageTitle: stage === null ? '' : (stageTitles[stage as StageName] ?? family.words.title),
     step: Number(last?.step ?? 0),
     steps: numberOf(saved.steps) ?? stepsOf(config, stage) ?? 0,
     rate: numberOf(rates.tokensPerSecond) ?? numberOf(rates.imagesPerSecond),
