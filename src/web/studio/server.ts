@@ -10,6 +10,7 @@ import { pageModules } from './assets.ts';
 import { compareRoutes } from './compare/routes.ts';
 import { dataRoutes } from './data/routes.ts';
 import { Library, type LibraryOptions } from './library.ts';
+import { paintRoutes } from './paint/routes.ts';
 import { findRoute, type Route } from './routes.ts';
 import { runsRoutes } from './runs/routes.ts';
 import { shell, shellPolicy, styleAddress } from './shell.ts';
@@ -22,6 +23,7 @@ import { Works } from './works.ts';
 /** The areas. Another one adds its line. */
 const areas: readonly ((studio: Studio) => readonly Route[])[] = [
   runsRoutes,
+  paintRoutes,
   dataRoutes,
   compareRoutes,
   studiesRoutes,
