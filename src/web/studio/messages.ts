@@ -162,6 +162,8 @@ export interface LiveEvents {
   /** Points that are new. */
   readonly curves: Curves & { readonly id: string };
   readonly sheets: Sheets & { readonly id: string };
+  /** A run that can no longer be read, and why. */
+  readonly gone: { readonly id: string; readonly error: string };
 }
 
 export interface DataCard {
