@@ -7,6 +7,7 @@ import {
   openSync,
   readFileSync,
   renameSync,
+  rmSync,
   statSync,
   symlinkSync,
   truncateSync,
@@ -309,6 +310,9 @@ describe('over the wire', () => {
       ['loss', [[1010, 1.25]]],
       ['lr', [[1010, 0.1]]],
     ]);
+    rmSync(run, { recursive: true });
+    const [, gone] = await until(/event: gone\ndata: (.*)\n\n/);
+    expect(JSON.parse(gone)).toEqual({ id, error: 'there is no such thing here' });
     await events.cancel();
   });
 });

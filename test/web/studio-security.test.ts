@@ -126,6 +126,14 @@ describe('paths', () => {
     expect(linked.body).not.toContain('secret');
   });
 
+  test('a log that is a link out of the folder is not read', async () => {
+    const linked = await writeRun(folder, { name: 'log', family: 'dcgan', steps: 500 });
+    rmSync(join(linked, 'metrics.jsonl'));
+    symlinkSync(join(above, 'outside', 'metrics.jsonl'), join(linked, 'metrics.jsonl'));
+    expect(JSON.parse((await get(`/api/runs/${idOf(linked)}/curves`)).body)).toMatchObject({ stages: [] });
+    rmSync(linked, { recursive: true });
+  });
+
   test('a folder that became a link after it was seen', async () => {
     const moved = await writeRun(folder, { name: 'moved', family: 'dcgan', steps: 500 }, [10]);
     const sheet = `/api/runs/${idOf(moved)}/sheets/samples/10`;

@@ -55,7 +55,7 @@ export const watch = defineCommand({
     if (!existsSync(join(run, 'config.json'))) {
       throw new UserError(
         run,
-        'expected a run, got a folder without config.json',
+        `expected a run, got ${existsSync(run) ? 'a folder without config.json' : 'no such folder'}`,
         'a training writes it when it begins',
       );
     }

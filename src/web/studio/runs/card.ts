@@ -13,7 +13,7 @@ import { readMark } from '../../../io/ownfolder.ts';
 import { runPaths, weightKinds } from '../../../io/runfolder.ts';
 import type { Place } from '../library.ts';
 import type { RunCard } from '../messages.ts';
-import { lastRecords } from './tail.ts';
+import { findLastRecord, lastLines } from './tail.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -72,13 +72,14 @@ async function makeCard({ id, name, folder, isShipped }: Place, { live, at, logg
   if (config === undefined) return { ...nothing, problem: 'its config.json cannot be read' };
   const family = knownFamily(config.family);
   if (typeof family === 'string') return { ...nothing, family: String(config.family ?? ''), problem: family };
-  const records = logged === undefined ? [] : await lastRecords(paths.metrics, logged).catch(() => []);
-  const last = records.findLast(
+  const lines = logged === undefined ? [] : await lastLines(paths.metrics, logged).catch(() => []);
+  const last = findLastRecord(
+    lines,
     ({ stage, step }) => typeof stage === 'string' && stage !== 'eval' && Number(step) >= 0,
   );
   const stage = last === undefined ? null : String(last.stage);
   const saved = await savedState(stageState(paths, stage));
-  const rates = records.findLast(record => record.stage === stage && 'lr' in record) ?? {};
+  const rates = findLastRecord(lines, record => record.stage === stage && 'lr' in record) ?? {};
   return {
     ...nothing,
     family: family.name,
