@@ -90,7 +90,7 @@ describe('a card', () => {
   const cardOf = async (run: string) => {
     const library = await Library.open(run);
     const [place] = (await library.look()).runs;
-    return await new Cards().of(place);
+    return await new Cards(library).of(place);
   };
 
   test('tells where a training is by the end of its log alone, however long that is', async () => {

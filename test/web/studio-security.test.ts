@@ -131,6 +131,8 @@ describe('paths', () => {
     rmSync(join(linked, 'metrics.jsonl'));
     symlinkSync(join(above, 'outside', 'metrics.jsonl'), join(linked, 'metrics.jsonl'));
     expect(JSON.parse((await get(`/api/runs/${idOf(linked)}/curves`)).body)).toMatchObject({ stages: [] });
+    const home = JSON.parse((await get('/api/home')).body) as { runs: { name: string; stage: string | null }[] };
+    expect(home.runs.find(({ name }) => name === 'log')?.stage).toBeNull();
     rmSync(linked, { recursive: true });
   });
 
