@@ -14,12 +14,19 @@ export class ApiError extends Error {
   }
 }
 
-/** Takes the key out of an address such as `#key=...&to=/run/...`. @returns whether there is one now */
-export function takeKey(): boolean {
-  if (location.hash.startsWith('#key=')) {
-    const given = new URLSearchParams(location.hash.slice(1));
-    keepKey(given.get('key') ?? '');
-    history.replaceState(null, '', `#${given.get('to') ?? '/'}`);
+/**
+ * Takes the key out of an address such as `#key=...&to=/run/...`, or gets it for the ticket of `#ticket=...`, which is good once.
+ * @returns whether there is one now
+ */
+export async function takeKey(): Promise<boolean> {
+  const given = new URLSearchParams(location.hash.slice(1));
+  const [wanted, ticket] = [given.get('key'), given.get('ticket')];
+  if (wanted === null && ticket === null) return key() !== '';
+  history.replaceState(null, '', `#${given.get('to') ?? '/'}`);
+  if (wanted !== null) keepKey(wanted);
+  else {
+    const response = await fetch(`/ticket/${encodeURIComponent(ticket!)}`);
+    if (response.ok) keepKey(((await response.json()) as { key: string }).key);
   }
   return key() !== '';
 }

@@ -28,7 +28,7 @@ let leave = () => {};
 
 async function show(): Promise<void> {
   leave();
-  if (!takeKey() && !(await askOtherTabs())) {
+  if (!(await takeKey()) && !(await askOtherTabs())) {
     askForKey();
     return;
   }
@@ -58,7 +58,7 @@ async function show(): Promise<void> {
     else signal.addEventListener('abort', close, { once: true });
   } catch (error) {
     if (signal.aborted) return;
-    if (!takeKey()) askForKey();
+    if (!(await takeKey())) askForKey();
     else fill(main, element('h1', {}, 'This page cannot be shown'), failure(error));
   }
 }
