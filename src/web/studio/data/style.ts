@@ -31,7 +31,7 @@ export function dataStyle(): string {
   max-width: min(1120px, calc(100vw - 1rem)); max-height: calc(100vh - 1rem); overflow: auto;
 }
 .data-dialog::backdrop { background: rgb(0 0 0 / .5); }
-.data-dialog-head { display: flex; gap: .5rem; margin: 0 0 .6rem; }
+.data-dialog-head { display: flex; gap: .5rem; margin: 0 0 .6rem; max-width: none; }
 .data-dialog-head button:last-child { margin-left: auto; }
 .data-name { overflow-wrap: anywhere; font-size: .88rem; }
 .data-caption { font-size: 1.05rem; max-width: 60rem; }
