@@ -48,6 +48,8 @@ export interface OpenStudio {
   address(page?: string): string;
   readonly port: number;
   readonly library: Library;
+  /** Processes that its pages have started and that are under way: `close` waits until they have saved. */
+  running(): number;
   close(): Promise<void>;
 }
 
@@ -73,6 +75,7 @@ export async function openStudio(options: StudioOptions): Promise<OpenStudio> {
     port: taken,
     library,
     address: page => `http://127.0.0.1:${taken}/#key=${key}${page === undefined ? '' : `&to=${page}`}`,
+    running: () => works.running,
     close: async () => {
       closing.abort();
       const closed = new Promise(resolve => server.close(resolve));
