@@ -35,8 +35,8 @@ export function dataStyle(): string {
 .data-dialog-head button:last-child { margin-left: auto; }
 .data-name { overflow-wrap: anywhere; font-size: .88rem; }
 .data-caption { font-size: 1.05rem; max-width: 60rem; }
-.data-pieces { line-height: 2; }
-.data-piece { background: var(--raised); border: 1px solid var(--line); border-radius: 4px; padding: .1em .05em; margin-right: 2px; white-space: pre; }
+.data-pieces { display: flex; flex-wrap: wrap; gap: 3px 2px; }
+.data-piece { background: var(--raised); border: 1px solid var(--line); border-radius: 4px; padding: .1em .05em; white-space: pre; }
 .data-cut { text-decoration: line-through; color: var(--bad); }
 .data-large { max-width: 100%; height: auto; min-width: min(256px, 100%); }
 .data-pair { display: flex; flex-wrap: wrap; gap: 1rem; }
