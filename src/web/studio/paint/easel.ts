@@ -60,7 +60,7 @@ export class Easel {
   async paint(run: Place, order: PaintOrder): Promise<Job> {
     const settings = followedSettings(order, await readRun(run.folder, 'paint'));
     const completion = this.completionOf(order);
-    const job = this.jobs.add();
+    const job = this.jobs.add(order);
     void this.doPaint(job, { run, order, settings, completion }).catch(error => {
       const cancelled = job.stop.signal.aborted;
       if (!(error instanceof UserError) && !cancelled) this.studio.onError(error);

@@ -1,0 +1,190 @@
+/** @file The page that paints with a run, and completes pictures with it. */
+import type { PaintingFacts, PaintOrder, PaintTicket, Remembered } from '../studio/paint/messages.ts';
+import { call } from './api.ts';
+import { command, element, failure, fill } from './dom.ts';
+import { heatLegend } from './heat.ts';
+import type { Page } from './page.ts';
+import { CompletionView } from './paint-completion.ts';
+import { PaintForm } from './paint-form.ts';
+import { PaintingView } from './painting.ts';
+
+/** Most paintings that are shown. */
+const MOST = 30;
+
+export const paintPage: Page = {
+  open: async (main, { run }, { signal, setTitle }) => {
+    const facts = await call<PaintingFacts>(`/api/runs/${run}/painting`, { signal });
+    setTitle(`Paint with ${facts.name}`);
+    if (facts.problem !== null) {
+      fill(main, ...heading(facts), element('p', {}, `It cannot paint yet: ${facts.problem}.`));
+      return undefined;
+    }
+    const page = new PaintPage(facts, signal);
+    fill(main, ...heading(facts), page.root);
+    await page.remember();
+    return undefined;
+  },
+};
+
+function heading({ id, name, title, imageSize, captions, polite }: PaintingFacts): HTMLElement[] {
+  const knows = captions === null ? '' : `, trained on ${captions.toLocaleString('en')} captions`;
+  return [
+    element('h1', {}, 'Paint'),
+    element(
+      'p',
+      { class: 'lead' },
+      'With ',
+      element('a', { href: `#/run/${id}` }, name),
+      `: ${title}, ${imageSize} × ${imageSize} pixels${knows}`,
+    ),
+    ...(polite === null ? [] : [element('p', { class: 'warning' }, polite)]),
+  ];
+}
+
+class PaintPage {
+  readonly root = element('div', { class: 'paint' });
+  private readonly facts: PaintingFacts;
+  private readonly signal: AbortSignal;
+  private readonly form: PaintForm;
+  private readonly completion: CompletionView;
+  private readonly trouble = element('div', { 'aria-live': 'polite' });
+  private readonly list = element('div', { class: 'paint-list' });
+  private readonly heat = element('input', { type: 'checkbox', id: 'paint-heat' });
+  private readonly near = element('input', { type: 'checkbox', id: 'paint-near' });
+  private readonly sets = element('select', { 'aria-label': 'data set to look in' });
+  private paintings: PaintingView[] = [];
+
+  constructor(facts: PaintingFacts, signal: AbortSignal) {
+    this.facts = facts;
+    this.signal = signal;
+    const paint = () => void this.paint();
+    this.form = new PaintForm({ facts, signal, onPaint: paint });
+    this.completion = new CompletionView({ facts, signal });
+    const button = element('button', { type: 'button', class: 'main', onclick: paint }, 'Paint');
+    fill(
+      this.root,
+      element(
+        'div',
+        { class: 'paint-left' },
+        this.form.root,
+        this.completion.root,
+        element('p', { class: 'paint-row' }, button, element('small', { class: 'soft' }, 'Ctrl-Enter')),
+        this.trouble,
+      ),
+      element('div', { class: 'paint-right' }, this.looks(), this.list),
+    );
+    this.drawEmpty();
+    const key = (event: KeyboardEvent) => this.key(event);
+    document.addEventListener('keydown', key);
+    signal.addEventListener('abort', () => document.removeEventListener('keydown', key));
+  }
+
+  /** Shows what was painted before, as far as the studio still has it. */
+  async remember(): Promise<void> {
+    const { paintings } = await call<Remembered>(`/api/runs/${this.facts.id}/paintings`, { signal: this.signal });
+    for (const { job, order } of paintings.slice(-MOST)) this.add(job, order);
+    const last = paintings.at(-1);
+    if (last !== undefined) this.form.write(last.order);
+    this.form.captions.focus();
+  }
+
+  private async paint(asked?: PaintOrder): Promise<void> {
+    if (asked !== undefined) this.form.write(asked);
+    const read = asked ?? this.form.read();
+    if (read === undefined) return;
+    fill(this.trouble);
+    if (asked === undefined && this.completion.isWhole) {
+      fill(
+        this.trouble,
+        element('p', { class: 'warning' }, 'Every patch of the picture is kept: mark those to paint anew.'),
+      );
+      return;
+    }
+    const order = { ...read, completion: asked === undefined ? this.completion.completion : asked.completion };
+    try {
+      const { job, captions } = await call<PaintTicket>('/api/paint', {
+        method: 'POST',
+        body: order,
+        signal: this.signal,
+      });
+      this.add(job, { ...order, captions });
+      this.list.scrollTo({ top: 0 });
+    } catch (error) {
+      if (!this.signal.aborted) fill(this.trouble, failure(error));
+    }
+  }
+
+  /** Puts a painting above the others. */
+  private add(job: string, order: PaintOrder): void {
+    const { facts, signal } = this;
+    const view: PaintingView = new PaintingView({
+      ...{ facts, job, order, signal },
+      onAgain: next => void this.paint(next),
+      onComplete: facts.grid === null ? undefined : picture => void this.completion.take(picture),
+      onDone: () => {
+        view.showHeat(this.heat.checked);
+        if (this.near.checked) void view.showNearest(this.sets.value);
+      },
+    });
+    this.paintings = [view, ...this.paintings];
+    if (this.paintings.length === 1) fill(this.list);
+    this.list.prepend(view.root);
+    for (const old of this.paintings.splice(MOST)) old.root.remove();
+  }
+
+  private drawEmpty(): void {
+    const path = `npx tesserae sample --help`;
+    fill(
+      this.list,
+      element(
+        'p',
+        { class: 'soft' },
+        'What is painted appears here, piece by piece, and stays until the studio is closed.',
+      ),
+      element('p', { class: 'soft' }, 'The same in a terminal:'),
+      command(path),
+    );
+  }
+
+  /** What is laid over the pictures and shown beside them. */
+  private looks(): HTMLElement {
+    const { facts, heat, near, sets } = this;
+    const legend = heatLegend();
+    legend.hidden = true;
+    heat.disabled = facts.grid === null;
+    heat.addEventListener('change', () => {
+      legend.hidden = !heat.checked;
+      for (const painting of this.paintings) painting.showHeat(heat.checked);
+    });
+    const showNearest = async () => {
+      sets.hidden = facts.datasets.length < 2 || !near.checked;
+      for (const painting of this.paintings) await painting.showNearest(near.checked ? sets.value : undefined);
+    };
+    near.disabled = facts.datasets.length === 0;
+    near.addEventListener('change', () => void showNearest());
+    sets.addEventListener('change', () => void showNearest());
+    sets.hidden = true;
+    for (const { id, name } of facts.datasets) sets.append(element('option', { value: id }, name));
+    const whyNot = near.disabled ? 'no data set lies in the studio’s folder: tessera studio --data FOLDER' : undefined;
+    return element(
+      'div',
+      { class: 'paint-looks' },
+      element('label', { for: heat.id }, heat, ' Where it was unsure ', element('kbd', {}, 'h')),
+      element('label', { for: near.id, title: whyNot }, near, ' Nearest training image ', element('kbd', {}, 'n')),
+      sets,
+      legend,
+    );
+  }
+
+  /** Keys of the page, where nothing is typed. */
+  private key(event: KeyboardEvent): void {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (
+      event.target instanceof Element &&
+      event.target.closest('input:not([type=checkbox]), textarea, select') !== null
+    )
+      return;
+    if (event.key === 'h') this.heat.click();
+    else if (event.key === 'n') this.near.click();
+  }
+}
