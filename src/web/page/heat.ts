@@ -19,10 +19,10 @@ export function heatLayer(logProbabilities: readonly number[]): HTMLCanvasElemen
   return canvas;
 }
 
-/** Blue to yellow over red, as strong as it is unlikely (red, green, blue, opacity). */
+/** Orange to dark red, as strong as it is unlikely: over a picture without colours (red, green, blue, opacity). */
 function colourOf(nats: number): [number, number, number, number] {
   const share = Math.min(1, nats / MOST);
-  return [40 + 215 * share, 20 + 180 * share ** 2, 120 * (1 - share), 30 + 205 * share];
+  return [255 - 95 * share, 150 * (1 - share), 0, 235 * Math.min(1, share * 1.6)];
 }
 
 /** The scale in words and steps. */

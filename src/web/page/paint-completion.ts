@@ -25,7 +25,7 @@ export class CompletionView {
 
   constructor(options: CompletionOptions) {
     this.options = options;
-    const { grid, imageSize, title, paints } = options.facts;
+    const { grid, imageSize, paints } = options.facts;
     this.file.addEventListener('change', () => {
       const [file] = this.file.files ?? [];
       this.file.value = '';
@@ -40,7 +40,7 @@ export class CompletionView {
     );
     const summary = element('summary', {}, 'Complete a picture');
     if (grid === null) {
-      fill(this.root, summary, element('p', { class: 'soft' }, `No effect: ${title}: ${paints}.`));
+      fill(this.root, summary, element('p', { class: 'soft' }, `No effect: ${paints}.`));
       return;
     }
     this.editor = new MaskEditor({ grid, imageSize, onChange: () => {} });

@@ -61,6 +61,7 @@ export class PictureView {
 
   showHeat(shown: boolean): void {
     if (this.heat === undefined) return;
+    this.board.classList.toggle('paint-grey', shown);
     if (shown) this.board.append(this.heat);
     else this.heat.remove();
   }

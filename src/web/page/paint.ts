@@ -1,7 +1,7 @@
 /** @file The page that paints with a run, and completes pictures with it. */
 import type { PaintingFacts, PaintOrder, PaintTicket, Remembered } from '../studio/paint/messages.ts';
 import { call } from './api.ts';
-import { command, element, failure, fill } from './dom.ts';
+import { element, failure, fill } from './dom.ts';
 import { heatLegend } from './heat.ts';
 import type { Page } from './page.ts';
 import { CompletionView } from './paint-completion.ts';
@@ -68,8 +68,8 @@ class PaintPage {
         { class: 'paint-left' },
         this.form.root,
         this.completion.root,
-        element('p', { class: 'paint-row' }, button, element('small', { class: 'soft' }, 'Ctrl-Enter')),
         this.trouble,
+        element('p', { class: 'paint-go' }, button, element('small', { class: 'soft' }, 'Ctrl-Enter in the captions')),
       ),
       element('div', { class: 'paint-right' }, this.looks(), this.list),
     );
@@ -133,16 +133,14 @@ class PaintPage {
   }
 
   private drawEmpty(): void {
-    const path = `npx tesserae sample --help`;
     fill(
       this.list,
+      element('p', {}, 'Write a caption, or take one that it knows, and press Paint.'),
       element(
         'p',
         { class: 'soft' },
-        'What is painted appears here, piece by piece, and stays until the studio is closed.',
+        'Pictures appear here, and stay until the studio is closed; save those that you like.',
       ),
-      element('p', { class: 'soft' }, 'The same in a terminal:'),
-      command(path),
     );
   }
 
@@ -165,12 +163,14 @@ class PaintPage {
     sets.addEventListener('change', () => void showNearest());
     sets.hidden = true;
     for (const { id, name } of facts.datasets) sets.append(element('option', { value: id }, name));
-    const whyNot = near.disabled ? 'no data set lies in the studio’s folder: tessera studio --data FOLDER' : undefined;
     return element(
       'div',
       { class: 'paint-looks' },
       element('label', { for: heat.id }, heat, ' Where it was unsure ', element('kbd', {}, 'h')),
-      element('label', { for: near.id, title: whyNot }, near, ' Nearest training image ', element('kbd', {}, 'n')),
+      element('label', { for: near.id }, near, ' Nearest training image ', element('kbd', {}, 'n')),
+      near.disabled
+        ? element('small', { class: 'soft' }, 'no data set is open: tessera studio --data FOLDER')
+        : undefined,
       sets,
       legend,
     );

@@ -34,6 +34,7 @@ export class PaintingView {
     const { facts, job, order, signal, onComplete } = options;
     const count = order.captions.length * order.numImages;
     this.pictures = Array.from({ length: count }, () => new PictureView(facts.imageSize, { signal, onComplete }));
+    this.root.style.setProperty('--side', `${sideOf(facts.imageSize)}px`);
     fill(
       this.root,
       element('p', { class: 'soft paint-order' }, describeOrder(order)),
@@ -49,6 +50,7 @@ export class PaintingView {
       ]),
       this.after,
     );
+    this.say('Waits for its turn …');
     this.unlisten = listen(() => `/api/paint/${job}/events`, {
       queued: ({ position }: PaintEvents['queued']) =>
         this.say(position === 1 ? 'Waits for one painting before it' : `Waits for ${position} paintings before it`),
@@ -150,6 +152,11 @@ export class PaintingView {
     );
     onDone();
   }
+}
+
+/** How large a picture of some pixels is shown: a whole number of times. */
+function sideOf(pixels: number): number {
+  return pixels * Math.max(1, Math.round(128 / pixels));
 }
 
 function maskButton(keep: readonly boolean[], size: number): HTMLElement {

@@ -3,14 +3,14 @@
 export function paintStyle(): string {
   return `
 .paint { display: grid; grid-template-columns: minmax(0, 22rem) minmax(0, 1fr); gap: 2.2rem; align-items: start; margin-top: 1.2rem; }
-.paint-left { display: grid; gap: .9rem; position: sticky; top: 1rem; max-height: calc(100vh - 2rem); overflow-y: auto; padding: 3px; }
+.paint-left { display: grid; gap: .9rem }
 .paint-form { display: grid; gap: .8rem; }
 .paint textarea { width: 100%; resize: vertical; display: block; margin-top: .25rem; }
 .paint-row { display: flex; flex-wrap: wrap; gap: .5rem .8rem; align-items: end; margin: 0; }
 .paint-field { margin: 0; display: grid; gap: .2rem; }
 .paint-field input[type=number] { width: 6.5rem; }
 .paint-field select { max-width: 100%; }
-.paint-setting { grid-template-columns: 6.5rem 6.5rem; align-items: center; gap: 0 .7rem; padding: .35rem 0; }
+.paint-setting { grid-template-columns: 6.5rem 6.5rem 1fr; align-items: center; gap: 0 .7rem; padding: .35rem 0; }
 .paint-setting small { grid-column: 1 / -1; line-height: 1.35; }
 .paint summary { cursor: pointer; font-weight: 600; font-size: .95rem; }
 .paint-left details { border-top: 1px solid var(--line); padding-top: .6rem; }
@@ -38,18 +38,21 @@ input:focus-visible + label.button { outline: 2px solid var(--link); outline-off
 .paint-about { display: flex; gap: .8rem; margin-top: .8rem; font-size: .82rem; line-height: 1.4; }
 .paint-about p { margin: 0; }
 .paint-given { width: 64px; height: 64px; flex: none; }
+.paint-go { display: flex; gap: .8rem; align-items: center; margin: 0; padding: .7rem 0; position: sticky; bottom: 0; background: var(--paper); }
+.paint-go button { padding-left: 1.6rem; padding-right: 1.6rem; }
+.paint-grey img { filter: grayscale(1) contrast(.45) brightness(1.25); }
 .paint-heat { image-rendering: pixelated; pointer-events: none; }
 .paint-looks { display: flex; flex-wrap: wrap; gap: .3rem 1.4rem; align-items: center; font-size: .9rem; padding-bottom: .7rem; border-bottom: 1px solid var(--line); min-height: 2.4rem; }
 .paint-looks kbd { font: .8em ui-monospace, monospace; border: 1px solid var(--line); border-radius: 4px; padding: 0 .35em; color: var(--soft); }
 .paint-legend { flex-basis: 100%; margin: 0; font-size: .84rem; }
-.paint-legend canvas { width: 7rem; height: .7em; border: 1px solid var(--line); vertical-align: baseline; }
+.paint-legend canvas { width: 7rem; height: .7em; border: 1px solid var(--line); background: #fff; vertical-align: baseline; }
 .paint-painting { padding: 1rem 0 1.3rem; border-bottom: 1px solid var(--grid); }
 .paint-painting h3 { margin: .5rem 0 .5rem; overflow-wrap: anywhere; }
 .paint-order { margin: 0; font-size: .84rem; }
 .paint-state { display: flex; gap: .8rem; align-items: center; font-size: .9rem; margin: .4rem 0; min-height: 2.2rem; }
 .paint-state:empty { display: none; }
 .paint-state progress { accent-color: var(--link); width: 8rem; }
-.paint-pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(8rem, 1fr)); gap: .8rem; max-width: 46rem; }
+.paint-pictures { display: grid; grid-template-columns: repeat(auto-fill, var(--side)); gap: .9rem; }
 .paint-picture figcaption { display: flex; gap: .8rem; font-weight: 400; font-size: .82rem; margin: .25rem 0 0; }
 .paint-empty .paint-board { background: var(--raised); }
 .paint-empty img { visibility: hidden; }
@@ -60,7 +63,6 @@ input:focus-visible + label.button { outline: 2px solid var(--link); outline-off
 .paint-after .command { max-width: none; }
 @media (max-width: 800px) {
   .paint { grid-template-columns: minmax(0, 1fr); gap: 1.4rem; }
-  .paint-left { position: static; max-height: none; overflow: visible; }
 }
 `;
 }
