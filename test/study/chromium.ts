@@ -44,15 +44,22 @@ export class Browser {
     });
   }
 
-  /** Starts it. @param options.downloads folder that downloads go to */
-  static async start(options: { readonly downloads?: string } = {}): Promise<Browser> {
+  /**
+   * Starts it.
+   * @param options.downloads folder that downloads go to; @param options.hosts names that lead to this machine, as an attacker's may
+   */
+  static async start(
+    options: { readonly downloads?: string; readonly hosts?: readonly string[] } = {},
+  ): Promise<Browser> {
     const home = mkdtempSync(join(tmpdir(), 'tessera-browser-'));
+    const own = (options.hosts ?? []).map(host => `MAP ${host} 127.0.0.1`);
+    const rules = [...own, 'MAP * ~NOTFOUND', 'EXCLUDE 127.0.0.1'];
     const flags = [
       '--headless=new',
       '--no-sandbox',
       '--disable-gpu',
       '--disable-dev-shm-usage',
-      '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1',
+      `--host-resolver-rules=${rules.join(', ')}`,
       '--disable-background-networking',
       '--no-first-run',
       `--user-data-dir=${join(home, 'profile')}`,
@@ -123,6 +130,8 @@ export class Browser {
       ArrowDown: 40,
       Enter: 13,
       Escape: 27,
+      End: 35,
+      Home: 36,
     };
     const windowsVirtualKeyCode = codes[key];
     await this.send('Input.dispatchKeyEvent', { type: 'keyDown', key, code, text, windowsVirtualKeyCode });
