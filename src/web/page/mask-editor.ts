@@ -70,6 +70,11 @@ export class MaskEditor {
     this.picture.alt = alt;
   }
 
+  /** Puts another mask in its place. */
+  set(keep: readonly boolean[]): void {
+    this.change(() => this.mask.set(keep));
+  }
+
   private get size(): number {
     return Math.min(this.options.grid, Math.max(1, Math.floor(Number(this.sizes.value)) || 1));
   }
@@ -198,9 +203,11 @@ export class MaskEditor {
     this.redos.disabled = !mask.canRedo;
     const { rows } = mask;
     if (rows !== undefined) this.rows.value = String(rows);
+    fill(this.rowCount, rows === undefined ? 'Keep only the top rows' : `Keep only the top rows: ${rows} of ${grid}`);
     fill(this.count, `${mask.painted} of ${grid ** 2} patches are painted anew`);
   }
 
+  private readonly rowCount = element('label', { for: 'paint-rows' });
   private readonly count = element('p', { class: 'paint-count' });
 
   private build(): void {
@@ -225,7 +232,7 @@ export class MaskEditor {
         'div',
         { class: 'paint-tools' },
         this.count,
-        element('p', { class: 'paint-field' }, element('label', { for: 'paint-rows' }, 'Keep the top rows'), this.rows),
+        element('p', { class: 'paint-field' }, this.rowCount, this.rows),
         element(
           'p',
           { class: 'paint-row' },

@@ -69,10 +69,21 @@ export class CompletionView {
       const body = new Blob([blob], { type });
       this.given = await call<GivenPicture>(`/api/pictures?run=${facts.id}`, { method: 'POST', body, signal });
       this.show(this.given);
+      this.root.scrollIntoView({ block: 'nearest' });
     } catch (error) {
       this.given = undefined;
       if (!signal.aborted) fill(this.place, failure(error));
     }
+  }
+
+  /** Shows what was completed before. */
+  restore({ picture, keep }: NonNullable<PaintOrder['completion']>): void {
+    if (this.editor === undefined) return;
+    const url = `/api/pictures/${picture}`;
+    this.given = { id: picture, url, reconstruction: `${url}/copy` };
+    this.root.open = true;
+    this.editor.set(keep);
+    this.show(this.given);
   }
 
   private show({ url, reconstruction }: GivenPicture): void {

@@ -127,9 +127,12 @@ export function describeOrder(order: PaintOrder): string {
     return value === undefined ? [] : [`${title.toLowerCase()} ${value}`];
   });
   const weights = order.weights === undefined ? [] : [`${WEIGHTS[order.weights]} weights`];
-  return [`seed ${order.seed}`, ...set, ...weights, ...(order.completion === undefined ? [] : ['completed'])].join(
-    ', ',
-  );
+  return [
+    `seed ${order.seed}`,
+    ...set,
+    ...weights,
+    ...(order.completion === undefined ? [] : ['completing a picture']),
+  ].join(', ');
 }
 
 function numberInput(id: string, attributes: Readonly<Record<string, string | number | undefined>>): HTMLInputElement {

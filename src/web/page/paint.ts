@@ -85,6 +85,7 @@ class PaintPage {
     for (const { job, order } of paintings.slice(-MOST)) this.add(job, order);
     const last = paintings.at(-1);
     if (last !== undefined) this.form.write(last.order);
+    if (last?.order.completion !== undefined) this.completion.restore(last.order.completion);
     this.form.captions.focus();
   }
 
@@ -107,15 +108,14 @@ class PaintPage {
         body: order,
         signal: this.signal,
       });
-      this.add(job, { ...order, captions });
-      this.list.scrollTo({ top: 0 });
+      this.add(job, { ...order, captions }).root.scrollIntoView({ block: 'nearest' });
     } catch (error) {
       if (!this.signal.aborted) fill(this.trouble, failure(error));
     }
   }
 
   /** Puts a painting above the others. */
-  private add(job: string, order: PaintOrder): void {
+  private add(job: string, order: PaintOrder): PaintingView {
     const { facts, signal } = this;
     const view: PaintingView = new PaintingView({
       ...{ facts, job, order, signal },
@@ -130,6 +130,7 @@ class PaintPage {
     if (this.paintings.length === 1) fill(this.list);
     this.list.prepend(view.root);
     for (const old of this.paintings.splice(MOST)) old.root.remove();
+    return view;
   }
 
   private drawEmpty(): void {
@@ -149,6 +150,12 @@ class PaintPage {
     const { facts, heat, near, sets } = this;
     const legend = heatLegend();
     legend.hidden = true;
+    const distances = element(
+      'p',
+      { class: 'paint-legend soft' },
+      'In brackets: how far it is, pixel by pixel; 0 is a copy',
+    );
+    distances.hidden = true;
     heat.disabled = facts.grid === null;
     heat.addEventListener('change', () => {
       legend.hidden = !heat.checked;
@@ -156,6 +163,7 @@ class PaintPage {
     });
     const showNearest = async () => {
       sets.hidden = facts.datasets.length < 2 || !near.checked;
+      distances.hidden = !near.checked;
       for (const painting of this.paintings) await painting.showNearest(near.checked ? sets.value : undefined);
     };
     near.disabled = facts.datasets.length === 0;
@@ -172,6 +180,7 @@ class PaintPage {
         ? element('small', { class: 'soft' }, 'no data set is open: tessera studio --data FOLDER')
         : undefined,
       sets,
+      distances,
       legend,
     );
   }

@@ -38,7 +38,7 @@ input:focus-visible + label.button { outline: 2px solid var(--link); outline-off
 .paint-about { display: flex; gap: .8rem; margin-top: .8rem; font-size: .82rem; line-height: 1.4; }
 .paint-about p { margin: 0; }
 .paint-given { width: 64px; height: 64px; flex: none; }
-.paint-go { display: flex; gap: .8rem; align-items: center; margin: 0; padding: .7rem 0; position: sticky; bottom: 0; background: var(--paper); }
+.paint-go { display: flex; gap: .8rem; align-items: center; margin: 0; padding: .7rem 0; position: sticky; bottom: 0; z-index: 1; background: var(--paper); }
 .paint-go button { padding-left: 1.6rem; padding-right: 1.6rem; }
 .paint-grey img { filter: grayscale(1) contrast(.45) brightness(1.25); }
 .paint-heat { image-rendering: pixelated; pointer-events: none; }
@@ -63,6 +63,9 @@ input:focus-visible + label.button { outline: 2px solid var(--link); outline-off
 .paint-after .command { max-width: none; }
 @media (max-width: 800px) {
   .paint { grid-template-columns: minmax(0, 1fr); gap: 1.4rem; }
+  .paint-offers .paint-offer:nth-of-type(n+7) { display: none; }
+  .paint-form .paint-row { flex-wrap: nowrap; }
+  .paint-form .paint-row input { width: 100%; }
 }
 `;
 }
