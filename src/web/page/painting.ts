@@ -127,7 +127,7 @@ export class PaintingView {
       element(
         'p',
         { class: 'paint-row' },
-        element('button', { type: 'button', onclick: again }, 'Same settings, next seed'),
+        element('button', { type: 'button', class: 'paint-again', onclick: again }, 'Same settings, next seed'),
       ),
       element(
         'details',
