@@ -27,7 +27,12 @@ export class CaptionsField {
   constructor(options: CaptionsOptions) {
     this.options = options;
     const { onPaint } = options;
-    this.text = element('textarea', { id: 'paint-captions', rows: 2, spellcheck: 'false', autocomplete: 'off' });
+    this.text = element('textarea', {
+      id: 'paint-captions',
+      rows: 2,
+      spellcheck: 'false',
+      placeholder: 'empty: paints without one',
+    });
     this.text.addEventListener('keydown', event => {
       if (event.key !== 'Enter' || !(event.ctrlKey || event.metaKey)) return;
       event.preventDefault();

@@ -7,6 +7,7 @@ import type { Page } from './page.ts';
 import { CompletionView } from './paint-completion.ts';
 import { PaintForm } from './paint-form.ts';
 import { PaintingView } from './painting.ts';
+import { Slots } from './slots.ts';
 
 /** Most paintings that are shown. */
 const MOST = 30;
@@ -52,6 +53,7 @@ class PaintPage {
   private readonly heat = element('input', { type: 'checkbox', id: 'paint-heat' });
   private readonly near = element('input', { type: 'checkbox', id: 'paint-near' });
   private readonly sets = element('select', { 'aria-label': 'data set to look in' });
+  private readonly slots = new Slots(2);
   private paintings: PaintingView[] = [];
 
   constructor(facts: PaintingFacts, signal: AbortSignal) {
@@ -118,7 +120,7 @@ class PaintPage {
   private add(job: string, order: PaintOrder): PaintingView {
     const { facts, signal } = this;
     const view: PaintingView = new PaintingView({
-      ...{ facts, job, order, signal },
+      ...{ facts, job, order, signal, slots: this.slots },
       onAgain: next => void this.paint(next),
       onComplete: facts.grid === null ? undefined : picture => void this.completion.take(picture),
       onDone: () => {

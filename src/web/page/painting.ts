@@ -6,12 +6,15 @@ import { download } from './download.ts';
 import { maskFile } from './mask-file.ts';
 import { describeOrder } from './paint-form.ts';
 import { PictureView } from './paint-picture.ts';
+import type { Slots } from './slots.ts';
 
 export interface PaintingOptions {
   readonly facts: PaintingFacts;
   readonly job: string;
   readonly order: PaintOrder;
   readonly signal: AbortSignal;
+  /** Streams of events that are open at a time. */
+  readonly slots: Slots;
   /** Asks for the same with another seed. */
   readonly onAgain: (order: PaintOrder) => void;
   readonly onComplete?: (picture: Blob) => void;
@@ -27,7 +30,7 @@ export class PaintingView {
   private readonly notes = element('div');
   private readonly after = element('div', { class: 'paint-after' });
   private readonly pictures: PictureView[];
-  private readonly unlisten: () => void;
+  private unlisten = () => {};
 
   constructor(options: PaintingOptions) {
     this.options = options;
@@ -51,7 +54,19 @@ export class PaintingView {
       this.after,
     );
     this.say('Waits for its turn …');
-    this.unlisten = listen(() => `/api/paint/${job}/events`, {
+    options.slots.take(leave => {
+      if (signal.aborted) return;
+      const unlisten = this.listen(job);
+      this.unlisten = () => {
+        unlisten();
+        leave();
+      };
+      signal.addEventListener('abort', this.unlisten, { once: true });
+    });
+  }
+
+  private listen(job: string): () => void {
+    return listen(() => `/api/paint/${job}/events`, {
       queued: ({ position }: PaintEvents['queued']) =>
         this.say(position === 1 ? 'Waits for one painting before it' : `Waits for ${position} paintings before it`),
       started: ({ polite }: PaintEvents['started']) => {
@@ -67,7 +82,6 @@ export class PaintingView {
       done: (done: PaintEvents['done']) => this.finish(done),
       failed: (failed: PaintEvents['failed']) => this.fail(failed),
     });
-    signal.addEventListener('abort', this.unlisten, { once: true });
   }
 
   showHeat(shown: boolean): void {
