@@ -104,5 +104,7 @@ async function serve(session: Session, { run, port, open, ...shown }: Serving): 
     openBrowser(opened.ticketAddress(page));
   }
   await new Promise<void>(resolve => signal.addEventListener('abort', () => resolve(), { once: true }));
+  const running = opened.running();
+  if (running > 0) reporter.message(`waiting for what its pages started (${running}) to stop; a training saves`);
   await opened.close();
 }

@@ -6,6 +6,7 @@ import { datasetsPage } from './datasets.ts';
 import { element, failure, fill } from './dom.ts';
 import { homePage } from './home.ts';
 import { type Listed, paramsOf } from './page.ts';
+import { paintPage } from './paint.ts';
 import { runPage } from './run.ts';
 import { studyPage } from './study.ts';
 import { trainingsPage } from './trainings.ts';
@@ -14,6 +15,7 @@ import { trainingsPage } from './trainings.ts';
 const pages: readonly Listed[] = [
   { path: '/', page: homePage, menu: 'Runs' },
   { path: '/run/:run', page: runPage },
+  { path: '/paint/:run', page: paintPage },
   { path: '/data', page: datasetsPage, menu: 'Data' },
   { path: '/data/:data', page: dataPage },
   { path: '/compare', page: comparePage, menu: 'Compare' },

@@ -55,6 +55,8 @@ export interface OpenStudio {
   ticketAddress(page?: string): string;
   readonly port: number;
   readonly library: Library;
+  /** Processes that its pages have started and that are under way: `close` waits until they have saved. */
+  running(): number;
   close(): Promise<void>;
 }
 
@@ -89,6 +91,7 @@ export async function openStudio(options: StudioOptions): Promise<OpenStudio> {
     library,
     address: page => at(`key=${key}`, page),
     ticketAddress: page => at(`ticket=${options.ticket}`, page),
+    running: () => works.running,
     close: async () => {
       closing.abort();
       const closed = new Promise(resolve => server.close(resolve));
