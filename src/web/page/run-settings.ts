@@ -18,7 +18,13 @@ export function settingsSection({ settings, command: words, card }: RunDetail): 
       settingsTable(rest, 'settings at their defaults'),
     ),
     element('h2', {}, 'In the terminal'),
-    element('p', {}, 'Goes on with this training, from its last save; DATA is what it was trained on:'),
+    element(
+      'p',
+      {},
+      card.isShipped === true
+        ? 'Starts a training of yours from this model:'
+        : 'Goes on with this training, from its last save; DATA is what it was trained on:',
+    ),
     command(words),
   );
 }
