@@ -1,5 +1,5 @@
 /** @file The entry of the studio's pages: takes the key, and shows the page that the address names. */
-import { keepKey, takeKey } from './api.ts';
+import { askOtherTabs, keepKey, takeKey } from './api.ts';
 import { comparePage } from './compare.ts';
 import { dataPage } from './data.ts';
 import { datasetsPage } from './datasets.ts';
@@ -30,7 +30,7 @@ let leave = () => {};
 
 async function show(): Promise<void> {
   leave();
-  if (!takeKey()) {
+  if (!(await takeKey()) && !(await askOtherTabs())) {
     askForKey();
     return;
   }
@@ -59,7 +59,9 @@ async function show(): Promise<void> {
     if (signal.aborted) close();
     else signal.addEventListener('abort', close, { once: true });
   } catch (error) {
-    if (!signal.aborted) fill(main, element('h1', {}, 'This page cannot be shown'), failure(error));
+    if (signal.aborted) return;
+    if (!(await takeKey())) askForKey();
+    else fill(main, element('h1', {}, 'This page cannot be shown'), failure(error));
   }
 }
 

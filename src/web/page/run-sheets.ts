@@ -5,7 +5,7 @@
 import { formatCount, formatNumber } from '../../report/numbers.ts';
 import type { Sheets, Usage } from '../studio/messages.ts';
 import { call, keyed } from './api.ts';
-import { element, fill } from './dom.ts';
+import { element, fill, prose } from './dom.ts';
 import { usageChart } from './usage-chart.ts';
 
 type Kind = 'samples' | 'reconstructions';
@@ -115,7 +115,7 @@ export class SheetsView {
     this.slider.value = String(at);
     this.slider.setAttribute('aria-valuetext', `step ${step}`);
     const sheets = this.shown.flatMap(id => this.sheetOf(id, step));
-    if (sheets.length === 0) fill(this.room, element('p', { class: 'missing' }, missing));
+    if (sheets.length === 0) fill(this.room, element('p', { class: 'missing' }, prose(missing)));
     else this.keep(sheets);
     this.drawCodes(step);
   }
