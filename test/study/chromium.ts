@@ -138,6 +138,17 @@ export class Browser {
     await this.send('Input.dispatchKeyEvent', { type: 'keyUp', key, code, windowsVirtualKeyCode });
   }
 
+  /** Presses the mouse at the first of some places of the window, moves it over the others, and lets it go. */
+  async drag(...places: readonly (readonly [x: number, y: number])[]): Promise<void> {
+    const send = (type: string, [x, y]: readonly [number, number], buttons: number) =>
+      this.send('Input.dispatchMouseEvent', { type, x, y, buttons, button: 'left', clickCount: 1 });
+    const [first] = places;
+    await send('mouseMoved', first, 0);
+    await send('mousePressed', first, 1);
+    for (const place of places.slice(1)) await send('mouseMoved', place, 1);
+    await send('mouseReleased', places[places.length - 1], 0);
+  }
+
   /** Waits for a file to be downloaded. @param begin what starts it */
   async download(begin: () => Promise<unknown>): Promise<void> {
     const done = this.once('Browser.downloadProgress completed');

@@ -20,7 +20,7 @@ import type { PaintDone, PaintOrder } from './messages.ts';
 import { followedSettings } from './order.ts';
 import type { PainterProcess } from './painter-process.ts';
 import { Painters, type PaintersOptions } from './painters.ts';
-import { politenessBeside } from './politeness.ts';
+import { type Politeness, politenessBeside } from './politeness.ts';
 import { Turns } from './turns.ts';
 
 /** Which painter work needs, and how it hears of it. */
@@ -28,6 +28,8 @@ interface WorkOptions {
   readonly weights?: WeightKind;
   readonly signal: AbortSignal;
   readonly onPosition?: (before: number) => void;
+  /** Called when its turn has come, before the run is opened. */
+  readonly onStart?: (polite: Politeness) => void;
 }
 
 /** What painting needs of the studio. */
@@ -60,7 +62,7 @@ export class Easel {
   async paint(run: Place, order: PaintOrder): Promise<Job> {
     const settings = followedSettings(order, await readRun(run.folder, 'paint'));
     const completion = this.completionOf(order);
-    const job = this.jobs.add();
+    const job = this.jobs.add(order);
     void this.doPaint(job, { run, order, settings, completion }).catch(error => {
       const cancelled = job.stop.signal.aborted;
       if (!(error instanceof UserError) && !cancelled) this.studio.onError(error);
@@ -92,13 +94,14 @@ export class Easel {
   /** Work with a run's painter, when its turn has come. */
   private work<T>(
     run: Place,
-    { weights = chooseWeights(run.folder), signal, onPosition }: WorkOptions,
-    work: (painter: PainterProcess, polite: { readonly why: string | null; readonly sparesGpu: boolean }) => Promise<T>,
+    { weights = chooseWeights(run.folder), signal, onPosition, onStart }: WorkOptions,
+    work: (painter: PainterProcess, polite: Politeness) => Promise<T>,
   ): Promise<T> {
     const paint = async () => {
-      const { why, threads, sparesGpu } = await politenessBeside((await this.studio.library.look()).runs);
-      const wanted = { run: run.folder, weights, threads, sparesGpu };
-      return this.painters.use(wanted, painter => work(painter, { why, sparesGpu }));
+      const polite = await politenessBeside((await this.studio.library.look()).runs);
+      onStart?.(polite);
+      const { threads, sparesGpu } = polite;
+      return this.painters.use({ run: run.folder, weights, threads, sparesGpu }, painter => work(painter, polite));
     };
     return this.turns.take(paint, { signal: AbortSignal.any([signal, this.studio.signal]), onPosition });
   }
@@ -120,8 +123,9 @@ export class Easel {
     const { captions, seed, numImages, weights } = order;
     const { signal } = job.stop;
     const onPosition = (position: number) => job.tell('queued', { position });
-    const { images, sparesGpu } = await this.work(run, { weights, signal, onPosition }, async (painter, polite) => {
-      job.tell('started', { polite: polite.why });
+    const onStart = ({ why }: Politeness) => job.tell('started', { polite: why });
+    const turn = { weights, signal, onPosition, onStart };
+    const { images, sparesGpu } = await this.work(run, turn, async (painter, polite) => {
       for (const line of painter.warnings) job.tell('warning', { line });
       const request: PaintRequest = { kind: 'paint', named, captions, seed, numImages, settings, ...completing };
       return { ...(await painter.do(request, { signal, onNews: news => tell(job, news) })), ...polite };

@@ -9,7 +9,7 @@ import { samplingSettings } from '../../../families/family.ts';
 import { partFiles } from '../../../families/parts.ts';
 import { chooseWeights, runPaths, weightKinds } from '../../../io/runfolder.ts';
 import { readLearnt } from '../../../runs/learnt/record.ts';
-import { listCaptions, searchCaptions } from '../../../runs/learnt/search.ts';
+import { type FoundCaptions, listCaptions, searchCaptions } from '../../../runs/learnt/search.ts';
 import type { Place } from '../library.ts';
 import type { CaptionOffers, PaintingFacts, PaintingSetting } from './messages.ts';
 
@@ -43,7 +43,7 @@ function settingsOf(config: RunConfig): PaintingSetting[] {
   const learnsNone = values.some(section => isRecord(section) && section.captionDrop === 0);
   return samplingSettings.map(name => {
     const { [name]: value } = followed;
-    if (value === undefined) return { name, value: null, why: `${words.title}: ${words.paints}` };
+    if (value === undefined) return { name, value: null, why: words.paints };
     if (name === 'cfgScale' && learnsNone && value === 1) {
       return { name, value: null, why: 'trained with captionDrop 0: it has not learnt to paint without a caption' };
     }
@@ -62,16 +62,22 @@ function problemOf(folder: string, { family }: RunConfig): string | null {
   return missing === undefined ? null : `its ${missing[1]} is not trained yet`;
 }
 
-/** Captions with the words of a text, and the words that the run does not know; of no text those of the most images. */
+/** Captions with the words of a text, and the words that the run does not know; of no text some. */
 export async function offerCaptions({ folder }: Place, text: string): Promise<CaptionOffers | null> {
   const learnt = await readLearnt(runPaths(folder).learnt).catch(orNothing);
   if (learnt === undefined) return null;
   const found = searchCaptions(learnt, text, OFFERED);
-  if (found === undefined) return { ...listCaptions(learnt, OFFERED), unseen: [] };
+  if (found === undefined) return { ...someOf(listCaptions(learnt, Number.POSITIVE_INFINITY)), unseen: [] };
   const { captions, total } = found.found;
   const unseen = found.unseen.map(({ word, near }) => ({ word, near: near.map(known => known.word) }));
   const others = captions.length === 0 ? (found.instead?.found ?? found.some) : undefined;
   return { captions: others?.captions ?? captions, total, unseen };
+}
+
+/** A few from all over the list, which is of all kinds then. */
+function someOf({ captions, total }: FoundCaptions): FoundCaptions {
+  const step = Math.max(1, captions.length / OFFERED);
+  return { captions: captions.filter((_, i) => Math.floor(i / step) !== Math.floor((i - 1) / step)), total };
 }
 
 /** A run whose captions are damaged paints without. */

@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { Refusal } from '../../guard.ts';
-import type { PaintEvents } from './messages.ts';
+import type { PaintEvents, PaintOrder } from './messages.ts';
 
 /** Most paintings that wait or are under way; finished ones that are remembered, and bytes of their pictures. */
 const MOST_WAITING = 32;
@@ -19,12 +19,17 @@ export type Listener = <N extends Name>(name: N, data: PaintEvents[N]) => void;
 export class Job {
   readonly id = randomBytes(6).toString('hex');
   readonly stop = new AbortController();
+  readonly order: PaintOrder;
   /** Finished pictures, as PNGs. */
   pictures: readonly Uint8Array[] = [];
   private readonly listeners = new Set<Listener>();
   /** What a late listener must hear: the last event of each kind, and of each image. */
   private readonly last = new Map<string, (listener: Listener) => void>();
   private over = false;
+
+  constructor(order: PaintOrder) {
+    this.order = order;
+  }
 
   /** Whether it was done, failed or was cancelled. */
   get isOver(): boolean {
@@ -58,13 +63,13 @@ export class Jobs {
   private readonly kept = new Map<string, Job>();
 
   /** @throws Refusal if too many wait */
-  add(): Job {
+  add(order: PaintOrder): Job {
     const all = [...this.kept.values()];
     if (all.filter(({ isOver }) => !isOver).length >= MOST_WAITING) {
       throw new Refusal(429, `${MOST_WAITING} paintings wait already`);
     }
     this.forget(all.filter(({ isOver }) => isOver));
-    const job = new Job();
+    const job = new Job(order);
     this.kept.set(job.id, job);
     return job;
   }
@@ -74,6 +79,11 @@ export class Jobs {
     const job = this.kept.get(id);
     if (job === undefined) throw new Refusal(404, 'this painting is not remembered any more');
     return job;
+  }
+
+  /** Those of a run, the oldest first. */
+  of(run: string): readonly Job[] {
+    return [...this.kept.values()].filter(({ order }) => order.run === run);
   }
 
   /** Makes room. @param done the oldest first */

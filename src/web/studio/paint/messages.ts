@@ -1,6 +1,8 @@
 /** @file What the studio says to its painting page, and what the page asks. Types only: both sides import them. */
-import type { SamplingSetting } from '../../../families/family.ts';
-import type { WeightKind } from '../../../io/runfolder.ts';
+
+/** Those of families, and the weights of a run: written out, since the page's compiler knows no node, which their files need. */
+type SamplingSetting = 'temperature' | 'topK' | 'topP' | 'cfgScale' | 'steps';
+type WeightKind = 'ema' | 'best' | 'last';
 
 /** `GET /api/runs/:run/painting`: what a run paints with. */
 export interface PaintingFacts {
@@ -60,6 +62,11 @@ export interface PaintTicket {
   readonly job: string;
   /** The captions as they are painted: cleaned, each once. */
   readonly captions: readonly string[];
+}
+
+/** `GET /api/runs/:run/paintings`: what was asked for and is remembered, the oldest first. */
+export interface Remembered {
+  readonly paintings: readonly { readonly job: string; readonly order: PaintOrder }[];
 }
 
 /** Events of `GET /api/paint/:job/events`; what was told before is told again to who comes later. */

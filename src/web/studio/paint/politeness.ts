@@ -28,6 +28,10 @@ export async function politenessBeside(runs: readonly Place[]): Promise<Politene
   }
   if (trained.length === 0) return { sparesGpu, why: null };
   const others = trained.length > 1 ? ` and ${trained.length - 1} more` : '';
-  const how = sparesGpu ? 'on one thread of the processor, which leaves it the GPU' : 'on one thread';
-  return { threads: 1, sparesGpu, why: `${trained[0]}${others} is being trained: this paints ${how}` };
+  const how = sparesGpu ? 'on one thread of the processor, and leaves the GPU to it' : 'on one thread';
+  return {
+    threads: 1,
+    sparesGpu,
+    why: `${trained[0]}${others} ${trained.length > 1 ? 'are' : 'is'} being trained: this paints ${how}`,
+  };
 }

@@ -4,17 +4,14 @@ import { UserError } from '../../../core/errors.ts';
 import { readRun } from '../../../families/config.ts';
 import { familyOf } from '../../../families/families.ts';
 import { decodeImage } from '../../../image/decode.ts';
-import type { WeightKind } from '../../../io/runfolder.ts';
 import { guardHeaders, Refusal, readJsonBody, sendJson } from '../../guard.ts';
 import { EventStream } from '../events.ts';
-import type { Place } from '../library.ts';
 import type { Asked, Route } from '../routes.ts';
 import type { Studio } from '../studio.ts';
 import { Easel, type EaselStudio } from './easel.ts';
 import { offerCaptions, paintingFacts } from './facts.ts';
 import { readPicture } from './given-pictures.ts';
-import type { Job } from './jobs.ts';
-import type { GivenPicture, NearestPicture, PaintTicket } from './messages.ts';
+import type { GivenPicture, NearestPicture, PaintTicket, Remembered } from './messages.ts';
 import { readOrder } from './order.ts';
 
 /** Longest order, in bytes, and longest text that captions are looked for with. */
@@ -41,6 +38,15 @@ function runRoutes({ library }: EaselStudio, easel: Easel): Route[] {
         const run = await library.run(params.run);
         const datasets = (await library.look()).datasets.map(({ id, name }) => ({ id, name }));
         sendJson(response, 200, await paintingFacts(run, { polite: await easel.polite(), datasets }));
+      },
+    },
+    {
+      method: 'GET',
+      path: '/api/runs/:run/paintings',
+      answer: async ({ params }, response) => {
+        const { id } = await library.run(params.run);
+        const paintings = easel.jobs.of(id).map(job => ({ job: job.id, order: job.order }));
+        sendJson(response, 200, { paintings } satisfies Remembered);
       },
     },
     {
@@ -84,15 +90,8 @@ function pictureRoutes({ library }: EaselStudio, easel: Easel): Route[] {
   ];
 }
 
-/** What a painting was painted with. */
-interface PaintedBy {
-  readonly run: Place;
-  readonly weights?: WeightKind;
-}
-
 /** Paintings. */
 function jobRoutes({ library }: EaselStudio, easel: Easel): Route[] {
-  const painted = new WeakMap<Job, PaintedBy>();
   const imageOf = ({ params }: Asked): Uint8Array => {
     const image = easel.jobs.get(params.job).pictures[Number(params.image)];
     if (image === undefined) throw new Refusal(404, 'there is no such picture here');
@@ -106,7 +105,6 @@ function jobRoutes({ library }: EaselStudio, easel: Easel): Route[] {
         const order = readOrder(await readJsonBody(request, { most: MOST_BYTES }));
         const run = await library.run(order.run);
         const job = await easel.paint(run, order);
-        painted.set(job, { run, weights: order.weights });
         sendJson(response, 200, { job: job.id, captions: order.captions } satisfies PaintTicket);
       },
     },
@@ -144,7 +142,8 @@ function jobRoutes({ library }: EaselStudio, easel: Easel): Route[] {
       method: 'GET',
       path: '/api/paint/:job/images/:image/nearest',
       answer: async (asked, response) => {
-        const by = painted.get(easel.jobs.get(asked.params.job)) as PaintedBy; // every job is there
+        const { order } = easel.jobs.get(asked.params.job);
+        const by = { run: await library.run(order.run), weights: order.weights };
         const data = await library.dataset(asked.query.get('data') ?? '');
         const picture = await decodeImage(imageOf(asked));
         const { png, ...found } = await easel.nearest(by, { picture, data, signal: asked.signal });

@@ -97,7 +97,7 @@ describe('a painting', () => {
     const facts = await studio.json<PaintingFacts>(`/api/runs/${gan}/painting`);
     expect(facts.grid).toBeNull();
     expect(facts.settings.map(({ value }) => value)).toEqual([null, null, null, null, null]);
-    expect(facts.settings[0].why).toBe('DCGAN: a generator paints the whole image in one pass');
+    expect(facts.settings[0].why).toBe('a generator paints the whole image in one pass');
     const { done } = await studio.paint({ run: gan, ...order });
     const fileOf = await runCommand(done.command);
     expect(await pngOf(done, 2)).toEqual(fileOf('red_circle/2.png'));
