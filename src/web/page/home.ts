@@ -259,11 +259,9 @@ function drawCard(
         element('a', { href: `#/run/${id}` }, name),
         live ? element('span', { class: 'hidden' }, ', in training') : undefined,
       ),
-      element('p', { class: 'soft' }, title === '' ? family : title),
+      element('p', { class: 'soft' }, `${title === '' ? family : title}${isShipped === true ? '' : ` · ${ago(at)}`}`),
       element('p', {}, state),
-      isShipped === true
-        ? undefined
-        : element('p', { class: 'soft' }, best === null ? '' : `lowest ${judgedBy} ${formatNumber(best)} · `, ago(at)),
+      best === null ? undefined : element('p', { class: 'soft' }, `lowest ${judgedBy} ${formatNumber(best)}`),
     ),
   );
 }

@@ -65,6 +65,7 @@ export class PaintForm {
         element('summary', {}, 'Settings'),
         facts.settings.map(setting => this.setting(setting)),
         facts.weights.length < 2 ? undefined : labelled('Weights', this.weights),
+        withoutEffect(facts.settings),
       ),
     );
     this.root.addEventListener('keydown', event => {
@@ -106,13 +107,10 @@ export class PaintForm {
     this.seeds.value = String((Number(this.seeds.value) + 1) % 2 ** 32);
   }
 
-  private setting({ name, value, why }: PaintingSetting): HTMLElement {
+  private setting({ name, value }: PaintingSetting): HTMLElement | undefined {
     const { title, note, ...range } = FIELDS[name];
     const id = `paint-${name}`;
-    if (value === null) {
-      const input = element('input', { type: 'number', id, disabled: true, 'aria-describedby': `${id}-note` });
-      return field(title, input, element('span', { id: `${id}-note` }, `no effect: ${why ?? ''}`));
-    }
+    if (value === null) return undefined; // see withoutEffect
     const input = numberInput(id, { ...range, placeholder: value });
     input.setAttribute('aria-describedby', `${id}-note`);
     this.settings.set(name, input);
@@ -133,6 +131,26 @@ export function describeOrder(order: PaintOrder): string {
     ...weights,
     ...(order.completion === undefined ? [] : ['completing a picture']),
   ].join(', ');
+}
+
+/** Settings that the run does not follow, switched off, below the reason that they share. */
+function withoutEffect(settings: readonly PaintingSetting[]): HTMLElement[] {
+  const reasons = [...new Set(settings.flatMap(({ value, why = '' }) => (value === null ? [why] : [])))];
+  return reasons.map((why, i) => {
+    const id = `paint-none-${i}`;
+    const fields = settings.filter(setting => setting.value === null && (setting.why ?? '') === why);
+    const off = ({ name }: PaintingSetting) =>
+      labelled(
+        FIELDS[name].title,
+        element('input', { type: 'number', id: `paint-${name}`, disabled: true, 'aria-describedby': id }),
+      );
+    return element(
+      'div',
+      { class: 'paint-none' },
+      element('p', { class: 'soft', id }, `Without effect: ${why}.`),
+      element('div', { class: 'paint-row' }, fields.map(off)),
+    );
+  });
 }
 
 function numberInput(id: string, attributes: Readonly<Record<string, string | number | undefined>>): HTMLInputElement {

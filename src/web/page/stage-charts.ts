@@ -69,6 +69,12 @@ const MEANINGS: Readonly<Record<string, readonly [heading: string, label?: strin
   val_loss_more: ['Held-out loss, more noise'],
   val_loss_most: ['Held-out loss, most noise'],
   D_accuracy: ['Accuracy of the discriminator', 'share'],
+  D_real: ['Discriminator on real images'],
+  D_fake: ['Discriminator on samples'],
+  D_mismatch: ['Discriminator on wrong captions'],
+  D_r1: ['Penalty at real images (R1)'],
+  D_r2: ['Penalty at samples (R2)'],
+  G_fake: ['Discriminator on samples, in the generator’s step'],
 };
 
 const KID = { heading: 'KID of samples', label: 'lower is better' };
@@ -165,7 +171,11 @@ function figuresOf(plan: Plan, series: readonly Series[], look: Look): Figure[] 
   const shown = { ...plan, label: isMain ? look.loss : plan.label };
   if (series.length === 1) {
     const [{ stage }] = series;
-    return [figure({ ...shown, heading }, ownLines(plan, stage, look), look, isMain ? marksOf(stage, look) : [])];
+    // Of a game its held-out loss is the KID of samples.
+    const isJudge = id === 'check_kid' && isSame(stage.curves.val_loss, stage.curves.check_kid);
+    return [
+      figure({ ...shown, heading }, ownLines(plan, stage, look), look, isMain || isJudge ? marksOf(stage, look) : []),
+    ];
   }
   const names = [...(training === undefined ? [] : [training]), ...(heldOut === undefined ? [] : [heldOut])];
   // Families minimise different things, whose values on one axis would say nothing.

@@ -12,6 +12,9 @@ export function paintStyle(): string {
 .paint-field select { max-width: 100%; }
 .paint-setting { grid-template-columns: 6.5rem 6.5rem 1fr; align-items: center; gap: 0 .7rem; padding: .35rem 0; }
 .paint-setting small { grid-column: 1 / -1; line-height: 1.35; }
+.paint-none { margin-top: .7rem; font-size: .88rem; }
+.paint-none p { margin: 0 0 .3rem; }
+.paint-none .paint-field input { width: 5.5rem; }
 .paint summary { cursor: pointer; font-weight: 600; font-size: .95rem; }
 .paint-left details { border-top: 1px solid var(--line); padding-top: .6rem; }
 .paint-offers { display: flex; flex-wrap: wrap; gap: .3rem .35rem; align-items: baseline; margin: .5rem 0 0; font-size: .88rem; }
