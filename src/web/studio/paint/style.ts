@@ -7,6 +7,7 @@ export function paintStyle(): string {
 .paint-form { display: grid; gap: .8rem; }
 .paint textarea { width: 100%; resize: vertical; display: block; margin-top: .25rem; }
 .paint-row { display: flex; flex-wrap: wrap; gap: .5rem .8rem; align-items: end; margin: 0; }
+.paint-row button { white-space: nowrap; }
 .paint-field { margin: 0; display: grid; gap: .2rem; }
 .paint-field input[type=number] { width: 6.5rem; }
 .paint-field select { max-width: 100%; }
