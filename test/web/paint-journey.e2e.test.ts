@@ -94,4 +94,23 @@ describe.skipIf(chromium === undefined)('the painting page', { timeout: 120_000 
     expect(await read(`document.querySelector('.paint-count').innerText`)).toBe('2 of 64 patches are painted anew');
     expect(browser.console).toEqual([]);
   });
+
+  test('of several runs are compared, two of them laid over each other', async () => {
+    await browser.open(`http://127.0.0.1:${studio.port}/?${Math.random()}#key=${key}&to=/compare`);
+    await browser.until(`document.querySelector('#compare-captions')?.value.includes('\\n')`); // captions that the run knows
+    await put('#compare-captions', 'red heart\nblue heart\n');
+    await read(`document.querySelector('.compare-form').requestSubmit()`);
+    await browser.until(`document.querySelectorAll('.compare-pick').length === 2`);
+    await read(`for (const button of document.querySelectorAll('.compare-pick')) button.click()`);
+    const clip = () => read<string>(`document.querySelector('.wipe-top').style.clipPath`);
+    expect(await clip()).toBe('inset(0px 50% 0px 0px)');
+    await read(`document.querySelector('.wipe-slider').focus()`);
+    await browser.press('ArrowRight');
+    expect(await clip()).toBe('inset(0px 49% 0px 0px)');
+    await browser.press('f', 'KeyF');
+    expect(await clip()).toBe('inset(0px 100% 0px 0px)');
+    await read(`document.querySelector('.compare-pick').click()`); // taken back
+    expect(await read(`document.querySelector('.wipe')`)).toBe(null);
+    expect(browser.console).toEqual([]);
+  });
 });

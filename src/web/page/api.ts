@@ -3,7 +3,7 @@
 const KEPT = 'tessera-key';
 
 /** An answer that is none: its status, and why in a line. */
-export class ApiError extends Error {
+class ApiError extends Error {
   readonly status: number;
   readonly hint?: string;
 

@@ -36,7 +36,11 @@ export function drawHead(root: HTMLElement, detail: RunDetail, knows: (address: 
   fill(
     root,
     element('h1', {}, card.name),
-    element('p', { class: 'lead' }, `${card.title} in `, element('code', {}, path)),
+    element(
+      'p',
+      { class: 'lead' },
+      card.isShipped === true ? `${card.title}; comes with Tessera` : [`${card.title} in `, element('code', {}, path)],
+    ),
     links.length === 0
       ? undefined
       : element(
@@ -59,7 +63,7 @@ function verdict({ kind, words }: Judgement): Inner {
 
 /** What happens at this moment. */
 function nowOf({ card, left, after, stages }: RunDetail): Inner {
-  const { live, stage, step, steps, rate, unit, at } = card;
+  const { live, stage, step, steps, rate, unit, at, isShipped } = card;
   if (!live) {
     const what =
       stage === null
@@ -67,7 +71,7 @@ function nowOf({ card, left, after, stages }: RunDetail): Inner {
         : step >= steps && stage === card.family
           ? 'trained to its end'
           : `stopped at step ${formatCount(step)} of ${formatCount(steps)}`;
-    return `${what}; last written ${ago(at)}`;
+    return isShipped === true ? what : `${what}; last written ${ago(at)}`;
   }
   const dot = element('span', { class: 'live', 'aria-hidden': 'true' });
   if (stage === null) return [dot, 'begins: nothing was logged yet'];

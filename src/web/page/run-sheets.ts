@@ -18,8 +18,11 @@ export interface SheetsOptions {
 
 const NONE: Sheets = { samples: [], reconstructions: [], newest: { samples: 0, reconstructions: 0, usage: 0 } };
 const WORDS: Readonly<Record<Kind, readonly [heading: string, missing: string]>> = {
-  samples: ['Samples', 'No samples yet: `--sample-every` says after how many steps some are painted.'],
-  reconstructions: ['Reconstructions', 'No reconstructions yet.'],
+  samples: [
+    'Samples',
+    'No samples are here: `--sample-every` says after how many steps of a training some are painted.',
+  ],
+  reconstructions: ['Reconstructions', 'No reconstructions are here.'],
 };
 
 export class SheetsView {
