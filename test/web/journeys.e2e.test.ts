@@ -152,12 +152,12 @@ describe.skipIf(chromium === undefined)('the studio in a browser', { timeout: 90
           text: await post('text', 'text/plain'),
           events: await until(() => new EventSource(at + '/api/events?runs=x&key=${key}&by=events'), 'open', 'error'),
         };
+        const sent = until(() => document.querySelector('iframe'), 'load');
         form('text/plain', keyed('form'));
-        await new Promise(resolve => setTimeout(resolve, 150));
+        await sent;
         const frame = document.createElement('iframe');
         frame.src = keyed('frame');
-        document.body.append(frame);
-        await new Promise(resolve => setTimeout(resolve, 150));
+        await until(() => document.body.appendChild(frame), 'load');
         let inside = 'closed';
         try { inside = frame.contentDocument.body.innerText; } catch {}
         return { ...result, inside: inside ?? 'closed' };

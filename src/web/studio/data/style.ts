@@ -2,6 +2,12 @@
 
 export function dataStyle(): string {
   return `
+.data-list { list-style: none; margin: 1.2rem 0; padding: 0; max-width: 40rem; }
+.data-list a {
+  display: block; padding: .7rem 1rem; margin-bottom: .6rem; border: 1px solid var(--line); border-radius: 8px; color: var(--ink);
+  text-decoration: none; font-weight: 600; overflow-wrap: anywhere;
+}
+.data-list a:hover { border-color: var(--soft); }
 .data-filters { display: flex; flex-wrap: wrap; gap: .6rem 1.2rem; margin: 1.2rem 0 .6rem; align-items: end; }
 .data-filter { margin: 0; display: flex; flex-direction: column; gap: .15rem; }
 .data-filter input, .data-filter select { min-height: 2.5rem; }

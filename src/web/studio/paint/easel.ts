@@ -65,7 +65,8 @@ export class Easel {
     const job = this.jobs.add(order);
     void this.doPaint(job, { run, order, settings, completion }).catch(error => {
       const cancelled = job.stop.signal.aborted;
-      if (!(error instanceof UserError) && !cancelled) this.studio.onError(error);
+      const isEnding = cancelled || this.studio.signal.aborted;
+      if (!(error instanceof UserError) && !isEnding) this.studio.onError(error);
       const { message, hint } =
         error instanceof UserError ? error : new UserError('paint', 'a mistake of this program');
       job.tell('failed', { message, hint, cancelled });

@@ -15,6 +15,8 @@ import type { CaptionOffers, PaintingFacts, PaintingSetting } from './messages.t
 
 /** Most captions of a search. */
 const OFFERED = 12;
+/** Letters of a caption that is offered where nothing is written. */
+const SHORT = 18;
 
 /** @throws UserError if the run's config cannot be read */
 export async function paintingFacts(
@@ -74,10 +76,12 @@ export async function offerCaptions({ folder }: Place, text: string): Promise<Ca
   return { captions: others?.captions ?? captions, total, unseen };
 }
 
-/** A few from all over the list, which is of all kinds then. */
+/** A few short ones from all over the list, which is of all kinds then. */
 function someOf({ captions, total }: FoundCaptions): FoundCaptions {
-  const step = Math.max(1, captions.length / OFFERED);
-  return { captions: captions.filter((_, i) => Math.floor(i / step) !== Math.floor((i - 1) / step)), total };
+  const short = captions.filter(({ caption }) => caption.length <= SHORT);
+  const from = short.length < OFFERED ? captions : short;
+  const step = Math.max(1, from.length / OFFERED);
+  return { captions: from.filter((_, i) => Math.floor(i / step) !== Math.floor((i - 1) / step)), total };
 }
 
 /** A run whose captions are damaged paints without. */

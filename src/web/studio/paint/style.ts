@@ -7,6 +7,7 @@ export function paintStyle(): string {
 .paint-form { display: grid; gap: .8rem; }
 .paint textarea { width: 100%; resize: vertical; display: block; margin-top: .25rem; }
 .paint-row { display: flex; flex-wrap: wrap; gap: .5rem .8rem; align-items: end; margin: 0; }
+.paint-row button { white-space: nowrap; }
 .paint-field { margin: 0; display: grid; gap: .2rem; }
 .paint-field input[type=number] { width: 6.5rem; }
 .paint-field select { max-width: 100%; }
@@ -20,7 +21,7 @@ export function paintStyle(): string {
 .paint-offers { display: flex; flex-wrap: wrap; gap: .3rem .35rem; align-items: baseline; margin: .5rem 0 0; font-size: .88rem; }
 .paint-unseen { font-size: .88rem; color: var(--warn); margin: .4rem 0 0; }
 .paint-unseen:empty { display: none; }
-button.paint-offer { padding: .05rem .55rem; border-radius: 1rem; font-size: .86rem; background: var(--paper); }
+button.paint-offer { max-width: 100%; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; padding: .05rem .55rem; border-radius: 1rem; font-size: .86rem; background: var(--paper); }
 button.paint-link { border: 0; background: none; padding: 0; color: var(--link); text-decoration: underline; }
 label.button { border: 1px solid var(--line); border-radius: 6px; padding: .38rem .7rem; background: var(--raised); cursor: pointer; display: inline-block; }
 input:focus-visible + label.button { outline: 2px solid var(--link); outline-offset: 2px; }

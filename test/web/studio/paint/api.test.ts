@@ -4,7 +4,12 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { runPaths } from '../../../../src/io/runfolder.ts';
-import type { GivenPicture, PaintDone, PaintingFacts } from '../../../../src/web/studio/paint/messages.ts';
+import type {
+  GivenPicture,
+  NearestPicture,
+  PaintDone,
+  PaintingFacts,
+} from '../../../../src/web/studio/paint/messages.ts';
 import {
   captions,
   draw,
@@ -120,14 +125,21 @@ describe('a painting', () => {
     });
   });
 
-  test('has a nearest training image: that of a copy is the original', async () => {
-    const { body: given } = await studio.post<GivenPicture>(`/api/pictures?run=${run}`, await draw('green square'));
-    const completion = { picture: given.id, keep: new Array<boolean>(grid ** 2).fill(true) };
-    const { done } = await studio.paint({ run, ...order, numImages: 1, completion });
+  test('has a nearest training image: that with the least squared differences of pixels', async () => {
+    const { done } = await studio.paint({ run, ...order, numImages: 1 });
+    const pixels = async (png: Buffer) => sharp(png).removeAlpha().raw().toBuffer();
+    const painted = await pixels(await pngOf(done));
+    const distances: [number, string][] = [];
+    for (const caption of captions) {
+      const other = await pixels(await draw(caption));
+      const squares = painted.reduce((sum, value, i) => sum + (value - other[i]) ** 2, 0);
+      distances.push([Math.sqrt(squares / painted.length) / 255, caption]);
+    }
+    const [[distance, caption]] = distances.sort(([x], [y]) => x - y);
     const set = await studio.datasetOf('drawings');
-    const near = await studio.json<{ distance: number }>(`${done.images[0].url}/nearest?data=${set}`);
-    expect(near).toMatchObject({ of: 8 });
-    expect(near.distance).toBeGreaterThan(0); // through two steps of a tokenizer
+    const near = await studio.json<NearestPicture>(`${done.images[0].url}/nearest?data=${set}`);
+    expect(near).toMatchObject({ of: 8, caption });
+    expect(near.distance).toBeCloseTo(distance, 6);
   });
 });
 
