@@ -106,6 +106,7 @@ const manuals = [
   'docs/gpu.md',
   'docs/metrics.md',
   'docs/study.md',
+  'docs/studio.md',
   'models/emoji/README.md',
 ];
 

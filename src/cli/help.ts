@@ -190,13 +190,21 @@ function defaultUsage(spec: CommandSpec): string {
   return [...words, ...required.map(flag => `--${flag.name}${flagValue(flag)}`), '[flags]'].join(' ');
 }
 
+/** A flag with more choices than a line holds goes on in the next one, further in. */
+function folded(line: string, columns: number): string {
+  if (line.length <= columns) return line;
+  const cut = line.lastIndexOf('|', columns - 1) + 1;
+  return cut === 0 ? line : `${line.slice(0, cut)}\n${folded(`      ${line.slice(cut)}`, columns)}`;
+}
+
 function table(rows: readonly Row[], indent: number, columns: number): string {
   return rows
     .map(({ left, right }) => {
       const body = wrap(right, columns, indent);
       const fits = left.length + 4 <= indent;
-      if (body === '') return `  ${left}`;
-      return fits ? `  ${left}`.padEnd(indent) + body : `  ${left}\n${' '.repeat(indent)}${body}`;
+      const head = folded(`  ${left}`, columns);
+      if (body === '') return head;
+      return fits ? `  ${left}`.padEnd(indent) + body : `${head}\n${' '.repeat(indent)}${body}`;
     })
     .join('\n');
 }

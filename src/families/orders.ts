@@ -54,6 +54,7 @@ const optionChecks = {
   steps: wholeCheck({ least: 1, most: 1000 }),
   completion: completionCheck,
   onUnfinished: functionCheck,
+  onLogProbabilities: functionCheck,
   onProgress: functionCheck,
   signal: signalCheck,
 };

@@ -28,7 +28,7 @@ export interface Keyframe {
 }
 
 /** What lies between keyframes. */
-export interface InterpolateOptions extends Omit<CallOptions, 'completion' | 'onUnfinished'> {
+export interface InterpolateOptions extends Omit<CallOptions, 'completion' | 'onUnfinished' | 'onLogProbabilities'> {
   /** Pictures in all, the keyframes among them. */
   readonly frames: number;
   /** Whether the way goes on from the last keyframe to the first, which does not come a second time. Default false. */

@@ -44,6 +44,8 @@ export interface Batch {
   readonly settings: PaintSettings;
   /** Takes unfinished pictures, one an order; absent where nobody looks at them. */
   readonly onUnfinished?: (pictures: readonly Picture[]) => void;
+  /** Takes how likely the codes of finished pictures were, one row an order, of what paints codes; as of `CallOptions`. */
+  readonly onLogProbabilities?: (rows: readonly Float64Array[]) => void;
   /** To be called between two steps with the share that is done, in [0, 1]; throws once nobody waits for the batch. */
   readonly onStep: (share: number) => void;
 }
@@ -62,8 +64,13 @@ export interface BatchPainter {
 export interface CallOptions extends PaintSettings {
   /** Most pictures of one batch, where it shall be less than what fits. */
   readonly batchSize?: number;
-  /** Takes unfinished pictures of a batch; a call with it is painted in batches of its own. */
-  readonly onUnfinished?: (pictures: readonly Picture[]) => void;
+  /** Takes unfinished pictures of a batch, and their places among the call's; a call with it is painted in batches of its own. */
+  readonly onUnfinished?: (pictures: readonly Picture[], places: readonly number[]) => void;
+  /**
+   * Takes, of what paints codes, the log-probability of each code under the distribution that it was drawn from, in nats, 0 where
+   * it was given: a row of grid * grid for each finished picture of a batch, and their places among the call's; likewise.
+   */
+  readonly onLogProbabilities?: (rows: readonly Float64Array[], places: readonly number[]) => void;
   /** How many of the call's pictures are done; those under way count by their share. */
   readonly onProgress?: (done: number, total: number) => void;
   /** Stops the call at its next step; its promise rejects with the signal's reason. */
@@ -161,7 +168,8 @@ export class PaintQueue {
     const { temperature, topK, topP, cfgScale, steps, completion, batchSize } = options;
     const settings: PaintSettings = { temperature, topK, topP, cfgScale, steps, completion };
     // What only this call can share is told by a number of its own.
-    const own = completion !== undefined || options.onUnfinished !== undefined ? ++this.unique : 0;
+    const isOwn = [completion, options.onUnfinished, options.onLogProbabilities].some(each => each !== undefined);
+    const own = isOwn ? ++this.unique : 0;
     const common = JSON.stringify([temperature, topK, topP, cfgScale, steps, batchSize, own]);
     const waiting = new Map<string, Place[]>();
     orders.forEach((order, place) => {
@@ -213,10 +221,16 @@ export class PaintQueue {
       for (const [call, count] of counts) this.report(call, call.done + share * count);
       if ([...counts.keys()].every(call => call.ended)) throw new Unwanted('nobody waits for these pictures');
     };
-    const { onUnfinished } = first.options;
+    const { onUnfinished, onLogProbabilities } = first.options;
+    const places = taken.map(({ place }) => place); // where somebody looks, all are of his call
     try {
-      const orders = taken.map(({ order }) => order);
-      const pictures = await this.painter.paint({ orders, settings: first.settings, onUnfinished, onStep });
+      const pictures = await this.painter.paint({
+        orders: taken.map(({ order }) => order),
+        settings: first.settings,
+        onUnfinished: onUnfinished && (unfinished => onUnfinished(unfinished, places)),
+        onLogProbabilities: onLogProbabilities && (rows => onLogProbabilities(rows, places)),
+        onStep,
+      });
       taken.forEach(({ call, place }, i) => {
         call.pictures[place] = pictures[i];
       });

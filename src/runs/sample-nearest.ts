@@ -11,10 +11,22 @@ import { divideAsTrained } from './known-sides.ts';
 import { itemsOfSides, sideNames } from './run-images.ts';
 import type { Session } from './session.ts';
 
+/** An image of the data, and how far it is from a picture (see `Nearest`). */
+export interface Neighbour {
+  readonly picture: Picture;
+  /** The first. */
+  readonly caption: string;
+  readonly distance: number;
+}
+
 /** Images of the data, to show beside each sample the one that it is nearest to. */
 export interface Neighbours {
   /** What they are called before a noun, e.g. `training`. */
   readonly whose: string;
+  /** Images that are looked through. */
+  readonly count: number;
+  /** The image that a picture of any size is nearest to, as small as it was compared. */
+  nearestTo(picture: Picture): Neighbour;
   /** Each sample, followed by the image that it is nearest to. */
   cellsOf(samples: readonly { readonly picture: Picture; readonly label?: string }[]): Cell[];
 }
@@ -42,14 +54,17 @@ export async function readNeighbours(
   session.reporter.done();
   if (items.length === 0) throw new UserError('sample', `${data}: none of ${chosen.length} images can be decoded`);
   const index = new NearestImages(images);
+  const nearestTo = (picture: Picture): Neighbour => {
+    const { index: at, distance } = index.find(picture);
+    return { picture: index.reference(at), caption: items[at].captions[0], distance };
+  };
   const cellsOf: Neighbours['cellsOf'] = samples =>
     samples.flatMap(({ picture, label: own = 'sample' }) => {
-      const { index: at, distance } = index.find(picture);
-      const label = `${items[at].captions[0]} (${distance.toFixed(3)})`;
+      const { picture: near, caption, distance } = nearestTo(picture);
       return [
         { picture, label: own },
-        { picture: index.reference(at), label },
+        { picture: near, label: `${caption} (${distance.toFixed(3)})` },
       ];
     });
-  return { whose, cellsOf };
+  return { whose, count: items.length, nearestTo, cellsOf };
 }

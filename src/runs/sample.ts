@@ -1,12 +1,10 @@
 /** @file Painting captions into files, with completion, inpainting, reranking and nearest images. */
 
 import { join } from 'node:path';
-import type { RunConfig } from '../config/run.ts';
 import { UserError } from '../core/errors.ts';
 import { counted } from '../core/numbers.ts';
 import { readRun } from '../families/config.ts';
 import { familyOf } from '../families/families.ts';
-import type { SamplingSetting } from '../families/family.ts';
 import type { Painter } from '../families/painter.ts';
 import type { Completion } from '../families/queue.ts';
 import type { Picture } from '../image/images.ts';
@@ -15,7 +13,7 @@ import { writeAtomic } from '../io/atomic.ts';
 import { makeFolder } from '../io/make-folder.ts';
 import { sheetText } from '../io/outputs.ts';
 import { namesIn } from '../io/ownfolder.ts';
-import { chooseWeights, fingerprint, runPaths } from '../io/runfolder.ts';
+import { chooseWeights, runPaths } from '../io/runfolder.ts';
 import {
   type CaptionFolder,
   CaptionFolders,
@@ -26,6 +24,7 @@ import {
 } from './caption-folder.ts';
 import { readCompletion } from './completion.ts';
 import { openPainter } from './open-painter.ts';
+import { type AskedSettings, type Facts, gatherFacts, pictureText } from './painted-facts.ts';
 import type { Clip } from './rerank.ts';
 import { drawGrid, drawGridOfAll, freeGrid, type Sample } from './sample-grids.ts';
 import type { Neighbours } from './sample-nearest.ts';
@@ -144,14 +143,7 @@ async function openStudio(session: Session, request: Chosen, named: string): Pro
   return {
     painter,
     request,
-    made: {
-      run: named,
-      family: painter.family,
-      weights,
-      weights_sha256: await fingerprint(runPaths(run).weights[weights]),
-      backend: active,
-      ...settings(request, painter.config),
-    },
+    made: await gatherFacts(painter, { named, weights, backend: active, asked: askedSettings(request) }),
     completion: await readCompletion(painter, request),
     ranker: rerank === undefined ? undefined : await loadRanker(rerank),
     neighbours: nearest && data !== undefined ? await readData(data) : undefined,
@@ -185,7 +177,7 @@ async function writeSamples(
   const { path, caption, before } = folder;
   const images: [file: string, png: Uint8Array][] = [];
   for (const sample of samples) {
-    images.push([imageFile(sample), await encodePng(sample.picture, { text: describe(sample, made) })]);
+    images.push([imageFile(sample), await encodePng(sample.picture, { text: pictureText(sample, made) })]);
   }
   const sheet = await drawGrid(samples, request, { painter, neighbours });
   images.push([GRID_FILE, await encodePng(sheet, { text: sheetText('samples of a caption') })]);
@@ -251,7 +243,12 @@ async function paintCaption(
   return samples;
 }
 
-/** What the user asked of the painting; the rest is the run's. */
+/** What the user asked of the painting, for what the files say of it. */
+function askedSettings({ seed, seeds, image, keepRows, mask, ...request }: SampleRequest): AskedSettings {
+  return { ...options({ ...request, seed }), seed: seeds === undefined ? seed : undefined, image, keepRows, mask };
+}
+
+/** The same for the painter; the rest is the run's. */
 function options({ seed, temperature, topK, topP, cfgScale, steps }: SampleRequest) {
   return { seed, temperature, topK, topP, cfgScale, steps };
 }
@@ -274,26 +271,4 @@ const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
 function shortened(caption: string): string {
   const letters = Array.from(graphemes.segment(caption.slice(0, 2000)), ({ segment }) => segment);
   return letters.length <= 60 ? caption : `${letters.slice(0, 59).join('')}…`;
-}
-
-/** How the images are made: by the user's settings, or else by the run's, as far as the family has them. */
-function settings(request: SampleRequest, config: RunConfig): Facts {
-  const { image, keepRows, mask } = request;
-  const seed = request.seeds === undefined ? request.seed : undefined; // of each image
-  const { sampling, piecewise } = familyOf(config.family);
-  const followed = Object.entries(sampling(config)).map(([setting, value]) => [
-    setting,
-    request[setting as SamplingSetting] ?? value,
-  ]);
-  return { seed, ...Object.fromEntries(followed), ...(piecewise === true && { completed: image, keepRows, mask }) };
-}
-
-type Facts = Readonly<Record<string, string | number | undefined>>;
-
-/** What the PNG says of itself. */
-function describe(sample: Sample, made: Facts): Record<string, string> {
-  const { seed = made.seed, index: image, score } = sample;
-  const facts = Object.entries({ ...made, seed, image, score });
-  const text = facts.flatMap(([key, value]) => (value === undefined ? [] : [[`tessera:${key}`, String(value)]]));
-  return { Title: sample.caption, Software: 'Tessera', ...Object.fromEntries(text) };
 }

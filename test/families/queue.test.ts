@@ -135,6 +135,18 @@ describe('calls beside each other', () => {
     expect(captionsOf(brush.batches).sort()).toEqual(['a,c', 'b', 'd', 'e']);
     expect(unfinished).toEqual([1, 1, 1]);
   });
+
+  test('who looks hears which of his pictures they are', async () => {
+    const brush = new SlowBrush(2, { kindOf: caption => String(caption === '') });
+    const orders = ['a', '', 'a', 'a'].map((caption, number) => ({ caption, seed: 0, number }));
+    const seen = new Set<string>();
+    await new PaintQueue(brush, 'run').paint(orders, {
+      onUnfinished: (pictures, places) => {
+        for (const [i, { data }] of pictures.entries()) seen.add(`${data[2]} at ${places[i]}`);
+      },
+    });
+    expect(seen).toEqual(new Set(['0 at 0', '2 at 2', '3 at 3', '1 at 1']));
+  });
 });
 
 describe('a call that is stopped', () => {

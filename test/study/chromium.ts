@@ -44,15 +44,22 @@ export class Browser {
     });
   }
 
-  /** Starts it. @param options.downloads folder that downloads go to */
-  static async start(options: { readonly downloads?: string } = {}): Promise<Browser> {
+  /**
+   * Starts it.
+   * @param options.downloads folder that downloads go to; @param options.hosts names that lead to this machine, as an attacker's may
+   */
+  static async start(
+    options: { readonly downloads?: string; readonly hosts?: readonly string[] } = {},
+  ): Promise<Browser> {
     const home = mkdtempSync(join(tmpdir(), 'tessera-browser-'));
+    const own = (options.hosts ?? []).map(host => `MAP ${host} 127.0.0.1`);
+    const rules = [...own, 'MAP * ~NOTFOUND', 'EXCLUDE 127.0.0.1'];
     const flags = [
       '--headless=new',
       '--no-sandbox',
       '--disable-gpu',
       '--disable-dev-shm-usage',
-      '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1',
+      `--host-resolver-rules=${rules.join(', ')}`,
       '--disable-background-networking',
       '--no-first-run',
       `--user-data-dir=${join(home, 'profile')}`,
@@ -123,10 +130,23 @@ export class Browser {
       ArrowDown: 40,
       Enter: 13,
       Escape: 27,
+      End: 35,
+      Home: 36,
     };
     const windowsVirtualKeyCode = codes[key];
     await this.send('Input.dispatchKeyEvent', { type: 'keyDown', key, code, text, windowsVirtualKeyCode });
     await this.send('Input.dispatchKeyEvent', { type: 'keyUp', key, code, windowsVirtualKeyCode });
+  }
+
+  /** Presses the mouse at the first of some places of the window, moves it over the others, and lets it go. */
+  async drag(...places: readonly (readonly [x: number, y: number])[]): Promise<void> {
+    const send = (type: string, [x, y]: readonly [number, number], buttons: number) =>
+      this.send('Input.dispatchMouseEvent', { type, x, y, buttons, button: 'left', clickCount: 1 });
+    const [first] = places;
+    await send('mouseMoved', first, 0);
+    await send('mousePressed', first, 1);
+    for (const place of places.slice(1)) await send('mouseMoved', place, 1);
+    await send('mouseReleased', places[places.length - 1], 0);
   }
 
   /** Waits for a file to be downloaded. @param begin what starts it */

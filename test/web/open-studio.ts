@@ -21,6 +21,8 @@ export async function openTestStudio(options: {
   readonly folder: string;
   readonly data?: readonly string[];
   readonly words?: readonly string[];
+  /** See `StudioOptions`. */
+  readonly ticket?: string;
   /** See `Patience`. */
   readonly headMs?: number;
 }): Promise<Asking> {

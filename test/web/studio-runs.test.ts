@@ -7,6 +7,7 @@ import {
   openSync,
   readFileSync,
   renameSync,
+  rmSync,
   statSync,
   symlinkSync,
   truncateSync,
@@ -22,7 +23,7 @@ import { verdictOf } from '../../src/report/verdicts.ts';
 import { Library } from '../../src/web/studio/library.ts';
 import type { Curves, Home, RunDetail } from '../../src/web/studio/messages.ts';
 import { Cards } from '../../src/web/studio/runs/card.ts';
-import { decimate, type Measured } from '../../src/web/studio/runs/decimate.ts';
+import { decimate, type Measured, meansOf } from '../../src/web/studio/runs/decimate.ts';
 import { RunLog } from '../../src/web/studio/runs/log.ts';
 import { type Course, configOf, recordsOf } from '../report/synthetic.ts';
 import { key, openTestStudio } from './open-studio.ts';
@@ -89,7 +90,7 @@ describe('a card', () => {
   const cardOf = async (run: string) => {
     const library = await Library.open(run);
     const [place] = (await library.look()).runs;
-    return await new Cards().of(place);
+    return await new Cards(library).of(place);
   };
 
   test('tells where a training is by the end of its log alone, however long that is', async () => {
@@ -240,6 +241,24 @@ describe('fewer points', () => {
     }
   });
 
+  test('have means that the mean of all is kept by', () => {
+    const points = curve(1000, i => (i * i) % 17);
+    const mean = (some: readonly Measured[]) => some.reduce((sum, [, y]) => sum + y!, 0) / some.length;
+    const means = meansOf(points, 100);
+    expect(means).toHaveLength(100);
+    expect(mean(means)).toBeCloseTo(mean(points), 12);
+    expect(means[0]).toEqual([4, mean(points.slice(0, 10))]);
+    expect(
+      meansOf(
+        curve(3, () => null),
+        2,
+      ),
+    ).toEqual([
+      [0, null],
+      [1, null],
+    ]);
+  });
+
   test('are all points where there are few', () => {
     const points = curve(7, i => i);
     expect(decimate(points, 7)).toBe(points);
@@ -291,6 +310,9 @@ describe('over the wire', () => {
       ['loss', [[1010, 1.25]]],
       ['lr', [[1010, 0.1]]],
     ]);
+    rmSync(run, { recursive: true });
+    const [, gone] = await until(/event: gone\ndata: (.*)\n\n/);
+    expect(JSON.parse(gone)).toEqual({ id, error: 'there is no such thing here' });
     await events.cancel();
   });
 });

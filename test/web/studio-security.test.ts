@@ -11,6 +11,7 @@ import { studioFolder, writeRun } from './written-runs.ts';
 
 const above = studioFolder();
 const folder = join(above, 'runs');
+const ticket = 'e'.repeat(32);
 let studio: Asking;
 let run: string;
 
@@ -20,7 +21,7 @@ beforeAll(async () => {
   const outside = await writeRun(above, { name: 'outside', family: 'dcgan', steps: 500 }, [10]);
   symlinkSync(outside, join(folder, 'linked'));
   symlinkSync(join(above, 'secret.png'), join(run, 'samples', '000030.png'));
-  studio = await openTestStudio({ folder, headMs: 60 });
+  studio = await openTestStudio({ folder, headMs: 60, ticket });
 });
 
 const get = (path: string, headers: Readonly<Record<string, string>> = { 'X-Tessera-Key': key }) =>
@@ -63,6 +64,17 @@ describe('what is refused before it is looked at', () => {
     expect((await ask(studio.port, `POST /api/home?key=${key}`, own, '{}')).status).toBe(403);
     expect((await ask(studio.port, 'POST /api/home', { ...own, 'X-Tessera-Key': key }, '{}')).status).toBe(405);
     expect((await ask(studio.port, 'POST /', own, '{}')).status).toBe(403);
+  });
+
+  test('a ticket is good for the key once, and for no other site', async () => {
+    const other = { Origin: 'http://evil.example' };
+    expect((await get(`/ticket/${'f'.repeat(32)}`, {})).status).toBe(403);
+    expect((await get('/ticket/', {})).status).toBe(403);
+    expect((await get(`/ticket/${ticket}`, other)).status).toBe(403);
+    expect(await get(`/ticket/${ticket}`, {})).toMatchObject({ status: 200, body: JSON.stringify({ key }) });
+    const again = await get(`/ticket/${ticket}`, {});
+    expect(again.status).toBe(403);
+    expect(again.body).not.toContain(key);
   });
 
   test('a head that never ends', async () => {
@@ -124,6 +136,16 @@ describe('paths', () => {
     const linked = await get(`/api/runs/${idOfRun()}/sheets/samples/30`);
     expect(linked.status).toBe(404);
     expect(linked.body).not.toContain('secret');
+  });
+
+  test('a log that is a link out of the folder is not read', async () => {
+    const linked = await writeRun(folder, { name: 'log', family: 'dcgan', steps: 500 });
+    rmSync(join(linked, 'metrics.jsonl'));
+    symlinkSync(join(above, 'outside', 'metrics.jsonl'), join(linked, 'metrics.jsonl'));
+    expect(JSON.parse((await get(`/api/runs/${idOf(linked)}/curves`)).body)).toMatchObject({ stages: [] });
+    const home = JSON.parse((await get('/api/home')).body) as { runs: { name: string; stage: string | null }[] };
+    expect(home.runs.find(({ name }) => name === 'log')?.stage).toBeNull();
+    rmSync(linked, { recursive: true });
   });
 
   test('a folder that became a link after it was seen', async () => {

@@ -122,8 +122,16 @@ test('a file of answers is taken, line by line, and what is left out is named', 
   expect(await studio.json<StudyFacts>(path)).toMatchObject({ raters: 3, finished: 2 });
 });
 
+test('there is no report before one was made', async () => {
+  expect((await studio.get(`${path}/report`)).status).toBe(404);
+  expect(await studio.json<StudyFacts>(path)).toMatchObject({ hasReport: false });
+});
+
 test('a report of a study is made by the command, and served', async () => {
   const work = await ended(await studio.post(`${path}/report`, {}));
   expect(saidBy(work).words).toEqual(['study', 'report', at]);
-  expect(await (await studio.get(`/api/trainings/${work.id}/page`)).text()).toBe('report');
+  for (const page of [`/api/trainings/${work.id}/page`, `${path}/report`]) {
+    expect(await (await studio.get(page)).text()).toBe('report');
+  }
+  expect(await studio.json<StudyFacts>(path)).toMatchObject({ hasReport: true });
 });

@@ -55,7 +55,7 @@ export const watch = defineCommand({
     if (!existsSync(join(run, 'config.json'))) {
       throw new UserError(
         run,
-        'expected a run, got a folder without config.json',
+        `expected a run, got ${existsSync(run) ? 'a folder without config.json' : 'no such folder'}`,
         'a training writes it when it begins',
       );
     }
@@ -84,6 +84,7 @@ async function serve(session: Session, { run, port, open, ...shown }: Serving): 
     ...shown,
     port,
     key: randomBytes(16).toString('hex'),
+    ticket: open ? randomBytes(16).toString('hex') : undefined,
     now,
     program: studioProgram(),
     onError: error =>
@@ -92,16 +93,18 @@ async function serve(session: Session, { run, port, open, ...shown }: Serving): 
       }),
   });
   if (port !== 0 && opened.port !== port) reporter.message(`port ${port} is taken: this one is ${opened.port}`);
-  const address = opened.address(run === undefined ? undefined : `/run/${idOf(run)}`);
-  print(address);
+  const page = run === undefined ? undefined : `/run/${idOf(run)}`;
+  print(opened.address(page));
   reporter.message(
     `this machine alone reaches it; from another one: ssh -L ${opened.port}:127.0.0.1:${opened.port} HOST`,
   );
   reporter.message('Ctrl-C ends it');
   if (open) {
     const { openBrowser } = await import('../terminal/browser.ts');
-    openBrowser(address);
+    openBrowser(opened.ticketAddress(page));
   }
   await new Promise<void>(resolve => signal.addEventListener('abort', () => resolve(), { once: true }));
+  const running = opened.running();
+  if (running > 0) reporter.message(`waiting for what its pages started (${running}) to stop; a training saves`);
   await opened.close();
 }

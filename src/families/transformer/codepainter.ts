@@ -52,6 +52,8 @@ export interface Painting {
   readonly pictures: readonly Picture[];
   /** [images, grid * grid], -1 where nothing has been painted. */
   readonly codes: Int32Array;
+  /** [images, grid * grid] in nats: that of each code under the distribution it was drawn from; 0 where none was drawn. */
+  readonly logProbabilities: Float64Array;
   /** Patches of each image that are there, of `total`; the mean, rounded down, of more images than one batch holds. */
   readonly painted: number;
   readonly total: number;
@@ -147,19 +149,22 @@ export class CodePainter {
     if (orders.length <= most) return yield* this.paintOrders(orders, request);
     const { codes: total } = this.model;
     const codes = new Int32Array(orders.length * total).fill(-1);
+    const logProbabilities = new Float64Array(codes.length);
     const pictures: Picture[] = [];
     const [empty] = request.previews === true ? await this.decode(codes.slice(0, total)) : []; // of one not begun
     for (let from = 0; from < orders.length; from += most) {
       const batch = orders.slice(from, from + most);
       for await (const painting of this.paintOrders(batch, request)) {
         codes.set(painting.codes, from * total);
+        logProbabilities.set(painting.logProbabilities, from * total);
         const finished = painting.painted === total && from + batch.length === orders.length;
         painting.pictures.forEach((picture, i) => {
           pictures[from + i] = picture;
         });
         const painted = finished ? total : Math.floor((from * total + batch.length * painting.painted) / orders.length);
         const shown = empty === undefined ? [] : orders.map((_, i) => pictures[i] ?? empty);
-        yield { codes: codes.slice(), painted, total, pictures: finished ? [...pictures] : shown };
+        const copies = { codes: codes.slice(), logProbabilities: logProbabilities.slice() };
+        yield { ...copies, painted, total, pictures: finished ? [...pictures] : shown };
         this.expectOpen();
       }
     }
@@ -185,9 +190,10 @@ export class CodePainter {
     const total = this.model.codes;
     this.begin();
     try {
-      for await (const { codes, painted } of generated) {
+      for await (const unfinished of generated) {
+        const { codes, painted } = unfinished;
         const pictures = previews || painted === total ? await this.decode(this.shown(codes)) : [];
-        yield { codes, painted, total, pictures };
+        yield { ...unfinished, total, pictures };
         this.expectOpen();
       }
     } finally {

@@ -54,6 +54,8 @@ export function imagesOfSeed(
 export interface UnfinishedImages {
   /** [images, N] cell by cell; -1 where nothing has been painted yet. */
   readonly codes: Int32Array;
+  /** [images, N] cell by cell, in nats: that of each code under the distribution it was drawn from; 0 where none was drawn. */
+  readonly logProbabilities: Float64Array;
   /** Codes of each image that are there. */
   readonly painted: number;
 }
@@ -75,7 +77,7 @@ export async function* generate(
   const every = request.every ?? model.vocabulary.grid;
   const randoms = request.images.map(({ seed, number }) => new Random(seed).fork('image', number));
   const codes = new Int32Array(images * N).fill(-1);
-  const logProbability = new Float64Array(images);
+  const logProbabilities = new Float64Array(images * N);
   const known = knownPrefix(given, N);
   for (let place = 0; place < known; place++) {
     for (let i = 0; i < images; i++) codes[i * N + cells[place]] = (given as Int32Array)[place];
@@ -94,18 +96,24 @@ export async function* generate(
         for (let place = from; place < painted; place++) {
           const at = (place - from) * images + i;
           codes[i * N + cells[place]] = block.codes[at];
-          logProbability[i] += block.logProbability[at];
+          logProbabilities[i * N + cells[place]] = block.logProbability[at];
         }
       }
       from = painted;
-      yield { codes: codes.slice(), painted };
+      yield { codes: codes.slice(), logProbabilities: logProbabilities.slice(), painted };
     }
-    return logProbability;
+    return Float64Array.from({ length: images }, (_, i) => sumOf(logProbabilities.subarray(i * N, (i + 1) * N)));
   } finally {
     if (sampler === undefined) logits.dispose();
     sampler?.dispose();
     decoder.dispose();
   }
+}
+
+function sumOf(values: Float64Array): number {
+  let sum = 0;
+  for (const value of values) sum += value;
+  return sum;
 }
 
 /** @throws UserError naming what does not fit the model */

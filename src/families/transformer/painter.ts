@@ -5,7 +5,7 @@ import type { Picture } from '../../image/images.ts';
 import { ordersOf } from '../orders.ts';
 import type { Likelihood, Painter, PainterOptions } from '../painter.ts';
 import { type Batch, type BatchPainter, PaintQueue } from '../queue.ts';
-import type { CodePainter } from './codepainter.ts';
+import type { CodePainter, Painting } from './codepainter.ts';
 import { measureNats } from './likelihood.ts';
 
 /** Paints code by code. */
@@ -18,7 +18,7 @@ class TransformerBrush implements BatchPainter {
     this.batchSize = codes.batchSize;
   }
 
-  async paint({ orders, settings, onUnfinished, onStep }: Batch): Promise<readonly Picture[]> {
+  async paint({ orders, settings, onUnfinished, onLogProbabilities, onStep }: Batch): Promise<readonly Picture[]> {
     let pictures: readonly Picture[] = [];
     for await (const painting of this.codes.paintOrders(orders, {
       ...settings,
@@ -26,10 +26,18 @@ class TransformerBrush implements BatchPainter {
     })) {
       pictures = painting.pictures;
       onUnfinished?.(pictures);
+      if (painting.painted === painting.total) onLogProbabilities?.(rowsOf(painting));
       onStep(painting.painted / painting.total);
     }
     return pictures;
   }
+}
+
+/** The log-probabilities of each picture's codes. */
+function rowsOf({ logProbabilities, total }: Painting): Float64Array[] {
+  return Array.from({ length: logProbabilities.length / total }, (_, i) =>
+    logProbabilities.slice(i * total, (i + 1) * total),
+  );
 }
 
 /** A transformer of any origin as a painter. */

@@ -16,16 +16,20 @@ const LEAST = 6;
 export class ChartView {
   readonly root: HTMLElement;
   private readonly heading = element('span');
-  private readonly readout = element('span', { class: 'readout' });
+  private readonly readout = element('span', { class: 'readout', 'aria-live': 'polite' });
   private readonly room: HTMLElement;
   private readonly events: ChartEvents;
   private shown: LineChart | undefined;
   private frame: Frame | undefined;
   private drawn = '';
+  /** Where the cursor is. */
+  private step: number | undefined;
+  /** The point that arrows have come to. */
+  private at: number | undefined;
 
   constructor(events: ChartEvents) {
     this.events = events;
-    this.room = element('div', { class: 'plot' });
+    this.room = element('div', { class: 'plot', tabindex: 0, role: 'group' });
     this.root = element('figure', { class: 'graph' }, element('figcaption', {}, this.heading, this.readout), this.room);
     this.listen();
   }
@@ -37,12 +41,15 @@ export class ChartView {
     if (text === this.drawn) return;
     this.drawn = text;
     this.heading.textContent = heading;
+    this.room.setAttribute('aria-label', `${heading}: arrow keys go from value to value`);
     this.frame = frameOfChart(this.shown);
     fill(this.room, markup(lineChart(this.shown)));
+    this.cursor(this.step);
   }
 
   /** Shows the values at a step, or nearest to it. */
   cursor(step: number | undefined): void {
+    this.step = step;
     this.room.querySelector('.cursor')?.remove();
     const { frame, shown } = this;
     if (step === undefined || frame === undefined || shown === undefined) {
@@ -58,8 +65,12 @@ export class ChartView {
       this.readout.textContent = '';
       return;
     }
-    const values = found.map(({ name, y }) => `${name === '' ? '' : `${name} `}${formatNumber(y)}`);
-    this.readout.textContent = `${formatCount(found[0].x)}: ${values.join(', ')}`;
+    const nearest = found.reduce((best, each) => (Math.abs(each.x - step) < Math.abs(best.x - step) ? each : best)).x;
+    const values = found.map(({ name, x, y }) => {
+      const elsewhere = x === nearest ? '' : ` (step ${formatCount(x)})`; // what is measured less often
+      return `${name === '' ? '' : `${name} `}${formatNumber(y)}${elsewhere}`;
+    });
+    this.readout.textContent = `step ${formatCount(nearest)}: ${values.join(', ')}`;
     this.line('cursor', frame.left + share * (frame.right - frame.left));
   }
 
@@ -75,6 +86,8 @@ export class ChartView {
   }
 
   private listen(): void {
+    this.room.addEventListener('keydown', event => this.walk(event));
+    this.room.addEventListener('blur', () => this.events.onCursor(undefined));
     let from: number | undefined;
     let begun: SVGLineElement | undefined;
     this.room.addEventListener('pointermove', event => this.events.onCursor(this.stepAt(event)));
@@ -98,6 +111,16 @@ export class ChartView {
       begun?.remove();
       from = undefined;
     });
+  }
+
+  /** Arrows go from value to value of the first line. */
+  private walk(event: KeyboardEvent): void {
+    const steps = this.shown?.lines.find(({ tone }) => tone !== 'faint')?.points.map(({ x }) => x) ?? [];
+    const by = { ArrowLeft: -1, ArrowRight: 1, Home: -Infinity, End: Infinity }[event.key];
+    if (by === undefined || steps.length === 0) return;
+    event.preventDefault();
+    this.at = Math.min(steps.length - 1, Math.max(0, (this.at ?? (by < 0 ? steps.length : -1)) + by));
+    this.events.onCursor(steps[this.at]);
   }
 
   /** Where a pointer is, in the chart's pixels. */

@@ -36,7 +36,11 @@ export class CurveStore {
       return false;
     }
     const known = new Map(stages.map(stage => [stage.name, stage]));
-    const merged = news.stages.map(stage => ({ ...stage, curves: this.joined(known.get(stage.name), stage) }));
+    const merged = news.stages.map(stage => {
+      const { curves = {}, means = {} } = known.get(stage.name) ?? {};
+      const among = Object.fromEntries(Object.entries(stage.curves).filter(([name]) => name in means));
+      return { ...stage, curves: this.joined(curves, stage.curves), means: this.joined(means, among) };
+    });
     this.curves = { ...news, stages: merged };
     return merged.some(({ curves }) => Object.values(curves).some(({ length }) => length > MOST));
   }
@@ -45,8 +49,8 @@ export class CurveStore {
     return this.curves.stages.find(stage => stage.name === name);
   }
 
-  private joined(before: StageCurves | undefined, { curves }: StageCurves): StageCurves['curves'] {
-    const joined: Record<string, readonly Measurement[]> = { ...before?.curves };
+  private joined(before: StageCurves['curves'], curves: StageCurves['curves']): StageCurves['curves'] {
+    const joined: Record<string, readonly Measurement[]> = { ...before };
     const { range } = this;
     for (const [name, points] of Object.entries(curves)) {
       const last = joined[name]?.at(-1)?.[0] ?? -1;

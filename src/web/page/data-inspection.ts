@@ -40,6 +40,19 @@ export function inspectionView(facts: DataFacts, signal: AbortSignal): HTMLEleme
   return element('section', {}, element('h2', {}, 'A closer look'), place);
 }
 
+/** What no picture came of, each with its reason. */
+function problemList(problems: DataFacts['problems']): HTMLElement[] {
+  if (problems.length === 0) return [];
+  return [
+    element('h3', {}, 'What cannot be used'),
+    element(
+      'ul',
+      { class: 'data-problems' },
+      problems.map(({ id, what }) => element('li', {}, element('code', {}, id), ` ${what}`)),
+    ),
+  ];
+}
+
 function askView(images: number, begin: () => void): HTMLElement {
   return element(
     'p',
@@ -62,9 +75,10 @@ function resultView(answer: Exclude<InspectionAnswer, { readonly state: 'none' }
       ),
     ];
   }
-  const { lines, twins, groups } = answer;
+  const { lines, problems, twins, groups } = answer;
   return [
     element('pre', { class: 'work-lines', tabindex: 0, 'aria-label': 'what the inspection found' }, lines.join('\n')),
+    ...problemList(problems),
     element(
       'h3',
       {},

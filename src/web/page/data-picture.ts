@@ -6,7 +6,10 @@ import type { CaptionPieces, DataDetail, DataFacts, DataItem } from '../studio/d
 import { call, keyed } from './api.ts';
 import { element, failure, fill } from './dom.ts';
 
+/** How many times as large, where there is room. */
 const ZOOM = 8;
+/** Room that a dialog takes around a picture. */
+const AROUND = 72;
 
 interface Shown {
   readonly facts: DataFacts;
@@ -121,7 +124,7 @@ function zoomed(
   src: string,
   { size, grid, words }: { readonly size: number; readonly grid: number; readonly words: string },
 ): HTMLElement {
-  const side = size * ZOOM;
+  const side = size * Math.max(1, Math.min(ZOOM, Math.floor((innerWidth - AROUND) / size)));
   const lines = element('div', { class: 'data-grid' });
   lines.style.backgroundSize = `${side / grid}px ${side / grid}px`;
   const box = element(

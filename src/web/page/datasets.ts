@@ -18,13 +18,14 @@ export const datasetsPage: Page = {
             element('p', {}, 'or draw one to try things with:'),
             command('tessera data shapes --out datasets/shapes'),
           ]
-        : element(
-            'ul',
-            { class: 'cards' },
-            datasets.map(({ id, name }) =>
-              element('li', { class: 'card' }, element('h2', {}, element('a', { href: `#/data/${id}` }, name))),
+        : [
+            element('p', { class: 'lead' }, 'Captioned pictures that a run can be trained on.'),
+            element(
+              'ul',
+              { class: 'data-list' },
+              datasets.map(({ id, name }) => element('li', {}, element('a', { href: `#/data/${id}` }, name))),
             ),
-          ),
+          ],
     );
     return undefined;
   },

@@ -57,6 +57,11 @@ export function command(text: string): HTMLElement {
   return element('p', { class: 'command' }, element('code', { tabindex: 0 }, text), button);
 }
 
+/** Text in which `this` is code. */
+export function prose(text: string): Inner {
+  return text.split('`').map((part, i) => (i % 2 === 0 ? part : element('code', {}, part)));
+}
+
 /** What went wrong, as a line, with what to do about it. */
 export function failure(error: unknown): HTMLElement {
   const message = error instanceof Error ? error.message : String(error);
@@ -64,7 +69,7 @@ export function failure(error: unknown): HTMLElement {
   return element(
     'div',
     { class: 'failure', role: 'alert' },
-    element('p', {}, message),
-    hint === undefined ? undefined : element('p', { class: 'soft' }, hint),
+    element('p', {}, prose(message)),
+    hint === undefined ? undefined : element('p', { class: 'soft' }, prose(hint)),
   );
 }

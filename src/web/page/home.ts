@@ -205,7 +205,23 @@ function noRuns({ folder, datasets }: Home): HTMLElement {
 
 function drawCard(
   item: HTMLElement,
-  { id, name, title, stage, step, steps, live, best, at, hasSamples, family, problem, judgedBy, isShipped }: RunCard,
+  {
+    id,
+    name,
+    title,
+    stage,
+    stageTitle,
+    step,
+    steps,
+    live,
+    best,
+    at,
+    hasSamples,
+    family,
+    problem,
+    judgedBy,
+    isShipped,
+  }: RunCard,
 ): void {
   const isMain = stage === family;
   const state =
@@ -213,7 +229,7 @@ function drawCard(
       ? problem
       : stage === null
         ? 'nothing was logged yet'
-        : `${isMain ? 'step' : `${stage} stage, step`} ${formatCount(step)} of ${formatCount(steps)}${live ? ` (${percent(step, steps)})` : ''}`;
+        : `${isMain ? '' : `${stageTitle}, `}step ${formatCount(step)} of ${formatCount(steps)}${live ? ` (${percent(step, steps)})` : ''}`;
   const done = element('span');
   done.style.width = steps === 0 ? '0' : `${Math.min(100, (100 * step) / steps)}%`;
   item.className = live ? 'card is-live' : 'card';
@@ -243,11 +259,9 @@ function drawCard(
         element('a', { href: `#/run/${id}` }, name),
         live ? element('span', { class: 'hidden' }, ', in training') : undefined,
       ),
-      element('p', { class: 'soft' }, title === '' ? family : title),
+      element('p', { class: 'soft' }, `${title === '' ? family : title}${isShipped === true ? '' : ` · ${ago(at)}`}`),
       element('p', {}, state),
-      isShipped === true
-        ? undefined
-        : element('p', { class: 'soft' }, best === null ? '' : `lowest ${judgedBy} ${formatNumber(best)} · `, ago(at)),
+      best === null ? undefined : element('p', { class: 'soft' }, `lowest ${judgedBy} ${formatNumber(best)}`),
     ),
   );
 }

@@ -1,11 +1,12 @@
 /** @file The entry of the studio's pages: takes the key, and shows the page that the address names. */
-import { keepKey, takeKey } from './api.ts';
+import { askOtherTabs, keepKey, takeKey } from './api.ts';
 import { comparePage } from './compare.ts';
 import { dataPage } from './data.ts';
 import { datasetsPage } from './datasets.ts';
 import { element, failure, fill } from './dom.ts';
 import { homePage } from './home.ts';
 import { type Listed, paramsOf } from './page.ts';
+import { paintPage } from './paint.ts';
 import { runPage } from './run.ts';
 import { studyPage } from './study.ts';
 import { trainingsPage } from './trainings.ts';
@@ -14,6 +15,7 @@ import { trainingsPage } from './trainings.ts';
 const pages: readonly Listed[] = [
   { path: '/', page: homePage, menu: 'Runs' },
   { path: '/run/:run', page: runPage },
+  { path: '/paint/:run', page: paintPage },
   { path: '/data', page: datasetsPage, menu: 'Data' },
   { path: '/data/:data', page: dataPage },
   { path: '/compare', page: comparePage, menu: 'Compare' },
@@ -28,7 +30,7 @@ let leave = () => {};
 
 async function show(): Promise<void> {
   leave();
-  if (!takeKey()) {
+  if (!(await takeKey()) && !(await askOtherTabs())) {
     askForKey();
     return;
   }
@@ -57,7 +59,9 @@ async function show(): Promise<void> {
     if (signal.aborted) close();
     else signal.addEventListener('abort', close, { once: true });
   } catch (error) {
-    if (!signal.aborted) fill(main, element('h1', {}, 'This page cannot be shown'), failure(error));
+    if (signal.aborted) return;
+    if (!(await takeKey())) askForKey();
+    else fill(main, element('h1', {}, 'This page cannot be shown'), failure(error));
   }
 }
 

@@ -65,6 +65,7 @@ export class CurvesView {
 
   /** Shows these runs. @param series the run itself first; none: nothing was logged */
   draw(series: readonly Series[], loss: string): void {
+    if (series[0]?.stage.name !== this.series[0]?.stage.name) this.cursor(undefined);
     this.series = series;
     this.loss = loss;
     this.redraw();

@@ -1,7 +1,7 @@
 /** @file The head of a run's page: its name, whether it is trained now, how far, how long still, and what became of it. */
 import { formatCount, formatNumber } from '../../report/numbers.ts';
 import type { Judgement, RunDetail } from '../studio/messages.ts';
-import { element, fill, type Inner } from './dom.ts';
+import { element, fill, type Inner, prose } from './dom.ts';
 import { about, ago } from './times.ts';
 
 const KINDS: Readonly<Record<Judgement['kind'], readonly [word: string, kind: string]>> = {
@@ -36,7 +36,11 @@ export function drawHead(root: HTMLElement, detail: RunDetail, knows: (address: 
   fill(
     root,
     element('h1', {}, card.name),
-    element('p', { class: 'lead' }, `${card.title} in `, element('code', {}, path)),
+    element(
+      'p',
+      { class: 'lead' },
+      card.isShipped === true ? `${card.title}; comes with Tessera` : [`${card.title} in `, element('code', {}, path)],
+    ),
     links.length === 0
       ? undefined
       : element(
@@ -54,12 +58,12 @@ export function drawHead(root: HTMLElement, detail: RunDetail, knows: (address: 
 
 function verdict({ kind, words }: Judgement): Inner {
   const [word, tone] = KINDS[kind];
-  return [element('b', { class: tone }, word), '. ', words];
+  return [element('b', { class: tone }, word), '. ', prose(words)];
 }
 
 /** What happens at this moment. */
 function nowOf({ card, left, after, stages }: RunDetail): Inner {
-  const { live, stage, step, steps, rate, unit, at } = card;
+  const { live, stage, step, steps, rate, unit, at, isShipped } = card;
   if (!live) {
     const what =
       stage === null
@@ -67,11 +71,14 @@ function nowOf({ card, left, after, stages }: RunDetail): Inner {
         : step >= steps && stage === card.family
           ? 'trained to its end'
           : `stopped at step ${formatCount(step)} of ${formatCount(steps)}`;
-    return `${what}; last written ${ago(at)}`;
+    return isShipped === true ? what : `${what}; last written ${ago(at)}`;
   }
   const dot = element('span', { class: 'live', 'aria-hidden': 'true' });
   if (stage === null) return [dot, 'begins: nothing was logged yet'];
   const title = stages.find(({ name }) => name === stage)?.title ?? stage;
+  if (step >= steps && stage !== card.family) {
+    return [dot, `training: ${title} is done; what comes next has not logged yet`];
+  }
   const pace = rate === null ? '' : `, ${formatNumber(rate)} ${unit} a second`;
   return [
     dot,

@@ -2,14 +2,14 @@
 import type { RunDetail, Setting } from '../studio/messages.ts';
 import { command, element } from './dom.ts';
 
-export function settingsSection({ settings, command: words, card }: RunDetail): HTMLElement {
+export function settingsSection({ settings, command: words, card, path }: RunDetail): HTMLElement {
   const chosen = settings.filter(({ isChosen }) => isChosen);
   const rest = settings.filter(({ isChosen }) => !isChosen);
   return element(
     'section',
     { 'aria-label': 'settings' },
     element('h2', {}, 'Settings'),
-    element('p', { class: 'soft' }, `Those that differ from the defaults; all are in ${card.name}/config.json.`),
+    element('p', { class: 'soft' }, `Those that differ from the defaults; all are in ${path}/config.json.`),
     settingsTable(chosen, 'settings that differ from the defaults'),
     element(
       'details',
@@ -18,7 +18,13 @@ export function settingsSection({ settings, command: words, card }: RunDetail): 
       settingsTable(rest, 'settings at their defaults'),
     ),
     element('h2', {}, 'In the terminal'),
-    element('p', {}, 'Goes on with this training, from its last save; DATA is what it was trained on:'),
+    element(
+      'p',
+      {},
+      card.isShipped === true
+        ? 'Starts a training of yours from this model:'
+        : 'Goes on with this training, from its last save; DATA is what it was trained on:',
+    ),
     command(words),
   );
 }

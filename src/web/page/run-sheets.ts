@@ -5,7 +5,7 @@
 import { formatCount, formatNumber } from '../../report/numbers.ts';
 import type { Sheets, Usage } from '../studio/messages.ts';
 import { call, keyed } from './api.ts';
-import { element, fill } from './dom.ts';
+import { element, fill, prose } from './dom.ts';
 import { usageChart } from './usage-chart.ts';
 
 type Kind = 'samples' | 'reconstructions';
@@ -18,8 +18,11 @@ export interface SheetsOptions {
 
 const NONE: Sheets = { samples: [], reconstructions: [], newest: { samples: 0, reconstructions: 0, usage: 0 } };
 const WORDS: Readonly<Record<Kind, readonly [heading: string, missing: string]>> = {
-  samples: ['Samples', 'No samples yet: `--sample-every` says after how many steps some are painted.'],
-  reconstructions: ['Reconstructions', 'No reconstructions yet.'],
+  samples: [
+    'Samples',
+    'No samples are here: `--sample-every` says after how many steps of a training some are painted.',
+  ],
+  reconstructions: ['Reconstructions', 'No reconstructions are here.'],
 };
 
 export class SheetsView {
@@ -115,7 +118,7 @@ export class SheetsView {
     this.slider.value = String(at);
     this.slider.setAttribute('aria-valuetext', `step ${step}`);
     const sheets = this.shown.flatMap(id => this.sheetOf(id, step));
-    if (sheets.length === 0) fill(this.room, element('p', { class: 'missing' }, missing));
+    if (sheets.length === 0) fill(this.room, element('p', { class: 'missing' }, prose(missing)));
     else this.keep(sheets);
     this.drawCodes(step);
   }

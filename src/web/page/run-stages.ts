@@ -1,5 +1,5 @@
 /** @file The stages of a training as bands, as wide as they are long; the one that is chosen is whose curves are shown. */
-import { formatCount, formatSeconds } from '../../report/numbers.ts';
+import { formatCount } from '../../report/numbers.ts';
 import type { RunDetail, StageCurves } from '../studio/messages.ts';
 import { element, fill } from './dom.ts';
 import { about } from './times.ts';
@@ -100,7 +100,7 @@ export class StagesView {
 
 function wordsOf(log: StageCurves | undefined, total: number, planned: number | null): string {
   if (log === undefined) return planned === null ? 'not begun' : `not begun; planned: ${about(planned)}`;
-  const took = log.seconds === null ? '' : `, ${formatSeconds(Math.round(log.seconds))}`;
+  const took = log.seconds === null ? '' : `, ${about(log.seconds)}`;
   if (log.step >= total) return `${formatCount(log.step)} steps${took}`;
   return `step ${formatCount(log.step)} of ${formatCount(total)}${took}`;
 }

@@ -3,9 +3,9 @@ import type { Home, LiveEvents, RunCard, RunDetail } from '../studio/messages.ts
 import { call, listen } from './api.ts';
 import { CurveStore } from './curve-store.ts';
 import { element, failure, fill } from './dom.ts';
-import type { Page } from './page.ts';
+import type { Context, Page } from './page.ts';
 import { CurvesView } from './run-curves.ts';
-import { drawHead } from './run-head.ts';
+import { drawHead, percent } from './run-head.ts';
 import { OthersView } from './run-others.ts';
 import { settingsSection } from './run-settings.ts';
 import { SheetsView } from './run-sheets.ts';
@@ -14,18 +14,14 @@ import { StagesView } from './run-stages.ts';
 export const runPage: Page = {
   open: async (main, { run }, { query, signal, setTitle, knows }) => {
     const detail = await call<RunDetail>(`/api/runs/${run}`, { signal });
-    setTitle(detail.card.name);
     const others = (query.get('with') ?? '').split(',').filter(id => /^[0-9a-f]{12}$/.test(id) && id !== run);
-    const view = new RunView(main, detail, { signal, knows });
+    const view = new RunView(main, detail, { signal, knows, setTitle });
     await view.open(others);
     return () => view.close();
   },
 };
 
-interface Around {
-  readonly signal: AbortSignal;
-  readonly knows: (address: string) => boolean;
-}
+type Around = Pick<Context, 'signal' | 'knows' | 'setTitle'>;
 
 class RunView {
   private detail: RunDetail;
@@ -33,6 +29,7 @@ class RunView {
   private readonly stores = new Map<string, CurveStore>();
   private readonly head = element('div');
   private readonly trouble = element('div');
+  private readonly silence = element('div');
   private readonly stages: StagesView;
   private readonly curves: CurvesView;
   private readonly sheets: SheetsView;
@@ -51,6 +48,7 @@ class RunView {
       main,
       this.head,
       this.stages.root,
+      this.silence,
       this.trouble,
       this.others.root,
       this.curves.root,
@@ -109,21 +107,36 @@ class RunView {
   private listen(): void {
     this.unlisten();
     const path = () => `/api/events?runs=${this.ids.map(id => this.store(id).place).join(',')}`;
-    this.unlisten = listen(path, {
-      curves: ({ id, ...news }: LiveEvents['curves']) => {
-        const store = this.store(id);
-        if (store.add(news)) void store.read(this.around.signal, this.curves.range).then(() => this.draw());
-        this.draw();
+    this.unlisten = listen(
+      path,
+      {
+        curves: ({ id, ...news }: LiveEvents['curves']) => {
+          const store = this.store(id);
+          if (store.add(news)) void store.read(this.around.signal, this.curves.range).then(() => this.draw());
+          this.draw();
+        },
+        run: ({ id, ...state }: LiveEvents['run']) => {
+          if (id !== this.detail.card.id) return;
+          this.detail = { ...this.detail, ...state };
+          this.stages.follow(state.card.stage ?? undefined);
+          this.drawHead();
+          this.draw();
+        },
+        sheets: ({ id, ...sheets }: LiveEvents['sheets']) => this.sheets.set(id, sheets),
+        gone: ({ id, error }: LiveEvents['gone']) => {
+          const name = this.cards.find(card => card.id === id)?.name ?? 'the run';
+          fill(this.trouble, failure(`${name}: ${error}`));
+        },
       },
-      run: ({ id, ...state }: LiveEvents['run']) => {
-        if (id !== this.detail.card.id) return;
-        this.detail = { ...this.detail, ...state };
-        this.stages.follow(state.card.stage ?? undefined);
-        this.drawHead();
-        this.draw();
+      isHeard => {
+        fill(
+          this.silence,
+          isHeard
+            ? undefined
+            : failure('The studio does not answer; it is asked again. Is `tessera studio` still running?'),
+        );
       },
-      sheets: ({ id, ...sheets }: LiveEvents['sheets']) => this.sheets.set(id, sheets),
-    });
+    );
   }
 
   private async zoom(range: readonly [number, number] | undefined): Promise<void> {
@@ -133,6 +146,8 @@ class RunView {
   }
 
   private drawHead(): void {
+    const { live, name, step, steps } = this.detail.card;
+    this.around.setTitle(live ? `${percent(step, steps)} ${name}` : name);
     drawHead(this.head, this.detail, this.around.knows);
   }
 
@@ -162,7 +177,7 @@ class RunView {
     const onKey = (event: KeyboardEvent) => {
       const { target, key } = event;
       const isTaken =
-        target instanceof Element && target.closest('input, select, textarea, [role=tab], .wide') !== null;
+        target instanceof Element && target.closest('input, select, textarea, [role=tab], .wide, .plot') !== null;
       if (isTaken || event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
       if (key !== 'ArrowLeft' && key !== 'ArrowRight') return;
       if (this.sheets.turn(key === 'ArrowLeft' ? -1 : 1)) event.preventDefault();

@@ -64,7 +64,17 @@ const MEANINGS: Readonly<Record<string, readonly [heading: string, label?: strin
   val_bits_per_dim: ['Bits a dimension, held out', 'bits'],
   val_captionTop1: ['Caption found by its image', 'share'],
   val_imageTop1: ['Image found by its caption', 'share'],
+  val_loss_least: ['Held-out loss, least noise'],
+  val_loss_less: ['Held-out loss, less noise'],
+  val_loss_more: ['Held-out loss, more noise'],
+  val_loss_most: ['Held-out loss, most noise'],
   D_accuracy: ['Accuracy of the discriminator', 'share'],
+  D_real: ['Discriminator on real images'],
+  D_fake: ['Discriminator on samples'],
+  D_mismatch: ['Discriminator on wrong captions'],
+  D_r1: ['Penalty at real images (R1)'],
+  D_r2: ['Penalty at samples (R2)'],
+  G_fake: ['Discriminator on samples, in the generator’s step'],
 };
 
 const KID = { heading: 'KID of samples', label: 'lower is better' };
@@ -161,7 +171,11 @@ function figuresOf(plan: Plan, series: readonly Series[], look: Look): Figure[] 
   const shown = { ...plan, label: isMain ? look.loss : plan.label };
   if (series.length === 1) {
     const [{ stage }] = series;
-    return [figure({ ...shown, heading }, ownLines(plan, stage, look), look, isMain ? marksOf(stage, look) : [])];
+    // Of a game its held-out loss is the KID of samples.
+    const isJudge = id === 'check_kid' && isSame(stage.curves.val_loss, stage.curves.check_kid);
+    return [
+      figure({ ...shown, heading }, ownLines(plan, stage, look), look, isMain || isJudge ? marksOf(stage, look) : []),
+    ];
   }
   const names = [...(training === undefined ? [] : [training]), ...(heldOut === undefined ? [] : [heldOut])];
   // Families minimise different things, whose values on one axis would say nothing.
@@ -199,21 +213,28 @@ function figure(
 }
 
 /** A run by itself: training steps faint where they are smoothed, and held-out data strong. */
-function ownLines({ training, heldOut, kind }: Plan, { curves }: StageCurves, { smooth, range }: Look): Line[] {
+function ownLines({ training, heldOut, kind }: Plan, { curves, means }: StageCurves, { smooth, range }: Look): Line[] {
   const steps = pointsOf(curves[training ?? ''], range);
   const held = pointsOf(curves[heldOut ?? ''], range);
   const both = steps.length > 0 && held.length > 0;
   const names = training === 'D_loss' ? ['D', 'G'] : both ? ['training', 'held out'] : ['', ''];
   const smoothed = kind === 'loss' && smooth > 0 && steps.length > 2;
+  const isGame = training === 'D_loss';
   const lines: Line[] = [
     ...(smoothed ? [{ name: '', tone: 'faint', points: steps, thin: true }] : []),
     {
       name: names[0],
       tone: 'first',
-      points: smoothed ? smoothedOf(steps, smooth) : steps,
+      points: smoothed ? smoothedOf(pointsOf(means[training ?? ''], range), steps, smooth) : steps,
       thin: steps.length > 300 && !smoothed,
     },
-    { name: names[1], tone: training === undefined ? 'first' : 'second', points: held, dots: held.length <= 40 },
+    {
+      name: names[1],
+      tone: training === undefined ? 'first' : 'second',
+      points: smoothed && isGame ? smoothedOf(pointsOf(means[heldOut ?? ''], range), held, smooth) : held,
+      dots: held.length <= 40 && !isGame,
+      thin: held.length > 300 && !smoothed,
+    },
   ];
   return lines.filter(({ points }) => points.length > 0);
 }
@@ -232,7 +253,7 @@ function otherLine(
     name,
     tone,
     dash,
-    points: smoothed ? smoothedOf(points, smooth) : points,
+    points: smoothed ? smoothedOf(pointsOf(stage.means[key], range), points, smooth) : points,
     dots: isHeld && points.length <= 40,
   };
 }
@@ -244,10 +265,13 @@ function pointsOf(curve: readonly Measurement[] = [], range?: readonly [number, 
   return within.map(([x, y]) => ({ x, y }));
 }
 
-/** The running mean of a curve, each value counting less the older it is; without the pull to 0 that it begins with. */
-export function smoothedOf(points: Points, share: number): Points {
+/**
+ * The running mean of a curve, each value counting less the older it is; without the pull to 0 that it begins with.
+ * @param means of stretches, where the curve has only the extremes of them; else none
+ */
+function smoothedOf(means: Points, points: Points, share: number): Points {
   let [mean, weight] = [0, 0];
-  return points.map(({ x, y }) => {
+  return (means.length > 0 ? means : points).map(({ x, y }) => {
     if (y === null) return { x, y };
     mean = share * mean + (1 - share) * y;
     weight = share * weight + (1 - share);

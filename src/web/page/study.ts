@@ -23,6 +23,13 @@ export const studyPage: Page = {
   },
 };
 
+/** What people are asked, in words. */
+const QUESTIONS: Readonly<Record<string, string>> = {
+  fits: 'which fits the caption',
+  finished: 'which looks more finished',
+  real: 'real or painted',
+};
+
 function heading({ name, systems, questions, trials, pictures, hash }: StudyFacts, counts: HTMLElement): HTMLElement[] {
   const row = (term: string, value: string) => [element('dt', {}, term), element('dd', {}, value)];
   return [
@@ -32,17 +39,17 @@ function heading({ name, systems, questions, trials, pictures, hash }: StudyFact
       'dl',
       { class: 'study-facts' },
       row('compared', systems.length === 0 ? 'not known here: study.key.json is not there' : systems.join(', ')),
-      row('questions', questions.join(', ')),
+      row('asked', questions.map(question => QUESTIONS[question] ?? question).join(', ')),
       row('of a person', `${trials} trials`),
       row('pictures', String(pictures)),
-      row('hash', hash),
       element('dt', {}, 'answers of'),
       counts,
+      row('hash', hash),
     ),
   ];
 }
 
-function taking({ id, name }: StudyFacts): HTMLElement[] {
+function taking({ id, name, serve }: StudyFacts): HTMLElement[] {
   return [
     element('h2', {}, 'Take part'),
     element(
@@ -56,7 +63,7 @@ function taking({ id, name }: StudyFacts): HTMLElement[] {
       ': answers arrive here as they are given, and it can be gone on with later.',
     ),
     element('p', {}, `Others need no studio. Send them take.html of ${name}, or serve it to machines around:`),
-    command('tessera study serve STUDY --host ADDRESS'),
+    command(serve),
   ];
 }
 
@@ -87,7 +94,7 @@ function collecting({ id }: StudyFacts, signal: AbortSignal): HTMLElement[] {
   ];
 }
 
-function reporting({ id }: StudyFacts, signal: AbortSignal): HTMLElement[] {
+function reporting({ id, hasReport }: StudyFacts, signal: AbortSignal): HTMLElement[] {
   const said = element('div');
   const button = element('button', { type: 'button', class: 'main' }, 'Make the report');
   button.addEventListener('click', () => {
@@ -103,5 +110,10 @@ function reporting({ id }: StudyFacts, signal: AbortSignal): HTMLElement[] {
       },
     );
   });
-  return [element('h2', {}, 'Results'), element('p', {}, button), said];
+  const before = element(
+    'a',
+    { href: keyed(`/api/studies/${id}/report`), target: '_blank', rel: 'noopener' },
+    'the last one',
+  );
+  return [element('h2', {}, 'Results'), element('p', {}, button, hasReport ? [' or open ', before] : ''), said];
 }

@@ -12,6 +12,6 @@ export function ago(iso: string): string {
 
 /** About how long something takes: no more digits than are known. */
 export function about(seconds: number): string {
-  if (seconds < 60) return formatSeconds(Math.max(1, Math.round(seconds)));
+  if (seconds < 99.5) return `${Math.max(1, Math.round(seconds))} s`;
   return formatSeconds(60 * Math.round(seconds / 60));
 }

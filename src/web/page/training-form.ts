@@ -146,7 +146,9 @@ interface Choice {
 }
 
 function fromChoices({ runs }: Home): Choice[] {
-  const trained = runs.filter(({ canPaint }) => canPaint).map(({ id, name }) => ({ value: id, text: name }));
+  const trained = runs
+    .filter(({ canPaint, isShipped }) => canPaint && isShipped !== true)
+    .map(({ id, name }) => ({ value: id, text: name }));
   return [{ value: '', text: 'nothing' }, { value: 'emoji', text: 'emoji, which comes with the package' }, ...trained];
 }
 

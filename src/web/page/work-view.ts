@@ -47,13 +47,19 @@ export function workView(work: WorkCard, onStop: (work: WorkCard) => void): HTML
     ),
     lines.length === 0
       ? element('p', { class: 'soft' }, isOver(work) ? 'It said nothing.' : 'Nothing said yet.')
-      : element(
-          'pre',
-          { class: 'work-lines', tabindex: 0, 'aria-label': 'what it said last' },
-          lines.slice(-12).join('\n'),
-        ),
+      : linesView(lines),
     element('details', {}, element('summary', {}, 'as a command'), command(work.command)),
   );
+}
+
+/** What it said last, the newest in sight. */
+function linesView(lines: readonly string[]): HTMLElement {
+  const text = lines.slice(-12).join('\n');
+  const view = element('pre', { class: 'work-lines', tabindex: 0, 'aria-label': 'what it said last' }, text);
+  requestAnimationFrame(() => {
+    view.scrollTop = view.scrollHeight;
+  });
+  return view;
 }
 
 /** Asks a process to stop. */

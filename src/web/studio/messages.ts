@@ -10,6 +10,8 @@ export interface RunCard {
   readonly title: string;
   /** What was trained last; null before the first record. */
   readonly stage: string | null;
+  /** What that is called. */
+  readonly stageTitle: string;
   /** How far that is, of how many steps. */
   readonly step: number;
   readonly steps: number;
@@ -118,6 +120,8 @@ export interface StageCurves {
   readonly flops: number | null;
   /** By the names of the log. */
   readonly curves: Readonly<Record<string, readonly Measurement[]>>;
+  /** Of curves that have more points than were asked for: means of stretches of them, for what is smoothed. */
+  readonly means: Readonly<Record<string, readonly Measurement[]>>;
   /** The name of the held-out loss that it is judged by, where there is one. */
   readonly judged: string | null;
   /** Where that is lowest. */
@@ -158,6 +162,8 @@ export interface LiveEvents {
   /** Points that are new. */
   readonly curves: Curves & { readonly id: string };
   readonly sheets: Sheets & { readonly id: string };
+  /** A run that can no longer be read, and why. */
+  readonly gone: { readonly id: string; readonly error: string };
 }
 
 export interface DataCard {

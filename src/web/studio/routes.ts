@@ -23,7 +23,7 @@ export interface Route {
 const PART = /^[\w-]{1,64}$/;
 
 /** What a path is, where it is the route's: values of its names; undefined where it is another. */
-export function matchPath(pattern: string, pathname: string): Readonly<Record<string, string>> | undefined {
+function matchPath(pattern: string, pathname: string): Readonly<Record<string, string>> | undefined {
   const [wanted, given] = [pattern, pathname].map(path => path.split('/'));
   if (wanted.length !== given.length) return undefined;
   const params: Record<string, string> = {};

@@ -10,6 +10,7 @@ import { pageModules } from './assets.ts';
 import { compareRoutes } from './compare/routes.ts';
 import { dataRoutes } from './data/routes.ts';
 import { Library, type LibraryOptions } from './library.ts';
+import { paintRoutes } from './paint/routes.ts';
 import { findRoute, type Route } from './routes.ts';
 import { runsRoutes } from './runs/routes.ts';
 import { shell, shellPolicy, styleAddress } from './shell.ts';
@@ -22,11 +23,15 @@ import { Works } from './works.ts';
 /** The areas. Another one adds its line. */
 const areas: readonly ((studio: Studio) => readonly Route[])[] = [
   runsRoutes,
+  paintRoutes,
   dataRoutes,
   compareRoutes,
   studiesRoutes,
   trainingRoutes,
 ];
+
+/** Where a ticket is exchanged for the key. */
+const TICKETS = '/ticket/';
 
 /** Ports that are tried after the one that was asked for. */
 const TRIED = 20;
@@ -38,14 +43,20 @@ export interface StudioOptions extends Patience, LibraryOptions, Pick<Studio, 'n
   readonly port: number;
   /** What every request for data must have. */
   readonly key: string;
+  /** What is given the key for, once: other users of the machine may see with which address a browser was started. */
+  readonly ticket?: string;
 }
 
 /** A studio that runs. */
 export interface OpenStudio {
   /** Of a page, with the key. @param page e.g. `/run/0123456789ab`; default the first */
   address(page?: string): string;
+  /** The same with the ticket in the place of the key. */
+  ticketAddress(page?: string): string;
   readonly port: number;
   readonly library: Library;
+  /** Processes that its pages have started and that are under way: `close` waits until they have saved. */
+  running(): number;
   close(): Promise<void>;
 }
 
@@ -62,15 +73,25 @@ export async function openStudio(options: StudioOptions): Promise<OpenStudio> {
   const studio: Studio = { folder, library, version: ownVersion(), now, onError, program, works, signal };
   const routes = areas.flatMap(area => area(studio));
   const files = openFiles();
-  const server = createGuarded((request, response) => answer(request, response, { routes, files, closing }), {
-    ...options,
-    isOpen: pathname => files.has(pathname),
-  });
+  const tickets = new Set(options.ticket === undefined ? [] : [`${TICKETS}${options.ticket}`]);
+  const server = createGuarded(
+    async (request, response) => {
+      const [pathname] = splitAddress(request.url ?? '/');
+      if (request.method === 'GET' && tickets.delete(pathname)) sendJson(response, 200, { key });
+      else if (pathname.startsWith(TICKETS)) throw new Refusal(403, 'this address was opened before');
+      else await answer(request, response, { routes, files, closing });
+    },
+    { ...options, isOpen: pathname => files.has(pathname) || pathname.startsWith(TICKETS) },
+  );
   const taken = await listen(server, port);
+  const at = (words: string, page?: string) =>
+    `http://127.0.0.1:${taken}/#${words}${page === undefined ? '' : `&to=${page}`}`;
   return {
     port: taken,
     library,
-    address: page => `http://127.0.0.1:${taken}/#key=${key}${page === undefined ? '' : `&to=${page}`}`,
+    address: page => at(`key=${key}`, page),
+    ticketAddress: page => at(`ticket=${options.ticket}`, page),
+    running: () => works.running,
     close: async () => {
       closing.abort();
       const closed = new Promise(resolve => server.close(resolve));

@@ -2,11 +2,12 @@
 import { pageStyle } from '../../report/style.ts';
 import { compareStyle } from './compare/style.ts';
 import { dataStyle } from './data/style.ts';
+import { paintStyle } from './paint/style.ts';
 import { runsStyle } from './runs/style.ts';
 import { worksStyle } from './trainings/style.ts';
 
 /** Of areas, in their order. An area adds its own: a function that gives CSS, whose classes begin with its name. */
-const areas: readonly (() => string)[] = [runsStyle, worksStyle, dataStyle, compareStyle];
+const areas: readonly (() => string)[] = [runsStyle, paintStyle, worksStyle, dataStyle, compareStyle];
 
 const shell = `
 body { padding-top: 0; }

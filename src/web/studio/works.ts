@@ -65,16 +65,20 @@ export class Works {
 
   /** @throws Refusal if too many are under way */
   start(request: WorkRequest): WorkCard {
-    const all = [...this.kept.values()];
-    if (all.filter(({ end }) => end === undefined).length >= MOST_RUNNING) {
+    if (this.running >= MOST_RUNNING) {
       throw new Refusal(429, `${MOST_RUNNING} processes are under way already`);
     }
+    const all = [...this.kept.values()];
     for (const { id } of all.filter(({ end }) => end !== undefined).slice(0, -MOST_KEPT)) this.kept.delete(id);
     const id = randomBytes(6).toString('hex');
     const log = join(this.scratch, `${id}.log`);
     const output = openSync(log, 'a');
     const [file, ...flags] = this.words;
-    const child = spawn(file, [...flags, ...request.argv], { stdio: ['ignore', output, output], detached: true });
+    const child = spawn(file, [...flags, ...request.argv], {
+      stdio: ['ignore', output, output],
+      detached: true,
+      windowsHide: true,
+    });
     closeSync(output);
     const gone = new Promise<void>(resolve => {
       const end = (code: number | null, signal: NodeJS.Signals | null) => {
@@ -88,6 +92,11 @@ export class Works {
     const work: Work = { ...request, id, child, log, begun: this.now(), stopping: false, gone };
     this.kept.set(id, work);
     return this.cardOf(work, []);
+  }
+
+  /** How many are under way. */
+  get running(): number {
+    return [...this.kept.values()].filter(({ end }) => end === undefined).length;
   }
 
   /** All that are remembered, the newest first, with what they said last. */

@@ -25,7 +25,7 @@ const requestOf = (wanted: Wanted): GenerateRequest => ({
 
 /** The finished codes, image by image, and what the generator returned. */
 async function paint(model: Dalle, wanted: Wanted) {
-  const steps: { codes: Int32Array; painted: number }[] = [];
+  const steps: { codes: Int32Array; logProbabilities: Float64Array; painted: number }[] = [];
   const painting = generate(model, requestOf(wanted));
   for (;;) {
     const next = await painting.next();
@@ -206,15 +206,18 @@ describe('painting', () => {
     const [ids] = captionsFor(configs.dalle);
     const given = Int32Array.from([3, -1, -1, 7, -1, -1, -1, -1, 2]);
     const request = { captions: [ids], imagesPerCaption: 2, seed: 3, cfgScale: 1.5, temperature: 0.7, given };
-    const { images, logProbability } = await paint(model, request);
+    const { images, steps, logProbability } = await paint(model, request);
     for (const [i, codes] of images.entries()) {
-      let expected = 0;
+      const expected = new Float64Array(N); // 0 where the code is given
       for (let position = 0; position < N; position++) {
         if (given[position] >= 0) continue;
         const logits = Array.from(await guidedLogits(model, ids, codes, position, 1.5), x => x / 0.7);
-        expected += logits[codes[position]] - Math.log(logits.reduce((sum, x) => sum + Math.exp(x), 0));
+        expected[position] = logits[codes[position]] - Math.log(logits.reduce((sum, x) => sum + Math.exp(x), 0));
       }
-      expectAllclose([logProbability[i]], [expected], { relative: 1e-4, absolute: 1e-3 });
+      const each = steps.at(-1)?.logProbabilities.subarray(i * N, (i + 1) * N) ?? [];
+      expectAllclose(each, expected, { relative: 1e-4, absolute: 1e-3 });
+      const sum = expected.reduce((total, value) => total + value, 0);
+      expectAllclose([logProbability[i]], [sum], { relative: 1e-4, absolute: 1e-3 });
     }
     model.dispose();
   });

@@ -6,6 +6,7 @@ export function compareStyle(): string {
 .compare-form textarea { display: block; width: 100%; max-width: 40rem; margin-top: .2rem; }
 .compare-form input[type=number] { width: 9rem; }
 .compare-grid th small { min-height: 1.3em; }
+table.compare-grid { min-width: 0; }
 table.compare-grid td.compare-cell { min-width: 6rem; }
 .compare-picture { width: 128px; height: 128px; max-width: none; }
 .compare-pick { padding: 3px; border-color: transparent; background: none; }
@@ -22,6 +23,7 @@ table.compare-grid td.compare-cell { min-width: 6rem; }
 .wipe-top { position: absolute; inset: 0; }
 .wipe-line { position: absolute; top: 0; bottom: 0; width: 2px; margin-left: -1px; background: var(--link); pointer-events: none; }
 .wipe-slider { width: 100%; }
+input[type=file] { max-width: 100%; }
 .study-facts { display: grid; grid-template-columns: max-content 1fr; gap: .3rem 1.2rem; margin: 1rem 0; }
 .study-facts dt { color: var(--soft); }
 .study-facts dd { margin: 0; overflow-wrap: anywhere; }

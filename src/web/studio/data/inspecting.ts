@@ -29,10 +29,11 @@ export class Inspecting {
     this.stopping.abort(new Error('stopped'));
   }
 
-  /** @param onError hears of mistakes */
-  begin(onError: (error: unknown) => void): void {
+  /** @param options.signal stops it; @param options.onError hears of mistakes */
+  begin({ signal, onError }: { readonly signal: AbortSignal; readonly onError: (error: unknown) => void }): void {
     if (this.answer.state === 'under way' || this.answer.state === 'done') return;
     this.answer = { state: 'under way', done: 0, total: 2 * this.dataset.items.length };
+    signal.addEventListener('abort', () => this.stop(), { once: true });
     this.look().then(
       answer => {
         this.answer = answer;

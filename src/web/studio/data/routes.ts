@@ -18,7 +18,7 @@ const MOST_PROBLEMS = 500;
 const SIZES: readonly string[] = ['96', '192', '512'];
 
 export function dataRoutes(studio: Studio): Route[] {
-  const { library, onError } = studio;
+  const { library, onError, signal } = studio;
   const opened = new OpenedData();
   const runs = new RunsEyes();
   const thumbnails = new Thumbnails();
@@ -84,8 +84,7 @@ export function dataRoutes(studio: Studio): Route[] {
       answer: async (asked, response) => {
         await readJsonBody(asked.request, { most: 64 });
         const { inspecting } = await open(asked);
-        inspecting.begin(onError);
-        studio.signal.addEventListener('abort', () => inspecting.stop(), { once: true });
+        inspecting.begin({ signal, onError });
         sendJson(response, 200, inspecting.state);
       },
     },

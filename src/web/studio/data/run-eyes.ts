@@ -10,7 +10,6 @@ import { readRun } from '../../../families/config.ts';
 import { familyOf } from '../../../families/families.ts';
 import { readDataName, readDataRecord } from '../../../io/datarecord.ts';
 import { runPaths } from '../../../io/runfolder.ts';
-import { openCaptionTokenizer } from '../../../runs/open-tokenizers.ts';
 import type { Place } from '../library.ts';
 import type { CaptionPieces, DataFacts } from './messages.ts';
 
@@ -46,6 +45,7 @@ export class RunsEyes {
 
 async function openEyes(folder: string): Promise<RunEyes> {
   const config = await readRun(folder, 'studio');
+  const { openCaptionTokenizer } = await import('../../../runs/open-tokenizers.ts'); // what computes is not loaded at the start
   const tokenizer = await openCaptionTokenizer(folder);
   const { dataRecord } = runPaths(folder);
   const record = existsSync(dataRecord) ? await readDataRecord(dataRecord) : undefined;

@@ -2,6 +2,12 @@
 
 export function dataStyle(): string {
   return `
+.data-list { list-style: none; margin: 1.2rem 0; padding: 0; max-width: 40rem; }
+.data-list a {
+  display: block; padding: .7rem 1rem; margin-bottom: .6rem; border: 1px solid var(--line); border-radius: 8px; color: var(--ink);
+  text-decoration: none; font-weight: 600; overflow-wrap: anywhere;
+}
+.data-list a:hover { border-color: var(--soft); }
 .data-filters { display: flex; flex-wrap: wrap; gap: .6rem 1.2rem; margin: 1.2rem 0 .6rem; align-items: end; }
 .data-filter { margin: 0; display: flex; flex-direction: column; gap: .15rem; }
 .data-filter input, .data-filter select { min-height: 2.5rem; }
@@ -31,12 +37,12 @@ export function dataStyle(): string {
   max-width: min(1120px, calc(100vw - 1rem)); max-height: calc(100vh - 1rem); overflow: auto;
 }
 .data-dialog::backdrop { background: rgb(0 0 0 / .5); }
-.data-dialog-head { display: flex; gap: .5rem; margin: 0 0 .6rem; }
+.data-dialog-head { display: flex; gap: .5rem; margin: 0 0 .6rem; max-width: none; }
 .data-dialog-head button:last-child { margin-left: auto; }
 .data-name { overflow-wrap: anywhere; font-size: .88rem; }
 .data-caption { font-size: 1.05rem; max-width: 60rem; }
-.data-pieces { line-height: 2; }
-.data-piece { background: var(--raised); border: 1px solid var(--line); border-radius: 4px; padding: .1em .05em; margin-right: 2px; white-space: pre; }
+.data-pieces { display: flex; flex-wrap: wrap; gap: 3px 2px; }
+.data-piece { background: var(--raised); border: 1px solid var(--line); border-radius: 4px; padding: .1em .05em; white-space: pre; }
 .data-cut { text-decoration: line-through; color: var(--bad); }
 .data-large { max-width: 100%; height: auto; min-width: min(256px, 100%); }
 .data-pair { display: flex; flex-wrap: wrap; gap: 1rem; }

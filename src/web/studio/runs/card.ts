@@ -7,31 +7,39 @@ import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { UserError } from '../../../core/errors.ts';
 import { familyOf } from '../../../families/families.ts';
-import { type Family, stageNames } from '../../../families/family.ts';
+import { type Family, type StageName, stageNames, stageTitles } from '../../../families/family.ts';
 import { holderOf } from '../../../io/lock.ts';
 import { readMark } from '../../../io/ownfolder.ts';
 import { runPaths, weightKinds } from '../../../io/runfolder.ts';
-import type { Place } from '../library.ts';
+import type { Library, Place } from '../library.ts';
 import type { RunCard } from '../messages.ts';
-import { lastRecords } from './tail.ts';
+import { findLastRecord, lastLines } from './tail.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
 /** Cards by the runs' real paths, as they were at a state of their files. */
 export class Cards {
+  private readonly library: Library;
   private readonly kept = new Map<string, { readonly state: string; readonly card: RunCard }>();
+
+  constructor(library: Library) {
+    this.library = library;
+  }
 
   async of(place: Place): Promise<RunCard> {
     const { config, metrics, modelState, lock } = runPaths(place.folder);
+    const log = await this.library.real(place, metrics);
     const live = (await holderOf(lock).catch(() => undefined)) !== undefined;
+    const looked = [config, log, join(modelState, 'current'), place.folder];
     const stats = await Promise.all(
-      [config, metrics, join(modelState, 'current'), place.folder].map(path => stat(path).catch(() => undefined)),
+      looked.map(async path => (path === undefined ? undefined : await stat(path).catch(() => undefined))),
     );
     const state = stats.map(found => `${found?.mtimeMs}/${found?.size}`).join();
     const kept = this.kept.get(place.folder);
     if (kept?.state === state) return { ...kept.card, live };
     const at = Math.max(...stats.slice(0, 3).map(found => found?.mtimeMs ?? 0));
-    const card = await makeCard(place, { live, at: new Date(at).toISOString(), logged: stats[1]?.size });
+    const logged = log === undefined ? undefined : { path: log, size: stats[1]?.size ?? 0 };
+    const card = await makeCard(place, { live, at: new Date(at).toISOString(), logged });
     this.kept.set(place.folder, { state, card });
     return card;
   }
@@ -40,13 +48,26 @@ export class Cards {
 interface Seen {
   readonly live: boolean;
   readonly at: string;
-  /** Size of the log; undefined where there is none. */
-  readonly logged: number | undefined;
+  /** Its log; undefined where there is none. */
+  readonly logged: { readonly path: string; readonly size: number } | undefined;
 }
 
 async function makeCard({ id, name, folder, isShipped }: Place, { live, at, logged }: Seen): Promise<RunCard> {
   const paths = runPaths(folder);
-  const bare = { id, name, family: '', title: '', stage: null, step: 0, steps: 0, rate: null, live, best: null, at };
+  const bare = {
+    id,
+    name,
+    family: '',
+    title: '',
+    stage: null,
+    stageTitle: '',
+    step: 0,
+    steps: 0,
+    rate: null,
+    live,
+    best: null,
+    at,
+  };
   const nothing = {
     ...bare,
     isShipped,
@@ -59,18 +80,20 @@ async function makeCard({ id, name, folder, isShipped }: Place, { live, at, logg
   if (config === undefined) return { ...nothing, problem: 'its config.json cannot be read' };
   const family = knownFamily(config.family);
   if (typeof family === 'string') return { ...nothing, family: String(config.family ?? ''), problem: family };
-  const records = logged === undefined ? [] : await lastRecords(paths.metrics, logged).catch(() => []);
-  const last = records.findLast(
+  const lines = logged === undefined ? [] : await lastLines(logged.path, logged.size).catch(() => []);
+  const last = findLastRecord(
+    lines,
     ({ stage, step }) => typeof stage === 'string' && stage !== 'eval' && Number(step) >= 0,
   );
   const stage = last === undefined ? null : String(last.stage);
   const saved = await savedState(stageState(paths, stage));
-  const rates = records.findLast(record => record.stage === stage && 'lr' in record) ?? {};
+  const rates = findLastRecord(lines, record => record.stage === stage && 'lr' in record) ?? {};
   return {
     ...nothing,
     family: family.name,
     title: family.words.title,
     stage,
+    stageTitle: stage === null ? '' : (stageTitles[stage as StageName] ?? family.words.title),
     step: Number(last?.step ?? 0),
     steps: numberOf(saved.steps) ?? stepsOf(config, stage) ?? 0,
     rate: numberOf(rates.tokensPerSecond) ?? numberOf(rates.imagesPerSecond),

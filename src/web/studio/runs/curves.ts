@@ -4,7 +4,7 @@ import { familyOf } from '../../../families/families.ts';
 import { learntByHeartSince, lowestOf } from '../../../metrics/turning.ts';
 import type { Curves, Measurement, StageCurves } from '../messages.ts';
 import { sectionOf } from './card.ts';
-import { decimate } from './decimate.ts';
+import { decimate, meansOf } from './decimate.ts';
 import { titleOf } from './detail.ts';
 import type { Column, RunLog, StageLog } from './log.ts';
 
@@ -27,13 +27,16 @@ export function curvesOf(log: RunLog, config: RunConfig, wanted: Wanted): Curves
 function stageOf(stage: StageLog, config: RunConfig, wanted: Wanted): StageCurves {
   const { name, steps, columns, last } = stage;
   const curves: Record<string, readonly Measurement[]> = {};
+  const means: Record<string, readonly Measurement[]> = {};
   for (const [key, column] of columns) {
     const points = pointsOf(stage, column, wanted);
-    if (points.length > 0 || wanted.after === undefined) curves[key] = decimate(points, wanted.points);
+    if (points.length === 0 && wanted.after !== undefined) continue;
+    curves[key] = decimate(points, wanted.points);
+    if (curves[key] !== points) means[key] = meansOf(points, wanted.points >> 1);
   }
   const total = config[sectionOf(name)].steps;
   const costs = { seconds: numberOf(last.seconds), images: numberOf(last.images), flops: numberOf(last.flops) };
-  return { name, title: titleOf(name), total, step: steps.at(-1) ?? 0, ...costs, curves, ...judged(stage) };
+  return { name, title: titleOf(name), total, step: steps.at(-1) ?? 0, ...costs, curves, means, ...judged(stage) };
 }
 
 function pointsOf({ steps, ends }: StageLog, { rows, values }: Column, { after, from, to }: Wanted): Measurement[] {

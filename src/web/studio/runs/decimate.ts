@@ -21,6 +21,18 @@ export function decimate(points: readonly Measured[], most: number): readonly Me
   return chosen;
 }
 
+/** The mean of every stretch of a curve, at its middle; gaps count for nothing. */
+export function meansOf(points: readonly Measured[], most: number): readonly Measured[] {
+  const stretches = Math.min(most, points.length);
+  return Array.from({ length: stretches }, (_, i): Measured => {
+    const from = Math.floor((i * points.length) / stretches);
+    const to = Math.floor(((i + 1) * points.length) / stretches);
+    const known = points.slice(from, to).flatMap(([, value]) => value ?? []);
+    const mean = known.reduce((a, b) => a + b, 0) / known.length;
+    return [points[(from + to - 1) >> 1][0], known.length === 0 ? null : mean];
+  });
+}
+
 /** The lowest, the highest and the first gap of a stretch, in their order. */
 function extremes(points: readonly Measured[], from: number, to: number): Measured[] {
   let [low, high, gap] = [-1, -1, -1];

@@ -35,7 +35,10 @@ export async function detailOf({ place, config, log }: Watched, card: RunCard): 
     ...(await stateOf({ place, config, log }, card)),
     path: place.path,
     settings: settingsOf(config),
-    command: `tessera train --data DATA --out ${shellWord(place.path)}`,
+    command:
+      place.isShipped === true
+        ? `tessera train --from ${shellWord(place.name)} --data DATA --out RUN`
+        : `tessera train --data DATA --out ${shellWord(place.path)}`,
     stages,
     engine: engine === undefined ? null : { backend: String(engine.backend), precision: String(engine.precision) },
     notes: [...new Set(notes)],

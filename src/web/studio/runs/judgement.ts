@@ -34,8 +34,13 @@ function basisOf({ kind, checks, validations, heldOut, guessing, why }: Verdict)
       ? ''
       : ` Its held-out loss is above that of guessing (${formatNumber(guessing)}) and its training loss below: it learns by heart.`;
   if (kind === 'stable') return `No rule was broken, by ${seen}.${byHeart}`;
+  const reason = why === undefined ? 'Nothing was measured yet that tells' : sentence(why);
   const hint = checks > 0 ? '' : ' `--check-samples 128` looks at samples at every validation.';
-  return `Not judged${why === undefined ? '' : `: ${why}`}.${byHeart}${hint}`;
+  return `${reason}.${byHeart}${hint}`;
+}
+
+function sentence(text: string): string {
+  return text[0].toUpperCase() + text.slice(1);
 }
 
 function counted(n: number, one: string, many = `${one}s`): string {

@@ -22,7 +22,7 @@ const MOST_FOLLOWED = 12;
 
 export function runsRoutes(studio: Studio): readonly Route[] {
   const { library, onError } = studio;
-  const cards = new Cards();
+  const cards = new Cards(library);
   const watched = new WatchedRuns(library);
   return [
     {

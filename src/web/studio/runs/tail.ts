@@ -9,11 +9,11 @@ export type Fields = Readonly<Record<string, unknown>>;
 const TAIL = 2 ** 14;
 
 /**
- * The last whole records of a log.
+ * The last lines of a log, but for one that may have lost its beginning.
  * @param size of the file
  * @param most bytes that are read
  */
-export async function lastRecords(path: string, size: number, most = TAIL): Promise<Fields[]> {
+export async function lastLines(path: string, size: number, most = TAIL): Promise<string[]> {
   let handle: FileHandle | undefined;
   try {
     handle = await open(path, 'r');
@@ -21,13 +21,19 @@ export async function lastRecords(path: string, size: number, most = TAIL): Prom
     const bytes = new Uint8Array(size - from);
     const read = await fill(handle, bytes, from);
     const lines = new TextDecoder().decode(bytes.subarray(0, read)).split('\n');
-    return (from === 0 ? lines : lines.slice(1)).flatMap(line => {
-      const record = parseRecord(line);
-      return record === undefined ? [] : [record];
-    });
+    return from === 0 ? lines : lines.slice(1);
   } finally {
     await handle?.close();
   }
+}
+
+/** The last record of which something holds; no more of the lines are parsed than that takes. */
+export function findLastRecord(lines: readonly string[], holds: (record: Fields) => boolean): Fields | undefined {
+  for (let i = lines.length - 1; i >= 0; i--) {
+    const record = parseRecord(lines[i]);
+    if (record !== undefined && holds(record)) return record;
+  }
+  return undefined;
 }
 
 /** A line of a log; undefined where the line is none, because it is torn or was written by somebody else. */

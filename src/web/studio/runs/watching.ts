@@ -3,6 +3,8 @@
  * second, since systems do not tell reliably that a file has grown.
  */
 import { setTimeout } from 'node:timers/promises';
+import { UserError } from '../../../core/errors.ts';
+import { Refusal } from '../../guard.ts';
 import type { EventStream } from '../events.ts';
 import type { LiveEvents } from '../messages.ts';
 import type { Cards } from './card.ts';
@@ -32,18 +34,24 @@ export interface Followed {
 
 /** Sends what is new, until the reader has gone. */
 export async function sendNews(stream: EventStream, runs: readonly Followed[], watching: Watching): Promise<void> {
-  const following = runs.map(run => new Following(run, watching));
+  const following = new Set(runs.map(run => new Following(run, watching)));
   const gone = new AbortController();
   void stream.closed.then(() => gone.abort());
   while (!gone.signal.aborted) {
-    for (const run of following) await run.look(stream).catch(watching.onError);
+    for (const run of following) {
+      await run.look(stream).catch((error: unknown) => {
+        following.delete(run); // else it would be said every second
+        if (!(error instanceof Refusal || error instanceof UserError)) watching.onError(error);
+        stream.send('gone', { id: run.id, error: error instanceof Error ? error.message : String(error) });
+      });
+    }
     await setTimeout(PERIOD, undefined, { signal: gone.signal }).catch(() => {});
   }
 }
 
 /** One run, as its reader knows it. */
 class Following {
-  private readonly id: string;
+  readonly id: string;
   private readonly watching: Watching;
   private epoch: number;
   private end: number;

@@ -13,6 +13,10 @@ export interface StudyFacts {
   readonly systems: readonly string[];
   readonly raters: number;
   readonly finished: number;
+  /** Serves its page to other machines. */
+  readonly serve: string;
+  /** Whether a report was made, which may be older than answers. */
+  readonly hasReport: boolean;
   /** What can be wrong with answers that were collected, a line. */
   readonly problem: string | null;
 }

@@ -3,16 +3,18 @@
  * sent, and a report, which a process of its own makes.
  */
 import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { UserError } from '../../../core/errors.ts';
+import { shellWord } from '../../../core/shell.ts';
 import { AnswerBook, collectAnswers } from '../../../study/collect.ts';
 import { makeTakePage } from '../../../study/page/page.ts';
 import { readKey, readPictures, readStudy, studyPaths } from '../../../study/study.ts';
 import { guardHeaders, Refusal, readJsonBody, sendJson } from '../../guard.ts';
 import { AnswerTaker } from '../../study-server.ts';
-import { readBody } from '../bodies.ts';
+import { readBody, sendPage } from '../bodies.ts';
 import type { Place } from '../library.ts';
 import type { Route } from '../routes.ts';
 import type { Studio } from '../studio.ts';
@@ -69,6 +71,16 @@ export function studiesRoutes(studio: Studio): Route[] {
       },
     },
     {
+      method: 'GET',
+      path: '/api/studies/:study/report',
+      answer: async ({ params }, response) => {
+        const place = await library.study(params.study);
+        const report = await library.real(place, studyPaths(place.folder).report);
+        if (report === undefined) throw new Refusal(404, 'there is no such page here');
+        await sendPage(response, report);
+      },
+    },
+    {
       method: 'POST',
       path: '/api/studies/:study/report',
       answer: async ({ params, request }, response) => {
@@ -84,7 +96,7 @@ export function studiesRoutes(studio: Studio): Route[] {
   ];
 }
 
-async function factsOf({ id, name, folder }: Place): Promise<StudyFacts> {
+async function factsOf({ id, name, path, folder }: Place): Promise<StudyFacts> {
   const study = await readStudy(folder, 'studio');
   const systems = await readKey(folder, study).then(
     key => key.systems.map(system => system.name),
@@ -94,6 +106,8 @@ async function factsOf({ id, name, folder }: Place): Promise<StudyFacts> {
   const facts = {
     ...{ id, name, systems, hash: study.hash, questions: [...asked], trials: study.trials },
     pictures: study.pictures.length,
+    serve: `tessera study serve ${shellWord(path)} --host ADDRESS`,
+    hasReport: existsSync(studyPaths(folder).report),
   };
   try {
     const { raters, finished } = (await AnswerBook.open(folder, study)).count;

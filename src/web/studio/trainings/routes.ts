@@ -1,12 +1,12 @@
 /** @file What the studio answers about processes that the page starts: the form of a training, starting, stopping, and what they say. */
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { UserError } from '../../../core/errors.ts';
 import { holderOf } from '../../../io/lock.ts';
 import { runPaths } from '../../../io/runfolder.ts';
-import { guardHeaders, Refusal, readJsonBody, sendJson } from '../../guard.ts';
-import { readBody } from '../bodies.ts';
+import { Refusal, readJsonBody, sendJson } from '../../guard.ts';
+import { readBody, sendPage } from '../bodies.ts';
 import { idOf } from '../library.ts';
 import { pathBelow } from '../places.ts';
 import type { Route } from '../routes.ts';
@@ -20,9 +20,6 @@ const orderSchema = z.strictObject({
   out: name,
   values: z.record(z.string().max(100), z.string().max(4096)),
 });
-
-/** The report's page forbids itself to load anything; here it is told again, and to be nobody's page. */
-const PAGE_POLICY = "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'";
 
 export function trainingRoutes(studio: Studio): Route[] {
   const { program, works, folder } = studio;
@@ -67,9 +64,7 @@ export function trainingRoutes(studio: Studio): Route[] {
       method: 'GET',
       path: '/api/trainings/:work/page',
       answer: async ({ params }, response) => {
-        const page = await readFile(works.pageOf(params.work));
-        response.writeHead(200, { ...guardHeaders(PAGE_POLICY), 'Content-Type': 'text/html; charset=utf-8' });
-        response.end(page);
+        await sendPage(response, works.pageOf(params.work));
       },
     },
   ];
