@@ -39,10 +39,18 @@ function interlaced(grid: number): Int32Array {
   return Int32Array.from(cells); // a set keeps the order in which its members came first
 }
 
-/** What belongs to cells as it follows one another, or back. @param values n pictures [n, places.length] @param from for each of the result, which */
+/**
+ * Pictures whose codes stand in another order.
+ * @param values [n, N]
+ * @param from [N], the place from which each of a picture comes: `cells` puts cells into the order, `places` puts them back
+ */
 export function reorder(values: Int32Array, from: Int32Array): Int32Array {
   const N = from.length;
-  return Int32Array.from(values, (_, i) => values[i - (i % N) + from[i % N]]);
+  const result = new Int32Array(values.length);
+  for (let first = 0; first < values.length; first += N) {
+    for (let i = 0; i < N; i++) result[first + i] = values[first + from[i]];
+  }
+  return result;
 }
 
 /**

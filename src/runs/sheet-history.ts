@@ -23,7 +23,7 @@ export const MOST_SHEETS = 24;
 
 const SHEET_FILE = /^(\d{6,16})\.png$/;
 /** Largest sheet that is read. */
-const MOST_BYTES = 2 ** 27;
+export const MOST_SHEET_BYTES = 2 ** 27;
 
 /** Whether the sheet of a step is kept once there is one of a later step. @param every steps between sheets */
 export function isKept(step: number, { last, every }: { readonly last: number; readonly every: number }): boolean {
@@ -33,9 +33,19 @@ export function isKept(step: number, { last, every }: { readonly last: number; r
   return step % apart === 0;
 }
 
+/** The file of the sheet of a step. */
+export function sheetFile(folder: string, step: number | string): string {
+  return join(folder, `${String(step).padStart(6, '0')}.png`);
+}
+
+/** Steps of which there are sheets. */
+export function sheetSteps(folder: string): number[] {
+  return sheetFiles(folder).map(({ step }) => step);
+}
+
 /** Keeps the sheet of a step, and every second of the others where they have become too many. */
 export async function keepSheet(folder: string, { step, png }: Sheet, every: number): Promise<void> {
-  await writeAtomic(join(folder, `${String(step).padStart(6, '0')}.png`), png);
+  await writeAtomic(sheetFile(folder, step), png);
   for (const { name, step: other } of sheetFiles(folder)) {
     if (!isKept(other, { last: step, every })) await rm(join(folder, name), { force: true });
   }
@@ -45,7 +55,7 @@ export async function keepSheet(folder: string, { step, png }: Sheet, every: num
 export async function readSheets(folder: string): Promise<Sheet[]> {
   const sheets: Sheet[] = [];
   for (const { name, step } of sheetFiles(folder)) {
-    sheets.push({ step, png: await readBytes(join(folder, name), { most: MOST_BYTES }) });
+    sheets.push({ step, png: await readBytes(join(folder, name), { most: MOST_SHEET_BYTES }) });
   }
   return sheets;
 }

@@ -133,19 +133,21 @@ export async function readLikelihood(
   return { nats, codes: likelihood.codes, imageSize, images: pictures.length };
 }
 
-/** The same under the captions of other images; undefined where all images have one caption. */
+/**
+ * The same images under the captions of others; undefined where all images have one caption.
+ * @param own what `readLikelihood` gave of them
+ */
 export async function readCaptionLikelihood(
   session: Session,
   { likelihood }: Painter,
-  { pictures, captions }: Captioned,
+  { pictures, captions, own }: Captioned & { readonly own: Evidence['likelihood'] | undefined },
 ): Promise<Evidence['captionLikelihood'] | undefined> {
   const others = othersCaptions(captions);
-  if (likelihood === undefined || others === undefined) return undefined;
-  session.reporter.stage("others' captions", { total: 2 * pictures.length, counts: 'image', unit: 'images' });
-  const own = await natsOfGroups(session, likelihood, { pictures, captions });
-  const ofOthers = await natsOfGroups(session, likelihood, { pictures, captions: others, done: pictures.length });
+  if (likelihood === undefined || own === undefined || others === undefined) return undefined;
+  session.reporter.stage("others' captions", { total: pictures.length, counts: 'image', unit: 'images' });
+  const ofOthers = await natsOfGroups(session, likelihood, { pictures, captions: others });
   session.reporter.done();
-  return { own, others: ofOthers, codes: likelihood.codes, images: pictures.length };
+  return { own: own.nats, others: ofOthers, codes: likelihood.codes, images: pictures.length };
 }
 
 /** For each image the caption of another, half of all images further on, and further until it is another text. */
@@ -159,19 +161,17 @@ export function othersCaptions(captions: readonly string[]): string[] | undefine
   });
 }
 
-/** @param what.done images that the stage has counted before */
 async function natsOfGroups(
   session: Session,
   likelihood: Likelihood,
-  what: Captioned & { readonly done?: number },
+  { pictures, captions }: Captioned,
 ): Promise<number[]> {
-  const { pictures, captions, done = 0 } = what;
   const nats: number[] = [];
   const groups = Math.max(Math.min(GROUPS, pictures.length), Math.ceil(pictures.length / GROUP));
   for (let group = 0; group < groups; group++) {
     const [first, end] = [group, group + 1].map(g => Math.floor((g * pictures.length) / groups)); // of nearly one size
     nats.push(await likelihood.measureNats(pictures.slice(first, end), captions.slice(first, end)));
-    session.reporter.update({ step: done + end, amount: done + end });
+    session.reporter.update({ step: end, amount: end });
     await hearSignal(session.signal);
   }
   return nats;

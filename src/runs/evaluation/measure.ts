@@ -80,11 +80,13 @@ export async function measureAll(session: Session, material: Material): Promise<
 async function readOfModel(session: Session, { metrics, painter, real: { heldOut } }: Material): Promise<OfModel> {
   const isNeeded = (what: keyof OfModel) => metrics.some(metric => needsAny(metric, [what]));
   if (heldOut === undefined) return {};
+  const comparesCaptions = isNeeded('captionLikelihood');
+  const likelihood =
+    comparesCaptions || isNeeded('likelihood') ? await readLikelihood(session, painter, heldOut) : undefined;
+  if (!comparesCaptions) return { likelihood };
   return {
-    likelihood: isNeeded('likelihood') ? await readLikelihood(session, painter, heldOut) : undefined,
-    captionLikelihood: isNeeded('captionLikelihood')
-      ? await readCaptionLikelihood(session, painter, heldOut)
-      : undefined,
+    likelihood,
+    captionLikelihood: await readCaptionLikelihood(session, painter, { ...heldOut, own: likelihood }),
   };
 }
 

@@ -6,15 +6,15 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { closeSync, mkdtempSync, openSync } from 'node:fs';
-import { open, rm } from 'node:fs/promises';
+import { rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { shellWord } from '../../core/shell.ts';
 import { Refusal } from '../guard.ts';
+import { lastLines } from './runs/tail.ts';
 import type { WorkCard, WorkKind } from './trainings/messages.ts';
 
-/** Bytes at the end of what a process said, of which lines are shown, and how many lines. */
-const TAIL = 16_384;
+/** Lines of what a process said that are shown. */
 const LINES = 40;
 /** Most that are under way at a time, and most that are remembered. */
 const MOST_RUNNING = 4;
@@ -102,13 +102,13 @@ export class Works {
   /** All that are remembered, the newest first, with what they said last. */
   async list(): Promise<WorkCard[]> {
     const works = [...this.kept.values()].reverse();
-    return Promise.all(works.map(async work => this.cardOf(work, await lastLines(work.log))));
+    return Promise.all(works.map(async work => this.cardOf(work, await lastSaid(work.log))));
   }
 
   /** @throws Refusal if there is no such process */
   async card(id: string): Promise<WorkCard> {
     const work = this.get(id);
-    return this.cardOf(work, await lastLines(work.log));
+    return this.cardOf(work, await lastSaid(work.log));
   }
 
   /** Asks a process to stop; a training saves what it has. @throws Refusal if there is no such process */
@@ -170,19 +170,11 @@ function whyOf({ end, kind }: Work): string | null {
 }
 
 /** What a process said last, a line each. */
-async function lastLines(path: string): Promise<string[]> {
-  const file = await open(path).catch(() => undefined);
-  if (file === undefined) return [];
-  try {
-    const { size } = await file.stat();
-    const bytes = Buffer.alloc(Math.min(size, TAIL));
-    await file.read(bytes, 0, bytes.length, size - bytes.length);
-    const lines = bytes
-      .toString('utf8')
-      .split('\n')
-      .filter(line => line.trim() !== '');
-    return lines.slice(-LINES);
-  } finally {
-    await file.close();
-  }
+async function lastSaid(path: string): Promise<string[]> {
+  const size = await stat(path).then(
+    found => found.size,
+    () => undefined,
+  );
+  if (size === undefined) return [];
+  return (await lastLines(path, size)).filter(line => line.trim() !== '').slice(-LINES);
 }

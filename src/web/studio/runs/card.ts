@@ -3,7 +3,7 @@
  * however long the log is; kept until one of these files changes.
  */
 import { existsSync } from 'node:fs';
-import { readdir, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { UserError } from '../../../core/errors.ts';
 import { familyOf } from '../../../families/families.ts';
@@ -11,6 +11,7 @@ import { type Family, type StageName, stageNames, stageTitles } from '../../../f
 import { holderOf } from '../../../io/lock.ts';
 import { readMark } from '../../../io/ownfolder.ts';
 import { runPaths, weightKinds } from '../../../io/runfolder.ts';
+import { loadState } from '../../../io/state.ts';
 import type { Library, Place } from '../library.ts';
 import type { RunCard } from '../messages.ts';
 import { findLastRecord, lastLines } from './tail.ts';
@@ -133,11 +134,10 @@ function stageState(paths: ReturnType<typeof runPaths>, stage: string | null): s
   return stage === 'patch' ? paths.patchState : stage === 'text' ? paths.textState : paths.modelState;
 }
 
-/** What a training remembers beside weights: its newest state.json. */
+/** What a training remembers beside weights; nothing of a state that is not whole. */
 async function savedState(folder: string): Promise<Fields> {
-  const generations = (await readdir(folder).catch(() => [])).filter(name => /^\d+$/.test(name)).map(Number);
-  if (generations.length === 0) return {};
-  return (await readMark(join(folder, String(Math.max(...generations)), 'state.json'))) ?? {};
+  const saved = await loadState(folder).catch(() => undefined);
+  return (saved && (await readMark(join(saved.path, 'state.json')))) ?? {};
 }
 
 function numberOf(value: unknown): number | null {

@@ -1,16 +1,13 @@
 /** @file The pictures of a run's training by step, and how its codes were used: what there is, and one of them. */
-import { readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { stat } from 'node:fs/promises';
 import { readBytes } from '../../../io/bytes.ts';
 import { runPaths } from '../../../io/runfolder.ts';
 import { readCodeUsage } from '../../../runs/code-usage.ts';
+import { MOST_SHEET_BYTES, sheetFile, sheetSteps } from '../../../runs/sheet-history.ts';
 import { Refusal } from '../../guard.ts';
 import type { Library, Place } from '../library.ts';
 import type { Sheets, Usage } from '../messages.ts';
 
-const FILE = /^(\d{6,16})\.png$/;
-/** Largest sheet that is served, in bytes. */
-const MOST = 2 ** 27;
 const PNG = Uint8Array.of(0x89, 0x50, 0x4e, 0x47);
 
 /** Steps of which there are sheets. */
@@ -20,16 +17,20 @@ export async function sheetsOf({ folder }: Place): Promise<Sheets> {
   const [samples, reconstructions, usage] = await Promise.all(
     [paths.samples, paths.reconstructions, paths.codeUsage].map(written),
   );
-  const steps = async (history: string) =>
-    (await readdir(history).catch(() => []))
-      .flatMap(name => FILE.exec(name)?.[1] ?? [])
-      .map(Number)
-      .sort((a, b) => a - b);
   return {
-    samples: await steps(paths.sampleHistory),
-    reconstructions: await steps(paths.reconstructionHistory),
+    samples: stepsIn(paths.sampleHistory),
+    reconstructions: stepsIn(paths.reconstructionHistory),
     newest: { samples, reconstructions, usage },
   };
+}
+
+/** None of what cannot be read. */
+function stepsIn(history: string): number[] {
+  try {
+    return sheetSteps(history);
+  } catch {
+    return [];
+  }
 }
 
 /** Stretches that the codes of a codebook are shown in. */
@@ -66,10 +67,10 @@ export async function readSheet(library: Library, place: Place, { kind, step }: 
   const known = Object.hasOwn(kinds, kind) ? kinds[kind] : undefined;
   const isStep = /^\d{1,16}$/.test(step);
   if (known === undefined || !(isStep || step === 'last')) throw new Refusal(404, 'there is no such sheet');
-  const file = isStep ? join(known[1], `${step.padStart(6, '0')}.png`) : known[0];
+  const file = isStep ? sheetFile(known[1], step) : known[0];
   const real = await library.real(place, file);
   if (real === undefined) throw new Refusal(404, 'there is no such sheet');
-  const bytes = await readBytes(real, { most: MOST });
+  const bytes = await readBytes(real, { most: MOST_SHEET_BYTES });
   if (!PNG.every((byte, i) => bytes[i] === byte)) throw new Refusal(404, 'this sheet is no PNG');
   return bytes;
 }
