@@ -160,11 +160,12 @@ export const byHeart = {
   },
 } satisfies RunConfigInput;
 
-/** Two steps of everything: a run that is there, and knows nothing. */
+/** Two steps of everything: a run that is there, and knows nothing. Small enough for the plain backend. */
 export const hardlyTrained = {
   ...byHeart,
-  patchTrain: { ...byHeart.patchTrain, steps: 2 },
-  train: { ...byHeart.train, steps: 2 },
+  patch: { ...byHeart.patch, width: 4, maxWidth: 8 },
+  patchTrain: { ...byHeart.patchTrain, steps: 2, batchSize: 2 },
+  train: { ...byHeart.train, steps: 2, batchSize: 2 },
 } satisfies RunConfigInput;
 
 export function writeConfig(path: string, config: RunConfigInput): string {

@@ -6,15 +6,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { readJsonLines } from '../../src/io/jsonlines.ts';
-import {
-  byHeart,
-  hardlyTrained,
-  startTessera,
-  temporaryFolder,
-  tessera,
-  writeConfig,
-  writeSplitDrawings,
-} from './program.ts';
+import { hardlyTrained, startTessera, temporaryFolder, tessera, writeConfig, writeSplitDrawings } from './program.ts';
 import type { Stop } from './stopping.ts';
 
 const folder = temporaryFolder();
@@ -74,8 +66,8 @@ describe('a command that saves nothing', () => {
 describe('train', () => {
   const config = () =>
     writeConfig(join(folder, 'long.json'), {
-      ...byHeart,
-      train: { ...byHeart.train, evalEvery: 40, sampleEvery: 40, saveEvery: 40 },
+      ...hardlyTrained,
+      train: { ...hardlyTrained.train, steps: 200, evalEvery: 40, sampleEvery: 40, saveEvery: 40 },
     });
   const argv = (out: string) => [
     'train',

@@ -6,12 +6,12 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Browser, chromium } from '../../scripts/pictures/chromium.ts';
 import type { MadeStudy } from '../../src/study/assemble.ts';
 import { AnswerBook, collectAnswers, type Given } from '../../src/study/collect.ts';
 import { reportStudy } from '../../src/study/report-study.ts';
 import { studyPaths } from '../../src/study/study.ts';
 import { type StudyServer, serveStudy } from '../../src/web/study-server.ts';
-import { Browser, chromium } from './chromium.ts';
 import { studyFolder, writeSmallStudy } from './small-study.ts';
 
 if (chromium === undefined) console.warn('no chromium: the page of a study is not taken in a browser');

@@ -9,6 +9,7 @@ import { createServer, type Server } from 'node:http';
 import { type AddressInfo, connect, createServer as createRelay, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Browser, chromium } from '../../scripts/pictures/chromium.ts';
 import { resolveConfig } from '../../src/families/resolve.ts';
 import { blank } from '../../src/image/images.ts';
 import { encodePng } from '../../src/image/png.ts';
@@ -16,7 +17,6 @@ import { runPaths } from '../../src/io/runfolder.ts';
 import { idOf } from '../../src/web/studio/library.ts';
 import type { WorkCard } from '../../src/web/studio/trainings/messages.ts';
 import { captions, draw, fileOf, root as programRoot, temporaryFolder } from '../cli/program.ts';
-import { Browser, chromium } from '../study/chromium.ts';
 import { writeSmallStudy } from '../study/small-study.ts';
 import { type Asking, key, openTestStudio } from './open-studio.ts';
 

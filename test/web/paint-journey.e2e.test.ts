@@ -6,9 +6,9 @@
 import { realpathSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Browser, chromium } from '../../scripts/pictures/chromium.ts';
 import { shippedModel } from '../../src/runs/run.ts';
 import { idOf } from '../../src/web/studio/library.ts';
-import { Browser, chromium } from '../study/chromium.ts';
 import { type Asking, key, openTestStudio } from './open-studio.ts';
 
 if (chromium === undefined) console.warn('no chromium: nothing is painted in a browser');

@@ -1,5 +1,5 @@
 /**
- * @file A real browser for tests, Debian's chromium, driven by its own protocol through a pipe: pages are opened, keys pressed,
+ * @file A real browser for tests and pictures of pages, Debian's chromium, driven by its own protocol through a pipe: pages are opened, keys pressed,
  * and what stands in them read. It reaches no network but this machine.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
