@@ -17,7 +17,6 @@ import { runPaths } from '../src/io/runfolder.ts';
 import { trainFeatures } from '../src/runs/features.ts';
 import { describePlan } from '../src/runs/plan/describe.ts';
 import { planTraining } from '../src/runs/plan/plan.ts';
-import { regularisationFor } from '../src/runs/plan/regularisation.ts';
 import { configOfRun } from '../src/runs/run.ts';
 import { divideData } from '../src/runs/run-images.ts';
 import { type Session, startEngine } from '../src/runs/session.ts';
@@ -67,10 +66,8 @@ async function planEntrant(
 ): Promise<Pick<TrainRequest, 'config' | 'plan' | 'opened'>> {
   const { seed, data, minutes } = values;
   const before = encoder === undefined ? {} : { textTrain: (await readRun(encoder, 'rivals')).textTrain };
+  const fields = { family, seed, plan: { minutes }, ...before, train: { checkSamples: CHECKED } };
   const opened = await openDataset(data, { signal });
-  // A size that is given stands as it is in a plan; what keeps so few drawings from being learnt by heart comes with it.
-  const regular = regularisationFor({ pictures: opened.items.length, kind: 'drawings' }, family);
-  const fields = { family, seed, plan: { minutes }, ...regular, ...before, train: { checkSamples: CHECKED } };
   const plan = await planTraining({ dataset: opened, preset: 'tiny', fields, now, signal });
   reporter.message(describePlan(plan));
   return { config: plan.config, plan: plan.kept, opened };
