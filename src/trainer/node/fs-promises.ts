@@ -76,8 +76,17 @@ export async function open(path: string, flags: string | number = 'r'): Promise<
   return new FileHandle(path, tree().makeFile(path, flags === 'wx' ? 'new' : 'replaced'), true);
 }
 
-/** @param options.bigint with what tells one state of a file from another */
-export async function stat(path: string, options: { readonly bigint?: boolean } = {}) {
+/** What tells one state of a file from another. */
+interface BigStats {
+  readonly ino: bigint;
+  readonly size: bigint;
+  readonly mtimeNs: bigint;
+  readonly ctimeNs: bigint;
+}
+
+export async function stat(path: string): Promise<Stats>;
+export async function stat(path: string, options: { readonly bigint?: boolean }): Promise<Stats | BigStats>;
+export async function stat(path: string, options: { readonly bigint?: boolean } = {}): Promise<Stats | BigStats> {
   const entry = tree().get(path, 'stat');
   if (options.bigint !== true) return new Stats(entry);
   const ns = BigInt(Math.floor(entry.modified * 1000)) * 1000n;
