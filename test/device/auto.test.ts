@@ -6,14 +6,15 @@ import * as tf from '@tensorflow/tfjs-core';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { UserError } from '../../src/core/errors.ts';
 import { selectBackend } from '../../src/device/backends.ts';
-import { activeNative, registerNative } from '../../src/device/native/native.ts';
+import { registerAddon } from '../../src/device/native/load.ts';
+import { activeNative } from '../../src/device/native/native.ts';
 import { type AdapterSummary, findGpu, type MatrixShape } from '../../src/device/webgpu/dawn.ts';
 import { activeGpu } from '../../src/device/webgpu/webgpu.ts';
 import { noWebgpu } from '../support.ts';
 
 vi.mock(import('../../src/device/webgpu/dawn.ts'), async original => ({ ...(await original()), findGpu: vi.fn() }));
 
-const noNative = registerNative();
+const noNative = registerAddon();
 const found = vi.mocked(findGpu);
 const warn = vi.fn();
 const tell = vi.fn();
