@@ -33,9 +33,10 @@ if (process.env.npm_command !== 'exec' || !existsSync(program)) {
   if (compiler !== undefined) {
     run(compiler, '-p', 'tsconfig.page.json'); // before the rest, which has the declarations of what both compile
     run(compiler, '-p', 'tsconfig.build.json');
-    // Scripts that a page takes as they are.
-    const scripts = join('src', 'study', 'page', 'browser');
-    cpSync(join(root, scripts), join(root, 'dist', scripts), { recursive: true });
+    // Scripts that a page or an export takes as they are.
+    for (const scripts of [join('src', 'study', 'page', 'browser'), join('src', 'runs', 'onnx', 'examples')]) {
+      cpSync(join(root, scripts), join(root, 'dist', scripts), { recursive: true });
+    }
     run(join('scripts', 'public-types.mjs'));
     chmodSync(program, 0o755); // npm makes it executable when it links it, but not when it is compiled anew
   } else if (!existsSync(program)) {

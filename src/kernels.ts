@@ -3,6 +3,8 @@
  * hand, and WGSL where speed asks for it. Its types are tfjs's own, so it is imported as `tesserae/tfjs` is. A C++ form has
  * to be in the addon, so it needs a build of this repository.
  */
+import '@tensorflow/tfjs-layers'; // tfjs's own gradients, with which a kernel's may be compared
+
 export {
   type BufferSpec,
   type ChoiceSpec,

@@ -4,9 +4,9 @@
  * one thing DALL·E asks of a caption: a fixed number of positions, each with a pad token of its own.
  * @see Ramesh et al. 2021, DALL·E, section 2.2 and appendix B.2 (arXiv:2102.12092)
  */
-import { createHash } from 'node:crypto';
 import { type Check, checkValue, textCheck, wholeCheck } from '../src/core/checks.ts';
 import { UserError } from '../src/core/errors.ts';
+import { sha256 } from '../src/core/platform/platform.ts';
 import type { Random } from '../src/core/random.ts';
 import { BYTE_CHARS, fromByteChars, splitWords, toByteChars } from './bytes.ts';
 import {
@@ -77,9 +77,8 @@ export class BpeTokenizer {
     for (const [id, token] of tokens.entries()) if (token !== undefined) ids.set(token, id); // a file may leave ids out
     this.wholeWords = spec.ignoreMerges ? ids : new Map();
     this.byteIds = Int32Array.from({ length: 256 }, (_, byte) => ids.get(BYTE_CHARS[byte])!); // checked by the reader
-    const encoder = new TextEncoder();
     const bytes = Array.from(tokens, token => (token === undefined ? token : fromByteChars(token)));
-    for (const { id, content } of added) bytes[id] = encoder.encode(content);
+    for (const { id, content } of added) bytes[id] = utf8.encode(content);
     this.bytes = bytes;
     const normalized = added.filter(token => token.normalized);
     this.splitRaw = splitter(added.filter(token => !token.normalized).map(token => [token.content, token]));
@@ -135,7 +134,7 @@ export class BpeTokenizer {
     const { tokens, merges } = this.spec;
     const { ignore_merges: ignoreMerges = false } = model as Record<string, unknown>; // checked by the reader
     const content = JSON.stringify([normalizer, preTokenizer, ignoreMerges, added, tokens, merges]);
-    return createHash('sha256').update(content).digest('hex').slice(0, 16);
+    return sha256(utf8.encode(content)).slice(0, 16);
   }
 
   /** The caption as it is encoded: lower-cased, NFC, without white space around it (for tokenizers we trained). */
@@ -179,7 +178,7 @@ export class BpeTokenizer {
         throw new UserError('BpeTokenizer.decode', `expected ids of tokens, got ${ids[i]} at ${i}`);
       chunks.push(bytes);
     }
-    const text = new TextDecoder('utf-8', { ignoreBOM: true }).decode(Buffer.concat(chunks));
+    const text = new TextDecoder('utf-8', { ignoreBOM: true }).decode(joined(chunks));
     return this.spec.addPrefixSpace && text.startsWith(' ') ? text.slice(1) : text;
   }
 
@@ -223,9 +222,21 @@ export class BpeTokenizer {
   private mergeWord(word: string, dropout = 0, random?: Random): Int32Array {
     const whole = this.spec.ignoreMerges ? this.wholeWords.get(toByteChars(word)) : undefined;
     if (whole !== undefined) return Int32Array.of(whole);
-    const symbols = Int32Array.from(Buffer.from(word), byte => this.byteIds[byte]);
+    const symbols = Int32Array.from(utf8.encode(word), byte => this.byteIds[byte]);
     return symbols.subarray(0, this.merger.apply(symbols, dropout, random));
   }
+}
+
+const utf8 = new TextEncoder();
+
+function joined(chunks: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(chunks.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const chunk of chunks) {
+    whole.set(chunk, at);
+    at += chunk.length;
+  }
+  return whole;
 }
 
 /** Captions that are counted between two pauses. */

@@ -2,10 +2,11 @@
  * @file Pictures to codes and back, for programs: a patch tokenizer that takes pictures instead of tensors, checks what it
  * is given, and lets the event loop turn between pieces.
  */
-import { setImmediate as turnOfEventLoop } from 'node:timers/promises';
+
 import * as tf from '@tensorflow/tfjs-core';
 import { checkValue, found, listCheck, pictureCheck } from '../src/core/checks.ts';
 import { UserError } from '../src/core/errors.ts';
+import { turnOfEventLoop } from '../src/core/platform/platform.ts';
 import { fill, Images, type Picture } from '../src/image/images.ts';
 import { imagesToTensor, tensorToImages } from '../src/image/pixels.ts';
 import type { PatchTokenizer } from './patch.ts';

@@ -5,7 +5,8 @@
  */
 import type { Tensor } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
-import { codebookSizeOf, type PatchConfig } from '../src/config/patch.ts';
+import type { PatchConfig } from '../src/config/patch.ts';
+import { codebookSizeOf } from '../src/config/patch-sizes.ts';
 import { expectShape } from '../src/core/errors.ts';
 import type { Random } from '../src/core/random.ts';
 import { unitToSigned } from '../src/image/pixels.ts';

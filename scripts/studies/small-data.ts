@@ -12,7 +12,7 @@ import { z } from 'zod';
 import type { Item } from '../../data/dataset.ts';
 import { openDataset } from '../../data/open.ts';
 import { runProgram } from '../../src/cli.ts';
-import { codebookSizeOf } from '../../src/config/patch.ts';
+import { codebookSizeOf } from '../../src/config/patch-sizes.ts';
 import { presets } from '../../src/config/presets.ts';
 import type { RunConfig, RunConfigInput } from '../../src/config/run.ts';
 import { mergeConfig } from '../../src/config/schema.ts';

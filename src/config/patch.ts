@@ -4,7 +4,6 @@
  */
 import { z } from 'zod';
 import { amount, batch, belowOne, channels, count, depth, fraction, optimizers, positive } from './fields.ts';
-import type { ImagesConfig } from './run.ts';
 
 export const quantizers = ['fsq', 'vq', 'dvae'] as const;
 
@@ -56,16 +55,3 @@ export const patchTrainSchema = z.object({
 
 export type PatchConfig = Readonly<z.infer<typeof patchSchema>>;
 export type PatchTrainConfig = Readonly<z.infer<typeof patchTrainSchema>>;
-
-/** Number of codes of a patch tokenizer. */
-export function codebookSizeOf(patch: Pick<PatchConfig, 'quantizer' | 'levels' | 'codebookSize'>): number {
-  return patch.quantizer === 'fsq' ? patch.levels.reduce((a, b) => a * b, 1) : patch.codebookSize;
-}
-
-/** Pixels along one side of a patch. */
-export function patchSizeOf(config: {
-  readonly images: Pick<ImagesConfig, 'imageSize'>;
-  readonly patch: Pick<PatchConfig, 'grid'>;
-}): number {
-  return config.images.imageSize / config.patch.grid;
-}

@@ -2,7 +2,7 @@
  * @file How long work hears that it is to stop: an `AbortSignal` is handed down, asked between two pieces of work, and its
  * reason thrown. A signal that comes from outside arrives only when the event loop turns.
  */
-import { setImmediate as turnOfEventLoop } from 'node:timers/promises';
+import { turnOfEventLoop } from './platform/platform.ts';
 
 /**
  * Lets what waits in the event loop happen, above all the arrival of a signal. To be called between two pieces of work that

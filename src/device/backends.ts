@@ -13,7 +13,8 @@ import { expectThreads, threadsAreLimited, threadsToGiveBack } from './native/sp
 import { type PrecisionName, refusePrecision } from './precision.ts';
 import { loadTensorflow } from './tensorflow.ts';
 import { checkVersion } from './tfjs.ts';
-import { findGpu, type MatrixShape } from './webgpu/dawn.ts';
+import type { MatrixShape } from './webgpu/adapter.ts';
+import { findGpu } from './webgpu/dawn.ts';
 import { activateWebgpu, activeGpu, type GpuBackend } from './webgpu/webgpu.ts';
 
 export const backendNames = ['auto', 'webgpu', 'native', 'wasm', 'cpu', 'tensorflow'] as const;

@@ -79,7 +79,7 @@ async function loadText(path: string, captions: BpeTokenizer): Promise<Parts['te
 }
 
 async function loadPatch(config: RunConfig, path: string): Promise<Parts['patch']> {
-  return (await import('./transformer/patch-task.ts')).loadPatchTokenizer(config, path);
+  return (await import('./transformer/patch-file.ts')).loadPatchTokenizer(config, path);
 }
 
 /** Frees the parameters of parts. */

@@ -2,6 +2,7 @@
  * @file Gradients by tfjs's tape, with a backward loop that disposes each node's gradients and saved tensors as soon as
  * it has been passed. tfjs's own loop keeps them all to the end, which doubles the peak memory of a training step.
  */
+import '@tensorflow/tfjs-layers'; // registers tfjs's own gradients; tfjs-core alone has none
 import type { Tensor } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { recordOnto, type TapeNode } from '../device/tfjs.ts';

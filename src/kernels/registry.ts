@@ -4,7 +4,6 @@
  * hand (tfjs cannot differentiate inside a gradient); `native` calls C++, `webgpu` sends WGSL. Where gradients of gradients are being taken
  * the plain composition is used, which tfjs can differentiate again.
  */
-import '@tensorflow/tfjs-layers'; // registers tfjs's own gradients; tfjs-core alone has none in Node
 import type { NamedAttrMap, NamedTensorMap, Tensor, TensorInfo } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { booleanCheck, checkOptions, functionCheck, listCheck, objectCheck, textCheck } from '../core/checks.ts';

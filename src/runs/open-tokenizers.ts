@@ -6,7 +6,7 @@ import { UserError } from '../core/errors.ts';
 import { readRun } from '../families/config.ts';
 import { familyOf } from '../families/families.ts';
 import { stageTitles } from '../families/family.ts';
-import { loadPatchTokenizer } from '../families/transformer/patch-task.ts';
+import { loadPatchTokenizer } from '../families/transformer/patch-file.ts';
 import { readJson } from '../io/files.ts';
 import { expectTrained, runPaths } from '../io/runfolder.ts';
 

@@ -5,9 +5,10 @@
  * task saves), so that a killed and resumed run ends bit for bit where an unbroken one does. Knows nothing of captions,
  * images or files but its own state.
  */
-import { setImmediate as turnOfEventLoop } from 'node:timers/promises';
+
 import type { Tensor } from '@tensorflow/tfjs-core';
 import { UserError } from '../core/errors.ts';
+import { turnOfEventLoop } from '../core/platform/platform.ts';
 import { Random } from '../core/random.ts';
 import { activeDevice } from '../device/device.ts';
 import { loadState, type SavedState } from '../io/state.ts';

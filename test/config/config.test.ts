@@ -1,7 +1,7 @@
 /** @file The hyperparameters: defaults and presets say what the paper and the README say, and parts that do not fit are refused. */
 import { describe, expect, test } from 'vitest';
 import type { Bounds, Kind } from '../../src/config/kinds.ts';
-import { codebookSizeOf, patchSizeOf } from '../../src/config/patch.ts';
+import { codebookSizeOf, patchSizeOf } from '../../src/config/patch-sizes.ts';
 import { presetNames, presets } from '../../src/config/presets.ts';
 import type { RunConfigInput } from '../../src/config/run.ts';
 import { fieldsOf, mergeConfig, parseConfig } from '../../src/config/schema.ts';

@@ -8,7 +8,8 @@ import { UserError } from '../../src/core/errors.ts';
 import { selectBackend } from '../../src/device/backends.ts';
 import { registerAddon } from '../../src/device/native/load.ts';
 import { activeNative } from '../../src/device/native/native.ts';
-import { type AdapterSummary, findGpu, type MatrixShape } from '../../src/device/webgpu/dawn.ts';
+import type { AdapterSummary, MatrixShape } from '../../src/device/webgpu/adapter.ts';
+import { findGpu } from '../../src/device/webgpu/dawn.ts';
 import { activeGpu } from '../../src/device/webgpu/webgpu.ts';
 import { noWebgpu } from '../support.ts';
 

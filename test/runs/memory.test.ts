@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { codebookSizeOf } from '../../src/config/patch.ts';
+import { codebookSizeOf } from '../../src/config/patch-sizes.ts';
 import type { RunConfig, RunConfigInput } from '../../src/config/run.ts';
 import { Random } from '../../src/core/random.ts';
 import { Contrastive } from '../../src/families/contrastive/contrastive.ts';

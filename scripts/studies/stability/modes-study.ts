@@ -13,7 +13,7 @@ import { UserError } from '../../../src/core/errors.ts';
 import { Random } from '../../../src/core/random.ts';
 import type { BackendName } from '../../../src/device/backends.ts';
 import type { Precision } from '../../../src/device/native/native.ts';
-import { loadPatchTokenizer } from '../../../src/families/transformer/patch-task.ts';
+import { loadPatchTokenizer } from '../../../src/families/transformer/patch-file.ts';
 import { decodePicture } from '../../../src/image/decode.ts';
 import { type Picture, paste } from '../../../src/image/images.ts';
 import { encodePng } from '../../../src/image/png.ts';

@@ -1,37 +1,123 @@
-/** @file `tessera export`: what of a run is needed to paint, in a folder of its own. */
+/** @file `tessera export`: what of a run is needed to paint, as a run of its own or for other programs. */
 import { z } from 'zod';
 import { isLicenseName, LICENSE_WORDS } from '../../config/names.ts';
+import { UserError } from '../../core/errors.ts';
+import { shellWord } from '../../core/shell.ts';
+import type { WeightKind } from '../../io/runfolder.ts';
+import type { Session } from '../../runs/session.ts';
 import { defineCommand } from '../command.ts';
 import { file, folder, weights } from '../common-flags.ts';
 
+/** What an export can be, by the flag that says where it goes. */
+const forms = ['out', 'onnx'] as const;
+
+/** What the command answers. */
+interface Answer {
+  readonly out: string;
+  readonly weights: WeightKind;
+  readonly step: number;
+  readonly dtype: 'bf16' | 'f32';
+  readonly bytes: number;
+}
+
+/** Flags that only some forms have. */
+const only: Readonly<Record<string, readonly (typeof forms)[number][]>> = { dtype: ['out'], license: ['out'] };
+
+const flags = () =>
+  z.object({
+    run: folder('a trained run (default, but for --out: the model that comes with Tessera)').optional(),
+    out: folder('a copy: a run that can be painted with, evaluated and compared').optional(),
+    onnx: folder(
+      'ONNX networks for other programs, with examples in Python and JavaScript; of a transformer',
+    ).optional(),
+    weights,
+    dtype: z.enum(['bf16', 'f32']).default('bf16').describe('with --out: type of the weight matrices'),
+    license: z
+      .string()
+      .refine(isLicenseName, `expected ${LICENSE_WORDS}`)
+      .optional()
+      .describe('with --out: of the weights, as the card shall say it, e.g. cc-by-4.0 (default: unknown)'),
+    attribution: file('whose art the run was trained on: goes along as ATTRIBUTION.md').optional(),
+  });
+
+type Values = z.output<ReturnType<typeof flags>>;
+
 export const exportCommand = defineCommand({
   name: 'export',
-  summary: 'copy what of a run is needed to paint: one set of weights, in half the bytes',
-  examples: ['tessera export --run runs/emoji --out models/apples --attribution datasets/emoji/ATTRIBUTION.md'],
+  summary: 'take what of a run is needed to paint: a copy in half the bytes, or ONNX',
+  examples: [
+    'tessera export --run runs/emoji --out models/apples --attribution datasets/emoji/ATTRIBUTION.md',
+    'tessera export --run runs/emoji --onnx apples-onnx',
+  ],
   result: {
     out: 'the folder',
     weights: 'ema, best or last',
     step: 'of the training, of the weights',
     dtype: 'of the weight matrices',
-    bytes: 'of the file of weights',
+    bytes: 'of the file of weights, or the files of networks',
   },
-  flags: () =>
-    z.object({
-      run: folder('a trained run'),
-      out: folder('the copy: a run that can be painted with, evaluated and compared'),
-      weights,
-      dtype: z.enum(['bf16', 'f32']).default('bf16').describe('type of the weight matrices'),
-      license: z
-        .string()
-        .refine(isLicenseName, `expected ${LICENSE_WORDS}`)
-        .optional()
-        .describe('of the weights, as the card shall say it, e.g. cc-by-4.0 (default: unknown)'),
-      attribution: file('whose art the run was trained on: copied as ATTRIBUTION.md').optional(),
-    }),
-  run: async (session, { values, answer }) => {
-    const { exportRun } = await import('../../runs/export.ts');
-    const { weights: kind, step, bytes } = await exportRun(values);
-    session.print(`${values.out}: ${kind} weights of step ${step} in ${values.dtype}, ${(bytes / 1e6).toFixed(1)} MB`);
-    answer({ out: values.out, weights: kind, step, dtype: values.dtype, bytes });
+  flags,
+  run: async (session, { values, given, answer }) => {
+    const form = formOf(values);
+    const stray = Object.keys(given).find(name => only[name]?.includes(form) === false);
+    if (stray !== undefined) {
+      throw new UserError(
+        `export: --${stray}`,
+        `expected with --${only[stray].join(' or --')} alone, got it with --${form}`,
+      );
+    }
+    answer({ ...(await exporters[form](session, values)) });
   },
 });
+
+/** @throws UserError unless exactly one form is asked for */
+function formOf(values: Values): (typeof forms)[number] {
+  const asked = forms.filter(form => values[form] !== undefined);
+  if (asked.length === 1) return asked[0];
+  const got = asked.length === 0 ? 'none' : asked.map(form => `--${form}`).join(' and ');
+  throw new UserError(
+    'export',
+    `expected one of ${forms.map(form => `--${form}`).join(', ')}, got ${got}`,
+    `for example \`${exportCommand.examples[0]}\``,
+  );
+}
+
+const exporters = { out: exportCopy, onnx: exportNetworks };
+
+async function exportCopy(session: Session, { run, out = '', ...values }: Values): Promise<Answer> {
+  if (run === undefined) {
+    throw new UserError(
+      'export: --run',
+      'expected a folder, got nothing',
+      `for example \`${exportCommand.examples[0]}\``,
+    );
+  }
+  const { exportRun } = await import('../../runs/export.ts');
+  const { dtype } = values;
+  const { weights: kind, step, bytes } = await exportRun({ ...values, run, out });
+  session.print(`${out}: ${kind} weights of step ${step} in ${dtype}, ${megabytes(bytes)}`);
+  return { out, weights: kind, step, dtype, bytes };
+}
+
+async function exportNetworks(session: Session, values: Values): Promise<Answer> {
+  const { onnx: out = '', weights: wanted, attribution } = values;
+  const { exportOnnx } = await import('../../runs/onnx/export-onnx.ts');
+  const {
+    weights: kind,
+    step,
+    bytes,
+  } = await exportOnnx({ run: await runOf(values), out, weights: wanted, attribution });
+  const example = `python ${shellWord(`${out}/paint.py`)} 'a caption'`;
+  session.print(`${out}: ${kind} weights of step ${step} as ONNX, ${megabytes(bytes)}; for example ${example}`);
+  return { out, weights: kind, step, dtype: 'f32', bytes };
+}
+
+async function runOf({ run }: Values): Promise<string> {
+  if (run !== undefined) return run;
+  const { shippedModel } = await import('../../runs/run.ts');
+  return shippedModel();
+}
+
+function megabytes(bytes: number): string {
+  return `${(bytes / 1e6).toFixed(1)} MB`;
+}

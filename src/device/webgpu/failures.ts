@@ -61,7 +61,7 @@ export class FailureWatch {
 
   /** Throws what is behind an error that the GPU's own calls have thrown, or that error itself. */
   async explain(error: unknown): Promise<never> {
-    let timer: NodeJS.Timeout | undefined;
+    let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise(resolve => {
       timer = setTimeout(resolve, PATIENCE);
     });

@@ -8,10 +8,12 @@ import * as webgpu from '@tensorflow/tfjs-backend-webgpu';
 import type { backend_util, TensorInfo } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { UserError } from '../../core/errors.ts';
+import { turnOfEventLoop } from '../../core/platform/platform.ts';
 import type { Device } from '../device.ts';
 import { forgetValues, type WebgpuInternals, watchWebgpuKernels, webgpuInternals } from '../tfjs.ts';
+import type { AdapterSummary, MatrixShape, OpenedDevice } from './adapter.ts';
 import { BufferPool } from './buffers.ts';
-import { type AdapterSummary, type MatrixShape, type OpenedDevice, openDevice, withNavigator } from './dawn.ts';
+import { openDevice, withNavigator } from './dawn.ts';
 import { FailureWatch, tooLarge } from './failures.ts';
 import { type Access, assemble, type Dispatch, programKey, uniformType } from './program.ts';
 import { KernelTimer, type KernelTimes } from './timer.ts';
@@ -29,6 +31,9 @@ const DISPATCHES = 128;
 const MOST_GROUPS = 65535;
 /** Bind groups kept for the next step, which binds the same buffers again. */
 const BIND_GROUPS = 8192;
+
+// In a browser tfjs registers its own when it is imported.
+if (tf.findBackendFactory('webgpu') !== null) tf.removeBackend('webgpu');
 
 /** Owns nothing: commands run in order, so a buffer may be used again while those that read it wait. */
 const owningNothing = { has: () => false, add: () => {} };
@@ -274,7 +279,7 @@ export class GpuBackend extends webgpu.WebGPUBackend implements Device {
     this.submitQueue();
     try {
       await this.queue.onSubmittedWorkDone(); // also where the device is lost
-      await new Promise(resolve => setImmediate(resolve)); // of which it is told later
+      await turnOfEventLoop(); // of which it is told later
     } catch (error) {
       await this.watch.explain(error);
     }

@@ -3,7 +3,7 @@
  * made of others, and which are new. Where it can be, the function that was learnt is kept. Numbers alone: no files, no
  * device.
  */
-import { codebookSizeOf } from '../../config/patch.ts';
+import { codebookSizeOf } from '../../config/patch-sizes.ts';
 import type { RunConfig } from '../../config/run.ts';
 import { UserError } from '../../core/errors.ts';
 import type { Random } from '../../core/random.ts';

@@ -2,7 +2,8 @@
 import { z } from 'zod';
 import { amount, belowOne, channels, count, depth, fraction } from '../../config/fields.ts';
 import { openChoice } from '../../config/names.ts';
-import { codebookSizeOf, patchSchema, patchSizeOf, patchTrainSchema } from '../../config/patch.ts';
+import { patchSchema, patchTrainSchema } from '../../config/patch.ts';
+import { codebookSizeOf, patchSizeOf } from '../../config/patch-sizes.ts';
 import { checkCaptionDrop, type RunConfig, rejectConfig } from '../../config/run.ts';
 import { variantNames } from '../../image/variants.ts';
 import { maskPatterns } from '../../nn/masks.ts';

@@ -3,9 +3,10 @@
  * call a step, on WebGPU a few dispatches a layer, elsewhere the model's own operations with a cache a layer. On WebGPU
  * codes can also be drawn where they are read, so that the host waits once for many of them.
  */
-import { setImmediate as turnOfEventLoop } from 'node:timers/promises';
+
 import type { Tensor } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
+import { turnOfEventLoop } from '../../core/platform/platform.ts';
 import { disposeKvCache, gatherKvCache, type KvCache } from '../../kernels/attention/attention.ts';
 import { createFusedDecoder, type FusedDecoder } from '../../kernels/decode/decode.ts';
 import { createGpuDecoder, type GpuDecoder } from '../../kernels/decode/webgpu.ts';

@@ -4,10 +4,11 @@
  * same whatever is painted beside it. Where the backend can draw where it reads (decoder.ts), codes come to the host in
  * blocks; elsewhere one by one.
  */
-import { setImmediate as turnOfEventLoop } from 'node:timers/promises';
+
 import type { Tensor } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { UserError } from '../../core/errors.ts';
+import { turnOfEventLoop } from '../../core/platform/platform.ts';
 import { Random } from '../../core/random.ts';
 import { checkDrawOptions, type Drawn, type DrawOptions, drawCodes } from '../../kernels/draw/draw.ts';
 import { reorder } from '../../nn/orders.ts';

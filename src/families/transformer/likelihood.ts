@@ -1,6 +1,7 @@
 /** @file How likely a transformer finds captions and codes: of whole batches, and code by code. */
-import { setImmediate as turnOfEventLoop } from 'node:timers/promises';
+
 import * as tf from '@tensorflow/tfjs-core';
+import { turnOfEventLoop } from '../../core/platform/platform.ts';
 import type { Dalle, SequenceBatch } from './dalle.ts';
 
 /**

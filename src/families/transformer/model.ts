@@ -1,5 +1,5 @@
 /** @file The transformer as a model of its family: painting code by code, and training on captions and codes. */
-import { codebookSizeOf } from '../../config/patch.ts';
+import { codebookSizeOf } from '../../config/patch-sizes.ts';
 import type { Making, Model } from '../family.ts';
 import { CodePainter } from './codepainter.ts';
 import { Dalle } from './dalle.ts';

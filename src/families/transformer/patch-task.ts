@@ -4,17 +4,15 @@
  */
 import type { Tensor } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
-import { PatchTokenizer } from '../../../tokenizer/patch.ts';
+import type { PatchTokenizer } from '../../../tokenizer/patch.ts';
 import { measureQuality, type TokenizerQuality } from '../../../tokenizer/quality.ts';
 import type { PatchTrainConfig } from '../../config/patch.ts';
-import type { RunConfig } from '../../config/run.ts';
 import type { Random } from '../../core/random.ts';
 import { hearSignal } from '../../core/stopping.ts';
 import { Images, type Picture } from '../../image/images.ts';
 import { imagesToTensor } from '../../image/pixels.ts';
-import { readSafetensors, writeSafetensors } from '../../io/files.ts';
 import type { TensorData } from '../../io/safetensors.ts';
-import { Checkpoint, type Parameters } from '../../nn/module.ts';
+import type { Parameters } from '../../nn/module.ts';
 import type { ImageStream } from '../../training/captioned.ts';
 import type { Metrics } from '../../training/measured.ts';
 import type { Losses, Player } from '../../training/moves.ts';
@@ -154,42 +152,4 @@ export async function measureTokenizer(
     }
   };
   return measureQuality(tokenizer, batches());
-}
-
-const STATE = 'state.';
-
-/** Writes a patch tokenizer: its weights by name, and what its quantizer remembers under `state.`. */
-export async function savePatchTokenizer(
-  path: string,
-  weights: Map<string, TensorData>,
-  tokenizer: PatchTokenizer,
-): Promise<void> {
-  const tensors = new Map(weights);
-  await tokenizer.readObserved();
-  for (const [name, data] of Object.entries(tokenizer.state())) {
-    tensors.set(STATE + name, { dtype: 'F32', shape: [data.length], data });
-  }
-  await writeSafetensors(path, tensors, { format: 'tessera patch tokenizer' });
-}
-
-/** Reads what `savePatchTokenizer` wrote. @throws UserError if the file does not fit the config */
-export async function loadPatchTokenizer(
-  config: Pick<RunConfig, 'patch' | 'images'>,
-  path: string,
-): Promise<PatchTokenizer> {
-  const stored = [...namedValues((await readSafetensors(path)).tensors, path)];
-  const isState = ([name]: (typeof stored)[number]) => name.startsWith(STATE);
-  const values = new Map(stored.filter(entry => !isState(entry)));
-  const state = stored
-    .filter(isState)
-    .map(([name, { values: numbers }]) => [name.slice(STATE.length), numbers] as const);
-  const tokenizer = new PatchTokenizer(config.patch, config.images.imageSize, new Checkpoint(values, path));
-  try {
-    tokenizer.parameters.load(values, path);
-    tokenizer.loadState(Object.fromEntries(state), path);
-    return tokenizer;
-  } catch (error) {
-    tokenizer.dispose();
-    throw error;
-  }
 }

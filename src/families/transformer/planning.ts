@@ -1,5 +1,5 @@
 /** @file What plans know of the transformer: its ladder of sizes, its operations, and what keeps it from learning by heart. */
-import { codebookSizeOf } from '../../config/patch.ts';
+import { codebookSizeOf } from '../../config/patch-sizes.ts';
 import type { RunConfig } from '../../config/run.ts';
 import { variantNames } from '../../image/variants.ts';
 import { type FamilyPlanning, LONG, type PlannedData, type PlanRung, positionsFor } from '../planning.ts';

@@ -4,7 +4,7 @@
  * is right is used. Nothing is assumed from a name.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import type { MatrixShape } from '../../device/webgpu/dawn.ts';
+import type { MatrixShape } from '../../device/webgpu/adapter.ts';
 import { read, write } from '../../device/webgpu/program.ts';
 import type { GpuBackend } from '../../device/webgpu/webgpu.ts';
 import { multiply } from './gemm.ts';

@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs';
 import type { Dataset } from '../../../data/dataset.ts';
 import { openDataset } from '../../../data/open.ts';
 import type { BpeTokenizer } from '../../../tokenizer/bpe.ts';
-import { patchSizeOf } from '../../config/patch.ts';
+import { patchSizeOf } from '../../config/patch-sizes.ts';
 import type { FromConfig, PatchChoice, RunConfig } from '../../config/run.ts';
 import { flattenConfig, mergeConfig } from '../../config/schema.ts';
 import { firstLine, UserError } from '../../core/errors.ts';

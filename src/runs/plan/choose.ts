@@ -2,7 +2,7 @@
  * @file What is to be trained: from what the data is, what the machine can do and how long it may take to the fields of a
  * config, and why. Pure. The sizes stand on a ladder; the highest rung is taken whose training gets the steps that it needs.
  */
-import { patchSizeOf } from '../../config/patch.ts';
+import { patchSizeOf } from '../../config/patch-sizes.ts';
 import type { RunConfig } from '../../config/run.ts';
 import { flattenConfig, mergeConfig } from '../../config/schema.ts';
 import { formatWhole } from '../../core/numbers.ts';

@@ -1,5 +1,5 @@
 /** @file Random pictures with captions of the data, to measure by: what a training costs does not depend on what it shows. */
-import { codebookSizeOf } from '../../config/patch.ts';
+import { codebookSizeOf } from '../../config/patch-sizes.ts';
 import type { RunConfig } from '../../config/run.ts';
 import type { Random } from '../../core/random.ts';
 import type { CaptionedCodes, TrainingData } from '../../families/family.ts';

@@ -4,12 +4,8 @@ import { reconstructPictures } from '../../../tokenizer/codec.ts';
 import { PatchTokenizer } from '../../../tokenizer/patch.ts';
 import { Random } from '../../core/random.ts';
 import { stageTitles } from '../../families/family.ts';
-import {
-  loadPatchTokenizer,
-  PatchTask,
-  savePatchTokenizer,
-  type Tuned,
-} from '../../families/transformer/patch-task.ts';
+import { loadPatchTokenizer, savePatchTokenizer } from '../../families/transformer/patch-file.ts';
+import { PatchTask, type Tuned } from '../../families/transformer/patch-task.ts';
 import { type Picture, spreadPlaces } from '../../image/images.ts';
 import { encodePng } from '../../image/png.ts';
 import { writeAtomic } from '../../io/atomic.ts';

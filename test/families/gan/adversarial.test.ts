@@ -1,4 +1,5 @@
 /** @file Adversarial losses against values computed by hand, the formulas in double precision, and differences. */
+import '@tensorflow/tfjs-layers'; // tfjs's own gradients
 import * as tf from '@tensorflow/tfjs-core';
 import { expect } from 'vitest';
 import { ShapeError } from '../../../src/core/errors.ts';

@@ -1,4 +1,5 @@
 /** @file What a transformer is kept from learning by heart with: codes that are read wrongly, late dropout, changed pictures. */
+import '@tensorflow/tfjs-layers'; // tfjs's own gradients
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { Random } from '../../../src/core/random.ts';

@@ -3,6 +3,7 @@
  * mask, the rotation, the norms and the losses written out. Shares nothing with src but the names of the parameters, so
  * that a test can compare the two. Runs on the cpu backend.
  */
+import '@tensorflow/tfjs-layers'; // tfjs's own gradients
 import * as tf from '@tensorflow/tfjs-core';
 import type { ModelConfig } from '../../../src/families/transformer/config.ts';
 import type { SequenceBatch, Vocabulary } from '../../../src/families/transformer/dalle.ts';
