@@ -1,6 +1,7 @@
 /**
  * @file Builds what `npx tesserae` runs: the sources into dist, and the C++ addon for this machine, which is left out with a
- * warning where there is no compiler. npm runs it after `npm ci` in a clone and before it packs (`prepare`).
+ * warning where there is no compiler, and the kernels in WebAssembly, where clang has what that needs. npm runs it after
+ * `npm ci` in a clone and before it packs (`prepare`).
  */
 import { spawnSync } from 'node:child_process';
 import { chmodSync, cpSync, existsSync } from 'node:fs';
@@ -44,4 +45,5 @@ if (process.env.npm_command !== 'exec' || !existsSync(program)) {
     console.warn('build: dist is not there, and no TypeScript to compile it; run `npm ci` with dev dependencies');
   }
   run(join('scripts', 'build-native.mjs'));
+  run(join('scripts', 'build-wasm.mjs'));
 }

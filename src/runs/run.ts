@@ -5,7 +5,7 @@ import { dirname, isAbsolute, join, relative, sep } from 'node:path';
 import { isChangeable, type RunConfig } from '../config/run.ts';
 import { flattenConfig, mergeConfig, parseConfig, unflattenConfig } from '../config/schema.ts';
 import { UserError } from '../core/errors.ts';
-import { packageRoot } from '../device/native/addon.ts';
+import { packageRoot } from '../device/native/load.ts';
 import { checkConfig, readRun, runSchema, storedConfig } from '../families/config.ts';
 import { askedValues, type RunSettings, resolveConfig } from '../families/resolve.ts';
 import { writeJson } from '../io/files.ts';

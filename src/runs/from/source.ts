@@ -7,7 +7,7 @@ import { basename, join, resolve } from 'node:path';
 import { BpeTokenizer } from '../../../tokenizer/bpe.ts';
 import type { FromConfig, RunConfig } from '../../config/run.ts';
 import { UserError } from '../../core/errors.ts';
-import { packageRoot } from '../../device/native/addon.ts';
+import { packageRoot } from '../../device/native/load.ts';
 import { readRun } from '../../families/config.ts';
 import { familyOf } from '../../families/families.ts';
 import type { Parts, Start } from '../../families/family.ts';
