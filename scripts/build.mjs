@@ -38,12 +38,14 @@ if (process.env.npm_command !== 'exec' || !existsSync(program)) {
       cpSync(join(root, scripts), join(root, 'dist', scripts), { recursive: true });
     }
     run(join('scripts', 'public-types.mjs'));
-    const { bundleTrainer } = await import('./bundle-trainer.mjs'); // which needs a dev dependency
-    await bundleTrainer(join(root, 'dist', 'browser', 'trainer'));
     chmodSync(program, 0o755); // npm makes it executable when it links it, but not when it is compiled anew
   } else if (!existsSync(program)) {
     console.warn('build: dist is not there, and no TypeScript to compile it; run `npm ci` with dev dependencies');
   }
   run(join('scripts', 'build-native.mjs'));
   run(join('scripts', 'build-wasm.mjs'));
+  if (compiler !== undefined) {
+    const { bundleTrainer } = await import('./bundle-trainer.mjs'); // which needs a dev dependency
+    await bundleTrainer(join(root, 'dist', 'browser', 'trainer'));
+  }
 }

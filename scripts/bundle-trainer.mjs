@@ -2,7 +2,7 @@
  * @file Bundles the trainer for browsers: its page, and its worker, which is the program's own training with the forms of
  * Node's modules of src/trainer/node in their place, and every `name.browser.ts` in that of `name.ts`.
  */
-import { existsSync } from 'node:fs';
+import { copyFileSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import { root } from './native-flags.mjs';
@@ -10,7 +10,17 @@ import { root } from './native-flags.mjs';
 const trainer = join(root, 'src', 'trainer');
 const own = join(trainer, 'node');
 const small = join(own, 'small.ts');
-const many = ['buffer', 'child_process', 'crypto', 'module', 'os', 'stream', 'stream/promises', 'timers/promises'];
+const many = [
+  'worker_threads',
+  'buffer',
+  'child_process',
+  'crypto',
+  'module',
+  'os',
+  'stream',
+  'stream/promises',
+  'timers/promises',
+];
 
 /** Node's modules, and what a browser has otherwise. A name that a form lacks is an error of the bundle. */
 const forms = {
@@ -36,9 +46,9 @@ const twins = {
   },
 };
 
-/** @param outdir where `trainer.js` and `train-worker.js` are written */
-export function bundleTrainer(outdir, options = {}) {
-  return build({
+/** @param outdir where `trainer.js`, `train-worker.js` and the kernels in WebAssembly come, as far as these were built */
+export async function bundleTrainer(outdir, options = {}) {
+  const result = await build({
     entryPoints: {
       trainer: join(trainer, 'page', 'main.ts'),
       'train-worker': join(trainer, 'worker.ts'),
@@ -59,4 +69,7 @@ export function bundleTrainer(outdir, options = {}) {
     plugins: [twins],
     ...options,
   });
+  const kernels = join(root, 'native', 'build', 'tessera.wasm');
+  if (existsSync(kernels)) copyFileSync(kernels, join(outdir, 'tessera.wasm'));
+  return result;
 }

@@ -3,6 +3,7 @@
  * its pictures and its run are kept under one folder of the browser's own disk.
  */
 import { UserError } from '../core/errors.ts';
+import { findGpu } from '../device/webgpu/dawn.ts';
 import { readRun } from '../families/config.ts';
 import { runPaths } from '../io/runfolder.ts';
 import { openSession, type ProgressEvent } from '../library/progress.ts';
@@ -95,7 +96,7 @@ export class BrowserTraining {
       let plan: Plan | undefined;
       let engine = '';
       const begin = async () => {
-        engine = await startEngine(asked.session, { backend: backend as 'auto', precision: 'fp32' });
+        engine = await startTrainer(asked.session, backend);
       };
       const request: AskedTraining = { ...asked.place, fields, begin, onPlan: made => (plan = made) };
       this.prepared = await prepareTraining(asked.session, request);
@@ -151,6 +152,7 @@ export class BrowserTraining {
   }
 
   private onProgress(event: ProgressEvent): void {
+    if (event.type === 'pictures') return; // they come as sheets
     // What is said of paths and commands is for terminals.
     if (event.type === 'message' && /go on with: tessera |: wrote \/run\//.test(event.text)) return;
     this.tell({ type: 'progress', event });
@@ -184,6 +186,16 @@ export class BrowserTraining {
     this.told.set(path, content);
     return false;
   }
+}
+
+/**
+ * Starts what computes: the graphics processor where there is a real one, else WebAssembly.
+ * @returns its name
+ */
+async function startTrainer(session: ReturnType<typeof openSession>, backend: TrainerBackend): Promise<string> {
+  const isThere = async () => (await findGpu()).gpu !== undefined;
+  const chosen = backend !== 'auto' ? backend : (await isThere()) ? 'webgpu' : 'wasm';
+  return startEngine(session, { backend: chosen, precision: 'fp32' });
 }
 
 /** All files below an entry, by their paths. */

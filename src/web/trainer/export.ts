@@ -3,10 +3,9 @@
  * left in dist (src/trainer). Nothing in it is of a run: pictures come from whoever opens it.
  */
 import { existsSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { UserError } from '../../core/errors.ts';
-import { packageRoot } from '../../device/native/addon.ts';
+import { packageRoot } from '../../device/native/load.ts';
 import { writeAtomic } from '../../io/atomic.ts';
 import { readBytes } from '../../io/bytes.ts';
 import { beginWriting, endWriting } from '../../io/ownfolder.ts';
@@ -16,12 +15,12 @@ import { trainerStyle } from './style.ts';
 
 const BY = 'tessera trainer';
 const [DOCUMENT, STYLE] = ['index.html', 'style.css'];
-/** Without these the page does nothing. */
-const SCRIPTS = ['trainer.js', 'train-worker.js'];
+/** What the build left, without which the page does nothing. */
+const SCRIPTS = ['trainer.js', 'train-worker.js', 'tessera.wasm'];
 
 /** Scripts, styles and requests of its own server alone; pictures of its own making; WebAssembly. */
 const policy =
-  "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'";
+  "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; worker-src 'self' blob:; base-uri 'none'; form-action 'none'";
 
 const page = `<!doctype html>\n${
   html`<html lang="en">
@@ -57,10 +56,9 @@ export async function exportTrainer(
   if (missing !== undefined) {
     throw new UserError('trainer', `expected the built page, got no ${join(scripts, missing)}`, 'npm run build');
   }
-  const built = (await readdir(scripts)).filter(name => /\.(js|wasm)$/.test(name)).sort();
-  const files = [DOCUMENT, STYLE, ...built];
+  const files = [DOCUMENT, STYLE, ...SCRIPTS];
   await beginWriting(out, { by: BY, what: 'the page of the trainer', files, own: await ownFiles(out, files) });
-  for (const name of built) await writeAtomic(join(out, name), await readBytes(join(scripts, name)));
+  for (const name of SCRIPTS) await writeAtomic(join(out, name), await readBytes(join(scripts, name)));
   await writeAtomic(join(out, STYLE), `${studioStyle()}${trainerStyle}`);
   await writeAtomic(join(out, DOCUMENT), page); // last: a folder with it is complete
   await endWriting(out);
