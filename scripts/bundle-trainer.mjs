@@ -1,11 +1,12 @@
 /**
- * @file Bundles the trainer for browsers: its page, and its worker, which is the program's own training with the forms of
+ * @file Bundles the trainer for browsers, into dist/browser/trainer: its page, and its worker, which is the program's own training with the forms of
  * Node's modules of src/trainer/node in their place, and every `name.browser.ts` in that of `name.ts`.
  */
 import { copyFileSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { build } from 'esbuild';
+import { pathToFileURL } from 'node:url';
 import { root } from './native-flags.mjs';
+import { twins } from './twins.mjs';
 
 const trainer = join(root, 'src', 'trainer');
 const own = join(trainer, 'node');
@@ -31,13 +32,10 @@ const forms = {
   ...Object.fromEntries([...many, 'url', 'util', 'zlib'].map(name => [`node:${name}`, small])),
 };
 
-const twins = {
-  name: 'twins',
+/** The form of sharp, as what it exports by default. */
+const sharp = {
+  name: 'sharp',
   setup({ onResolve, onLoad }) {
-    onResolve({ filter: /^\..*\.ts$/ }, ({ path, resolveDir }) => {
-      const twin = join(resolveDir, path.replace(/\.ts$/, '.browser.ts'));
-      return existsSync(twin) ? { path: twin } : undefined;
-    });
     onResolve({ filter: /^sharp$/ }, () => ({ path: 'sharp', namespace: 'default' }));
     onLoad({ filter: /^sharp$/, namespace: 'default' }, () => ({
       contents: `export { sharp as default } from './sharp.ts';`,
@@ -47,7 +45,8 @@ const twins = {
 };
 
 /** @param outdir where `trainer.js`, `train-worker.js` and the kernels in WebAssembly come, as far as these were built */
-export async function bundleTrainer(outdir, options = {}) {
+export async function bundleTrainer(outdir = join(root, 'dist', 'browser', 'trainer'), options = {}) {
+  const { build } = await import('esbuild');
   const result = await build({
     entryPoints: {
       trainer: join(trainer, 'page', 'main.ts'),
@@ -66,10 +65,12 @@ export async function bundleTrainer(outdir, options = {}) {
     alias: forms,
     external: ['webgpu', '@tensorflow/tfjs-node-gpu'],
     inject: [join(own, 'globals.ts')],
-    plugins: [twins],
+    plugins: [twins, sharp],
     ...options,
   });
   const kernels = join(root, 'native', 'build', 'tessera.wasm');
   if (existsSync(kernels)) copyFileSync(kernels, join(outdir, 'tessera.wasm'));
   return result;
 }
+
+if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) await bundleTrainer();
