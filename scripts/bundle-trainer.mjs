@@ -11,17 +11,7 @@ import { twins } from './twins.mjs';
 const trainer = join(root, 'src', 'trainer');
 const own = join(trainer, 'node');
 const small = join(own, 'small.ts');
-const many = [
-  'worker_threads',
-  'buffer',
-  'child_process',
-  'crypto',
-  'module',
-  'os',
-  'stream',
-  'stream/promises',
-  'timers/promises',
-];
+const many = ['buffer', 'child_process', 'crypto', 'module', 'os', 'stream', 'stream/promises', 'timers/promises'];
 
 /** Node's modules, and what a browser has otherwise. A name that a form lacks is an error of the bundle. */
 const forms = {
