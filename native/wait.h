@@ -1,6 +1,8 @@
 // Waiting for other threads.
 #pragma once
+#if !defined(__wasm__)
 #include <sched.h>
+#endif
 
 namespace tessera {
 
@@ -13,7 +15,13 @@ inline void pause() {
 }
 
 // Looks at a condition this often before it lets others run: tens of microseconds.
+#if defined(__wasm__)
+constexpr int kSpins = 40000;  // there is no instruction to pause
+void letOthersRun();           // wasm_threads.cc
+#else
 constexpr int kSpins = 4000;
+inline void letOthersRun() { sched_yield(); }
+#endif
 
 // Spins briefly, then lets others run between two looks.
 template <class Done>
@@ -22,7 +30,7 @@ void waitUntil(Done&& done) {
     if (spins < kSpins) {
       pause();
     } else {
-      sched_yield();
+      letOthersRun();
     }
   }
 }

@@ -1,6 +1,7 @@
 /**
  * @file Builds what `npx tesserae` runs: the sources into dist, and the C++ addon for this machine, which is left out with a
- * warning where there is no compiler. npm runs it after `npm ci` in a clone and before it packs (`prepare`).
+ * warning where there is no compiler, and the kernels in WebAssembly, where clang has what that needs. npm runs it after
+ * `npm ci` in a clone and before it packs (`prepare`).
  */
 import { spawnSync } from 'node:child_process';
 import { chmodSync, cpSync, existsSync } from 'node:fs';
@@ -31,6 +32,7 @@ if (process.env.npm_command !== 'exec' || !existsSync(program)) {
   const compiler = typescript();
   if (compiler !== undefined) {
     run(compiler, '-p', 'tsconfig.page.json'); // before the rest, which has the declarations of what both compile
+    run(compiler, '-p', 'tsconfig.bundle.json'); // for its declarations alone
     run(compiler, '-p', 'tsconfig.build.json');
     // Scripts that a page or an export takes as they are.
     for (const scripts of [join('src', 'study', 'page', 'browser'), join('src', 'runs', 'onnx', 'examples')]) {
@@ -42,4 +44,7 @@ if (process.env.npm_command !== 'exec' || !existsSync(program)) {
     console.warn('build: dist is not there, and no TypeScript to compile it; run `npm ci` with dev dependencies');
   }
   run(join('scripts', 'build-native.mjs'));
+  run(join('scripts', 'build-wasm.mjs'));
+  if (compiler !== undefined) run(join('scripts', 'bundle-browser.mjs')); // esbuild comes with the compiler
+  if (compiler !== undefined) run(join('scripts', 'bundle-trainer.mjs'));
 }

@@ -10,7 +10,6 @@ import { createHash } from 'node:crypto';
 import { readdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { packageRoot } from '../src/device/native/addon.ts';
 import {
   ANY_LENGTH,
   type BufferSpec,
@@ -20,6 +19,7 @@ import {
   type NumberSpec,
   numberPlaces,
 } from '../src/device/native/calls.ts';
+import { packageRoot } from '../src/device/native/load.ts';
 
 const native = join(packageRoot(), 'native');
 const HEAD = '// Written by scripts/native-calls.ts from the declarations in src/kernels: not to be changed by hand.\n';

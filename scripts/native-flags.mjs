@@ -71,13 +71,14 @@ export function works(program) {
  * Compiles into native/build/<name>, the sources side by side, unless what is there was made by the same command from the
  * same sources.
  * @param files absolute paths; all of native/ counts as their source too
+ * @param linking the flags that the objects are linked by, if they are others
  * @returns what was done, in words
  */
-export async function compile(cxx, name, files, flags) {
+export async function compile(cxx, name, files, flags, linking = flags) {
   mkdirSync(build, { recursive: true });
   const target = join(build, name);
-  const stampFile = join(build, `${name.replace(/\.node$/, '')}.stamp`);
-  const stamp = stampOf([cxx, ...flags, process.arch], files);
+  const stampFile = join(build, `${name.replace(/\.(node|wasm)$/, '')}.stamp`);
+  const stamp = stampOf([cxx, ...new Set([...flags, ...linking]), process.arch], files);
   if (existsSync(target) && existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp) return 'up to date';
   const temporary = `${target}.${process.pid}`;
   const objects = files.map((_, i) => `${temporary}.${i}.o`);
@@ -85,7 +86,7 @@ export async function compile(cxx, name, files, flags) {
   try {
     const parts = files.map((file, i) => call(cxx, [...flags, `-I${source}`, '-c', file, '-o', objects[i]]));
     const failed = (await Promise.all(parts)).find(status => status !== 0);
-    const status = failed ?? (await call(cxx, [...flags, ...objects, '-o', temporary]));
+    const status = failed ?? (await call(cxx, [...linking, ...objects, '-o', temporary]));
     if (status !== 0) throw new Error(`${cxx} failed on ${name} (exit ${status})`);
     renameSync(temporary, target);
   } finally {

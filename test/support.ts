@@ -4,7 +4,8 @@ import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, test } from 'vitest';
 import { Random } from '../src/core/random.ts';
 import { selectBackend } from '../src/device/backends.ts';
-import { activeNative, registerNative } from '../src/device/native/native.ts';
+import { registerAddon } from '../src/device/native/load.ts';
+import { activeNative } from '../src/device/native/native.ts';
 import { describeAdapter } from '../src/device/webgpu/dawn.ts';
 
 export interface Tolerance {
@@ -64,7 +65,7 @@ export const noWebgpu: string | undefined = await (async () => {
  * Matrix products run in fp32 unless the test sets `precision`.
  */
 export function onEveryBackend(title: string, body: (backend: string) => Promise<void> | void): void {
-  const missing: Readonly<Record<string, string | undefined>> = { native: registerNative(), webgpu: noWebgpu };
+  const missing: Readonly<Record<string, string | undefined>> = { native: registerAddon(), webgpu: noWebgpu };
   describe(title, () => {
     for (const name of ['native', 'webgpu', 'cpu', 'wasm'] as const) {
       const reason = missing[name];

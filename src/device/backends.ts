@@ -7,12 +7,12 @@ import * as tf from '@tensorflow/tfjs-core';
 import { UserError } from '../core/errors.ts';
 import { activateCpu } from './cpu.ts';
 import { activeDevice } from './device.ts';
-import { activeNative, type NativeBackend, registerNative } from './native/native.ts';
+import { registerAddon, registerWasm } from './native/load.ts';
+import { activeNative, type NativeBackend } from './native/native.ts';
 import { expectThreads, threadsAreLimited, threadsToGiveBack } from './native/spare-threads.ts';
 import { type PrecisionName, refusePrecision } from './precision.ts';
 import { loadTensorflow } from './tensorflow.ts';
 import { checkVersion } from './tfjs.ts';
-import { activateWasm } from './wasm.ts';
 import type { MatrixShape } from './webgpu/adapter.ts';
 import { findGpu } from './webgpu/dawn.ts';
 import { activateWebgpu, activeGpu, type GpuBackend } from './webgpu/webgpu.ts';
@@ -26,7 +26,7 @@ const mendNative = 'install a C++ compiler (Debian, Ubuntu: apt-get install g++)
 export interface BackendOptions {
   /** Operands of matrix products; `auto` (default) is bf16 or f16 where the hardware multiplies them, else fp32. */
   readonly precision?: PrecisionName;
-  /** Of the native backend. */
+  /** Of the native backend and of wasm. */
   readonly threads?: number;
   /** Called at most once, with a line for the user, when the backend is slower than it could be. */
   readonly warn?: (message: string, hint: string) => void;
@@ -48,7 +48,7 @@ export async function selectBackend(name: BackendName, options: BackendOptions =
     case 'auto': {
       if (precision !== 'bf16' && (await tryGpu(options))) break;
       const reason = await activateNative(options);
-      if (reason !== undefined) await activateFallback(reason, options.warn);
+      if (reason !== undefined) await activateFallback(reason, options);
       break;
     }
     case 'webgpu':
@@ -60,7 +60,7 @@ export async function selectBackend(name: BackendName, options: BackendOptions =
       break;
     }
     case 'wasm': {
-      const reason = await activateWasm();
+      const reason = await activateWasm(options);
       if (reason !== undefined) throw new UserError('backend wasm', reason, 'use --backend auto or --backend cpu');
       break;
     }
@@ -119,20 +119,29 @@ async function startGpu({ precision = 'auto', warn, tell, probe }: BackendOption
 }
 
 /** Without the addon: WebAssembly, and where that does not start either, plain JavaScript. One warning tells all of it. */
-async function activateFallback(noAddon: string, warn: BackendOptions['warn']): Promise<void> {
-  const noWasm = await activateWasm();
+async function activateFallback(noAddon: string, options: BackendOptions): Promise<void> {
+  const noWasm = await activateWasm(options);
   if (noWasm === undefined) {
-    warn?.(`no native addon (${noAddon}); using the slower wasm backend`, mendNative);
+    options.warn?.(`no native addon (${noAddon}); using the slower wasm backend`, mendNative);
     return;
   }
   await activateCpu();
-  warn?.(`no native addon (${noAddon}) and no wasm (${noWasm}); using the very slow cpu backend`, mendNative);
+  options.warn?.(`no native addon (${noAddon}) and no wasm (${noWasm}); using the very slow cpu backend`, mendNative);
 }
 
+/** @returns why it cannot be had, or undefined */
+async function activateWasm(options: BackendOptions): Promise<string | undefined> {
+  return (await registerWasm()) ?? (await activateKernels('wasm', options));
+}
+
+/** @returns why it cannot be had, or undefined */
 async function activateNative(options: BackendOptions): Promise<string | undefined> {
-  const reason = registerNative();
-  if (reason !== undefined) return reason;
-  const started = await tf.setBackend('native');
+  return registerAddon() ?? (await activateKernels('native', options));
+}
+
+/** Starts what has been registered. */
+async function activateKernels(name: 'native' | 'wasm', options: BackendOptions): Promise<string | undefined> {
+  const started = await tf.setBackend(name);
   const backend = started ? activeNative() : undefined;
   if (backend === undefined) return 'it registered but did not start';
   const { precision = 'auto' } = options;

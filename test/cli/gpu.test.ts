@@ -6,7 +6,7 @@ import { cpSync, mkdirSync, readdirSync, symlinkSync, unlinkSync, writeFileSync 
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { RunConfigInput } from '../../src/config/run.ts';
-import { registerNative } from '../../src/device/native/native.ts';
+import { registerAddon } from '../../src/device/native/load.ts';
 import { noWebgpu } from '../support.ts';
 import { hardlyTrained, root, snapshot, startTessera, temporaryFolder, writeConfig, writeDrawings } from './program.ts';
 import type { Stop } from './stopping.ts';
@@ -140,7 +140,7 @@ describe('what is missing is one line with its mend', () => {
   });
 });
 
-const missing = noWebgpu ?? registerNative();
+const missing = noWebgpu ?? registerAddon();
 const title = `a GPU that is lost${missing === undefined ? '' : ` (skipped: ${missing})`}`;
 test.skipIf(missing !== undefined)(
   `${title} ends the training in one line, and what was saved is whole`,

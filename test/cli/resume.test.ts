@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { RunConfigInput } from '../../src/config/run.ts';
 import { Random } from '../../src/core/random.ts';
-import { registerNative } from '../../src/device/native/native.ts';
+import { registerAddon } from '../../src/device/native/load.ts';
 import { readJsonLines } from '../../src/io/jsonlines.ts';
 import { runPaths } from '../../src/io/runfolder.ts';
 import { writeLogFiles } from '../../src/runs/logs/log-files.ts';
@@ -25,7 +25,7 @@ const config = {
   train: { steps: 300, batchSize: 4, accumulate: 2, evalEvery: 50, sampleEvery: 150, saveEvery: 30, logEvery: 10 },
 } satisfies RunConfigInput;
 
-const missing = registerNative();
+const missing = registerAddon();
 const folder = temporaryFolder();
 const data = join(folder, 'data');
 const file = join(folder, 'config.json');

@@ -7,12 +7,12 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { RunConfigInput } from '../../src/config/run.ts';
-import { registerNative } from '../../src/device/native/native.ts';
+import { registerAddon } from '../../src/device/native/load.ts';
 import { readJsonLines } from '../../src/io/jsonlines.ts';
 import { snapshot, startTessera, temporaryFolder, tessera, writeConfig, writeSplitDrawings } from './program.ts';
 import type { Stop } from './stopping.ts';
 
-const missing = registerNative();
+const missing = registerAddon();
 const folder = temporaryFolder();
 const data = join(folder, 'data');
 

@@ -6,7 +6,8 @@ import * as tf from '@tensorflow/tfjs-core';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { UserError } from '../../src/core/errors.ts';
 import { selectBackend } from '../../src/device/backends.ts';
-import { activeNative, registerNative } from '../../src/device/native/native.ts';
+import { registerAddon } from '../../src/device/native/load.ts';
+import { activeNative } from '../../src/device/native/native.ts';
 import type { AdapterSummary, MatrixShape } from '../../src/device/webgpu/adapter.ts';
 import { findGpu } from '../../src/device/webgpu/dawn.ts';
 import { activeGpu } from '../../src/device/webgpu/webgpu.ts';
@@ -14,7 +15,7 @@ import { noWebgpu } from '../support.ts';
 
 vi.mock(import('../../src/device/webgpu/dawn.ts'), async original => ({ ...(await original()), findGpu: vi.fn() }));
 
-const noNative = registerNative();
+const noNative = registerAddon();
 const found = vi.mocked(findGpu);
 const warn = vi.fn();
 const tell = vi.fn();

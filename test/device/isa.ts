@@ -6,7 +6,7 @@ import '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
 import { Random } from '../../src/core/random.ts';
 import type { InstructionSet } from '../../src/device/native/addon.ts';
-import { registerNative } from '../../src/device/native/native.ts';
+import { registerAddon } from '../../src/device/native/load.ts';
 import type { ModelConfig } from '../../src/families/transformer/config.ts';
 import { generate, imagesOfSeed } from '../../src/families/transformer/generate.ts';
 import { leakySlope } from '../../src/kernels/activation/activation.ts';
@@ -174,7 +174,7 @@ function compare(
   });
 }
 
-const reason = registerNative(instructionSet);
+const reason = registerAddon(instructionSet);
 if (reason !== undefined) {
   console.log(`skipped ${instructionSet}: ${reason}`);
 } else {

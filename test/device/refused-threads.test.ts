@@ -6,11 +6,10 @@ import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { packageRoot } from '../../src/device/native/addon.ts';
-import { registerNative } from '../../src/device/native/native.ts';
+import { packageRoot, registerAddon } from '../../src/device/native/load.ts';
 import { expectThreads, threadsToGiveBack } from '../../src/device/native/spare-threads.ts';
 
-const missing = registerNative();
+const missing = registerAddon();
 /** Processes of the superuser have no limit of threads, so they are started as nobody. */
 const isRoot = process.getuid?.() === 0;
 const nobody = isRoot ? { uid: 65534, gid: 65534 } : {};

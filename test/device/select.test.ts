@@ -1,24 +1,32 @@
-/** @file What is selected where a backend cannot be had: no addon is built here, and wasm starts in some tests only. */
+/** @file What is selected where a backend cannot be had: no addon is found here, and wasm in some tests only. */
 import * as tf from '@tensorflow/tfjs-core';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { UserError } from '../../src/core/errors.ts';
 import { selectBackend } from '../../src/device/backends.ts';
 
-vi.mock('../../src/device/native/addon.ts', () => ({ loadAddon: () => ({ reason: 'it was never built' }) }));
+vi.mock('../../src/device/native/load.ts', () => ({
+  registerAddon: () => 'it was never built',
+  registerWasm: () => wasm.register(),
+}));
+
+/** What is found of WebAssembly. */
+const wasm = vi.hoisted(() => ({ register: async (): Promise<string | undefined> => undefined }));
 
 afterEach(() => {
-  if (tf.findBackendFactory('wasm') !== null) tf.removeBackend('wasm');
   vi.restoreAllMocks();
 });
 
 function breakWasm(): void {
-  vi.spyOn(console, 'warn').mockImplementation(() => {}); // tfjs tells of it too
-  tf.registerBackend('wasm', () => Promise.reject(new Error('broken')));
+  vi.spyOn(wasm, 'register').mockResolvedValue('broken');
 }
 
 describe('without the addon', () => {
   test('auto takes wasm with one warning, and native is an error', async () => {
     const warn = vi.fn();
+    const { registerWasm } = await vi.importActual<typeof import('../../src/device/native/load.ts')>(
+      '../../src/device/native/load.ts',
+    );
+    vi.spyOn(wasm, 'register').mockImplementation(registerWasm);
     expect(await selectBackend('auto', { warn })).toBe('wasm');
     expect(warn.mock.calls.map(([message]) => message)).toEqual([
       'no native addon (it was never built); using the slower wasm backend',
@@ -32,7 +40,7 @@ describe('without the addon', () => {
     expect(await selectBackend('auto', { warn })).toBe('cpu');
     expect(await tf.add(1, 2).data()).toEqual(Float32Array.of(3));
     expect(warn.mock.calls.map(([message]) => message)).toEqual([
-      'no native addon (it was never built) and no wasm (it did not start); using the very slow cpu backend',
+      'no native addon (it was never built) and no wasm (broken); using the very slow cpu backend',
     ]);
   });
 

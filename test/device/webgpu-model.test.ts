@@ -6,14 +6,14 @@ import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, test } from 'vitest';
 import { Random } from '../../src/core/random.ts';
 import { selectBackend } from '../../src/device/backends.ts';
-import { registerNative } from '../../src/device/native/native.ts';
+import { registerAddon } from '../../src/device/native/load.ts';
 import type { ModelConfig } from '../../src/families/transformer/config.ts';
 import { valueAndGradients } from '../../src/kernels/autodiff.ts';
 import { Optimizer } from '../../src/training/optimizer.ts';
 import { batchOf, configs, randomModel } from '../families/transformer/tiny-model.ts';
 import { expectAllclose, noWebgpu } from '../support.ts';
 
-const plainBackend = registerNative() === undefined ? 'native' : 'cpu';
+const plainBackend = registerAddon() === undefined ? 'native' : 'cpu';
 
 interface Step {
   readonly loss: Float32Array;

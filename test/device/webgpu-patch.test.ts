@@ -3,7 +3,7 @@ import { test } from 'vitest';
 import { patchSchema, patchTrainSchema, quantizers } from '../../src/config/patch.ts';
 import { Random } from '../../src/core/random.ts';
 import { type BackendName, selectBackend } from '../../src/device/backends.ts';
-import { registerNative } from '../../src/device/native/native.ts';
+import { registerAddon } from '../../src/device/native/load.ts';
 import { PatchTask } from '../../src/families/transformer/patch-task.ts';
 import { Images } from '../../src/image/images.ts';
 import { valueAndGradients } from '../../src/kernels/autodiff.ts';
@@ -74,7 +74,7 @@ for (const quantizer of quantizers) {
   test.skipIf(noWebgpu !== undefined)(
     `the patch tokenizer with ${quantizer} trains on webgpu as it does on the CPU${reason}`,
     async () => {
-      const expected = await train(registerNative() === undefined ? 'native' : 'cpu', quantizer);
+      const expected = await train(registerAddon() === undefined ? 'native' : 'cpu', quantizer);
       const actual = await train('webgpu', quantizer);
       expectAllclose(actual, expected, { relative: 1e-3, absolute: 1e-5 });
     },

@@ -5,7 +5,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, test } from 'vitest';
 import { selectBackend } from '../../src/device/backends.ts';
-import { registerNative } from '../../src/device/native/native.ts';
+import { registerAddon } from '../../src/device/native/load.ts';
 import { gelu, silu, swiglu } from '../../src/kernels/activation/activation.ts';
 import { attention } from '../../src/kernels/attention/attention.ts';
 import { valueAndGradients } from '../../src/kernels/autodiff.ts';
@@ -16,7 +16,7 @@ import { defineKernel, run } from '../../src/kernels/registry.ts';
 import { splitHeads } from '../../src/kernels/rope/rope.ts';
 import { expectAllclose, normal, onEveryBackend, useNative } from '../support.ts';
 
-const missing = registerNative();
+const missing = registerAddon();
 
 type Loss = (...variables: tf.Tensor[]) => tf.Tensor;
 

@@ -4,11 +4,11 @@ import { describe, expect, test } from 'vitest';
 import '../../src/kernels/elementwise/elementwise.ts';
 import '../../src/kernels/registry.ts';
 import { selectBackend } from '../../src/device/backends.ts';
-import { registerNative } from '../../src/device/native/native.ts';
+import { registerAddon } from '../../src/device/native/load.ts';
 import { expectAllclose, normal, type Tolerance, useNative } from '../support.ts';
 import { expectNoLeak, expectSameBits } from './gradients.ts';
 
-const reason = registerNative();
+const reason = registerAddon();
 
 /** What the operation gives on a backend: shapes, types and values of its results. */
 async function resultsOn(backend: 'cpu' | 'native', operation: () => tf.Tensor | tf.Tensor[]) {

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { ShapeError } from '../../src/core/errors.ts';
 import { Random } from '../../src/core/random.ts';
 import { selectBackend } from '../../src/device/backends.ts';
-import { registerNative } from '../../src/device/native/native.ts';
+import { registerAddon } from '../../src/device/native/load.ts';
 import { activeGpu } from '../../src/device/webgpu/webgpu.ts';
 import { valueAndGradients } from '../../src/kernels/autodiff.ts';
 import { linearCrossEntropy } from '../../src/kernels/headloss/headloss.ts';
@@ -14,7 +14,7 @@ import { definedKernels, run } from '../../src/kernels/registry.ts';
 import { expectAllclose, normal, noWebgpu, onEveryBackend, useNative } from '../support.ts';
 import { expectGradients, expectNoLeak, expectSameBits } from './gradients.ts';
 
-const missing = registerNative();
+const missing = registerAddon();
 
 /** Every fifth row is one to ignore. */
 function someTargets(M: number, V: number): number[] {

@@ -6,11 +6,12 @@ import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { nativeSources } from '../../scripts/native-calls.ts';
 import { declaredCalls, nativeCall, optional, reads, unpackCall, writes } from '../../src/device/native/calls.ts';
-import { NativeBackend, registerNative } from '../../src/device/native/native.ts';
+import { registerAddon } from '../../src/device/native/load.ts';
+import { NativeBackend } from '../../src/device/native/native.ts';
 import '../../src/kernels/linear/linear.ts';
 import { useNative } from '../support.ts';
 
-const missing = registerNative();
+const missing = registerAddon();
 
 test('native/calls.h and native/kernels.cc are those of the declarations', async () => {
   for (const [path, text] of await nativeSources()) {

@@ -6,7 +6,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { expect, test } from 'vitest';
 import { Random } from '../../src/core/random.ts';
 import { selectBackend } from '../../src/device/backends.ts';
-import { registerNative } from '../../src/device/native/native.ts';
+import { registerAddon } from '../../src/device/native/load.ts';
 import { dropoutAdd, gelu, leakySlope, silu, swiglu } from '../../src/kernels/activation/activation.ts';
 import { attention } from '../../src/kernels/attention/attention.ts';
 import { valueAndGradients } from '../../src/kernels/autodiff.ts';
@@ -152,7 +152,7 @@ async function evaluate({ shapes, apply }: Operation): Promise<{ shape: number[]
   return values;
 }
 
-const missing = registerNative();
+const missing = registerAddon();
 
 test.skipIf(missing !== undefined).each(operations)('$name', async operation => {
   const backend = await useNative();

@@ -8,8 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { packageRoot } from '../../src/device/native/addon.ts';
-import { registerNative } from '../../src/device/native/native.ts';
+import { packageRoot, registerAddon } from '../../src/device/native/load.ts';
 import { createDecoder } from '../../src/families/transformer/decoder.ts';
 import { adamwStep } from '../../src/kernels/adamw/adamw.ts';
 import { valueAndGradients } from '../../src/kernels/autodiff.ts';
@@ -18,7 +17,7 @@ import { batchOf, configs, randomModel } from '../families/transformer/tiny-mode
 import { normal, useNative } from '../support.ts';
 import { recordCalls } from './record.ts';
 
-const missing = registerNative() ?? (hasCompiler() ? undefined : 'no C++ compiler');
+const missing = registerAddon() ?? (hasCompiler() ? undefined : 'no C++ compiler');
 const folder = mkdtempSync(join(tmpdir(), 'tessera-replay-'));
 const records = join(folder, 'records');
 

@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { RunConfigInput } from '../../src/config/run.ts';
-import { registerNative } from '../../src/device/native/native.ts';
+import { registerAddon } from '../../src/device/native/load.ts';
 import { readRun } from '../../src/families/config.ts';
 import { readSafetensors } from '../../src/io/files.ts';
 import { runPaths } from '../../src/io/runfolder.ts';
@@ -12,7 +12,7 @@ import type { ProgressEvent } from '../../src/library/progress.ts';
 import { type TrainOptions, train } from '../../src/library/train.ts';
 import { snapshot, temporaryFolder, writeSplitDrawings } from '../cli/program.ts';
 
-const missing = registerNative();
+const missing = registerAddon();
 const folder = temporaryFolder();
 const data = join(folder, 'data');
 const engine = { backend: 'native', threads: 1 } as const;

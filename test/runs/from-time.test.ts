@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { RunConfig, RunConfigInput } from '../../src/config/run.ts';
 import { mergeConfig } from '../../src/config/schema.ts';
-import { registerNative } from '../../src/device/native/native.ts';
+import { registerAddon } from '../../src/device/native/load.ts';
 import { readRun } from '../../src/families/config.ts';
 import { resolveConfig } from '../../src/families/resolve.ts';
 import { runPaths } from '../../src/io/runfolder.ts';
@@ -112,7 +112,7 @@ describe('steps', () => {
   });
 });
 
-const missing = registerNative();
+const missing = registerAddon();
 const folder = temporaryFolder();
 const data = join(folder, 'data');
 const engine = { backend: 'native', threads: 1 } as const;

@@ -10,7 +10,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import type { RunConfigInput } from '../../src/config/run.ts';
 import { mergeConfig } from '../../src/config/schema.ts';
 import { Random } from '../../src/core/random.ts';
-import { registerNative } from '../../src/device/native/native.ts';
+import { registerAddon } from '../../src/device/native/load.ts';
 import { readRun } from '../../src/families/config.ts';
 import { variantNames } from '../../src/image/variants.ts';
 import { readSafetensors } from '../../src/io/files.ts';
@@ -31,7 +31,7 @@ import {
   writeSplitDrawings,
 } from '../cli/program.ts';
 
-const missing = registerNative();
+const missing = registerAddon();
 const folder = temporaryFolder();
 const data = join(folder, 'data');
 const source = join(folder, 'source');

@@ -10,7 +10,8 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { UserError } from '../../src/core/errors.ts';
 import { Random } from '../../src/core/random.ts';
 import { selectBackend } from '../../src/device/backends.ts';
-import { activeNative, registerNative } from '../../src/device/native/native.ts';
+import { registerAddon } from '../../src/device/native/load.ts';
+import { activeNative } from '../../src/device/native/native.ts';
 import type { ModelConfig } from '../../src/families/transformer/config.ts';
 import { Dalle } from '../../src/families/transformer/dalle.ts';
 import { type CaptionEncoder, DalleTask } from '../../src/families/transformer/task.ts';
@@ -23,7 +24,7 @@ import type { LoopConfig, Task, Weights } from '../../src/training/task.ts';
 import { configs, randomWeights, vocabulary } from '../families/transformer/tiny-model.ts';
 import { expectAllclose, onEveryBackend } from '../support.ts';
 
-const missing = registerNative();
+const missing = registerAddon();
 const folders: string[] = [];
 const temporary = () => {
   const folder = mkdtempSync(join(tmpdir(), 'train-'));

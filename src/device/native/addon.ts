@@ -1,11 +1,11 @@
-/** @file Finds and loads the C++ addon: the build for the best instruction set that this processor runs. */
-import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+/**
+ * @file What a build of the C++ kernels is to TypeScript, whatever it was built for: an addon of Node (load.ts finds it) or
+ * WebAssembly (wasm-addon.ts). Knows no platform.
+ */
+import type { BlockSource } from './pool.ts';
 import { callsSignature } from './signature.ts';
 
-/** What native/addon.cc exports. */
+/** What native/addon.cc exports, and wasm-addon.ts as well. */
 export interface Addon {
   call(kernel: number, buffers: readonly (ArrayBufferView | null)[], numbers: Float64Array, count: number): void;
   kernelNames(): string[];
@@ -34,54 +34,18 @@ export function isCurrent(addon: Partial<Addon>): addon is Addon {
   return names.every(name => typeof addon[name] === 'function') && addon.signature?.() === callsSignature;
 }
 
+/** Of processors, the best first. */
 export const instructionSets = ['amx', 'avx512bf16', 'avx512', 'avx2', 'portable'] as const;
-export type InstructionSet = (typeof instructionSets)[number];
+export type InstructionSet = (typeof instructionSets)[number] | 'wasm';
 
-/** The folder that holds package.json, from a source file or from its compiled twin in dist. */
-export function packageRoot(): string {
-  let folder = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(folder, 'package.json'))) folder = dirname(folder);
-  return folder;
-}
-
-/** A build that this processor runs. */
+/** A build that runs here. */
 export interface LoadedAddon {
   readonly addon: Addon;
   readonly instructionSet: InstructionSet;
   /** Operands of products where nobody asks for any: bf16 where that is faster. */
   readonly fastest: 'fp32' | 'bf16';
-}
-
-/** What cpu.node says of the processor. */
-interface Processor {
-  readonly instructionSet: InstructionSet;
-  /** Whether pairs of bf16 are multiplied in vectors more slowly than fp32. */
-  readonly pairsAreSlow: boolean;
-}
-
-/**
- * Loads the addon.
- * @param wanted an instruction set to load instead of the best one, for tests and comparisons
- * @returns the addon and its instruction set, or why there is none
- */
-export function loadAddon(wanted?: InstructionSet): LoadedAddon | { readonly reason: string } {
-  const build = join(packageRoot(), 'native', 'build');
-  const require = createRequire(import.meta.url);
-  try {
-    if (!existsSync(join(build, 'cpu.node'))) return { reason: 'it was never built' };
-    const { instructionSet: best, pairsAreSlow } = require(join(build, 'cpu.node')) as Processor;
-    const runnable = instructionSets.slice(instructionSets.indexOf(best));
-    const candidates = wanted === undefined ? runnable : runnable.filter(set => set === wanted);
-    for (const instructionSet of candidates) {
-      const file = join(build, `${instructionSet}.node`);
-      if (!existsSync(file)) continue;
-      const addon = require(file) as Partial<Addon>;
-      if (!isCurrent(addon)) return { reason: 'it was built from the sources of another version' };
-      const isFast = instructionSet === 'amx' || (instructionSet === 'avx512bf16' && !pairsAreSlow);
-      return { addon, instructionSet, fastest: isFast ? 'bf16' : 'fp32' };
-    }
-    return { reason: `no build for ${wanted ?? best} in ${build}` };
-  } catch (error) {
-    return { reason: error instanceof Error ? error.message : String(error) };
-  }
+  /** How many threads compute where nobody says how many. */
+  readonly threads: number;
+  /** The memory that its kernels read; absent where that is any. */
+  readonly memory?: BlockSource;
 }

@@ -1,16 +1,15 @@
 /**
  * @file The native backend: every kernel of tfjs's cpu backend, in memory that is pooled, with the hot ones replaced by
  * C++ (src/kernels registers those). Tensors are plain typed arrays on this side, so a call costs a fraction of a
- * microsecond and nothing is copied.
+ * microsecond and nothing is copied. Built for WebAssembly the same is the backend `wasm`: its tensors live in the
+ * kernels' own memory, where what tfjs has made elsewhere moves when a kernel first asks for it. Knows no platform.
  */
-
-import { availableParallelism } from 'node:os';
 import * as cpu from '@tensorflow/tfjs-backend-cpu';
 import type { backend_util, DataType, TensorInfo, TypedArray } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import type { Device } from '../device.ts';
 import { keepQuiet } from '../tfjs.ts';
-import { type Addon, type InstructionSet, type LoadedAddon, loadAddon } from './addon.ts';
+import type { Addon, InstructionSet, LoadedAddon } from './addon.ts';
 import {
   type BufferSpec,
   type GivenBuffers,
@@ -21,12 +20,14 @@ import {
   namesOf,
   packNumbers,
 } from './calls.ts';
-import { MemoryPool } from './pool.ts';
+import { BlocksByBuffer, MemoryPool } from './pool.ts';
 
 export type Precision = 'fp32' | 'bf16';
 
 /** A native tensor's values. */
 export type NativeArray = Float32Array | Int32Array | Uint8Array;
+
+type ArrayKind = Float32ArrayConstructor | Int32ArrayConstructor | Uint8ArrayConstructor;
 
 /** One call of a C++ kernel, in the order of its declaration (calls.ts); null where an optional buffer is absent. */
 export interface KernelCall {
@@ -42,7 +43,7 @@ export type KernelObserver = (call: KernelCall, run: () => void) => void;
 const MOST_THREADS = 64;
 
 export class NativeBackend extends cpu.MathBackendCPU implements Device {
-  readonly name = 'native';
+  readonly name: 'native' | 'wasm';
   readonly lossScaling = false;
   readonly decidesSteps = false;
   readonly readsWait = false;
@@ -65,18 +66,30 @@ export class NativeBackend extends cpu.MathBackendCPU implements Device {
   /** How many of the threads that were asked for last the system has refused. */
   refusedThreads = 0;
   /** Threads of the kernels. */
-  threads = availableParallelism();
+  threads: number;
+  /** Whether kernels read no memory but the pool's. */
+  private readonly hasOwnMemory: boolean;
+  /** Copies there of arrays that never change. */
+  private readonly residents = new WeakMap<ArrayBufferView, NativeArray>();
+  private readonly forgotten = new FinalizationRegistry<NativeArray>(copy => this.memoryPool.release(copy));
 
-  constructor({ addon, instructionSet, fastest }: LoadedAddon) {
+  constructor({ addon, instructionSet, fastest, threads, memory }: LoadedAddon) {
     super();
+    this.name = backendOf(instructionSet);
     keepQuiet(this); // the faster backend that it tells of is this
     this.addon = addon;
     this.instructionSet = instructionSet;
     this.fastest = fastest;
     this.precision = fastest;
     this.indexOf = new Map(addon.kernelNames().map((name, index) => [name, index]));
-    this.memoryPool = new MemoryPool(bytes => addon.allocate(bytes));
-    this.setThreads(this.threads);
+    this.hasOwnMemory = memory !== undefined;
+    const anywhere = {
+      allocate: (bytes: number) => new Uint8Array(addon.allocate(bytes)),
+      blocks: new BlocksByBuffer(),
+    };
+    this.memoryPool = new MemoryPool(memory ?? anywhere);
+    this.threads = threads;
+    this.setThreads(threads);
   }
 
   /** Whether this processor multiplies bf16 pairs in hardware. */
@@ -104,20 +117,51 @@ export class NativeBackend extends cpu.MathBackendCPU implements Device {
 
   /** A tensor of undefined content for a kernel to fill. */
   output(shape: number[], dtype: 'float32' | 'int32' | 'bool' = 'float32'): TensorInfo {
-    const size = Math.max(1, tf.util.sizeFromShape(shape));
     const length = tf.util.sizeFromShape(shape);
-    const buffer = this.memoryPool.take(size * (dtype === 'bool' ? 1 : 4));
-    if (dtype === 'bool') return this.makeTensorInfo(shape, dtype, new Uint8Array(buffer, 0, length));
     return this.makeTensorInfo(
       shape,
       dtype,
-      dtype === 'int32' ? new Int32Array(buffer, 0, length) : new Float32Array(buffer, 0, length),
+      this.take(length, { bool: Uint8Array, int32: Int32Array, float32: Float32Array }[dtype]),
     );
+  }
+
+  /** An array of undefined content in the pool's memory, with no reference yet. */
+  private take(length: number, kind: ArrayKind): NativeArray {
+    const { buffer, byteOffset } = this.memoryPool.take(Math.max(1, length) * kind.BYTES_PER_ELEMENT);
+    return new kind(buffer as ArrayBuffer, byteOffset, length);
+  }
+
+  /** Its copy in the pool's memory. */
+  private copy(values: NativeArray): NativeArray {
+    const copy = this.take(values.length, values.constructor as ArrayKind);
+    copy.set(values);
+    this.memoryPool.retain(copy);
+    return copy;
   }
 
   /** A tensor's values as the kernels see them: shared, not a copy. */
   values(tensor: TensorInfo): NativeArray {
-    return this.data.get(tensor.dataId).values as NativeArray;
+    const data = this.data.get(tensor.dataId);
+    const values = data.values as NativeArray;
+    if (!this.hasOwnMemory || !ArrayBuffer.isView(values) || this.memoryPool.owns(values)) return values;
+    const moved = this.copy(values);
+    data.values = moved;
+    return moved;
+  }
+
+  /**
+   * An array where kernels read it without a copy.
+   * @param values must never change; the copy, if it is one, lives as long as they do
+   */
+  resident<A extends NativeArray>(values: A): A {
+    if (!this.hasOwnMemory || this.memoryPool.owns(values)) return values;
+    let copy = this.residents.get(values);
+    if (copy === undefined) {
+      copy = this.copy(values);
+      this.residents.set(values, copy);
+      this.forgotten.register(values, copy);
+    }
+    return copy as A; // of its kind
   }
 
   /**
@@ -187,7 +231,7 @@ export class NativeBackend extends cpu.MathBackendCPU implements Device {
   }
 
   override write(values: backend_util.BackendValues, shape: number[], dtype: DataType): object {
-    if (ArrayBuffer.isView(values)) this.memoryPool.retain(values.buffer);
+    if (ArrayBuffer.isView(values)) this.memoryPool.retain(values);
     return super.write(values, shape, dtype);
   }
 
@@ -198,21 +242,21 @@ export class NativeBackend extends cpu.MathBackendCPU implements Device {
     dtype: DataType,
     refCount: number,
   ): void {
-    if (ArrayBuffer.isView(values)) this.memoryPool.retain(values.buffer);
+    if (ArrayBuffer.isView(values)) this.memoryPool.retain(values);
     super.move(dataId, values, shape, dtype, refCount);
   }
 
   override disposeData(dataId: object, force = false): boolean {
     const data = this.data.has(dataId) ? this.data.get(dataId) : undefined;
     const freed = super.disposeData(dataId, force);
-    if (freed && data !== undefined && ArrayBuffer.isView(data.values)) this.memoryPool.release(data.values.buffer);
+    if (freed && data !== undefined && ArrayBuffer.isView(data.values)) this.memoryPool.release(data.values);
     return freed;
   }
 
   /** Callers get a copy of pooled memory: the block is used again once the tensor is disposed. */
   override readSync(dataId: object): backend_util.BackendValues {
     const values = super.readSync(dataId);
-    return ArrayBuffer.isView(values) && this.memoryPool.owns(values.buffer) ? (values as TypedArray).slice() : values;
+    return ArrayBuffer.isView(values) && this.memoryPool.owns(values) ? (values as TypedArray).slice() : values;
   }
 
   override async read(dataId: object): Promise<backend_util.BackendValues> {
@@ -220,18 +264,22 @@ export class NativeBackend extends cpu.MathBackendCPU implements Device {
   }
 }
 
-/**
- * Registers the backend under the name `native` with every kernel of the cpu backend.
- * @returns why it could not be registered, or undefined
- */
-export function registerNative(instructionSet?: InstructionSet): string | undefined {
-  if (tf.findBackendFactory('native') !== null) return undefined;
-  const loaded = loadAddon(instructionSet);
-  if ('reason' in loaded) return loaded.reason;
-  tf.registerBackend('native', () => new NativeBackend(loaded));
-  tf.copyRegisteredKernels('cpu', 'native');
-  for (const name of overrides.keys()) installOverride(name);
-  return undefined;
+/** The name of the backend that a build is. */
+function backendOf(instructionSet: InstructionSet): 'native' | 'wasm' {
+  return instructionSet === 'wasm' ? 'wasm' : 'native';
+}
+
+/** Whether a build has been registered as a backend. */
+export function isRegistered(backend: 'native' | 'wasm'): boolean {
+  return tf.findBackendFactory(backend) !== null;
+}
+
+/** Registers a build as a backend, `native` or `wasm`, with every kernel of the cpu backend. */
+export function registerNative(loaded: LoadedAddon): void {
+  const name = backendOf(loaded.instructionSet);
+  tf.registerBackend(name, () => new NativeBackend(loaded));
+  tf.copyRegisteredKernels('cpu', name);
+  for (const kernel of overrides.keys()) installOverride(kernel, name);
 }
 
 export type InputInfos = Readonly<Record<string, TensorInfo>>;
@@ -246,21 +294,21 @@ export type Override = (
 const overrides = new Map<string, Override>();
 
 /**
- * Replaces one of tfjs's own kernels on the native backend.
+ * Replaces one of tfjs's own kernels on the native backend, and on the same in WebAssembly.
  * @param kernelName tfjs's name, e.g. `BatchMatMul`
  */
 export function overrideNative(kernelName: string, override: Override): void {
   overrides.set(kernelName, override);
-  if (tf.findBackendFactory('native') !== null) installOverride(kernelName);
+  for (const backend of ['native', 'wasm'] as const) if (isRegistered(backend)) installOverride(kernelName, backend);
 }
 
-function installOverride(kernelName: string): void {
+function installOverride(kernelName: string, backendName: 'native' | 'wasm'): void {
   const override = overrides.get(kernelName) as Override;
   const stock = tf.getKernel(kernelName, 'cpu');
-  if (tf.getKernel(kernelName, 'native') !== undefined) tf.unregisterKernel(kernelName, 'native');
+  if (tf.getKernel(kernelName, backendName) !== undefined) tf.unregisterKernel(kernelName, backendName);
   tf.registerKernel({
     kernelName,
-    backendName: 'native',
+    backendName,
     kernelFunc: parameters => {
       const { inputs, attrs, backend } = parameters;
       const outputs = override(
@@ -275,7 +323,7 @@ function installOverride(kernelName: string): void {
   });
 }
 
-/** The active backend if it is the native one. */
+/** The active backend if it is the native one, whatever it was built for. */
 export function activeNative(): NativeBackend | undefined {
   const backend = tf.backend();
   return backend instanceof NativeBackend ? backend : undefined;

@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { UserError } from '../../core/errors.ts';
-import { loadAddon } from './addon.ts';
+import { loadAddon } from './load.ts';
 
 /** Threads that the libraries may start. */
 const SPARE_THREADS = 8;

@@ -211,10 +211,10 @@ function maskBias(mask: AttentionMask, Tq: number, Tk: number): Tensor | null {
 function nativeProblem(q: TensorInfo, k: TensorInfo, mask: AttentionMask, backend: NativeBackend) {
   const [B, H, Tq, D] = q.shape;
   const [, , Tk] = k.shape;
-  const { bytes = null, stride = 0 } = mask instanceof Mask ? mask.transposed : {};
+  const { bytes, stride = 0 } = mask instanceof Mask ? mask.transposed : {};
   const kind = mask instanceof Mask ? 'table' : mask;
   const numbers = { B, H, Tq, Tk, D, mask: kind, stride, precision: backend.precision } as const;
-  return { table: bytes, numbers };
+  return { table: bytes === undefined ? null : backend.resident(bytes), numbers };
 }
 
 /** q kT / sqrt(D) + mask, [B, H, Tq, Tk]. */

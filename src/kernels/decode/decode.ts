@@ -207,7 +207,7 @@ export class FusedDecoder {
     this.weights = from === undefined ? this.pack(floats[0]) : tf.keep(tf.clone(from.decoder.weights));
     this.cache = this.uninitialised(rows * floats[1]);
     const { masks, maskOf } = layerTables(network);
-    this.tables = from?.decoder.tables ?? joinTables(masks, network.positions);
+    this.tables = from?.decoder.tables ?? backend.resident(joinTables(masks, network.positions));
     const { weights, cache, tables, prefix } = this;
     const { cos, sin, shift = 0 } = network.rotary ?? {};
     const shared = { sharedCache: prefix?.cache, sharedRow: prefix?.rowOf };

@@ -10,7 +10,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { UserError } from '../../../src/core/errors.ts';
 import { Random } from '../../../src/core/random.ts';
 import { selectBackend } from '../../../src/device/backends.ts';
-import { registerNative } from '../../../src/device/native/native.ts';
+import { registerAddon } from '../../../src/device/native/load.ts';
 import { type GanConfig, type GanLoss, ganLosses } from '../../../src/families/gan/config.ts';
 import { Gan, type GanKind } from '../../../src/families/gan/gan.ts';
 import { GanTask } from '../../../src/families/gan/task.ts';
@@ -22,7 +22,7 @@ import type { LoopConfig, Weights } from '../../../src/training/task.ts';
 import { expectAllclose, normal, onEveryBackend, useNative } from '../../support.ts';
 import { kinds, textDim, tinyConfig, tinyGan } from './tiny-gan.ts';
 
-const missing = registerNative();
+const missing = registerAddon();
 const [B, S, SEED] = [4, 8, 11];
 
 /** A batch that depends on how many there have been; `fixed` gives the first one always. */

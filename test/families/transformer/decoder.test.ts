@@ -8,7 +8,8 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { presets } from '../../../src/config/presets.ts';
 import { Random } from '../../../src/core/random.ts';
 import { selectBackend } from '../../../src/device/backends.ts';
-import { activeNative, type NativeBackend, registerNative } from '../../../src/device/native/native.ts';
+import { registerAddon } from '../../../src/device/native/load.ts';
+import { activeNative, type NativeBackend } from '../../../src/device/native/native.ts';
 import { type ModelConfig, modelSchema } from '../../../src/families/transformer/config.ts';
 import { Dalle, type Vocabulary } from '../../../src/families/transformer/dalle.ts';
 import { createDecoder } from '../../../src/families/transformer/decoder.ts';
@@ -16,7 +17,7 @@ import { FusedDecoder } from '../../../src/kernels/decode/decode.ts';
 import { expectAllclose } from '../../support.ts';
 import { caption, randomWeights } from './tiny-model.ts';
 
-const reason = registerNative();
+const reason = registerAddon();
 const native = () => activeNative() as NativeBackend;
 
 const words: Vocabulary = { caption: 9, image: 67, grid: 7 };
