@@ -155,11 +155,11 @@ function scenes(run: string): Scene[] {
         }`);
         await page.put('#compare-captions', `${CAPTIONS.slice(0, 3).join('\n')}\n`);
         await page.read(`document.querySelector('.compare-form').requestSubmit()`);
-        const cells = `[...document.querySelectorAll('main table :is(th, td)')]`;
-        await page.until(
-          `${cells}.length > 0 && !${cells}.some(cell => /waits|paints|before it/.test(cell.innerText))`,
-        );
-        await page.read(`[...document.querySelectorAll('.compare-pick')].slice(0, 2).forEach(each => each.click())`);
+        await page.until(`(({ length }) => length > 0 &&
+          document.querySelectorAll('.compare-pick').length === 3 * length)(document.querySelectorAll('main table a'))`);
+        // The first row's two ends are laid over each other.
+        const picks = `document.querySelector('.compare-pick').closest('tr').querySelectorAll('.compare-pick')`;
+        await page.read(`(picks => [picks[0], picks[picks.length - 1]].forEach(pick => pick.click()))(${picks})`);
       },
     },
     {
