@@ -32,6 +32,7 @@ if (process.env.npm_command !== 'exec' || !existsSync(program)) {
   const compiler = typescript();
   if (compiler !== undefined) {
     run(compiler, '-p', 'tsconfig.page.json'); // before the rest, which has the declarations of what both compile
+    run(compiler, '-p', 'tsconfig.bundle.json'); // for its declarations alone
     run(compiler, '-p', 'tsconfig.build.json');
     // Scripts that a page or an export takes as they are.
     for (const scripts of [join('src', 'study', 'page', 'browser'), join('src', 'runs', 'onnx', 'examples')]) {
@@ -44,4 +45,6 @@ if (process.env.npm_command !== 'exec' || !existsSync(program)) {
   }
   run(join('scripts', 'build-native.mjs'));
   run(join('scripts', 'build-wasm.mjs'));
+  if (compiler !== undefined) run(join('scripts', 'bundle-browser.mjs')); // esbuild comes with the compiler
+  if (compiler !== undefined) run(join('scripts', 'bundle-trainer.mjs'));
 }

@@ -79,7 +79,7 @@ export type { Nearest, NearestImages } from './image/nearest.ts';
 export { encodePng, readPngText } from './image/png.ts';
 export type { Cell, Heading, SheetOptions } from './image/sheet.ts';
 export type { CodeSet } from './io/codes.ts';
-export { type WeightKind, weightKinds } from './io/runfolder.ts';
+export { type WeightKind, weightKinds } from './io/runfiles.ts';
 export type { TensorArray, TensorData } from './io/safetensors.ts';
 export {
   type Attributes,

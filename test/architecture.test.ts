@@ -30,10 +30,11 @@ const layers: readonly (readonly string[])[] = [
   ['src/runs'],
   ['src/study'],
   ['src/web'],
-  ['src/cli', 'src/library'],
+  ['src/cli', 'src/library', 'src/browser'],
+  ['src/trainer'],
 ];
 /** At the root of `src` stand only the entries, above all layers. */
-const entries = ['src/index.ts', 'src/kernels.ts', 'src/cli.ts'];
+const entries = ['src/index.ts', 'src/kernels.ts', 'src/cli.ts', 'src/browser.ts'];
 
 /** The layer of a file, from 0; entries and scripts stand above; undefined for a file without a place. */
 function layerOf(path: string): number | undefined {
@@ -52,9 +53,9 @@ function filesUnder(folder: string, extension: string): string[] {
 const sources = ['src', 'tokenizer', 'data', 'scripts', 'examples'].flatMap(folder => filesUnder(folder, '.ts'));
 const textOf = new Map(sources.map(path => [path, readFileSync(join(root, path), 'utf8')]));
 
-/** Whether a file runs in a browser, as a module of the studio's pages. */
+/** Whether a file runs in a browser, as a module of the studio's pages or of the trainer's. */
 function isPage(path: string): boolean {
-  return path.startsWith('src/web/page/');
+  return path.startsWith('src/web/page/') || path.startsWith('src/trainer/page/');
 }
 
 /** The source without comments, whose examples import things too. */
@@ -177,7 +178,7 @@ describe('every source file', () => {
         withoutComments(text),
       ),
     );
-    const below = reading.filter(path => (layerOf(path) ?? 0) < layers.length - 1);
+    const below = reading.filter(path => (layerOf(path) ?? 0) < layers.length - 2);
     expect(below.filter(path => !isPage(path))).toEqual([]); // which is an entry: a browser's
   });
 });
@@ -204,6 +205,68 @@ describe('the pages of the studio', () => {
   test('are imported by nothing else', () => {
     const importing = [...graph].filter(([from, targets]) => !isPage(from) && targets.some(isPage));
     expect(importing.map(([from]) => from)).toEqual([]);
+  });
+});
+
+describe('the library in a browser', () => {
+  /** What a page takes is made of these. */
+  const bundled = ['src/browser.ts', 'src/browser/worker/wasm.ts', 'src/browser/worker/webgpu.ts'];
+
+  /** What is imported when a file runs, of packages as well; a file's twin for browsers takes its place. */
+  function valuesOf(path: string): string[] {
+    const text = withoutComments(textOf.get(path) ?? '');
+    const found = [
+      ...text.matchAll(/^\s*(?:import|export)\b(?!\s+type\b)[^'"`;]*?\bfrom\s*['"]([^'"]+)['"]/gm),
+      ...text.matchAll(/^\s*import\s*['"]([^'"]+)['"]/gm),
+      ...text.matchAll(/\bimport\(\s*['"]([^'"]+)['"]/g),
+    ].map(([, target]) => target);
+    return found.map(target => {
+      if (!target.startsWith('.')) return target;
+      const file = relative(root, join(root, dirname(path), target));
+      const twin = file.replace(/\.ts$/, '.browser.ts');
+      return textOf.has(twin) ? twin : file;
+    });
+  }
+
+  /** Every file that is reached, by the file that was seen to import it. */
+  function reachedFrom(starts: readonly string[]): Map<string, string> {
+    const reached = new Map(starts.map(path => [path, 'the entry']));
+    for (const path of reached.keys()) {
+      for (const to of valuesOf(path)) if (!reached.has(to)) reached.set(to, path);
+    }
+    return reached;
+  }
+
+  const forbidden =
+    /^node:|^(sharp|zod|webgpu|@tensorflow\/tfjs-layers)$|^src\/(training\/(?!named-values)|cli|library|web)\//;
+
+  test('reaches neither Node nor its packages, nor training', () => {
+    const reached = reachedFrom(bundled);
+    expect([...reached.keys()]).toContain('src/families/transformer/codepainter.ts');
+    expect([...reached.keys()]).toContain('src/core/platform/platform.browser.ts');
+    expect([...reached].filter(([to]) => forbidden.test(to)).map(([to, from]) => `${from} -> ${to}`)).toEqual([]);
+  });
+
+  test('the rule objects to what it should', () => {
+    expect([...reachedFrom(['src/families/transformer/config.ts']).keys()]).toContain('zod');
+    expect([...reachedFrom(['src/io/files.ts']).keys()].filter(to => forbidden.test(to))).not.toEqual([]);
+  });
+
+  test('uses no globals of Node', () => {
+    const using = [...reachedFrom(bundled).keys()].filter(path =>
+      /(?<![\w.])(Buffer\.|process\.|setImmediate\()/.test(withoutComments(textOf.get(path) ?? '')),
+    );
+    expect(using).toEqual([]);
+  });
+
+  test('twins export the same names', () => {
+    const names = (path: string) =>
+      [...(textOf.get(path) ?? '').matchAll(/^export (?:async )?(?:function|const|class) (\w+)|^export \{ (\w+) \}/gm)]
+        .map(([, declared, again]) => declared ?? again)
+        .sort();
+    const twins = sources.filter(path => path.endsWith('.browser.ts'));
+    expect(twins).toContain('src/device/webgpu/dawn.browser.ts');
+    for (const twin of twins) expect(names(twin), twin).toEqual(names(twin.replace('.browser.ts', '.ts')));
   });
 });
 

@@ -1,7 +1,7 @@
 /** @file Flags that several commands have. What they take is looked up when a command is called, not when it is defined. */
 import { z } from 'zod';
 import { splitNames } from '../config/fields.ts';
-import { weightKinds } from '../io/runfolder.ts';
+import { weightKinds } from '../io/runfiles.ts';
 
 export const folder = (description: string) => z.string().min(1).describe(description).meta({ title: 'folder' });
 /** A folder, or a file that stands for one, such as an archive. */

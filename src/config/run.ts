@@ -5,9 +5,9 @@
  * The schema of a whole run is put together from the registered families in src/families/config.ts.
  */
 import { z } from 'zod';
-import { UserError } from '../core/errors.ts';
-import { weightKinds } from '../io/runfolder.ts';
+import { weightKinds } from '../io/runfiles.ts';
 import { amount, batch, belowOne, count, fraction, optimizers, positive, splitNames } from './fields.ts';
+import { rejectConfig } from './reject.ts';
 
 /** Where the images come from and how they are cut. */
 export const imagesSchema = z.object({
@@ -219,11 +219,6 @@ export type RunConfigInput = {
   readonly seed?: number;
   readonly family?: string;
 } & { readonly [Name in keyof Sections]?: z.input<Sections[Name]> };
-
-/** Reports fields of a config that do not fit together. @param hint flags that do */
-export function rejectConfig(problem: string, hint?: string): never {
-  throw new UserError('config', problem, hint);
-}
 
 /** @throws UserError if captions would always be left out. @param field e.g. `model.captionDrop` */
 export function checkCaptionDrop(field: string, share: number): void {

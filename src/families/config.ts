@@ -4,6 +4,7 @@
  */
 import { existsSync } from 'node:fs';
 import { z } from 'zod';
+import { rejectConfig } from '../config/reject.ts';
 import {
   captionSchema,
   FEWEST_CHECKED,
@@ -11,7 +12,6 @@ import {
   imagesSchema,
   planSchema,
   type RunConfig,
-  rejectConfig,
   type Sections,
   samplingSchema,
   trainSchema,

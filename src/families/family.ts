@@ -32,6 +32,13 @@ export const stageTitles: Readonly<Record<StageName, string>> = {
   codes: 'codes',
 };
 
+/** Names of parts' fingerprints in the metadata of weights. */
+export const fingerprintKeys: Readonly<Record<keyof Parts, string>> = {
+  captions: 'caption_tokenizer',
+  text: 'text_encoder',
+  patch: 'patch_tokenizer',
+};
+
 /** A frozen text encoder: captions in, rows of features out. */
 export interface TextEncoder {
   /** '' is a row of zeros. */

@@ -5,15 +5,9 @@
 import { BpeTokenizer } from '../../tokenizer/bpe.ts';
 import type { RunConfig } from '../config/run.ts';
 import { readJson } from '../io/files.ts';
-import { type Companion, fingerprint, type RunPaths } from '../io/runfolder.ts';
-import { type Parts, type StageName, stageTitles } from './family.ts';
-
-/** Names of parts' fingerprints in the metadata of weights. */
-const fingerprintKeys: Readonly<Record<keyof Parts, string>> = {
-  captions: 'caption_tokenizer',
-  text: 'text_encoder',
-  patch: 'patch_tokenizer',
-};
+import type { Companion } from '../io/runfiles.ts';
+import { fingerprint, type RunPaths } from '../io/runfolder.ts';
+import { fingerprintKeys, type Parts, type StageName, stageTitles } from './family.ts';
 
 /** Those of some stages that leave a part, which also names its file among `RunPaths`. */
 export function partsAmong(stages: readonly StageName[]): readonly (keyof Parts)[] {

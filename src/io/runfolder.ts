@@ -1,5 +1,6 @@
 /**
- * @file A run on disk: a folder that stands alone. Its files are named here and nowhere else.
+ * @file A run on disk: a folder that stands alone. Its files are named here, those that painting reads in runfiles.ts, and
+ * nowhere else.
  *
  *   config.json          the resolved config
  *   tokenizer.json       the caption tokenizer, as Hugging Face writes it
@@ -25,9 +26,14 @@ import { join } from 'node:path';
 import { UserError } from '../core/errors.ts';
 import { shellWord } from '../core/shell.ts';
 import { readBytes } from './bytes.ts';
-
-export const weightKinds = ['ema', 'best', 'last'] as const;
-export type WeightKind = (typeof weightKinds)[number];
+import {
+  type Companion,
+  expectCompanion,
+  preferredWeights,
+  runFiles,
+  type WeightKind,
+  weightKinds,
+} from './runfiles.ts';
 
 export interface RunPaths {
   readonly folder: string;
@@ -71,12 +77,12 @@ export function runPaths(folder: string): RunPaths {
   const file = (...names: string[]) => join(folder, ...names);
   return {
     folder,
-    config: file('config.json'),
-    captions: file('tokenizer.json'),
-    learnt: file('captions.jsonl.gz'),
-    patch: file('patch.safetensors'),
+    config: file(runFiles.config),
+    captions: file(runFiles.captions),
+    learnt: file(runFiles.learnt),
+    patch: file(runFiles.patch),
     text: file('text.safetensors'),
-    weights: { last: file('model.safetensors'), ema: file('ema.safetensors'), best: file('best.safetensors') },
+    weights: { last: file(runFiles.last), ema: file(runFiles.ema), best: file(runFiles.best) },
     trainingCodes: file('codes', 'train.safetensors'),
     heldOutCodes: file('codes', 'validation.safetensors'),
     rehearsedCodes: file('codes', 'rehearsed.safetensors'),
@@ -109,8 +115,10 @@ export function runPaths(folder: string): RunPaths {
  */
 export function chooseWeights(folder: string, wanted?: WeightKind): WeightKind {
   const { weights } = runPaths(folder);
-  const there = weightKinds.filter(kind => existsSync(weights[kind]));
-  return wanted ?? (there.length === 1 ? there[0] : 'ema');
+  return preferredWeights(
+    weightKinds.filter(kind => existsSync(weights[kind])),
+    wanted,
+  );
 }
 
 /** A file's SHA-256 in hexadecimal: by it a model knows its tokenizers. */
@@ -136,18 +144,7 @@ export function expectTrained(folder: string, parts: readonly (readonly [file: s
   }
 }
 
-/** A file beside a model's weights, and the fingerprint that they were trained with; undefined where they name none. */
-export type Companion = readonly [what: string, file: string, wanted: string | undefined];
-
 /** @throws UserError naming the first file that is not the one that the weights were trained with */
 export async function expectTrainedWith(weights: string, companions: readonly Companion[]): Promise<void> {
-  for (const [what, file, wanted] of companions) {
-    const found = await fingerprint(file);
-    if (wanted === undefined || wanted === found) continue;
-    throw new UserError(
-      weights,
-      `was trained with another ${what}: it needs the one with SHA-256 ${wanted.slice(0, 16)}..., ${file} is ${found.slice(0, 16)}...`,
-      'put back the file that the run was trained with, or train again in another folder',
-    );
-  }
+  for (const companion of companions) expectCompanion(weights, companion, await fingerprint(companion[1]));
 }

@@ -5,7 +5,7 @@
 import type { Split } from '../../data/dataset.ts';
 import { splitNames } from '../config/fields.ts';
 import { checkOptions, choiceCheck, listCheck, pathCheck, seedCheck, textCheck, wholeCheck } from '../core/checks.ts';
-import { type WeightKind, weightKinds } from '../io/runfolder.ts';
+import { type WeightKind, weightKinds } from '../io/runfiles.ts';
 import { defaultMetrics } from '../metrics/define.ts';
 import type { Comparison } from '../runs/compare.ts';
 import type { Evaluation } from '../runs/evaluate.ts';

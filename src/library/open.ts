@@ -7,7 +7,7 @@ import { checkOptions, checkValue, choiceCheck, listCheck, pathCheck, pictureChe
 import { readRun } from '../families/config.ts';
 import type { Painter } from '../families/painter.ts';
 import type { Picture } from '../image/images.ts';
-import { type WeightKind, weightKinds } from '../io/runfolder.ts';
+import { type WeightKind, weightKinds } from '../io/runfiles.ts';
 import { startBackend } from '../kernels/start.ts';
 import { type Exported, exportRun as writeExport } from '../runs/export.ts';
 import { writeLogs as writeRunLogs } from '../runs/logs/write-logs.ts';

@@ -16,7 +16,7 @@ import {
   textCheck,
   wholeCheck,
 } from '../core/checks.ts';
-import { type WeightKind, weightKinds } from '../io/runfolder.ts';
+import { type WeightKind, weightKinds } from '../io/runfiles.ts';
 import type { MadeStudy } from '../study/assemble.ts';
 import type { Collected } from '../study/collect.ts';
 import { type QuestionKey, questionKeys } from '../study/design.ts';

@@ -5,7 +5,8 @@ import { UserError } from '../core/errors.ts';
 import { CodePainter } from '../families/transformer/codepainter.ts';
 import { TransformerPainter } from '../families/transformer/painter.ts';
 import { runPaths } from '../io/runfolder.ts';
-import { type LearntWords, readLearntWords } from '../runs/learnt/record.ts';
+import type { LearntWords } from '../runs/learnt/parse.ts';
+import { readLearntWords } from '../runs/learnt/record.ts';
 import { type UnseenWord, unseenWords } from '../runs/learnt/unseen.ts';
 import { type OpenOptions, openPainter } from './open.ts';
 

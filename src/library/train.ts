@@ -15,7 +15,7 @@ import {
   textCheck,
 } from '../core/checks.ts';
 import { type StageName, stageNames } from '../families/family.ts';
-import { type WeightKind, weightKinds } from '../io/runfolder.ts';
+import { type WeightKind, weightKinds } from '../io/runfiles.ts';
 import { type EngineOptions, engineChecks, engineOf } from './engine.ts';
 import { openSession, type WorkOptions, workChecks } from './progress.ts';
 

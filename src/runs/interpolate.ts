@@ -12,7 +12,7 @@ import type { Keyframe } from '../families/painter.ts';
 import { type AnimationFormat, encodeAnimation } from '../image/animation.ts';
 import { writeAtomic } from '../io/atomic.ts';
 import { expectOutput } from '../io/outputs.ts';
-import type { WeightKind } from '../io/runfolder.ts';
+import type { WeightKind } from '../io/runfiles.ts';
 import { openPainter } from './open-painter.ts';
 import { type EngineFlags, type Session, startEngine } from './session.ts';
 

@@ -10,14 +10,8 @@ import type { Making } from '../families/family.ts';
 import type { Painter } from '../families/painter.ts';
 import { companionsOf, disposeParts, loadParts, partFiles } from '../families/parts.ts';
 import { readSafetensors } from '../io/files.ts';
-import {
-  chooseWeights,
-  expectTrained,
-  expectTrainedWith,
-  runPaths,
-  type WeightKind,
-  weightKinds,
-} from '../io/runfolder.ts';
+import { type WeightKind, weightKinds } from '../io/runfiles.ts';
+import { chooseWeights, expectTrained, expectTrainedWith, runPaths } from '../io/runfolder.ts';
 import { startBackend } from '../kernels/start.ts';
 import { Checkpoint } from '../nn/module.ts';
 import { namedValues } from '../training/named-values.ts';

@@ -3,7 +3,8 @@ import type { RunConfig } from '../config/run.ts';
 import { familyOf } from '../families/families.ts';
 import type { SamplingSetting } from '../families/family.ts';
 import type { Painter } from '../families/painter.ts';
-import { fingerprint, runPaths, type WeightKind } from '../io/runfolder.ts';
+import type { WeightKind } from '../io/runfiles.ts';
+import { fingerprint, runPaths } from '../io/runfolder.ts';
 import type { CompletionFlags } from './completion.ts';
 
 /** By their names in the file, without `tessera:`. */

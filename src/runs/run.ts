@@ -12,7 +12,8 @@ import { writeJson } from '../io/files.ts';
 import { isInSight, takeLock } from '../io/lock.ts';
 import { makeFolder } from '../io/make-folder.ts';
 import { endWriting, expectFree, namesIn, readMark, UNFINISHED, unfinishedFiles } from '../io/ownfolder.ts';
-import { runPaths, weightKinds } from '../io/runfolder.ts';
+import { weightKinds } from '../io/runfiles.ts';
+import { runPaths } from '../io/runfolder.ts';
 
 /** Who writes the first files of a run that takes them over from another one. */
 export const TAKEN_OVER = 'a run that takes over what another one trained';

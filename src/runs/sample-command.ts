@@ -2,7 +2,7 @@
 import { kebab } from '../config/schema.ts';
 import { shellWord } from '../core/shell.ts';
 import { type SamplingSetting, samplingSettings } from '../families/family.ts';
-import type { WeightKind } from '../io/runfolder.ts';
+import type { WeightKind } from '../io/runfiles.ts';
 import type { CompletionFlags } from './completion.ts';
 
 /** What was painted. Settings that are left out are the run's. */

@@ -6,7 +6,7 @@ import { UserError } from '../core/errors.ts';
 import { familyOf } from '../families/families.ts';
 import { samplingSettings } from '../families/family.ts';
 import type { SamplingOptions } from '../families/transformer/generate.ts';
-import type { WeightKind } from '../io/runfolder.ts';
+import type { WeightKind } from '../io/runfiles.ts';
 import type { CompletionFlags } from './completion.ts';
 import type { EngineFlags } from './session.ts';
 

@@ -4,7 +4,8 @@ import type { RunConfig } from '../config/run.ts';
 import { isRecord } from '../core/checks.ts';
 import { familyOf } from '../families/families.ts';
 import { readJsonLines } from '../io/jsonlines.ts';
-import { chooseWeights, runPaths, type WeightKind, weightKinds } from '../io/runfolder.ts';
+import { type WeightKind, weightKinds } from '../io/runfiles.ts';
+import { chooseWeights, runPaths } from '../io/runfolder.ts';
 
 /** A held-out loss and its step. */
 export interface Validation {

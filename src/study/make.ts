@@ -8,7 +8,7 @@ import type { Split } from '../../data/dataset.ts';
 import { UserError } from '../core/errors.ts';
 import { familyOf } from '../families/families.ts';
 import { beginWriting, endWriting } from '../io/ownfolder.ts';
-import type { WeightKind } from '../io/runfolder.ts';
+import type { WeightKind } from '../io/runfiles.ts';
 import { checkSplits, openRuns } from '../runs/comparison/open-runs.ts';
 import type { ComparedRun } from '../runs/comparison/paint-runs.ts';
 import { type EngineFlags, type Session, startEngine } from '../runs/session.ts';

@@ -2,7 +2,7 @@
 import { reconstructPictures } from '../../tokenizer/codec.ts';
 import { Random } from '../core/random.ts';
 import type { Picture } from '../image/images.ts';
-import type { WeightKind } from '../io/runfolder.ts';
+import type { WeightKind } from '../io/runfiles.ts';
 import type { ComparedRun } from '../runs/comparison/paint-runs.ts';
 import { openPainter, type Painter } from '../runs/open-painter.ts';
 import type { EngineFlags, Session } from '../runs/session.ts';

@@ -7,7 +7,8 @@ import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, truncateSync, writ
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { runPaths, weightKinds } from '../../src/io/runfolder.ts';
+import { weightKinds } from '../../src/io/runfiles.ts';
+import { runPaths } from '../../src/io/runfolder.ts';
 import {
   draw,
   hardlyTrained,

@@ -12,7 +12,8 @@ import { mergeConfig } from '../../src/config/schema.ts';
 import { UserError } from '../../src/core/errors.ts';
 import { checkConfig, readRun, runSchema, storedConfig } from '../../src/families/config.ts';
 import type { RunSettings } from '../../src/families/resolve.ts';
-import { chooseWeights, fingerprint, runPaths, weightKinds } from '../../src/io/runfolder.ts';
+import { weightKinds } from '../../src/io/runfiles.ts';
+import { chooseWeights, fingerprint, runPaths } from '../../src/io/runfolder.ts';
 import { saveState } from '../../src/io/state.ts';
 import { configOfRun, lockRun, withRun } from '../../src/runs/run.ts';
 

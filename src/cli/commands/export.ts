@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { isLicenseName, LICENSE_WORDS } from '../../config/names.ts';
 import { UserError } from '../../core/errors.ts';
 import { shellWord } from '../../core/shell.ts';
-import type { WeightKind } from '../../io/runfolder.ts';
+import type { WeightKind } from '../../io/runfiles.ts';
 import type { Session } from '../../runs/session.ts';
 import { defineCommand } from '../command.ts';
 import { file, folder, weights } from '../common-flags.ts';

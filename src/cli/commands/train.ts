@@ -7,7 +7,7 @@ import { UserError } from '../../core/errors.ts';
 import { shellWord } from '../../core/shell.ts';
 import { MOST_CONFIG, runSchema, settingsSchema } from '../../families/config.ts';
 import { readJson } from '../../io/files.ts';
-import { weightKinds } from '../../io/runfolder.ts';
+import { weightKinds } from '../../io/runfiles.ts';
 import { defineCommand } from '../command.ts';
 import { acceptChanges, dataFlags, engineFlags, file, folder, path } from '../common-flags.ts';
 import { repeatedFlags } from '../flag-words.ts';

@@ -11,7 +11,8 @@ import {
   optimizers,
   positive,
 } from '../../config/fields.ts';
-import { type RunConfig, rejectConfig } from '../../config/run.ts';
+import { rejectConfig } from '../../config/reject.ts';
+import type { RunConfig } from '../../config/run.ts';
 
 /** The text encoder: a contrastive pair of towers, trained on the captions first and then frozen. */
 export const textSchema = z.object({

@@ -1,7 +1,8 @@
 /** @file Settings of the diffusion model, and what of them must fit together. */
 import { z } from 'zod';
 import { belowOne, channels, count, depth, fraction, positive } from '../../config/fields.ts';
-import { checkCaptionDrop, type RunConfig, rejectConfig } from '../../config/run.ts';
+import { rejectConfig } from '../../config/reject.ts';
+import { checkCaptionDrop, type RunConfig } from '../../config/run.ts';
 import { checkText, checkTextTraining, leastOfText, textSections } from '../contrastive/config.ts';
 
 const preconditionings = ['edm', 'flow'] as const;

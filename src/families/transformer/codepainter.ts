@@ -59,10 +59,15 @@ export interface Painting {
   readonly total: number;
 }
 
+/** What of a run's config a painter reads. */
+export type PaintedConfig = Pick<RunConfig, 'model' | 'patch' | 'sampling'> & {
+  readonly images: Pick<RunConfig['images'], 'imageSize'>;
+};
+
 /** What a painter is put together of. */
-export interface CodePainterParts {
+export interface CodePainterParts<Config extends PaintedConfig = RunConfig> {
   readonly folder: string;
-  readonly config: RunConfig;
+  readonly config: Config;
   readonly captions: BpeTokenizer;
   readonly patch: PatchTokenizer;
   readonly model: Dalle;
@@ -74,13 +79,15 @@ export interface CodePainterParts {
 interface OrdersRequest extends PaintSettings {
   readonly every?: number;
   readonly previews?: boolean;
+  /** Codes that are kept, [grid * grid] in raster order, -1 where the model is to paint; without a completion. */
+  readonly given?: Int32Array;
 }
 
 /** A transformer and its two tokenizers. */
-export class CodePainter {
+export class CodePainter<Config extends PaintedConfig = RunConfig> {
   /** Of the run. */
   readonly folder: string;
-  readonly config: RunConfig;
+  readonly config: Config;
   /** Captions to ids and back. */
   readonly captions: BpeTokenizer;
   /** @internal */
@@ -96,7 +103,7 @@ export class CodePainter {
   private disposed = false;
 
   /** @internal */
-  constructor(parts: CodePainterParts) {
+  constructor(parts: CodePainterParts<Config>) {
     this.folder = parts.folder;
     this.config = parts.config;
     this.captions = parts.captions;
@@ -177,7 +184,7 @@ export class CodePainter {
    * @param request.previews whether unfinished pictures are decoded too; default false
    */
   async *paintOrders(orders: readonly Order[], request: OrdersRequest = {}): AsyncGenerator<Painting, void> {
-    const { every, previews = false, completion } = request;
+    const { every, previews = false, completion, given } = request;
     const { temperature, topK, topP, cfgScale } = { ...this.config.sampling, ...withoutUndefined(request) };
     const texts = [...new Set(orders.map(({ caption }) => caption))];
     const places = new Map(texts.map((caption, i) => [caption, i]));
@@ -185,7 +192,7 @@ export class CodePainter {
       ...{ temperature, topK, topP, cfgScale, every },
       captions: texts.map(caption => this.idsOf(caption)),
       images: orders.map(({ caption, seed, number }) => ({ caption: places.get(caption) as number, seed, number })),
-      given: completion === undefined ? undefined : await this.givenCodes(completion),
+      given: completion === undefined ? given : await this.givenCodes(completion),
     });
     const total = this.model.codes;
     this.begin();

@@ -3,8 +3,9 @@ import { z } from 'zod';
 import { amount, belowOne, channels, count, depth, fraction } from '../../config/fields.ts';
 import { openChoice } from '../../config/names.ts';
 import { patchSchema, patchTrainSchema } from '../../config/patch.ts';
-import { codebookSizeOf, patchSizeOf } from '../../config/patch-sizes.ts';
-import { checkCaptionDrop, type RunConfig, rejectConfig } from '../../config/run.ts';
+import { codebookSizeOf } from '../../config/patch-sizes.ts';
+import { rejectConfig } from '../../config/reject.ts';
+import { checkCaptionDrop, type RunConfig } from '../../config/run.ts';
 import { variantNames } from '../../image/variants.ts';
 import { maskPatterns } from '../../nn/masks.ts';
 import { codeOrders } from '../../nn/orders.ts';
@@ -76,51 +77,6 @@ export function leastOfTransformer({ model, patch }: RunConfig): number {
   const codebook = patch.quantizer === 'vq' ? patch.codebookSize * patch.codeDim : 0;
   const blocks = 15 * patch.codeBlocks * patch.maxWidth ** 2 + codebook; // the decoder's, and half as many of the encoder
   return layers * width * (4 * width + matrices * inner) + 2 * vocabulary * width + blocks;
-}
-
-/** Codes are stored as 16-bit numbers. */
-const MOST_CODES = 65536;
-
-/** @throws UserError naming the fields that do not fit together */
-export function checkTransformer(config: RunConfig): void {
-  checkPatches(config);
-  checkModel(config);
-}
-
-function checkPatches(config: RunConfig): void {
-  const { images, patch } = config;
-  const factor = patchSizeOf(config);
-  if (!Number.isInteger(Math.log2(factor)) || factor < patch.stem || !Number.isInteger(Math.log2(patch.stem))) {
-    rejectConfig(
-      `imageSize ${images.imageSize} / grid ${patch.grid} = ${factor}, expected a power of two that is at least stem (${patch.stem})`,
-      'e.g. --image-size 128 --grid 32, or --image-size 64 --grid 16',
-    );
-  }
-  const codes = codebookSizeOf(patch);
-  if (codes > MOST_CODES) {
-    rejectConfig(
-      `${codes} codes, expected at most ${MOST_CODES}`,
-      'shorten --levels, whose product is the number of codes',
-    );
-  }
-}
-
-function checkModel({ model }: RunConfig): void {
-  if (model.width % model.heads !== 0 || (model.width / model.heads) % 4 !== 0) {
-    rejectConfig(
-      `width ${model.width} / heads ${model.heads}: expected a multiple of 4 channels a head`,
-      'e.g. --width 256 --heads 4',
-    );
-  }
-  if (model.order !== 'raster' && model.attention !== 'full') {
-    rejectConfig(
-      `order ${model.order} with attention ${model.attention}, whose rows and columns are those of raster order; expected full`,
-      'leave out --attention, or --order',
-    );
-  }
-  if (model.convKernel % 2 === 0) {
-    rejectConfig(`convKernel ${model.convKernel}, expected an odd number`, 'e.g. --conv-kernel 11');
-  }
 }
 
 /** @throws UserError naming the field with which nothing would be learnt */

@@ -1,7 +1,8 @@
 /** @file The transformer (Ramesh et al. 2021, arXiv:2102.12092): captions and codes as one sequence. Presets are its own. */
 import { codebookSizeOf } from '../../config/patch-sizes.ts';
 import { defineBuiltInFamily } from '../registry.ts';
-import { checkNewTransformer, checkTransformer, leastOfTransformer, transformerSections } from './config.ts';
+import { checkNewTransformer, leastOfTransformer, transformerSections } from './config.ts';
+import { checkTransformer } from './config-checks.ts';
 import { transformerPlanning } from './planning.ts';
 
 defineBuiltInFamily({

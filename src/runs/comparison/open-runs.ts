@@ -9,7 +9,8 @@ import { readRun } from '../../families/config.ts';
 import { familyOf } from '../../families/families.ts';
 import { partFiles } from '../../families/parts.ts';
 import { readSafetensors } from '../../io/files.ts';
-import { chooseWeights, runPaths, type WeightKind } from '../../io/runfolder.ts';
+import type { WeightKind } from '../../io/runfiles.ts';
+import { chooseWeights, runPaths } from '../../io/runfolder.ts';
 import { shortNames } from '../../report/groups.ts';
 import type { ComparedRun } from './paint-runs.ts';
 

@@ -15,7 +15,7 @@ import { shellWord } from '../../core/shell.ts';
 import { type Picture, spreadPlaces } from '../../image/images.ts';
 import { NearestImages } from '../../image/nearest.ts';
 import { encodePng } from '../../image/png.ts';
-import type { WeightKind } from '../../io/runfolder.ts';
+import type { WeightKind } from '../../io/runfiles.ts';
 import { measureMemorisation } from '../../metrics/memorisation.ts';
 import type { Embedded, NearestTraining, RunReport, SampleSheet } from '../../report/contents.ts';
 import { divideAsTrained } from '../known-sides.ts';

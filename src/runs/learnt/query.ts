@@ -3,7 +3,8 @@ import { UserError } from '../../core/errors.ts';
 import { shellWord } from '../../core/shell.ts';
 import { readRun } from '../../families/config.ts';
 import { runPaths } from '../../io/runfolder.ts';
-import { type LearntCaptions, readLearnt } from './record.ts';
+import type { LearntCaptions } from './parse.ts';
+import { readLearnt } from './record.ts';
 import { type CaptionSearch, type FoundCaptions, listCaptions, searchCaptions } from './search.ts';
 
 /** What a run was trained on, in numbers, and the captions that were asked for. */

@@ -8,34 +8,20 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import { UserError } from '../../core/errors.ts';
 import { writeAtomic } from '../../io/atomic.ts';
 import { readBytes } from '../../io/bytes.ts';
+import {
+  type CaptionList,
+  damaged,
+  expectHead,
+  FORMAT,
+  type Head,
+  type LearntCaptions,
+  type LearntWords,
+  MOST_BYTES,
+  MOST_TEXT,
+  parseHead,
+  parseLearnt,
+} from './parse.ts';
 import { wordsOf } from './words.ts';
-
-/** The captions that some images have: all of them, or those that were kept. */
-export interface CaptionList {
-  readonly captions: readonly string[];
-  /** How many images have just these. */
-  readonly images: number;
-}
-
-/** The words of a run, and how much it was trained on. */
-export interface LearntWords {
-  /** Images that it was trained on, and their different captions. */
-  readonly images: number;
-  readonly captions: number;
-  /** Of those, how many the file keeps. */
-  readonly kept: number;
-  /** Every word, with how many images have it in a caption, the most frequent first. */
-  readonly words: ReadonlyMap<string, number>;
-  /** Words that the file leaves out, rarer than all it has. */
-  readonly wordsLeftOut: number;
-  /** Of a run that was started from another: the words that the other has seen, which it may have forgotten. */
-  readonly source?: ReadonlySet<string>;
-}
-
-/** All that a run remembers of its captions. */
-export interface LearntCaptions extends LearntWords {
-  readonly lists: readonly CaptionList[];
-}
 
 interface LearntLimits {
   readonly words: number;
@@ -54,12 +40,6 @@ const PAUSE_EVERY = 5000;
 
 /** Half a megabyte or so, compressed. */
 const LIMITS: LearntLimits = { words: 50_000, captions: 50_000, characters: 2 ** 22 };
-/** Longest file that is read, in bytes, and longest text in it: twice what is written at most. */
-const MOST_BYTES = 2 ** 24;
-const MOST_TEXT = 2 ** 25;
-
-const FORMAT = 'tessera captions 1';
-
 /** What of an item is remembered. */
 interface Captioned {
   readonly captions: readonly string[];
@@ -148,10 +128,7 @@ export async function readLearntWords(path: string): Promise<LearntWords | undef
 /** The whole file; undefined if the run keeps none. @throws UserError if it is damaged */
 export async function readLearnt(path: string): Promise<LearntCaptions | undefined> {
   if (!existsSync(path)) return undefined;
-  const text = await readText(path);
-  const head = parseHead(path, text);
-  const lines = text.split('\n').slice(1, -1);
-  return { ...head, lists: lines.map((line, i) => parseList(line, `${path}, line ${i + 2}`)) };
+  return parseLearnt(path, await readText(path));
 }
 
 /** Of which data a file is, and the words of the source in it; undefined if it is damaged, or of another version. */
@@ -171,66 +148,6 @@ async function readText(path: string): Promise<string> {
   } catch {
     throw damaged(path);
   }
-}
-
-function firstLine(text: string): unknown {
-  return JSON.parse(text.slice(0, text.indexOf('\n') + 1));
-}
-
-/** The first line, as far as it has been checked. */
-interface Head extends Readonly<Record<string, unknown>> {
-  readonly source?: readonly string[];
-}
-
-function expectHead(path: string, text: string): Head {
-  const head = parsed(path, () => firstLine(text));
-  if (typeof head !== 'object' || head === null || !('format' in head) || head.format !== FORMAT) throw damaged(path);
-  const { source = [] } = head as Readonly<Record<string, unknown>>;
-  if (!Array.isArray(source) || !source.every(word => typeof word === 'string')) throw damaged(path);
-  return head as Head;
-}
-
-function parseHead(path: string, text: string): LearntWords {
-  const { images, captions, kept, wordsLeftOut, words, source } = expectHead(path, text);
-  const counts = { images, captions, kept, wordsLeftOut };
-  if (!Object.values(counts).every(isCount) || typeof words !== 'object' || words === null) throw damaged(path);
-  const entries = Object.entries(words);
-  if (!entries.every(([, count]) => isCount(count))) throw damaged(path);
-  // Integers come first in an object, whatever their counts.
-  const sorted = (entries as [string, number][]).sort(([, m], [, n]) => n - m);
-  return {
-    ...(counts as Record<keyof typeof counts, number>),
-    words: new Map(sorted),
-    ...(source !== undefined && { source: new Set(source) }),
-  };
-}
-
-function parseList(line: string, where: string): CaptionList {
-  const list = parsed(where, () => JSON.parse(line) as unknown);
-  if (!Array.isArray(list)) throw damaged(where);
-  const [images, ...captions] = list as unknown[];
-  if (!isCount(images) || !captions.every(caption => typeof caption === 'string')) throw damaged(where);
-  return { images, captions };
-}
-
-function parsed<T>(where: string, parse: () => T): T {
-  try {
-    return parse();
-  } catch {
-    throw damaged(where);
-  }
-}
-
-function isCount(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) >= 0;
-}
-
-function damaged(where: string): UserError {
-  return new UserError(
-    where,
-    'expected the captions of a run, as its training writes them, got something else',
-    'remove the file; `tessera train` with the run and its data writes it again',
-  );
 }
 
 function compare(a: string, b: string): number {

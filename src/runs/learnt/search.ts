@@ -2,7 +2,7 @@
  * @file Looking through the captions that a run was trained on: those with the words of a query, others of the same images
  * (which is how a run knows synonyms), and where no caption has a word, those with the words that it may be misspelt from.
  */
-import type { CaptionList, LearntCaptions } from './record.ts';
+import type { CaptionList, LearntCaptions } from './parse.ts';
 import { type NearWord, nearWords } from './unseen.ts';
 import { wordsOf } from './words.ts';
 

@@ -1,6 +1,6 @@
 /** @file Words of a caption that a run was never trained on, and what they may be misspelt from. */
 import { editDistance } from '../../core/edit-distance.ts';
-import type { LearntWords } from './record.ts';
+import type { LearntWords } from './parse.ts';
 import { wordsOf } from './words.ts';
 
 /** A word that a run knows, near another in spelling. */

@@ -1,6 +1,6 @@
 /** @file What goes with exported networks for whoever finds them: the facts, a page that explains them, two examples. */
 import { readFile } from 'node:fs/promises';
-import type { WeightKind } from '../../io/runfolder.ts';
+import type { WeightKind } from '../../io/runfiles.ts';
 
 /** What a program must know to paint: painting.json, and field by field the metadata of both networks. */
 export interface OnnxFacts {

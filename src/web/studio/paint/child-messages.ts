@@ -3,7 +3,7 @@ import type { Split } from '../../../../data/dataset.ts';
 import type { SamplingSetting } from '../../../families/family.ts';
 import type { Completion } from '../../../families/queue.ts';
 import type { Picture } from '../../../image/images.ts';
-import type { WeightKind } from '../../../io/runfolder.ts';
+import type { WeightKind } from '../../../io/runfiles.ts';
 
 /** Which model a child has, and how it computes. */
 export interface OpenRequest {

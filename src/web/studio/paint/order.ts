@@ -5,7 +5,7 @@ import { type RunConfig, samplingSchema } from '../../../config/run.ts';
 import { UserError } from '../../../core/errors.ts';
 import { familyOf } from '../../../families/families.ts';
 import { type SamplingSetting, samplingSettings } from '../../../families/family.ts';
-import { weightKinds } from '../../../io/runfolder.ts';
+import { weightKinds } from '../../../io/runfiles.ts';
 import { Refusal } from '../../guard.ts';
 import type { PaintOrder } from './messages.ts';
 

@@ -3,7 +3,7 @@ import { reconstructPictures } from '../../../../tokenizer/codec.ts';
 import { UserError } from '../../../core/errors.ts';
 import type { Picture } from '../../../image/images.ts';
 import { encodePng } from '../../../image/png.ts';
-import type { WeightKind } from '../../../io/runfolder.ts';
+import type { WeightKind } from '../../../io/runfiles.ts';
 import type { Painter } from '../../../runs/open-painter.ts';
 import { gatherFacts, pictureText } from '../../../runs/painted-facts.ts';
 import type { News, PaintRequest, ReconstructRequest, Results } from './child-messages.ts';

@@ -3,7 +3,8 @@
  * closed first, and each after some idle minutes. A run whose files have changed since is opened anew.
  */
 import { stat } from 'node:fs/promises';
-import { runPaths, type WeightKind } from '../../../io/runfolder.ts';
+import type { WeightKind } from '../../../io/runfiles.ts';
+import { runPaths } from '../../../io/runfolder.ts';
 import { PainterProcess } from './painter-process.ts';
 
 /** Which model, and how it computes. */

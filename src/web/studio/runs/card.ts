@@ -10,7 +10,8 @@ import { familyOf } from '../../../families/families.ts';
 import { type Family, type StageName, stageNames, stageTitles } from '../../../families/family.ts';
 import { holderOf } from '../../../io/lock.ts';
 import { readMark } from '../../../io/ownfolder.ts';
-import { runPaths, weightKinds } from '../../../io/runfolder.ts';
+import { weightKinds } from '../../../io/runfiles.ts';
+import { runPaths } from '../../../io/runfolder.ts';
 import { loadState } from '../../../io/state.ts';
 import type { Library, Place } from '../library.ts';
 import type { RunCard } from '../messages.ts';
@@ -20,10 +21,10 @@ type Fields = Readonly<Record<string, unknown>>;
 
 /** Cards by the runs' real paths, as they were at a state of their files. */
 export class Cards {
-  private readonly library: Library;
+  private readonly library: Pick<Library, 'real'>;
   private readonly kept = new Map<string, { readonly state: string; readonly card: RunCard }>();
 
-  constructor(library: Library) {
+  constructor(library: Pick<Library, 'real'>) {
     this.library = library;
   }
 
