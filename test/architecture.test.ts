@@ -31,7 +31,6 @@ const layers: readonly (readonly string[])[] = [
   ['src/study'],
   ['src/web'],
   ['src/cli', 'src/library', 'src/browser'],
-  ['src/trainer'],
 ];
 /** At the root of `src` stand only the entries, above all layers. */
 const entries = ['src/index.ts', 'src/kernels.ts', 'src/cli.ts', 'src/browser.ts'];
@@ -53,9 +52,9 @@ function filesUnder(folder: string, extension: string): string[] {
 const sources = ['src', 'tokenizer', 'data', 'scripts', 'examples'].flatMap(folder => filesUnder(folder, '.ts'));
 const textOf = new Map(sources.map(path => [path, readFileSync(join(root, path), 'utf8')]));
 
-/** Whether a file runs in a browser, as a module of the studio's pages or of the trainer's. */
+/** Whether a file runs in a browser, as a module of the studio's pages. */
 function isPage(path: string): boolean {
-  return path.startsWith('src/web/page/') || path.startsWith('src/trainer/page/');
+  return path.startsWith('src/web/page/');
 }
 
 /** The source without comments, whose examples import things too. */
@@ -178,7 +177,7 @@ describe('every source file', () => {
         withoutComments(text),
       ),
     );
-    const below = reading.filter(path => (layerOf(path) ?? 0) < layers.length - 2);
+    const below = reading.filter(path => (layerOf(path) ?? 0) < layers.length - 1);
     expect(below.filter(path => !isPage(path))).toEqual([]); // which is an entry: a browser's
   });
 });
