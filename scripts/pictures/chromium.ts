@@ -196,6 +196,11 @@ export class Browser {
     writeFileSync(path, Buffer.from(String(data), 'base64'));
   }
 
+  /** Ends the process that computes on the GPU, as a failing driver does. */
+  async loseGpu(): Promise<void> {
+    await this.send('Browser.crashGpuProcess');
+  }
+
   async close(): Promise<void> {
     const closed = new Promise(resolve => this.child.once('close', resolve));
     this.child.kill('SIGKILL');

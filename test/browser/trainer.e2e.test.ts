@@ -2,11 +2,11 @@
  * @file The trainer in a real browser: its worker trains what was dropped, is paused, and goes on after a reload. What comes out is
  * compared with what Node trains on the same pictures, bit for bit.
  */
+import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { unzipSync, zipSync } from 'fflate';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { bundleTrainer } from '../../scripts/bundle-trainer.mjs';
 import { Browser, chromium } from '../../scripts/pictures/chromium.ts';
 import type { RunConfigInput } from '../../src/config/run.ts';
 import { packageRoot } from '../../src/device/native/load.ts';
@@ -68,7 +68,8 @@ let site: Site;
 let browser: Browser;
 
 beforeAll(async () => {
-  await bundleTrainer(join(out, 'lib'), { minify: false });
+  const script = join(packageRoot(), 'scripts', 'bundle-trainer.mjs');
+  expect(spawnSync(process.execPath, [script, '--out', join(out, 'lib')], { stdio: 'inherit' }).status).toBe(0);
   await writeDrawings(data);
   if (reason !== undefined) return;
   const names = readdirSync(data);
