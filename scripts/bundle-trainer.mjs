@@ -1,12 +1,10 @@
 /**
- * @file Bundles the trainer for browsers, into dist/browser/trainer: its page, and its worker, which is the program's own training
- * with the forms of Node's modules of src/trainer/node in their place, and every `name.browser.ts` in that of `name.ts`.
- *
- *   node scripts/bundle-trainer.mjs [--out FOLDER]
+ * @file Bundles the trainer for browsers, into dist/browser/trainer: its page, and its worker, which is the program's own training with the forms of
+ * Node's modules of src/trainer/node in their place, and every `name.browser.ts` in that of `name.ts`.
  */
 import { copyFileSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { build } from 'esbuild';
+import { pathToFileURL } from 'node:url';
 import { root } from './native-flags.mjs';
 import { twins } from './twins.mjs';
 
@@ -37,7 +35,8 @@ const sharp = {
 };
 
 /** @param outdir where `trainer.js`, `train-worker.js` and the kernels in WebAssembly come, as far as these were built */
-async function bundleTrainer(outdir) {
+export async function bundleTrainer(outdir = join(root, 'dist', 'browser', 'trainer'), options = {}) {
+  const { build } = await import('esbuild');
   const result = await build({
     entryPoints: {
       trainer: join(trainer, 'page', 'main.ts'),
@@ -57,11 +56,11 @@ async function bundleTrainer(outdir) {
     external: ['webgpu', '@tensorflow/tfjs-node-gpu'],
     inject: [join(own, 'globals.ts')],
     plugins: [twins, sharp],
+    ...options,
   });
   const kernels = join(root, 'native', 'build', 'tessera.wasm');
   if (existsSync(kernels)) copyFileSync(kernels, join(outdir, 'tessera.wasm'));
   return result;
 }
 
-const [, , flag, folder] = process.argv;
-await bundleTrainer(flag === '--out' ? folder : join(root, 'dist', 'browser', 'trainer'));
+if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) await bundleTrainer();
