@@ -2,6 +2,7 @@
  * @file A training in a worker of a browser: the program's own (src/runs/training), whose files are in the tree. One at a time:
  * its pictures and its run are kept under one folder of the browser's own disk.
  */
+import { openDataset } from '../../data/open.ts';
 import { UserError } from '../core/errors.ts';
 import { findGpu } from '../device/webgpu/dawn.ts';
 import { readRun } from '../families/config.ts';
@@ -19,7 +20,7 @@ import { curvesOf } from '../web/studio/runs/curves.ts';
 import { detailOf } from '../web/studio/runs/detail.ts';
 import { RunLog } from '../web/studio/runs/log.ts';
 import { openTree } from './keeper.ts';
-import type { Begun, DroppedFile, Planned, Tell, There, TrainerBackend } from './messages.ts';
+import type { Begun, DroppedFile, Planned, Tell, There, TrainerBackend, Unused } from './messages.ts';
 import { bytesOf, mount, type Tree, type TreeEntry } from './node/tree.ts';
 import { mountPictures, type Pictures, takePictures } from './pictures.ts';
 import { type Member, writeZip } from './zip.ts';
@@ -99,8 +100,12 @@ export class BrowserTraining {
         engine = await startTrainer(asked.session, backend);
       };
       const request: AskedTraining = { ...asked.place, fields, begin, onPlan: made => (plan = made) };
-      this.prepared = await prepareTraining(asked.session, request);
-      return this.prepared && describe(this.prepared, { plan, engine });
+      const prepared = await prepareTraining(asked.session, request);
+      const isNew = this.tree?.find(runPaths(RUN).config) === undefined;
+      const { signal } = asked.session;
+      const opened = prepared?.opened ?? (isNew ? await openDataset(asked.place.data, { signal }) : undefined);
+      this.prepared = prepared && { ...prepared, opened };
+      return this.prepared && describe(this.prepared, { plan, engine, passed: this.pictures?.unused ?? [] });
     });
   }
 
@@ -206,8 +211,9 @@ function* filesIn(entry: TreeEntry, path: string): Generator<readonly [string, T
 
 function describe(
   { opened }: Prepared,
-  { plan, engine }: { readonly plan: Plan | undefined; readonly engine: string },
+  made: { readonly plan: Plan | undefined; readonly engine: string; readonly passed: readonly Unused[] },
 ): Planned {
+  const { plan, engine, passed } = made;
   const { problems = [], unused = [] } = opened ?? {};
   return {
     lines: plan === undefined ? [] : describePlan(plan),
@@ -216,7 +222,7 @@ function describe(
     training: plan?.sides.training ?? 0,
     heldOut: plan?.sides.heldOut ?? 0,
     problems,
-    unused,
+    unused: [...passed, ...unused],
     backend: engine,
   };
 }
