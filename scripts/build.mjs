@@ -46,4 +46,5 @@ if (process.env.npm_command !== 'exec' || !existsSync(program)) {
   run(join('scripts', 'build-native.mjs'));
   run(join('scripts', 'build-wasm.mjs'));
   if (compiler !== undefined) run(join('scripts', 'bundle-browser.mjs')); // esbuild comes with the compiler
+  if (compiler !== undefined) run(join('scripts', 'bundle-trainer.mjs'));
 }

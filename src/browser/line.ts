@@ -104,6 +104,8 @@ export class WorkerLine {
 /** A worker must be of the page's own origin: one from elsewhere is imported by a script of the page's. */
 function startWorker(url: string): Worker {
   const isOwn = !/^https?:/.test(url) || new URL(url).origin === location.origin;
+  // Pages from a disk start no modules out of themselves; the script stands alone, and is as good without.
+  if (url.startsWith('blob:')) return new Worker(url, { name: 'tessera' });
   if (isOwn) return new Worker(url, { type: 'module', name: 'tessera' });
   const script = new Blob([`import ${JSON.stringify(url)};`], { type: 'text/javascript' });
   const own = URL.createObjectURL(script);

@@ -22,6 +22,7 @@ import { studyMake } from './commands/study-make.ts';
 import { studyReport } from './commands/study-report.ts';
 import { studyServe } from './commands/study-serve.ts';
 import { train } from './commands/train.ts';
+import { trainer } from './commands/trainer.ts';
 
 /** Completes the program's own commands; a program with more of them has it complete all (cli.ts). */
 export const completion = completionOf(() => commands);
@@ -47,6 +48,7 @@ export const commands: readonly Command[] = [
   studyReport,
   exportCommand,
   logs,
+  trainer,
   buildNative,
   doctor,
   completion,

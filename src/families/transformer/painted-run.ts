@@ -10,6 +10,7 @@ import { namedValues } from '../../training/named-values.ts';
 import { fingerprintKeys, stageTitles } from '../family.ts';
 import { CodePainter, type PaintedConfig } from './codepainter.ts';
 import { Dalle } from './dalle.ts';
+import { omittedKey } from './omitted.ts';
 import { readPaintedConfig } from './painted-config.ts';
 import { patchOfTensors } from './patch-weights.ts';
 
@@ -37,10 +38,11 @@ export function openRunBytes(name: string, bytes: RunBytes): CodePainter<Painted
   }
   const captions = BpeTokenizer.fromJSON(jsonOf(bytes.captions, runFiles.captions), runFiles.captions);
   const values = namedValues(tensors, bytes.weightsFile);
-  const patch = patchOfTensors(config, parseSafetensors(bytes.patch, runFiles.patch).tensors, runFiles.patch);
+  const patch = patchOfTensors(config, parseSafetensors(bytes.patch, runFiles.patch), runFiles.patch);
   try {
+    const checkpoint = new Checkpoint(values, bytes.weightsFile).without(metadata[omittedKey]);
     const vocabulary = { caption: captions.vocabSize, image: codebookSizeOf(config.patch), grid: config.patch.grid };
-    const model = new Dalle(config.model, vocabulary, new Checkpoint(values, bytes.weightsFile));
+    const model = new Dalle(config.model, vocabulary, checkpoint);
     model.parameters.load(values, bytes.weightsFile);
     return new CodePainter({ folder: name, config, captions, patch, model });
   } catch (error) {

@@ -21,10 +21,10 @@ type Fields = Readonly<Record<string, unknown>>;
 
 /** Cards by the runs' real paths, as they were at a state of their files. */
 export class Cards {
-  private readonly library: Library;
+  private readonly library: Pick<Library, 'real'>;
   private readonly kept = new Map<string, { readonly state: string; readonly card: RunCard }>();
 
-  constructor(library: Library) {
+  constructor(library: Pick<Library, 'real'>) {
     this.library = library;
   }
 

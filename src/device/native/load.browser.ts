@@ -1,0 +1,38 @@
+/**
+ * @file What load.ts is in a browser: the kernels in WebAssembly, from the file that lies beside the script. There is no addon.
+ */
+import { firstLine } from '../../core/errors.ts';
+import { isRegistered, registerNative } from './native.ts';
+import { openWasm } from './wasm-addon.ts';
+
+/** No package is here: nothing is found in this folder. */
+export function packageRoot(): string {
+  return '/package';
+}
+
+/** @returns why there is none */
+export function loadAddon(): { readonly reason: string } {
+  return { reason: 'a browser has none' };
+}
+
+/** @returns why there is none */
+export function registerAddon(): string {
+  return loadAddon().reason;
+}
+
+/**
+ * Registers the kernels in WebAssembly as the backend `wasm`.
+ * @returns why they could not be, or undefined
+ */
+export async function registerWasm(): Promise<string | undefined> {
+  if (isRegistered('wasm')) return undefined;
+  try {
+    const url = new URL('./tessera.wasm', import.meta.url);
+    const answer = await fetch(url);
+    if (!answer.ok) return `${url} cannot be loaded (${answer.status})`;
+    registerNative(await openWasm(await answer.arrayBuffer()));
+    return undefined;
+  } catch (error) {
+    return firstLine(error);
+  }
+}
