@@ -1,6 +1,5 @@
 /** @file Reads the files of a run on a page: those that painting needs, with progress over all of them, and what it knows. */
-import type { RunBytes } from '../families/transformer/painted-run.ts';
-import { preferredWeights, type RunSource, runFiles, weightKinds } from '../io/runfiles.ts';
+import { preferredWeights, type RunBytes, type RunSource, runFiles, weightKinds } from '../io/runfiles.ts';
 import { parseSafetensors } from '../io/safetensors.ts';
 import { damaged, type LearntCaptions, MOST_TEXT, parseLearnt } from '../runs/learnt/parse.ts';
 import { listCaptions } from '../runs/learnt/search.ts';

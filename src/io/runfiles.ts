@@ -34,6 +34,16 @@ export interface RunSource {
   has(name: string): Promise<boolean>;
 }
 
+/** The files of a run that painting reads. */
+export interface RunBytes {
+  readonly config: Uint8Array;
+  readonly captions: Uint8Array;
+  readonly patch: Uint8Array;
+  readonly weights: Uint8Array;
+  /** Which file the weights are, for messages. */
+  readonly weightsFile: string;
+}
+
 /** A file beside a model's weights, and the fingerprint that they were trained with; undefined where they name none. */
 export type Companion = readonly [what: string, file: string, wanted: string | undefined];
 
