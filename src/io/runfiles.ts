@@ -28,9 +28,10 @@ export interface RunSource {
   /**
    * The bytes of a file, which the caller may keep.
    * @param onProgress hears how many are there by now, and how many there will be, where that is known
+   * @param signal may end the work; nobody waits for it then
    * @throws UserError if there is no such file, or it cannot be had
    */
-  bytes(name: string, onProgress?: (loaded: number, total?: number) => void): Promise<Uint8Array>;
+  bytes(name: string, onProgress?: (loaded: number, total?: number) => void, signal?: AbortSignal): Promise<Uint8Array>;
   has(name: string): Promise<boolean>;
 }
 
