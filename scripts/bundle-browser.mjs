@@ -35,6 +35,13 @@ const bundles = [
   { entryPoints: { tessera: join(root, 'src', 'browser.ts') }, plugins: [twins] },
   { entryPoints: { worker: join(source, 'worker', 'wasm.ts') }, plugins: [withoutWebgpu, twins] },
   { entryPoints: { 'worker-webgpu': join(source, 'worker', 'webgpu.ts') }, plugins: [twins] },
+  // The page of `export --page`, as a plain script, which runs from a disk too; it names the parts of the engine itself.
+  {
+    entryPoints: { painter: join(root, 'src', 'painter', 'main.ts') },
+    plugins: [twins],
+    format: 'iife',
+    define: { 'import.meta.url': 'document.baseURI' },
+  },
 ];
 
 /** @returns what esbuild says of each bundle */
@@ -43,10 +50,10 @@ export async function bundleBrowser(outdir = join(root, 'dist', 'browser')) {
   const built = await Promise.all(
     bundles.map(bundle =>
       build({
+        format: 'esm',
         ...bundle,
         outdir,
         bundle: true,
-        format: 'esm',
         platform: 'browser',
         target: 'es2022',
         minify: true,

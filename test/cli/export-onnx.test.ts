@@ -128,10 +128,12 @@ describe('is refused in a line', () => {
   };
 
   test('without a form, with two, and with a flag of another', async () => {
-    expect(await refused('--run', shippedModel())).toMatch(/^export: expected one of --out, --onnx, got none\n/);
+    expect(await refused('--run', shippedModel())).toMatch(
+      /^export: expected one of --out, --onnx, --page, --single, got none\n/,
+    );
     expect(await refused('--out', 'a', '--onnx', 'b')).toMatch(/^export: expected one of .*, got --out and --onnx\n/);
     expect(await refused('--onnx', join(folder, 'typed'), '--dtype', 'f32')).toMatch(
-      /^export: --dtype: expected with --out alone, got it with --onnx\n/,
+      /^export: --dtype: expected with --out or --page or --single alone, got it with --onnx\n/,
     );
     expect(await refused('--out', join(folder, 'typed'))).toMatch(/^export: --run: expected a folder, got nothing\n/);
     expect(existsSync(join(folder, 'typed'))).toBe(false);
