@@ -57,6 +57,7 @@ class TrainerPage {
         if (this.state !== 'idle') this.progress.take(message.event); // else it is the plan's, which is shown as a whole
         return;
       case 'run':
+        if (this.run === undefined) this.showRun(message.run); // which can be downloaded now
         this.run = message.run;
         this.curves.draw(message.run);
         return;
