@@ -80,6 +80,22 @@ const [made] = await run('Square1', { x: tf.tensor1d([3]) })[0].data();
 if (made !== 10) throw new Error('expected 10, got ' + made);
 `;
 
+/** A page's program. */
+const page = `import { Tessera, UserError } from 'tesserae/browser';
+
+export async function paint(caption: string): Promise<ImageData | undefined> {
+  const run = await Tessera.load('run/', { onProgress: ({ loaded }) => console.log(loaded) });
+  let last: ImageData | undefined;
+  try {
+    for await (const { picture } of run.paint(caption, { seed: 1 })) last = picture;
+  } catch (error) {
+    if (error instanceof UserError) console.error(error.message, error.hint);
+  }
+  run.dispose();
+  return last;
+}
+`;
+
 /** Everything that the entries export, so that each declaration is read. */
 const everything = `import * as library from 'tesserae';
 import { commands, defineCommand, runTessera } from 'tesserae/cli';
@@ -105,6 +121,7 @@ function pack() {
     'dist/src/cli.js',
     'dist/types/src/index.d.ts',
     'dist/src/web/page/main.js',
+    ...['tessera.js', 'worker.js', 'worker-webgpu.js', 'tessera.wasm'].map(name => `dist/browser/${name}`),
     'models/emoji/config.json',
     'native/addon.cc',
   ];
@@ -150,8 +167,9 @@ function paint() {
 }
 
 /** Compiles some files as a strict program would. */
-function compile({ module, moduleResolution, skipLibCheck, files }) {
-  const options = { target: 'es2023', module, moduleResolution, strict: true, skipLibCheck, types: ['node'] };
+function compile({ module, moduleResolution, skipLibCheck, files, dom = false }) {
+  const place = dom ? { lib: ['es2023', 'dom', 'dom.iterable'], types: [] } : { types: ['node'] };
+  const options = { target: 'es2023', module, moduleResolution, strict: true, skipLibCheck, ...place };
   writeFileSync(
     join(app, 'tsconfig.json'),
     JSON.stringify({ compilerOptions: { ...options, outDir: 'compiled', rootDir: '.' }, files }),
@@ -180,12 +198,14 @@ try {
     writeFileSync(join(app, 'example.ts'), example ?? '');
     writeFileSync(join(app, 'tensors.ts'), tensors);
     writeFileSync(join(app, 'kernel.ts'), kernel);
+    writeFileSync(join(app, 'page.ts'), page);
     for (const [module, moduleResolution] of [
       ['nodenext', 'nodenext'],
       ['esnext', 'bundler'],
     ]) {
       compile({ module, moduleResolution, skipLibCheck: true, files: ['tensors.ts', 'kernel.ts'] });
       compile({ module, moduleResolution, skipLibCheck: false, files: ['everything.ts', 'example.ts'] });
+      compile({ module, moduleResolution, skipLibCheck: false, files: ['page.ts'], dom: true });
     }
     const outside = run(process.execPath, [join('compiled', 'kernel.js')], app);
     expect(outside.status === 0, 'a kernel from outside runs', outside.stderr);

@@ -24,13 +24,11 @@ export class WorkerLine {
     this.worker = startWorker(url);
     this.worker.addEventListener('message', ({ data }: MessageEvent<ToPage>) => this.hear(data));
     this.worker.addEventListener('error', event => {
-      const why = event.message ? `failed: ${event.message}` : 'did not start';
+      const mend =
+        'copy worker.js, worker-webgpu.js and tessera.wasm beside tessera.js, or name them by workerUrl and wasmUrl';
+      // One that was not found is told of without a word.
       this.end(
-        new UserError(
-          url,
-          `the worker ${why}`,
-          'copy worker.js, worker-webgpu.js and tessera.wasm beside tessera.js, or name them by workerUrl and wasmUrl',
-        ),
+        event.message ? new Error(`worker: ${event.message}`) : new UserError(url, 'the worker did not start', mend),
       );
     });
   }

@@ -22,7 +22,7 @@ import type { EngineName, OpenedRun, PaintAsk, PaintedPart, Pixels } from './mes
 import { PartStream } from './part-stream.ts';
 import { pictureOf } from './pictures.ts';
 import { captionsOf, type LoadProgress, type ReadRun, readKnown, readRun } from './read-run.ts';
-import { sourceOf } from './sources.ts';
+import { baseAddress, sourceOf } from './sources.ts';
 
 /** From so many numbers on a GPU is worth its dispatches. */
 const GPU_FROM = 30e6;
@@ -157,7 +157,7 @@ export class Tessera {
     const from = sourceOf(source);
     const [read, known] = await Promise.all([readRun(from, { onProgress, signal }), readKnown(from)]);
     signal?.throwIfAborted();
-    const start: Start = { name: from.name, options, read: () => readRun(from, { signal }) };
+    const start: Start = { name: from.name, options, read: () => readRun(from) };
     const engine = await startEngine(read, start);
     return new Tessera(engine, start, known);
   }
@@ -344,10 +344,10 @@ function addresses(engine: EngineName, { workerUrl, wasmUrl }: LoadOptions): { w
     webgpu: new URL('./worker-webgpu.js', import.meta.url),
     kernels: new URL('./tessera.wasm', import.meta.url),
   };
-  const base = workerUrl === undefined ? undefined : new URL(workerUrl, document.baseURI);
+  const base = workerUrl === undefined ? undefined : new URL(workerUrl, baseAddress());
   const worker =
     engine === 'wasm' ? (base ?? own.wasm) : base === undefined ? own.webgpu : new URL('worker-webgpu.js', base);
-  const wasm = wasmUrl === undefined ? own.kernels : new URL(wasmUrl, document.baseURI);
+  const wasm = wasmUrl === undefined ? own.kernels : new URL(wasmUrl, baseAddress());
   return { worker: worker.href, wasm: wasm.href };
 }
 

@@ -10,7 +10,7 @@ import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Browser, chromium } from '../../scripts/pictures/chromium.ts';
 import { selectBackend } from '../../src/device/backends.ts';
-import { packageRoot } from '../../src/device/native/load.ts';
+import { packageRoot, registerAddon } from '../../src/device/native/load.ts';
 import { openRunBytes } from '../../src/families/transformer/painted-run.ts';
 import { shippedModel } from '../../src/runs/run.ts';
 import { type Site, serveSite } from './site.ts';
@@ -111,7 +111,9 @@ describe.skipIf(reason !== undefined)(`a page${skipped}`, { timeout: 120_000 }, 
     const model = shippedModel();
     const names = ['config.json', 'tokenizer.json', 'patch.safetensors', 'ema.safetensors'];
     const read = new Map(names.map(name => [name, new Uint8Array(readFileSync(join(model, name)))]));
+    await selectBackend(registerAddon() === undefined ? 'native' : 'wasm', { precision: 'fp32' });
     const expected = await paintedInNode(read, 'red apple', { seed: 7 });
+    await selectBackend('wasm');
     const {
       parts,
       info,

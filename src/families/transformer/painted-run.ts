@@ -3,7 +3,7 @@ import { BpeTokenizer } from '../../../tokenizer/bpe.ts';
 import { codebookSizeOf } from '../../config/patch-sizes.ts';
 import { sha256 } from '../../core/platform/platform.ts';
 import { parseJson } from '../../io/json.ts';
-import { expectCompanion, runFiles } from '../../io/runfiles.ts';
+import { expectCompanion, type RunBytes, runFiles } from '../../io/runfiles.ts';
 import { parseSafetensors } from '../../io/safetensors.ts';
 import { Checkpoint } from '../../nn/module.ts';
 import { namedValues } from '../../training/named-values.ts';
@@ -13,16 +13,6 @@ import { Dalle } from './dalle.ts';
 import { omittedKey } from './omitted.ts';
 import { readPaintedConfig } from './painted-config.ts';
 import { patchOfTensors } from './patch-weights.ts';
-
-/** The files of a run that painting reads. */
-export interface RunBytes {
-  readonly config: Uint8Array;
-  readonly captions: Uint8Array;
-  readonly patch: Uint8Array;
-  readonly weights: Uint8Array;
-  /** Which file the weights are, for messages. */
-  readonly weightsFile: string;
-}
 
 /**
  * What paints a run, on the backend that is active.
