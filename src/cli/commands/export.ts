@@ -54,7 +54,7 @@ type Values = z.output<ReturnType<typeof flags>>;
 
 export const exportCommand = defineCommand({
   name: 'export',
-  summary: 'take what of a run is needed to paint: a copy in half the bytes, a page that paints, or ONNX',
+  summary: 'take a run along: a copy in half the bytes, a page that paints, or ONNX',
   examples: [
     'tessera export --run runs/emoji --out models/apples --attribution datasets/emoji/ATTRIBUTION.md',
     'tessera export --page site/paint',
