@@ -42,6 +42,7 @@ async function bundleTrainer(outdir) {
     entryPoints: {
       trainer: join(trainer, 'page', 'main.ts'),
       'train-worker': join(trainer, 'worker.ts'),
+      isolate: join(trainer, 'isolate.ts'),
     },
     outdir,
     bundle: true,
