@@ -150,6 +150,8 @@ describe('is refused in a line', () => {
   });
 
   test('into a folder that has something', async () => {
-    expect(await refused('--onnx', out)).toMatch(/onnx: expected a new or empty folder, .* got one with ATTRIBUTION\.md and/);
+    expect(await refused('--onnx', out)).toMatch(
+      /onnx: expected a new or empty folder, .* got one with ATTRIBUTION\.md and/,
+    );
   });
 });
