@@ -47,6 +47,7 @@ async function painted(caption: string): Promise<{ codes: number[]; pixels: Uint
 test('the folder says what it is, and where its parts are from', async () => {
   expect(readdirSync(out).sort()).toEqual([
     ...[
+      'ATTRIBUTION.md',
       'MODEL.md',
       'README.md',
       'decoder.onnx',
@@ -149,6 +150,8 @@ describe('is refused in a line', () => {
   });
 
   test('into a folder that has something', async () => {
-    expect(await refused('--onnx', out)).toMatch(/onnx: expected a new or empty folder, .* got one with MODEL\.md and/);
+    expect(await refused('--onnx', out)).toMatch(
+      /onnx: expected a new or empty folder, .* got one with ATTRIBUTION\.md and/,
+    );
   });
 });
