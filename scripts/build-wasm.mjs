@@ -1,7 +1,7 @@
 /**
- * @file Builds the kernels for WebAssembly with clang (Debian, Ubuntu: apt-get install clang lld wasi-libc
- * libc++-dev-wasm32 libclang-rt-dev-wasm32; binaryen makes the file smaller): native/build/tessera.wasm, for Node without
- * a compiler and for pages. It is in the npm package, so that nobody who installs that needs this.
+ * @file Builds the kernels for WebAssembly with clang (Debian, Ubuntu: apt-get install clang-19 lld-19 wasi-libc
+ * libc++-19-dev-wasm32 libclang-rt-19-dev-wasm32, or another version; binaryen makes the file smaller):
+ * native/build/tessera.wasm, for Node without a compiler and for pages. It is in the npm package, so that nobody who installs that needs this.
  *
  *   node scripts/build-wasm.mjs            builds it if it is missing or older than its sources
  *   node scripts/build-wasm.mjs --strict   fails where it cannot; otherwise it is left out

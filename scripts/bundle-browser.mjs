@@ -14,8 +14,7 @@ const source = join(root, 'src', 'browser');
 
 /**
  * The worker of WebAssembly is without WebGPU: tfjs's own part of that alone is larger than all the rest, and the kernels in
- * WGSL come next. What their files export does nothing there, and is asked for
- * by no backend but that one.
+ * WGSL come next. What their files export does nothing there, and is asked for by no backend but that one.
  */
 const withoutWebgpu = {
   name: 'without-webgpu',

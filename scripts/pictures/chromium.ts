@@ -167,14 +167,15 @@ export class Browser {
     await done;
   }
 
-  /** How large the window is, whether dark, and whether it is a touch screen. */
+  /** How large the window is, whether dark, whether it is a touch screen, and whether nothing shall move. */
   async look(options: {
     readonly width: number;
     readonly height: number;
     readonly isDark?: boolean;
     readonly isPhone?: boolean;
+    readonly isStill?: boolean;
   }): Promise<void> {
-    const { width, height, isDark = false, isPhone = false } = options;
+    const { width, height, isDark = false, isPhone = false, isStill = false } = options;
     await this.send('Emulation.setDeviceMetricsOverride', {
       width,
       height,
@@ -186,7 +187,10 @@ export class Browser {
       ...(isPhone ? { maxTouchPoints: 1 } : {}),
     });
     await this.send('Emulation.setEmulatedMedia', {
-      features: [{ name: 'prefers-color-scheme', value: isDark ? 'dark' : 'light' }],
+      features: [
+        { name: 'prefers-color-scheme', value: isDark ? 'dark' : 'light' },
+        { name: 'prefers-reduced-motion', value: isStill ? 'reduce' : 'no-preference' },
+      ],
     });
   }
 

@@ -1,4 +1,5 @@
 /** @file What is asked of a painting, and what came of it. */
+import type { Kept } from '../browser/tessera.ts';
 
 /** Settings that are left out are the run's own. */
 export interface Asked {
@@ -14,10 +15,16 @@ export interface Result {
   /** [grid * grid], row by row. */
   readonly codes: Int32Array;
   readonly picture: ImageData;
-  /** Whether a part of it was kept of another. */
-  readonly isCompleted: boolean;
+  /** What was kept of another; absent of a whole one. */
+  readonly part?: Part;
 }
 
-export function describe({ asked: { caption, seed }, isCompleted }: Result): string {
-  return `${caption === '' ? 'no caption' : caption}, seed ${seed}${isCompleted ? ', a part painted anew' : ''}`;
+/** A picture, and what of it stays. */
+export interface Part {
+  readonly kept: Kept;
+  readonly picture: ImageData;
+}
+
+export function describe({ asked: { caption, seed }, part }: Result): string {
+  return `${caption === '' ? 'no caption' : caption}, seed ${seed}${part ? ', a part painted anew' : ''}`;
 }

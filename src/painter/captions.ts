@@ -8,8 +8,8 @@ import { element, fill } from '../web/page/dom.ts';
 const OFFERED = 8;
 /** Milliseconds without a key after which captions are looked for. */
 const PAUSE = 120;
-/** Of the captions of the most pictures: surprises are drawn among all of these. */
-const SURPRISES = 3000;
+/** Longest caption that is a surprise: long ones are mostly variants of others. */
+const SHORT = 24;
 
 export class CaptionField {
   readonly root = element('div', { class: 'ask-caption' });
@@ -17,13 +17,17 @@ export class CaptionField {
   private readonly unseen = element('p', { class: 'paint-unseen', 'aria-live': 'polite' });
   private readonly offers = element('p', { class: 'paint-offers' });
   private known: LearntCaptions | undefined;
-  private some: readonly string[] = [];
+  private examples: readonly string[];
+  /** Surprises to come. */
+  private readonly surprises: string[];
   private timer = 0;
 
   private readonly onPaint: () => void;
 
-  /** @param onPaint a known caption was chosen */
-  constructor(onPaint: () => void) {
+  /** @param examples what is offered first; @param onPaint a caption was chosen */
+  constructor(examples: readonly string[], onPaint: () => void) {
+    this.examples = examples;
+    this.surprises = draw(examples, examples.length);
     this.onPaint = onPaint;
     this.input = element('input', {
       ...{ type: 'text', id: 'caption', enterkeyhint: 'go', autocomplete: 'off', maxlength: 500 },
@@ -35,6 +39,7 @@ export class CaptionField {
       this.timer = window.setTimeout(() => this.look(), PAUSE);
     });
     fill(this.root, element('label', { for: 'caption' }, 'What shall it paint?'), this.input);
+    this.look();
   }
 
   /** What stands below the field. */
@@ -56,21 +61,25 @@ export class CaptionField {
   /** Takes what the run knows, as soon as that is there. */
   know(known: LearntCaptions | undefined): void {
     this.known = known;
-    if (known !== undefined) this.some = listCaptions(known, SURPRISES).captions.map(({ caption }) => caption);
+    if (known === undefined) return;
+    const all = listCaptions(known, known.kept).captions.map(({ caption }) => caption);
+    const short = all.filter(({ length }) => length <= SHORT);
+    if (this.examples.length === 0) this.examples = short.length > 0 ? short : all;
+    this.surprises.push(...draw(short, short.length));
     this.look();
   }
 
   /** A caption that the run knows; undefined if it knows none. */
   surprise(): string | undefined {
-    return draw(this.some, 1)[0];
+    return this.surprises.shift() ?? draw(this.examples, 1)[0];
   }
 
   private look(): void {
     const { known, caption } = this;
-    if (known === undefined) return;
+    const unseen = known === undefined ? [] : unseenWords(caption, known);
     fill(
       this.unseen,
-      unseenWords(caption, known).map(({ word, nearest }) => [
+      unseen.map(({ word, nearest }) => [
         element('b', {}, word),
         ' is a word it never saw in training',
         nearest === undefined
@@ -78,16 +87,34 @@ export class CaptionField {
           : ['; it knows ', this.offer(nearest.word, () => this.replace(word, nearest.word)), ' '],
       ]),
     );
-    const found = caption === '' ? undefined : searchCaptions(known, caption, OFFERED + 1);
-    const near = found?.instead?.found ?? found?.some;
-    const wanted = [...(found?.found.captions ?? []), ...(near?.captions ?? [])].map(found => found.caption);
-    const others = wanted.filter(other => other !== caption).slice(0, OFFERED);
-    const offered = caption === '' || others.length === 0 ? draw(this.some, OFFERED) : others;
+    const others = this.similar();
+    // Whoever has a caption may want another one.
+    const rest = draw(
+      this.examples.filter(text => text !== caption && !others.includes(text)),
+      OFFERED - others.length,
+    );
+    const offered = others.length > 0 && !this.isKnown(caption) ? others : [...others, ...rest];
     fill(
       this.offers,
-      element('span', { class: 'soft' }, caption === '' || others.length === 0 ? 'It knows, for example,' : 'It knows'),
+      offered.length === 0
+        ? undefined
+        : element('span', { class: 'soft' }, others.length > 0 ? 'It knows' : 'For example'),
       offered.map(text => this.offer(text, () => this.choose(text))),
     );
+  }
+
+  /** Known captions with the words that stand there. */
+  private similar(): string[] {
+    const { known, caption } = this;
+    if (known === undefined || caption === '') return [];
+    const found = searchCaptions(known, caption, OFFERED + 1);
+    const near = found?.instead?.found ?? found?.some;
+    const all = [...(found?.found.captions ?? []), ...(near?.captions ?? [])].map(each => each.caption);
+    return all.filter(other => other !== caption).slice(0, this.isKnown(caption) ? OFFERED / 2 : OFFERED);
+  }
+
+  private isKnown(caption: string): boolean {
+    return this.known?.lists.some(({ captions }) => captions.includes(caption)) === true;
   }
 
   private offer(text: string, onclick: () => void): HTMLElement {

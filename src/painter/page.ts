@@ -1,13 +1,13 @@
 /** @file The page: a caption in, a picture out, and what can be done with it. */
 import { readKnown } from '../browser/read-run.ts';
-import { type Kept, type PaintOptions, Tessera } from '../browser/tessera.ts';
+import { type PaintOptions, Tessera } from '../browser/tessera.ts';
 import { UserError } from '../core/errors.ts';
 import { type RunSource, runFiles } from '../io/runfiles.ts';
 import { element, failure, fill } from '../web/page/dom.ts';
 import { download } from '../web/page/download.ts';
 import type { PageFacts } from '../web/painter/facts.ts';
 import { aboutPage } from './about.ts';
-import { type Asked, describe, type Result } from './asked.ts';
+import { type Asked, describe, type Part, type Result } from './asked.ts';
 import { TileCanvas } from './canvas.ts';
 import { CaptionField } from './captions.ts';
 import { askedByLink, linkOf } from './link.ts';
@@ -29,7 +29,7 @@ export class PainterPage {
   private readonly facts: PageFacts;
   private readonly engine: EngineFiles;
   private readonly source: RunSource;
-  private readonly captions = new CaptionField(() => void this.paint());
+  private readonly captions: CaptionField;
   private readonly settings = new SettingsForm();
   private readonly canvas: TileCanvas;
   private readonly strip = new Strip(result => this.show(result));
@@ -54,15 +54,13 @@ export class PainterPage {
     this.facts = facts;
     this.engine = engine;
     this.source = pageSource(facts);
+    this.captions = new CaptionField(facts.examples, () => void this.paint());
     this.canvas = new TileCanvas({ grid, imageSize });
     const needed = Object.entries(files).filter(([name]) => name !== encoder && name !== runFiles.learnt);
     this.loading = new LoadingView(needed.reduce((sum, [, { bytes }]) => sum + bytes, 0));
     this.editor = new PartEditor({
       ...{ grid, imageSize },
-      onPaint: (kept, picture) => {
-        this.closeEditor();
-        void this.paint({ kept, picture });
-      },
+      onPaint: (kept, picture) => void this.paint({ kept, picture }),
       onClose: () => this.closeEditor(),
     });
   }
@@ -164,7 +162,7 @@ export class PainterPage {
   }
 
   /** Paints what is asked for, once the run is there. */
-  private async paint(part?: { readonly kept: Kept; readonly picture: ImageData }): Promise<void> {
+  private async paint(part?: Part): Promise<void> {
     this.isWanted = true;
     const asked = this.settings.read(this.captions.caption);
     if (asked === undefined) return;
@@ -183,7 +181,7 @@ export class PainterPage {
     if (part === undefined && !this.facts.isSingle) history.replaceState(null, '', linkOf(asked));
     this.canvas.clear(part?.picture, cell => part?.kept.mask[cell] === true);
     try {
-      const result = await this.follow(tessera, asked, { kept: part?.kept, signal: abort.signal });
+      const result = await this.follow(tessera, asked, { part, signal: abort.signal });
       if (abort.signal.aborted) return;
       this.strip.add(result);
       this.show(result, { isDrawn: true });
@@ -198,19 +196,24 @@ export class PainterPage {
   }
 
   /** Shows the tiles as they are painted, to the last one. */
-  private async follow(tessera: Tessera, asked: Asked, options: PaintOptions): Promise<Result> {
+  private async follow(
+    tessera: Tessera,
+    asked: Asked,
+    { part, signal }: { readonly part?: Part; readonly signal: AbortSignal },
+  ): Promise<Result> {
     const { caption, ...settings } = asked;
+    const options: PaintOptions = { ...settings, kept: part?.kept, signal };
     const isCoarseFirst = this.facts.order !== 'raster';
     let last: Pick<Result, 'codes' | 'picture'> | undefined;
-    for await (const { codes, picture, done, total } of tessera.paint(caption, { ...settings, ...options })) {
-      if (options.signal?.aborted === true) break;
+    for await (const { codes, picture, done, total } of tessera.paint(caption, options)) {
+      if (signal.aborted) break;
       fill(this.said, `Painting: ${done} of ${total} tiles`);
       this.canvas.appear(picture, cell => isCoarseFirst || codes[cell] >= 0);
       last = { codes, picture };
     }
-    options.signal?.throwIfAborted();
+    signal.throwIfAborted();
     if (last === undefined) throw new UserError('painting', 'nothing came of it', 'try again');
-    const result = { asked, ...last, isCompleted: options.kept !== undefined };
+    const result = { asked, ...last, part };
     await this.canvas.finish(result.picture, describe(result));
     return result;
   }
@@ -228,14 +231,14 @@ export class PainterPage {
     fill(this.said, describe(result));
     this.actions.hidden = false;
     const linkButton = this.actions.lastElementChild;
-    if (linkButton instanceof HTMLElement && !this.facts.isSingle) linkButton.hidden = result.isCompleted;
+    if (linkButton instanceof HTMLElement && !this.facts.isSingle) linkButton.hidden = result.part !== undefined;
   }
 
   private another(): void {
     const asked = this.settings.read(this.captions.caption);
     if (asked === undefined) return;
     this.settings.seed = asked.seed + 1;
-    void this.paint();
+    void this.paint(this.shown?.part);
   }
 
   private surprise(): void {
@@ -311,5 +314,6 @@ export class PainterPage {
     if (!this.editor.isOpen) return;
     this.editor.close();
     document.body.classList.remove('is-editing');
+    fill(this.said, this.shown === undefined ? '' : describe(this.shown));
   }
 }

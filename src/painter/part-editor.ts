@@ -19,7 +19,8 @@ export interface PartEditorOptions {
 
 export class PartEditor {
   readonly root = element('section', { class: 'part-editor', 'aria-label': 'paint a part anew', hidden: true });
-  private readonly editor: MaskEditor;
+  private editor: MaskEditor;
+  private readonly board = element('div');
   private readonly paint = element('button', { type: 'button', class: 'main' }, 'Paint the marked part');
   private readonly hint = element('p', { class: 'soft' });
   private readonly options: PartEditorOptions;
@@ -27,16 +28,15 @@ export class PartEditor {
   private address = '';
 
   constructor(options: PartEditorOptions) {
-    const { grid, imageSize } = options;
     this.options = options;
-    this.editor = new MaskEditor({ grid, imageSize, onChange: () => this.change(), isSimple: true });
+    this.editor = this.fresh();
     this.paint.addEventListener('click', () => this.go());
     const close = element('button', { type: 'button', onclick: () => options.onClose() }, 'Back');
     fill(
       this.root,
       element('h2', {}, 'Paint a part anew'),
       this.hint,
-      this.editor.root,
+      this.board,
       element('p', { class: 'actions' }, this.paint, close),
     );
     this.root.addEventListener('keydown', event => {
@@ -54,15 +54,23 @@ export class PartEditor {
     fill(this.hint, words);
     URL.revokeObjectURL(this.address);
     this.address = URL.createObjectURL(await pngOf(coded.picture));
+    this.editor = this.fresh();
     this.editor.show(this.address, 'the picture whose patches are marked');
-    this.editor.set(this.editor.mask.keep.map(() => true));
+    fill(this.board, this.editor.root);
     this.root.hidden = false;
     this.change();
-    this.root.querySelector('canvas')?.focus();
+    this.root.querySelector('canvas')?.focus({ preventScroll: true });
+    this.root.scrollIntoView({ block: 'nearest' });
   }
 
   close(): void {
     this.root.hidden = true;
+  }
+
+  /** An editor with nothing marked, and nothing to undo. */
+  private fresh(): MaskEditor {
+    const { grid, imageSize } = this.options;
+    return new MaskEditor({ grid, imageSize, onChange: () => this.change(), isSimple: true });
   }
 
   private change(): void {

@@ -9,7 +9,7 @@ export async function pngFile(
   result: Result,
   { facts, sampling, backend }: { readonly facts: PageFacts; readonly sampling: Sampling; readonly backend: string },
 ): Promise<Blob> {
-  const { asked, codes, picture, isCompleted } = result;
+  const { asked, codes, picture, part } = result;
   const { run, family, weights, weightsSha256 } = facts;
   const made: Record<string, string | number> = {
     ...{ run, family, weights, weights_sha256: weightsSha256, backend, seed: asked.seed },
@@ -19,7 +19,7 @@ export async function pngFile(
     cfgScale: asked.guidance ?? sampling.guidance,
     image: 0,
     codes: codes.join(' '),
-    ...(isCompleted && { completed: 'on a page' }),
+    ...(part !== undefined && { completed: 'on a page' }),
   };
   const text = Object.entries(made).map(([key, value]) => [`tessera:${key}`, String(value)]);
   const plain = await (await pngOf(picture)).arrayBuffer();

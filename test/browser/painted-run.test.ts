@@ -6,6 +6,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import { chooseEngine } from '../../src/browser/choose.ts';
 import { selectBackend } from '../../src/device/backends.ts';
 import { packageRoot } from '../../src/device/native/load.ts';
 import { registerNative } from '../../src/device/native/native.ts';
@@ -49,6 +50,15 @@ async function paintAll(files: ReadonlyMap<string, Uint8Array>): Promise<void> {
     painter.dispose();
   }
 }
+
+test.each([
+  ['auto', 8.7e6, 'wasm', 'the run has 8.7 M parameters'],
+  ['auto', 30e6, 'webgpu', 'the run has 30.0 M parameters'],
+  ['wasm', 85e6, 'wasm', 'it was asked for'],
+  ['webgpu', 1e6, 'webgpu', 'it was asked for'],
+] as const)('%s paints %d numbers by %s, and says why', (backend, parameters, engine, because) => {
+  expect(chooseEngine(backend, parameters)).toEqual({ engine, because });
+});
 
 describe('the config of a run', () => {
   const where = 'config.json';

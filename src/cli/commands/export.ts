@@ -24,6 +24,7 @@ interface Answer {
 const only: Readonly<Record<string, readonly (typeof forms)[number][]>> = {
   dtype: ['out', 'page', 'single'],
   license: ['out'],
+  examples: ['page', 'single'],
 };
 
 const flags = () =>
@@ -35,6 +36,10 @@ const flags = () =>
     ).optional(),
     page: folder('a page that paints in a browser, for any web server; of a transformer').optional(),
     single: file('the same page as one file, which opens from a disk and can be sent').optional(),
+    examples: z
+      .string()
+      .optional()
+      .describe('with --page and --single: captions that the page offers first, separated by |'),
     weights,
     dtype: z.enum(['bf16', 'f32']).default('bf16').describe('type of the weight matrices; ONNX is always f32'),
     license: z
@@ -49,7 +54,7 @@ type Values = z.output<ReturnType<typeof flags>>;
 
 export const exportCommand = defineCommand({
   name: 'export',
-  summary: 'take what of a run is needed to paint: a copy in half the bytes, a page that paints, or ONNX',
+  summary: 'take a run along: a copy in half the bytes, a page that paints, or ONNX',
   examples: [
     'tessera export --run runs/emoji --out models/apples --attribution datasets/emoji/ATTRIBUTION.md',
     'tessera export --page site/paint',
@@ -130,6 +135,10 @@ async function exportPainter(session: Session, values: Values): Promise<Answer> 
     bytes,
   } = await exportPage({
     ...{ run: await runOf(values), out, isSingle, weights: wanted, dtype, attribution },
+    examples: values.examples
+      ?.split('|')
+      .map(text => text.trim())
+      .filter(text => text !== ''),
   });
   const what = isSingle ? 'opens from a disk' : 'put the folder on any web server';
   session.print(`${out}: a page that paints with the ${kind} weights of step ${step}, ${megabytes(bytes)}; ${what}`);

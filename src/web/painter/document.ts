@@ -75,7 +75,7 @@ function whole(parts: {
 ${head}
 </head>
 <body>
-<header class="top"><span class="brand">Tessera</span><span class="where">${facts.run}</span></header>
+<header class="top"><span class="brand">Tessera</span><span class="where">model: ${facts.run}</span></header>
 <main class="painter"><noscript><p>The page paints by a script: allow JavaScript for it.</p></noscript></main>
 <script type="application/json" id="${FACTS_ID}">${raw(JSON.stringify(facts).replaceAll('<', '\\u003c'))}</script>
 ${end}

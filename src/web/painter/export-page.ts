@@ -18,6 +18,7 @@ import type { WeightKind } from '../../io/runfiles.ts';
 import { chooseWeights } from '../../io/runfolder.ts';
 import { startBackend } from '../../kernels/start.ts';
 import { loadPainter } from '../../runs/open-painter.ts';
+import { shippedModel } from '../../runs/run.ts';
 import { studioStyle } from '../studio/style.ts';
 import { folderDocument, PAGE_SCRIPT, PAGE_STYLE, singleDocument } from './document.ts';
 import type { PageFacts, PageFile } from './facts.ts';
@@ -36,6 +37,8 @@ export interface PageRequest {
   readonly dtype: 'bf16' | 'f32';
   /** A file that says whose art the run was trained on, which the page shows; default: the run's own. */
   readonly attribution?: string;
+  /** Captions that the page offers first; default: of the model that comes with Tessera a choice, of others what they know. */
+  readonly examples?: readonly string[];
   /** Where the build left the scripts. */
   readonly scripts?: string;
 }
@@ -47,6 +50,13 @@ export interface PageExported {
   /** Of all that the page loads before it paints. */
   readonly bytes: number;
 }
+
+/** What the model that comes with Tessera paints well. */
+const SHIPPED_EXAMPLES = [
+  ...['red apple', 'sunflower', 'pizza', 'blue heart', 'fox', 'panda', 'rainbow', 'cactus', 'pineapple', 'penguin'],
+  ...['doughnut', 'cherries', 'watermelon', 'tulip', 'mushroom', 'ghost', 'robot', 'unicorn', 'gem stone', 'avocado'],
+  ...['soccer ball', 'ladybug', 'frog', 'rocket', 'hamburger', 'lion', 'balloon', 'cat with tears of joy'],
+];
 
 const BY = 'tessera export --page';
 const FINISHED = 'one with such an export that was not finished';
@@ -76,6 +86,7 @@ export async function exportPage(request: PageRequest): Promise<PageExported> {
   const files = packed(await pageFiles(run, { weights, dtype: request.dtype }));
   const facts: PageFacts = {
     ...{ run: basename(resolve(run)), family, weights, weightsSha256: await weightsFingerprint(run, weights), step },
+    examples: request.examples ?? (resolve(run) === resolve(shippedModel()) ? SHIPPED_EXAMPLES : []),
     ...{ imageSize, grid, order, encoder: ENCODER_FILE, credits: await creditsOf(request), isSingle },
     files: Object.fromEntries([...files].map(([name, bytes]) => [name, fileFacts(name, bytes, isSingle)])),
   };

@@ -21,6 +21,8 @@ export interface PageFacts {
   readonly step: number;
   readonly imageSize: number;
   readonly grid: number;
+  /** Captions that are offered first, and painted for a surprise; may be none. */
+  readonly examples: readonly string[];
   /** How codes follow one another. */
   readonly order: string;
   /** By their names in a run. */

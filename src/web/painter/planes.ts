@@ -5,7 +5,10 @@
 
 export function toPlanes(bytes: Uint8Array): Uint8Array {
   const half = Math.ceil(bytes.length / 2);
-  return Uint8Array.from(bytes, (_, i) => bytes[i < half ? 2 * i : 2 * (i - half) + 1]);
+  const planes = new Uint8Array(bytes.length);
+  for (let i = 0; i < half; i++) planes[i] = bytes[2 * i];
+  for (let i = half; i < bytes.length; i++) planes[i] = bytes[2 * (i - half) + 1];
+  return planes;
 }
 
 export function fromPlanes(planes: Uint8Array): Uint8Array {
