@@ -125,6 +125,7 @@ function pack() {
     'dist/types/src/index.d.ts',
     'dist/src/web/page/main.js',
     ...['tessera.js', 'worker.js', 'worker-webgpu.js', 'tessera.wasm'].map(name => `dist/browser/${name}`),
+    ...['trainer.js', 'train-worker.js', 'isolate.js', 'tessera.wasm'].map(name => `dist/browser/trainer/${name}`),
     'models/emoji/config.json',
     'native/addon.cc',
     'native/build/tessera.wasm',

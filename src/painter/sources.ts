@@ -19,14 +19,23 @@ export function pageSource(facts: PageFacts): RunSource {
   const read = facts.isSingle
     ? readInline
     : (name: string, file: PageFile, heard?: Heard) => readStored(file, name, heard);
+  const bytesOf = async (name: string, heard?: Heard) => {
+    const file = facts.files[name];
+    if (file === undefined)
+      throw new UserError(name, 'expected a file of this page, got none', 'export the page again');
+    const bytes = await read(name, file, heard);
+    return file.isPacked ? fromPlanes(await unzipped(bytes)) : bytes;
+  };
+  let learnt: Promise<Uint8Array> | undefined; // read by the library, and by the field of captions
   return {
     has: async name => Object.hasOwn(facts.files, name),
-    bytes: async (name, heard) => {
-      const file = facts.files[name];
-      if (file === undefined)
-        throw new UserError(name, 'expected a file of this page, got none', 'export the page again');
-      const bytes = await read(name, file, heard);
-      return file.isPacked ? fromPlanes(await unzipped(bytes)) : bytes;
+    bytes: (name, heard) => {
+      if (name !== runFiles.learnt) return bytesOf(name, heard);
+      learnt ??= bytesOf(name, heard).catch(error => {
+        learnt = undefined; // so that it is tried again
+        throw error;
+      });
+      return learnt;
     },
   };
 }
