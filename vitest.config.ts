@@ -6,7 +6,12 @@ const alone = { pool: 'forks', maxWorkers: 1 } as const;
 /** What compares kernels and models on every backend. */
 const kernels = ['kernels', 'device', 'native', 'nn', 'families', 'training'].map(room => `test/${room}/**/*.test.ts`);
 /** What runs the program or a script as a person would. */
-const e2e = ['test/cli/**/*.test.ts', 'test/scripts/**/*.test.ts', 'test/*.e2e.test.ts', 'test/web/*.e2e.test.ts'];
+const e2e = [
+  'test/cli/**/*.test.ts',
+  'test/scripts/**/*.test.ts',
+  'test/*.e2e.test.ts',
+  'test/{web,browser}/*.e2e.test.ts',
+];
 const studies = ['test/studies/**/*.test.ts'];
 
 /** Projects run one after another, in this order: `npx vitest run --project unit`. */

@@ -17,6 +17,9 @@ constexpr int kColumns = 16;
 #elif defined(__aarch64__)
 constexpr int kRows = 7;  // 8 would fit 32 registers on paper, but GCC spills: it loads all of A's column first
 constexpr int kColumns = 12;
+#elif defined(__wasm__)
+constexpr int kRows = 4;  // engines keep values of their own in registers: 6 rows spill
+constexpr int kColumns = 8;
 #else
 constexpr int kRows = 6;
 constexpr int kColumns = 8;

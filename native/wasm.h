@@ -6,6 +6,7 @@ namespace tessera {
 
 void releaseMemory(void* data);
 void allowWaiting(bool allowed);
+uint32_t timesJoined();
 uint32_t generation();
 void workerLoop(int worker, uint32_t generation);
 void breakOff(int reason);

@@ -54,6 +54,7 @@ EXPORT(give) void give(void* data) { releaseMemory(data); }
 
 EXPORT(setThreads) int setThreads(int count) { return setThreadCount(count); }
 EXPORT(generationNow) uint32_t generationNow() { return generation(); }
+EXPORT(helped) uint32_t helped() { return timesJoined(); }
 EXPORT(mayWait) void mayWait(int allowed) { allowWaiting(allowed != 0); }
 EXPORT(work) void work(int worker, uint32_t generation) { workerLoop(worker, generation); }
 EXPORT(broke) void broke(int reason) { breakOff(reason); }

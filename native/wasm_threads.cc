@@ -25,6 +25,8 @@ struct Pool {
   // Counted up when the number of threads changes: workers of earlier ones end.
   std::atomic<uint32_t> generation{0};
   std::atomic<int> asleep{0};
+  // How often a worker has joined a call, for tests.
+  std::atomic<uint32_t> joined{0};
   // Why a thread of the call broke off, or 0.
   std::atomic<int> broken{0};
   void (*body)(void*, int, int) = nullptr;
@@ -49,7 +51,9 @@ int* callWord() { return reinterpret_cast<int*>(&pool.state) + 1; }
 bool join(uint32_t call) {
   uint64_t state = pool.state.load();
   while (callOf(state) == call && (state & kOpen) != 0) {
-    if (pool.state.compare_exchange_weak(state, state + 1)) return true;
+    if (!pool.state.compare_exchange_weak(state, state + 1)) continue;
+    pool.joined.fetch_add(1, std::memory_order_relaxed);
+    return true;
   }
   return false;
 }
@@ -163,6 +167,8 @@ void releaseMemory(void* data) {
 
 // Whether the calling thread may sleep: a page's own may not.
 void allowWaiting(bool allowed) { pool.mayWait = allowed; }
+
+uint32_t timesJoined() { return pool.joined.load(); }
 
 uint32_t generation() { return pool.generation.load(); }
 

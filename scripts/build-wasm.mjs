@@ -1,17 +1,21 @@
 /**
- * @file Builds the kernels for WebAssembly with clang (Debian, Ubuntu: apt-get install clang lld wasi-libc
- * libc++-dev-wasm32 libclang-rt-dev-wasm32; binaryen makes the file smaller): native/build/tessera.wasm, for Node without
- * a compiler and for pages. It is in the npm package, so that nobody who installs that needs this.
+ * @file Builds the kernels for WebAssembly with clang (Debian, Ubuntu: apt-get install clang-19 lld-19 wasi-libc
+ * libc++-19-dev-wasm32 libclang-rt-19-dev-wasm32, or another version; binaryen makes the file smaller):
+ * native/build/tessera.wasm, for Node without a compiler and for pages. It is in the npm package, so that nobody who installs that needs this.
  *
  *   node scripts/build-wasm.mjs            builds it if it is missing or older than its sources
  *   node scripts/build-wasm.mjs --strict   fails where it cannot; otherwise it is left out
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { build, compile, semantics, source, standard, works } from './native-flags.mjs';
 
 const NAME = 'tessera.wasm';
+/** The same for pages that paint: without the kernels that training alone calls, it is little more than half as large. */
+const PAINTING = 'tessera-paint.wasm';
+const ofTraining =
+  /Gradient$|^(adamw|addAll|dropout|groupNorm|gumbelSoftmax|klToUniform|leakySlope|linearCrossEntropy|muon|peak\w+|pixelLosses|pull|shiftImages|smooth\w+|squaredNorm)$/;
 
 /** As src/device/native/wasm-addon.ts makes the memory. */
 const FIRST_BYTES = 32 * 65536;
@@ -54,10 +58,20 @@ function findClang() {
   return undefined;
 }
 
+/** The sources of the kernels for painting: their table is shorter, and the linker leaves out what nothing names. */
+function paintingSources() {
+  const lines = readFileSync(join(source, 'kernels.cc'), 'utf8').split('\n');
+  const kept = lines.filter(line => !ofTraining.test(/^ +\{"(\w+)", /.exec(line)?.[1] ?? ''));
+  mkdirSync(build, { recursive: true });
+  const file = join(build, 'painting.cc');
+  writeFileSync(file, kept.join('\n'));
+  return sources.map(path => (path.endsWith('kernels.cc') ? file : path));
+}
+
 /** Makes the file smaller, and a little faster, if binaryen is there. */
-function optimise() {
+function optimise(name) {
   if (!works('wasm-opt')) return '';
-  const file = join(build, NAME);
+  const file = join(build, name);
   const features = ['simd', 'bulk-memory', 'threads', 'sign-ext', 'nontrapping-float-to-int', 'mutable-globals'];
   const flags = ['-O3', ...features.map(name => `--enable-${name}`), file, '-o', `${file}.opt`];
   if (spawnSync('wasm-opt', flags, { stdio: ['ignore', 'ignore', 'inherit'] }).status === 0) {
@@ -78,8 +92,13 @@ function giveUp(message) {
 const clang = findClang();
 if (clang === undefined) giveUp('no clang that compiles for wasm32-wasi (see the head of scripts/build-wasm.mjs)');
 try {
-  const result = await compile(clang, NAME, sources, [...target, ...compiling], linking);
-  if (result !== 'up to date') console.log(`${NAME}: ${result}${optimise()}`);
+  for (const [name, files] of [
+    [NAME, sources],
+    [PAINTING, paintingSources()],
+  ]) {
+    const result = await compile(clang, name, files, [...target, ...compiling], linking);
+    if (result !== 'up to date') console.log(`${name}: ${result}${optimise(name)}`);
+  }
 } catch (error) {
   giveUp(error.message);
 }

@@ -1,10 +1,12 @@
 /**
- * @file Bundles the trainer for browsers, into dist/browser/trainer: its page, and its worker, which is the program's own training with the forms of
- * Node's modules of src/trainer/node in their place, and every `name.browser.ts` in that of `name.ts`.
+ * @file Bundles the trainer for browsers, into dist/browser/trainer: its page, and its worker, which is the program's own training
+ * with the forms of Node's modules of src/trainer/node in their place, and every `name.browser.ts` in that of `name.ts`.
+ *
+ *   node scripts/bundle-trainer.mjs [--out FOLDER]
  */
 import { copyFileSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { build } from 'esbuild';
 import { root } from './native-flags.mjs';
 import { twins } from './twins.mjs';
 
@@ -35,12 +37,12 @@ const sharp = {
 };
 
 /** @param outdir where `trainer.js`, `train-worker.js` and the kernels in WebAssembly come, as far as these were built */
-export async function bundleTrainer(outdir = join(root, 'dist', 'browser', 'trainer'), options = {}) {
-  const { build } = await import('esbuild');
+async function bundleTrainer(outdir) {
   const result = await build({
     entryPoints: {
       trainer: join(trainer, 'page', 'main.ts'),
       'train-worker': join(trainer, 'worker.ts'),
+      isolate: join(trainer, 'isolate.ts'),
     },
     outdir,
     bundle: true,
@@ -56,11 +58,11 @@ export async function bundleTrainer(outdir = join(root, 'dist', 'browser', 'trai
     external: ['webgpu', '@tensorflow/tfjs-node-gpu'],
     inject: [join(own, 'globals.ts')],
     plugins: [twins, sharp],
-    ...options,
   });
   const kernels = join(root, 'native', 'build', 'tessera.wasm');
   if (existsSync(kernels)) copyFileSync(kernels, join(outdir, 'tessera.wasm'));
   return result;
 }
 
-if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) await bundleTrainer();
+const [, , flag, folder] = process.argv;
+await bundleTrainer(flag === '--out' ? folder : join(root, 'dist', 'browser', 'trainer'));

@@ -1,9 +1,10 @@
 /**
  * @file Checks the package as a stranger meets it: packed, installed in an empty folder without a compiler run, painted
- * with by `npx`, and its declarations and the README's example compiled by TypeScript with nothing skipped, as modules of
+ * and trained with by `npx` where no compiler is found, and its declarations and the README's example compiled by TypeScript with nothing skipped, as modules of
  * Node and for a bundler. Needs `dist`, and the npm registry for what the package depends on.
  *
- *   node scripts/check-package.mjs
+ *   node scripts/check-package.mjs            all of it
+ *   node scripts/check-package.mjs --bare     painting and training alone, with how long they take
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -80,6 +81,22 @@ const [made] = await run('Square1', { x: tf.tensor1d([3]) })[0].data();
 if (made !== 10) throw new Error('expected 10, got ' + made);
 `;
 
+/** A page's program. */
+const page = `import { Tessera, UserError } from 'tesserae/browser';
+
+export async function paint(caption: string): Promise<ImageData | undefined> {
+  const run = await Tessera.load('run/', { onProgress: ({ loaded }) => console.log(loaded) });
+  let last: ImageData | undefined;
+  try {
+    for await (const { picture } of run.paint(caption, { seed: 1 })) last = picture;
+  } catch (error) {
+    if (error instanceof UserError) console.error(error.message, error.hint);
+  }
+  run.dispose();
+  return last;
+}
+`;
+
 /** Everything that the entries export, so that each declaration is read. */
 const everything = `import * as library from 'tesserae';
 import { commands, defineCommand, runTessera } from 'tesserae/cli';
@@ -99,17 +116,22 @@ function pack() {
   const mib = bytes => (bytes / 2 ** 20).toFixed(1);
   console.log(`${filename}: ${mib(size)} MiB packed, ${mib(unpackedSize)} MiB in ${files.length} files`);
   const names = files.map(({ path }) => path);
-  const stray = names.filter(name => /^(dist\/(scripts|examples|test)|native\/build|test|runs|datasets)\//.test(name));
+  const stray = names.filter(name =>
+    /^((dist\/(scripts|examples|test)|test|runs|datasets)\/|native\/build\/(?!tessera\.wasm$))/.test(name),
+  );
   expect(stray.length === 0, 'packs the program alone', stray.join('\n'));
   const needed = [
     'dist/src/cli.js',
     'dist/types/src/index.d.ts',
     'dist/src/web/page/main.js',
+    ...['tessera.js', 'worker.js', 'worker-webgpu.js', 'tessera.wasm'].map(name => `dist/browser/${name}`),
+    ...['trainer.js', 'train-worker.js', 'isolate.js', 'tessera.wasm'].map(name => `dist/browser/trainer/${name}`),
     'models/emoji/config.json',
     'native/addon.cc',
+    'native/build/tessera.wasm',
   ];
   const lacking = needed.filter(name => !names.includes(name));
-  expect(lacking.length === 0, 'packs the model and the C++ sources', lacking.join('\n'));
+  expect(lacking.length === 0, 'packs the model, the C++ sources and the kernels in WebAssembly', lacking.join('\n'));
   return join(folder, filename);
 }
 
@@ -128,10 +150,47 @@ function install(tarball) {
   return status === 0;
 }
 
+/**
+ * Folders of programs that have Node, npm and a shell, and no compiler.
+ * @returns what the environment is to have
+ */
+function withoutCompiler() {
+  if (windows) return {};
+  const bin = join(folder, 'bin');
+  mkdirSync(bin);
+  for (const name of ['sh', 'env', 'uname']) {
+    const found = ['/bin', '/usr/bin'].map(place => join(place, name)).find(existsSync);
+    if (found !== undefined) symlinkSync(found, join(bin, name));
+  }
+  const node = dirname(process.execPath);
+  for (const name of ['node', 'npm', 'npx']) symlinkSync(join(node, name), join(bin, name));
+  return { PATH: bin, CXX: '' };
+}
+
+/** Trains a small model for a few steps, likewise. */
+function train(env) {
+  const drawn = run(
+    'npx',
+    ['tesserae', 'data', 'shapes', '--out', 'shapes', '--count', '40', '--size', '16'],
+    app,
+    env,
+  );
+  expect(drawn.status === 0, 'draws pictures to train on', drawn.stderr);
+  const size = ['--preset', 'tiny', '--image-size', '16', '--grid', '4', '--width', '32', '--layers', '1'];
+  const steps = ['--steps', '4', '--patch-train.steps', '4', '--batch-size', '8'];
+  const argv = ['tesserae', 'train', '--data', 'shapes', '--out', 'run', ...size, ...steps];
+  const { status, stderr, seconds } = run('npx', argv, app, env);
+  const trained = existsSync(join(app, 'run', 'ema.safetensors'));
+  expect(status === 0 && trained, `trains, in ${seconds.toFixed(0)} s`, stderr);
+  expect(stderr.includes('computing on wasm'), 'on WebAssembly', stderr);
+  const refused = run('npx', ['tesserae', 'build-native'], app, env);
+  expect(/no C\+\+ compiler found/.test(refused.stderr), 'where there is no compiler', refused.stderr);
+}
+
 /** Paints as the README says, where nothing was compiled: on WebAssembly, which is said once. */
-function paint() {
+function paint(env) {
   const argv = ['tesserae', 'sample', '--text', windows ? '"red apple"' : 'red apple', '-n', '1'];
-  const { status, stdout, stderr, seconds } = run('npx', argv, app);
+  const { status, stdout, stderr, seconds } = run('npx', argv, app, env);
   expect(
     status === 0 && existsSync(join(app, 'outputs', 'red_apple', '0.png')),
     `paints, in ${seconds.toFixed(0)} s`,
@@ -144,14 +203,15 @@ function paint() {
   expect(strange.length === 0, 'says nothing else', strange.join('\n'));
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   for (const name of ['tessera', 'tesserae']) {
-    const said = run('npx', [name, '--version'], app);
+    const said = run('npx', [name, '--version'], app, env);
     expect(said.status === 0 && said.stdout.trim() === version, `${name} is a command`, said.stderr);
   }
 }
 
 /** Compiles some files as a strict program would. */
-function compile({ module, moduleResolution, skipLibCheck, files }) {
-  const options = { target: 'es2023', module, moduleResolution, strict: true, skipLibCheck, types: ['node'] };
+function compile({ module, moduleResolution, skipLibCheck, files, dom = false }) {
+  const place = dom ? { lib: ['es2023', 'dom', 'dom.iterable'], types: [] } : { types: ['node'] };
+  const options = { target: 'es2023', module, moduleResolution, strict: true, skipLibCheck, ...place };
   writeFileSync(
     join(app, 'tsconfig.json'),
     JSON.stringify({ compilerOptions: { ...options, outDir: 'compiled', rootDir: '.' }, files }),
@@ -171,8 +231,13 @@ function linkNodeTypes() {
 }
 
 try {
-  if (install(pack())) {
-    paint();
+  const installed = install(pack());
+  if (installed) {
+    const env = withoutCompiler();
+    paint(env);
+    train(env);
+  }
+  if (installed && !process.argv.includes('--bare')) {
     const example = readmeExample();
     expect(example !== undefined, 'the README has an example of the library');
     linkNodeTypes();
@@ -180,12 +245,14 @@ try {
     writeFileSync(join(app, 'example.ts'), example ?? '');
     writeFileSync(join(app, 'tensors.ts'), tensors);
     writeFileSync(join(app, 'kernel.ts'), kernel);
+    writeFileSync(join(app, 'page.ts'), page);
     for (const [module, moduleResolution] of [
       ['nodenext', 'nodenext'],
       ['esnext', 'bundler'],
     ]) {
       compile({ module, moduleResolution, skipLibCheck: true, files: ['tensors.ts', 'kernel.ts'] });
       compile({ module, moduleResolution, skipLibCheck: false, files: ['everything.ts', 'example.ts'] });
+      compile({ module, moduleResolution, skipLibCheck: false, files: ['page.ts'], dom: true });
     }
     const outside = run(process.execPath, [join('compiled', 'kernel.js')], app);
     expect(outside.status === 0, 'a kernel from outside runs', outside.stderr);

@@ -239,7 +239,7 @@ function readerOf(call: NativeCall): string {
 }
 
 function table(calls: readonly NativeCall[]): string {
-  const apart = /^(addon|cpu|kernels|threads|conv.*)\.cc$/;
+  const apart = /^(addon|cpu|kernels|threads|conv.*|wasm_.*)\.cc$/;
   const sources = readdirSync(native).filter(name => name.endsWith('.cc') && !apart.test(name));
   const includes = sources.sort().map(name => `#include "${name}"`);
   const rows = calls.map(({ kernel }) => `      {"${kernel}", calls::${kernel}Of},`);

@@ -12,6 +12,8 @@ const dist = join(root, 'dist');
 const entries = ['src/index.d.ts', 'src/cli.d.ts'];
 /** With tfjs's own types alone: who writes a kernel computes with tfjs. */
 const ofTensors = ['src/kernels.d.ts'];
+/** With none of tfjs's: a page knows nothing of tensors. */
+const ofPages = ['src/browser.d.ts'];
 const types = join(dist, 'types');
 const stand = join(types, 'tfjs.d.ts');
 
@@ -53,7 +55,7 @@ function lead(path) {
 }
 
 rmSync(types, { recursive: true, force: true });
-const kept = reached([...entries, ...ofTensors]);
+const kept = reached([...entries, ...ofTensors, ...ofPages]);
 for (const entry of readdirSync(dist, { recursive: true, withFileTypes: true })) {
   const path = join(entry.parentPath, entry.name);
   if (path.endsWith('.d.ts') && !kept.has(path)) rmSync(path);

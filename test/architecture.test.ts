@@ -31,7 +31,7 @@ const layers: readonly (readonly string[])[] = [
   ['src/study'],
   ['src/web'],
   ['src/cli', 'src/library', 'src/browser'],
-  ['src/trainer'],
+  ['src/trainer', 'src/painter'],
 ];
 /** At the root of `src` stand only the entries, above all layers. */
 const entries = ['src/index.ts', 'src/kernels.ts', 'src/cli.ts', 'src/browser.ts'];
@@ -53,9 +53,14 @@ function filesUnder(folder: string, extension: string): string[] {
 const sources = ['src', 'tokenizer', 'data', 'scripts', 'examples'].flatMap(folder => filesUnder(folder, '.ts'));
 const textOf = new Map(sources.map(path => [path, readFileSync(join(root, path), 'utf8')]));
 
-/** Whether a file runs in a browser, as a module of the studio's pages or of the trainer's. */
+/** Whether a file runs in a browser, as a module of the studio's pages or of the trainer's, which is bundled. */
 function isPage(path: string): boolean {
   return path.startsWith('src/web/page/') || path.startsWith('src/trainer/page/');
+}
+
+/** Whether a file is of a page that is bundled, which brings along what it takes. */
+function isBundledPage(path: string): boolean {
+  return path.startsWith('src/painter/');
 }
 
 /** The source without comments, whose examples import things too. */
@@ -202,15 +207,20 @@ describe('the pages of the studio', () => {
     expect(values.filter(([, target]) => !isPage(target) && !taken.test(target))).toEqual([]);
   });
 
-  test('are imported by nothing else', () => {
-    const importing = [...graph].filter(([from, targets]) => !isPage(from) && targets.some(isPage));
+  test('are imported by nothing else but other pages', () => {
+    const importing = [...graph].filter(
+      ([from, targets]) => !isPage(from) && !isBundledPage(from) && targets.some(isPage),
+    );
     expect(importing.map(([from]) => from)).toEqual([]);
   });
 });
 
 describe('the library in a browser', () => {
   /** What a page takes is made of these. */
-  const bundled = ['src/browser.ts', 'src/browser/worker/wasm.ts', 'src/browser/worker/webgpu.ts'];
+  const bundled = [
+    ...['src/browser.ts', 'src/browser/worker/wasm.ts', 'src/browser/worker/webgpu.ts'],
+    'src/painter/main.ts',
+  ];
 
   /** What is imported when a file runs, of packages as well; a file's twin for browsers takes its place. */
   function valuesOf(path: string): string[] {
@@ -238,7 +248,7 @@ describe('the library in a browser', () => {
   }
 
   const forbidden =
-    /^node:|^(sharp|zod|webgpu|@tensorflow\/tfjs-layers)$|^src\/(training\/(?!named-values)|cli|library|web)\//;
+    /^node:|^(sharp|zod|webgpu|@tensorflow\/tfjs-layers)$|^src\/(training\/(?!named-values)|cli|library|web\/(?!page\/|painter\/(facts|planes)))\//;
 
   test('reaches neither Node nor its packages, nor training', () => {
     const reached = reachedFrom(bundled);

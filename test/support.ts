@@ -4,8 +4,8 @@ import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, test } from 'vitest';
 import { Random } from '../src/core/random.ts';
 import { selectBackend } from '../src/device/backends.ts';
-import { registerAddon } from '../src/device/native/load.ts';
-import { activeNative } from '../src/device/native/native.ts';
+import { registerAddon, registerWasm } from '../src/device/native/load.ts';
+import { activeNative, type NativeBackend } from '../src/device/native/native.ts';
 import { describeAdapter } from '../src/device/webgpu/dawn.ts';
 
 export interface Tolerance {
@@ -65,7 +65,7 @@ export const noWebgpu: string | undefined = await (async () => {
  * Matrix products run in fp32 unless the test sets `precision`.
  */
 export function onEveryBackend(title: string, body: (backend: string) => Promise<void> | void): void {
-  const missing: Readonly<Record<string, string | undefined>> = { native: registerAddon(), webgpu: noWebgpu };
+  const missing: Readonly<Record<string, string | undefined>> = { ...noKernels, webgpu: noWebgpu };
   describe(title, () => {
     for (const name of ['native', 'webgpu', 'cpu', 'wasm'] as const) {
       const reason = missing[name];
@@ -77,11 +77,17 @@ export function onEveryBackend(title: string, body: (backend: string) => Promise
   });
 }
 
-/** The native backend in fp32, for tests of it alone. */
-export async function useNative(): Promise<NonNullable<ReturnType<typeof activeNative>>> {
-  await selectBackend('native', { precision: 'fp32' });
+/** Why the C++ kernels cannot be tested here, by what they are built for; undefined where they can. */
+export const noKernels: Readonly<Record<'native' | 'wasm', string | undefined>> = {
+  native: registerAddon(),
+  wasm: await registerWasm(),
+};
+
+/** The native backend in fp32, for tests of it alone, or the same in WebAssembly. */
+export async function useNative(name: 'native' | 'wasm' = 'native'): Promise<NativeBackend> {
+  await selectBackend(name, { precision: 'fp32' });
   const backend = activeNative();
-  if (backend === undefined) throw new Error('no native backend');
+  if (backend === undefined) throw new Error(`no ${name} backend`);
   return backend;
 }
 

@@ -7,10 +7,10 @@ import type { Tensor } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import type { PatchConfig } from '../src/config/patch.ts';
 import { codebookSizeOf } from '../src/config/patch-sizes.ts';
-import { expectShape } from '../src/core/errors.ts';
+import { expectShape, UserError } from '../src/core/errors.ts';
 import type { Random } from '../src/core/random.ts';
 import { unitToSigned } from '../src/image/pixels.ts';
-import { Parameters, type Source } from '../src/nn/module.ts';
+import { Checkpoint, Parameters, type Source } from '../src/nn/module.ts';
 import { autoencoderFlops, Decoder, Encoder, stageWidths } from './autoencoder.ts';
 import type { Tokenizer } from './index.ts';
 import { createQuantizer } from './quantizers/index.ts';
@@ -40,7 +40,8 @@ export class PatchTokenizer implements Tokenizer<Tensor, Tensor> {
   readonly config: PatchConfig;
   readonly parameters: Parameters;
   readonly quantizer: Quantizer;
-  private readonly encoder: Encoder;
+  /** Only given pictures are read by it: copies for painting leave it out. */
+  private readonly encoder: Encoder | undefined;
   private readonly decoder: Decoder;
 
   /**
@@ -56,7 +57,9 @@ export class PatchTokenizer implements Tokenizer<Tensor, Tensor> {
     this.parameters = new Parameters(source);
     const { parameters, patchSize } = this;
     this.quantizer = createQuantizer(config, patchSize, parameters.scope('quantizer'));
-    this.encoder = new Encoder(parameters.scope('encoder'), config, patchSize, this.quantizer.inputs);
+    if (!(source instanceof Checkpoint && source.omits('encoder'))) {
+      this.encoder = new Encoder(parameters.scope('encoder'), config, patchSize, this.quantizer.inputs);
+    }
     const { channels } = this.quantizer.pixels;
     this.decoder = new Decoder(parameters.scope('decoder'), config, patchSize, this.quantizer.outputs, channels);
   }
@@ -72,7 +75,7 @@ export class PatchTokenizer implements Tokenizer<Tensor, Tensor> {
       const parts = this.chunks(B).map(([begin, size]) =>
         tf.tidy(() => {
           const part = tf.slice(images, [begin, 0, 0, 0], [size, -1, -1, -1]);
-          return this.quantizer.encode(this.encoder.apply(unitToSigned(part))) as tf.Tensor3D; // [size, grid, grid]
+          return this.quantizer.encode(this.encoded(unitToSigned(part))) as tf.Tensor3D; // [size, grid, grid]
         }),
       );
       return tf.reshape(tf.concat(parts, 0), [B, this.grid * this.grid]);
@@ -104,7 +107,7 @@ export class PatchTokenizer implements Tokenizer<Tensor, Tensor> {
    */
   loss(images: Tensor, moment: TrainingMoment): PatchLoss {
     this.checkImages(images);
-    const encoded = this.encoder.apply(unitToSigned(images));
+    const encoded = this.encoded(unitToSigned(images));
     const { vectors, losses, observed } = this.quantizer.quantize(encoded, moment);
     const output = this.decoder.apply(vectors);
     const { loss, metrics } = this.quantizer.pixels.loss(output, images, moment.config);
@@ -122,7 +125,7 @@ export class PatchTokenizer implements Tokenizer<Tensor, Tensor> {
     const encoded = tf.tidy(() =>
       tf.concat(
         this.chunks(images.shape[0]).map(([begin, size]) =>
-          tf.tidy(() => this.encoder.apply(unitToSigned(tf.slice(images, [begin, 0, 0, 0], [size, -1, -1, -1])))),
+          tf.tidy(() => this.encoded(unitToSigned(tf.slice(images, [begin, 0, 0, 0], [size, -1, -1, -1])))),
         ),
         0,
       ),
@@ -166,6 +169,16 @@ export class PatchTokenizer implements Tokenizer<Tensor, Tensor> {
 
   dispose(): void {
     this.parameters.dispose();
+  }
+
+  /** @param pixels [B, S, S, 3] in [-1, 1]; @returns [B, grid, grid, inputs of the quantizer] */
+  private encoded(pixels: Tensor): Tensor {
+    if (this.encoder !== undefined) return this.encoder.apply(pixels);
+    throw new UserError(
+      'patch tokenizer',
+      'cannot read pictures: this copy of the run is for painting, and has no encoder',
+      'take the whole run',
+    );
   }
 
   private checkImages(images: Tensor): Record<string, number> {

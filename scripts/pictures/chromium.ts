@@ -22,6 +22,16 @@ interface Message {
   readonly error?: { readonly message: string };
 }
 
+/**
+ * WebGPU on SwiftShader. Workgroup memory is not zeroed, as in Node (src/device/webgpu/dawn.ts): SwiftShader would be minutes
+ * compiling that.
+ */
+const softwareGpu = [
+  '--enable-unsafe-webgpu',
+  '--use-webgpu-adapter=swiftshader',
+  '--enable-dawn-features=disable_workgroup_init',
+];
+
 /** One browser with one page. */
 export class Browser {
   /** What pages have written on the console, and errors of scripts and policies. */
@@ -47,9 +57,10 @@ export class Browser {
   /**
    * Starts it.
    * @param options.downloads folder that downloads go to; @param options.hosts names that lead to this machine, as an attacker's may
+   * @param options.gpu whether pages have WebGPU, on SwiftShader
    */
   static async start(
-    options: { readonly downloads?: string; readonly hosts?: readonly string[] } = {},
+    options: { readonly downloads?: string; readonly hosts?: readonly string[]; readonly gpu?: boolean } = {},
   ): Promise<Browser> {
     const home = mkdtempSync(join(tmpdir(), 'tessera-browser-'));
     const own = (options.hosts ?? []).map(host => `MAP ${host} 127.0.0.1`);
@@ -57,7 +68,7 @@ export class Browser {
     const flags = [
       '--headless=new',
       '--no-sandbox',
-      '--disable-gpu',
+      ...(options.gpu === true ? softwareGpu : ['--disable-gpu']),
       '--disable-dev-shm-usage',
       `--host-resolver-rules=${rules.join(', ')}`,
       '--disable-background-networking',
@@ -156,14 +167,15 @@ export class Browser {
     await done;
   }
 
-  /** How large the window is, whether dark, and whether it is a touch screen. */
+  /** How large the window is, whether dark, whether it is a touch screen, and whether nothing shall move. */
   async look(options: {
     readonly width: number;
     readonly height: number;
     readonly isDark?: boolean;
     readonly isPhone?: boolean;
+    readonly isStill?: boolean;
   }): Promise<void> {
-    const { width, height, isDark = false, isPhone = false } = options;
+    const { width, height, isDark = false, isPhone = false, isStill = false } = options;
     await this.send('Emulation.setDeviceMetricsOverride', {
       width,
       height,
@@ -175,7 +187,10 @@ export class Browser {
       ...(isPhone ? { maxTouchPoints: 1 } : {}),
     });
     await this.send('Emulation.setEmulatedMedia', {
-      features: [{ name: 'prefers-color-scheme', value: isDark ? 'dark' : 'light' }],
+      features: [
+        { name: 'prefers-color-scheme', value: isDark ? 'dark' : 'light' },
+        { name: 'prefers-reduced-motion', value: isStill ? 'reduce' : 'no-preference' },
+      ],
     });
   }
 
@@ -183,6 +198,11 @@ export class Browser {
   async screenshot(path: string): Promise<void> {
     const { data } = await this.send('Page.captureScreenshot', { format: 'png' });
     writeFileSync(path, Buffer.from(String(data), 'base64'));
+  }
+
+  /** Ends the process that computes on the GPU, as a failing driver does. */
+  async loseGpu(): Promise<void> {
+    await this.send('Browser.crashGpuProcess');
   }
 
   async close(): Promise<void> {

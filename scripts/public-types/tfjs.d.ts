@@ -53,6 +53,7 @@ export declare class MathBackendCPU {}
 export declare class KernelBackend {}
 export type GPUDevice = object;
 export type GPUBuffer = object;
+export type GPUAdapter = object;
 export type GPUAdapterInfo = object;
 export type GPUCommandEncoder = object;
 export type GPUComputePassTimestampWrites = object;

@@ -24,13 +24,11 @@ export class WorkerLine {
     this.worker = startWorker(url);
     this.worker.addEventListener('message', ({ data }: MessageEvent<ToPage>) => this.hear(data));
     this.worker.addEventListener('error', event => {
-      const why = event.message ? `failed: ${event.message}` : 'did not start';
+      const mend =
+        'copy worker.js, worker-webgpu.js and tessera.wasm beside tessera.js, or name them by workerUrl and wasmUrl';
+      // One that was not found is told of without a word.
       this.end(
-        new UserError(
-          url,
-          `the worker ${why}`,
-          'copy worker.js, worker-webgpu.js and tessera.wasm beside tessera.js, or name them by workerUrl and wasmUrl',
-        ),
+        event.message ? new Error(`worker: ${event.message}`) : new UserError(url, 'the worker did not start', mend),
       );
     });
   }
@@ -104,6 +102,8 @@ export class WorkerLine {
 /** A worker must be of the page's own origin: one from elsewhere is imported by a script of the page's. */
 function startWorker(url: string): Worker {
   const isOwn = !/^https?:/.test(url) || new URL(url).origin === location.origin;
+  // Pages from a disk start no modules out of themselves; the script stands alone, and is as good without.
+  if (url.startsWith('blob:')) return new Worker(url, { name: 'tessera' });
   if (isOwn) return new Worker(url, { type: 'module', name: 'tessera' });
   const script = new Blob([`import ${JSON.stringify(url)};`], { type: 'text/javascript' });
   const own = URL.createObjectURL(script);

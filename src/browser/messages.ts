@@ -1,7 +1,7 @@
 /** @file What a page and its worker say to each other. Arrays are handed over, not copied, where the sender needs them no more. */
 import { UserError } from '../core/errors.ts';
-import type { RunBytes } from '../families/transformer/painted-run.ts';
 import type { Picture } from '../image/images.ts';
+import type { RunBytes } from '../io/runfiles.ts';
 
 /** Engines that paint in a browser. */
 export type EngineName = 'wasm' | 'webgpu';

@@ -1,6 +1,5 @@
 /** @file Reads the files of a run on a page: those that painting needs, with progress over all of them, and what it knows. */
-import type { RunBytes } from '../families/transformer/painted-run.ts';
-import { preferredWeights, type RunSource, runFiles, weightKinds } from '../io/runfiles.ts';
+import { preferredWeights, type RunBytes, type RunSource, runFiles, weightKinds } from '../io/runfiles.ts';
 import { parseSafetensors } from '../io/safetensors.ts';
 import { damaged, type LearntCaptions, MOST_TEXT, parseLearnt } from '../runs/learnt/parse.ts';
 import { listCaptions } from '../runs/learnt/search.ts';
@@ -30,7 +29,7 @@ export async function readRun(
   const states = new Map<string, { loaded: number; total?: number }>();
   const read = async (file: string) => {
     states.set(file, { loaded: 0 });
-    const bytes = await source.bytes(file, (loaded, total) => {
+    const hear = (loaded: number, total?: number) => {
       if (signal?.aborted === true) return;
       states.set(file, { loaded, total });
       const all = [...states.values()];
@@ -41,17 +40,32 @@ export async function readRun(
         total: known ? sum(state => state.total ?? 0) : undefined,
         file,
       });
-    });
-    signal?.throwIfAborted();
-    return bytes;
+    };
+    return unlessAborted(signal, source.bytes(file, hear, signal));
   };
   const config = await read(runFiles.config); // where there is none, nothing else is asked for
-  const there = await Promise.all(weightKinds.map(kind => source.has(runFiles[kind])));
-  signal?.throwIfAborted();
-  const weightsFile = runFiles[preferredWeights(weightKinds.filter((_, i) => there[i]))];
+  const weightsFile = await unlessAborted(signal, chooseWeights(source));
   const [captions, patch, weights] = await Promise.all([runFiles.captions, runFiles.patch, weightsFile].map(read));
   const parameters = countNumbers(weights, weightsFile) + countNumbers(patch, runFiles.patch);
   return { bytes: { config, captions, patch, weights, weightsFile }, parameters };
+}
+
+/** Which of a run's weights are painted with. */
+async function chooseWeights(source: RunSource): Promise<string> {
+  if (await source.has(runFiles.ema)) return runFiles.ema;
+  const there = await Promise.all(weightKinds.map(kind => source.has(runFiles[kind])));
+  return runFiles[preferredWeights(weightKinds.filter((_, i) => there[i]))];
+}
+
+/** What comes of some work, or the signal's reason once it is aborted, whichever is first. */
+function unlessAborted<T>(signal: AbortSignal | undefined, work: Promise<T>): Promise<T> {
+  if (signal === undefined) return work;
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason);
+    if (signal.aborted) abort();
+    signal.addEventListener('abort', abort, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
 }
 
 /** Numbers in a file of tensors. */
@@ -68,8 +82,9 @@ export async function readKnown(source: RunSource): Promise<LearntCaptions | und
   return parseLearnt(runFiles.learnt, await unpacked(packed));
 }
 
-/** Text that was compressed. @throws UserError if it was not, or is longer than any run's */
+/** Text that was compressed; some servers send it as it was before. @throws UserError if it was not, or is longer than any run's */
 async function unpacked(bytes: Uint8Array): Promise<string> {
+  if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return new TextDecoder().decode(bytes);
   const stream = new Blob([bytes as BlobPart]).stream().pipeThrough(new DecompressionStream('gzip'));
   const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
   let text = '';

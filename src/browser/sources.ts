@@ -14,9 +14,14 @@ export function sourceOf(given: string | URL | readonly File[] | RunSource): Run
   const source = given as RunSource;
   return {
     name: 'the run',
-    bytes: (name, onProgress) => source.bytes(name, onProgress),
+    bytes: (name, onProgress, signal) => source.bytes(name, onProgress, signal),
     has: name => source.has(name),
   };
+}
+
+/** What addresses are relative to: the page, or the worker, that this runs in. */
+export function baseAddress(): string {
+  return (globalThis as { readonly document?: Document }).document?.baseURI ?? location.href;
 }
 
 /** A folder on a server. */
@@ -24,7 +29,7 @@ class UrlSource implements RunSource {
   readonly name: string;
 
   constructor(base: string | URL) {
-    const url = new URL(base, document.baseURI);
+    const url = new URL(base, baseAddress());
     if (!url.pathname.endsWith('/')) url.pathname += '/';
     this.name = url.href;
   }
@@ -40,12 +45,17 @@ class UrlSource implements RunSource {
     }
   }
 
-  async bytes(name: string, onProgress?: (loaded: number, total?: number) => void): Promise<Uint8Array> {
+  async bytes(
+    name: string,
+    onProgress?: (loaded: number, total?: number) => void,
+    signal?: AbortSignal,
+  ): Promise<Uint8Array> {
     const url = this.urlOf(name);
     let answer: Response;
     try {
-      answer = await fetch(url);
+      answer = await fetch(url, { signal });
     } catch (error) {
+      signal?.throwIfAborted();
       throw new UserError(
         url,
         `was not fetched (${firstLine(error)})`,
@@ -70,6 +80,7 @@ class UrlSource implements RunSource {
         onProgress?.(loaded, total);
       }
     } catch (error) {
+      signal?.throwIfAborted();
       throw new UserError(url, `broke off after ${loaded} bytes (${firstLine(error)})`, 'load it again');
     }
     return new Uint8Array(await new Blob(parts as BlobPart[]).arrayBuffer());

@@ -17,15 +17,13 @@ import { samplingChecks } from '../families/checks.ts';
 import type { RunSource } from '../io/runfiles.ts';
 import type { LearntCaptions } from '../runs/learnt/parse.ts';
 import { type UnseenWord, unseenWords } from '../runs/learnt/unseen.ts';
+import { chooseEngine } from './choose.ts';
 import { EngineLost, WorkerLine } from './line.ts';
 import type { EngineName, OpenedRun, PaintAsk, PaintedPart, Pixels } from './messages.ts';
 import { PartStream } from './part-stream.ts';
 import { pictureOf } from './pictures.ts';
 import { captionsOf, type LoadProgress, type ReadRun, readKnown, readRun } from './read-run.ts';
-import { sourceOf } from './sources.ts';
-
-/** From so many numbers on a GPU is worth its dispatches. */
-const GPU_FROM = 30e6;
+import { baseAddress, sourceOf } from './sources.ts';
 
 export interface LoadOptions {
   /** Default `auto`: WebAssembly for runs below 30 M parameters, above WebGPU, where the browser offers a GPU. */
@@ -157,7 +155,7 @@ export class Tessera {
     const from = sourceOf(source);
     const [read, known] = await Promise.all([readRun(from, { onProgress, signal }), readKnown(from)]);
     signal?.throwIfAborted();
-    const start: Start = { name: from.name, options, read: () => readRun(from, { signal }) };
+    const start: Start = { name: from.name, options, read: () => readRun(from) };
     const engine = await startEngine(read, start);
     return new Tessera(engine, start, known);
   }
@@ -292,13 +290,11 @@ function disposedError(name: string): UserError {
 /** Starts the engine that is asked for, or WebAssembly where there is none. */
 async function startEngine(read: ReadRun, start: Start): Promise<Engine> {
   const { backend = 'auto', onBackend } = start.options;
-  const millions = `${(read.parameters / 1e6).toFixed(1)} M parameters`;
-  const wantsGpu = backend === 'webgpu' || (backend === 'auto' && read.parameters >= GPU_FROM);
-  const chosen = backend === 'auto' ? `the run has ${millions}` : 'it was asked for';
+  const chosen = chooseEngine(backend, read.parameters);
   const engine = await (async () => {
-    if (!wantsGpu) return openEngine('wasm', read, start, `WebAssembly paints: ${chosen}`);
+    if (chosen.engine === 'wasm') return openEngine('wasm', read, start, `WebAssembly paints: ${chosen.because}`);
     try {
-      return await openEngine('webgpu', read, start, `WebGPU paints: ${chosen}`);
+      return await openEngine('webgpu', read, start, `WebGPU paints: ${chosen.because}`);
     } catch (error) {
       if (!(error instanceof EngineUnavailable)) throw error;
       return openEngine('wasm', read, start, `WebAssembly paints: ${error.message}`);
@@ -344,10 +340,10 @@ function addresses(engine: EngineName, { workerUrl, wasmUrl }: LoadOptions): { w
     webgpu: new URL('./worker-webgpu.js', import.meta.url),
     kernels: new URL('./tessera.wasm', import.meta.url),
   };
-  const base = workerUrl === undefined ? undefined : new URL(workerUrl, document.baseURI);
+  const base = workerUrl === undefined ? undefined : new URL(workerUrl, baseAddress());
   const worker =
     engine === 'wasm' ? (base ?? own.wasm) : base === undefined ? own.webgpu : new URL('worker-webgpu.js', base);
-  const wasm = wasmUrl === undefined ? own.kernels : new URL(wasmUrl, document.baseURI);
+  const wasm = wasmUrl === undefined ? own.kernels : new URL(wasmUrl, baseAddress());
   return { worker: worker.href, wasm: wasm.href };
 }
 

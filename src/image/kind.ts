@@ -124,8 +124,13 @@ export function whyNoPicture(encoded: Uint8Array): string {
   const kind = pictureKind(encoded);
   if (kind === undefined) return `not a picture (${found(encoded)})`;
   if (!kind.isRead) return `${nameWithArticle(kind)}, which is not read; make it a PNG or JPEG`;
-  const isWhole = wholes[kind.name]?.(encoded) ?? true;
-  return `corrupt image (its ${kind.name} data ${isWhole ? 'cannot be decoded' : 'breaks off'})`;
+  return `corrupt image (its ${kind.name} data ${breaksOff(encoded) ? 'breaks off' : 'cannot be decoded'})`;
+}
+
+/** Whether a picture of a kind that marks its end, or says its length, ends before: some decoders give what there is of it. */
+export function breaksOff(encoded: Uint8Array): boolean {
+  const kind = pictureKind(encoded);
+  return kind !== undefined && wholes[kind.name]?.(encoded) === false;
 }
 
 /** E.g. `a PNG picture`. */

@@ -28,10 +28,21 @@ export interface RunSource {
   /**
    * The bytes of a file, which the caller may keep.
    * @param onProgress hears how many are there by now, and how many there will be, where that is known
+   * @param signal may end the work; nobody waits for it then
    * @throws UserError if there is no such file, or it cannot be had
    */
-  bytes(name: string, onProgress?: (loaded: number, total?: number) => void): Promise<Uint8Array>;
+  bytes(name: string, onProgress?: (loaded: number, total?: number) => void, signal?: AbortSignal): Promise<Uint8Array>;
   has(name: string): Promise<boolean>;
+}
+
+/** The files of a run that painting reads. */
+export interface RunBytes {
+  readonly config: Uint8Array;
+  readonly captions: Uint8Array;
+  readonly patch: Uint8Array;
+  readonly weights: Uint8Array;
+  /** Which file the weights are, for messages. */
+  readonly weightsFile: string;
 }
 
 /** A file beside a model's weights, and the fingerprint that they were trained with; undefined where they name none. */

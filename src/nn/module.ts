@@ -29,6 +29,7 @@ export class Checkpoint {
   readonly values: NamedValues;
   readonly where: string;
   private readonly prefix: string;
+  private omitted: string | undefined;
 
   /** @param where the file, for errors; @param prefix of the names that are looked for; others may be anything */
   constructor(values: NamedValues, where: string, prefix = '') {
@@ -39,7 +40,19 @@ export class Checkpoint {
 
   /** The same, but that parameters whose names do not begin with `prefix` are not looked for. */
   only(prefix: string): Checkpoint {
-    return new Checkpoint(this.values, this.where, prefix);
+    return new Checkpoint(this.values, this.where, prefix).without(this.omitted);
+  }
+
+  /** The same, of a file that says which part of the network it leaves out, if any: one that painting does not read. */
+  without(part: string | undefined): Checkpoint {
+    const partial = new Checkpoint(this.values, this.where, this.prefix);
+    partial.omitted = part;
+    return partial;
+  }
+
+  /** Whether a part of the network was left out. */
+  omits(part: string): boolean {
+    return this.omitted === part;
   }
 
   /** @throws UserError if it does not hold the parameter in this shape */

@@ -2,6 +2,8 @@
  * @file A training in a worker of a browser: the program's own (src/runs/training), whose files are in the tree. One at a time:
  * its pictures and its run are kept under one folder of the browser's own disk.
  */
+import { openDataset } from '../../data/open.ts';
+import { mergeConfig } from '../config/schema.ts';
 import { UserError } from '../core/errors.ts';
 import { findGpu } from '../device/webgpu/dawn.ts';
 import { readRun } from '../families/config.ts';
@@ -19,12 +21,18 @@ import { curvesOf } from '../web/studio/runs/curves.ts';
 import { detailOf } from '../web/studio/runs/detail.ts';
 import { RunLog } from '../web/studio/runs/log.ts';
 import { openTree } from './keeper.ts';
-import type { Begun, DroppedFile, Planned, Tell, There, TrainerBackend } from './messages.ts';
+import type { Begun, DroppedFile, Planned, Tell, There, TrainerBackend, Unused } from './messages.ts';
 import { bytesOf, mount, type Tree, type TreeEntry } from './node/tree.ts';
 import { mountPictures, type Pictures, takePictures } from './pictures.ts';
 import { type Member, writeZip } from './zip.ts';
 
 const RUN = '/run';
+/** Without a graphics processor: networks that some dozens of pictures are learnt with in minutes, where nothing else is asked for. */
+const SMALL = {
+  patch: { width: 24, maxWidth: 64 },
+  model: { width: 128, layers: 4, heads: 4 },
+  train: { batchSize: 16 },
+} as const;
 /** Points of a curve, about. */
 const POINTS = 800;
 
@@ -95,12 +103,18 @@ export class BrowserTraining {
     return this.working(async asked => {
       let plan: Plan | undefined;
       let engine = '';
+      const chosen = await chooseBackend(backend);
       const begin = async () => {
-        engine = await startTrainer(asked.session, backend);
+        engine = await startEngine(asked.session, { backend: chosen, precision: 'fp32' });
       };
-      const request: AskedTraining = { ...asked.place, fields, begin, onPlan: made => (plan = made) };
-      this.prepared = await prepareTraining(asked.session, request);
-      return this.prepared && describe(this.prepared, { plan, engine });
+      const isNew = this.tree?.find(runPaths(RUN).config) === undefined;
+      const sized = isNew && chosen !== 'webgpu' ? mergeConfig(SMALL, fields) : fields;
+      const request: AskedTraining = { ...asked.place, fields: sized, begin, onPlan: made => (plan = made) };
+      const prepared = await prepareTraining(asked.session, request);
+      const { signal } = asked.session;
+      const opened = prepared?.opened ?? (isNew ? await openDataset(asked.place.data, { signal }) : undefined);
+      this.prepared = prepared && { ...prepared, opened };
+      return this.prepared && describe(this.prepared, { plan, engine, passed: this.pictures?.unused ?? [] });
     });
   }
 
@@ -188,14 +202,10 @@ export class BrowserTraining {
   }
 }
 
-/**
- * Starts what computes: the graphics processor where there is a real one, else WebAssembly.
- * @returns its name
- */
-async function startTrainer(session: ReturnType<typeof openSession>, backend: TrainerBackend): Promise<string> {
-  const isThere = async () => (await findGpu()).gpu !== undefined;
-  const chosen = backend !== 'auto' ? backend : (await isThere()) ? 'webgpu' : 'wasm';
-  return startEngine(session, { backend: chosen, precision: 'fp32' });
+/** The graphics processor where there is a real one, else WebAssembly. */
+async function chooseBackend(backend: TrainerBackend): Promise<Exclude<TrainerBackend, 'auto'>> {
+  if (backend !== 'auto') return backend;
+  return (await findGpu()).gpu === undefined ? 'wasm' : 'webgpu';
 }
 
 /** All files below an entry, by their paths. */
@@ -206,8 +216,9 @@ function* filesIn(entry: TreeEntry, path: string): Generator<readonly [string, T
 
 function describe(
   { opened }: Prepared,
-  { plan, engine }: { readonly plan: Plan | undefined; readonly engine: string },
+  made: { readonly plan: Plan | undefined; readonly engine: string; readonly passed: readonly Unused[] },
 ): Planned {
+  const { plan, engine, passed } = made;
   const { problems = [], unused = [] } = opened ?? {};
   return {
     lines: plan === undefined ? [] : describePlan(plan),
@@ -216,7 +227,7 @@ function describe(
     training: plan?.sides.training ?? 0,
     heldOut: plan?.sides.heldOut ?? 0,
     problems,
-    unused,
+    unused: [...passed, ...unused],
     backend: engine,
   };
 }

@@ -96,7 +96,7 @@ describe.each(known)('$name', ({ name, splits = false, program }) => {
     const first = complete('');
     expect(first).toEqual(expect.arrayContaining(['data', 'draw', 'train', 'sample', 'completion', 'help']));
     expect(first.filter(word => word === 'data')).toHaveLength(1);
-    expect(complete('tr')).toEqual(['train']);
+    expect(complete('tr')).toEqual(['train', 'trainer']);
     expect(complete('data', '').sort()).toEqual(['emoji', 'inspect', 'modes', 'shapes']);
     expect(complete('data', 'in')).toEqual(['inspect']);
     expect(complete('help', 'da')).toEqual(['data']);

@@ -5,11 +5,14 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
+import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { TransformerPainter } from '../../src/families/transformer/painter.ts';
 import { decodeImage } from '../../src/image/decode.ts';
 import { fingerprint } from '../../src/io/runfolder.ts';
 import { Tessera } from '../../src/library/tessera.ts';
 import type { OnnxFacts } from '../../src/runs/onnx/readme.ts';
+import { loadPainter } from '../../src/runs/open-painter.ts';
 import { shippedModel } from '../../src/runs/run.ts';
 import { int64, noOnnx, openNetwork, Reader } from '../runs/onnx/run-onnx.ts';
 import { expectAllclose } from '../support.ts';
@@ -47,6 +50,7 @@ async function painted(caption: string): Promise<{ codes: number[]; pixels: Uint
 test('the folder says what it is, and where its parts are from', async () => {
   expect(readdirSync(out).sort()).toEqual([
     ...[
+      'ATTRIBUTION.md',
       'MODEL.md',
       'README.md',
       'decoder.onnx',
@@ -75,7 +79,7 @@ test('the folder says what it is, and where its parts are from', async () => {
 });
 
 describe.skipIf(noOnnx !== undefined)(`by onnxruntime${here}`, () => {
-  test('the likeliest codes of three captions are ours, and so are the pixels', async () => {
+  test('the likeliest codes of three captions are ours, and so are logits and pixels', async () => {
     const [decoder, pixels] = await Promise.all(
       ['decoder.onnx', 'pixels.onnx'].map(name => openNetwork(readFileSync(join(out, name)))),
     );
@@ -84,9 +88,11 @@ describe.skipIf(noOnnx !== undefined)(`by onnxruntime${here}`, () => {
     const { start, caption: words, code: first } = facts.ids;
     let ids = captions.flatMap(text => [start, ...Array.from(model.encodeCaption(text).ids, id => words + id)]);
     const codes: number[][] = captions.map(() => []);
+    const all: Float32Array[] = [];
     for (let place = 0; place < facts.codes; place++) {
       const logits = await reader.next(ids);
       const K = logits.length / rows;
+      all.push(logits);
       const best = captions.map((_, row) => {
         const own = logits.subarray(row * K, (row + 1) * K);
         return own.indexOf(own.reduce((a, b) => Math.max(a, b)));
@@ -98,6 +104,7 @@ describe.skipIf(noOnnx !== undefined)(`by onnxruntime${here}`, () => {
     }
     const ours = await Promise.all(captions.map(painted));
     expect(codes).toEqual(ours.map(picture => picture.codes));
+    await expectLogits(codes, all);
     const drawn = await pixels.run({ codes: int64(codes.flat(), [rows, facts.codes]) });
     const levels = Float32Array.from(drawn.pixels.data, value => value * 255);
     // Ours are rounded to levels.
@@ -120,6 +127,27 @@ describe.skipIf(noOnnx !== undefined)(`by onnxruntime${here}`, () => {
   });
 });
 
+/** Compares logits, [codes][captions, K], with those of our model for the same codes. */
+async function expectLogits(codes: readonly (readonly number[])[], found: readonly Float32Array[]): Promise<void> {
+  const painter = await loadPainter(shippedModel(), { start: async () => undefined }); // on the backend that is active
+  if (!(painter instanceof TransformerPainter)) throw new Error('another painter');
+  const [rows, N] = [codes.length, facts.codes];
+  const ids = captions.flatMap(text => [...model.encodeCaption(text).ids]);
+  const given = [tf.tensor2d(ids, [rows, facts.captionLength], 'int32'), tf.tensor2d(codes.flat(), [rows, N], 'int32')];
+  const logits = painter.codes.model.logits(given[0], given[1]); // [captions, codes, K]
+  const expected = await logits.data();
+  const K = facts.codebookSize;
+  found.forEach((values, place) => {
+    for (let row = 0; row < rows; row++) {
+      const at = (row * N + facts.cells[place]) * K;
+      const own = values.subarray(row * K, (row + 1) * K);
+      expectAllclose(own, expected.subarray(at, at + K), { absolute: 1e-3, relative: 0 });
+    }
+  });
+  tf.dispose([...given, logits]);
+  painter.dispose();
+}
+
 describe('is refused in a line', () => {
   const refused = async (...argv: string[]) => {
     const { code, stderr } = await tessera('export', ...argv);
@@ -128,10 +156,12 @@ describe('is refused in a line', () => {
   };
 
   test('without a form, with two, and with a flag of another', async () => {
-    expect(await refused('--run', shippedModel())).toMatch(/^export: expected one of --out, --onnx, got none\n/);
+    expect(await refused('--run', shippedModel())).toMatch(
+      /^export: expected one of --out, --onnx, --page, --single, got none\n/,
+    );
     expect(await refused('--out', 'a', '--onnx', 'b')).toMatch(/^export: expected one of .*, got --out and --onnx\n/);
     expect(await refused('--onnx', join(folder, 'typed'), '--dtype', 'f32')).toMatch(
-      /^export: --dtype: expected with --out alone, got it with --onnx\n/,
+      /^export: --dtype: expected with --out or --page or --single alone, got it with --onnx\n/,
     );
     expect(await refused('--out', join(folder, 'typed'))).toMatch(/^export: --run: expected a folder, got nothing\n/);
     expect(existsSync(join(folder, 'typed'))).toBe(false);
@@ -147,6 +177,8 @@ describe('is refused in a line', () => {
   });
 
   test('into a folder that has something', async () => {
-    expect(await refused('--onnx', out)).toMatch(/onnx: expected a new or empty folder, .* got one with MODEL\.md and/);
+    expect(await refused('--onnx', out)).toMatch(
+      /onnx: expected a new or empty folder, .* got one with ATTRIBUTION\.md and/,
+    );
   });
 });

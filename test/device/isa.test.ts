@@ -1,5 +1,5 @@
 /**
- * @file Every build of the addon that this processor runs (AVX-512 with bf16, AVX-512, AVX2, portable) computes the same
+ * @file Every build of the addon that this processor runs (AVX-512 with bf16, AVX-512, AVX2, portable), and the one in WebAssembly, computes the same
  * fused operations as tfjs's cpu backend. A process loads one build, so each is checked in a child process.
  */
 import { spawnSync } from 'node:child_process';
@@ -21,7 +21,7 @@ describe.skipIf(!present)(present ? 'instruction sets' : 'instruction sets (skip
     expect(built.status, built.stderr.toString()).toBe(0); // compilers may warn
   }, 300_000);
 
-  for (const instructionSet of instructionSets) {
+  for (const instructionSet of [...instructionSets, 'wasm'] as const) {
     test(instructionSet, () => {
       const result = spawnSync(process.execPath, [tsx, child, instructionSet], { cwd: root, encoding: 'utf8' });
       expect(result.status, result.stderr).toBe(0);

@@ -6,7 +6,7 @@ import '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
 import { Random } from '../../src/core/random.ts';
 import type { InstructionSet } from '../../src/device/native/addon.ts';
-import { registerAddon } from '../../src/device/native/load.ts';
+import { registerAddon, registerWasm } from '../../src/device/native/load.ts';
 import type { ModelConfig } from '../../src/families/transformer/config.ts';
 import { generate, imagesOfSeed } from '../../src/families/transformer/generate.ts';
 import { leakySlope } from '../../src/kernels/activation/activation.ts';
@@ -22,6 +22,8 @@ import { shiftImages } from '../../src/kernels/shift/shift.ts';
 import { batchOf, caption, configs, randomModel } from '../families/transformer/tiny-model.ts';
 
 const instructionSet = process.argv[2] as InstructionSet;
+/** What it is built for. */
+const ours = instructionSet === 'wasm' ? 'wasm' : 'native';
 
 interface Operation {
   readonly name: string;
@@ -112,7 +114,7 @@ const operations: readonly Operation[] = [
 
 async function use(backend: string): Promise<void> {
   await tf.setBackend(backend);
-  if (backend === 'native') Object.assign(tf.backend(), { precision: 'fp32' });
+  if (backend === ours) Object.assign(tf.backend(), { precision: 'fp32' });
 }
 
 /** The operation's value and its gradients by every input, on one backend. */
@@ -174,18 +176,18 @@ function compare(
   });
 }
 
-const reason = registerAddon(instructionSet);
+const reason = ours === 'wasm' ? await registerWasm() : registerAddon(instructionSet);
 if (reason !== undefined) {
   console.log(`skipped ${instructionSet}: ${reason}`);
 } else {
   tf.env().set('IS_NODE', false); // no advertisement on stderr
   let agree = 0;
   for (const operation of operations) {
-    compare(operation.name, await evaluate(operation, 'native'), await evaluate(operation, 'cpu'), 5e-5);
+    compare(operation.name, await evaluate(operation, ours), await evaluate(operation, 'cpu'), 5e-5);
     agree++;
   }
   for (const [name, config] of Object.entries(configs)) {
-    compare(`the ${name} model`, await trainAndPaint(config, 'native'), await trainAndPaint(config, 'cpu'), 2e-4);
+    compare(`the ${name} model`, await trainAndPaint(config, ours), await trainAndPaint(config, 'cpu'), 2e-4);
     agree++;
   }
   console.log(`${instructionSet}: ${agree} operations agree`);

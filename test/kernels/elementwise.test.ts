@@ -1,17 +1,16 @@
-/** @file tfjs's own operations on the native backend give what its cpu backend gives. */
+/** @file tfjs's own operations on the native backend, and on the same in WebAssembly, give what its cpu backend gives. */
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, test } from 'vitest';
 import '../../src/kernels/elementwise/elementwise.ts';
 import '../../src/kernels/registry.ts';
 import { selectBackend } from '../../src/device/backends.ts';
-import { registerAddon } from '../../src/device/native/load.ts';
-import { expectAllclose, normal, type Tolerance, useNative } from '../support.ts';
+import { expectAllclose, noKernels, normal, type Tolerance, useNative } from '../support.ts';
 import { expectNoLeak, expectSameBits } from './gradients.ts';
 
-const reason = registerAddon();
+const builds = (['native', 'wasm'] as const).filter(name => noKernels[name] === undefined);
 
 /** What the operation gives on a backend: shapes, types and values of its results. */
-async function resultsOn(backend: 'cpu' | 'native', operation: () => tf.Tensor | tf.Tensor[]) {
+async function resultsOn(backend: 'cpu' | 'native' | 'wasm', operation: () => tf.Tensor | tf.Tensor[]) {
   await selectBackend(backend, { precision: 'fp32' });
   const made = tf.tidy(operation);
   const outputs = Array.isArray(made) ? made : [made];
@@ -24,16 +23,18 @@ async function resultsOn(backend: 'cpu' | 'native', operation: () => tf.Tensor |
 
 async function expectLikeCpu(operation: () => tf.Tensor | tf.Tensor[], tolerance?: Tolerance): Promise<void> {
   const expected = await resultsOn('cpu', operation);
-  const actual = await resultsOn('native', operation);
-  expect(actual.map(({ shape, dtype }) => ({ shape, dtype }))).toEqual(
-    expected.map(({ shape, dtype }) => ({ shape, dtype })),
-  );
-  actual.forEach(({ values }, i) => {
-    expectAllclose(values, expected[i].values, tolerance ?? { relative: 1e-6, absolute: 1e-7 });
-  });
+  for (const build of builds) {
+    const actual = await resultsOn(build, operation);
+    expect(actual.map(({ shape, dtype }) => ({ shape, dtype }))).toEqual(
+      expected.map(({ shape, dtype }) => ({ shape, dtype })),
+    );
+    actual.forEach(({ values }, i) => {
+      expectAllclose(values, expected[i].values, tolerance ?? { relative: 1e-6, absolute: 1e-7 });
+    });
+  }
 }
 
-describe.skipIf(reason !== undefined)('native operations equal those of cpu', () => {
+describe.skipIf(noKernels.native !== undefined)('native operations equal those of cpu, and so in WebAssembly', () => {
   const pairs: [number[], number[]][] = [
     [[], []],
     [[1], [17]],

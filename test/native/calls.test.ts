@@ -6,12 +6,11 @@ import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { nativeSources } from '../../scripts/native-calls.ts';
 import { declaredCalls, nativeCall, optional, reads, unpackCall, writes } from '../../src/device/native/calls.ts';
-import { registerAddon } from '../../src/device/native/load.ts';
 import { NativeBackend } from '../../src/device/native/native.ts';
 import '../../src/kernels/linear/linear.ts';
-import { useNative } from '../support.ts';
+import { noKernels, useNative } from '../support.ts';
 
-const missing = registerAddon();
+const builds = (['native', 'wasm'] as const).filter(build => noKernels[build] === undefined);
 
 test('native/calls.h and native/kernels.cc are those of the declarations', async () => {
   for (const [path, text] of await nativeSources()) {
@@ -51,8 +50,8 @@ test('a packed call has its values under their names again', () => {
   expect(() => nativeCall({ kernel: 'onlyOfThisTest', buffers: {}, numbers: {} })).toThrow('declared twice');
 });
 
-test.skipIf(missing !== undefined)('C++ refuses what would leave an array', async () => {
-  const backend = await useNative();
+test.for(builds)('C++ refuses what would leave an array, on %s', async build => {
+  const backend = await useNative(build);
   const [x, weight, y] = [6, 12, 8].map(n => new Float32Array(n)); // 2 x 3 times 3 x 4
   const call = (views: readonly (ArrayBufferView | null)[], numbers: readonly number[]) => () =>
     backend.callPacked('linear', views, numbers);
@@ -80,8 +79,8 @@ test.skipIf(missing !== undefined)('C++ refuses what would leave an array', asyn
   expect(call([x, weight, null, null, y, null], good.slice(1))).toThrow('other buffers or numbers');
 });
 
-test.skipIf(missing !== undefined)('slots are checked one by one', async () => {
-  const backend = await useNative();
+test.for(builds)('slots are checked one by one, on %s', async build => {
+  const backend = await useNative(build);
   const [sum, x] = [new Float64Array(1), Float32Array.of(1, 2, 3)];
   backend.callPacked('squaredNorm', [sum, x, x], [3, 2]);
   expect(sum[0]).toBe(14 + 5);

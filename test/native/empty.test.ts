@@ -6,7 +6,6 @@ import * as tf from '@tensorflow/tfjs-core';
 import { expect, test } from 'vitest';
 import { Random } from '../../src/core/random.ts';
 import { selectBackend } from '../../src/device/backends.ts';
-import { registerAddon } from '../../src/device/native/load.ts';
 import { dropoutAdd, gelu, leakySlope, silu, swiglu } from '../../src/kernels/activation/activation.ts';
 import { attention } from '../../src/kernels/attention/attention.ts';
 import { valueAndGradients } from '../../src/kernels/autodiff.ts';
@@ -20,7 +19,7 @@ import { groupNorm, layerNorm, rmsNorm } from '../../src/kernels/norm/norm.ts';
 import { doubleSmoothly, halveSmoothly } from '../../src/kernels/resample/resample.ts';
 import { splitHeads } from '../../src/kernels/rope/rope.ts';
 import { shiftImages } from '../../src/kernels/shift/shift.ts';
-import { useNative } from '../support.ts';
+import { noKernels, useNative } from '../support.ts';
 
 interface Operation {
   readonly name: string;
@@ -152,10 +151,12 @@ async function evaluate({ shapes, apply }: Operation): Promise<{ shape: number[]
   return values;
 }
 
-const missing = registerAddon();
+const cases = (['native', 'wasm'] as const).flatMap(build =>
+  noKernels[build] === undefined ? operations.map(operation => ({ build, ...operation })) : [],
+);
 
-test.skipIf(missing !== undefined).each(operations)('$name', async operation => {
-  const backend = await useNative();
+test.skipIf(cases.length === 0).each(cases)('$name on $build', async ({ build, ...operation }) => {
+  const backend = await useNative(build);
   backend.setThreads(2); // one thread divides less
   const ours = await evaluate(operation);
   if (operation.unknownToCpu) {

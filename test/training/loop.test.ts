@@ -10,7 +10,6 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { UserError } from '../../src/core/errors.ts';
 import { Random } from '../../src/core/random.ts';
 import { selectBackend } from '../../src/device/backends.ts';
-import { registerAddon } from '../../src/device/native/load.ts';
 import { activeNative } from '../../src/device/native/native.ts';
 import type { ModelConfig } from '../../src/families/transformer/config.ts';
 import { Dalle } from '../../src/families/transformer/dalle.ts';
@@ -22,9 +21,8 @@ import type { Losses } from '../../src/training/moves.ts';
 import { isTrained, savedStep } from '../../src/training/saved-training.ts';
 import type { LoopConfig, Task, Weights } from '../../src/training/task.ts';
 import { configs, randomWeights, vocabulary } from '../families/transformer/tiny-model.ts';
-import { expectAllclose, onEveryBackend } from '../support.ts';
+import { expectAllclose, noKernels, onEveryBackend } from '../support.ts';
 
-const missing = registerAddon();
 const folders: string[] = [];
 const temporary = () => {
   const folder = mkdtempSync(join(tmpdir(), 'train-'));
@@ -198,10 +196,11 @@ describe('resuming', () => {
     expect(resumed.records).toEqual(straight.records.filter(({ step }) => step > 4));
   });
 
-  test.skipIf(missing !== undefined)(
-    `on native with every thread busy and bf16 where it is the default${missing === undefined ? '' : ` (skipped: ${missing})`}`,
-    async () => {
-      await selectBackend('native', { precision: 'auto' });
+  test.for(['native', 'wasm'] as const)(
+    'on %s with every thread busy and bf16 where it is the default, and on another number of threads',
+    async (build, { skip }) => {
+      skip(noKernels[build] !== undefined, noKernels[build]);
+      await selectBackend(build, { precision: 'auto', threads: 3 });
       const words = { caption: 60, image: 300, grid: 8 };
       const wide: ModelConfig = { ...configs.dalle, width: 64, heads: 4, dropout: 0.1 };
       const make = () => {
@@ -220,7 +219,9 @@ describe('resuming', () => {
       const config = { ...loop, steps: 4, evalEvery: 100 };
       const straight = await runTask(make(), config, temporary());
       const folder = temporary();
+      activeNative()?.setThreads(1);
       await runTask(make(), config, folder, 2);
+      activeNative()?.setThreads(2);
       const resumed = await runTask(make(), config, folder);
       expect(resumed.weights).toEqual(straight.weights);
       expect(resumed.average).toEqual(straight.average);

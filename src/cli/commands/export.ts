@@ -9,7 +9,7 @@ import { defineCommand } from '../command.ts';
 import { file, folder, weights } from '../common-flags.ts';
 
 /** What an export can be, by the flag that says where it goes. */
-const forms = ['out', 'onnx'] as const;
+const forms = ['out', 'onnx', 'page', 'single'] as const;
 
 /** What the command answers. */
 interface Answer {
@@ -21,7 +21,11 @@ interface Answer {
 }
 
 /** Flags that only some forms have. */
-const only: Readonly<Record<string, readonly (typeof forms)[number][]>> = { dtype: ['out'], license: ['out'] };
+const only: Readonly<Record<string, readonly (typeof forms)[number][]>> = {
+  dtype: ['out', 'page', 'single'],
+  license: ['out'],
+  examples: ['page', 'single'],
+};
 
 const flags = () =>
   z.object({
@@ -30,8 +34,14 @@ const flags = () =>
     onnx: folder(
       'ONNX networks for other programs, with examples in Python and JavaScript; of a transformer',
     ).optional(),
+    page: folder('a page that paints in a browser, for any web server; of a transformer').optional(),
+    single: file('the same page as one file, which opens from a disk and can be sent').optional(),
+    examples: z
+      .string()
+      .optional()
+      .describe('with --page and --single: captions that the page offers first, separated by |'),
     weights,
-    dtype: z.enum(['bf16', 'f32']).default('bf16').describe('with --out: type of the weight matrices'),
+    dtype: z.enum(['bf16', 'f32']).default('bf16').describe('type of the weight matrices; ONNX is always f32'),
     license: z
       .string()
       .refine(isLicenseName, `expected ${LICENSE_WORDS}`)
@@ -44,17 +54,19 @@ type Values = z.output<ReturnType<typeof flags>>;
 
 export const exportCommand = defineCommand({
   name: 'export',
-  summary: 'take what of a run is needed to paint: a copy in half the bytes, or ONNX',
+  summary: 'take a run along: a copy in half the bytes, a page that paints, or ONNX',
   examples: [
     'tessera export --run runs/emoji --out models/apples --attribution datasets/emoji/ATTRIBUTION.md',
+    'tessera export --page site/paint',
+    'tessera export --run runs/emoji --single apples.html',
     'tessera export --run runs/emoji --onnx apples-onnx',
   ],
   result: {
-    out: 'the folder',
+    out: 'the folder or file',
     weights: 'ema, best or last',
     step: 'of the training, of the weights',
     dtype: 'of the weight matrices',
-    bytes: 'of the file of weights, or the files of networks',
+    bytes: 'of the file of weights, the networks, or what a page loads before it paints',
   },
   flags,
   run: async (session, { values, given, answer }) => {
@@ -82,7 +94,7 @@ function formOf(values: Values): (typeof forms)[number] {
   );
 }
 
-const exporters = { out: exportCopy, onnx: exportNetworks };
+const exporters = { out: exportCopy, onnx: exportNetworks, page: exportPainter, single: exportPainter };
 
 async function exportCopy(session: Session, { run, out = '', ...values }: Values): Promise<Answer> {
   if (run === undefined) {
@@ -110,6 +122,27 @@ async function exportNetworks(session: Session, values: Values): Promise<Answer>
   const example = `python ${shellWord(`${out}/paint.py`)} 'a caption'`;
   session.print(`${out}: ${kind} weights of step ${step} as ONNX, ${megabytes(bytes)}; for example ${example}`);
   return { out, weights: kind, step, dtype: 'f32', bytes };
+}
+
+async function exportPainter(session: Session, values: Values): Promise<Answer> {
+  const { page, single = '', weights: wanted, attribution, dtype } = values;
+  const out = page ?? single;
+  const { exportPage } = await import('../../web/painter/export-page.ts');
+  const isSingle = page === undefined;
+  const {
+    weights: kind,
+    step,
+    bytes,
+  } = await exportPage({
+    ...{ run: await runOf(values), out, isSingle, weights: wanted, dtype, attribution },
+    examples: values.examples
+      ?.split('|')
+      .map(text => text.trim())
+      .filter(text => text !== ''),
+  });
+  const what = isSingle ? 'opens from a disk' : 'put the folder on any web server';
+  session.print(`${out}: a page that paints with the ${kind} weights of step ${step}, ${megabytes(bytes)}; ${what}`);
+  return { out, weights: kind, step, dtype, bytes };
 }
 
 async function runOf({ run }: Values): Promise<string> {

@@ -3,7 +3,7 @@
  */
 import { firstLine } from '../../core/errors.ts';
 import { isRegistered, registerNative } from './native.ts';
-import { openWasm } from './wasm-addon.ts';
+import { openWasm, type WasmOptions } from './wasm-addon.ts';
 
 /** No package is here: nothing is found in this folder. */
 export function packageRoot(): string {
@@ -26,13 +26,23 @@ export function registerAddon(): string {
  */
 export async function registerWasm(): Promise<string | undefined> {
   if (isRegistered('wasm')) return undefined;
+  const loaded = await loadWasm();
+  if ('reason' in loaded) return loaded.reason;
+  registerNative(loaded);
+  return undefined;
+}
+
+/**
+ * Opens the kernels in WebAssembly, each time with a memory of their own.
+ * @returns them, or why they could not be had
+ */
+export async function loadWasm(options: Omit<WasmOptions, 'startThread'> = {}) {
   try {
     const url = new URL('./tessera.wasm', import.meta.url);
     const answer = await fetch(url);
-    if (!answer.ok) return `${url} cannot be loaded (${answer.status})`;
-    registerNative(await openWasm(await answer.arrayBuffer()));
-    return undefined;
+    if (!answer.ok) return { reason: `${url} cannot be loaded (${answer.status})` };
+    return await openWasm(await answer.arrayBuffer(), options);
   } catch (error) {
-    return firstLine(error);
+    return { reason: firstLine(error) };
   }
 }

@@ -11,7 +11,7 @@ import { Worker } from 'node:worker_threads';
 import { firstLine } from '../../core/errors.ts';
 import { type Addon, type InstructionSet, instructionSets, isCurrent, type LoadedAddon } from './addon.ts';
 import { isRegistered, registerNative } from './native.ts';
-import { openWasm } from './wasm-addon.ts';
+import { openWasm, type WasmOptions } from './wasm-addon.ts';
 import { nodeProgram, type StartThread } from './wasm-threads.ts';
 
 /** The folder that holds package.json, from a source file or from its compiled twin in dist. */
@@ -82,13 +82,23 @@ export function registerAddon(instructionSet?: InstructionSet): string | undefin
  */
 export async function registerWasm(): Promise<string | undefined> {
   if (isRegistered('wasm')) return undefined;
+  const loaded = await loadWasm();
+  if ('reason' in loaded) return loaded.reason;
+  registerNative(loaded);
+  return undefined;
+}
+
+/**
+ * Opens the kernels in WebAssembly, each time with a memory of their own.
+ * @returns them, or why they could not be had
+ */
+export async function loadWasm(options: Omit<WasmOptions, 'startThread'> = {}) {
   const file = join(buildFolder(), 'tessera.wasm');
-  if (!existsSync(file)) return 'it was never built';
+  if (!existsSync(file)) return { reason: 'it was never built' };
   try {
-    registerNative(await openWasm(readFileSync(file), { threads: availableParallelism(), startThread }));
-    return undefined;
+    return await openWasm(readFileSync(file), { threads: availableParallelism(), ...options, startThread });
   } catch (error) {
-    return firstLine(error);
+    return { reason: firstLine(error) };
   }
 }
 

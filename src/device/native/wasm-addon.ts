@@ -31,6 +31,7 @@ interface Exports {
   give(address: number): void;
   setThreads(count: number): number;
   generationNow(): number;
+  helped(): number;
   mayWait(allowed: number): void;
   abandonCall(): void;
   __wasm_call_ctors(): void;
@@ -60,17 +61,21 @@ const NO_MEMORY = 1;
 export async function openWasm(
   source: ArrayBuffer | ArrayBufferView | WasmModule,
   options: WasmOptions = {},
-): Promise<LoadedAddon> {
+): Promise<LoadedAddon & { readonly addon: WasmAddon }> {
   const { startThread = pageThreads() } = options;
   const module = source instanceof wasm.Module ? source : await compile(source);
   const memory = makeMemory(options.mostMemory);
   const { exports } = await wasm.instantiate(module, importsOf(memory));
-  const x = exports as unknown as Exports; // checked by `isCurrent`
-  x.__wasm_call_ctors();
-  const addon = new WasmAddon(module, memory, x, startThread);
+  if (!isOurs(exports)) throw new UserError('wasm', 'it has other functions than these kernels have');
+  exports.__wasm_call_ctors();
+  const addon = new WasmAddon(module, memory, exports, startThread);
   if (!isCurrent(addon)) throw new UserError('wasm', 'it was built from the sources of another version');
   const threads = startThread === undefined ? 1 : (options.threads ?? page.navigator?.hardwareConcurrency ?? 1);
   return { addon, instructionSet: 'wasm', fastest: 'fp32', threads, memory: addon.source };
+}
+
+function isOurs(exports: object): exports is Exports {
+  return 'argumentsAt' in exports && 'signature' in exports;
 }
 
 async function compile(source: ArrayBuffer | ArrayBufferView): Promise<WasmModule> {
@@ -101,7 +106,8 @@ function makeMemory(mostMemory = 4096): WasmMemory {
   }
 }
 
-class WasmAddon implements Addon {
+/** The kernels of one memory. */
+export class WasmAddon implements Addon {
   readonly source;
   private readonly module: WasmModule;
   private readonly memory: WasmMemory;
@@ -176,6 +182,11 @@ class WasmAddon implements Addon {
   /** Memory beside its own: what lies there is copied for calls. */
   allocate(bytes: number): ArrayBuffer {
     return new ArrayBuffer(bytes);
+  }
+
+  /** How often a thread beside the caller's has taken part in a call. */
+  timesHelped(): number {
+    return this.exports.helped() >>> 0;
   }
 
   spareThreads(): number {

@@ -23,7 +23,7 @@ import { linearCrossEntropy } from '../../kernels/headloss/headloss.ts';
 import { layerMasks } from '../../nn/layer-masks.ts';
 import { Linear, Norm } from '../../nn/layers.ts';
 import { sequenceLength } from '../../nn/masks.ts';
-import { Parameters, type Source } from '../../nn/module.ts';
+import { Checkpoint, Parameters, type Source } from '../../nn/module.ts';
 import { type CodeOrder, orderOf, reorder } from '../../nn/orders.ts';
 import { type RotaryTables, rotaryTables } from '../../nn/rotary.ts';
 import type { ModelConfig } from './config.ts';
@@ -98,7 +98,8 @@ export class Dalle {
   private readonly layers: readonly Layer[];
   private readonly masks: readonly AttentionMask[];
   private readonly norm: Norm;
-  private readonly captionHead: Linear;
+  /** Only training reads it: copies for painting leave it out. */
+  private readonly captionHead: Linear | undefined;
   private readonly imageHead: Linear;
   private readonly rotary: RotaryTables | undefined;
 
@@ -144,7 +145,9 @@ export class Dalle {
     this.norm = new Norm(parameters.scope('norm'), width, config.norm);
     // Heads that start at zero predict every id alike: the first loss is ln(vocabulary), whatever the seed.
     const zero = { bias: false, deviation: 0 };
-    this.captionHead = new Linear(parameters.scope('caption_head'), width, vocabulary.caption + captionLength, zero);
+    if (!(source instanceof Checkpoint && source.omits('caption_head'))) {
+      this.captionHead = new Linear(parameters.scope('caption_head'), width, vocabulary.caption + captionLength, zero);
+    }
     this.imageHead = new Linear(parameters.scope('image_head'), width, vocabulary.image, zero);
     // Last: what is no parameter stays behind where a parameter cannot be made.
     if (config.positions !== 'learned') {
@@ -201,6 +204,8 @@ export class Dalle {
         scale: 1 / (count > 0 ? count : 1),
         zLoss: noise === undefined ? 0 : zLoss,
       });
+    if (this.captionHead === undefined)
+      throw new Error('the weights are a copy for painting, without the head of captions');
     const caption = mean(this.captionHead, targets.caption);
     const image = mean(this.imageHead, targets.image);
     const loss = tf.add(tf.mul(caption, captionWeight), tf.mul(image, 1 - captionWeight));

@@ -3,25 +3,16 @@ import { BpeTokenizer } from '../../../tokenizer/bpe.ts';
 import { codebookSizeOf } from '../../config/patch-sizes.ts';
 import { sha256 } from '../../core/platform/platform.ts';
 import { parseJson } from '../../io/json.ts';
-import { expectCompanion, runFiles } from '../../io/runfiles.ts';
+import { expectCompanion, type RunBytes, runFiles } from '../../io/runfiles.ts';
 import { parseSafetensors } from '../../io/safetensors.ts';
 import { Checkpoint } from '../../nn/module.ts';
 import { namedValues } from '../../training/named-values.ts';
 import { fingerprintKeys, stageTitles } from '../family.ts';
 import { CodePainter, type PaintedConfig } from './codepainter.ts';
 import { Dalle } from './dalle.ts';
+import { omittedKey } from './omitted.ts';
 import { readPaintedConfig } from './painted-config.ts';
 import { patchOfTensors } from './patch-weights.ts';
-
-/** The files of a run that painting reads. */
-export interface RunBytes {
-  readonly config: Uint8Array;
-  readonly captions: Uint8Array;
-  readonly patch: Uint8Array;
-  readonly weights: Uint8Array;
-  /** Which file the weights are, for messages. */
-  readonly weightsFile: string;
-}
 
 /**
  * What paints a run, on the backend that is active.
@@ -37,10 +28,11 @@ export function openRunBytes(name: string, bytes: RunBytes): CodePainter<Painted
   }
   const captions = BpeTokenizer.fromJSON(jsonOf(bytes.captions, runFiles.captions), runFiles.captions);
   const values = namedValues(tensors, bytes.weightsFile);
-  const patch = patchOfTensors(config, parseSafetensors(bytes.patch, runFiles.patch).tensors, runFiles.patch);
+  const patch = patchOfTensors(config, parseSafetensors(bytes.patch, runFiles.patch), runFiles.patch);
   try {
+    const checkpoint = new Checkpoint(values, bytes.weightsFile).without(metadata[omittedKey]);
     const vocabulary = { caption: captions.vocabSize, image: codebookSizeOf(config.patch), grid: config.patch.grid };
-    const model = new Dalle(config.model, vocabulary, new Checkpoint(values, bytes.weightsFile));
+    const model = new Dalle(config.model, vocabulary, checkpoint);
     model.parameters.load(values, bytes.weightsFile);
     return new CodePainter({ folder: name, config, captions, patch, model });
   } catch (error) {

@@ -18,5 +18,5 @@ export async function loadPatchTokenizer(
   config: Parameters<typeof patchOfTensors>[0],
   path: string,
 ): Promise<PatchTokenizer> {
-  return patchOfTensors(config, (await readSafetensors(path)).tensors, path);
+  return patchOfTensors(config, await readSafetensors(path), path);
 }

@@ -1,9 +1,10 @@
 /** @file A patch tokenizer as tensors of a file, and out of them: its weights by name, and what its quantizer remembers. */
 import { PatchTokenizer } from '../../../tokenizer/patch.ts';
 import type { PatchConfig } from '../../config/patch.ts';
-import type { TensorData } from '../../io/safetensors.ts';
+import type { SafetensorsFile, TensorData } from '../../io/safetensors.ts';
 import { Checkpoint } from '../../nn/module.ts';
 import { namedValues } from '../../training/named-values.ts';
+import { omittedKey } from './omitted.ts';
 
 /** Names of what the quantizer remembers begin so. */
 const STATE = 'state.';
@@ -21,10 +22,10 @@ export async function patchTensors(
   return tensors;
 }
 
-/** The tokenizer of such tensors. @param where their file, for messages. @throws UserError if they do not fit the config */
+/** The tokenizer of a file of such tensors. @param where their file, for messages. @throws UserError if they do not fit the config */
 export function patchOfTensors(
   config: { readonly patch: PatchConfig; readonly images: { readonly imageSize: number } },
-  tensors: ReadonlyMap<string, TensorData>,
+  { tensors, metadata }: SafetensorsFile,
   where: string,
 ): PatchTokenizer {
   const stored = [...namedValues(tensors, where)];
@@ -33,7 +34,8 @@ export function patchOfTensors(
   const state = stored
     .filter(isState)
     .map(([name, { values: numbers }]) => [name.slice(STATE.length), numbers] as const);
-  const tokenizer = new PatchTokenizer(config.patch, config.images.imageSize, new Checkpoint(values, where));
+  const checkpoint = new Checkpoint(values, where).without(metadata[omittedKey]);
+  const tokenizer = new PatchTokenizer(config.patch, config.images.imageSize, checkpoint);
   try {
     tokenizer.parameters.load(values, where);
     tokenizer.loadState(Object.fromEntries(state), where);

@@ -4,6 +4,7 @@
  * the same to the bit.
  */
 import { Buffer } from 'buffer';
+import { breaksOff } from '../../image/kind.ts';
 
 type Canvas = OffscreenCanvas;
 type Change = (canvas: Canvas) => Canvas;
@@ -157,7 +158,9 @@ class Sharp {
   }
 }
 
+/** @throws Error if it is no picture, or not a whole one, of which browsers would give what there is */
 async function decode(bytes: Uint8Array): Promise<Canvas> {
+  if (breaksOff(bytes)) throw new Error('the picture breaks off');
   const bitmap = await createImageBitmap(new Blob([bytes as Uint8Array<ArrayBuffer>]));
   try {
     return drawn(bitmap, context => context.drawImage(bitmap, 0, 0));

@@ -19,7 +19,7 @@ export class DropView {
       element(
         'p',
         { class: 'soft' },
-        'A caption is a text beside its picture (cat.txt with cat.png), a line of metadata.jsonl, captions.csv or the like, or the name of the folder that pictures are in. Some dozens of pictures are enough to begin with.',
+        'A caption is a text beside its picture (cat.txt with cat.png), or a row of metadata.jsonl, captions.csv or the like. Some dozens of pictures are enough to begin with.',
       ),
       element(
         'div',

@@ -10,6 +10,7 @@ import { TrainerClient } from './client.ts';
 import { CurvesOfRun } from './curves.ts';
 import { DropView } from './drop.ts';
 import type { Dropped } from './dropped.ts';
+import { isolate } from './isolation.ts';
 import { PlanView } from './plan.ts';
 import { ProgressView } from './progress.ts';
 
@@ -53,9 +54,10 @@ class TrainerPage {
         this.plan?.show(message.plan);
         return;
       case 'progress':
-        this.progress.take(message.event);
+        if (this.state !== 'idle') this.progress.take(message.event); // else it is the plan's, which is shown as a whole
         return;
       case 'run':
+        if (this.run === undefined) this.showRun(message.run); // which can be downloaded now
         this.run = message.run;
         this.curves.draw(message.run);
         return;
@@ -140,6 +142,7 @@ class TrainerPage {
   private train(): void {
     fill(this.trouble);
     this.state = 'training';
+    this.progress.begin();
     void navigator.storage.persist?.();
     this.client.ask({ type: 'train', backend: this.backend });
     this.showRun(this.run);
@@ -228,5 +231,5 @@ const main = document.querySelector('main');
 if (main !== null) {
   const asked = new URLSearchParams(location.search).get('backend') ?? 'auto';
   const backend = (['auto', 'wasm', 'webgpu', 'cpu'] as const).find(name => name === asked) ?? 'auto';
-  new TrainerPage(main, backend);
+  if (!(await isolate())) new TrainerPage(main, backend);
 }

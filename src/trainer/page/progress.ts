@@ -23,6 +23,14 @@ export class ProgressView {
     fill(this.root, this.stage, bar, this.figures, this.said);
   }
 
+  /** What was said before is no more of interest. */
+  begin(): void {
+    fill(this.said);
+    this.root.hidden = false;
+    this.root.classList.toggle('is-resting', false);
+    this.stage.textContent = 'Reads the pictures and what was saved';
+  }
+
   /** Nothing is under way any more; what was said stays. */
   rest(): void {
     this.pace = undefined;

@@ -21,6 +21,8 @@ export interface MaskEditorOptions {
   /** Side of the picture in pixels. */
   readonly imageSize: number;
   readonly onChange: () => void;
+  /** Without what people who paint often have besides: whole rows, and masks as files. */
+  readonly isSimple?: boolean;
 }
 
 export class MaskEditor {
@@ -211,7 +213,7 @@ export class MaskEditor {
   private readonly count = element('p', { class: 'paint-count' });
 
   private build(): void {
-    const { grid, imageSize } = this.options;
+    const { grid, imageSize, isSimple = false } = this.options;
     const all = (kept: boolean) => () => this.change(() => this.mask.set(this.mask.keep.map(() => kept)));
     const button = (words: string, onclick: () => void) => element('button', { type: 'button', onclick }, words);
     const save = async () => download(await maskFile(this.mask.keep, imageSize), 'mask.png');
@@ -232,7 +234,7 @@ export class MaskEditor {
         'div',
         { class: 'paint-tools' },
         this.count,
-        element('p', { class: 'paint-field' }, this.rowCount, this.rows),
+        isSimple ? undefined : element('p', { class: 'paint-field' }, this.rowCount, this.rows),
         element(
           'p',
           { class: 'paint-row' },
@@ -247,13 +249,15 @@ export class MaskEditor {
           button('Keep all', all(true)),
           button('All anew', all(false)),
         ),
-        element(
-          'p',
-          { class: 'paint-row' },
-          button('Save mask', () => void save()),
-          element('label', { class: 'button', for: 'paint-mask-file' }, 'Load mask'),
-          file,
-        ),
+        isSimple
+          ? undefined
+          : element(
+              'p',
+              { class: 'paint-row' },
+              button('Save mask', () => void save()),
+              element('label', { class: 'button', for: 'paint-mask-file' }, 'Load mask'),
+              file,
+            ),
         this.said,
         element(
           'p',

@@ -16,7 +16,7 @@ import { trainerStyle } from './style.ts';
 const BY = 'tessera trainer';
 const [DOCUMENT, STYLE] = ['index.html', 'style.css'];
 /** What the build left, without which the page does nothing. */
-const SCRIPTS = ['trainer.js', 'train-worker.js', 'tessera.wasm'];
+const SCRIPTS = ['trainer.js', 'train-worker.js', 'isolate.js', 'tessera.wasm'];
 
 /** Scripts, styles and requests of its own server alone; pictures of its own making; WebAssembly. */
 const policy =

@@ -15,6 +15,7 @@ export const trainerStyle = `
 .under-way .bar { height: 8px; border-radius: 4px; background: var(--grid); overflow: hidden; margin: .5rem 0; }
 .under-way .bar span { display: block; height: 100%; background: var(--link); transition: width .3s; }
 .under-way p { max-width: none; font-variant-numeric: tabular-nums; }
+.is-resting .bar { display: none; }
 .said { list-style: none; padding: 0; margin: .6rem 0; font-size: .88rem; color: var(--soft); max-height: 11rem; overflow: auto; }
 .said li { padding: .15rem 0; overflow-wrap: anywhere; white-space: pre-wrap; }
 .left-out { font-size: .9rem; margin: .4rem 0; }

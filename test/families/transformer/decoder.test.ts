@@ -8,16 +8,15 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { presets } from '../../../src/config/presets.ts';
 import { Random } from '../../../src/core/random.ts';
 import { selectBackend } from '../../../src/device/backends.ts';
-import { registerAddon } from '../../../src/device/native/load.ts';
 import { activeNative, type NativeBackend } from '../../../src/device/native/native.ts';
 import { type ModelConfig, modelSchema } from '../../../src/families/transformer/config.ts';
 import { Dalle, type Vocabulary } from '../../../src/families/transformer/dalle.ts';
 import { createDecoder } from '../../../src/families/transformer/decoder.ts';
 import { FusedDecoder } from '../../../src/kernels/decode/decode.ts';
-import { expectAllclose } from '../../support.ts';
+import { expectAllclose, noKernels } from '../../support.ts';
 import { caption, randomWeights } from './tiny-model.ts';
 
-const reason = registerAddon();
+const reason = noKernels.native;
 const native = () => activeNative() as NativeBackend;
 
 const words: Vocabulary = { caption: 9, image: 67, grid: 7 };
@@ -73,10 +72,15 @@ async function take(logits: tf.Tensor): Promise<number[]> {
 }
 
 describe.skipIf(reason !== undefined)(`the fused decoder${reason === undefined ? '' : ` (skipped: ${reason})`}`, () => {
-  for (const precision of ['fp32', 'bf16'] as const) {
-    describe(precision, () => {
+  for (const [build, precision] of [
+    ['native', 'fp32'],
+    ['native', 'bf16'],
+    ['wasm', 'fp32'],
+  ] as const) {
+    if (noKernels[build] !== undefined) continue;
+    describe(`${build}, ${precision}`, () => {
       beforeAll(async () => {
-        await selectBackend('native', { precision: 'fp32' });
+        await selectBackend(build, { precision: 'fp32' });
         if (native().supportsBf16) native().precision = precision;
       });
       // Measured: 2e-6 and 0.03 of logits with a deviation of about 1.5.
