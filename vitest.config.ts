@@ -1,8 +1,10 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
-/** One worker at a time where native kernels use every core. */
+/** What trains in earnest, one after another. */
 const alone = { pool: 'forks', maxWorkers: 1 } as const;
+/** Two at a time: native kernels use every core, but most of a test's time is plain JavaScript on one. */
+const paired = { pool: 'forks', maxWorkers: 2 } as const;
 /** What compares kernels and models on every backend. */
 const kernels = ['kernels', 'device', 'native', 'nn', 'families', 'training'].map(room => `test/${room}/**/*.test.ts`);
 /** What runs the program or a script as a person would. */
@@ -34,8 +36,8 @@ export default defineConfig({
         name: 'unit',
         pool: 'forks' as const,
       },
-      { include: kernels, name: 'kernels', ...alone },
-      { include: e2e, name: 'e2e', pool: 'forks' as const, maxWorkers: 2 },
+      { include: kernels, name: 'kernels', ...paired },
+      { include: e2e, name: 'e2e', ...paired },
       { include: studies, name: 'studies', ...alone },
     ].map((project, groupOrder) => ({ extends: true as const, test: { ...project, sequence: { groupOrder } } })),
   },
