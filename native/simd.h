@@ -105,11 +105,13 @@ inline Vector scaleByPower(Vector p, Vector n) {
 #endif
 }
 
-// 2^x for x < 128, polynomial of Cephes exp2f; `coarse` (4e-6) is enough where the result is rounded to bf16.
+// 2^x for x < 128, 0 below the normal range, since what is multiplied with numbers near its end takes the processor a hundred
+// times as long; polynomial of Cephes exp2f; `coarse` (4e-6) is enough where the result is rounded to bf16.
 template <bool coarse = false>
 inline Vector exp2Vector(Vector x) {
 #if !defined(__AVX512F__)
-  x = x < -126.0f ? splat(-126.0f) : x;
+  const IntVector gone = x < -126.0f;
+  x = gone ? splat(-126.0f) : x;
 #endif
   const Vector n = nearestInteger(x);
   const Vector r = x - n;
@@ -129,7 +131,11 @@ inline Vector exp2Vector(Vector x) {
     p = p * r + 6.931472028550421e-1f;
     p = p * r + 1.0f;
   }
+#if defined(__AVX512F__)
   return scaleByPower(p, n);
+#else
+  return gone ? Vector{} : scaleByPower(p, n);
+#endif
 }
 
 // e^x over the whole range: 0 below, infinity above, NaN for NaN.

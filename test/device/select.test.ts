@@ -21,11 +21,13 @@ function breakWasm(): void {
 }
 
 describe('without the addon', () => {
-  test('auto takes wasm with one warning, and native is an error', async () => {
+  test('auto takes wasm with one warning, and native is an error', async ({ skip }) => {
     const warn = vi.fn();
     const { registerWasm } = await vi.importActual<typeof import('../../src/device/native/load.ts')>(
       '../../src/device/native/load.ts',
     );
+    const missing = await registerWasm();
+    skip(missing !== undefined, missing);
     vi.spyOn(wasm, 'register').mockImplementation(registerWasm);
     expect(await selectBackend('auto', { warn })).toBe('wasm');
     expect(warn.mock.calls.map(([message]) => message)).toEqual([

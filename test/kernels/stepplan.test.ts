@@ -14,7 +14,7 @@ async function decide(progress: DeviceProgress, gradients: tf.Tensor[], losses: 
   return { plan: planned, norm, scale, after: await progress.read() };
 }
 
-onEveryBackend('the plan of a step has the clip, the bias corrections and the decay of the average', async name => {
+onEveryBackend('the plan of a step has the clip, the bias corrections and the decay of the average', async () => {
   const before = tf.memory().numTensors;
   const progress = new DeviceProgress(false);
   for (const updates of [0, 1, 9, 250, 100_000]) {
@@ -27,7 +27,7 @@ onEveryBackend('the plan of a step has the clip, the bias corrections and the de
       const { plan, norm, after } = await decide(progress, gradients, [tf.scalar(3)], { ...rules, clip });
       const t = updates + 1;
       expect(after).toEqual({ updates: t });
-      expectAllclose([norm], [exact], { relative: name === 'wasm' ? 4e-6 : 1e-6 }); // wasm adds one by one in fp32
+      expectAllclose([norm], [exact], { relative: 1e-6 });
       expectAllclose(
         plan,
         [
@@ -37,7 +37,7 @@ onEveryBackend('the plan of a step has the clip, the bias corrections and the de
           1 / Math.sqrt(1 - 0.999 ** t),
           Math.min(0.99, (1 + t) / (10 + t)),
         ],
-        { relative: name === 'wasm' ? 4e-6 : 2e-6 },
+        { relative: 2e-6 },
       );
     }
   }

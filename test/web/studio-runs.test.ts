@@ -115,6 +115,23 @@ describe('a card', () => {
     expect(card.problem).toBeUndefined();
   });
 
+  test('is found behind whatever was measured since', async () => {
+    const run = await writeRun(studioFolder(), tokens);
+    const { metrics } = runPaths(run);
+    const { step } = JSON.parse(readFileSync(metrics, 'utf8').trimEnd().split('\n').at(-1)!) as { step: number };
+    const record = { stage: 'eval', step: 3, metric: 'kid', value: 0.1, features: 'x'.repeat(200) };
+    for (const count of [100, 1000]) {
+      appendFileSync(metrics, lines(Array.from({ length: count }, () => record)));
+      expect(await cardOf(run)).toMatchObject({ stage: 'transformer', step });
+    }
+  });
+
+  test('of features says what they are', async () => {
+    const run = await writeRun(studioFolder(), tokens);
+    writeFileSync(runPaths(run).metrics, lines([{ stage: 'text', step: 600, loss: 1 }]));
+    expect(await cardOf(run)).toMatchObject({ title: 'network that judges pictures', stage: 'text', step: 600 });
+  });
+
   test('is live while a process holds the lock', async () => {
     const run = await writeRun(studioFolder(), tokens);
     const { lock } = runPaths(run);

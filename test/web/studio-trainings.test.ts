@@ -80,7 +80,12 @@ describe('a training', () => {
     const { work } = await start({
       values: { 'train.steps': '20', 'images.flip': 'true', from: 'a; touch b', 'train.lr': '' },
     });
-    expect(work).toMatchObject({ kind: 'training', state: 'running', run: idOf(join(folder, 'first')) });
+    expect(work).toMatchObject({
+      kind: 'training',
+      state: 'running',
+      run: idOf(join(folder, 'first')),
+      data: idOf(data),
+    });
     const { lines, command } = await spoken(work!.id);
     expect(JSON.parse(lines[0])).toEqual([
       ...['train', '--data', data, '--out', join(folder, 'first')],

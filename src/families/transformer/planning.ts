@@ -46,7 +46,7 @@ function fieldsFor({ kind, captionIds }: PlannedData, { steps }: PlanRung) {
 
 /** Filled in by measurement (scripts/studies/small-data.ts). */
 const regularisation = [
-  { kind: 'drawings', below: 5000, fields: modelFields({ variants: [...variantNames], codeNoise: 0 }) },
+  { kind: 'drawings', below: 1000, fields: modelFields({ variants: [...variantNames], codeNoise: 0 }) },
   { kind: 'photographs', below: 1000, fields: modelFields({ variants: ['mirrored'], codeNoise: 0.15 }) },
 ] as const;
 

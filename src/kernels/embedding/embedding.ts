@@ -52,7 +52,7 @@ defineBuiltInKernel({
   },
 });
 
-// By matrix products, because tfjs's wasm backend has no UnsortedSegmentSum.
+// By matrix products, which every backend has.
 defineBuiltInKernel({
   name: 'EmbeddingGrad',
   reference: ({ ids, dy }, { V }) => {

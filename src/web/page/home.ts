@@ -229,7 +229,7 @@ function drawCard(
       ? problem
       : stage === null
         ? 'nothing was logged yet'
-        : `${isMain ? '' : `${stageTitle}, `}step ${formatCount(step)} of ${formatCount(steps)}${live ? ` (${percent(step, steps)})` : ''}`;
+        : `${isMain ? '' : `${stageTitle}, `}step ${formatCount(step)}${steps === 0 ? '' : ` of ${formatCount(steps)}`}${live ? ` (${percent(step, steps)})` : ''}`;
   const done = element('span');
   done.style.width = steps === 0 ? '0' : `${Math.min(100, (100 * step) / steps)}%`;
   item.className = live ? 'card is-live' : 'card';

@@ -70,7 +70,9 @@ function nowOf({ card, left, after, stages }: RunDetail): Inner {
         ? 'nothing was logged yet'
         : step >= steps && stage === card.family
           ? 'trained to its end'
-          : `stopped at step ${formatCount(step)} of ${formatCount(steps)}`;
+          : steps === 0
+            ? `step ${formatCount(step)}`
+            : `stopped at step ${formatCount(step)} of ${formatCount(steps)}`;
     return isShipped === true ? what : `${what}; last written ${ago(at)}`;
   }
   const dot = element('span', { class: 'live', 'aria-hidden': 'true' });

@@ -167,15 +167,17 @@ interface Control<T> {
   readonly value: () => T;
 }
 
-/** The data: one that the studio knows, or the path of another. */
+/** The data: one that the studio knows, or the path of another. @param chosen an id, or a path */
 function dataControl({ datasets }: Home, chosen: string): Control<TrainingOrder['data']> {
   const choices = [
     ...datasets.map(({ id, name }) => ({ value: id, text: name })),
     { value: '', text: 'another folder' },
   ];
-  const known = select('form-data', choices, datasets.some(({ id }) => id === chosen) ? chosen : choices[0].value);
+  const isKnown = datasets.some(({ id }) => id === chosen);
+  const known = select('form-data', choices, isKnown ? chosen : chosen === '' ? choices[0].value : '');
   const path = element('input', {
     id: 'form-path',
+    value: isKnown ? '' : chosen,
     placeholder: 'e.g. photos',
     'aria-label': 'path of the data',
     autocomplete: 'off',

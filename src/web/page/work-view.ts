@@ -19,7 +19,7 @@ export function isOver({ state }: WorkCard): boolean {
 
 /** A process in full. @param onStop hears of the button */
 export function workView(work: WorkCard, onStop: (work: WorkCard) => void): HTMLElement {
-  const { id, kind, title, state, why, lines, seconds, run, study } = work;
+  const { id, kind, title, state, why, lines, seconds, run, study, data } = work;
   const stop = element('button', { type: 'button', onclick: () => onStop(work) }, 'Stop');
   if (state === 'stopping') stop.disabled = true;
   const isTraining = kind === 'training';
@@ -36,7 +36,7 @@ export function workView(work: WorkCard, onStop: (work: WorkCard) => void): HTML
       isOver(work) ? undefined : stop,
       isTraining && run !== null ? element('a', { href: `#/run/${run}` }, 'watch it') : undefined,
       isTraining && state !== 'done' && isOver(work)
-        ? element('a', { href: `#/trainings?run=${run}` }, 'go on')
+        ? element('a', { href: `#/trainings?run=${run}&data=${encodeURIComponent(data ?? '')}` }, 'go on')
         : undefined,
       work.hasPage
         ? element('a', { href: keyed(`/api/trainings/${id}/page`), target: '_blank', rel: 'noopener' }, 'open the page')

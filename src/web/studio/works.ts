@@ -29,6 +29,8 @@ export interface WorkRequest {
   /** What a page that shows the result finds it by. */
   readonly run?: string;
   readonly study?: string;
+  /** Of a training, its data: the id of a data set, or a path. */
+  readonly data?: string;
   /** An HTML file that it makes. */
   readonly page?: string;
 }
@@ -140,10 +142,10 @@ export class Works {
   }
 
   private cardOf(work: Work, lines: readonly string[]): WorkCard {
-    const { id, kind, title, argv, run, study, page, end, stopping, begun, ended = this.now() } = work;
+    const { id, kind, title, argv, run, study, data, page, end, stopping, begun, ended = this.now() } = work;
     const state = end === undefined ? (stopping ? 'stopping' : 'running') : stateOf(end);
     return {
-      ...{ id, kind, title, state, lines, run: run ?? null, study: study ?? null },
+      ...{ id, kind, title, state, lines, run: run ?? null, study: study ?? null, data: data ?? null },
       command: ['tessera', ...argv].map(shellWord).join(' '),
       seconds: Math.round((ended - begun) / 1000),
       why: whyOf(work),

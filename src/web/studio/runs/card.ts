@@ -15,7 +15,7 @@ import { runPaths } from '../../../io/runfolder.ts';
 import { loadState } from '../../../io/state.ts';
 import type { Library, Place } from '../library.ts';
 import type { RunCard } from '../messages.ts';
-import { findLastRecord, lastLines } from './tail.ts';
+import { findLastRecord, linesBackTo } from './tail.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -82,18 +82,15 @@ async function makeCard({ id, name, folder, isShipped }: Place, { live, at, logg
   if (config === undefined) return { ...nothing, problem: 'its config.json cannot be read' };
   const family = knownFamily(config.family);
   if (typeof family === 'string') return { ...nothing, family: String(config.family ?? ''), problem: family };
-  const lines = logged === undefined ? [] : await lastLines(logged.path, logged.size).catch(() => []);
-  const last = findLastRecord(
-    lines,
-    ({ stage, step }) => typeof stage === 'string' && stage !== 'eval' && Number(step) >= 0,
-  );
+  const lines = logged === undefined ? [] : await linesBackTo(logged.path, logged.size, isOfTraining).catch(() => []);
+  const last = findLastRecord(lines, isOfTraining);
   const stage = last === undefined ? null : String(last.stage);
   const saved = await savedState(stageState(paths, stage));
   const rates = findLastRecord(lines, record => record.stage === stage && 'lr' in record) ?? {};
   return {
     ...nothing,
     family: family.name,
-    title: family.words.title,
+    title: isFeatures(family, stage) ? 'network that judges pictures' : family.words.title,
     stage,
     stageTitle: stage === null ? '' : (stageTitles[stage as StageName] ?? family.words.title),
     step: Number(last?.step ?? 0),
@@ -105,6 +102,16 @@ async function makeCard({ id, name, folder, isShipped }: Place, { live, at, logg
     hasSamples: existsSync(paths.samples),
     canPaint: weightKinds.some(kind => existsSync(paths.weights[kind])),
   };
+}
+
+/** Whether a record of a log is of a training. */
+function isOfTraining({ stage, step }: Fields): boolean {
+  return typeof stage === 'string' && stage !== 'eval' && Number(step) >= 0;
+}
+
+/** Whether it is no run of its family but what `tessera features` made, whose text encoder the family has no use for. */
+function isFeatures({ stages }: Family, stage: string | null): boolean {
+  return stage === 'text' && !stages.includes('text');
 }
 
 /** The family of a run, or why it is not known. */

@@ -7,6 +7,8 @@ export type Fields = Readonly<Record<string, unknown>>;
 
 /** Bytes of a log's end that are read. */
 const TAIL = 2 ** 14;
+/** And at most, where what is looked for is not among them. */
+const FURTHEST = 2 ** 23;
 
 /**
  * The last lines of a log, but for one that may have lost its beginning.
@@ -34,6 +36,17 @@ export function findLastRecord(lines: readonly string[], holds: (record: Fields)
     if (record !== undefined && holds(record)) return record;
   }
   return undefined;
+}
+
+/**
+ * The last lines of a log that hold a record of which something holds, further back the longer it takes: evaluations may have
+ * been added since. Nothing that lies more than 8 MiB before the end is looked for.
+ */
+export async function linesBackTo(path: string, size: number, holds: (record: Fields) => boolean): Promise<string[]> {
+  for (let most = TAIL; ; most *= 8) {
+    const lines = await lastLines(path, size, most);
+    if (most >= Math.min(size, FURTHEST) || findLastRecord(lines, holds) !== undefined) return lines;
+  }
 }
 
 /** A line of a log; undefined where the line is none, because it is torn or was written by somebody else. */

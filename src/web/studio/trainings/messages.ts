@@ -11,6 +11,8 @@ export interface WorkCard {
   /** Ids of the run that it trains, and of the study that it makes or reports. */
   readonly run: string | null;
   readonly study: string | null;
+  /** Of a training, its data: the id of a data set, or a path. */
+  readonly data: string | null;
   readonly state: 'running' | 'stopping' | 'done' | 'stopped' | 'failed';
   /** How it ended, in words. */
   readonly why: string | null;

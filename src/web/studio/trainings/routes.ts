@@ -89,7 +89,7 @@ async function startTraining(studio: Studio, { data, out, values }: TrainingOrde
   ];
   await program.check(argv);
   const run = idOf(join(library.folder, ...out.normalize('NFC').split('/'))); // as the library will find it
-  return works.start({ kind: 'training', title: out, argv, run });
+  return works.start({ kind: 'training', title: out, argv, run, data: 'id' in data ? data.id : data.path });
 }
 
 /** Runs that are named by their ids as their folders. */
