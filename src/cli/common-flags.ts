@@ -35,7 +35,7 @@ export async function engineFlags() {
         'operands of matrix products; auto: bf16 where the processor has it, f16 where the matrix units of the GPU were ' +
           'seen to work, else fp32',
       ),
-    threads: z.number().int().positive().max(64).optional().describe('threads of the native backend'),
+    threads: z.number().int().positive().max(64).optional().describe('threads of the native backend and of wasm'),
   };
 }
 

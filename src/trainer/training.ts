@@ -169,8 +169,15 @@ export class BrowserTraining {
     if (event.type === 'pictures') return; // they come as sheets
     // What is said of paths and commands is for terminals.
     if (event.type === 'message' && /go on with: tessera |: wrote \/run\//.test(event.text)) return;
-    this.tell({ type: 'progress', event });
+    const said = event.type === 'message' ? { ...event, text: event.text.replace(/; --[\w-]+ [^;]*$/, '') } : event;
+    this.tell({ type: 'progress', event: said });
     void this.tellFiles();
+  }
+
+  /** Tells the newest sheets, and what the log has. */
+  async showFiles(): Promise<void> {
+    this.told.clear();
+    await this.tellFiles();
   }
 
   /** Tells what is new in the log, and new sheets; one after another. */

@@ -46,6 +46,7 @@ async function answer(ask: Ask): Promise<void> {
       return;
     case 'look':
       tell({ type: 'there', there: await own.there() });
+      await own.showFiles();
       return;
     case 'discard':
       await own.discard();
