@@ -8,7 +8,7 @@ import { UserError } from '../core/errors.ts';
 import { activateCpu } from './cpu.ts';
 import { activeDevice } from './device.ts';
 import { registerAddon, registerWasm } from './native/load.ts';
-import { activeNative, type NativeBackend } from './native/native.ts';
+import { type NativeBackend, startKernels } from './native/native.ts';
 import { expectThreads, threadsAreLimited, threadsToGiveBack } from './native/spare-threads.ts';
 import { type PrecisionName, refusePrecision } from './precision.ts';
 import { loadTensorflow } from './tensorflow.ts';
@@ -141,8 +141,7 @@ async function activateNative(options: BackendOptions): Promise<string | undefin
 
 /** Starts what has been registered. */
 async function activateKernels(name: 'native' | 'wasm', options: BackendOptions): Promise<string | undefined> {
-  const started = await tf.setBackend(name);
-  const backend = started ? activeNative() : undefined;
+  const backend = await startKernels(name);
   if (backend === undefined) return 'it registered but did not start';
   const { precision = 'auto' } = options;
   backend.precision =

@@ -18,7 +18,7 @@ onEveryBackend('a device says what it is', async name => {
 
 onEveryBackend('a device counts the bytes of its tensors, and trims what none of them uses', async name => {
   const device = activeDevice();
-  const counts = name === 'native' || name === 'webgpu';
+  const counts = name === 'native' || name === 'wasm' || name === 'webgpu';
   expect(device.memoryUse() !== undefined).toBe(counts);
   device.trim();
   const before = device.memoryUse()?.used ?? 0;

@@ -1,13 +1,12 @@
 /** @file The worker that paints by WebAssembly: worker.js of the package. */
-import * as tf from '@tensorflow/tfjs-core';
 import { firstLine, UserError } from '../../core/errors.ts';
-import { activeNative, isRegistered, registerNative } from '../../device/native/native.ts';
+import { isRegistered, registerNative, startKernels } from '../../device/native/native.ts';
 import { openWasm } from '../../device/native/wasm-addon.ts';
 import { serve } from './serve.ts';
 
 serve(async ({ wasm = '' }) => {
   if (!isRegistered('wasm')) registerNative(await openWasm(await fetchKernels(wasm)));
-  const backend = (await tf.setBackend('wasm')) ? activeNative() : undefined;
+  const backend = await startKernels('wasm');
   if (backend === undefined) throw new UserError('wasm', 'it registered but did not start', 'take a newer browser');
   const { threads } = backend;
   return { threads, device: threads === 1 ? 'one thread' : `${threads} threads`, isLost: () => false };

@@ -282,6 +282,11 @@ export function registerNative(loaded: LoadedAddon): void {
   for (const kernel of overrides.keys()) installOverride(kernel, name);
 }
 
+/** Makes a registered build the active backend. @returns undefined if it does not start */
+export async function startKernels(backend: 'native' | 'wasm'): Promise<NativeBackend | undefined> {
+  return (await tf.setBackend(backend)) ? activeNative() : undefined;
+}
+
 export type InputInfos = Readonly<Record<string, TensorInfo>>;
 
 /** Fills the outputs of one of tfjs's own operations, or returns undefined to leave the call to the cpu backend. */
