@@ -80,6 +80,7 @@ export class Browser {
     const child = spawn(chromium ?? '', [...flags, 'about:blank'], {
       stdio: [...stdio],
       env: { ...process.env, HOME: home },
+      detached: true, // a group of its own, which ends as a whole
     });
     const browser = new Browser(child, home);
     const { targetInfos } = (await browser.send('Target.getTargets')) as {
@@ -207,9 +208,10 @@ export class Browser {
 
   async close(): Promise<void> {
     const closed = new Promise(resolve => this.child.once('close', resolve));
-    this.child.kill('SIGKILL');
+    // Its other processes would write into the profile while it is taken away.
+    if (this.child.pid !== undefined) process.kill(-this.child.pid, 'SIGKILL');
     await closed;
-    rmSync(this.home, { recursive: true, force: true, maxRetries: 5 });
+    rmSync(this.home, { recursive: true, force: true, maxRetries: 10 });
   }
 
   private send(method: string, params: object = {}): Promise<Readonly<Record<string, unknown>>> {
