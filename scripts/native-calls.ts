@@ -19,7 +19,7 @@ import {
   type NumberSpec,
   numberPlaces,
 } from '../src/device/native/calls.ts';
-import { packageRoot } from '../src/device/native/load.ts';
+import { packageRoot } from '../src/io/package-root.ts';
 
 const native = join(packageRoot(), 'native');
 const HEAD = '// Written by scripts/native-calls.ts from the declarations in src/kernels: not to be changed by hand.\n';

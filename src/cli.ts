@@ -21,9 +21,9 @@ import { canRedraw, colourSupport } from './cli/terminal/support.ts';
 import { UserError } from './core/errors.ts';
 import { printable, printableJson } from './core/printable.ts';
 import { untilAborted } from './core/stopping.ts';
-import { packageRoot } from './device/native/load.ts';
 import { expectSpareThreads } from './device/native/spare-threads.ts';
 import { atPath } from './io/at-path.ts';
+import { packageRoot } from './io/package-root.ts';
 import { cacheFolder } from './library/cache.ts';
 
 export { type Command, type CommandDefinition, defineCommand } from './cli/command.ts';

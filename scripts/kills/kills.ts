@@ -11,7 +11,7 @@ import { z } from 'zod';
 import { runProgram } from '../../src/cli.ts';
 import { UserError } from '../../src/core/errors.ts';
 import { Random } from '../../src/core/random.ts';
-import { packageRoot } from '../../src/device/native/load.ts';
+import { packageRoot } from '../../src/io/package-root.ts';
 import { differing, resultsOf } from './results.ts';
 import { configs, type Target, targetsOf } from './targets.ts';
 

@@ -5,13 +5,13 @@ import { dirname, isAbsolute, join, relative, sep } from 'node:path';
 import { isChangeable, type RunConfig } from '../config/run.ts';
 import { flattenConfig, mergeConfig, parseConfig, unflattenConfig } from '../config/schema.ts';
 import { UserError } from '../core/errors.ts';
-import { packageRoot } from '../device/native/load.ts';
 import { checkConfig, readRun, runSchema, storedConfig } from '../families/config.ts';
 import { askedValues, type RunSettings, resolveConfig } from '../families/resolve.ts';
 import { writeJson } from '../io/files.ts';
 import { isInSight, takeLock } from '../io/lock.ts';
 import { makeFolder } from '../io/make-folder.ts';
 import { endWriting, expectFree, namesIn, readMark, UNFINISHED, unfinishedFiles } from '../io/ownfolder.ts';
+import { packageRoot } from '../io/package-root.ts';
 import { weightKinds } from '../io/runfiles.ts';
 import { runPaths } from '../io/runfolder.ts';
 

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Browser, chromium } from '../../scripts/pictures/chromium.ts';
 import { selectBackend } from '../../src/device/backends.ts';
-import { packageRoot } from '../../src/device/native/load.ts';
+import { packageRoot } from '../../src/io/package-root.ts';
 import { serveSite } from './site.ts';
 import { tinyRun } from './tiny-run.ts';
 

@@ -8,7 +8,6 @@ import * as tf from '@tensorflow/tfjs-core';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { chooseEngine } from '../../src/browser/choose.ts';
 import { selectBackend } from '../../src/device/backends.ts';
-import { packageRoot } from '../../src/device/native/load.ts';
 import { registerNative } from '../../src/device/native/native.ts';
 import { openWasm } from '../../src/device/native/wasm-addon.ts';
 import { activeGpu } from '../../src/device/webgpu/webgpu.ts';
@@ -16,6 +15,7 @@ import { runSchema } from '../../src/families/config.ts';
 import { resolveConfig } from '../../src/families/resolve.ts';
 import { readPaintedConfig } from '../../src/families/transformer/painted-config.ts';
 import { openRunBytes } from '../../src/families/transformer/painted-run.ts';
+import { packageRoot } from '../../src/io/package-root.ts';
 import { noWebgpu } from '../support.ts';
 import { bytesOf, type TinyOptions, tinyRun } from './tiny-run.ts';
 

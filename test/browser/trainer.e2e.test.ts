@@ -9,7 +9,7 @@ import { unzipSync, zipSync } from 'fflate';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Browser, chromium } from '../../scripts/pictures/chromium.ts';
 import type { RunConfigInput } from '../../src/config/run.ts';
-import { packageRoot } from '../../src/device/native/load.ts';
+import { packageRoot } from '../../src/io/package-root.ts';
 import { train } from '../../src/library/train.ts';
 import type { Ask, Tell } from '../../src/trainer/messages.ts';
 import { byHeart, temporaryFolder, tessera, writeDrawings } from '../cli/program.ts';

@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { defineCommand } from '../../src/cli/command.ts';
 import { commands } from '../../src/cli/commands.ts';
 import { runTessera } from '../../src/cli.ts';
-import { packageRoot } from '../../src/device/native/load.ts';
+import { packageRoot } from '../../src/io/package-root.ts';
 import type { MadeStudy } from '../../src/study/assemble.ts';
 import { answersOf } from '../study/small-study.ts';
 import {

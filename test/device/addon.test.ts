@@ -1,7 +1,7 @@
 /** @file Whether a build of the addon is of the sources that are there: one that is not is passed over, not called. */
 import { expect, test } from 'vitest';
 import { isCurrent } from '../../src/device/native/addon.ts';
-import { loadAddon } from '../../src/device/native/load.ts';
+import { loadAddon } from '../../src/device/native/open-addon.ts';
 
 const loaded = loadAddon();
 

@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 import { selectBackend } from '../../src/device/backends.ts';
 import { activeDevice } from '../../src/device/device.ts';
 import '../../src/kernels/elementwise/elementwise.ts'; // tf.add in the device's own memory
-import { packageRoot } from '../../src/device/native/load.ts';
+import { packageRoot } from '../../src/io/package-root.ts';
 import { onEveryBackend, useNative } from '../support.ts';
 
 onEveryBackend('a device says what it is', async name => {

@@ -8,7 +8,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { instructionSets } from '../../src/device/native/addon.ts';
-import { loadAddon } from '../../src/device/native/load.ts';
+import { loadAddon } from '../../src/device/native/open-addon.ts';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 const child = join(root, 'test', 'device', 'isa.ts');

@@ -6,8 +6,9 @@ import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { packageRoot, registerAddon } from '../../src/device/native/load.ts';
+import { registerAddon } from '../../src/device/native/load.ts';
 import { expectThreads, threadsToGiveBack } from '../../src/device/native/spare-threads.ts';
+import { packageRoot } from '../../src/io/package-root.ts';
 
 const missing = registerAddon();
 /** Processes of the superuser have no limit of threads, so they are started as nobody. */

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { expect, test } from 'vitest';
-import { loadAddon } from '../../src/device/native/load.ts';
+import { loadAddon } from '../../src/device/native/open-addon.ts';
 
 const loaded = loadAddon();
 const build = join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'native', 'build');

@@ -20,7 +20,7 @@ import { sampleRatios } from '../../scripts/bench/sample.ts';
 import { withDeviations } from '../../scripts/bench/train.ts';
 import { UserError } from '../../src/core/errors.ts';
 import { Random } from '../../src/core/random.ts';
-import { loadAddon } from '../../src/device/native/load.ts';
+import { loadAddon } from '../../src/device/native/open-addon.ts';
 import { root, temporaryFolder } from '../cli/program.ts';
 
 const folder = temporaryFolder();

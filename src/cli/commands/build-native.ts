@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { UserError } from '../../core/errors.ts';
-import { packageRoot } from '../../device/native/load.ts';
+import { packageRoot } from '../../io/package-root.ts';
 import { defineCommand } from '../command.ts';
 
 export const buildNative = defineCommand({

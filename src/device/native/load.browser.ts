@@ -5,19 +5,9 @@ import { firstLine } from '../../core/errors.ts';
 import { isRegistered, registerNative } from './native.ts';
 import { openWasm, type WasmOptions } from './wasm-addon.ts';
 
-/** No package is here: nothing is found in this folder. */
-export function packageRoot(): string {
-  return '/package';
-}
-
-/** @returns why there is none */
-export function loadAddon(): { readonly reason: string } {
-  return { reason: 'a browser has none' };
-}
-
 /** @returns why there is none */
 export function registerAddon(): string {
-  return loadAddon().reason;
+  return 'a browser has none';
 }
 
 /**

@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { UserError } from '../../core/errors.ts';
-import { loadAddon } from './load.ts';
+import { loadAddon } from './open-addon.ts';
 
 /** Threads that the libraries may start. */
 const SPARE_THREADS = 8;

@@ -5,7 +5,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, posix } from 'node:path';
 import { UserError } from '../../core/errors.ts';
-import { packageRoot } from '../../device/native/load.ts';
+import { packageRoot } from '../../io/package-root.ts';
 
 /** Of the page, in `dist`. */
 const ENTRY = 'src/web/page/main.js';

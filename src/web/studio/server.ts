@@ -4,7 +4,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { UserError } from '../../core/errors.ts';
-import { packageRoot } from '../../device/native/load.ts';
+import { packageRoot } from '../../io/package-root.ts';
 import { createGuarded, guardHeaders, type Patience, Refusal, sendJson } from '../guard.ts';
 import { pageModules } from './assets.ts';
 import { compareRoutes } from './compare/routes.ts';

@@ -5,10 +5,10 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { UserError } from '../../core/errors.ts';
-import { packageRoot } from '../../device/native/load.ts';
 import { writeAtomic } from '../../io/atomic.ts';
 import { readBytes } from '../../io/bytes.ts';
 import { beginWriting, endWriting } from '../../io/ownfolder.ts';
+import { packageRoot } from '../../io/package-root.ts';
 import { html } from '../../report/markup.ts';
 import { studioStyle } from '../studio/style.ts';
 import { trainerStyle } from './style.ts';
