@@ -76,7 +76,7 @@ class Walker {
 
 const painted = (count: number) => `document.querySelectorAll('.paint-after button.paint-again').length === ${count}`;
 
-/** Follows the link of a card on the first page. @param part of the address, e.g. `/run/` */
+/** The link of a card on the first page. @param part of the address, e.g. `/run/` */
 const cardOf = (part: string, name: string) =>
   `[...document.querySelectorAll('a[href*="${part}"]')].find(link => link.innerText.includes(${JSON.stringify(name)}))`;
 

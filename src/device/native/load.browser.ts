@@ -2,7 +2,7 @@
  * @file What load.ts is in a browser: the kernels in WebAssembly, from the file that lies beside the script. There is no addon.
  */
 import { firstLine } from '../../core/errors.ts';
-import { isRegistered, registerNative } from './native.ts';
+import { registerOnce } from './native.ts';
 import { openWasm, type WasmOptions } from './wasm-addon.ts';
 
 /** @returns why there is none */
@@ -14,12 +14,8 @@ export function registerAddon(): string {
  * Registers the kernels in WebAssembly as the backend `wasm`.
  * @returns why they could not be, or undefined
  */
-export async function registerWasm(): Promise<string | undefined> {
-  if (isRegistered('wasm')) return undefined;
-  const loaded = await loadWasm();
-  if ('reason' in loaded) return loaded.reason;
-  registerNative(loaded);
-  return undefined;
+export function registerWasm(): Promise<string | undefined> {
+  return registerOnce('wasm', loadWasm);
 }
 
 /**

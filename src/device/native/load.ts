@@ -6,7 +6,7 @@ import { Worker } from 'node:worker_threads';
 import { firstLine } from '../../core/errors.ts';
 import { packageRoot } from '../../io/package-root.ts';
 import type { InstructionSet } from './addon.ts';
-import { isRegistered, registerNative } from './native.ts';
+import { isRegistered, registerNative, registerOnce } from './native.ts';
 import { loadAddon } from './open-addon.ts';
 import { openWasm, type WasmOptions } from './wasm-addon.ts';
 import { nodeProgram, type StartThread } from './wasm-threads.ts';
@@ -27,12 +27,8 @@ export function registerAddon(instructionSet?: InstructionSet): string | undefin
  * Registers the kernels in WebAssembly as the backend `wasm`.
  * @returns why they could not be, or undefined
  */
-export async function registerWasm(): Promise<string | undefined> {
-  if (isRegistered('wasm')) return undefined;
-  const loaded = await loadWasm();
-  if ('reason' in loaded) return loaded.reason;
-  registerNative(loaded);
-  return undefined;
+export function registerWasm(): Promise<string | undefined> {
+  return registerOnce('wasm', loadWasm);
 }
 
 /**

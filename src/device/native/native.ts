@@ -282,6 +282,21 @@ export function registerNative(loaded: LoadedAddon): void {
   for (const kernel of overrides.keys()) installOverride(kernel, name);
 }
 
+/**
+ * Registers a build that has to be waited for, unless it is registered already.
+ * @returns why it could not be, or undefined
+ */
+export async function registerOnce(
+  backend: 'native' | 'wasm',
+  load: () => Promise<LoadedAddon | { readonly reason: string }>,
+): Promise<string | undefined> {
+  if (isRegistered(backend)) return undefined;
+  const loaded = await load();
+  if ('reason' in loaded) return loaded.reason;
+  registerNative(loaded);
+  return undefined;
+}
+
 /** Makes a registered build the active backend. @returns undefined if it does not start */
 export async function startKernels(backend: 'native' | 'wasm'): Promise<NativeBackend | undefined> {
   return (await tf.setBackend(backend)) ? activeNative() : undefined;
