@@ -2,6 +2,8 @@
  * @file The kernels in WebAssembly, beside what every build must do: their memory grows under the tensors in it, says when
  * it is full, and takes in what lies elsewhere; and their threads change no bit.
  */
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { UserError } from '../../src/core/errors.ts';
@@ -38,6 +40,16 @@ function fill(backend: NativeBackend, bytes: number): object[] {
     } catch {
       return made;
     }
+  }
+}
+
+/** Until those have heard of it who wait for what was lost. */
+async function collectGarbage(): Promise<void> {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  for (let turn = 0; turn < 4; turn++) {
+    collect();
+    await new Promise(resolve => setTimeout(resolve, 5));
   }
 }
 
@@ -142,6 +154,20 @@ describe.skipIf(missing !== undefined)(`wasm${missing === undefined ? '' : ` (sk
     expect([...copy]).toEqual([1, 0, 1]);
     expect(backend.resident(table)).toBe(copy);
     expect(backend.resident(copy)).toBe(copy);
+  });
+
+  test('the copy lasts as long as whoever holds it, and is given up then', async () => {
+    const { backend } = await open(64);
+    let copy: Uint8Array | undefined = backend.resident(new Uint8Array(4096).fill(7)); // nobody holds what was copied
+    await collectGarbage();
+    const other = backend.values(backend.output([1024]));
+    expect(other.byteOffset).not.toBe(copy.byteOffset);
+    other.fill(9);
+    expect(copy.every(x => x === 7)).toBe(true);
+    const { used } = backend.memoryPool.statistics();
+    copy = undefined;
+    await collectGarbage();
+    expect(backend.memoryPool.statistics().used).toBe(used - 4096);
   });
 
   describe('threads', () => {

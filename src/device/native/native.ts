@@ -69,9 +69,9 @@ export class NativeBackend extends cpu.MathBackendCPU implements Device {
   threads: number;
   /** Whether kernels read no memory but the pool's. */
   private readonly hasOwnMemory: boolean;
-  /** Copies there of arrays that never change. */
+  /** Copies there of arrays that never change; a copy is given up once neither it nor what it was made of is in use. */
   private readonly residents = new WeakMap<ArrayBufferView, NativeArray>();
-  private readonly forgotten = new FinalizationRegistry<NativeArray>(copy => this.memoryPool.release(copy));
+  private readonly forgotten = new FinalizationRegistry<Uint8Array>(memory => this.memoryPool.release(memory));
 
   constructor({ addon, instructionSet, fastest, threads, memory }: LoadedAddon) {
     super();
@@ -151,7 +151,8 @@ export class NativeBackend extends cpu.MathBackendCPU implements Device {
 
   /**
    * An array where kernels read it without a copy.
-   * @param values must never change; the copy, if it is one, lives as long as they do
+   * @param values must never change
+   * @returns they, or a copy, whose memory is the caller's as long as either array is referred to
    */
   resident<A extends NativeArray>(values: A): A {
     if (!this.hasOwnMemory || this.memoryPool.owns(values)) return values;
@@ -159,7 +160,7 @@ export class NativeBackend extends cpu.MathBackendCPU implements Device {
     if (copy === undefined) {
       copy = this.copy(values);
       this.residents.set(values, copy);
-      this.forgotten.register(values, copy);
+      this.forgotten.register(copy, new Uint8Array(copy.buffer, copy.byteOffset, 1));
     }
     return copy as A; // of its kind
   }
