@@ -11,6 +11,7 @@
  *   ema.safetensors      their average
  *   best.safetensors     the average at the lowest validation loss
  *   codes/               the data set as codes
+ *   ranker/              a network of captions and images that chooses among pictures, laid out as `tessera features` does
  *   state/               what an exact resume needs: weights, moments, counters, a record of the data, the plan
  *   metrics.jsonl        one record a line
  *   metrics.csv          the same as a table, for other programs; made of the log
@@ -43,6 +44,7 @@ export interface RunPaths {
   readonly patch: string;
   readonly text: string;
   readonly weights: Readonly<Record<WeightKind, string>>;
+  readonly ranker: string;
   readonly trainingCodes: string;
   readonly heldOutCodes: string;
   /** What is rehearsed of the data of what it was started from: codes, and captions. */
@@ -83,6 +85,7 @@ export function runPaths(folder: string): RunPaths {
     patch: file(runFiles.patch),
     text: file('text.safetensors'),
     weights: { last: file(runFiles.last), ema: file(runFiles.ema), best: file(runFiles.best) },
+    ranker: file('ranker'),
     trainingCodes: file('codes', 'train.safetensors'),
     heldOutCodes: file('codes', 'validation.safetensors'),
     rehearsedCodes: file('codes', 'rehearsed.safetensors'),

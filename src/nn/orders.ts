@@ -41,16 +41,25 @@ function interlaced(grid: number): Int32Array {
 
 /**
  * Pictures whose codes stand in another order.
- * @param values [n, N]
+ * @param values [pictures, N]
  * @param from [N], the place from which each of a picture comes: `cells` puts cells into the order, `places` puts them back
+ * @param n how many of each picture are wanted, from the first on; @returns [pictures, n]
  */
-export function reorder(values: Int32Array, from: Int32Array): Int32Array {
-  const N = from.length;
-  const result = new Int32Array(values.length);
-  for (let first = 0; first < values.length; first += N) {
-    for (let i = 0; i < N; i++) result[first + i] = values[first + from[i]];
+export function reorder(values: Int32Array, from: Int32Array, n = from.length): Int32Array {
+  const pictures = values.length / from.length;
+  const result = new Int32Array(pictures * n);
+  for (let b = 0; b < pictures; b++) {
+    for (let i = 0; i < n; i++) result[b * n + i] = values[b * from.length + from[i]];
   }
   return result;
+}
+
+/**
+ * How many codes of the interlaced order a picture has that are not of its two finest levels: a sixteenth, every fourth cell of every
+ * fourth row.
+ */
+export function coarsePlaces(grid: number): number {
+  return Math.ceil(grid / 4) ** 2;
 }
 
 /**

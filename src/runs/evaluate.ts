@@ -5,15 +5,16 @@
  */
 import { existsSync } from 'node:fs';
 import type { Split } from '../../data/dataset.ts';
-import { BpeTokenizer } from '../../tokenizer/bpe.ts';
+import type { RunConfig } from '../config/run.ts';
+import { kebab } from '../config/schema.ts';
 import { UserError } from '../core/errors.ts';
 import type { FeatureExtractor } from '../features/extractor.ts';
-import { openFeatures } from '../features/open.ts';
 import { isTowersFolder, towersFingerprint } from '../features/trained.ts';
-import { readJson } from '../io/files.ts';
 import { JsonLines } from '../io/jsonlines.ts';
 import '../metrics/builtin.ts';
 import { readRun } from '../families/config.ts';
+import { familyOf } from '../families/families.ts';
+import { type SamplingSetting, samplingSettings } from '../families/family.ts';
 import type { WeightKind } from '../io/runfiles.ts';
 import { chooseWeights, fingerprint, runPaths } from '../io/runfolder.ts';
 import { type Captioned, findMetrics, type MetricDefinition, type MetricRow } from '../metrics/define.ts';
@@ -21,11 +22,13 @@ import { paintCaptions, readReal, reconstructCaptioned } from './evaluation/gath
 import { looksAt, measureAll, needsAny } from './evaluation/measure.ts';
 import type { EvalRecord } from './evaluation/record.ts';
 import { renewLogs } from './logs/write-logs.ts';
+import { openNamedFeatures } from './open-features.ts';
 import { openPainter, type Painter } from './open-painter.ts';
+import { chosenRanker, loadRanker, type Ranker } from './rerank.ts';
 import { isOfPackage } from './run.ts';
 import { downloads, type EngineFlags, type Session, startEngine } from './session.ts';
 
-export interface EvalRequest extends EngineFlags {
+export interface EvalRequest extends EngineFlags, Readonly<Partial<Record<SamplingSetting, number>>> {
   readonly run: string;
   readonly data: string;
   readonly format?: string;
@@ -41,6 +44,10 @@ export interface EvalRequest extends EngineFlags {
   readonly split?: readonly Split[];
   /** Default: the averaged ones, or the only ones there. */
   readonly weights?: WeightKind;
+  /** Paints so many images for each that is measured, of which the ranker chooses. */
+  readonly bestOf?: number;
+  /** See `loadRanker`; default: the run's own. */
+  readonly rerank?: string;
 }
 
 const REFERENCE = 1000;
@@ -64,20 +71,24 @@ export interface Evaluation {
 export async function evaluateRun(session: Session, request: EvalRequest): Promise<Evaluation> {
   const metrics = chooseMetrics(request);
   const config = await readRun(request.run, 'eval');
-  const isKept = !isOfPackage(request.run);
+  const otherwise = paintedOtherwise(request, config);
+  const whyNot = isOfPackage(request.run) ? 'came with the package' : otherwise && `is painted with ${otherwise}`;
+  const isKept = whyNot === undefined;
   if (isKept)
     append(runPaths(request.run).metrics, []); // what cannot be written is said before anything is measured
-  else
-    session.reporter.message(`${request.run} came with the package: what is measured is told, and not kept in its log`);
-  await expectOtherJudge(request);
+  else session.reporter.message(`${request.run} ${whyNot}: what is measured is told, and not kept in its log`);
+  const rankedBy = chosenRanker(request, 'eval');
+  await expectOtherJudge(request, rankedBy);
   await startEngine(session, request);
   const { run, backend, precision, threads, seed, numImages } = request;
   const weights = chooseWeights(run, request.weights);
   const extractors: FeatureExtractor[] = [];
   let painter: Painter | undefined;
+  let ranker: Ranker | undefined;
   try {
+    if (rankedBy !== undefined) ranker = await loadRanker(rankedBy, downloads(session));
     painter = await openPainter(run, { weights, backend, precision, threads });
-    for (const name of request.features) extractors.push(await openExtractor(session, name));
+    for (const name of request.features) extractors.push(await openNamedFeatures(name, downloads(session)));
     const nearest = metrics.some(metric => needsAny(metric, ['training']));
     const real = await readReal(session, { reference: REFERENCE, ...request, config, nearest });
     const rows = new Map<MetricRow, Captioned | undefined>([
@@ -87,7 +98,8 @@ export async function evaluateRun(session: Session, request: EvalRequest): Promi
     ]);
     const wants = (row: MetricRow) => metrics.some(metric => looksAt(metric, row));
     if (wants('samples')) {
-      rows.set('samples', await paintCaptions(session, painter, real.measured.captions, { count: numImages, seed }));
+      const how = { count: numImages, seed, settings: samplingAsked(request), bestOf: request.bestOf, ranker };
+      rows.set('samples', await paintCaptions(session, painter, real.measured.captions, how));
     }
     if (wants('reconstruction') && real.heldOut !== undefined) {
       rows.set('reconstruction', await reconstructCaptioned(painter, real.heldOut));
@@ -106,6 +118,7 @@ export async function evaluateRun(session: Session, request: EvalRequest): Promi
     return { step, weights, split: real.sides, records };
   } finally {
     painter?.dispose();
+    await ranker?.dispose();
     for (const extractor of extractors) await extractor.dispose();
   }
 }
@@ -125,25 +138,51 @@ function chooseMetrics({ metrics: names, numImages, reference = REFERENCE }: Eva
   return metrics;
 }
 
-/** A model is not judged by the network that tells it what its captions say. */
-async function expectOtherJudge({ run, features }: EvalRequest): Promise<void> {
+/** A model is not judged by the network that tells it what its captions say, nor by that which has chosen its pictures. */
+async function expectOtherJudge({ run, features }: EvalRequest, rankedBy: string | undefined): Promise<void> {
   const { text } = runPaths(run);
-  if (!existsSync(text)) return;
-  const own = await fingerprint(text);
-  for (const folder of features) {
-    if (!isTowersFolder(folder) || (await towersFingerprint(folder)) !== own) continue;
+  const own = existsSync(text) ? await fingerprint(text) : undefined;
+  const ranker = rankedBy !== undefined && isTowersFolder(rankedBy) ? await towersFingerprint(rankedBy) : undefined;
+  for (const folder of features.filter(isTowersFolder)) {
+    const judge = await towersFingerprint(folder);
+    if (judge !== own && judge !== ranker) continue;
+    const what = judge === own ? `the text encoder that ${run} paints by` : 'what ranks the pictures';
     throw new UserError(
       'eval',
-      `the features ${folder} are the text encoder that ${run} paints by`,
-      'train others with `tessera features --data datasets/emoji --out features/emoji`',
+      `the features ${folder} are ${what}`,
+      'train others with `tessera features --data datasets/emoji --out features/emoji --seed 1`',
     );
   }
 }
 
-async function openExtractor(session: Session, name: string): Promise<FeatureExtractor> {
-  const readCaptions = async (path: string) =>
-    BpeTokenizer.fromJSON((await readJson(path)) as Parameters<typeof BpeTokenizer.fromJSON>[0], path);
-  return openFeatures(name, { ...downloads(session), readCaptions });
+/** The settings of painting that were asked for in place of the run's. */
+function samplingAsked(request: EvalRequest): Partial<Record<SamplingSetting, number>> {
+  return Object.fromEntries(
+    samplingSettings.filter(name => request[name] !== undefined).map(name => [name, request[name]]),
+  );
+}
+
+/**
+ * In words, how the pictures are painted otherwise than the run is by itself; undefined if they are not.
+ * @throws UserError if the run's family cannot follow a setting
+ */
+function paintedOtherwise(request: EvalRequest, config: RunConfig): string | undefined {
+  const { sampling, words } = familyOf(config.family);
+  const followed = sampling(config);
+  const asked = Object.entries(samplingAsked(request)) as [SamplingSetting, number][];
+  const stray = asked.find(([name]) => followed[name] === undefined);
+  if (stray !== undefined) {
+    throw new UserError(
+      'eval',
+      `--${kebab(stray[0])}: ${request.run} is a ${config.family} run; ${words.paints}`,
+      'leave the flag out, or measure a run of another family',
+    );
+  }
+  const said = asked
+    .filter(([name, value]) => followed[name] !== value)
+    .map(([name, value]) => `${kebab(name)} ${value}`);
+  if (request.bestOf !== undefined) said.push(`the best of ${request.bestOf}`);
+  return said.length === 0 ? undefined : said.join(', ');
 }
 
 function append(path: string, records: readonly EvalRecord[]): void {

@@ -13,14 +13,16 @@ import { printableJson } from '../core/printable.ts';
 import { readRun } from '../families/config.ts';
 import { familyOf } from '../families/families.ts';
 import { partsAmong } from '../families/parts.ts';
+import { isTowersFolder } from '../features/trained.ts';
 import { writeAtomic } from '../io/atomic.ts';
 import { readBytes } from '../io/bytes.ts';
 import { readSafetensors, writeSafetensors } from '../io/files.ts';
 import { readJsonLines } from '../io/jsonlines.ts';
+import { makeFolder } from '../io/make-folder.ts';
 import { beginWriting, endWriting, expectFree, unfinishedFiles } from '../io/ownfolder.ts';
 import type { WeightKind } from '../io/runfiles.ts';
 import { chooseWeights, runPaths } from '../io/runfolder.ts';
-import { type TensorData, toBfloat16, toFloat32 } from '../io/safetensors.ts';
+import { encodeSafetensors, type TensorData, toBfloat16, toFloat32 } from '../io/safetensors.ts';
 import { startBackend } from '../kernels/start.ts';
 import { modelCard } from './model-card/card.ts';
 import { readCardFacts } from './model-card/card-facts.ts';
@@ -35,6 +37,8 @@ export interface ExportRequest {
   readonly dtype: 'bf16' | 'f32';
   /** A file that says whose art the run was trained on, e.g. the ATTRIBUTION.md of `tessera data emoji`. */
   readonly attribution?: string;
+  /** Features of `tessera features` that shall choose among its pictures; default: those that came with the run, if any did. */
+  readonly ranker?: string;
   /** The licence of the weights, by its name in the hub's list, e.g. `cc-by-4.0`; the card says it. */
   readonly license?: string;
 }
@@ -65,6 +69,7 @@ export async function exportRun(request: ExportRequest): Promise<Exported> {
   const from = runPaths(run);
   const to = runPaths(out);
   const credits = attribution === undefined ? undefined : await readAttribution(attribution);
+  const ranker = await readRanker(request.ranker ?? (isTowersFolder(from.ranker) ? from.ranker : undefined), dtype);
   const parts = partsAmong(familyOf(config.family).stages);
   const there = [
     to.weights[weights],
@@ -75,6 +80,7 @@ export async function exportRun(request: ExportRequest): Promise<Exported> {
   ];
   const files = [to.config, ...there, join(out, CARD)].map(file => relative(out, file));
   if (credits !== undefined) files.push(ATTRIBUTION);
+  files.push(...ranker.map(({ name }) => join(relative(out, to.ranker), name)));
   await expectNoRun(out);
   // Only what can be painted with is worth exporting. Nothing is computed: any backend does, and one that is active stays.
   const start = async () => tf.getBackend() || startBackend('cpu');
@@ -95,6 +101,8 @@ export async function exportRun(request: ExportRequest): Promise<Exported> {
   if (existsSync(from.metrics)) await writeAtomic(to.metrics, logOf(from.metrics, source));
   if (credits !== undefined) await writeAtomic(join(out, ATTRIBUTION), credits);
   if (existsSync(from.samples)) await writeAtomic(to.samples, await readBytes(from.samples));
+  if (ranker.length > 0) await makeFolder(to.ranker);
+  for (const { name, bytes } of ranker) await writeAtomic(join(to.ranker, name), bytes);
   const card = await readCardFacts(from, {
     ...{ name: basename(resolve(out)), config, weights, step, parameters, dtype, license: request.license },
     isAttributed: credits !== undefined,
@@ -118,6 +126,27 @@ async function expectNoRun(out: string): Promise<void> {
     throw new UserError('export: --out', `there is a run in ${out} already (${taken})`, 'choose another folder');
   }
   await expectFree(out, 'one with an export that was not finished');
+}
+
+/** The files of what ranks, its matrices in the type that is wanted. @throws UserError if the folder holds none */
+async function readRanker(
+  folder: string | undefined,
+  dtype: ExportRequest['dtype'],
+): Promise<readonly { readonly name: string; readonly bytes: Uint8Array }[]> {
+  if (folder === undefined) return [];
+  const features = runPaths(folder);
+  if (!isTowersFolder(folder)) {
+    throw new UserError(
+      'export: --ranker',
+      `expected a folder of \`tessera features\`, got ${folder}, which has no ${basename(features.text)}`,
+    );
+  }
+  const { tensors, metadata } = await readSafetensors(features.text);
+  const weights = new Map([...tensors].map(([name, tensor]) => [name, converted(tensor, dtype)]));
+  return [
+    { name: basename(features.captions), bytes: await readBytes(features.captions) },
+    { name: basename(features.text), bytes: Buffer.concat(encodeSafetensors(weights, metadata)) },
+  ];
 }
 
 async function readAttribution(path: string): Promise<Uint8Array> {

@@ -1,18 +1,21 @@
 /**
- * @file Ranks pictures by how well a CLIP says they fit a caption, as DALL-E does with its samples (Ramesh et al. 2021,
- * section 2.6). Knows nothing of what made the pictures.
+ * @file Ranks pictures by how well a network of captions and images says that they fit a caption, as DALL-E does with its samples
+ * (Ramesh et al. 2021, section 2.6): a CLIP, or one that `tessera features` has trained. Knows nothing of what made the pictures.
  */
 
 import { UserError } from '../core/errors.ts';
 import { type ClipTowers, loadClipTowers } from '../features/clip.ts';
+import type { FeatureExtractor } from '../features/extractor.ts';
 import { reason } from '../features/hub.ts';
 import type { HubOptions } from '../features/hub-options.ts';
+import { isTowersFolder } from '../features/trained.ts';
 import type { Picture } from '../image/images.ts';
+import { runPaths } from '../io/runfolder.ts';
 
 export type ClipOptions = HubOptions;
 
-/** A loaded CLIP. */
-export interface Clip {
+/** A loaded network that ranks pictures. */
+export interface Ranker {
   /** The folder or hub id it came from. */
   readonly name: string;
   /**
@@ -26,7 +29,59 @@ export interface Clip {
   dispose(): Promise<void>;
 }
 
+/** A loaded CLIP. */
+export type Clip = Ranker;
+
 const WHERE = 'rerank';
+
+/**
+ * What ranks the pictures of a run: what was asked for, or the network that came with it; undefined where nothing is ranked.
+ * @throws UserError if pictures are to be chosen and there is nothing to choose by
+ */
+export function chosenRanker(
+  { run, rerank, bestOf }: { readonly run: string; readonly rerank?: string; readonly bestOf?: number },
+  command: string,
+): string | undefined {
+  if (rerank !== undefined || bestOf === undefined) return rerank;
+  const own = runPaths(run).ranker;
+  if (isTowersFolder(own)) return own;
+  throw new UserError(
+    command,
+    `expected --rerank with --best-of, got none, and none came with ${run}`,
+    'add --rerank: a folder of `tessera features`, or a folder or hub id of a CLIP',
+  );
+}
+
+/**
+ * Loads what ranks: a folder of `tessera features`, for which a backend must be active, or a CLIP. @throws UserError
+ */
+export async function loadRanker(name: string, options: ClipOptions = {}): Promise<Ranker> {
+  if (!isTowersFolder(name)) return loadClip(name, options);
+  return new TowersRanker(name, await (await import('./open-features.ts')).openNamedFeatures(name));
+}
+
+class TowersRanker implements Ranker {
+  readonly name: string;
+  private readonly towers: FeatureExtractor;
+
+  constructor(name: string, towers: FeatureExtractor) {
+    this.name = name;
+    this.towers = towers;
+  }
+
+  async score(caption: string, pictures: readonly Picture[]): Promise<Float64Array> {
+    const { towers } = this;
+    const d = towers.dimension;
+    const text = await towers.text?.([caption]);
+    const images = await towers.images(pictures);
+    if (text === undefined) throw new Error(`${towers.name} knows no captions`);
+    return Float64Array.from(pictures, (_, i) => cosine(images.subarray(i * d, (i + 1) * d), text));
+  }
+
+  async dispose(): Promise<void> {
+    await this.towers.dispose();
+  }
+}
 
 /** Loads a CLIP from a folder or the hub; see `loadClipTowers`. @throws UserError */
 export async function loadClip(dirOrHubId: string, options: ClipOptions = {}): Promise<Clip> {
@@ -42,7 +97,7 @@ export function rank(scores: ArrayLike<number>): number[] {
   });
 }
 
-class OnnxClip implements Clip {
+class OnnxClip implements Ranker {
   readonly name: string;
   private towers: ClipTowers | undefined;
 
@@ -71,7 +126,7 @@ class OnnxClip implements Clip {
   }
 }
 
-function cosine(a: Float32Array, b: Float32Array): number {
+function cosine(a: Float32Array | Float64Array, b: Float32Array | Float64Array): number {
   if (a.length !== b.length) throw new Error(`image embeddings have ${a.length} numbers, text embeddings ${b.length}`);
   let [dot, aa, bb] = [0, 0, 0];
   for (let i = 0; i < a.length; i++) {

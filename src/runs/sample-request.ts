@@ -42,13 +42,10 @@ export interface Chosen extends SampleRequest {
 }
 
 /** @throws UserError if flags do not go together: said before anything slow begins */
-export function checkFlags({ bestOf, rerank, numImages, image, keepRows, mask, nearest, data }: SampleRequest): void {
+export function checkFlags({ bestOf, numImages, image, keepRows, mask, nearest, data }: SampleRequest): void {
   const refuse = (what: string, hint: string) => {
     throw new UserError('sample', what, hint);
   };
-  if (bestOf !== undefined && rerank === undefined) {
-    refuse('expected --rerank with --best-of, got none', 'add --rerank, a folder or hub id of a CLIP');
-  }
   if (bestOf !== undefined && bestOf < numImages) {
     refuse(
       `expected --best-of of at least --num-images, which is ${numImages}, got ${bestOf}`,

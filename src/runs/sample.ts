@@ -25,7 +25,7 @@ import {
 import { readCompletion } from './completion.ts';
 import { openPainter } from './open-painter.ts';
 import { type AskedSettings, type Facts, gatherFacts, pictureText } from './painted-facts.ts';
-import type { Clip } from './rerank.ts';
+import type { Ranker } from './rerank.ts';
 import { drawGrid, drawGridOfAll, freeGrid, type Sample } from './sample-grids.ts';
 import type { Neighbours } from './sample-nearest.ts';
 import { type Chosen, checkFamilyFlags, checkFlags, type SampleRequest } from './sample-request.ts';
@@ -41,7 +41,7 @@ export interface WrittenCaption {
   readonly images: readonly WrittenImage[];
 }
 
-/** An image's file, and which of the seed's images it is. `score`: how well the CLIP says that it fits. */
+/** An image's file, and which of the seed's images it is. `score`: how well what ranks them says that it fits. */
 export interface WrittenImage {
   readonly path: string;
   readonly seed: number;
@@ -59,7 +59,7 @@ interface Studio {
   /** What the files say of how they were made. */
   readonly made: Facts;
   readonly completion?: Completion;
-  readonly ranker?: Clip;
+  readonly ranker?: Ranker;
   readonly neighbours?: Neighbours;
 }
 
@@ -72,8 +72,9 @@ export async function* sampleRun(session: Session, asked: SampleRequest): AsyncG
   checkFlags(asked);
   const request = { ...asked, run: runOrShipped(session, asked.run) };
   checkFamilyFlags(request, await readRun(request.run, 'sample'));
+  const rankedBy = request.rerank === undefined && request.bestOf === undefined ? undefined : await rankerFor(request);
   await namesIn(request.outputsDir); // refuses a file
-  const studio = await openStudio(session, request, asked.run ?? 'models/emoji'); // not where the package lies here
+  const studio = await openStudio(session, { ...request, rerank: rankedBy }, asked.run ?? 'models/emoji'); // not where the package lies here
   await sayUnseen(session, request.run, request.captions);
   await makeFolder(request.outputsDir); // before the painting, which may take long
   const { captions, outputsDir, image, mask } = request;
@@ -137,7 +138,7 @@ async function openStudio(session: Session, request: Chosen, named: string): Pro
   const weights = chooseWeights(run, request.weights);
   const painter = await openPainter(run, { weights, backend, precision, threads: request.threads });
   // What few ask for is loaded for them only.
-  const loadRanker = async (name: string) => (await import('./rerank.ts')).loadClip(name, downloads(session));
+  const loadRanker = async (name: string) => (await import('./rerank.ts')).loadRanker(name, downloads(session));
   const readData = async (folder: string) =>
     (await import('./sample-nearest.ts')).readNeighbours(session, { data: folder, split }, painter);
   return {
@@ -253,10 +254,14 @@ function options({ seed, temperature, topK, topP, cfgScale, steps }: SampleReque
   return { seed, temperature, topK, topP, cfgScale, steps };
 }
 
-/** The samples of one caption that the CLIP likes best. */
-async function rerank(clip: Clip, samples: readonly Sample[], keep: number): Promise<Sample[]> {
+async function rankerFor(request: Chosen): Promise<string | undefined> {
+  return (await import('./rerank.ts')).chosenRanker(request, 'sample');
+}
+
+/** The samples of one caption that fit it best. */
+async function rerank(ranker: Ranker, samples: readonly Sample[], keep: number): Promise<Sample[]> {
   const { rank } = await import('./rerank.ts');
-  const scores = await clip.score(
+  const scores = await ranker.score(
     samples[0].caption,
     samples.map(({ picture }) => picture),
   );

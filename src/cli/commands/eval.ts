@@ -16,6 +16,7 @@ import {
   splitFlag,
   weights,
 } from '../common-flags.ts';
+import { choiceFlags, samplingFlags } from '../sampling-flags.ts';
 
 export const evaluate = defineCommand({
   name: 'eval',
@@ -51,6 +52,8 @@ export const evaluate = defineCommand({
       reference: count('training images to compare with').max(100000).default(1000),
       seed: seed('the same seed measures the same images').default(0),
       weights,
+      ...samplingFlags,
+      ...choiceFlags,
       ...(await engineFlags()),
     });
   },

@@ -24,6 +24,7 @@ interface Answer {
 const only: Readonly<Record<string, readonly (typeof forms)[number][]>> = {
   dtype: ['out', 'page', 'single'],
   license: ['out'],
+  ranker: ['out'],
   examples: ['page', 'single'],
 };
 
@@ -47,6 +48,9 @@ const flags = () =>
       .refine(isLicenseName, `expected ${LICENSE_WORDS}`)
       .optional()
       .describe('with --out: of the weights, as the card shall say it, e.g. cc-by-4.0 (default: unknown)'),
+    ranker: folder(
+      'with --out: a folder of `tessera features` that goes along, by which `sample --best-of` chooses (default: what came with the run)',
+    ).optional(),
     attribution: file('whose art the run was trained on: goes along as ATTRIBUTION.md').optional(),
   });
 

@@ -1,27 +1,16 @@
 /** @file `tessera sample`: paints captions into files, with completion, inpainting, reranking and nearest images. */
 
 import { z } from 'zod';
-import { samplingSchema } from '../../config/run.ts';
 import { UserError } from '../../core/errors.ts';
 import { counted } from '../../core/numbers.ts';
 import type { WrittenCaption } from '../../runs/sample.ts';
 import type { Session } from '../../runs/session.ts';
 import { defineCommand } from '../command.ts';
 import { count, engineFlags, file, folder, path, seed, splitFlag, weights } from '../common-flags.ts';
+import { choiceFlags, samplingFlags } from '../sampling-flags.ts';
 
 /** Most images of a caption. */
 const MOST = 10_000;
-
-/** The run's own settings unless asked otherwise. */
-const samplingFlags = Object.fromEntries(
-  Object.entries(samplingSchema.shape).map(([name, field]) => [
-    name,
-    field
-      .removeDefault()
-      .optional()
-      .describe(`${field.description} (default: the run's, usually ${field.parse(undefined)})`),
-  ]),
-) as { readonly [Name in keyof typeof samplingSchema.shape]: z.ZodOptional<z.ZodNumber> };
 
 export const sample = defineCommand({
   name: 'sample',
@@ -52,7 +41,6 @@ export const sample = defineCommand({
         .describe('images of each of these instead, named by them: 1-36, or 3,5,8-10')
         .meta({ title: 'list' }),
       ...samplingFlags,
-      steps: count("diffusion: steps of sampling (default: the run's)").max(1000).optional(),
       outputsDir: folder('where the images go').default('outputs'),
       batchSize: count('most images painted at once (default: as many as fit)').max(1024).optional(),
       weights,
@@ -65,8 +53,7 @@ export const sample = defineCommand({
         .optional()
         .describe('rows of patches of --image that are kept; the rest is painted'),
       mask: file('patches of --image that are white here are painted, black ones kept').optional(),
-      rerank: folder('rank with this CLIP: a folder or a hub id such as Xenova/clip-vit-base-patch32').optional(),
-      bestOf: count('with --rerank: paint so many and keep the best --num-images').optional(),
+      ...choiceFlags,
       nearest: z.boolean().default(false).describe('show beside each image the nearest training image (needs --data)'),
       data: path('the training images, for --nearest').optional(),
       split: splitFlag('with --nearest: what is looked through instead of what the run was trained on'),

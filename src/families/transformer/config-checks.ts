@@ -38,7 +38,7 @@ function checkPatches(config: TransformerShape): void {
   }
 }
 
-function checkModel({ model }: TransformerShape): void {
+function checkModel({ model, patch }: TransformerShape): void {
   if (model.width % model.heads !== 0 || (model.width / model.heads) % 4 !== 0) {
     rejectConfig(
       `width ${model.width} / heads ${model.heads}: expected a multiple of 4 channels a head`,
@@ -49,6 +49,12 @@ function checkModel({ model }: TransformerShape): void {
     rejectConfig(
       `order ${model.order} with attention ${model.attention}, whose rows and columns are those of raster order; expected full`,
       'leave out --attention, or --order',
+    );
+  }
+  if (model.coarse > 0 && (model.order !== 'interlaced' || patch.grid < 8)) {
+    rejectConfig(
+      `coarse ${model.coarse} with order ${model.order} and grid ${patch.grid}, expected interlaced codes, of which at least 4 are coarse`,
+      'leave out --coarse, or take --order interlaced and --grid 8 or more',
     );
   }
   if (model.convKernel % 2 === 0) {

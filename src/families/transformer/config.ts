@@ -31,6 +31,14 @@ export const modelSchema = z.object({
     .enum(codeOrders)
     .default('raster')
     .describe('the order of the codes: row by row, or coarse cells first and finer ones between them'),
+  coarse: z
+    .int()
+    .min(0)
+    .max(256)
+    .default(0)
+    .describe(
+      'interlaced: pictures that are learnt by their coarse codes alone, the first sixteenth, beside each whole one of a batch',
+    ),
   attention: openChoice(() => [...maskPatterns().keys()])
     .default('full')
     .describe("full causal, or DALL·E's row, column, row, row ... convolution"),

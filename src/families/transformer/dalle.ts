@@ -48,6 +48,8 @@ export interface SequenceBatch {
   readonly captions: Int32Array;
   /** [B, N], what is predicted. */
   readonly codes: Int32Array;
+  /** How many codes of the order are read and predicted, from its first on; default N. */
+  readonly places?: number;
   /** [B, N], what is read, where that is something else than `codes`. */
   readonly read?: Int32Array;
   /** [B], how pictures were changed: 0 not at all, i + 1 as the i-th of the config's variants says; absent: all are plain. */
@@ -166,16 +168,18 @@ export class Dalle {
     return this.vocabulary.grid ** 2;
   }
 
-  /** Multiply-adds times two of one training step's forward and backward pass, per sequence; attention counted causal. */
-  flopsPerSequence(): number {
+  /**
+   * Multiply-adds times two of one training step's forward and backward pass, per sequence; attention counted causal.
+   * @param places see `SequenceBatch.places`
+   */
+  flopsPerSequence(places = this.codes): number {
     const { width, layers, captionLength } = this.config;
-    const T = this.length;
+    const T = captionLength + places;
     const blocks = this.parameters
       .list()
       .filter(({ name }) => name.startsWith('layers.') && !name.includes('norm'))
       .reduce((sum, { variable }) => sum + variable.size, 0);
-    const heads =
-      width * ((this.vocabulary.caption + captionLength) * captionLength + this.vocabulary.image * this.codes);
+    const heads = width * ((this.vocabulary.caption + captionLength) * captionLength + this.vocabulary.image * places);
     return 6 * (blocks * T + heads + layers * T * T * width);
   }
 
@@ -190,14 +194,13 @@ export class Dalle {
   ): { loss: Tensor; caption: Tensor; image: Tensor } {
     const { captionLength: L, captionWeight, zLoss } = this.config;
     const rate = noise?.dropout ?? this.config.dropout;
-    const N = this.codes;
-    const B = batch.codes.length / N;
-    const read = reorder(batch.read ?? batch.codes, this.order.cells);
-    const inputs = tf.tensor2d(dropLast(read, N), [B, N - 1], 'int32');
+    const { places: n = this.codes } = batch;
+    const B = batch.codes.length / this.codes;
+    const inputs = tf.tensor2d(this.ordered(batch.read ?? batch.codes, n - 1), [B, n - 1], 'int32');
     const captions = tf.tensor2d(batch.captions, [B, L], 'int32');
     const site = noise === undefined || rate === 0 ? undefined : { rate, seed: noise.random.uint32(), stream: 0 };
-    const hidden = this.hidden(this.embed(captions, inputs, batch.variants), 0, undefined, site); // [B, L + N, C]
-    const rows = tf.reshape(hidden, [B * (L + N), this.config.width]);
+    const hidden = this.hidden(this.embed(captions, inputs, batch.variants), 0, undefined, site); // [B, L + n, C]
+    const rows = tf.reshape(hidden, [B * (L + n), this.config.width]);
     const targets = this.targets(batch);
     const mean = (head: Linear, { ids, count }: Targets) =>
       linearCrossEntropy(rows, head.weight, tf.tensor1d(ids, 'int32'), {
@@ -222,24 +225,29 @@ export class Dalle {
    * What each position is to predict, by head: -1 where the other head predicts, and for the caption's where nothing is
    * to be predicted, after the first pad and in left-out captions.
    */
-  private targets({ captions, codes, dropped, captionIds }: SequenceBatch): { caption: Targets; image: Targets } {
+  private targets(batch: SequenceBatch): { caption: Targets; image: Targets } {
+    const { captions, codes, places: n = this.codes, dropped, captionIds } = batch;
     const { captionLength: L } = this.config;
-    const N = this.codes;
-    const B = codes.length / N;
-    const caption = new Int32Array(B * (L + N)).fill(-1);
-    const image = new Int32Array(B * (L + N)).fill(-1);
-    const ordered = reorder(codes, this.order.cells);
+    const B = codes.length / this.codes;
+    const caption = new Int32Array(B * (L + n)).fill(-1);
+    const image = new Int32Array(B * (L + n)).fill(-1);
+    const ordered = this.ordered(codes, n);
     let count = 0;
     for (let b = 0; b < B; b++) {
-      const first = b * (L + N);
-      image.set(ordered.subarray(b * N, (b + 1) * N), first + L);
+      const first = b * (L + n);
+      image.set(ordered.subarray(b * n, (b + 1) * n), first + L);
       if (dropped?.[b] === 1) continue;
       const ids = captions.subarray(b * L, (b + 1) * L);
       const predicted = this.predictedIds(ids);
       caption.set(ids.subarray(0, predicted), first);
       count += predicted;
     }
-    return { caption: { ids: caption, count: captionIds ?? count }, image: { ids: image, count: codes.length } };
+    return { caption: { ids: caption, count: captionIds ?? count }, image: { ids: image, count: B * n } };
+  }
+
+  /** The first n codes of the order: [B, N], cell by cell, to [B, n]. */
+  private ordered(codes: Int32Array, n: number): Int32Array {
+    return reorder(codes, this.order.cells, n);
   }
 
   /**
@@ -399,12 +407,4 @@ export class Dalle {
     this.rotary?.cos.dispose();
     this.rotary?.sin.dispose();
   }
-}
-
-/** [B, N] to [B, N - 1]. */
-function dropLast(codes: Int32Array, N: number): Int32Array {
-  const B = codes.length / N;
-  const result = new Int32Array(B * (N - 1));
-  for (let b = 0; b < B; b++) result.set(codes.subarray(b * N, b * N + N - 1), b * (N - 1));
-  return result;
 }

@@ -27,7 +27,8 @@ defineBuiltInFamily({
     unit: 'tokens',
     loss: 'loss, nats an image code',
     progress: ({ val_image: image }) => (image === undefined ? undefined : `held out ${image.toFixed(3)} nats a code`),
-    aids: ({ model: { dropout, codeNoise, variants }, sampling: { cfgScale } }) => [
+    aids: ({ model: { dropout, codeNoise, coarse, variants }, sampling: { cfgScale } }) => [
+      ...(coarse > 0 ? [`${coarse} coarse pictures beside each`] : []),
       ...(dropout > 0 ? [`dropout ${dropout}`] : []),
       ...(codeNoise > 0 ? [`code noise ${codeNoise}`] : []),
       ...(variants.length > 0 ? [`changed pictures (${variants.join(', ')})`] : []),

@@ -54,6 +54,7 @@ const modelFields = (): Readonly<Record<string, Field>> => ({
   qkNorm: [booleanCheck, true],
   positions: [choiceCheck(['rope', 'learned', 'both']), 'both'],
   order: [choiceCheck(codeOrders), 'raster'],
+  coarse: [wholeCheck({ least: 0, most: 256 }), 0],
   attention: [choiceCheck([...maskPatterns().keys()]), 'full'],
   convKernel: [count(255), 11],
   dropout: [share, 0.1],

@@ -2,6 +2,7 @@
 import { codebookSizeOf } from '../../config/patch-sizes.ts';
 import type { RunConfig } from '../../config/run.ts';
 import { variantNames } from '../../image/variants.ts';
+import { coarsePlaces } from '../../nn/orders.ts';
 import { type FamilyPlanning, LONG, type PlannedData, type PlanRung, positionsFor } from '../planning.ts';
 import type { ModelConfig } from './config.ts';
 
@@ -54,15 +55,17 @@ function modelFields(model: Partial<ModelConfig>) {
   return { model };
 }
 
-/** As `Dalle.flopsPerSequence` counts the weights that it has. */
+/** Of a picture and the coarse ones beside it, as `Dalle.flopsPerSequence` counts the weights that it has. */
 function operations({ model, patch, caption }: RunConfig): number {
-  const { width, layers, captionLength, mlp } = model;
+  const { width, layers, captionLength, mlp, coarse } = model;
   const inner = model.mlpWidth ?? (mlp === 'swiglu' ? (8 / 3) * width : 4 * width);
-  const codes = patch.grid ** 2;
-  const T = captionLength + codes;
   const blocks = layers * width * (4 * width + (mlp === 'swiglu' ? 3 : 2) * inner);
-  const heads = width * ((caption.vocabSize + captionLength) * captionLength + codebookSizeOf(patch) * codes);
-  return 6 * (blocks * T + heads + layers * T * T * width);
+  const ofSequence = (places: number) => {
+    const T = captionLength + places;
+    const heads = width * ((caption.vocabSize + captionLength) * captionLength + codebookSizeOf(patch) * places);
+    return 6 * (blocks * T + heads + layers * T * T * width);
+  };
+  return ofSequence(patch.grid ** 2) + (coarse === 0 ? 0 : coarse * ofSequence(coarsePlaces(patch.grid)));
 }
 
 /** Painting a code after the other uses a processor worse than training on all at once. */

@@ -3,6 +3,7 @@
  * the losses on held-out images. Which sequences those are depends only on the seed and the step's number.
  */
 
+import * as tf from '@tensorflow/tfjs-core';
 import { balancedWeights } from '../../../data/epochs.ts';
 import { drawCaption } from '../../../data/wordings.ts';
 import { counted } from '../../core/numbers.ts';
@@ -11,6 +12,7 @@ import { hearSignal } from '../../core/stopping.ts';
 import { spreadPlaces } from '../../image/images.ts';
 import type { CodeSet } from '../../io/codes.ts';
 import type { Parameters } from '../../nn/module.ts';
+import { coarsePlaces } from '../../nn/orders.ts';
 import { FEW_ITEMS, meanMargin } from '../../training/few.ts';
 import type { Metrics } from '../../training/measured.ts';
 import type { Losses } from '../../training/moves.ts';
@@ -54,9 +56,22 @@ interface Row {
 /** The share of changed pictures, where there are some. */
 const CHANGED = 0.5;
 
-/** All sequences of a step. */
+/** What coarse pictures weigh in the loss of a step that has some: as much as whole ones. */
+const COARSE = 0.5;
+
+/** A stream of pictures that are learnt in the same way, and of which every step has as many. */
+interface Stream {
+  /** Keeps its draws apart from those of others. */
+  readonly name: string;
+  readonly items: RehearsedItems;
+  /** Sequences of a step. */
+  readonly size: number;
+  /** See `SequenceBatch.places`. */
+  readonly places: number;
+}
+
+/** The sequences of a step and a stream. */
 interface DrawnBatch {
-  readonly step: number;
   readonly rows: readonly Row[];
   /** 1 where the caption is left out. */
   readonly dropped: Uint8Array;
@@ -80,8 +95,9 @@ export class DalleTask implements Task {
   private readonly heldOut: CaptionedCodes;
   private readonly options: DalleTaskOptions;
   private readonly random: Random;
-  private drawn: DrawnBatch | undefined;
-  private readonly items: RehearsedItems;
+  private drawn: { readonly step: number; readonly batches: readonly DrawnBatch[] } | undefined;
+  /** Whole pictures; then coarse ones, where the config asks for some. */
+  private readonly streams: readonly Stream[];
   /** Items that are learnt, those that are rehearsed not counted. */
   private readonly learnt: number;
 
@@ -102,42 +118,61 @@ export class DalleTask implements Task {
     const { batchSize, balance = 0 } = options;
     const weights = balancedWeights(data.training.captions, balance);
     this.learnt = weights.length;
-    this.items = new RehearsedItems(weights, this.random, { batchSize, rehearsal });
-    this.unitsPerStep = options.batchSize * model.length;
-    this.imagesPerStep = options.batchSize;
-    this.flopsPerStep = options.batchSize * model.flopsPerSequence();
+    const { captionLength, coarse } = model.config;
+    const streamOf = (name: string, size: number, places: number, random: Random): Stream => {
+      const items = new RehearsedItems(weights, random, { batchSize: size, rehearsal });
+      return { name, items, size, places };
+    };
+    const places = coarsePlaces(model.vocabulary.grid);
+    const whole = streamOf('', batchSize, model.codes, this.random);
+    this.streams =
+      coarse === 0 ? [whole] : [whole, streamOf('coarse/', coarse * batchSize, places, this.random.fork('coarse'))];
+    const sum = (of: (stream: Stream) => number) => this.streams.reduce((all, stream) => all + of(stream), 0);
+    this.unitsPerStep = sum(stream => stream.size * (captionLength + stream.places));
+    this.imagesPerStep = batchSize;
+    this.flopsPerStep = sum(stream => stream.size * model.flopsPerSequence(stream.places));
   }
 
   async batch(step: number, part: number): Promise<(random: Random) => Losses> {
-    if (this.drawn?.step !== step) this.drawn = { step, ...this.drawBatch(step) };
-    const { rows, dropped, captionIds, read } = this.drawn;
-    const { batchSize, accumulate } = this.options;
-    const [from, to] = [part, part + 1].map(at => (at * batchSize) / accumulate);
+    if (this.drawn?.step !== step)
+      this.drawn = { step, batches: this.streams.map(stream => this.drawBatch(step, stream)) };
+    const { batches } = this.drawn;
+    const parts = this.streams.map((stream, i) => this.partOf(stream, batches[i], part));
+    const { dropout: rate, dropoutAfter } = this.model.config;
+    const dropout = step * this.streams[0].items.own >= dropoutAfter * this.learnt ? rate : 0;
+    return (random): Losses => {
+      const [whole, coarse] = parts.map(batch => this.model.loss(batch, { random, dropout }));
+      const { loss, caption, image } = whole;
+      if (coarse === undefined) return { loss, metrics: { caption, image } };
+      const both = tf.add(tf.mul(loss, 1 - COARSE), tf.mul(coarse.loss, COARSE));
+      return { loss: both, metrics: { caption, image, coarse: coarse.image } };
+    };
+  }
+
+  /** One part of the sequences of a step and a stream. */
+  private partOf({ size, places }: Stream, { rows, dropped, captionIds, read }: DrawnBatch, part: number) {
+    const { accumulate } = this.options;
+    const [from, to] = [part, part + 1].map(at => (at * size) / accumulate);
     const N = this.training.set.length;
-    const batch = {
+    return {
       ...this.collate(this.training.set, rows.slice(from, to), dropped.subarray(from, to)),
+      places,
       captionIds: captionIds / accumulate,
       ...(read === undefined ? {} : { read: read.subarray(from * N, to * N) }),
-    };
-    const { dropout: rate, dropoutAfter } = this.model.config;
-    const dropout = step * this.items.own >= dropoutAfter * this.learnt ? rate : 0;
-    return random => {
-      const { loss, caption, image } = this.model.loss(batch, { random, dropout });
-      return { loss, metrics: { caption, image } };
     };
   }
 
   /** The sequences of a step, the same however many parts it is computed in. */
-  private drawBatch(step: number): Omit<DrawnBatch, 'step'> {
-    const { batchSize, bpeDropout, firstShare } = this.options;
+  private drawBatch(step: number, { name, items, size }: Stream): DrawnBatch {
+    const { bpeDropout, firstShare } = this.options;
     const { captionDrop, variants } = this.model.config;
-    const draw = this.random.fork('batch/0', step);
+    const draw = this.random.fork(`${name}batch/0`, step);
     const { captions } = this.training;
-    const dropped = new Uint8Array(batchSize);
+    const dropped = new Uint8Array(size);
     const rows: Row[] = [];
     let captionIds = 0;
-    for (let i = 0; i < batchSize; i++) {
-      const item = this.items.at(step, i);
+    for (let i = 0; i < size; i++) {
+      const item = items.at(step, i);
       const kind = variants.length > 0 && draw.uniform() < CHANGED ? 1 + draw.integer(variants.length) : 0;
       const crop = kind * this.crops + draw.integer(this.crops);
       const caption = drawCaption(captions[item], draw, firstShare);
@@ -146,17 +181,16 @@ export class DalleTask implements Task {
       if (dropped[i] === 0) captionIds += this.model.predictedIds(ids);
       rows.push({ item, crop, ids });
     }
-    return { rows, dropped, captionIds, ...this.corrupt(step, rows) };
+    return { rows, dropped, captionIds, ...this.corrupt(this.random.fork(`${name}noise`, step), rows) };
   }
 
   /**
    * The codes that a step reads, a share of them replaced by codes drawn alike from all: what is left of the past is never
    * quite one that the model has seen, so that it cannot go by knowing whole pictures. What is predicted stays.
    */
-  private corrupt(step: number, rows: readonly Row[]): Pick<DrawnBatch, 'read'> {
+  private corrupt(random: Random, rows: readonly Row[]): Pick<DrawnBatch, 'read'> {
     const { codeNoise } = this.model.config;
     if (codeNoise === 0) return {};
-    const random = this.random.fork('noise', step);
     const { codes } = this.collate(this.training.set, rows);
     const { image: K } = this.model.vocabulary;
     return { read: codes.map(code => (random.uniform() < codeNoise ? random.integer(K) : code)) };

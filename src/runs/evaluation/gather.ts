@@ -12,11 +12,14 @@ import { UserError } from '../../core/errors.ts';
 import { counted } from '../../core/numbers.ts';
 import { Random } from '../../core/random.ts';
 import { hearSignal } from '../../core/stopping.ts';
+import type { SamplingSetting } from '../../families/family.ts';
 import type { Likelihood } from '../../families/painter.ts';
+import type { Picture } from '../../image/images.ts';
 import { NEAREST_SIDE, NearestImages } from '../../image/nearest.ts';
 import type { Captioned, Evidence } from '../../metrics/define.ts';
 import { divideAsTrained } from '../known-sides.ts';
 import type { Painter } from '../open-painter.ts';
+import { type Ranker, rank } from '../rerank.ts';
 import { measuredItems, sideNames } from '../run-images.ts';
 import type { Session } from '../session.ts';
 
@@ -91,19 +94,36 @@ export async function readReal(
   };
 }
 
+export interface PaintedPictures {
+  readonly count: number;
+  readonly seed: number;
+  /** In place of the run's. */
+  readonly settings?: Readonly<Partial<Record<SamplingSetting, number>>>;
+  /** Pictures that are painted for each one that is kept; default 1. */
+  readonly bestOf?: number;
+  /** Which one is kept; absent: the first. */
+  readonly ranker?: Ranker;
+}
+
 /** Paints captions, again from the first one with new image numbers where there are fewer than pictures wanted. */
 export async function paintCaptions(
   session: Session,
   painter: Painter,
   captions: readonly string[],
-  { count, seed }: { readonly count: number; readonly seed: number },
+  { count, seed, settings, bestOf = 1, ranker }: PaintedPictures,
 ): Promise<Captioned> {
   const wanted = Array.from({ length: count }, (_, i) => captions[i % captions.length]);
-  session.reporter.stage('painting', { total: count, counts: 'image', unit: 'images' });
+  const all = wanted.flatMap(caption => new Array<string>(bestOf).fill(caption));
+  session.reporter.stage('painting', { total: all.length, counts: 'image', unit: 'images' });
   const onProgress = (done: number) => session.reporter.update({ step: Math.floor(done), amount: done });
-  const pictures = await painter.paint(wanted, { seed, signal: session.signal, onProgress });
+  const pictures = await painter.paint(all, { ...settings, seed, signal: session.signal, onProgress });
   session.reporter.done(counted(pictures.length, 'image'));
-  return { pictures, captions: wanted };
+  const best: Picture[] = [];
+  for (const [i, caption] of wanted.entries()) {
+    const candidates = pictures.slice(i * bestOf, (i + 1) * bestOf);
+    best.push(candidates[ranker === undefined ? 0 : rank(await ranker.score(caption, candidates))[0]]);
+  }
+  return { pictures: best, captions: wanted };
 }
 
 /** Pictures through the tokenizer of a model and back; undefined for a model that has none. */
