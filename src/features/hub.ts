@@ -6,12 +6,12 @@
 
 import { existsSync, statSync } from 'node:fs';
 import { isAbsolute, join, resolve } from 'node:path';
-import sharp from 'sharp';
 import { UserError } from '../core/errors.ts';
 import type { Picture } from '../image/images.ts';
 import { readBytesSync } from '../io/bytes.ts';
 import { DownloadedFiles } from './hub-hashes.ts';
 import type { HubOptions, HubPrecision } from './hub-options.ts';
+import { type ResizeKernel, resizeSmooth } from './smooth.ts';
 
 export type Transformers = typeof import('@huggingface/transformers');
 export type HubTensor = InstanceType<Transformers['Tensor']>;
@@ -225,7 +225,7 @@ export function reason(error: unknown): string {
 }
 
 /** Kernels of sharp for PIL's numbers of resampling, as preprocessor_config.json has them. */
-const KERNELS: Readonly<Record<number, 'nearest' | 'lanczos3' | 'linear' | 'cubic'>> = {
+const KERNELS: Readonly<Record<number, ResizeKernel>> = {
   0: 'nearest',
   1: 'lanczos3',
   2: 'linear',
@@ -247,11 +247,9 @@ export async function preprocess(
       if (!processor.do_resize) return image;
       const [toWidth, toHeight] = processor.get_resize_output_image_size(image, processor.size);
       if (toWidth === width && toHeight === height) return image;
-      const resized = await sharp(data, { raw: { width, height, channels: 3 } })
-        .resize({ width: toWidth, height: toHeight, fit: 'fill', kernel: KERNELS[processor.resample] ?? 'cubic' })
-        .raw()
-        .toBuffer();
-      return new transformers.RawImage(new Uint8Array(resized), toWidth, toHeight, 3);
+      const size = { width: toWidth, height: toHeight, kernel: KERNELS[processor.resample] ?? 'cubic' };
+      const resized = await resizeSmooth({ width, height, data }, size);
+      return new transformers.RawImage(resized.data, toWidth, toHeight, 3);
     }),
   );
   const { pixel_values } = await processor(images);

@@ -5,6 +5,7 @@ import { UserError } from '../core/errors.ts';
 import type { CaptionEncoder } from '../families/contrastive/frozen.ts';
 import type { FeatureExtractor } from './extractor.ts';
 import type { HubOptions } from './hub-options.ts';
+import { isNsfwjsNetwork, nsfwjsName, nsfwjsNetworks, openNsfwjs } from './nsfwjs.ts';
 import { openOnnx } from './onnx.ts';
 import { PixelFeatures, pixelFeatures } from './pixel-grid.ts';
 import { RandomFeatures, randomFeatures } from './random-conv.ts';
@@ -17,17 +18,19 @@ export interface FeatureOptions extends HubOptions {
 
 /**
  * Opens features; a backend must have been selected.
- * @param name `pixels`, `random`, a folder made by `tessera features`, or a folder or hub id of an ONNX network
+ * @param name `pixels`, `random`, `inception`, `mobilenet`, a folder made by `tessera features`, or a folder or hub id of an
+ *   ONNX network
  * @throws UserError if there is no such thing
  */
 export async function openFeatures(name: string, options: FeatureOptions): Promise<FeatureExtractor> {
   if (name === 'pixels') return new PixelFeatures();
   if (name === 'random') return new RandomFeatures();
+  if (isNsfwjsNetwork(name)) return openNsfwjs(name);
   if (isTowersFolder(name)) return openTowers(name, await options.readCaptions(join(name, 'tokenizer.json')));
   if (!existsSync(name) && !name.includes('/')) {
     throw new UserError(
       'features',
-      `expected pixels, random, a folder or a hub id, got "${name}"`,
+      `expected pixels, random, ${nsfwjsNetworks.join(', ')}, a folder or a hub id, got "${name}"`,
       `train features of your data with \`tessera features --data datasets/emoji --out features/emoji\``,
     );
   }
@@ -41,6 +44,10 @@ export async function openFeatures(name: string, options: FeatureOptions): Promi
 export async function featuresMatcher(asked: string): Promise<(logged: string) => boolean> {
   if (asked === 'pixels') return logged => logged === pixelFeatures;
   if (asked === 'random') return logged => logged === randomFeatures;
+  if (isNsfwjsNetwork(asked)) {
+    const name = await nsfwjsName(asked);
+    return logged => logged === name;
+  }
   if (isTowersFolder(asked)) {
     const name = await towersName(asked);
     return logged => logged === name;

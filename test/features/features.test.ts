@@ -218,7 +218,7 @@ describe('networks as ONNX', () => {
 
 describe('features that are not there', () => {
   test.each([
-    ['inception', 'features: expected pixels, random, a folder or a hub id, got "inception"'],
+    ['vgg', 'features: expected pixels, random, inception, mobilenet, a folder or a hub id, got "vgg"'],
     [join(root, 'none'), `features: there is no folder ${join(root, 'none')}`],
   ])('%s', async (name, message) => {
     expect((await failure(openFeatures(name, options))).message).toBe(message);

@@ -46,7 +46,9 @@ export const evaluate = defineCommand({
         .array(z.string())
         .min(1)
         .default(['random'])
-        .describe('pixels, random, folders of `tessera features`, or folders or hub ids of ONNX networks'),
+        .describe(
+          'pixels, random, inception or mobilenet (npm install nsfwjs), folders of `tessera features`, or folders or hub ids of ONNX networks',
+        ),
       split: splitFlag('what is measured: validation is what is held out (default), train what was trained on'),
       numImages: count('images painted of its captions').max(100000).default(256),
       reference: count('training images to compare with').max(100000).default(1000),
