@@ -4,7 +4,12 @@ import { expect, test } from 'vitest';
 import { Random } from '../../../src/core/random.ts';
 import type { ModelConfig } from '../../../src/families/transformer/config.ts';
 import type { Dalle, Vocabulary } from '../../../src/families/transformer/dalle.ts';
-import { type GenerateRequest, generate, imagesOfSeed } from '../../../src/families/transformer/generate.ts';
+import {
+  type GenerateRequest,
+  generate,
+  imagesOfSeed,
+  type UnfinishedImages,
+} from '../../../src/families/transformer/generate.ts';
 import { onEveryBackend } from '../../support.ts';
 import { caption, configs, randomModel } from './tiny-model.ts';
 
@@ -20,8 +25,9 @@ async function paint(model: Dalle, settings: Partial<GenerateRequest>) {
     images: imagesOfSeed(1, { imagesPerCaption: 2, seed: 4 }),
     ...settings,
   });
-  let last = { codes: new Int32Array(), logProbabilities: new Float64Array() };
-  for await (const { codes, logProbabilities } of painting) last = { codes, logProbabilities };
+  let last: UnfinishedImages | undefined;
+  for await (const images of painting) last = images;
+  if (last === undefined) throw new Error('nothing was painted');
   return { ...last, caption: captions[0] };
 }
 
