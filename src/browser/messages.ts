@@ -8,6 +8,8 @@ export type EngineName = 'wasm' | 'webgpu';
 
 export interface Sampling {
   readonly temperature: number;
+  /** Of interlaced codes: the temperature of all but the coarse ones over that of these. */
+  readonly fineTemperature: number;
   readonly topK: number;
   readonly topP: number;
   /** As `sampling.cfgScale` of the run's config. */

@@ -59,6 +59,8 @@ export interface PaintOptions {
   readonly seed?: number;
   /** 0 takes the likeliest code. */
   readonly temperature?: number;
+  /** Of interlaced codes: the temperature of all but the coarse ones over that of these. */
+  readonly fineTemperature?: number;
   readonly topK?: number;
   readonly topP?: number;
   /** How closely to follow the caption; 1 is no guidance. */

@@ -147,6 +147,14 @@ export const samplingSchema = z.object({
     .max(1)
     .default(1)
     .describe('draw from the likeliest codes that have this probability together'),
+  fineTemperature: z
+    .number()
+    .min(0)
+    .max(100)
+    .default(1)
+    .describe(
+      'interlaced: the temperature of the fine codes, all but the first sixteenth, over that of the coarse ones',
+    ),
   cfgScale: z.number().min(0).max(100).default(3).describe('how closely to follow the caption; 1: no guidance'),
 });
 

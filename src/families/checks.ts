@@ -5,6 +5,7 @@ import { numberCheck, seedCheck, wholeCheck } from '../core/checks.ts';
 export const samplingChecks = {
   seed: seedCheck,
   temperature: numberCheck({ least: 0, most: 100 }),
+  fineTemperature: numberCheck({ least: 0, most: 100 }),
   topK: wholeCheck({ least: 0 }),
   topP: numberCheck({ above: 0, most: 1 }),
   cfgScale: numberCheck({ least: 0, most: 100 }),

@@ -130,7 +130,7 @@ export interface Adapted {
 }
 
 /** Settings of painting that a family may follow. */
-export const samplingSettings = ['temperature', 'topK', 'topP', 'cfgScale', 'steps'] as const;
+export const samplingSettings = ['temperature', 'fineTemperature', 'topK', 'topP', 'cfgScale', 'steps'] as const;
 export type SamplingSetting = (typeof samplingSettings)[number];
 
 /** What a family is called and shown by. */
@@ -153,6 +153,13 @@ export interface FamilyWords {
   readonly aids?: (config: RunConfig) => readonly string[];
   /** A setting (`gan.loss`, `hinge`) as it is told in a run's name; undefined: by the field's name and value. */
   readonly setting?: (field: string, value: string) => string | undefined;
+}
+
+/** In words, why a run of a family does not follow a setting. */
+export function whyIgnored(setting: SamplingSetting, words: FamilyWords): string {
+  if (setting === 'fineTemperature' && words.unit === 'tokens')
+    return 'its codes do not come in the order interlaced, coarse ones first';
+  return words.paints;
 }
 
 /** See the file's doc. */

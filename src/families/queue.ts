@@ -19,6 +19,8 @@ export interface Order {
 export interface PaintSettings {
   /** Of a transformer: divides the logits; 0 takes the likeliest code. */
   readonly temperature?: number;
+  /** Of a transformer whose codes are interlaced: the temperature of all but the coarse ones over that of these. */
+  readonly fineTemperature?: number;
   /** Of a transformer: draws among the k likeliest codes; 0: among all. */
   readonly topK?: number;
   /** Of a transformer: draws among the likeliest codes that together have this probability, in (0, 1]. */
@@ -165,12 +167,13 @@ export class PaintQueue {
   }
 
   private enter(orders: readonly Order[], options: CallOptions, ends: Pick<Call, 'resolve' | 'reject'>): Call {
-    const { temperature, topK, topP, cfgScale, steps, completion, batchSize } = options;
-    const settings: PaintSettings = { temperature, topK, topP, cfgScale, steps, completion };
+    const { temperature, fineTemperature, topK, topP, cfgScale, steps, completion, batchSize } = options;
+    const asked = { temperature, fineTemperature, topK, topP, cfgScale, steps };
+    const settings: PaintSettings = { ...asked, completion };
     // What only this call can share is told by a number of its own.
     const isOwn = [completion, options.onUnfinished, options.onLogProbabilities].some(each => each !== undefined);
     const own = isOwn ? ++this.unique : 0;
-    const common = JSON.stringify([temperature, topK, topP, cfgScale, steps, batchSize, own]);
+    const common = JSON.stringify([...Object.values(asked), batchSize, own]);
     const waiting = new Map<string, Place[]>();
     orders.forEach((order, place) => {
       const key = `${this.painter.kindOf?.(order.caption) ?? ''}${common}`;

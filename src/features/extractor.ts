@@ -4,6 +4,15 @@
  */
 import type { Picture } from '../image/images.ts';
 
+/**
+ * What tells a network from others in results, by its name there: one of `tessera features` is the same wherever its folder lay when
+ * it was asked, and whatever that was called.
+ */
+export function networkOf(name: string): string {
+  const [, hash] = /^contrastive:.*@([0-9a-f]{8})$/s.exec(name) ?? [];
+  return hash === undefined ? name : `contrastive@${hash}`;
+}
+
 export interface FeatureExtractor {
   /** Tells it from every other one, e.g. `pixels-8` or `contrastive:features/emoji@1a2b3c4d`. */
   readonly name: string;

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { UserError } from '../core/errors.ts';
 import type { CaptionEncoder } from '../families/contrastive/frozen.ts';
-import type { FeatureExtractor } from './extractor.ts';
+import { type FeatureExtractor, networkOf } from './extractor.ts';
 import type { HubOptions } from './hub-options.ts';
 import { isNsfwjsNetwork, nsfwjsName, nsfwjsNetworks, openNsfwjs } from './nsfwjs.ts';
 import { openOnnx } from './onnx.ts';
@@ -49,8 +49,8 @@ export async function featuresMatcher(asked: string): Promise<(logged: string) =
     return logged => logged === name;
   }
   if (isTowersFolder(asked)) {
-    const name = await towersName(asked);
-    return logged => logged === name;
+    const network = networkOf(await towersName(asked));
+    return logged => networkOf(logged) === network;
   }
   const names = [`onnx:${asked}`, `clip:${asked}`]; // a precision may follow
   return logged => names.some(name => logged === name || logged.startsWith(`${name}:`));

@@ -14,6 +14,7 @@ export async function pngFile(
   const made: Record<string, string | number> = {
     ...{ run, family, weights, weights_sha256: weightsSha256, backend, seed: asked.seed },
     temperature: asked.temperature ?? sampling.temperature,
+    ...(sampling.fineTemperature !== 1 && { fineTemperature: sampling.fineTemperature }),
     topK: sampling.topK,
     topP: sampling.topP,
     cfgScale: asked.guidance ?? sampling.guidance,

@@ -36,7 +36,7 @@ export class SettingsForm {
     { type: 'button', class: 'paint-link', onclick: () => this.reset() },
     'as the run paints by itself',
   );
-  private run: Sampling = { temperature: 1, topK: 0, topP: 1, guidance: 1 };
+  private run: Sampling = { temperature: 1, fineTemperature: 1, topK: 0, topP: 1, guidance: 1 };
 
   constructor() {
     this.temperature.addEventListener('input', () => this.say());

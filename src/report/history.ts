@@ -6,6 +6,7 @@
 import type { RunConfig } from '../config/run.ts';
 import { familyOf } from '../families/families.ts';
 import { stageNames } from '../families/family.ts';
+import { networkOf } from '../features/extractor.ts';
 import type { Measured, Point, SampleCheck, Stage, TrainingCost } from './contents.ts';
 
 /** What a run's log tells. */
@@ -201,7 +202,7 @@ function latest(lines: readonly Fields[], { weights, split }: { weights: string;
     const kind = textOf(line.weights);
     const row = line.row === 'floor' || line.row === 'reconstruction' ? line.row : 'samples';
     const features = textOf(line.features);
-    const key = JSON.stringify([metric, row, features]);
+    const key = JSON.stringify([metric, row, features && networkOf(features)]);
     found.delete(key);
     found.set(key, {
       metric,

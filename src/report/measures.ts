@@ -2,6 +2,7 @@
  * @file Results of all runs set beside each other, metric by metric. A best is named only where its interval lies clear
  * of all others and all were measured alike; anything else is no difference that was shown.
  */
+import { networkOf } from '../features/extractor.ts';
 import '../metrics/builtin.ts';
 import { allQuantities, findQuantity, type Quantity } from '../metrics/define.ts';
 import type { Measured, RunReport } from './contents.ts';
@@ -41,23 +42,30 @@ export interface MeasuredRow {
   readonly best: string | null;
 }
 
+/** Whether a number is of a metric through a network, wherever that lay. */
+function isOf(measured: Measured, metric: string, features: string | null): boolean {
+  const network = measured.features && networkOf(measured.features);
+  return measured.metric === metric && network === (features && networkOf(features));
+}
+
 /** All metrics of all runs, leading ones first. */
 export function measuredRows(runs: readonly RunReport[]): MeasuredRow[] {
   const keys = new Map<string, { readonly metric: string; readonly features: string | null }>();
   for (const { metrics } of runs) {
-    for (const { metric, features } of metrics) keys.set(JSON.stringify([metric, features]), { metric, features });
+    for (const { metric, features } of metrics)
+      keys.set(JSON.stringify([metric, features && networkOf(features)]), { metric, features });
   }
   const known = allQuantities().map(({ name }) => name);
   const rank = (metric: string) => (known.includes(metric) ? known.indexOf(metric) : known.length);
   const applies = ({ metric, features }: { metric: string; features: string | null }) =>
-    runs.some(run => run.metrics.some(m => m.metric === metric && m.features === features && m.value !== null));
+    runs.some(run => run.metrics.some(m => isOf(m, metric, features) && m.value !== null));
   return [...keys.values()]
     .filter(applies)
     .sort((a, b) => rank(a.metric) - rank(b.metric))
     .map(({ metric, features }) => {
       const inRow = (row: Measured['row']) =>
         runs.flatMap(run => {
-          const found = run.metrics.find(m => m.metric === metric && m.features === features && m.row === row);
+          const found = run.metrics.find(m => isOf(m, metric, features) && m.row === row);
           return found === undefined ? [] : [[run.name, found] as const];
         });
       const samples = new Map(inRow('samples'));

@@ -14,7 +14,7 @@ import { JsonLines } from '../io/jsonlines.ts';
 import '../metrics/builtin.ts';
 import { readRun } from '../families/config.ts';
 import { familyOf } from '../families/families.ts';
-import { type SamplingSetting, samplingSettings } from '../families/family.ts';
+import { type SamplingSetting, samplingSettings, whyIgnored } from '../families/family.ts';
 import type { WeightKind } from '../io/runfiles.ts';
 import { chooseWeights, fingerprint, runPaths } from '../io/runfolder.ts';
 import { type Captioned, findMetrics, type MetricDefinition, type MetricRow } from '../metrics/define.ts';
@@ -174,7 +174,7 @@ function paintedOtherwise(request: EvalRequest, config: RunConfig): string | und
   if (stray !== undefined) {
     throw new UserError(
       'eval',
-      `--${kebab(stray[0])}: ${request.run} is a ${config.family} run; ${words.paints}`,
+      `--${kebab(stray[0])}: ${request.run} is a ${config.family} run; ${whyIgnored(stray[0], words)}`,
       'leave the flag out, or measure a run of another family',
     );
   }

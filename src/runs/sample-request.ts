@@ -4,7 +4,7 @@ import type { RunConfig } from '../config/run.ts';
 import { kebab } from '../config/schema.ts';
 import { UserError } from '../core/errors.ts';
 import { familyOf } from '../families/families.ts';
-import { samplingSettings } from '../families/family.ts';
+import { type SamplingSetting, samplingSettings, whyIgnored } from '../families/family.ts';
 import type { SamplingOptions } from '../families/transformer/generate.ts';
 import type { WeightKind } from '../io/runfiles.ts';
 import type { CompletionFlags } from './completion.ts';
@@ -69,6 +69,10 @@ export function checkFlags({ bestOf, numImages, image, keepRows, mask, nearest, 
 /** Flags that only families understand whose images appear piece by piece. */
 const PIECEWISE = ['image', 'keepRows', 'mask', 'preview'] as const;
 
+function isSetting(flag: string): flag is SamplingSetting {
+  return samplingSettings.some(setting => setting === flag);
+}
+
 /** @throws UserError if the run's family cannot follow a flag */
 export function checkFamilyFlags(request: Chosen, config: RunConfig): void {
   const { sampling, piecewise, words } = familyOf(config.family);
@@ -81,7 +85,7 @@ export function checkFamilyFlags(request: Chosen, config: RunConfig): void {
   if (stray === undefined) return;
   throw new UserError(
     'sample',
-    `--${kebab(stray)}: ${request.run} is a ${config.family} run; ${words.paints}`,
+    `--${kebab(stray)}: ${request.run} is a ${config.family} run; ${isSetting(stray) ? whyIgnored(stray, words) : words.paints}`,
     'leave the flag out, or paint with a run of another family',
   );
 }

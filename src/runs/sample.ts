@@ -250,8 +250,8 @@ function askedSettings({ seed, seeds, image, keepRows, mask, ...request }: Sampl
 }
 
 /** The same for the painter; the rest is the run's. */
-function options({ seed, temperature, topK, topP, cfgScale, steps }: SampleRequest) {
-  return { seed, temperature, topK, topP, cfgScale, steps };
+function options({ seed, temperature, fineTemperature, topK, topP, cfgScale, steps }: SampleRequest) {
+  return { seed, temperature, fineTemperature, topK, topP, cfgScale, steps };
 }
 
 async function rankerFor(request: Chosen): Promise<string | undefined> {

@@ -89,9 +89,7 @@ describe('a network of captions and images', () => {
       at('none'),
     );
     expect(sample.code).toBe(2);
-    expect(sample.stderr).toContain(
-      `sample: expected --rerank with --best-of, got none, and none came with ${run}\n`,
-    );
+    expect(sample.stderr).toContain(`sample: expected --rerank with --best-of, got none, and none came with ${run}\n`);
     expect(existsSync(at('none'))).toBe(false);
     const bad = await tessera('export', '--run', run, '--out', at('bad'), '--ranker', data);
     expect(bad.code).toBe(2);

@@ -135,7 +135,9 @@ describe('a folder of tessera features', () => {
     const features = await openFeatures(path, options);
     expect(features.name).toMatch(/^contrastive:.*towers-1@[0-9a-f]{8}$/);
     const isLogged = await featuresMatcher(features.name.slice('contrastive:'.length).replace(/@.*/, ''));
-    expect([isLogged(features.name), isLogged(features.name.replace(/.$/, 'x'))]).toEqual([true, false]);
+    const elsewhere = `contrastive:old/place${features.name.slice(features.name.lastIndexOf('@'))}`;
+    const other = features.name.replace(/.$/, last => (last === '0' ? '1' : '0'));
+    expect([features.name, elsewhere, other].map(isLogged)).toEqual([true, true, false]);
     expect(features.dimension).toBe(6);
     const pictures = [noise(1, 8), noise(2, 8)];
     const expected = tf.tidy(() => model.image(imagesToTensor(Images.of(pictures))).dataSync());

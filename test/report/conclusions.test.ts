@@ -200,6 +200,13 @@ describe('the best of a metric', () => {
     ]);
   });
 
+  test('is looked for through one network, wherever its folder lay', () => {
+    const features = 'contrastive:features/judge@0123abcd';
+    const moved = 'contrastive:judge@0123abcd';
+    const rows = measuredRows(scored([measured(3, 1, { features })], [measured(6, 1, { features: moved })]));
+    expect(rows.map(row => [row.features, row.samples.size, row.best])).toEqual([[moved, 2, 'a']]);
+  });
+
   test('has those behind and those it cannot be told from', () => {
     const samples = new Map([
       ['a', measured(1, 1)],

@@ -124,6 +124,15 @@ describe('results of evaluations', () => {
     ]);
   });
 
+  test('are of one network wherever its folder lay, by its hash', () => {
+    const through = (features: string) => ({ features });
+    const [here, there, other] = ['a@0123abcd', 'old/b@0123abcd', 'a@ffffffff'].map(name => `contrastive:${name}`);
+    expect(read(result(1, through(here)), result(2, through(other)), result(3, through(there)))).toEqual([
+      { value: 2, features: other, row: 'samples' },
+      { value: 3, features: there, row: 'samples' },
+    ]);
+  });
+
   test('are those of the weights that are asked for, and a null stays one', () => {
     expect(read(result(1), result(2, { weights: 'last' }))).toEqual([{ value: 1, features: 'a', row: 'samples' }]);
     expect(read({ stage: 'eval', metric: 'nll', value: null })).toEqual([

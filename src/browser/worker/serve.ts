@@ -99,14 +99,14 @@ class Served {
     await tf.ready();
     this.painter = openRunBytes(ask.name, ask.bytes);
     const { config, model, patch } = this.painter;
-    const { temperature, topK, topP, cfgScale: guidance } = config.sampling;
+    const { temperature, fineTemperature, topK, topP, cfgScale: guidance } = config.sampling;
     return {
       imageSize: config.images.imageSize,
       grid: patch.grid,
       captionLength: config.model.captionLength,
       codebookSize: patch.vocabSize,
       parameters: model.parameters.count() + patch.parameters.count(),
-      sampling: { temperature, topK, topP, guidance },
+      sampling: { temperature, fineTemperature, topK, topP, guidance },
       threads: this.engine.threads,
       device: this.engine.device,
     };
@@ -119,9 +119,9 @@ class Served {
 
   private async paint(id: number, ask: PaintAsk, onPart: (part: Part) => void): Promise<undefined> {
     const painter = this.opened();
-    const { caption, seed, count, every, given, temperature, topK, topP, guidance: cfgScale } = ask;
+    const { caption, seed, count, every, given, temperature, fineTemperature, topK, topP, guidance: cfgScale } = ask;
     const orders = Array.from({ length: count }, (_, number) => ({ caption, seed, number }));
-    const request = { temperature, topK, topP, cfgScale, every, given, previews: true };
+    const request = { temperature, fineTemperature, topK, topP, cfgScale, every, given, previews: true };
     if (this.aborted.delete(id)) return undefined;
     for await (const { codes, painted, total, pictures } of painter.paintOrders(orders, request)) {
       if (this.aborted.delete(id)) return undefined;

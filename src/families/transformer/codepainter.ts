@@ -185,11 +185,12 @@ export class CodePainter<Config extends PaintedConfig = RunConfig> {
    */
   async *paintOrders(orders: readonly Order[], request: OrdersRequest = {}): AsyncGenerator<Painting, void> {
     const { every, previews = false, completion, given } = request;
-    const { temperature, topK, topP, cfgScale } = { ...this.config.sampling, ...withoutUndefined(request) };
+    const settings = { ...this.config.sampling, ...withoutUndefined(request) };
+    const { temperature, fineTemperature, topK, topP, cfgScale } = settings;
     const texts = [...new Set(orders.map(({ caption }) => caption))];
     const places = new Map(texts.map((caption, i) => [caption, i]));
     const generated = generate(this.model, {
-      ...{ temperature, topK, topP, cfgScale, every },
+      ...{ temperature, fineTemperature, topK, topP, cfgScale, every },
       captions: texts.map(caption => this.idsOf(caption)),
       images: orders.map(({ caption, seed, number }) => ({ caption: places.get(caption) as number, seed, number })),
       given: completion === undefined ? given : await this.givenCodes(completion),

@@ -47,7 +47,8 @@ export interface FirstDecoder extends Decoder {
 /** What is to be painted, by places of the model's order: the rows are images and, with guidance, their uncaptioned twins after them. */
 export interface SamplingPlan {
   readonly images: number;
-  readonly options: DrawOptions;
+  /** How the code of a place is drawn; guidance is the same for all. */
+  readonly optionsAt: (place: number) => DrawOptions;
   /** The code that every image has at a place; negative where one is to be drawn. */
   readonly forced: (place: number) => number;
   /** Numbers in [0, 1) that decide the draws, [draws, images], a row for each place that is not forced. */
@@ -231,7 +232,7 @@ class DeviceDecoder implements FirstDecoder {
   sampler(first: Tensor, plan: SamplingPlan): CodeSampler {
     const { gpu, model } = this;
     const { images, forced } = plan;
-    const draws = gpu.createDraws({ images, K: model.vocabulary.image }, plan.numbers, plan.options);
+    const draws = gpu.createDraws({ images, K: model.vocabulary.image }, plan.numbers, plan.optionsAt(0));
     let logits: Tensor | undefined = first;
     const paint = async (from: number, to: number): Promise<Drawn> => {
       const kept = Array.from({ length: to - from }, (_, i) => forced(from + i));
@@ -241,7 +242,7 @@ class DeviceDecoder implements FirstDecoder {
         await turnOfEventLoop();
         await gpu.keepPace();
         const code = forced(place);
-        if (code < 0) draws.draw(logits as Tensor); // there are logits for every place that is not forced
+        if (code < 0) draws.draw(logits as Tensor, plan.optionsAt(place).temperature); // there are logits for every place that is not forced
         logits?.dispose();
         logits = undefined;
         if (place + 1 < model.codes) {

@@ -12,7 +12,10 @@ defineBuiltInFamily({
   leastParameters: leastOfTransformer,
   checkNew: checkNewTransformer,
   stages: ['captions', 'patch', 'codes'],
-  sampling: ({ sampling: { temperature, topK, topP, cfgScale } }) => ({ temperature, topK, topP, cfgScale }),
+  sampling: ({ sampling: { temperature, fineTemperature, topK, topP, cfgScale }, model: { order } }) => ({
+    ...{ temperature, topK, topP, cfgScale },
+    ...(order === 'interlaced' && { fineTemperature }),
+  }),
   piecewise: true,
   validation: {
     curves: ['val_image', 'val_loss'],

@@ -11,12 +11,14 @@ import { UserError } from '../../core/errors.ts';
 import { turnOfEventLoop } from '../../core/platform/platform.ts';
 import { Random } from '../../core/random.ts';
 import { checkDrawOptions, type Drawn, type DrawOptions, drawCodes } from '../../kernels/draw/draw.ts';
-import { reorder } from '../../nn/orders.ts';
+import { coarsePlaces, reorder } from '../../nn/orders.ts';
 import type { Dalle } from './dalle.ts';
 import { type CodeSampler, createDecoder, type Decoder, type SamplingPlan } from './decoder.ts';
 
 export interface SamplingOptions extends DrawOptions {
   readonly seed?: number;
+  /** Of interlaced codes: the temperature of the fine ones, all but the first sixteenth, over that of these. Default 1. */
+  readonly fineTemperature?: number;
 }
 
 /** One image to paint. */
@@ -28,7 +30,7 @@ export interface ImageRequest {
   readonly number: number;
 }
 
-export interface GenerateRequest extends DrawOptions {
+export interface GenerateRequest extends Omit<SamplingOptions, 'seed'> {
   /** One padded caption [L] each; a caption is read once, however many images it has. */
   readonly captions: readonly Int32Array[];
   readonly images: readonly ImageRequest[];
@@ -88,7 +90,12 @@ export async function* generate(
   const { logits, decoder } = await start(model, request, given?.subarray(0, known) ?? new Int32Array(0));
   let sampler: CodeSampler | undefined;
   try {
-    const plan = { images, options: request, forced, numbers: numbersOf(randoms, known, N, forced) };
+    const plan = {
+      images,
+      optionsAt: optionsOf(model, request),
+      forced,
+      numbers: numbersOf(randoms, known, N, forced),
+    };
     sampler = decoder.sampler?.(logits, plan) ?? samplerOnHost(decoder, logits, plan, N);
     for (let from = known; from < N; ) {
       const painted = Math.min(N, (Math.floor(from / every) + 1) * every);
@@ -119,11 +126,13 @@ function sumOf(values: Float64Array): number {
 
 /** @throws UserError naming what does not fit the model */
 function checkRequest({ config, vocabulary, codes: N }: Dalle, request: GenerateRequest): void {
-  const { captions, images, given, every = 1 } = request;
+  const { captions, images, given, every = 1, fineTemperature = 1 } = request;
   checkDrawOptions('generate', request);
   const expect = (holds: boolean, what: string) => {
     if (!holds) throw new UserError('generate', `expected ${what}`);
   };
+  const isTemperature = fineTemperature >= 0 && fineTemperature < Infinity;
+  expect(isTemperature, `fineTemperature to be a number of at least 0, got ${fineTemperature}`);
   const isIndex = (i: number, end: number) => Number.isInteger(i) && i >= 0 && i < end;
   const L = config.captionLength;
   const ids = vocabulary.caption + L; // words, then a pad for each position
@@ -164,9 +173,18 @@ function numbersOf(
   return numbers;
 }
 
+/** How the code of a place of the order is drawn. */
+function optionsOf({ config, vocabulary }: Dalle, request: GenerateRequest): SamplingPlan['optionsAt'] {
+  const { temperature = 1, fineTemperature = 1 } = request;
+  if (fineTemperature === 1 || config.order !== 'interlaced') return () => request;
+  const fine = { ...request, temperature: temperature * fineTemperature };
+  const coarse = coarsePlaces(vocabulary.grid);
+  return place => (place < coarse ? request : fine);
+}
+
 /** Draws on the host: each code's logits come here, and the code goes back. */
 function samplerOnHost(decoder: Decoder, first: Tensor, plan: SamplingPlan, N: number): CodeSampler {
-  const { images, options, forced, numbers } = plan;
+  const { images, optionsAt, forced, numbers } = plan;
   let logits = first;
   let draws = 0;
   const paint = async (from: number, to: number): Promise<Drawn> => {
@@ -179,7 +197,7 @@ function samplerOnHost(decoder: Decoder, first: Tensor, plan: SamplingPlan, N: n
       if (code >= 0) {
         now.fill(code);
       } else {
-        const drawn = await drawCodes(logits, numbers.subarray(draws * images, (draws + 1) * images), options);
+        const drawn = await drawCodes(logits, numbers.subarray(draws * images, (draws + 1) * images), optionsAt(place));
         now.set(drawn.codes);
         logProbability.set(drawn.logProbability, (place - from) * images);
         draws++;

@@ -68,6 +68,7 @@ const modelFields = (): Readonly<Record<string, Field>> => ({
 
 const samplingFields: Readonly<Record<string, Field>> = {
   temperature: [numberCheck({ least: 0, most: 100 }), 1],
+  fineTemperature: [numberCheck({ least: 0, most: 100 }), 1],
   topK: [wholeCheck({ least: 0 }), 0],
   topP: [numberCheck({ above: 0, most: 1 }), 1],
   cfgScale: [numberCheck({ least: 0, most: 100 }), 3],

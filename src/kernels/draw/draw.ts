@@ -177,10 +177,10 @@ export class GpuDraws {
     this.place = 0;
   }
 
-  /** @param logits as for `drawCodes` */
-  draw(logits: TensorInfo): void {
+  /** @param logits as for `drawCodes`; @param temperature of this draw */
+  draw(logits: TensorInfo, temperature = this.options.temperature ?? 1): void {
     const { backend, images, K, ids, scratch } = this;
-    const { temperature = 1, topK = 0, topP = 1, cfgScale = 1 } = this.options;
+    const { topK = 0, topP = 1, cfgScale = 1 } = this.options;
     drawOnGpu(backend, {
       ...{ logits, images, K, ids, scratch, temperature, topP, cfgScale },
       most: topK > 0 ? Math.min(topK, K) : K,

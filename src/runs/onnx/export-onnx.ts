@@ -18,6 +18,7 @@ import { beginWriting, endWriting, expectFree, unfinishedFiles } from '../../io/
 import type { WeightKind } from '../../io/runfiles.ts';
 import { chooseWeights, fingerprint, runPaths } from '../../io/runfolder.ts';
 import { startBackend } from '../../kernels/start.ts';
+import { coarsePlaces } from '../../nn/orders.ts';
 import { loadPainter } from '../open-painter.ts';
 import { decoderGraph, idOffsets } from './decoder.ts';
 import { pixelsGraph } from './pixels.ts';
@@ -112,7 +113,7 @@ async function aboutOf(
   { run, weights }: { readonly run: string; readonly weights: WeightKind },
 ): Promise<OnnxFacts> {
   const paths = runPaths(run);
-  const { temperature, topK, topP, cfgScale } = config.sampling;
+  const { temperature, fineTemperature, topK, topP, cfgScale } = config.sampling;
   const { start, caption, code } = idOffsets(model);
   return {
     ...{ source: basename(resolve(run)), weights, step },
@@ -121,6 +122,7 @@ async function aboutOf(
     ...{ captionLength: model.config.captionLength, positions: model.length },
     ids: { start, caption, pad: caption + model.vocabulary.caption, code },
     cells: [...model.order.cells],
-    sampling: { temperature, topK, topP, cfgScale },
+    coarse: model.config.order === 'interlaced' ? coarsePlaces(patch.grid) : model.codes,
+    sampling: { temperature, fineTemperature, topK, topP, cfgScale },
   };
 }

@@ -21,8 +21,10 @@ export interface OnnxFacts {
   readonly ids: { readonly start: number; readonly caption: number; readonly pad: number; readonly code: number };
   /** Which cell of the picture, row by row, each code is of, in the order in which they are painted. */
   readonly cells: readonly number[];
+  /** Codes after which the temperature is multiplied by `sampling.fineTemperature`. */
+  readonly coarse: number;
   /** The run's own settings of painting. */
-  readonly sampling: Readonly<Record<'temperature' | 'topK' | 'topP' | 'cfgScale', number>>;
+  readonly sampling: Readonly<Record<'temperature' | 'fineTemperature' | 'topK' | 'topP' | 'cfgScale', number>>;
 }
 
 /** One of the programs that paint with the networks. */
@@ -74,7 +76,7 @@ export function onnxReadme(
     `2. \`decoder\` reads these ${captionLength + 1} \`ids\` at \`positions\` 0 to ${captionLength}, with a \`past\` of zeros, and gives \`logits\` of the ${codebookSize} codes, and \`present\`, which is`,
     '   the `past` of the next call.',
     `3. A code is drawn. It is read, plus ${ids.code} (\`ids.code\`), at the next position, and so on until there are ${codes}.`,
-    '   Code i is of the cell `cells[i]` of the picture.',
+    '   Code i is of the cell `cells[i]` of the picture. From code `coarse` on the temperature is multiplied by `sampling.fineTemperature`.',
     `4. \`pixels\` takes the \`codes\` cell by cell, and gives pixels from 0 to 1, [pictures, ${imageSize}, ${imageSize}, 3].`,
     '',
     `The caches hold all ${positions} positions from the start. Rows of a batch are captions, read at the same positions. For guidance (\`cfgScale\`) a second row reads no`,

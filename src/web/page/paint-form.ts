@@ -14,6 +14,13 @@ interface Field {
 
 const FIELDS: Readonly<Record<PaintingSetting['name'], Field>> = {
   temperature: { title: 'Temperature', note: 'below 1 safer, above wilder', min: 0, max: 100, step: 'any' },
+  fineTemperature: {
+    title: 'Fine codes',
+    note: 'temperature of all but coarse codes, over theirs',
+    min: 0,
+    max: 100,
+    step: 'any',
+  },
   topK: { title: 'Top k', note: 'draws among the k likeliest codes; 0: all', min: 0, step: 1 },
   topP: { title: 'Top p', note: 'draws among the likeliest with this share', min: 0.001, max: 1, step: 'any' },
   cfgScale: { title: 'Guidance', note: 'how closely it follows the caption; 1: off', min: 0, max: 100, step: 'any' },

@@ -57,7 +57,9 @@ export interface Judgement {
 /** What a run paints with. */
 export interface PaintSettings {
   /** Settings that its family follows, and their values where nobody sets them. */
-  readonly sampling: Readonly<Partial<Record<'temperature' | 'topK' | 'topP' | 'cfgScale' | 'steps', number>>>;
+  readonly sampling: Readonly<
+    Partial<Record<'temperature' | 'fineTemperature' | 'topK' | 'topP' | 'cfgScale' | 'steps', number>>
+  >;
   /** Why there is no guidance, where there is none. */
   readonly noGuidance?: string;
   /** Weights that are there, and those that are taken unless others are asked for. */

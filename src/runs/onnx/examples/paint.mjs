@@ -14,7 +14,7 @@ const about = JSON.parse(readFileSync(at('painting.json'), 'utf8'));
 const { captionLength: L, codes: N, ids: first, imageSize: S } = about;
 const text = { type: 'string' };
 const { values: flags, positionals } = parseArgs({
-  options: { seed: text, out: text, temperature: text, topK: text, topP: text, cfgScale: text },
+  options: { seed: text, out: text, temperature: text, fineTemperature: text, topK: text, topP: text, cfgScale: text },
   allowPositionals: true,
 });
 const asked = { seed: 0, ...about.sampling };
@@ -41,11 +41,11 @@ function random() {
   return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
 }
 
-function draw(logits) {
+function draw(logits, temperature) {
   const most = logits.reduce((a, b) => Math.max(a, b));
-  if (asked.temperature === 0) return logits.indexOf(most);
+  if (temperature === 0) return logits.indexOf(most);
   const sum = list => list.reduce((total, [chance]) => total + chance, 0);
-  let kept = Array.from(logits, (logit, code) => [Math.exp((logit - most) / asked.temperature), code]);
+  let kept = Array.from(logits, (logit, code) => [Math.exp((logit - most) / temperature), code]);
   kept.sort(([a], [b]) => b - a);
   if (asked.topK > 0) kept = kept.slice(0, asked.topK);
   let share = asked.topP * sum(kept);
@@ -75,7 +75,11 @@ for (let place = 0; place < N; place++) {
   const { logits, ...present } = await decoder.run({ ids, positions, ...past });
   const [K, all] = [logits.dims[1], logits.data];
   const twin = all.subarray((rows - 1) * K);
-  const code = draw(twin.map((value, k) => value + asked.cfgScale * (all[k] - value)));
+  const temperature = asked.temperature * (place < about.coarse ? 1 : asked.fineTemperature);
+  const code = draw(
+    twin.map((value, k) => value + asked.cfgScale * (all[k] - value)),
+    temperature,
+  );
   codes[about.cells[place]] = code;
   past = Object.fromEntries(Object.entries(present).map(([name, cache]) => [name.replace('present', 'past'), cache]));
   [ids, positions] = [int64(Array(rows).fill(first.code + code), [rows, 1]), int64([1 + L + place], [1])];

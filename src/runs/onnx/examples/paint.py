@@ -13,7 +13,7 @@ flags = argparse.ArgumentParser()
 flags.add_argument("caption")
 flags.add_argument("--seed", type=int, default=0)
 flags.add_argument("--out", default="painted.png")
-for name, value in about["sampling"].items():  # temperature, topK, topP, cfgScale
+for name, value in about["sampling"].items():  # temperature, fineTemperature, topK, topP, cfgScale
     flags.add_argument(f"--{name}", type=int if name == "topK" else float, default=value)
 asked = flags.parse_args()
 decoder, pixels = (InferenceSession(here / f"{name}.onnx") for name in ("decoder", "pixels"))
@@ -23,9 +23,9 @@ def read_caption(text):  # words, then the pads of the positions that are left
     words = Tokenizer.from_file(str(here / "tokenizer.json")).encode(text).ids[:L]
     return [first["start"]] + [first["caption"] + w for w in words] + [first["pad"] + p for p in range(len(words), L)]
 
-def draw(logits):
-    if asked.temperature == 0: return logits.argmax()
-    chances = np.exp((logits.astype(np.float64) - logits.max()) / asked.temperature)
+def draw(logits, temperature):
+    if temperature == 0: return logits.argmax()
+    chances = np.exp((logits.astype(np.float64) - logits.max()) / temperature)
     kept = np.argsort(-chances, kind="stable")[: asked.topK or None]
     shares = np.cumsum(chances[kept]) / chances[kept].sum()
     kept = kept[: np.searchsorted(shares, asked.topP) + 1]
@@ -36,7 +36,8 @@ past = {cache.name: np.zeros((len(ids), *cache.shape[1:]), np.float32) for cache
 positions, codes = np.arange(1 + L), np.zeros((1, N), np.int64)
 for place in range(N):
     logits, *present = decoder.run(None, {"ids": ids, "positions": positions, **past})
-    code = draw(logits[-1] + asked.cfgScale * (logits[0] - logits[-1]))
+    temperature = asked.temperature * (1 if place < about["coarse"] else asked.fineTemperature)
+    code = draw(logits[-1] + asked.cfgScale * (logits[0] - logits[-1]), temperature)
     codes[0, about["cells"][place]] = code
     past, ids, positions = dict(zip(past, present)), np.full((len(ids), 1), first["code"] + code), np.array([1 + L + place])
 Image.fromarray((pixels.run(None, {"codes": codes})[0][0] * 255).round().astype(np.uint8)).save(asked.out)

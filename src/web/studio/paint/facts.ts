@@ -5,7 +5,7 @@ import { isRecord } from '../../../core/checks.ts';
 import { UserError } from '../../../core/errors.ts';
 import { readRun } from '../../../families/config.ts';
 import { familyOf } from '../../../families/families.ts';
-import { samplingSettings } from '../../../families/family.ts';
+import { samplingSettings, whyIgnored } from '../../../families/family.ts';
 import { partFiles } from '../../../families/parts.ts';
 import { weightKinds } from '../../../io/runfiles.ts';
 import { chooseWeights, runPaths } from '../../../io/runfolder.ts';
@@ -46,7 +46,7 @@ function settingsOf(config: RunConfig): PaintingSetting[] {
   const learnsNone = values.some(section => isRecord(section) && section.captionDrop === 0);
   return samplingSettings.map(name => {
     const { [name]: value } = followed;
-    if (value === undefined) return { name, value: null, why: words.paints };
+    if (value === undefined) return { name, value: null, why: whyIgnored(name, words) };
     if (name === 'cfgScale' && learnsNone && value === 1) {
       return { name, value: null, why: 'trained with captionDrop 0: it has not learnt to paint without a caption' };
     }

@@ -1,7 +1,7 @@
 /** @file What the studio says to its painting page, and what the page asks. Types only: both sides import them. */
 
 /** Those of families, and the weights of a run: written out, since the page's compiler knows no node, which their files need. */
-type SamplingSetting = 'temperature' | 'topK' | 'topP' | 'cfgScale' | 'steps';
+type SamplingSetting = 'temperature' | 'fineTemperature' | 'topK' | 'topP' | 'cfgScale' | 'steps';
 type WeightKind = 'ema' | 'best' | 'last';
 
 /** `GET /api/runs/:run/painting`: what a run paints with. */

@@ -4,7 +4,7 @@ import { cleanCaption, LIMIT_CAPTION } from '../../../../data/text.ts';
 import { type RunConfig, samplingSchema } from '../../../config/run.ts';
 import { UserError } from '../../../core/errors.ts';
 import { familyOf } from '../../../families/families.ts';
-import { type SamplingSetting, samplingSettings } from '../../../families/family.ts';
+import { type SamplingSetting, samplingSettings, whyIgnored } from '../../../families/family.ts';
 import { weightKinds } from '../../../io/runfiles.ts';
 import { Refusal } from '../../guard.ts';
 import type { PaintOrder } from './messages.ts';
@@ -15,7 +15,7 @@ const MOST_EACH = 16;
 const MOST_IMAGES = 64;
 
 const id = z.string().regex(/^[0-9a-f]{12}$/);
-const { temperature, topK, topP, cfgScale } = samplingSchema.shape;
+const { temperature, fineTemperature, topK, topP, cfgScale } = samplingSchema.shape;
 
 const orderSchema = z.strictObject({
   run: id,
@@ -23,6 +23,7 @@ const orderSchema = z.strictObject({
   seed: z.number().int().min(0).max(0xffffffff),
   numImages: z.number().int().min(1).max(MOST_EACH),
   temperature: temperature.removeDefault().optional(),
+  fineTemperature: fineTemperature.removeDefault().optional(),
   topK: topK.removeDefault().optional(),
   topP: topP.removeDefault().optional(),
   cfgScale: cfgScale.removeDefault().optional(),
@@ -55,6 +56,6 @@ export function followedSettings(
   const followed = sampling(config);
   const asked = samplingSettings.filter(name => order[name] !== undefined);
   const stray = asked.find(name => followed[name] === undefined);
-  if (stray !== undefined) throw new UserError(`paint: ${stray}`, `has no effect, since ${words.paints}`);
+  if (stray !== undefined) throw new UserError(`paint: ${stray}`, `has no effect, since ${whyIgnored(stray, words)}`);
   return Object.fromEntries(asked.map(name => [name, order[name]]));
 }

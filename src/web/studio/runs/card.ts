@@ -13,6 +13,7 @@ import { readMark } from '../../../io/ownfolder.ts';
 import { weightKinds } from '../../../io/runfiles.ts';
 import { runPaths } from '../../../io/runfolder.ts';
 import { loadState } from '../../../io/state.ts';
+import { sectionOf as trainedBy } from '../../../runs/plan/costs.ts';
 import type { Library, Place } from '../library.ts';
 import type { RunCard } from '../messages.ts';
 import { findLastRecord, linesBackTo } from './tail.ts';
@@ -129,9 +130,9 @@ export function isPreparing(stage: string): boolean {
   return (stageNames as readonly string[]).includes(stage);
 }
 
-/** The section of the config that a stage is trained by. */
-export function sectionOf(stage: string | null): 'train' | 'patchTrain' | 'textTrain' {
-  return stage === 'patch' ? 'patchTrain' : stage === 'text' ? 'textTrain' : 'train';
+/** The section of the config that a stage is trained by: what paints is called by its family. */
+export function sectionOf(stage: string | null): (typeof trainedBy)[keyof typeof trainedBy] {
+  return stage === 'patch' || stage === 'text' ? trainedBy[stage] : trainedBy.model;
 }
 
 function stepsOf(config: Fields, stage: string | null): number | null {

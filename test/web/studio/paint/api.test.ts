@@ -101,7 +101,7 @@ describe('a painting', () => {
   test('of another family has no tiles, and a setting that it does not follow is refused in words', async () => {
     const facts = await studio.json<PaintingFacts>(`/api/runs/${gan}/painting`);
     expect(facts.grid).toBeNull();
-    expect(facts.settings.map(({ value }) => value)).toEqual([null, null, null, null, null]);
+    expect(facts.settings.map(({ value }) => value)).toEqual([null, null, null, null, null, null]);
     expect(facts.settings[0].why).toBe('a generator paints the whole image in one pass');
     const { done } = await studio.paint({ run: gan, ...order });
     const fileOf = await runCommand(done.command);
