@@ -256,7 +256,7 @@ const mistakes: readonly Mistake[] = [
   {
     name: 'the best of what nobody ranks',
     argv: sample('--best-of', '4'),
-    says: 'sample: expected --rerank with --best-of, got none',
+    says: `sample: expected --rerank with --best-of, got none, and none came with ${run}`,
   },
   {
     name: 'more kept than painted',

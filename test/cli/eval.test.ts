@@ -204,7 +204,7 @@ describe('bad input is refused in one line', () => {
     ['too few real ones', ['--metrics', 'kid', '--reference', '3'], /^eval: --reference 3: kid needs at least 4/],
     [
       'unknown features',
-      ['--features', 'inception', '-n', '4', '--metrics', 'kid'],
+      ['--features', 'perception', '-n', '4', '--metrics', 'kid'],
       /^features: expected pixels, random/,
     ],
     ['no data', ['--data', '/nowhere', '-n', '4', '--metrics', 'kid'], /\/nowhere/],

@@ -123,7 +123,7 @@ describe('painting', () => {
 
   test("settings left out are the run's own", async () => {
     await withRun(async loaded => {
-      expect(loaded.config.sampling).toEqual(sampling);
+      expect(loaded.config.sampling).toEqual({ ...sampling, fineTemperature: 1 });
       const { codes } = await finished(loaded, 'blue square', { seed: 2, images: 4 });
       expect((await finished(loaded, 'blue square', { seed: 2, images: 4, ...sampling })).codes).toEqual(codes);
       const others = { temperature: 5, topK: 0, topP: 1, cfgScale: 1 };
