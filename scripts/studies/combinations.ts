@@ -8,6 +8,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { runProgram } from '../../src/cli.ts';
+import { UserError } from '../../src/core/errors.ts';
 import { Random } from '../../src/core/random.ts';
 import { encodePng } from '../../src/image/png.ts';
 import { type Cell, drawSheet } from '../../src/image/sheet.ts';
@@ -16,6 +17,7 @@ import { packageRoot } from '../../src/io/package-root.ts';
 import { wilson } from '../../src/metrics/intervals.ts';
 import { matrix } from '../../src/metrics/matrix.ts';
 import { rPrecision } from '../../src/metrics/rprecision.ts';
+import { expectOtherJudge } from '../../src/runs/evaluate.ts';
 import { paintCaptions } from '../../src/runs/evaluation/gather.ts';
 import { openNamedFeatures } from '../../src/runs/open-features.ts';
 import { openPainter } from '../../src/runs/open-painter.ts';
@@ -42,7 +44,7 @@ const flags = z.object({
 });
 
 /** The 200 captions. */
-export function combinations(): string[] {
+function combinations(): string[] {
   return readFileSync(join(packageRoot(), 'scripts', 'studies', 'combinations.txt'), 'utf8')
     .trimEnd()
     .split('\n');
@@ -52,16 +54,18 @@ async function study(session: Session, values: z.output<typeof flags>): Promise<
   const { run = shippedModel(), judge: folder, out, seed, temperature, cfgScale, bestOf } = values;
   await startEngine(session, { backend: 'auto', precision: 'auto' });
   const rankedBy = chosenRanker({ ...values, run }, 'combinations');
+  await expectOtherJudge({ run, features: [folder] }, rankedBy);
+  const judge = await openNamedFeatures(folder);
+  if (judge.text === undefined)
+    throw new UserError('--judge', `expected a folder of \`tessera features\`, got ${folder}`);
   const captions = combinations();
   const painter = await openPainter(run);
   const ranker = rankedBy === undefined ? undefined : await loadRanker(rankedBy);
   const settings = { temperature, cfgScale };
   const how = { count: captions.length, seed, settings, bestOf, ranker };
   const { pictures } = await paintCaptions(session, painter, captions, how);
-  const judge = await openNamedFeatures(folder);
   const d = judge.dimension;
-  const [rows, texts] = [await judge.images(pictures), await judge.text?.(captions)];
-  if (texts === undefined) throw new Error(`${folder} knows no captions`); // its folders do
+  const [rows, texts] = [await judge.images(pictures), await judge.text(captions)];
   const isRight = new Array<boolean>(captions.length);
   let from = 0;
   for (const { name, count } of kinds) {

@@ -15,9 +15,10 @@ import { blur } from '../../src/features/blur.ts';
 import type { FeatureExtractor } from '../../src/features/extractor.ts';
 import type { Picture } from '../../src/image/images.ts';
 import { frechetDistance } from '../../src/metrics/frechet.ts';
-import { subsampling } from '../../src/metrics/intervals.ts';
+import { mean, subsampling } from '../../src/metrics/intervals.ts';
 import { kernelDistanceInterval } from '../../src/metrics/kid.ts';
 import { type Matrix, matrix, takeRows } from '../../src/metrics/matrix.ts';
+import { psnr } from '../../src/metrics/similarity.ts';
 import { openNamedFeatures } from '../../src/runs/open-features.ts';
 import { openPatchTokenizer } from '../../src/runs/open-tokenizers.ts';
 import { divideData } from '../../src/runs/run-images.ts';
@@ -76,7 +77,10 @@ async function rungsOf(session: Session, values: z.output<typeof flags>) {
   for (const run of tokenizers) {
     const patch = await openPatchTokenizer(run, { where: 'judge-ladder', start: async () => undefined });
     const pictures = await reconstructPictures(patch, real);
-    rungs.push({ name: `through ${run} (${psnr(real, pictures).toFixed(1)} dB)`, pictures });
+    rungs.push({
+      name: `through ${run} (${mean(real.map((picture, i) => psnr(picture, pictures[i]))).toFixed(1)} dB)`,
+      pictures,
+    });
     patch.dispose();
   }
   const random = new Random(0).fork('ladder');
@@ -87,16 +91,6 @@ async function rungsOf(session: Session, values: z.output<typeof flags>) {
     { name: 'noise', pictures: real.map((_, i) => noise(size, random.fork('noise', i))) },
   );
   return { rungs, reference: await read(training, style, values.reference) };
-}
-
-/** Of all pixels together, in dB. */
-function psnr(a: readonly Picture[], b: readonly Picture[]): number {
-  let [sum, count] = [0, 0];
-  a.forEach(({ data }, i) => {
-    for (let j = 0; j < data.length; j++) sum += (data[j] - b[i].data[j]) ** 2;
-    count += data.length;
-  });
-  return 10 * Math.log10(255 ** 2 / (sum / count));
 }
 
 /** Each picture with some patches of the one after it in their place. */

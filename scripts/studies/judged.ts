@@ -8,13 +8,11 @@ import { decodeAll } from '../../data/decoded.ts';
 import { UserError } from '../../src/core/errors.ts';
 import { Random } from '../../src/core/random.ts';
 import type { CodePainter } from '../../src/families/transformer/codepainter.ts';
-import { openFeatures } from '../../src/features/open.ts';
 import type { Picture } from '../../src/image/images.ts';
-import { readJson } from '../../src/io/files.ts';
 import { type Matrix, matrix } from '../../src/metrics/matrix.ts';
 import { prdc } from '../../src/metrics/prdc.ts';
 import { rPrecision } from '../../src/metrics/rprecision.ts';
-import { BpeTokenizer } from '../../tokenizer/bpe.ts';
+import { openNamedFeatures } from '../../src/runs/open-features.ts';
 
 /** What pictures of the held-out captions are worth. */
 export interface Judged {
@@ -43,9 +41,7 @@ interface Real {
 
 /** @param folder of `tessera features` */
 export async function openJudge(folder: string, { heldOut, others, size }: Real): Promise<Judge> {
-  const readCaptions = async (path: string) =>
-    BpeTokenizer.fromJSON((await readJson(path)) as Parameters<typeof BpeTokenizer.fromJSON>[0], path);
-  const features = await openFeatures(folder, { readCaptions });
+  const features = await openNamedFeatures(folder);
   const { text } = features;
   if (text === undefined) throw new UserError('--judge', `expected a folder of \`tessera features\`, got ${folder}`);
   const { images, items } = await decodeAll(heldOut, { size });

@@ -12,6 +12,7 @@ import { loadTowers } from '../families/contrastive/towers.ts';
 import { Images, type Picture } from '../image/images.ts';
 import { resizeArea } from '../image/resize.ts';
 import { readBytes } from '../io/bytes.ts';
+import { readSafetensors } from '../io/files.ts';
 import type { FeatureExtractor } from './extractor.ts';
 
 const WEIGHTS = 'text.safetensors';
@@ -28,6 +29,15 @@ export async function towersFingerprint(folder: string): Promise<string> {
   return createHash('sha256')
     .update(await readBytes(join(folder, WEIGHTS)))
     .digest('hex');
+}
+
+/**
+ * What a network is a copy of: the fingerprint of the weights that `export --ranker` has rounded; its own where it is no copy.
+ * @param folder of the network, or of a run
+ */
+export async function towersOrigin(folder: string): Promise<string> {
+  const { metadata } = await readSafetensors(join(folder, WEIGHTS));
+  return metadata.origin ?? towersFingerprint(folder);
 }
 
 /**

@@ -9,7 +9,7 @@ import type { RunConfig } from '../config/run.ts';
 import { kebab } from '../config/schema.ts';
 import { UserError } from '../core/errors.ts';
 import type { FeatureExtractor } from '../features/extractor.ts';
-import { isTowersFolder, towersFingerprint } from '../features/trained.ts';
+import { isTowersFolder, towersFingerprint, towersOrigin } from '../features/trained.ts';
 import { JsonLines } from '../io/jsonlines.ts';
 import '../metrics/builtin.ts';
 import { readRun } from '../families/config.ts';
@@ -138,15 +138,21 @@ function chooseMetrics({ metrics: names, numImages, reference = REFERENCE }: Eva
   return metrics;
 }
 
-/** A model is not judged by the network that tells it what its captions say, nor by that which has chosen its pictures. */
-async function expectOtherJudge({ run, features }: EvalRequest, rankedBy: string | undefined): Promise<void> {
+/**
+ * A model is not judged by the network that tells it what its captions say, nor by that which has chosen its pictures.
+ * @throws UserError if it would be
+ */
+export async function expectOtherJudge(
+  { run, features }: Pick<EvalRequest, 'run' | 'features'>,
+  rankedBy: string | undefined,
+): Promise<void> {
   const { text } = runPaths(run);
   const own = existsSync(text) ? await fingerprint(text) : undefined;
-  const ranker = rankedBy !== undefined && isTowersFolder(rankedBy) ? await towersFingerprint(rankedBy) : undefined;
+  const ranker = rankedBy !== undefined && isTowersFolder(rankedBy) ? await towersOrigin(rankedBy) : undefined;
   for (const folder of features.filter(isTowersFolder)) {
-    const judge = await towersFingerprint(folder);
-    if (judge !== own && judge !== ranker) continue;
-    const what = judge === own ? `the text encoder that ${run} paints by` : 'what ranks the pictures';
+    const isOwn = (await towersFingerprint(folder)) === own;
+    if (!isOwn && (await towersOrigin(folder)) !== ranker) continue;
+    const what = isOwn ? `the text encoder that ${run} paints by` : 'what ranks the pictures';
     throw new UserError(
       'eval',
       `the features ${folder} are ${what}`,

@@ -13,7 +13,7 @@ import { printableJson } from '../core/printable.ts';
 import { readRun } from '../families/config.ts';
 import { familyOf } from '../families/families.ts';
 import { partsAmong } from '../families/parts.ts';
-import { isTowersFolder } from '../features/trained.ts';
+import { isTowersFolder, towersOrigin } from '../features/trained.ts';
 import { writeAtomic } from '../io/atomic.ts';
 import { readBytes } from '../io/bytes.ts';
 import { readSafetensors, writeSafetensors } from '../io/files.ts';
@@ -143,9 +143,10 @@ async function readRanker(
   }
   const { tensors, metadata } = await readSafetensors(features.text);
   const weights = new Map([...tensors].map(([name, tensor]) => [name, converted(tensor, dtype)]));
+  const origin = await towersOrigin(folder); // by which it is known as the judge that it may be elsewhere
   return [
     { name: basename(features.captions), bytes: await readBytes(features.captions) },
-    { name: basename(features.text), bytes: Buffer.concat(encodeSafetensors(weights, metadata)) },
+    { name: basename(features.text), bytes: Buffer.concat(encodeSafetensors(weights, { ...metadata, origin })) },
   ];
 }
 

@@ -127,6 +127,10 @@ describe('an evaluation of pictures that are painted otherwise', () => {
     const judged = await measure(run, '--best-of', '2', '--rerank', ranker, '--features', ranker);
     expect(judged.code).toBe(2);
     expect(judged.stderr).toContain(`eval: the features ${ranker} are what ranks the pictures`);
+    // Its copy that came with the run is rounded, and still the same network.
+    const copied = await measure(exported, '--best-of', '2', '--features', ranker);
+    expect(copied.code).toBe(2);
+    expect(copied.stderr).toContain(`eval: the features ${ranker} are what ranks the pictures`);
     const steps = await measure(run, '--steps', '3');
     expect(steps.code).toBe(2);
     expect(steps.stderr).toContain(`eval: --steps: ${run} is a transformer run`);
